@@ -1,0 +1,32 @@
+"""Fairlead: from a table to a served, watched, self-renewing model.
+
+>>> import fairlead
+>>> project = fairlead.open("churn")            # a folder with fairlead.toml
+>>> project.train()                             # one method a verb, the same names as the CLI
+
+`fairlead.open` needs the `studio` extra for most verbs; `fairlead.load` and the
+data plane need the base install alone. Everything is imported when first used,
+so that `import fairlead` stays under a tenth of a second.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fairlead.doors.python import Project, load, open
+
+__version__ = "0.1.0"
+__all__ = ["Project", "__version__", "load", "open"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in {"Project", "load", "open"}:
+        from fairlead.doors import python
+
+        return getattr(python, name)
+    raise AttributeError(f"module 'fairlead' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

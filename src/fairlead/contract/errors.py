@@ -1,0 +1,210 @@
+"""Everything Fairlead raises on purpose, drawn as one tree.
+
+FairleadError                     the root: catch this to catch us
+├── UsageError                    the caller can mend it (exit 2, HTTP 400)
+│   ├── ConfigInvalid             fairlead.toml: file, line, key, nearest valid key
+│   ├── NotAProject               no fairlead.toml here or above
+│   ├── MissingExtra              a library is not installed; carries the install line
+│   ├── SourceUnreadable          a table cannot be opened or parsed; carries the place
+│   └── UnknownPlugin             no variant of that name behind a port
+├── InputInvalid                  rows that do not fit the signature (HTTP 400)
+│   ├── BodyInvalid               not JSON, or not the shape a protocol asks for
+│   ├── BodyTooLarge              over the stated limit (HTTP 413)
+│   ├── ColumnMissing             columns the model needs
+│   ├── ColumnUnknown             columns the model does not know
+│   ├── CellInvalid               one cell: row, column, kind found, what is allowed
+│   └── ShapeMismatch             lengths or bins that do not agree
+├── NotFound                      (HTTP 404)
+│   ├── ModelNotFound             no route of that name
+│   ├── VersionNotFound           no such registered version
+│   └── BundleNotFound            no such bundle in the store
+├── Refused                       a rule said no (exit 3, HTTP 403 or 409)
+│   ├── BundleRefused             seal, hash, format or golden replay failed
+│   ├── GateFailed                the verdict is fail
+│   ├── NotAttested               nothing passing vouches for this bundle
+│   └── HeldByHuman               a person pinned, froze or rolled back this model
+├── Inconclusive                  not enough evidence either way (exit 4)
+├── NotCompilable                 no allow-listed form reproduces this model
+├── Busy                          over capacity; carries retry_after_s (HTTP 503)
+├── DeadlineExceeded              not answered in time (HTTP 504)
+├── StateError                    the state database cannot be used as it is
+│   ├── FormatUnknown             written by a newer Fairlead
+│   └── AuditBroken               the audit chain does not verify
+└── RemoteError                   another process or service did not do its part
+    └── ServerUnreachable         no Fairlead server answers at that address
+
+Exit codes and HTTP codes are given by `doors` and `runtime/wire`, not here.
+Messages never contain the value of a cell, a secret, or a path of the server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class FairleadError(Exception):
+    """The root of all errors raised on purpose."""
+
+
+class UsageError(FairleadError):
+    """The caller can mend this."""
+
+
+class ConfigInvalid(UsageError):
+    """A setting that cannot be used: says where, what was found and what would be right."""
+
+    def __init__(self, what: str, *, file: str = "", line: int = 0, key: str = "", cure: str = "") -> None:
+        self.file, self.line, self.key, self.cure = file, line, key, cure
+        place = f"{file}:{line}: " if file and line else f"{file}: " if file else ""
+        name = f"{key}: " if key else ""
+        super().__init__(f"{place}{name}{what}" + (f" {cure}" if cure else ""))
+
+
+class NotAProject(UsageError):
+    """No fairlead.toml here or in a folder above."""
+
+
+class MissingExtra(UsageError):
+    """A library behind an extra is not installed."""
+
+    def __init__(self, library: str, extra: str) -> None:
+        self.library, self.extra = library, extra
+        super().__init__(f"{library} is not installed. Install it with: pip install 'fairlead[{extra}]'")
+
+
+class SourceUnreadable(UsageError):
+    """A table cannot be opened or parsed."""
+
+
+class UnknownPlugin(UsageError):
+    """No variant of that name behind a port."""
+
+    def __init__(self, port: str, name: str, known: Iterable[str]) -> None:
+        self.port, self.name = port, name
+        super().__init__(f"unknown {port}: {name!r}. Known: {', '.join(sorted(known))}.")
+
+
+class InputInvalid(FairleadError):
+    """Rows that do not fit the model's signature."""
+
+
+class BodyInvalid(InputInvalid):
+    """Not JSON, or not the shape that the protocol asks for."""
+
+
+class BodyTooLarge(InputInvalid):
+    """A body over the stated limit."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self.limit_bytes = limit_bytes
+        super().__init__(f"body is larger than the limit of {limit_bytes} bytes")
+
+
+class ColumnMissing(InputInvalid):
+    """Columns that the model needs and the input lacks."""
+
+    def __init__(self, missing: Iterable[str], expected: Iterable[str], row: int | None = None) -> None:
+        self.missing, self.expected, self.row = tuple(missing), tuple(expected), row
+        where = "" if row is None else f"row {row}: "
+        super().__init__(
+            f"{where}columns missing: {', '.join(self.missing)}. This model expects: {', '.join(self.expected)}."
+        )
+
+
+class ColumnUnknown(InputInvalid):
+    """Columns that the model does not know."""
+
+    def __init__(self, unknown: Iterable[str], expected: Iterable[str], row: int | None = None) -> None:
+        self.unknown, self.expected, self.row = tuple(unknown), tuple(expected), row
+        where = "" if row is None else f"row {row}: "
+        super().__init__(
+            f"{where}columns unknown: {', '.join(self.unknown)}. This model expects: {', '.join(self.expected)}."
+        )
+
+
+class CellInvalid(InputInvalid):
+    """One cell that does not fit its column. Says the kind found, never the value."""
+
+    def __init__(self, row: int, column: str, found: str, allowed: str) -> None:
+        self.row, self.column, self.found, self.allowed = row, column, found, allowed
+        super().__init__(f"row {row}, column {column!r}: found {found}, allowed: {allowed}")
+
+
+class ShapeMismatch(InputInvalid):
+    """Lengths, shapes or bins that do not agree."""
+
+
+class NotFound(FairleadError):
+    """Something named does not exist."""
+
+
+class ModelNotFound(NotFound):
+    """No model of that name is served."""
+
+
+class VersionNotFound(NotFound):
+    """No such registered version."""
+
+
+class BundleNotFound(NotFound):
+    """No such bundle in the store."""
+
+
+class Refused(FairleadError):
+    """A rule said no."""
+
+
+class BundleRefused(Refused):
+    """A bundle whose seal, hashes, format or golden answers do not hold; the reason is the message."""
+
+
+class GateFailed(Refused):
+    """The verdict on a bundle is fail."""
+
+
+class NotAttested(Refused):
+    """Nothing passing vouches for this bundle."""
+
+
+class HeldByHuman(Refused):
+    """A person pinned, froze or rolled back this model; only a person lifts that."""
+
+
+class Inconclusive(FairleadError):
+    """Not enough evidence either way."""
+
+
+class NotCompilable(FairleadError):
+    """No allow-listed form reproduces this model; says which part and why."""
+
+
+class Busy(FairleadError):
+    """Over capacity. `retry_after_s`: seconds after which trying again makes sense."""
+
+    def __init__(self, retry_after_s: int = 1) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__("the server is at capacity, try again later")
+
+
+class DeadlineExceeded(FairleadError):
+    """Not answered in time."""
+
+
+class StateError(FairleadError):
+    """The state database cannot be used as it is."""
+
+
+class FormatUnknown(StateError):
+    """Something on disk was written in a format this version does not know."""
+
+
+class AuditBroken(StateError):
+    """The audit chain does not verify; the message names the first bad event."""
+
+
+class RemoteError(FairleadError):
+    """Another process or service did not do its part."""
+
+
+class ServerUnreachable(RemoteError):
+    """No Fairlead server answers at that address."""

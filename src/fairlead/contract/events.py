@@ -1,0 +1,77 @@
+"""What was seen, what was decided, what was done."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+Area = Literal["quality", "data_drift", "score_drift", "performance", "traffic", "late", "alerts"]
+Action = Literal["hold", "alert", "retrain", "canary", "promote", "end_rollout", "roll_back"]
+
+
+class Window(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An event-time interval [start, end) of one model's records. index: consecutive from the project's epoch.
+
+    state: open -> closed (inputs judged) -> scored (labels judged, label delay over).
+    """
+
+    model: str
+    index: int
+    start: float
+    end: float
+    rows: int = 0
+    labelled: int = 0
+    late: int = 0
+    state: Literal["open", "closed", "scored"] = "open"
+    metrics: dict[str, float] = {}
+    bundle: str = ""
+
+
+class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Something in a window that left its expected range.
+
+    id: deterministic from model, check and columns, plus `since`, so the same trouble has one id while it lasts.
+    size with [low, high]: how far, in `unit`. since: event time the trouble began. evidence: e- or p-values and limits.
+    """
+
+    id: str
+    model: str
+    area: Area
+    check: str
+    window: int
+    since: float
+    size: float
+    low: float
+    high: float
+    unit: str
+    message: str
+    columns: tuple[str, ...] = ()
+    severity: Literal["info", "warning", "critical"] = "warning"
+    evidence: dict[str, float] = {}
+
+
+class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What to do, and the findings it rests on. id: deterministic, so that a repeated pass acts once."""
+
+    id: str
+    model: str
+    action: Action
+    at: float
+    why: str
+    findings: tuple[str, ...] = ()
+    details: dict[str, Any] = {}
+
+
+class Event(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One line of the audit chain. hash: sha256 over all other fields, canonically encoded; previous: that of the line before."""
+
+    sequence: int
+    at: float
+    actor: str
+    action: str
+    subject: str
+    why: str
+    details: dict[str, Any]
+    previous: str
+    hash: str

@@ -1,0 +1,99 @@
+"""Evidence about bundles: checks, verdicts, reports, attestations, lineage."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+Outcome = Literal["pass", "fail", "inconclusive"]
+
+
+class Interval(msgspec.Struct, frozen=True):
+    """A value with its 95 % interval; `low`/`high` are NaN-free, equal to `value` when exact."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Check(msgspec.Struct, frozen=True):
+    """One rule applied: what was measured, what it must satisfy, and why it came out so."""
+
+    name: str
+    value: float | str | None
+    limit: float | str | None
+    verdict: Outcome
+    why: str
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """pass, fail or inconclusive, with a reason per check. fail if any fails, else inconclusive if any is."""
+
+    outcome: Outcome
+    checks: tuple[Check, ...]
+
+    @classmethod
+    def of(cls, checks: tuple[Check, ...]) -> Verdict:
+        """The verdict that these checks add up to."""
+        found = {c.verdict for c in checks}
+        outcome: Outcome = "fail" if "fail" in found else "inconclusive" if "inconclusive" in found else "pass"
+        return cls(outcome, checks)
+
+
+class Attestation(msgspec.Struct, frozen=True):
+    """A statement about a bundle, signed apart from it. `kind`: verdict, waiver, approval or timing."""
+
+    bundle: str
+    kind: str
+    at: float
+    by: str
+    statement: dict[str, Any]
+    format: int = 1
+
+
+class Lineage(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where a candidate comes from; everything `reproduce` needs. `clean`: whether the Git tree had no changes."""
+
+    data: str
+    rows: int
+    learner: str
+    parameters: dict[str, Any]
+    seed: int
+    config: str
+    commit: str = ""
+    clean: bool = False
+    versions: dict[str, str] = {}
+    preparation: dict[str, Any] = {}
+    trained_from: float = 0.0
+    trained_to: float = 0.0
+    parent: str = ""
+
+
+class ParityCertificate(msgspec.Struct, frozen=True):
+    """How far the compiled model is from the trained one.
+
+    form: the form chosen; tried: forms tried before it, with the reason each was passed over.
+    max_difference, mean_difference: over all score columns of all certified rows.
+    flipped: decisions that differ. tolerance: what the form had to meet.
+    """
+
+    form: str
+    rows: int
+    max_difference: float
+    mean_difference: float
+    flipped: int
+    tolerance: float
+    kinds: dict[str, int]
+    tried: tuple[tuple[str, str], ...] = ()
+
+
+class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
+    """manifest.json: the bundle's id is the sha256 of these bytes, canonically encoded."""
+
+    name: str
+    files: dict[str, str]
+    lineage: Lineage
+    runtime: str = "onnx"
+    runtime_version: str = ""
+    format: int = 1

@@ -1,0 +1,64 @@
+"""The plugin door: every variant of a port is named in one table, ours and third parties' alike.
+
+A third party adds a variant by the entry-point group `fairlead.<port>`:
+
+    [project.entry-points."fairlead.learner"]
+    my_forest = "my_package.forest:Forest"
+
+The class is imported when asked for, so a library that is missing hurts nobody else.
+"""
+
+from __future__ import annotations
+
+import importlib
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any
+
+from fairlead.contract.errors import MissingExtra, UnknownPlugin
+
+BUILT_IN: dict[str, dict[str, str]] = {
+    "transport": {"granian": "fairlead.runtime.serve.transports.granian:GranianTransport"},
+    "codec": {
+        "native": "fairlead.runtime.wire.native:Native",
+        "v2": "fairlead.runtime.wire.v2:V2",
+    },
+    "learner": {
+        "logistic": "fairlead.lab.train.learners.logistic:Logistic",
+        "ridge": "fairlead.lab.train.learners.ridge:RidgeRegression",
+        "hist_gradient_boosting": "fairlead.lab.train.learners.hist_gradient_boosting:HistGradientBoosting",
+        "random_forest": "fairlead.lab.train.learners.random_forest:RandomForest",
+    },
+    "emitter": {
+        "trees": "fairlead.lab.compile.trees:Trees",
+        "linear": "fairlead.lab.compile.linear:Linear",
+    },
+    "alert": {"apprise": "fairlead.ops.alerts.apprise_channel:AppriseChannel"},
+}
+
+
+@cache
+def _table(port: str) -> dict[str, str]:
+    found = dict(BUILT_IN.get(port, {}))
+    for point in entry_points(group=f"fairlead.{port}"):
+        found.setdefault(point.name, point.value)
+    return found
+
+
+def names(port: str) -> tuple[str, ...]:
+    """All variants behind a port, built-ins first, third parties' after them."""
+    return tuple(_table(port))
+
+
+def variant(port: str, name: str, *, extra: str = "studio") -> Any:
+    """The class `name` behind `port`. Raises UnknownPlugin, or MissingExtra if a library it needs is absent."""
+    target = _table(port).get(name)
+    if target is None:
+        raise UnknownPlugin(port, name, _table(port))
+    module, _, attribute = target.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except ModuleNotFoundError as missing:
+        if missing.name and missing.name.split(".")[0] != "fairlead":
+            raise MissingExtra(missing.name, extra) from missing
+        raise

@@ -1,0 +1,99 @@
+"""The ports: what a variant must offer to be plugged in. Built-ins enter by the same door as third parties."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from fairlead.contract.routes import Limits
+from fairlead.contract.signature import Task
+
+Clock = Callable[[], float]
+"""Seconds since the epoch: the wall clock in `up`, event time in `rehearse` and tests."""
+
+
+class Request:
+    """One HTTP request as a transport hands it on; `reply` is called exactly once, on the loop's thread."""
+
+    __slots__ = ("arrived", "body", "headers", "method", "path", "query", "reply")
+
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        query: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        arrived: float,
+        reply: Callable[[int, Sequence[tuple[str, str]], bytes], None],
+    ) -> None:
+        self.method, self.path, self.query, self.headers = method, path, query, headers
+        self.body, self.arrived, self.reply = body, arrived, reply
+
+
+class Application(Protocol):
+    """The data plane without its transport: written for lists of requests."""
+
+    def answer(self, requests: Sequence[Request]) -> None:
+        """Answer all requests that arrived in one loop tick, each by its `reply`."""
+
+    def limits(self) -> Limits:
+        """The bounds now in force; the transport enforces body size and queue."""
+
+    def close(self) -> None:
+        """Write what is left and let go of files."""
+
+
+class Transport(Protocol):
+    """Port `transport`: accepts connections in worker processes and hands requests to applications."""
+
+    def serve(self, factory: str, host: str, port: int, workers: int, settings: Mapping[str, Any]) -> None:
+        """Serve until SIGTERM or SIGINT, then drain. factory: "module:function", called in each worker with its slot."""
+
+
+class Learner(Protocol):
+    """Port `learner`: one family of models and its search space."""
+
+    name: str
+    tasks: tuple[Task, ...]
+    complexity: int  # smaller is simpler; decides "the simplest within one standard error"
+
+    def space(self, trial: Any, rows: int) -> dict[str, Any]:
+        """Parameters drawn from an Optuna trial."""
+
+    def default(self, rows: int) -> dict[str, Any]:
+        """Parameters of the first trial."""
+
+    def build(self, task: Task, parameters: Mapping[str, Any], seed: int) -> Any:
+        """An unfitted sklearn estimator."""
+
+
+class AlertChannel(Protocol):
+    """Port `alert`: delivers one message. Raises RemoteError when it could not."""
+
+    def send(self, title: str, body: str) -> None:
+        """Deliver, within ten seconds."""
+
+
+class Emitter(Protocol):
+    """Port `emitter`: turns one family of fitted estimators into a tail.
+
+    `accepts` is the allow-list: types and parameters that are known to be reproduced.
+    """
+
+    form: str
+    tolerance: float
+
+    def accepts(self, estimator: Any) -> str | None:
+        """None if this estimator can be emitted exactly, else the reason why not."""
+
+    def emit(self, estimator: Any, features: int) -> bytes:
+        """ONNX bytes: one double input `x` (rows, features), one double output `value` (rows, outputs)."""
+
+
+class Fetch(Protocol):
+    """Where the bytes of a bundle come from."""
+
+    def __call__(self, bundle: str) -> Path:
+        """A local folder with that bundle; raises BundleNotFound."""

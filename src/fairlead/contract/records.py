@@ -1,0 +1,42 @@
+"""Names in the Parquet layout of records and labels. Features are `in.<name>`, answers `out.<name>`.
+
+records/<model>/<date>/<hour>/<segment>-<offset>.parquet: one line a row answered (date and hour of arrival, UTC).
+labels/<model>/<date>/<segment>-<offset>.parquet: one line a label.
+A record's identity is (segment, offset, row): segment names instance, worker and sequence of a spool file.
+"""
+
+from __future__ import annotations
+
+FORMAT = 1
+
+SEGMENT = "segment"  # str
+OFFSET = "offset"  # int64, byte offset of the frame in its segment
+ROW = "row"  # int32, position in the request
+KIND = "kind"  # "prediction" | "shadow"
+ARRIVED = "arrived"  # float64, seconds since the epoch, when the request came in
+TIME = "time"  # float64, event time: the project's time columns if the request carried them, else ARRIVED
+LATENCY = "latency_s"  # float64
+REQUEST = "request"  # str, request id
+KEY = "key"  # str | null, row key after redaction
+CALLER = "caller"  # str | null, hashed
+MODEL = "model"
+BUNDLE = "bundle"
+VARIANT = "variant"
+PROTOCOL = "protocol"
+LABEL_OUT = "out.label"  # str, the decision (classification)
+VALUE_OUT = "out.value"  # float64 (regression); classification has out.p.<class>
+PROBABILITY_OUT = "out.p."
+FEATURE_IN = "in."
+
+RECORD_META: tuple[str, ...] = (
+    SEGMENT, OFFSET, ROW, KIND, ARRIVED, TIME, LATENCY, REQUEST, KEY, CALLER, MODEL, BUNDLE, VARIANT, PROTOCOL,
+)  # fmt: skip
+
+ITEM = "item"  # int32, position of the label in the feedback it came with; ROW of a label: the row of the request it is for
+LABEL = "label"  # str | null: the true class, or the number as text for regression
+VALUE = "value"  # float64 | null: a business number
+COMMENT = "comment"  # str | null
+DEFINITION = "definition"  # str: of the target
+LABEL_META: tuple[str, ...] = (
+    SEGMENT, OFFSET, ITEM, ARRIVED, TIME, REQUEST, ROW, KEY, MODEL, LABEL, VALUE, COMMENT, DEFINITION,
+)  # fmt: skip

@@ -1,0 +1,188 @@
+"""fairlead.toml as frozen structs: the one description of every setting, its type, default and meaning.
+
+`ops/project` reads files and the environment into these; the configuration
+reference in `docs/reference` is generated from the `DOC` tables here.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from fairlead.contract.signature import Task
+
+Share = Annotated[float, Meta(ge=0.0, le=1.0)]
+OpenShare = Annotated[float, Meta(gt=0.0, lt=1.0)]
+Positive = Annotated[float, Meta(gt=0.0)]
+Count = Annotated[int, Meta(ge=1)]
+Port = Annotated[int, Meta(ge=0, le=65535)]
+
+
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Every table of fairlead.toml: frozen, unknown keys refused."""
+
+
+class ModelSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+    task: Task
+    target: str
+    positive: str | None = None
+    definition: str = "v1"
+    id: str | None = None
+    time: str | tuple[str, ...] | None = None
+    timezone: str = "UTC"
+    sensitive: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+
+    @property
+    def time_columns(self) -> tuple[str, ...]:
+        """The time columns as a tuple, empty without time."""
+        return () if self.time is None else (self.time,) if isinstance(self.time, str) else self.time
+
+
+class DataSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    train: str = ""
+    prepare: str | None = None
+    holdout: OpenShare = 0.2
+    separator: str | None = None
+    encoding: str = "utf-8"
+    decimal: Annotated[str, Meta(min_length=1, max_length=1)] = "."
+
+
+class TrainSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    learners: tuple[str, ...] = ()
+    folds: Annotated[int, Meta(ge=2, le=50)] = 5
+    trials: Count = 30
+    seconds: Positive = 120.0
+    seed: int = 0
+    entrypoint: str | None = None
+
+
+class GateSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    min: dict[str, float] | Literal[False] = msgspec.field(default_factory=dict)
+    beats: tuple[str, ...] | Literal[False] = ("baseline",)
+    no_worse_than: Literal["champion", False] = "champion"
+    margin: Share = 0.01
+    max_group_gap: Share | Literal[False] = False
+    parity: bool = True
+
+
+class ServeSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    workers: Annotated[int, Meta(ge=1, le=256)] = 1
+    max_body_mb: Positive = 16.0
+    max_queue: Count = 512
+    timeout_s: Positive = 10.0
+
+
+class CaptureSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    sample: Share = 1.0
+    redact: tuple[str, ...] = ()
+    keep_days: Count = 90
+    max_spool_mb: Positive = 1024.0
+
+
+class MonitorSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    window: str = ""
+    lateness: str = "0s"
+    false_alarms_per_month: Positive = 1.0
+    label_delay: str = "7d"
+
+
+class RolloutSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    start: OpenShare = 0.05
+    max_loss: Annotated[float, Meta(gt=0.0, le=1.0)] = 0.01
+    max_days: Positive = 28.0
+    sticky_by: str | None = None
+
+
+class RetrainSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    when: tuple[str, ...] = ("performance", "max_age:90d")
+    approve: Literal["auto", "manual"] = "auto"
+
+
+class AlertSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    to: tuple[str, ...] = ()
+    remind: str = "7d"
+
+
+class RegistrySettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    mlflow: str = ""
+
+
+class Settings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The whole project file. Missing tables take their defaults; `model` is required."""
+
+    model: ModelSettings
+    data: DataSettings = DataSettings()
+    train: TrainSettings = TrainSettings()
+    gate: GateSettings = GateSettings()
+    serve: ServeSettings = ServeSettings()
+    capture: CaptureSettings = CaptureSettings()
+    monitor: MonitorSettings = MonitorSettings()
+    rollout: RolloutSettings = RolloutSettings()
+    retrain: RetrainSettings = RetrainSettings()
+    alerts: AlertSettings = AlertSettings()
+    registry: RegistrySettings = RegistrySettings()
+
+
+DOC: dict[str, str] = {
+    "model.name": "name of the model, of its route and of its registered versions",
+    "model.task": "what is predicted: classification | regression (clustering, anomaly and forecasting are reserved)",
+    "model.target": "the column to predict",
+    "model.positive": "binary classification: the class that counts as an event",
+    "model.definition": "version of the target's definition; change it when its meaning changes",
+    "model.id": "row key: labels may come by it; passed through, never a feature",
+    "model.time": "event time: one column, or a date and an hour column, whose parts stay features",
+    "model.timezone": "zone of times that carry none",
+    "model.sensitive": "columns for fairness checks; features only if listed in features",
+    "model.features": "the features; empty: every column that is not target, id, time or excluded",
+    "model.exclude": "columns that are never features",
+    "model.categories": "integer columns to treat as categories",
+    "data.train": "path of the training table: CSV, Parquet or Feather",
+    "data.prepare": "your own function run before everything, as file.py:function",
+    "data.holdout": "share of rows kept for judging: the newest if there is a time, else stratified",
+    "data.separator": "CSV separator; found by itself when not given",
+    "data.encoding": "CSV encoding",
+    "data.decimal": "CSV decimal mark",
+    "train.learners": "learners to try; empty: logistic or ridge, histogram gradient boosting, random forest",
+    "train.folds": "folds of cross-validation, by time where there is time",
+    "train.trials": "trials of the search; with a seed the search is deterministic",
+    "train.seconds": "seconds after which the search is cut short, and the report says so",
+    "train.seed": "seed of every random choice",
+    "train.entrypoint": "your own training: file.py:function with fit(table, settings) -> fitted estimator",
+    "gate.min": "smallest allowed value of metrics, as {roc_auc = 0.75}; false switches the check off",
+    "gate.beats": "what must be beaten: baseline; false switches the check off",
+    "gate.no_worse_than": "champion: a challenger must not be worse on the same rows; false switches the check off",
+    "gate.margin": "loss (0 to 1) by which a challenger may be worse before the gate closes",
+    "gate.max_group_gap": "largest gap of the positive rate between groups of sensitive columns; false: not checked",
+    "gate.parity": "the compiled model must decide as the trained one; false switches the check off",
+    "serve.host": "address to listen on",
+    "serve.port": "port to listen on; 0 takes a free one",
+    "serve.workers": "worker processes",
+    "serve.max_body_mb": "largest request body",
+    "serve.max_queue": "requests that may wait before others are turned away with 503",
+    "serve.timeout_s": "seconds until a request is given up with 504",
+    "capture.sample": "share of requests captured",
+    "capture.redact": "columns stored as a keyed hash",
+    "capture.keep_days": "days that records and labels are kept",
+    "capture.max_spool_mb": "bound of the spool; beyond it serving goes on and drops are counted",
+    "monitor.window": "length of a window as 7d, 24h or 500rows; empty: 7d with a time column, else 500rows",
+    "monitor.lateness": "how late records may come and still belong to an open window",
+    "monitor.false_alarms_per_month": "budget of false alarms for all checks together",
+    "monitor.label_delay": "how long after the record labels are complete enough to judge",
+    "rollout.start": "share of traffic a canary starts with",
+    "rollout.max_loss": "the largest harm (mean loss, 0 to 1) worth tolerating",
+    "rollout.max_days": "days after which an undecided rollout ends",
+    "rollout.sticky_by": "column that assigns callers to variants; empty: the model's id column, else the request",
+    "retrain.when": "triggers: performance, drift, max_age:90d, every:30d",
+    "retrain.approve": "auto, or manual: a person promotes",
+    "alerts.to": "Apprise addresses",
+    "alerts.remind": "how often an alert that lasts is repeated",
+    "registry.mlflow": "MLflow tracking URI; empty: an SQLite file in the home",
+}

@@ -1,0 +1,91 @@
+"""What a model takes and gives: columns, outputs, and the two in-memory forms of rows.
+
+Two forms of the same rows, used by everything from training to serving:
+
+- *row*: a sequence of cells in the order of `Signature.columns`; number, integer,
+  boolean and time are `float | None` (booleans 0.0/1.0, times seconds since the
+  epoch, UTC), category and text are `str | None`;
+- *columns*: `{name: array}`; the former are float64 with NaN for missing, the
+  latter object arrays of `str | None`.
+
+A category whose source values are integers or booleans is carried as text
+(`"1"`, `"true"`); `Column.coded` says how it looks outside.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Kind = Literal["number", "integer", "boolean", "category", "text", "time", "tensor"]
+Task = Literal["classification", "regression", "clustering", "anomaly", "forecasting"]
+Cell = float | str | None
+
+NUMERIC: frozenset[str] = frozenset({"number", "integer", "boolean", "time"})
+
+
+class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One input column.
+
+    low, high: what training saw, inclusive; values beyond are answered and counted.
+    categories: the values training saw, sorted; another value is taken as the model was trained to take it.
+    minimum, maximum: limits that the project states; values beyond are refused.
+    coded: how a category looks in tables and requests.
+    """
+
+    name: str
+    kind: Kind
+    nullable: bool = True
+    low: float | None = None
+    high: float | None = None
+    categories: tuple[str, ...] = ()
+    coded: Literal["text", "integer", "boolean"] = "text"
+    minimum: float | None = None
+    maximum: float | None = None
+    dtype: str = ""
+    shape: tuple[int, ...] = ()
+
+    @property
+    def numeric(self) -> bool:
+        """Whether cells are floats (number, integer, boolean, time) rather than text."""
+        return self.kind in NUMERIC
+
+
+class Signature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Columns in, outputs out, and how an output becomes a decision.
+
+    classes: labels in the order of the score columns (classification; K >= 2).
+    positive, threshold: binary only; the label is `positive` when its probability is
+        strictly above `threshold` (which equals argmax at 0.5), else the other class.
+    key, time, sticky: pass-through columns, optional in a request and never features,
+        except that parts of a composed time may be features, too.
+    """
+
+    task: Task
+    columns: tuple[Column, ...]
+    target: str = ""
+    classes: tuple[str, ...] = ()
+    positive: str | None = None
+    threshold: float = 0.5
+    key: str | None = None
+    time: tuple[str, ...] = ()
+    sticky: str | None = None
+    definition: str = "v1"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Feature names in order."""
+        return tuple(c.name for c in self.columns)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the score columns: the classes, or `value`."""
+        return self.classes if self.task == "classification" else ("value",)
+
+    @property
+    def passthrough(self) -> tuple[str, ...]:
+        """Columns accepted in a request that are not features."""
+        wanted = (self.key, *self.time, self.sticky)
+        features = set(self.names)
+        return tuple(dict.fromkeys(n for n in wanted if n is not None and n not in features))
