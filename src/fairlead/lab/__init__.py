@@ -1,0 +1,1 @@
+"""What makes and judges models: tables, statistics, compiling, training, evaluating."""

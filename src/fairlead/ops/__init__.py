@@ -1,0 +1,1 @@
+"""What keeps models healthy: project, state, audit, alerts, registry, rollout, monitor, flow, rehearse."""
