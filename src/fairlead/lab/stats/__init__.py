@@ -1,0 +1,40 @@
+"""Numbers about rows and about models: profiles, metrics, losses, intervals, drift distances, e-values.
+
+Names are looked up when they are first used, so importing the room costs nothing.
+A name here must differ from every module of this folder: importing a submodule
+binds its name on the package and would hide the function of the same name.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_WHERE: dict[str, str] = {
+    "bins_for": "bins",
+    "score_bins": "bins",
+    "Profiler": "profiling",
+    "profile": "profiling",
+    "profile_batches": "profiling",
+    "merge": "merging",
+    "total": "merging",
+    "encode_profile": "profile_codec",
+    "decode_profile": "profile_codec",
+    "encode_reference": "profile_codec",
+    "decode_reference": "profile_codec",
+}
+
+__all__ = sorted(_WHERE)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    module = _WHERE.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return list(__all__)
