@@ -24,7 +24,7 @@ _WHERE: dict[str, str] = {
     "decode_reference": "profile_codec",
 }
 
-__all__ = sorted(_WHERE)  # noqa: PLE0605
+__all__ = sorted(_WHERE)
 
 
 def __getattr__(name: str) -> Any:
