@@ -1,0 +1,146 @@
+"""Verbs that make and judge: init, train, bundle, evaluate, register, score."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from fairlead.doors.cli.output import Json, Steps, chosen, console, escape, number, project, show, table
+
+Answer = dict[str, Any]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this module's verbs."""
+    for verb in (init, train, bundle, evaluate, register, score):
+        app.command()(verb)
+
+
+def init(
+    data: Annotated[str, typer.Option(help="the training table: CSV, Parquet or Feather")],
+    target: Annotated[str, typer.Option(help="the column to predict")],
+    name: Annotated[str | None, typer.Option(help="name of the model; else from the target")] = None,
+    task: Annotated[str | None, typer.Option(help="classification or regression; else from the target")] = None,
+    positive: Annotated[str | None, typer.Option(help="binary: the class that counts as an event")] = None,
+    id: Annotated[str | None, typer.Option(help="row key")] = None,
+    time: Annotated[list[str] | None, typer.Option(help="event time; give it twice for a date and an hour")] = None,
+    force: Annotated[bool, typer.Option(help="write over an existing fairlead.toml")] = False,
+    as_json: Json = False,
+) -> None:
+    """Look at a table and write a commented fairlead.toml."""
+    from fairlead.ops.project import init_project
+
+    times = None if not time else time[0] if len(time) == 1 else tuple(time)
+    made = init_project(
+        chosen.folder, data, target, name=name, task=task, positive=positive, id=id, time=times, force=force
+    )
+    show(msgspec.to_builtins(made), as_json, tell_init)
+
+
+def tell_init(answer: Answer) -> None:
+    out = console()
+    out.print(f"wrote [bold]{escape(answer['config'])}[/]: {answer['task']}, {answer['rows']:,} rows")
+    rows = [(c["name"], c["role"], c["kind"], c["why"]) for c in answer["columns"]]
+    table("", ("column", "role", "kind", "because"), rows)
+    for warning in answer["warnings"]:
+        out.print(f"[yellow]look[/]: {escape(warning)}")
+    out.print("Next: [bold]fairlead up[/] trains, serves and watches; or fairlead train to go step by step.")
+
+
+def train(
+    data: Annotated[str | None, typer.Option(help="another table than [data] train")] = None, as_json: Json = False
+) -> None:
+    """Prepare, tune, cross-validate, choose and seal a model. Interrupted, it takes up where it was."""
+    with Steps() as steps:
+        answer = project().train(data, progress=steps)
+    show(answer, as_json, tell_train)
+
+
+def tell_train(answer: Answer) -> None:
+    rows = [
+        (row["name"], row["score"], row.get("se"), row.get("seconds"), remark(row)) for row in answer["leaderboard"]
+    ]
+    metric = answer["leaderboard"][0].get("metric", "score") if answer["leaderboard"] else "score"
+    table("Leaderboard (cross-validated)", ("learner", metric, "std. error", "seconds", ""), rows)
+    parity = answer["parity"]
+    out = console()
+    out.print(
+        f"[bold]{answer['learner']}[/] sealed as [bold]{answer['bundle'][:12]}[/] in {answer['seconds']:.1f} s; compiled to "
+        f"{parity['form']}: {parity['flipped']} of {parity['rows']:,} decisions differ, at most {parity['max_difference']:.1e}"
+    )
+    out.print("Next: fairlead evaluate")
+
+
+def remark(row: Answer) -> str:
+    """What a leaderboard line should be known for."""
+    words = [
+        ("chosen", row.get("chosen")),
+        ("baseline", row.get("baseline")),
+        ("simplest within one standard error", row.get("simplest_within_one_se")),
+    ]
+    return ", ".join(word for word, true in words if true)
+
+
+def bundle(
+    source: Annotated[Path, typer.Argument(help="a joblib file with a fitted sklearn pipeline")],
+    sample: Annotated[str, typer.Option(help="rows it was trained on, as a table")],
+    trust: Annotated[bool, typer.Option(help="open the file although that runs the code it holds")] = False,
+    as_json: Json = False,
+) -> None:
+    """Seal a model trained elsewhere."""
+    show(project().bundle(source, sample, trust=trust), as_json, tell_bundle)
+
+
+def tell_bundle(answer: Answer) -> None:
+    parity = answer["parity"]
+    console().print(
+        f"sealed as [bold]{answer['bundle'][:12]}[/], form {answer['form']}: {parity['flipped']} of {parity['rows']:,} "
+        f"decisions differ from the trained one, at most {parity['max_difference']:.1e}\n{escape(answer['path'])}"
+    )
+
+
+def evaluate(
+    bundle: Annotated[str | None, typer.Argument(help="bundle, version or alias; else the latest trained")] = None,
+    data: Annotated[str | None, typer.Option(help="rows to judge on; else those kept back in training")] = None,
+    as_json: Json = False,
+) -> None:
+    """Judge the sealed bundle on rows it never saw. Exit 3 when the gate fails, 4 when inconclusive."""
+    answer = project().evaluate(bundle, data)
+    show(answer, as_json, tell_evaluate)
+    raise typer.Exit({"pass": 0, "fail": 3}.get(answer["verdict"], 4))
+
+
+def tell_evaluate(answer: Answer) -> None:
+    rows = [(c["name"], c["verdict"], c["value"], c["limit"], c["why"]) for c in answer["checks"]]
+    table(f"Gate: {answer['verdict']}", ("check", "verdict", "value", "limit", "why"), rows)
+    console().print(f"report: {escape(answer['report'])}")
+
+
+def register(
+    bundle: Annotated[str | None, typer.Argument(help="bundle; else the latest trained")] = None, as_json: Json = False
+) -> None:
+    """Make a version of a bundle, with its lineage, metrics and report, in the registry."""
+    show(
+        project().register(bundle),
+        as_json,
+        lambda a: console().print(f"{a['model']} version [bold]{a['version']}[/] ({a['bundle'][:12]})"),
+    )
+
+
+def score(
+    rows: Annotated[str, typer.Argument(help="table to score")],
+    out: Annotated[Path, typer.Argument(help="where answers go: .parquet or .csv")],
+    bundle: Annotated[str | None, typer.Option(help="bundle, version or alias; else the champion")] = None,
+    as_json: Json = False,
+) -> None:
+    """Score a table of any size, batch by batch."""
+    show(
+        project().score(rows, out, bundle=bundle),
+        as_json,
+        lambda a: console().print(
+            f"{a['rows']:,} rows in {a['seconds']:.2f} s ({number(a['rows_per_s'])} rows/s) -> {escape(a['out'])}"
+        ),
+    )

@@ -1,0 +1,174 @@
+"""Verbs around what answers: serve, deploy, promote, rollback, pin, freeze, release, predict, feedback, status."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fairlead.contract.errors import UsageError
+from fairlead.doors.cli.output import Json, chosen, console, escape, moment, number, project, show, table
+
+Answer = dict[str, Any]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this module's verbs."""
+    for verb in (serve, deploy, promote, rollback, pin, freeze, release, predict, feedback, status):
+        app.command()(verb)
+
+
+def share(text: str | None) -> float | None:
+    """5% or 0.05 as a number."""
+    if text is None:
+        return None
+    try:
+        return float(text.rstrip("%")) / (100.0 if text.endswith("%") else 1.0)
+    except ValueError:
+        raise UsageError(f"{text!r} is no share: write 5% or 0.05.") from None
+
+
+def serve(
+    bundle: Annotated[Path | None, typer.Option(help="serve this bundle alone, without a project")] = None,
+    host: Annotated[str | None, typer.Option(help="address to listen on")] = None,
+    port: Annotated[int | None, typer.Option(help="port; 0 takes a free one")] = None,
+    workers: Annotated[int | None, typer.Option(help="worker processes")] = None,
+) -> None:
+    """Run the data plane in the foreground; Ctrl-C stops it cleanly."""
+    from fairlead.doors.cli.processes import run_server
+
+    run_server(bundle, host, port, workers)
+
+
+def deploy(
+    version: Annotated[int | None, typer.Argument(help="version; else the newest")] = None,
+    canary: Annotated[str | None, typer.Option(help="share of requests for a canary, as 5%")] = None,
+    shadow: Annotated[bool, typer.Option(help="ask it, too, but let it answer nobody")] = False,
+    ab: Annotated[str | None, typer.Option(help="share of requests for an A/B test, as 50%")] = None,
+    as_json: Json = False,
+) -> None:
+    """Let a version answer. Refuses what no passing attestation vouches for (exit 3)."""
+    answer = project().deploy(version, canary=share(canary), shadow=shadow, ab=share(ab))
+    show(answer, as_json, tell_deploy)
+
+
+def tell_deploy(answer: Answer) -> None:
+    for variant in answer["variants"]:
+        role = "shadow" if variant.get("shadow") else f"{variant.get('weight', 1.0):.0%} of requests"
+        console().print(
+            f"{answer['model']}: {variant['name']} version [bold]{variant.get('version', 0)}[/] "
+            f"({variant['bundle'][:12]}), {role}"
+        )
+    tell_confirmed(answer)
+
+
+def tell_confirmed(answer: Answer) -> None:
+    confirmed = answer["confirmed"]
+    if confirmed is None:
+        console().print("no server is running: it answers so as soon as one starts (`fairlead serve` or `fairlead up`)")
+    else:
+        console().print(f"confirmed by {confirmed} worker{'s' if confirmed != 1 else ''}")
+
+
+def tell_moved(answer: Answer) -> None:
+    console().print(f"{answer['model']}: champion is version [bold]{answer['champion']}[/], was {answer['previous']}")
+    tell_confirmed(answer)
+
+
+def promote(as_json: Json = False) -> None:
+    """The challenger becomes champion, at once."""
+    show(project().promote(), as_json, tell_moved)
+
+
+def rollback(as_json: Json = False) -> None:
+    """End the rollout, or go back to the champion before; held until `release`."""
+    show(project().rollback(), as_json, tell_moved)
+
+
+Why = Annotated[str, typer.Option(help="why, for the audit log")]
+
+
+def tell_hold(answer: Answer) -> None:
+    console().print(f"{answer['model']} version {answer['champion']}: {answer['hold'] or 'free'}")
+
+
+def pin(why: Why = "pinned by hand", as_json: Json = False) -> None:
+    """Keep this champion until `release`; challengers may still be tried."""
+    show(project().pin(why), as_json, tell_hold)
+
+
+def freeze(why: Why = "frozen by hand", as_json: Json = False) -> None:
+    """Let no rule move anything until `release`."""
+    show(project().freeze(why), as_json, tell_hold)
+
+
+def release(why: Why = "released by hand", as_json: Json = False) -> None:
+    """Lift a pin, a freeze or the hold after a rollback."""
+    show(project().release(why), as_json, tell_hold)
+
+
+def predict(rows: Annotated[str, typer.Argument(help="table of rows")], as_json: Json = False) -> None:
+    """Ask the running server about the rows of a table."""
+    show(project().predict(rows), as_json, tell_predict)
+
+
+def tell_predict(answer: Answer) -> None:
+    shown = answer["predictions"][:20]
+    for index, one in enumerate(shown):
+        if isinstance(one, dict) and "label" in one:
+            chances = ", ".join(f"{k} {v:.3f}" for k, v in one["probabilities"].items())
+            console().print(f"row {index}: [bold]{escape(one['label'])}[/] ({escape(chances)})")
+        else:
+            console().print(f"row {index}: [bold]{number(one)}[/]")
+    if answer["rows"] > len(shown):
+        console().print(f"... and {answer['rows'] - len(shown):,} more (--json shows all)")
+
+
+def feedback(labels: Annotated[str, typer.Argument(help="table of labels")], as_json: Json = False) -> None:
+    """Send the truth that came later: by request id and row, or by row key (and time)."""
+    show(
+        project().feedback(labels),
+        as_json,
+        lambda a: console().print(f"{a['accepted']:,} labels accepted, {len(a['rejected'])} rejected"),
+    )
+
+
+def status(as_json: Json = False) -> None:
+    """What is served, since when, why, how healthy, and what it waits for."""
+    show(project().status(), as_json, tell_status)
+
+
+def tell_status(answer: Answer) -> None:
+    out = console()
+    for model in answer["models"]:
+        out.print(f"[bold]{model['model']}[/]: since {moment(model['since'])}, {escape(model['why'])}")
+        for variant in answer["variants"]:
+            weight = "shadow" if variant.get("shadow") else f"{variant.get('weight', 1.0):.0%}"
+            out.print(f"  {variant['name']} version {variant.get('version', 0)} ({variant['bundle'][:12]}) {weight}")
+        workers = answer["workers"]
+        out.print(f"  {len(workers)} worker{'s' if len(workers) != 1 else ''} running" + (f" at {workers[0]['url']}" if workers else ""))
+        out.print(f"  waits for {model['waits_for']}")
+        rows = [
+            (w["index"], moment(w["start"]), w["state"], w.get("rows", 0), w.get("labelled", 0), brief(w.get("metrics", {})))
+            for w in model["windows"]
+        ]
+        if rows:
+            table("Windows", ("window", "from", "state", "rows", "labels", "quality"), rows)
+    if answer["incidents"]:
+        rows = [(f["area"], f["check"], moment(f["since"]), f["message"]) for f in answer["incidents"]]
+        table("Open findings", ("area", "check", "since", "what"), rows)
+    if answer["decisions"]:
+        rows = [(moment(d.get("at")), d["action"], d["why"]) for d in answer["decisions"]]
+        table("Decisions", ("when", "what", "why"), rows)
+
+
+def brief(metrics: Answer) -> str:
+    """The two or three figures people look for first."""
+    order = ("roc_auc", "accuracy", "brier", "mae", "rmse", "r2")
+    return ", ".join(f"{name} {metrics[name]:.3f}" for name in order if metrics.get(name) is not None)[:60]
+
+
+def folder() -> Path:
+    """The project's folder, for processes that are started for it."""
+    return chosen.folder

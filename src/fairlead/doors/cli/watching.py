@@ -1,0 +1,125 @@
+"""Verbs that keep a model healthy: up, collect, watch, retrain, rehearse, demo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fairlead.doors.cli.output import Json, Steps, console, escape, number, project, show, table
+
+Answer = dict[str, Any]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this module's verbs."""
+    for verb in (up, collect, watch, retrain, rehearse, demo):
+        app.command()(verb)
+
+
+def up(
+    port: Annotated[int | None, typer.Option(help="port; 0 takes a free one")] = None,
+    every: Annotated[float, typer.Option(help="seconds between passes of collector and watcher")] = 5.0,
+) -> None:
+    """Everything at once: train and deploy if there is nothing yet, then serve, collect and watch."""
+    from fairlead.doors.cli.processes import run_up
+
+    run_up(port, every)
+
+
+def collect(
+    follow: Annotated[bool, typer.Option("--follow", help="go on until stopped")] = False,
+    every: Annotated[float, typer.Option(help="seconds between passes")] = 2.0,
+    as_json: Json = False,
+) -> None:
+    """Bring captured requests and labels from the spool into Parquet."""
+    if follow:
+        from fairlead.doors.cli.processes import follow_collect
+
+        follow_collect(every)
+        return
+    show(
+        project().collect(),
+        as_json,
+        lambda a: console().print(f"{a['records']:,} records and {a['labels']:,} labels from {a['segments']} segments"),
+    )
+
+
+def watch(
+    once: Annotated[bool, typer.Option("--once", help="one pass, then end")] = False,
+    every: Annotated[float, typer.Option(help="seconds between passes")] = 5.0,
+    as_json: Json = False,
+) -> None:
+    """Close due windows, find what is wrong, decide and act."""
+    if not once:
+        from fairlead.doors.cli.processes import follow_watch
+
+        follow_watch(every)
+        return
+    show(project().watch(), as_json, tell_watch)
+
+
+def tell_watch(answer: Answer) -> None:
+    out = console()
+    out.print(f"{len(answer['windows'])} windows looked at")
+    for finding in answer["findings"]:
+        out.print(f"[yellow]{finding['area']}[/]: {escape(finding['message'])}")
+    for decision in answer["decisions"]:
+        out.print(f"[bold]{decision['action']}[/]: {escape(decision['why'])}")
+
+
+def retrain(as_json: Json = False) -> None:
+    """A new candidate from records and labels, through the gate to a canary."""
+    with Steps() as steps:
+        answer = project().retrain(progress=steps)
+    show(answer, as_json, tell_retrain)
+    raise typer.Exit({"pass": 0, "fail": 3}.get(answer["verdict"], 4))
+
+
+def tell_retrain(answer: Answer) -> None:
+    console().print(
+        f"{answer['candidate']} sealed as [bold]{answer['bundle'][:12]}[/], verdict {answer['verdict']}"
+        + (f", version {answer['version']} takes part as canary" if answer["version"] else "")
+    )
+
+
+def rehearse(
+    data: Annotated[str | None, typer.Option(help="another history than [data] train")] = None,
+    policy: Annotated[list[str] | None, typer.Option(help="never, always, scheduled, performance, project")] = None,
+    as_json: Json = False,
+) -> None:
+    """Replay your history through the code that runs live: is watching worth it, and with which settings?"""
+    with Steps() as steps:
+        answer = project().rehearse(data, tuple(policy or ()), progress=steps)
+    show(answer, as_json, tell_rehearse)
+
+
+def tell_rehearse(answer: Answer) -> None:
+    rows = [
+        (
+            p["name"],
+            p["quality"]["value"],
+            f"{number(p['quality']['low'])} to {number(p['quality']['high'])}",
+            p["retrains"],
+            p["fits"],
+            p["alerts"],
+        )
+        for p in answer["policies"]
+    ]
+    metric = answer.get("metric", "loss")
+    table("Policies on your history", ("policy", metric, "95 % interval", "retrains", "fits", "alerts"), rows)
+    for line in answer.get("conclusions", ()):
+        console().print(escape(line))
+    console().print(f"report: {escape(answer['report'])}")
+
+
+def demo(
+    folder: Annotated[Path, typer.Option(help="where the story is played and left")] = Path("demo"),
+    quick: Annotated[bool, typer.Option(help="a shorter story")] = False,
+    as_json: Json = False,
+) -> None:
+    """The whole story on this machine: train, serve, drift, alarm, retrain, canary, promote. About a minute."""
+    from fairlead.doors.cli.demo import run_demo
+
+    run_demo(folder, quick=quick, as_json=as_json)

@@ -1,0 +1,55 @@
+"""Verbs that look and change nothing: inspect, config, audit, doctor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from fairlead.ops.flow import Workspace
+
+Answer = dict[str, Any]
+
+
+def inspect(ws: Workspace, reference: str | Path | None) -> Answer:
+    """See `Project.inspect`."""
+    from fairlead.ops.flow import making
+    from fairlead.runtime.bundle import attestations
+    from fairlead.runtime.bundle import inspect as look
+
+    if reference is not None and Path(reference).is_dir():
+        folder = Path(reference)
+    else:
+        folder = ws.store.path(making.resolve_bundle(ws, None if reference is None else str(reference)))
+    answer: Answer = look(folder, ws.trusted)
+    found = attestations(ws.home.attestations, answer["bundle"], ws.trusted)
+    answer["attestations"] = [msgspec.to_builtins(a) for a in found]
+    return answer
+
+
+def config(ws: Workspace) -> Answer:
+    """See `Project.config`."""
+    values: Answer = {}
+    origins = ws.project.origins
+    for section, table in msgspec.to_builtins(ws.settings).items():
+        for key, value in table.items():
+            name = f"{section}.{key}"
+            values[name] = {"value": value, "from": origins.get(name, "default")}
+    return {"file": str(ws.project.root / "fairlead.toml"), "home": str(ws.home.root), "settings": values}
+
+
+def audit(ws: Workspace, last: int) -> Answer:
+    """See `Project.audit`."""
+    report = ws.audit.verify()
+    return {
+        **msgspec.to_builtins(report),
+        "newest": [msgspec.to_builtins(event) for event in ws.audit.events(last=last)],
+    }
+
+
+def doctor(ws: Workspace) -> Answer:
+    """See `Project.doctor`."""
+    from fairlead.ops.flow.doctor import examine
+
+    return examine(ws)

@@ -1,0 +1,213 @@
+"""`fairlead.open(folder)`: a project, one method a verb. Each returns what `--json` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fairlead.ops.flow.workspace import Workspace
+    from fairlead.runtime.bundle import Model
+
+Progress = Callable[..., None]
+Answer = dict[str, Any]
+
+
+def open(folder: str | Path = ".") -> Project:
+    """The project in `folder` or the nearest folder above it. Raises NotAProject, ConfigInvalid."""
+    return Project(folder)
+
+
+def init(data: str | Path, target: str, folder: str | Path = ".", **chosen: Any) -> Project:
+    """Look at a table, write a commented fairlead.toml beside it in `folder`, and open it.
+
+    chosen: name, task, positive, id, time, force. Raises UsageError when there is one already.
+    """
+    from fairlead.ops.project import init_project
+
+    init_project(Path(folder), str(data), target, **chosen)
+    return Project(folder)
+
+
+def load(folder: str | Path, trusted: tuple[str, ...] | None = None) -> Model:
+    """A sealed bundle as a running model, without a server: `.predict(rows)`.
+
+    trusted: hex public keys whose seals are accepted. None takes the seal's own key: intact, but
+    not vouched for by anyone you named. Raises BundleRefused.
+    """
+    from fairlead.runtime.bundle import load as load_bundle
+    from fairlead.runtime.bundle import signer_of
+
+    where = Path(folder)
+    return load_bundle(where, trusted if trusted is not None else (signer_of(where),))
+
+
+class Project:
+    """One model and all its rules: a folder with fairlead.toml."""
+
+    def __init__(self, folder: str | Path = ".") -> None:
+        self.folder = Path(folder)
+
+    @cached_property
+    def workspace(self) -> Workspace:
+        """The opened project: settings, home, state, stores."""
+        from fairlead.ops.flow import Workspace
+
+        return Workspace.find(self.folder)
+
+    # Making and judging
+
+    def train(self, data: Any = None, progress: Progress | None = None) -> Answer:
+        """Prepare, tune, cross-validate, choose, seal. data: path or DataFrame, else [data] train."""
+        from fairlead.doors.python import making
+
+        return making.train(self.workspace, data, progress)
+
+    def bundle(self, source: Any, sample: Any, *, trust: bool = False) -> Answer:
+        """Seal a fitted sklearn pipeline (object, or a joblib file with `trust`); sample: rows it was trained on."""
+        from fairlead.doors.python import making
+
+        return making.bundle(self.workspace, source, sample, trust=trust)
+
+    def evaluate(self, bundle: str | None = None, data: Any = None) -> Answer:
+        """Judge the sealed bundle: report, gate, attestation."""
+        from fairlead.doors.python import making
+
+        return making.evaluate(self.workspace, bundle, data)
+
+    def register(self, bundle: str | None = None) -> Answer:
+        """A version in the registry, with lineage."""
+        from fairlead.doors.python import making
+
+        return making.register(self.workspace, bundle)
+
+    def score(self, rows: Any, out: str | Path | None = None, *, bundle: str | None = None) -> Answer:
+        """Batch scoring, streamed: a path or DataFrame in; Parquet, CSV or (without `out`) a DataFrame out."""
+        from fairlead.doors.python import making
+
+        return making.score(self.workspace, rows, out, bundle)
+
+    # Releasing and answering
+
+    def deploy(
+        self, version: int | None = None, *, canary: float | None = None, shadow: bool = False, ab: float | None = None
+    ) -> Answer:
+        """Let a version answer: alone, as canary or A/B with a share of the requests, or as shadow."""
+        from fairlead.doors.python import serving
+
+        return serving.deploy(self.workspace, version, canary, shadow, ab)
+
+    def promote(self) -> Answer:
+        """The challenger becomes champion."""
+        from fairlead.doors.python import serving
+
+        return serving.move(self.workspace, "promote")
+
+    def rollback(self) -> Answer:
+        """End the rollout, or go back to the champion before; held until `release`."""
+        from fairlead.doors.python import serving
+
+        return serving.move(self.workspace, "roll_back")
+
+    def pin(self, why: str = "pinned by hand") -> Answer:
+        """This champion stays until `release`; challengers may still be tried."""
+        from fairlead.doors.python import serving
+
+        return serving.hold(self.workspace, "pinned", why)
+
+    def freeze(self, why: str = "frozen by hand") -> Answer:
+        """Nothing moves by rule until `release`."""
+        from fairlead.doors.python import serving
+
+        return serving.hold(self.workspace, "frozen", why)
+
+    def release(self, why: str = "released by hand") -> Answer:
+        """Rules may act on this model again."""
+        from fairlead.doors.python import serving
+
+        return serving.hold(self.workspace, "", why)
+
+    def predict(self, rows: Any) -> Answer:
+        """Ask the running server. rows: DataFrame, list of dicts, or a path."""
+        from fairlead.doors.python import serving
+
+        return serving.predict(self.workspace, rows)
+
+    def feedback(self, labels: Any) -> Answer:
+        """Send labels: rows with `request` and `row`, or with the key column (and time), and `label`."""
+        from fairlead.doors.python import serving
+
+        return serving.feedback(self.workspace, labels)
+
+    def status(self) -> Answer:
+        """What is served, since when, why, how healthy, what it waits for."""
+        from fairlead.doors.python import serving
+
+        return serving.status(self.workspace)
+
+    # Staying healthy
+
+    def collect(self) -> Answer:
+        """Bring what the spool holds into records and labels, once."""
+        from fairlead.doors.python import watching
+
+        return watching.collect(self.workspace)
+
+    def watch(self) -> Answer:
+        """Close due windows, find, decide, act, once."""
+        from fairlead.doors.python import watching
+
+        return watching.watch(self.workspace)
+
+    def watching(self, every_s: float) -> Iterator[Answer]:
+        """`watch` again and again; yields every pass that saw or did something."""
+        from fairlead.doors.python import watching
+
+        return watching.follow(self.workspace, every_s)
+
+    def retrain(self, progress: Progress | None = None) -> Answer:
+        """A new candidate from records and labels, through the gate to a canary."""
+        from fairlead.doors.python import watching
+
+        return watching.retrain(self.workspace, progress)
+
+    def rehearse(self, data: Any = None, policies: tuple[str, ...] = (), progress: Progress | None = None) -> Answer:
+        """Replay the project's history through the code that runs live; policies side by side."""
+        from fairlead.doors.python import watching
+
+        return watching.rehearse(self.workspace, data, policies, progress)
+
+    # Looking
+
+    def inspect(self, bundle: str | Path | None = None) -> Answer:
+        """What is in a bundle, who sealed it, does it verify; never executes it."""
+        from fairlead.doors.python import looking
+
+        return looking.inspect(self.workspace, bundle)
+
+    def config(self) -> Answer:
+        """The effective configuration and where each value comes from."""
+        from fairlead.doors.python import looking
+
+        return looking.config(self.workspace)
+
+    def audit(self, last: int = 50) -> Answer:
+        """Verify the audit chain and show its newest events."""
+        from fairlead.doors.python import looking
+
+        return looking.audit(self.workspace, last)
+
+    def doctor(self) -> Answer:
+        """Reconcile captured rows with answered ones and look for what is wrong, each with its cure."""
+        from fairlead.doors.python import looking
+
+        return looking.doctor(self.workspace)
+
+    def settings(self) -> Mapping[str, Any]:
+        """The effective configuration as nested dicts."""
+        import msgspec
+
+        settings: Mapping[str, Any] = msgspec.to_builtins(self.workspace.settings)
+        return settings

@@ -1,0 +1,146 @@
+"""Verbs around what answers: deploy, promote, rollback, hold, predict, feedback, status."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from fairlead.contract.errors import ServerUnreachable, UsageError
+from fairlead.ops.flow import Workspace
+
+Answer = dict[str, Any]
+BATCH_ROWS = 1000
+
+
+def deploy(ws: Workspace, version: int | None, canary: float | None, shadow: bool, ab: float | None) -> Answer:
+    """See `Project.deploy`."""
+    from fairlead.ops.flow import release
+
+    if sum((canary is not None, shadow, ab is not None)) > 1:
+        raise UsageError("choose one of canary, shadow and ab.")
+    mode: release.Mode = "canary" if canary is not None else "shadow" if shadow else "ab" if ab is not None else "replace"
+    share = canary if canary is not None else ab if ab is not None else ws.settings.rollout.start
+    if not 0.0 < share < 1.0:
+        raise UsageError("a share lies between 0 and 1, as 5% or 0.05.")
+    done = release.deploy(ws, version, mode=mode, share=share, why="deployed by hand")
+    return {
+        "model": done.model,
+        "variants": [msgspec.to_builtins(v) for v in done.variants],
+        "generation": done.generation,
+        "confirmed": done.confirmed,
+    }
+
+
+def move(ws: Workspace, verb: Literal["promote", "roll_back"]) -> Answer:
+    """See `Project.promote` and `Project.rollback`."""
+    from fairlead.ops.flow import release
+
+    done = release.promote(ws) if verb == "promote" else release.roll_back(ws)
+    champion = next(v for v in done.variants if v.name == "champion")
+    return {
+        "model": done.model,
+        "champion": champion.version,
+        "previous": done.previous,
+        "generation": done.generation,
+        "confirmed": done.confirmed,
+    }
+
+
+def hold(ws: Workspace, kind: Literal["pinned", "frozen", ""], why: str) -> Answer:
+    """See `Project.pin`, `Project.freeze` and `Project.release`."""
+    from fairlead.ops.flow import release
+
+    intent = release.hold(ws, kind, why=why)
+    champion = next(v for v in intent.variants if v.name == "champion")
+    return {"model": ws.model, "champion": champion.version, "hold": intent.hold}
+
+
+def address(ws: Workspace) -> str:
+    """Base URL of the running server: of a live worker of this home, else as configured."""
+    from fairlead.runtime.serve import live_workers
+
+    for worker in live_workers(ws.home.root):
+        if worker.url:
+            return worker.url
+    return f"http://{ws.settings.serve.host}:{ws.settings.serve.port}"
+
+
+def ask(ws: Workspace, path: str, body: Any) -> Any:
+    """POST JSON to the running server. Raises ServerUnreachable, or UsageError with the server's own words."""
+    import httpx
+
+    url = address(ws)
+    try:
+        reply = httpx.post(f"{url}{path}", content=msgspec.json.encode(body), timeout=60.0)
+    except httpx.TransportError as failure:
+        raise ServerUnreachable(f"no server answers at {url}: start one with `fairlead up` or `fairlead serve`.") from failure
+    answer = msgspec.json.decode(reply.content)
+    if reply.status_code >= 400:
+        raise UsageError(f"the server answered {reply.status_code}: {answer.get('error', reply.reason_phrase)}")
+    return answer
+
+
+def records_of(ws: Workspace, rows: Any) -> list[dict[str, Any]]:
+    """Rows as JSON-able dicts: a path, a DataFrame, or dicts as they are."""
+    from fairlead.lab.tables import open_table
+
+    if isinstance(rows, dict):
+        return [rows]
+    if isinstance(rows, list):
+        return rows
+    data = ws.settings.data
+    frame = rows
+    if isinstance(rows, str):
+        frame = open_table(rows, separator=data.separator, encoding=data.encoding, decimal=data.decimal).frame()
+    text = frame.to_json(orient="records", date_format="iso", double_precision=15)
+    decoded: list[dict[str, Any]] = msgspec.json.decode(text)
+    return decoded
+
+
+def predict(ws: Workspace, rows: Any) -> Answer:
+    """See `Project.predict`. Columns the model does not take (the target, ids it does not pass on) are left out."""
+    from fairlead.ops.flow import making
+
+    records = records_of(ws, rows)
+    bundle = making.champion_bundle(ws)
+    if bundle is not None:
+        signature = ws.load(bundle).signature
+        wanted = {*signature.names, *signature.passthrough}
+        records = [{name: cell for name, cell in row.items() if name in wanted} for row in records]
+    predictions: list[Any] = []
+    for start in range(0, len(records), BATCH_ROWS):
+        answer = ask(ws, f"/predict/{ws.model}", records[start : start + BATCH_ROWS])
+        predictions.extend(answer["predictions"])
+    return {"rows": len(predictions), "predictions": predictions}
+
+
+def feedback(ws: Workspace, labels: Any) -> Answer:
+    """See `Project.feedback`."""
+    rows = records_of(ws, labels)
+    accepted, rejected = 0, []
+    for start in range(0, len(rows), BATCH_ROWS):
+        body = [label_of(ws, row) for row in rows[start : start + BATCH_ROWS]]
+        answer = ask(ws, f"/feedback/{ws.model}", body)
+        accepted += answer["accepted"]
+        rejected.extend(answer["rejected"])
+    return {"accepted": accepted, "rejected": rejected}
+
+
+def label_of(ws: Workspace, row: dict[str, Any]) -> dict[str, Any]:
+    """A label as the server takes it; the project's own column names for key and target are understood, too."""
+    model = ws.settings.model
+    wanted = {"request", "row", "key", "time", "label", "value", "comment", "definition"}
+    label = {name: cell for name, cell in row.items() if name in wanted and cell is not None}
+    if "key" not in label and "request" not in label and model.id in row:
+        label["key"] = row[model.id]
+    if "label" not in label and model.target in row:
+        label["label"] = row[model.target]
+    return label
+
+
+def status(ws: Workspace) -> Answer:
+    """See `Project.status`."""
+    from fairlead.ops.flow.status import status_of
+
+    return status_of(ws)

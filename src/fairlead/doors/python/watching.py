@@ -1,0 +1,83 @@
+"""Verbs that keep a model healthy: collect, watch, retrain, rehearse."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+
+from fairlead.ops.flow import Workspace
+
+Answer = dict[str, Any]
+
+
+def collect(ws: Workspace) -> Answer:
+    """See `Project.collect`."""
+    from fairlead.runtime.capture import collect as bring_in
+
+    done = bring_in(ws.home.root, now=ws.clock())
+    return {"records": done.records, "labels": done.labels, "segments": done.segments}
+
+
+def watch(ws: Workspace) -> Answer:
+    """See `Project.watch`. Collects first, so that one call sees all that was answered."""
+    from fairlead.ops.flow.loop import Loop
+
+    collect(ws)
+    return answer_of(Loop(ws).once())
+
+
+def answer_of(seen: Any) -> Answer:
+    """A pass as `--json` prints it."""
+    return {
+        "windows": [msgspec.to_builtins(w) for w in seen.windows],
+        "findings": [msgspec.to_builtins(f) for f in seen.findings],
+        "decisions": [msgspec.to_builtins(d) for d in seen.decisions],
+    }
+
+
+def follow(ws: Workspace, every_s: float, stop: Callable[[], bool] = lambda: False) -> Iterator[Answer]:
+    """See `Project.watching`."""
+    from fairlead.ops.flow.loop import Loop
+
+    loop = Loop(ws)
+    while not stop():
+        started = time.monotonic()
+        answer = answer_of(loop.once())
+        if answer["windows"] or answer["findings"] or answer["decisions"]:
+            yield answer
+        ws.outbox.deliver(ws.clock())
+        rest = every_s - (time.monotonic() - started)
+        while rest > 0 and not stop():
+            time.sleep(min(rest, 0.2))
+            rest = every_s - (time.monotonic() - started)
+
+
+def retrain(ws: Workspace, progress: Callable[..., None] | None) -> Answer:
+    """See `Project.retrain`."""
+    from fairlead.ops.flow.retrain import retrain as renew
+
+    done = renew(ws, why="asked for by hand", progress=progress)
+    return {
+        "candidate": done.learner,
+        "bundle": done.bundle,
+        "verdict": done.verdict,
+        "version": done.version,
+        "window": done.window,
+        "report": done.report,
+    }
+
+
+def rehearse(ws: Workspace, data: Any, policies: tuple[str, ...], progress: Callable[..., None] | None) -> Answer:
+    """See `Project.rehearse`."""
+    from fairlead.ops.flow import making
+    from fairlead.ops.rehearse import rehearse as replay
+    from fairlead.ops.rehearse import write_rehearsal
+
+    frame = making.training_frame(ws, data)
+    chosen = {"policies": policies} if policies else {}
+    rehearsal = replay(frame, ws.settings, progress=progress, **chosen)
+    page = write_rehearsal(rehearsal, ws.home.reports / "rehearsal")
+    return {**rehearsal.answer(), "report": str(page)}

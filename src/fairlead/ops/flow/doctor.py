@@ -1,0 +1,92 @@
+"""Is everything as it should be? Each complaint comes with its cure."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import Any
+
+import msgspec
+
+from fairlead.contract.errors import BundleRefused
+from fairlead.contract.evidence import Check
+from fairlead.ops.flow.workspace import Workspace
+
+DISK_FLOOR_BYTES = 512 * 1024 * 1024
+
+
+def examine(ws: Workspace) -> dict[str, Any]:
+    """All checks of this home; `verdict` is pass when none fails."""
+    from fairlead.runtime.capture import reconcile
+
+    reconciliation = reconcile(ws.home.root)
+    checks = (reconciled(reconciliation), *keys(ws), *bundles(ws), served(ws), chain(ws), disk(ws))
+    failed = [c for c in checks if c.verdict == "fail"]
+    return {
+        "verdict": "fail" if failed else "pass",
+        "checks": [msgspec.to_builtins(c) for c in checks],
+        "reconciliation": msgspec.to_builtins(reconciliation),
+    }
+
+
+def reconciled(found: Any) -> Check:
+    """rows answered = captured + sampled out + dropped, for every worker that ever wrote."""
+    if found.ok:
+        return Check("capture", found.answered, None, "pass", "every row answered is captured, sampled out or counted as dropped")
+    return Check(
+        "capture", found.answered - found.captured - found.sampled_out - found.dropped, 0, "fail",
+        "rows answered and rows accounted for differ: keep the spool and see the reconciliation per worker",
+    )  # fmt: skip
+
+
+def keys(ws: Workspace) -> list[Check]:
+    """Key files are for their owner's eyes alone."""
+    checks = []
+    for path in sorted(ws.home.keys.glob("*.key")):
+        mode = path.stat().st_mode & 0o777
+        open_to_others = bool(mode & 0o077) and os.name == "posix"
+        why = f"run: chmod 600 {path.name}" if open_to_others else "readable by its owner alone"
+        checks.append(Check(f"key {path.name}", oct(mode), "0o600", "fail" if open_to_others else "pass", why))
+    return checks
+
+
+def bundles(ws: Workspace) -> list[Check]:
+    """Every bundle that answers verifies against the trusted keys."""
+    intent = ws.state.intent(ws.model)
+    checks = []
+    for variant in intent.variants if intent else ():
+        try:
+            ws.load(variant.bundle)
+            checks.append(Check(f"bundle of {variant.name}", variant.bundle[:12], None, "pass", "seal, hashes and golden rows hold"))
+        except BundleRefused as refusal:
+            checks.append(Check(f"bundle of {variant.name}", variant.bundle[:12], None, "fail", str(refusal)))
+    return checks
+
+
+def served(ws: Workspace) -> Check:
+    """What workers answer with is what is intended."""
+    from fairlead.runtime.serve import live_workers, read_routes
+
+    workers = live_workers(ws.home.root)
+    if not workers or not ws.home.routes.exists():
+        return Check("workers", 0, None, "pass", "no server is running")
+    wanted = read_routes(ws.home.routes).generation
+    behind = [w.pid for w in workers if w.generation != wanted]
+    if behind:
+        return Check("workers", len(behind), 0, "fail", "workers answer with older routes: see the server's log for the reason")
+    return Check("workers", len(workers), None, "pass", f"all answer with generation {wanted}")
+
+
+def chain(ws: Workspace) -> Check:
+    """The audit chain verifies."""
+    report = ws.audit.verify()
+    why = report.why or "the chain verifies from its first event to its signed head"
+    return Check("audit", report.events, None, "pass" if report.ok else "fail", why)
+
+
+def disk(ws: Workspace) -> Check:
+    """There is room to go on."""
+    free = shutil.disk_usage(ws.home.root).free
+    enough = free > DISK_FLOOR_BYTES
+    why = "enough" if enough else "little room is left: lower capture.keep_days or move the home (FAIRLEAD_HOME)"
+    return Check("disk", free, DISK_FLOOR_BYTES, "pass" if enough else "fail", why)

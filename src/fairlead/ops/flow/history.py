@@ -1,0 +1,104 @@
+"""All labelled rows a project has, in time order: the training table and what was recorded since."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+import numpy as np
+
+from fairlead.contract.signature import Signature
+from fairlead.ops.flow.making import training_frame
+from fairlead.ops.flow.view import View
+from fairlead.ops.flow.workspace import Workspace
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class History(msgspec.Struct, frozen=True):
+    """frame: labelled rows in the training table's columns, oldest first; times: (n,) seconds, or row numbers
+    when the project has no time; windows: (n,) consecutive window numbers; recorded: how many rows were served."""
+
+    frame: Any
+    times: Any
+    windows: Any
+    recorded: int
+
+
+def recorded_frame(view: View, ws: Workspace) -> pd.DataFrame:
+    """The labelled rows of a view as a frame that looks like the training table."""
+    import pandas as pd
+
+    from fairlead.contract import records as names
+
+    model = ws.settings.model
+    chosen = np.flatnonzero(view.labelled)
+    signature = view.signature
+    frame = pd.DataFrame({c.name: outside(view.columns[c.name][chosen], c.coded) for c in signature.columns})
+    frame[model.target] = view.labels[chosen]
+    if model.id and names.KEY in view.table.schema.names:
+        frame[model.id] = np.asarray(view.table.column(names.KEY).to_pylist(), dtype=object)[chosen]
+    for name, cells in time_cells(view.times[chosen], signature, model.timezone).items():
+        frame[name] = cells
+    return frame
+
+
+def outside(cells: np.ndarray, coded: str) -> np.ndarray:
+    """Cells as tables hold them: integer-coded categories as numbers again."""
+    if coded == "integer":
+        return np.array([np.nan if c is None else float(c) for c in cells], dtype=np.float64)
+    return cells
+
+
+def time_cells(times: np.ndarray, signature: Signature, zone: str) -> dict[str, list[Any]]:
+    """The time columns that are not features, from event times: a timestamp, or the date of a date and an hour."""
+    names = [n for n in signature.time if n not in signature.names]
+    if not names:
+        return {}
+    moments = [datetime.fromtimestamp(t, UTC).astimezone(ZoneInfo(zone)) for t in times]
+    if len(signature.time) > 1:
+        return {names[0]: [m.strftime("%Y-%m-%d") for m in moments]}
+    return {names[0]: [m.replace(tzinfo=None).isoformat(sep=" ") for m in moments]}
+
+
+def history(ws: Workspace, signature: Signature, *, until: float | None = None) -> History:
+    """Training rows and labelled records up to `until` (event time), oldest first."""
+    import pandas as pd
+
+    from fairlead.lab.tables import event_times
+    from fairlead.ops.monitor import window_numbers
+    from fairlead.runtime.capture import Records
+
+    old = training_frame(ws)
+    old = old[old[ws.settings.model.target].notna()]
+    columns = ws.settings.model.time_columns
+    table = Records(ws.home.root, ws.model).joined(None, until)
+    new = recorded_frame(View(table, signature), ws)
+    for name in new.columns:
+        if name in old.columns and len(old) and name not in columns:
+            new[name] = like(new[name], old[name])
+    frame = pd.concat([old, new], ignore_index=True) if len(new) else old.reset_index(drop=True)
+    if columns:
+        zone = ws.settings.model.timezone
+        times = np.concatenate([event_times(old, columns, zone), event_times(new, columns, zone) if len(new) else []])
+        order = np.argsort(times, kind="stable")
+        frame, times = frame.iloc[order].reset_index(drop=True), times[order]
+    else:
+        times = np.arange(len(frame), dtype=np.float64)
+    return History(frame, times, window_numbers(times, ws.settings), len(new))
+
+
+def like(new: pd.Series, old: pd.Series) -> pd.Series:
+    """A recorded column in the dtype of the training table's, so that both are read alike."""
+    import pandas as pd
+
+    if pd.api.types.is_bool_dtype(old.dtype):
+        return new.map({1.0: True, 0.0: False, "true": True, "false": False})
+    if pd.api.types.is_integer_dtype(old.dtype) and new.notna().all():
+        return new.astype("float64").astype(old.dtype)
+    if pd.api.types.is_numeric_dtype(old.dtype):
+        return pd.to_numeric(new)
+    return new.astype(old.dtype)

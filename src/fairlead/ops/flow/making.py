@@ -1,0 +1,268 @@
+"""From rows to a registered version: train, seal, judge, attest, register. Each step can be repeated."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from fairlead.contract.errors import BundleNotFound, NotAttested, UsageError
+from fairlead.contract.evidence import Attestation, Verdict
+from fairlead.ops.flow.workspace import Workspace
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from fairlead.lab.compile import Candidate
+
+Progress = Callable[..., None]
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """What is remembered about a sealed candidate: where its judging rows lie and how it was found."""
+
+    bundle: str
+    at: float
+    learner: str
+    holdout: str
+    metrics: dict[str, Any]
+    leaderboard: list[dict[str, Any]]
+    seconds: float
+    parity: dict[str, Any]
+    trained_from: float = 0.0
+    trained_to: float = 0.0
+    parent: str = ""
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """A sealed bundle's verdict and where its report lies."""
+
+    bundle: str
+    verdict: Verdict
+    report: str
+    metrics: dict[str, Any]
+
+
+def keep_rows(ws: Workspace, frame: pd.DataFrame) -> str:
+    """Store rows under their content hash (once) and return the hash."""
+    from fairlead.lab.tables import open_table
+
+    digest = open_table(frame).hash
+    folder = ws.home.tables / digest
+    if not (folder / "rows.parquet").exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".new-"))
+        frame.to_parquet(temporary / "rows.parquet", index=False)
+        try:
+            temporary.rename(folder)
+        except OSError:
+            shutil.rmtree(temporary)
+    return digest
+
+
+def kept_rows(ws: Workspace, digest: str) -> pd.DataFrame:
+    """Rows stored by `keep_rows`. Raises UsageError when they are gone."""
+    import pandas as pd
+
+    path = ws.home.tables / digest / "rows.parquet"
+    if not path.exists():
+        raise UsageError(f"the rows {digest[:12]} are no longer in this home. Give rows to judge on with --data.")
+    return pd.read_parquet(path)
+
+
+def training_frame(ws: Workspace, source: Any = None) -> pd.DataFrame:
+    """The project's training table (or `source`), as pandas with inferred dtypes."""
+    from fairlead.lab.tables import open_table
+
+    data = ws.settings.data
+    where = source if source is not None else data.train
+    if isinstance(where, str):
+        if not where:
+            raise UsageError("no training table: set [data] train in fairlead.toml or give --data.")
+        path = Path(where)
+        where = str(path if path.is_absolute() or source is not None else ws.project.root / path)
+    table = open_table(where, separator=data.separator, encoding=data.encoding, decimal=data.decimal)
+    return table.frame()
+
+
+def train(ws: Workspace, *, source: Any = None, progress: Progress | None = None) -> Kept:
+    """Search, fit and seal the project's model; the rows kept for judging are stored beside it."""
+    from fairlead.lab.train import train as fit
+
+    frame = training_frame(ws, source)
+    training = fit(frame, ws.settings, home=ws.home.root, root=ws.project.root, progress=progress)
+    return keep(ws, training)
+
+
+def keep(ws: Workspace, training: Any) -> Kept:
+    """Seal a training's candidate, put it in the store and remember how it came about."""
+    bundle, parity = seal_candidate(ws, training.candidate)
+    lineage = training.candidate.lineage
+    kept = Kept(
+        bundle=bundle,
+        at=ws.clock(),
+        learner=lineage.learner,
+        holdout=keep_rows(ws, training.holdout),
+        metrics=training.metrics,
+        leaderboard=[dict(row) for row in training.leaderboard],
+        seconds=training.seconds,
+        parity=parity,
+        trained_from=lineage.trained_from,
+        trained_to=lineage.trained_to,
+        parent=lineage.parent,
+    )
+    with ws.state.transaction():
+        ws.state.put(f"candidate:{bundle}", msgspec.json.encode(kept))
+        ws.state.put(f"latest:{ws.model}", bundle.encode())
+        ws.audit.record(ws.actor, "seal", bundle, "trained", {"learner": lineage.learner, "rows": lineage.rows})
+    return kept
+
+
+def seal_candidate(ws: Workspace, candidate: Candidate) -> tuple[str, dict[str, Any]]:
+    """Compile, certify and seal into the store; returns the id and the parity certificate."""
+    from fairlead.lab.compile import write_bundle
+
+    ws.home.bundles.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(dir=ws.home.bundles, prefix=".new-"))
+    try:
+        write_bundle(candidate, folder, ws.key)
+        bundle = ws.store.add(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    parity = msgspec.json.decode((ws.store.path(bundle) / "parity.json").read_bytes())
+    return bundle, parity
+
+
+def kept(ws: Workspace, bundle: str) -> Kept | None:
+    """What is remembered about a candidate, None for a bundle sealed elsewhere."""
+    found = ws.state.get(f"candidate:{bundle}")
+    return None if found is None else msgspec.json.decode(found, type=Kept)
+
+
+def resolve_bundle(ws: Workspace, reference: str | None) -> str:
+    """A bundle id from an id, its first characters, a version number, an alias, or nothing (the latest trained)."""
+    if not reference:
+        latest = ws.state.get(f"latest:{ws.model}")
+        if latest is None:
+            raise BundleNotFound("nothing has been trained yet: run `fairlead train` first.")
+        return latest.decode()
+    if reference.isdigit() and len(reference) < 8:
+        return str(ws.state.version(ws.model, int(reference)).bundle)
+    aliases = ws.state.aliases(ws.model)
+    if reference in aliases:
+        return str(ws.state.version(ws.model, aliases[reference]).bundle)
+    matching = [found for found in ws.store.ids() if found.startswith(reference)]
+    if len(matching) == 1:
+        return matching[0]
+    if matching:
+        raise UsageError(f"{reference!r} names {len(matching)} bundles: give more of its characters.")
+    raise BundleNotFound(f"no bundle, version or alias {reference!r} of {ws.model!r}.")
+
+
+def champion_bundle(ws: Workspace) -> str | None:
+    """The bundle that answers now, if any."""
+    intent = ws.state.intent(ws.model)
+    if intent is None:
+        return None
+    answering = [v for v in intent.variants if v.name == "champion"]
+    return answering[0].bundle if answering else None
+
+
+def judge(ws: Workspace, bundle: str, *, frame: pd.DataFrame | None = None) -> Judged:
+    """Judge the sealed bundle on rows it never saw; write report and attestation. The gate is the project's."""
+    from fairlead.lab.evaluate import evaluate, gate, write_report
+
+    remembered = kept(ws, bundle)
+    if frame is None:
+        if remembered is None:
+            raise UsageError("this bundle was not trained here: give rows to judge it on with --data.")
+        frame = kept_rows(ws, remembered.holdout)
+    champion = champion_bundle(ws)
+    report = evaluate(
+        ws.load(bundle),
+        frame,
+        ws.settings,
+        champion=ws.load(champion) if champion and champion != bundle else None,
+        parity=msgspec.json.decode((ws.store.path(bundle) / "parity.json").read_bytes()),
+        leaderboard=remembered.leaderboard if remembered else None,
+    )
+    verdict = gate(report, ws.settings)
+    page = write_report(report, verdict, ws.home.reports / bundle[:16])
+    judged = Judged(bundle, verdict, str(page), report.values())
+    attest_verdict(ws, judged)
+    return judged
+
+
+def attest_verdict(ws: Workspace, judged: Judged) -> None:
+    """Sign the verdict and write it beside the bundle, and into the audit chain."""
+    from fairlead.runtime.bundle import attest
+
+    statement = {"model": ws.model, **msgspec.to_builtins(judged.verdict), "metrics": judged.metrics}
+    attest(
+        ws.home.attestations,
+        Attestation(judged.bundle, "verdict", ws.clock(), ws.actor, statement),
+        ws.key,
+    )
+    failed = [c.name for c in judged.verdict.checks if c.verdict != "pass"]
+    ws.audit.record(
+        ws.actor, "judge", judged.bundle, judged.verdict.outcome, {"not passed": failed, "metrics": judged.metrics}
+    )
+
+
+def verdict_of(ws: Workspace, bundle: str) -> str | None:
+    """The newest attested outcome (or waiver) for a bundle, None when nothing vouches for it."""
+    from fairlead.runtime.bundle import attestations
+
+    found = [a for a in attestations(ws.home.attestations, bundle, ws.trusted) if a.kind in {"verdict", "waiver"}]
+    if not found:
+        return None
+    newest = max(found, key=lambda a: a.at)
+    return "pass" if newest.kind == "waiver" else str(newest.statement["outcome"])
+
+
+def require_attested(ws: Workspace, bundle: str) -> None:
+    """Raises NotAttested unless the newest attestation about this bundle passes."""
+    outcome = verdict_of(ws, bundle)
+    if outcome is None:
+        raise NotAttested(f"bundle {bundle[:12]} has not been judged: run `fairlead evaluate` first.")
+    if outcome != "pass":
+        raise NotAttested(f"the verdict on bundle {bundle[:12]} is {outcome}: see its report, or train a better one.")
+
+
+def register(ws: Workspace, bundle: str) -> int:
+    """A version of this model for the bundle (the same one each time), projected to MLflow as soon as it can be."""
+    remembered = kept(ws, bundle)
+    details = {"learner": remembered.learner, "metrics": remembered.metrics} if remembered else {}
+    with ws.state.transaction():
+        before = ws.state.find_bundle(bundle)
+        number = ws.state.add_version(
+            ws.model, bundle, at=ws.clock(), verdict=verdict_of(ws, bundle) or "", details=details
+        )
+        if before is None:
+            ws.audit.record(ws.actor, "register", f"{ws.model} {number}", "registered", {"bundle": bundle})
+    return number
+
+
+def project_versions(ws: Workspace) -> int:
+    """Bring the MLflow projection up to date; returns how many versions were added. Safe to repeat."""
+    done = 0
+    for version in ws.state.versions(ws.model):
+        marker = f"mlflow:{version.bundle}"
+        if ws.state.get(marker) is not None:
+            continue
+        remembered = kept(ws, version.bundle)
+        number = ws.registry.register(
+            ws.model,
+            ws.store.path(version.bundle),
+            bundle=version.bundle,
+            signer=ws.key.public,
+            metrics=remembered.metrics if remembered else {},
+            report=ws.home.reports / version.bundle[:16],
+        )
+        ws.state.put(marker, str(number).encode())
+        done += 1
+    return done

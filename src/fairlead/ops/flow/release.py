@@ -1,0 +1,246 @@
+"""What answers: intents in the state database, published as routes.json, confirmed by every live worker."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any, Literal
+
+import msgspec
+
+from fairlead.contract.errors import BundleRefused, HeldByHuman, UsageError
+from fairlead.contract.routes import Limits, Route, Routes, Variant
+from fairlead.ops.flow.making import require_attested
+from fairlead.ops.flow.workspace import RULE, Workspace
+from fairlead.ops.state import Intent, Rollout
+
+CONFIRM_S = 30.0
+
+
+class Deployed(msgspec.Struct, frozen=True):
+    """confirmed: workers that answer with this generation; None when no server is running."""
+
+    model: str
+    variants: tuple[Variant, ...]
+    generation: int
+    confirmed: int | None
+    previous: int | None = None
+
+
+def route_of(ws: Workspace, intent: Intent) -> Route:
+    """What the data plane is told about this model."""
+    settings = ws.settings
+    return Route(
+        model=ws.model,
+        variants=tuple(intent.variants),
+        sticky_by=settings.rollout.sticky_by or settings.model.id,
+        salt=intent.salt,
+        sample=settings.capture.sample,
+        redact=settings.capture.redact,
+    )
+
+
+def publish(ws: Workspace, intent: Intent) -> Deployed:
+    """Write routes.json and wait until every live worker answers with it, or put the old routes back.
+
+    Routes of other models in the same home stay as they are. Raises BundleRefused when a worker refused.
+    """
+    from fairlead.runtime.serve import confirm, live_workers, read_routes, write_routes
+
+    before = read_routes(ws.home.routes) if ws.home.routes.exists() else None
+    generation = max(ws.state.next_generation(), before.generation + 1 if before else 1)
+    others = tuple(r for r in before.routes if r.model != ws.model) if before else ()
+    serve, capture = ws.settings.serve, ws.settings.capture
+    routes = Routes(
+        generation=generation,
+        routes=tuple(sorted((*others, route_of(ws, intent)), key=lambda r: r.model)),
+        default=(before.default if before else None) or ws.model,
+        trusted=ws.trusted,
+        redact_key=ws.redact_key,
+        limits=Limits(
+            max_body_bytes=int(serve.max_body_mb * 1024 * 1024),
+            max_queue=serve.max_queue,
+            timeout_s=serve.timeout_s,
+            max_spool_bytes=int(capture.max_spool_mb * 1024 * 1024),
+        ),
+    )
+    write_routes(ws.home.routes, routes)
+    if not live_workers(ws.home.root):
+        return Deployed(ws.model, routes_variants(routes, ws.model), generation, None)
+    confirmation = confirm(ws.home.root, generation, timeout_s=CONFIRM_S)
+    if confirmation.refused:
+        if before is not None:
+            back = msgspec.structs.replace(before, generation=ws.state.next_generation())
+            write_routes(ws.home.routes, back)
+        raise BundleRefused(f"workers refused the new routes: {'; '.join(sorted(set(confirmation.refused)))}")
+    return Deployed(ws.model, routes_variants(routes, ws.model), generation, confirmation.confirmed)
+
+
+def routes_variants(routes: Routes, model: str) -> tuple[Variant, ...]:
+    """The variants of one model."""
+    return next((r.variants for r in routes.routes if r.model == model), ())
+
+
+def apply(ws: Workspace, intent: Intent, action: str, why: str, details: dict[str, Any]) -> Deployed:
+    """Make an intent true: record it, publish it, and take it back if a worker refuses."""
+    before = ws.state.intent(ws.model)
+    with ws.state.transaction():
+        ws.state.set_intent(intent)
+        ws.audit.record(ws.actor, action, ws.model, why, details)
+        for variant in intent.variants:
+            ws.state.set_alias(ws.model, variant.name, variant.version)
+        if not any(v.name == "challenger" for v in intent.variants):
+            ws.state.drop_alias(ws.model, "challenger")
+    try:
+        return publish(ws, intent)
+    except BundleRefused as refusal:
+        with ws.state.transaction():
+            if before is not None:
+                ws.state.set_intent(before)
+            ws.audit.record(ws.actor, f"{action} undone", ws.model, str(refusal), {})
+        raise
+
+
+def require_free(ws: Workspace, intent: Intent | None) -> None:
+    """The automatic hand never acts past a human's decision. Raises HeldByHuman."""
+    if ws.actor == RULE and intent is not None and intent.hold:
+        raise HeldByHuman(f"{ws.model} was {intent.hold.replace('_', ' ')} by a person; `fairlead release` lifts that.")
+
+
+Mode = Literal["replace", "canary", "shadow", "ab"]
+
+
+def deploy(
+    ws: Workspace,
+    version: int | None = None,
+    *,
+    mode: Mode = "replace",
+    share: float = 0.05,
+    why: str = "deployed",
+    event_time: float = 0.0,
+) -> Deployed:
+    """Let a version answer: alone, or as challenger beside the champion with `share` of the requests.
+
+    Refuses (NotAttested) what no passing attestation vouches for. A shadow is asked, too, but answers nobody.
+    """
+    chosen = ws.state.version(ws.model, version)
+    require_attested(ws, chosen.bundle)
+    intent = ws.state.intent(ws.model)
+    require_free(ws, intent)
+    champion = next((v for v in intent.variants if v.name == "champion"), None) if intent else None
+    if mode != "replace" and champion is None:
+        raise UsageError("there is no champion to compare with: deploy without --canary, --shadow or --ab first.")
+    if mode != "replace" and champion is not None and champion.bundle == chosen.bundle:
+        raise UsageError(f"version {chosen.number} is the champion already.")
+    if mode == "replace" or champion is None:
+        variants: tuple[Variant, ...] = (Variant("champion", chosen.bundle, chosen.number),)
+    elif mode == "shadow":
+        variants = (champion, Variant("challenger", chosen.bundle, chosen.number, weight=0.0, shadow=True))
+    else:
+        variants = (
+            msgspec.structs.replace(champion, weight=1.0 - share),
+            Variant("challenger", chosen.bundle, chosen.number, weight=share),
+        )
+    new = Intent(
+        model=ws.model,
+        variants=variants,
+        salt=secrets.token_hex(16),
+        since=ws.clock(),
+        why=why,
+        decided_by="rule" if ws.actor == RULE else "person",
+        hold=intent.hold if intent and intent.hold == "pinned" and mode != "replace" else "",
+        rollout=None if mode == "replace" else Rollout(
+            chosen.number, event_time, ws.clock(), details={"mode": mode, "share": share}
+        ),
+        previous=champion.version if champion else None,
+    )
+    details = {"version": chosen.number, "bundle": chosen.bundle, "mode": mode, "share": share}
+    return apply(ws, new, "deploy" if mode == "replace" else mode, why, details)
+
+
+def split(ws: Workspace) -> tuple[Intent, Variant, Variant | None]:
+    """The intent with its champion and challenger. Raises UsageError when nothing is deployed."""
+    intent = ws.state.intent(ws.model)
+    if intent is None or not intent.variants:
+        raise UsageError(f"{ws.model} is not deployed: run `fairlead deploy` first.")
+    champion = next(v for v in intent.variants if v.name == "champion")
+    challenger = next((v for v in intent.variants if v.name == "challenger"), None)
+    return intent, champion, challenger
+
+
+def promote(ws: Workspace, *, why: str = "promoted by hand") -> Deployed:
+    """The challenger becomes champion and takes all requests."""
+    intent, champion, challenger = split(ws)
+    require_free(ws, intent)
+    if challenger is None:
+        raise UsageError("no rollout is in progress: there is no challenger to promote.")
+    require_attested(ws, challenger.bundle)
+    new = msgspec.structs.replace(
+        intent,
+        variants=(Variant("champion", challenger.bundle, challenger.version),),
+        since=ws.clock(),
+        why=why,
+        decided_by="rule" if ws.actor == RULE else "person",
+        rollout=None,
+        previous=champion.version,
+    )
+    details = {"version": challenger.version, "previous": champion.version}
+    done = apply(ws, new, "promote", why, details)
+    return msgspec.structs.replace(done, previous=champion.version)
+
+
+def end_rollout(ws: Workspace, *, why: str) -> Deployed:
+    """The challenger goes, the champion takes all requests again."""
+    intent, champion, challenger = split(ws)
+    require_free(ws, intent)
+    if challenger is None:
+        raise UsageError("no rollout is in progress.")
+    new = msgspec.structs.replace(
+        intent,
+        variants=(msgspec.structs.replace(champion, weight=1.0),),
+        since=ws.clock(),
+        why=why,
+        decided_by="rule" if ws.actor == RULE else "person",
+        rollout=None,
+    )
+    return apply(ws, new, "end rollout", why, {"ended": challenger.version, "champion": champion.version})
+
+
+def roll_back(ws: Workspace, *, why: str = "rolled back by hand") -> Deployed:
+    """End a rollout if there is one, else go back to the champion before this one.
+
+    Done by a person it also holds the model, so that no rule moves it again until `release`.
+    """
+    intent, champion, challenger = split(ws)
+    require_free(ws, intent)
+    if challenger is not None:
+        target = champion
+    elif intent.previous is None:
+        raise UsageError(f"{ws.model} has no earlier champion to go back to.")
+    else:
+        earlier = ws.state.version(ws.model, intent.previous)
+        require_attested(ws, earlier.bundle)
+        target = Variant("champion", earlier.bundle, earlier.number)
+    by_rule = ws.actor == RULE
+    new = msgspec.structs.replace(
+        intent,
+        variants=(msgspec.structs.replace(target, weight=1.0),),
+        since=ws.clock(),
+        why=why,
+        decided_by="rule" if by_rule else "person",
+        hold="" if by_rule else "rolled_back",
+        rollout=None,
+        previous=None if challenger is None else intent.previous,
+    )
+    gone = challenger.version if challenger else champion.version
+    done = apply(ws, new, "roll back", why, {"from": gone, "to": target.version})
+    return msgspec.structs.replace(done, previous=gone)
+
+
+def hold(ws: Workspace, kind: Literal["pinned", "frozen", ""], *, why: str) -> Intent:
+    """pin (this champion stays), freeze (nothing moves, not even a rollout) or release (rules may act again)."""
+    intent, champion, _ = split(ws)
+    new = msgspec.structs.replace(intent, hold=kind, why=why, decided_by="person")
+    with ws.state.transaction():
+        ws.state.set_intent(new)
+        ws.audit.record(ws.actor, kind or "release", ws.model, why, {"champion": champion.version})
+    return new

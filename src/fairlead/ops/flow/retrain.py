@@ -1,0 +1,106 @@
+"""A new candidate from records, labels and old rows: window picked, learner chosen again, same gate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from fairlead.contract.errors import UsageError
+from fairlead.ops.flow import making
+from fairlead.ops.flow.history import History, history
+from fairlead.ops.flow.picker import pick
+from fairlead.ops.flow.workspace import Workspace
+
+Progress = Callable[..., None]
+
+
+class Renewed(msgspec.Struct, frozen=True):
+    """version: the registered version, None when the gate said no. window: which rows it was fitted on, in words."""
+
+    bundle: str
+    learner: str
+    verdict: str
+    version: int | None
+    window: str
+    rows: int
+    report: str
+    why: str
+
+
+def retrain(
+    ws: Workspace, *, why: str, until: float | None = None, progress: Progress | None = None
+) -> Renewed:
+    """Fit, seal and judge a challenger on the rows that serve best now; registered when the gate lets it pass."""
+    from fairlead.lab.train import train
+
+    champion = making.champion_bundle(ws)
+    if champion is None:
+        raise UsageError("nothing is deployed yet: `fairlead up` or `fairlead deploy` first.")
+    say = progress or (lambda *_args, **_more: None)
+    say("gathering rows and labels")
+    past = history(ws, ws.load(champion).signature, until=until)
+    say(f"choosing how far back to look ({past.recorded:,} recorded rows)")
+    start, window = pick_rows(ws, past, champion)
+    rows = past.frame.iloc[start:].reset_index(drop=True)
+    settings = judged_on_newest(ws, past, start)
+    training = train(
+        rows, settings, home=ws.home.root, root=ws.project.root, progress=progress, parent=champion
+    )
+    kept = making.keep(ws, training)
+    judged = making.judge(ws, kept.bundle)
+    version = making.register(ws, kept.bundle) if judged.verdict.outcome == "pass" else None
+    reasons = "; ".join(c.why for c in judged.verdict.checks if c.verdict != "pass")
+    ws.audit.record(
+        ws.actor, "retrain", kept.bundle, why,
+        {"window": window, "rows": len(rows), "verdict": judged.verdict.outcome, "version": version},
+    )  # fmt: skip
+    return Renewed(
+        kept.bundle, kept.learner, judged.verdict.outcome, version, window, len(rows), judged.report, reasons or why
+    )
+
+
+def pick_rows(ws: Workspace, past: History, champion: str) -> tuple[int, str]:
+    """First row to fit on, by the window picker, and the choice in words."""
+    from fairlead.lab.stats import losses
+    from fairlead.lab.tables import columns_of
+    from fairlead.lab.train import fit_once, score_pipeline
+
+    model = ws.load(champion)
+    lineage = model.manifest.lineage
+    target = ws.settings.model.target
+    numbers, starts = np.unique(past.windows, return_index=True)
+
+    def fit(first: int, last: int) -> Any:
+        rows = past.frame.iloc[starts[first] : end_of(past, starts, last)]
+        return fit_once(rows, ws.settings, lineage.learner, lineage.parameters)
+
+    def score(fitted: Any, index: int) -> np.ndarray:
+        rows = past.frame.iloc[starts[index] : end_of(past, starts, index)]
+        scores = score_pipeline(fitted, columns_of(rows, model.signature), model.signature)
+        truth = rows[target].to_numpy()
+        return losses(model.signature.task, truth, scores, model.signature, model.reference.loss_clip)
+
+    choice = pick(len(numbers), fit, score)
+    return int(starts[choice.first]), choice.why
+
+
+def end_of(past: History, starts: np.ndarray, index: int) -> int:
+    """One past the last row of a window."""
+    return int(starts[index + 1]) if index + 1 < len(starts) else len(past.frame)
+
+
+def judged_on_newest(ws: Workspace, past: History, start: int) -> Any:
+    """Settings that keep at most the newer half of the newest window for judging.
+
+    After a change the newest rows are the only ones that show the new world: the share of the
+    first training would take nearly all of them away from the fit.
+    """
+    rows = len(past.frame) - start
+    newest = int(np.sum(past.windows == past.windows[-1]))
+    before = int(np.sum(past.windows == past.windows[-1] - 1)) if newest < 50 else 0
+    share = min(ws.settings.data.holdout, max(0.5 * (newest + before), 50.0) / max(rows, 1))
+    data = msgspec.structs.replace(ws.settings.data, holdout=max(share, 0.01))
+    return msgspec.structs.replace(ws.settings, data=data)

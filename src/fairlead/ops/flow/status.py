@@ -1,0 +1,54 @@
+"""What is live, since when, why, how healthy, and what it waits for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from fairlead.ops.flow.workspace import Workspace
+
+
+def status_of(ws: Workspace) -> dict[str, Any]:
+    """The answer of `fairlead status` for this project's model; reads only."""
+    from fairlead.runtime.serve import live_workers
+
+    intent = ws.state.intent(ws.model)
+    windows = ws.state.windows(ws.model, last=12)
+    workers = live_workers(ws.home.root)
+    findings = ws.state.findings(ws.model, open_only=True)
+    decisions = ws.state.decisions(ws.model, last=10)
+    scored = [w for w in windows if w.state == "scored"]
+    return {
+        "models": [
+            {
+                "model": ws.model,
+                "deployed": intent is not None,
+                "since": intent.since if intent else None,
+                "why": intent.why if intent else "nothing is deployed yet: `fairlead up` or `fairlead deploy`",
+                "decided_by": intent.decided_by if intent else None,
+                "hold": intent.hold if intent else "",
+                "rollout": msgspec.to_builtins(intent.rollout) if intent and intent.rollout else None,
+                "waits_for": waits_for(ws, intent, len(windows)),
+                "windows": [msgspec.to_builtins(w) for w in windows],
+                "metrics": scored[-1].metrics if scored else {},
+            }
+        ],
+        "variants": [msgspec.to_builtins(v) for v in intent.variants] if intent else [],
+        "workers": [msgspec.to_builtins(w) for w in workers],
+        "incidents": [msgspec.to_builtins(f) for f in findings],
+        "decisions": [{**msgspec.to_builtins(d.decision), "state": d.state, "outcome": d.outcome} for d in decisions],
+    }
+
+
+def waits_for(ws: Workspace, intent: Any, windows: int) -> str:
+    """In words, what has to happen before the next decision."""
+    if intent is None:
+        return "a first deployment"
+    if intent.hold:
+        return f"a person: the model is {intent.hold.replace('_', ' ')} (`fairlead release` lifts that)"
+    if intent.rollout:
+        return "labels for the rows answered since the rollout began"
+    if not windows:
+        return "the first full window of records"
+    return "the next window"

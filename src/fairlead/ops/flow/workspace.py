@@ -1,0 +1,148 @@
+"""An opened project with everything its verbs need, each part made when first used."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import secrets
+import time
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fairlead.contract.ports import Clock
+from fairlead.contract.settings import Settings
+from fairlead.ops.project import Home, Project
+
+if TYPE_CHECKING:
+    from fairlead.ops.alerts import Outbox
+    from fairlead.ops.audit import Audit
+    from fairlead.ops.registry import Registry
+    from fairlead.ops.state import State
+    from fairlead.runtime.bundle import BundleStore, Model, SigningKey
+
+RULE = "rule"
+"""The actor of everything Fairlead does by itself, within the project's policy."""
+
+
+def person() -> str:
+    """The operating-system user, as the actor of what is done by hand."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}" if hasattr(os, "getuid") else "unknown"
+
+
+class Workspace:
+    """The composition root of the control plane: it wires rooms that do not know each other.
+
+    clock gives seconds since the epoch. State, audit chain, key and stores are opened on first use.
+    """
+
+    def __init__(self, project: Project, *, clock: Clock = time.time, actor: str | None = None) -> None:
+        self.project = project
+        self.clock = clock
+        self.actor = actor or person()
+
+    @classmethod
+    def find(cls, folder: str | Path = ".", *, clock: Clock = time.time, actor: str | None = None) -> Workspace:
+        """The project in `folder` or the nearest folder above. Raises NotAProject, ConfigInvalid."""
+        return cls(Project.find(folder), clock=clock, actor=actor)
+
+    @property
+    def settings(self) -> Settings:
+        """The effective configuration."""
+        return self.project.settings
+
+    @property
+    def model(self) -> str:
+        """The model's name."""
+        return self.settings.model.name
+
+    @cached_property
+    def home(self) -> Home:
+        """Where state lives; made if missing."""
+        home = self.project.home
+        home.ensure()
+        return home
+
+    @cached_property
+    def state(self) -> State:
+        """The state database, migrated to the current format."""
+        from fairlead.ops.state import State
+
+        return State.open(self.home.state_db)
+
+    @cached_property
+    def key(self) -> SigningKey:
+        """The key this home seals and attests with; made on first use, mode 0600."""
+        from fairlead.runtime.bundle import SigningKey
+
+        path = self.home.keys / "seal.key"
+        return SigningKey.load(path) if path.exists() else SigningKey.create(path)
+
+    @cached_property
+    def trusted(self) -> tuple[str, ...]:
+        """Public keys (hex) whose seals are accepted: our own, and each `*.pub` in the home's keys folder."""
+        others = sorted(p.read_text().strip() for p in self.home.keys.glob("*.pub"))
+        return tuple(dict.fromkeys((self.key.public, *others)))
+
+    @cached_property
+    def redact_key(self) -> str:
+        """Hex key of the redaction hash, made on first use, mode 0600."""
+        path = self.home.keys / "redact.key"
+        if not path.exists():
+            temporary = path.with_suffix(f".{os.getpid()}")
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(secrets.token_hex(32))
+            try:
+                # Link, not rename: of two processes that make it at once, the first wins and both read the same key.
+                os.link(temporary, path)
+            except FileExistsError:
+                pass
+            finally:
+                temporary.unlink()
+        return path.read_text().strip()
+
+    @cached_property
+    def audit(self) -> Audit:
+        """The hash-chained log, its head signed with our key."""
+        from fairlead.ops.audit import Audit
+
+        return Audit(self.state, key=self.key, head=self.home.root / "audit.head")
+
+    @cached_property
+    def store(self) -> BundleStore:
+        """What exists."""
+        from fairlead.runtime.bundle import BundleStore
+
+        return BundleStore(self.home.bundles)
+
+    @cached_property
+    def registry(self) -> Registry:
+        """The MLflow projection of versions and aliases."""
+        from fairlead.ops.registry import Registry
+
+        return Registry(self.home.root, self.settings.registry.mlflow or None)
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        """Alerts waiting to be delivered."""
+        from fairlead.ops.alerts import Outbox, channels
+
+        return Outbox(self.state, channels(self.settings.alerts.to), clock=self.clock, settings=self.settings.alerts)
+
+    def load(self, bundle: str) -> Model:
+        """The verified, running form of a bundle of our store. Raises BundleNotFound, BundleRefused."""
+        from fairlead.runtime.bundle import load
+
+        if bundle not in self._models:
+            if len(self._models) >= 8:
+                self._models.pop(next(iter(self._models)))
+            self._models[bundle] = load(self.store.path(bundle), self.trusted)
+        return self._models[bundle]
+
+    @cached_property
+    def _models(self) -> dict[str, Model]:
+        return {}
