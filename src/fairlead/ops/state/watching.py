@@ -1,0 +1,67 @@
+"""Windows and what was found in them."""
+
+from __future__ import annotations
+
+from sqlalchemy import select, update
+
+from fairlead.contract.events import Finding, Window
+from fairlead.ops.state.encoding import from_text, to_text
+from fairlead.ops.state.rows import FindingRow
+from fairlead.ops.state.schema import findings, windows
+from fairlead.ops.state.store import Store, put
+
+
+class Watching(Store):
+    """Tables `windows` and `findings`."""
+
+    def put_window(self, window: Window, profile_json: bytes | None = None) -> None:
+        """Record a window as it is now, over an earlier state of it. A profile once given stays when None is given."""
+        values: dict[str, object] = {"state": window.state, "body": to_text(window)}
+        if profile_json is not None:
+            values["profile"] = profile_json
+        with self._writing() as connection:
+            put(connection, windows, {"model": window.model, "number": window.index}, values)
+
+    def windows(self, model: str, last: int | None = None) -> list[Window]:
+        """Windows in order, or only the `last` ones."""
+        query = select(windows.c.body).where(windows.c.model == model).order_by(windows.c.number.desc())
+        with self._reading() as connection:
+            found = connection.execute(query if last is None else query.limit(last)).scalars()
+            return [from_text(body, Window) for body in found][::-1]
+
+    def window_profile(self, model: str, index: int) -> bytes | None:
+        """The profile recorded with a window, or None."""
+        query = select(windows.c.profile).where(windows.c.model == model, windows.c.number == index)
+        with self._reading() as connection:
+            return connection.execute(query).scalar()
+
+    def put_finding(self, finding: Finding, state: str = "open") -> bool:
+        """Record a finding as it is now; True if its id is new. One put with state "open" is open, even if closed."""
+        values = {"model": finding.model, "state": state, "since": finding.since, "closed_at": None}
+        with self._writing() as connection:
+            new = connection.execute(select(findings.c.id).where(findings.c.id == finding.id)).first() is None
+            put(connection, findings, {"id": finding.id}, {**values, "body": to_text(finding)})
+            return new
+
+    def close_finding(self, id: str, at: float) -> bool:
+        """The trouble is over; True if it was open until now."""
+        with self._writing() as connection:
+            done = update(findings).where(findings.c.id == id, findings.c.state != "closed")
+            return bool(connection.execute(done.values(state="closed", closed_at=at)).rowcount)
+
+    def finding(self, id: str) -> FindingRow | None:
+        """One finding and whether it lasts, or None."""
+        with self._reading() as connection:
+            row = connection.execute(select(findings).where(findings.c.id == id)).first()
+            return FindingRow(from_text(row.body, Finding), row.state, row.closed_at) if row else None
+
+    def findings(self, model: str | None = None, open_only: bool = True, last: int | None = None) -> list[Finding]:
+        """Findings by the time they began, of one model or of all; only those not closed unless asked for all."""
+        query = select(findings.c.body).order_by(findings.c.since.desc(), findings.c.id.desc())
+        if model is not None:
+            query = query.where(findings.c.model == model)
+        if open_only:
+            query = query.where(findings.c.state != "closed")
+        with self._reading() as connection:
+            found = connection.execute(query if last is None else query.limit(last)).scalars()
+            return [from_text(body, Finding) for body in found][::-1]
