@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fairlead.ops.audit.audit import Audit
     from fairlead.ops.audit.chain import AuditReport
-    from fairlead.ops.audit.head import Head, HeadFile
+    from fairlead.ops.audit.head import Head, HeadFile, Signer
 
-__all__ = ["Audit", "AuditReport", "Head", "HeadFile"]
+__all__ = ["Audit", "AuditReport", "Head", "HeadFile", "Signer"]
 
-_HOME = {"Audit": "audit", "AuditReport": "chain", "Head": "head", "HeadFile": "head"}
+_HOME = {"Audit": "audit", "AuditReport": "chain", "Head": "head", "HeadFile": "head", "Signer": "head"}
 
 
 def __getattr__(name: str) -> Any:

@@ -23,7 +23,7 @@ from fairlead.ops.state.state import State
 class Audit:
     """The audit log of a home.
 
-    head: file of the signed head, beside the database. signer: the home's seal key; without it events are
+    head: file of the signed head, beside the database. key: the home's seal key; without it events are
     chained but the head does not move. trusted: further public keys (hex) whose heads are accepted.
     clock: wall time, whatever clock the loop runs by.
     """
@@ -33,14 +33,14 @@ class Audit:
         state: State,
         *,
         head: Path | None = None,
-        signer: Signer | None = None,
+        key: Signer | None = None,
         trusted: Sequence[str] = (),
         clock: Clock = time.time,
     ) -> None:
         self._state = state
         self._clock = clock
-        self._head = HeadFile(head, signer, trusted) if head is not None else None
-        self._signs = self._head is not None and signer is not None
+        self._head = HeadFile(head, key, trusted) if head is not None else None
+        self._signs = self._head is not None and key is not None
 
     def record(
         self, actor: str, action: str, subject: str, why: str = "", details: Mapping[str, Any] | None = None

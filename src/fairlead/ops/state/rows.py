@@ -40,6 +40,7 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
     """What should be served for one model, and who says so.
 
     hold: set by a person; while it is not empty the automatic hand changes nothing.
+    previous: version of the champion before this one, which a rollback goes back to.
     previous: version of the champion before this one, what a rollback goes back to.
     """
 
@@ -51,6 +52,7 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
     salt: str = ""
     hold: Hold = ""
     rollout: Rollout | None = None
+    previous: int | None = None
     previous: int | None = None
 
 
