@@ -53,7 +53,6 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
     hold: Hold = ""
     rollout: Rollout | None = None
     previous: int | None = None
-    previous: int | None = None
 
 
 class FindingRow(msgspec.Struct, frozen=True):
