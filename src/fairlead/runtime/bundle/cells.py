@@ -1,0 +1,169 @@
+"""From rows as people hold them (dicts, columns, a DataFrame) to the two in-memory forms, checked.
+
+This is the embedded path (`Model.predict`, golden rows); requests are parsed by `runtime/wire`.
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fairlead.contract.errors import BodyInvalid, CellInvalid, ColumnMissing, ColumnUnknown, ShapeMismatch
+from fairlead.contract.signature import Cell, Column, Signature
+
+_UTC = datetime.UTC
+
+
+def rows_from(dicts: Iterable[Mapping[str, Any]], signature: Signature) -> list[list[Cell]]:
+    """Rows in signature order. Raises ColumnMissing, ColumnUnknown, CellInvalid, BodyInvalid; pass-through is ignored."""
+    expected = signature.names
+    known = {*expected, *signature.passthrough}
+    rows: list[list[Cell]] = []
+    for number, given in enumerate(dicts):
+        if not isinstance(given, Mapping):
+            raise BodyInvalid(f"row {number} is {type(given).__name__}, a row maps column names to values")
+        if missing := [name for name in expected if name not in given]:
+            raise ColumnMissing(missing, expected, number)
+        if unknown := [str(name) for name in given if name not in known]:
+            raise ColumnUnknown(unknown, expected, number)
+        rows.append([cell_of(given[column.name], column, number) for column in signature.columns])
+    return rows
+
+
+def columns_from(table: Any, signature: Signature) -> dict[str, npt.NDArray[Any]]:
+    """Columns form of a mapping of sequences or of a DataFrame. Raises as `rows_from`, and ShapeMismatch."""
+    expected = signature.names
+    given = [str(name) for name in (table.columns if hasattr(table, "columns") else table)]
+    if missing := [name for name in expected if name not in given]:
+        raise ColumnMissing(missing, expected)
+    if unknown := sorted(set(given) - {*expected, *signature.passthrough}):
+        raise ColumnUnknown(unknown, expected)
+    found = {column.name: column_of(table[column.name], column) for column in signature.columns}
+    if len({len(array) for array in found.values()}) > 1:
+        raise ShapeMismatch("columns have different lengths: " + ", ".join(f"{n} {len(a)}" for n, a in found.items()))
+    return found
+
+
+def column_of(values: Any, column: Column) -> npt.NDArray[Any]:
+    """One column in the columns form."""
+    array = np.asarray(values)
+    if column.numeric and array.dtype.kind in "fiub":
+        return array.astype(np.float64)
+    if array.dtype.kind == "M":
+        seconds = array.astype("datetime64[us]").astype(np.int64) / 1e6
+        return np.where(np.isnat(array), np.nan, seconds)
+    cells = [cell_of(value, column, row) for row, value in enumerate(array.tolist())]
+    if not column.numeric:
+        found = np.empty(len(cells), dtype=object)
+        found[:] = cells
+        return found
+    return np.array([math.nan if cell is None else cell for cell in cells], dtype=np.float64)
+
+
+def cell_of(value: Any, column: Column, row: int) -> Cell:
+    """One cell as the model takes it. Raises CellInvalid, which says the kind found and never the value."""
+    if value is None or value != value or type(value).__name__ == "NAType":
+        if not column.nullable:
+            raise CellInvalid(row, column.name, "no value", f"a {column.kind}; it is not nullable")
+        return None
+    if isinstance(value, np.generic):
+        value = value.item()
+    found = _numeric_cell(value, column) if column.numeric else _text_cell(value, column)
+    if found is None:
+        raise CellInvalid(row, column.name, kind_of(value), allowed_in(column))
+    return found
+
+
+def _numeric_cell(value: Any, column: Column) -> float | None:
+    if column.kind == "time":
+        return _seconds(value)
+    if isinstance(value, bool):
+        return float(value) if column.kind == "boolean" else None
+    if not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    if not math.isfinite(number):
+        return None
+    if column.kind == "boolean" and number not in (0.0, 1.0):
+        return None
+    if column.kind == "integer" and not number.is_integer():
+        return None
+    return number
+
+
+def _text_cell(value: Any, column: Column) -> str | None:
+    if isinstance(value, str):
+        return value
+    if column.coded == "integer" and isinstance(value, int | float) and not isinstance(value, bool):
+        return str(int(value)) if float(value).is_integer() else None
+    if column.coded == "boolean" and isinstance(value, bool):
+        return "true" if value else "false"
+    return None
+
+
+def _seconds(value: Any) -> float | None:
+    if isinstance(value, str):
+        try:
+            value = datetime.datetime.fromisoformat(value)
+        except ValueError:
+            return None
+    if isinstance(value, datetime.datetime):
+        return (value if value.tzinfo else value.replace(tzinfo=_UTC)).timestamp()
+    if isinstance(value, datetime.date):
+        return datetime.datetime(value.year, value.month, value.day, tzinfo=_UTC).timestamp()
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        return float(value)
+    return None
+
+
+def kind_of(value: Any) -> str:
+    """What a value is, in the words of JSON, without the value."""
+    if isinstance(value, bool):
+        return "a boolean"
+    if isinstance(value, str):
+        return "text"
+    if isinstance(value, int):
+        return "an integer"
+    if isinstance(value, float):
+        return "a number" if math.isfinite(value) else "a number that is not finite"
+    return {"list": "a list", "dict": "an object"}.get(type(value).__name__, type(value).__name__)
+
+
+def allowed_in(column: Column) -> str:
+    """What a column takes."""
+    kind = {"time": "time as ISO 8601 or seconds since the epoch", "category": f"category as {column.coded}"}
+    return kind.get(column.kind, column.kind) + (" or null" if column.nullable else "")
+
+
+def outside(cell: Cell, column: Column) -> Any:
+    """A cell as it looks in tables and requests: the inverse of `cell_of`."""
+    if cell is None:
+        return None
+    if isinstance(cell, str):
+        if column.coded == "integer" and cell.lstrip("-").isdigit():
+            return int(cell)
+        return cell == "true" if column.coded == "boolean" and cell in ("true", "false") else cell
+    if column.kind == "boolean":
+        return bool(cell)
+    return int(cell) if column.kind == "integer" and abs(cell) < 2**63 else cell
+
+
+def columns_of_rows(rows: Sequence[Sequence[Cell]], signature: Signature) -> dict[str, npt.NDArray[Any]]:
+    """The columns form of rows."""
+    found: dict[str, npt.NDArray[Any]] = {}
+    for at, column in enumerate(signature.columns):
+        cells = [row[at] for row in rows]
+        if column.numeric:
+            found[column.name] = np.array([math.nan if c is None else c for c in cells], dtype=np.float64)
+        else:
+            found[column.name] = np.empty(len(cells), dtype=object)
+            found[column.name][:] = cells
+    return found

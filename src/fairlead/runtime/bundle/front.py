@@ -1,0 +1,161 @@
+"""front.json: the fitted preparation as data, one lane a source column, run by row or by column with equal results."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from fairlead.contract.errors import BundleRefused
+from fairlead.contract.signature import Cell, Signature
+from fairlead.runtime.bundle.manifest import canonical
+from fairlead.runtime.bundle.ops import AnyOp, check_op
+
+Floats = npt.NDArray[np.float64]
+Columns = Mapping[str, npt.NDArray[np.generic]]
+
+FORMAT = 1
+WIDEST = 1_000_000
+"""Most outputs of a front."""
+
+
+class Number(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag="number"):
+    """A numeric column to one output by operations in turn."""
+
+    column: str
+    ops: tuple[AnyOp, ...] = ()
+
+    @property
+    def width(self) -> int:
+        """Outputs of this lane."""
+        return 1
+
+
+class Delta(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=True):
+    """One output of a table that differs from `Table.unseen`; None stands for NaN."""
+
+    output: int
+    value: float | None
+
+
+class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag="table"):
+    """A column looked up in a table of known values, each giving `len(unseen)` outputs.
+
+    before: operations on a numeric column ahead of the look-up; its keys are numbers then.
+    rows: per key, where its outputs differ from those of a value never seen; missing: the same for no value.
+    closed, required: whether a value never seen, or a missing one, is refused as the trained model refuses it.
+    """
+
+    column: str
+    keys: tuple[str | float, ...]
+    rows: tuple[tuple[Delta, ...], ...]
+    unseen: tuple[float | None, ...]
+    missing: tuple[Delta, ...] = ()
+    before: tuple[AnyOp, ...] = ()
+    closed: bool = False
+    required: bool = False
+
+    @property
+    def width(self) -> int:
+        """Outputs of this lane."""
+        return len(self.unseen)
+
+
+Lane = Number | Table
+
+
+class Front(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A fitted preparation. columns: the signature's names in order; numeric: which of them hold numbers.
+
+    Lanes write their outputs side by side, in order.
+    """
+
+    columns: tuple[str, ...]
+    numeric: tuple[bool, ...]
+    lanes: tuple[Lane, ...]
+    format: int = FORMAT
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Front:
+        """The front in `data`. Raises BundleRefused if it is not one that Fairlead can run."""
+        try:
+            front = msgspec.json.decode(data, type=cls)
+        except (msgspec.MsgspecError, RecursionError, UnicodeError) as why:
+            raise BundleRefused(f"front.json: {why}") from why
+        _check(front)
+        return front
+
+    def to_json(self) -> bytes:
+        """Canonical bytes."""
+        return canonical(self)
+
+    @property
+    def width(self) -> int:
+        """Number of outputs, the features of the tail."""
+        return sum(lane.width for lane in self.lanes)
+
+    @property
+    def closed(self) -> frozenset[str]:
+        """Columns in which a category never seen is refused, because the trained model raised on it."""
+        return frozenset(lane.column for lane in self.lanes if isinstance(lane, Table) and lane.closed)
+
+    @property
+    def required(self) -> frozenset[str]:
+        """Columns in which a missing cell is refused, because the trained model raised on it."""
+        return frozenset(lane.column for lane in self.lanes if isinstance(lane, Table) and lane.required)
+
+    def row_encoder(self) -> Callable[[Sequence[Sequence[Cell]]], Floats]:
+        """A function from rows (n sequences of cells, signature order) to features, shape (n, width); for few rows."""
+        from fairlead.runtime.bundle.by_row import row_encoder
+
+        return row_encoder(self)
+
+    def encode(self, columns: Columns) -> Floats:
+        """Features of many rows in the columns form, shape (n, width), C-contiguous."""
+        from fairlead.runtime.bundle.by_column import encode
+
+        return encode(self, columns)
+
+    def agrees(self, signature: Signature) -> bool:
+        """Whether this front takes the columns of `signature`."""
+        numeric = tuple(column.numeric for column in signature.columns)
+        return self.columns == signature.names and self.numeric == numeric
+
+
+def value(number: float | None) -> float:
+    """A float whose NaN was written as None."""
+    return math.nan if number is None else number
+
+
+def _check(front: Front) -> None:
+    if front.format != FORMAT:
+        raise BundleRefused(f"front.json: format {front.format} is not known; this version reads {FORMAT}")
+    if len(front.numeric) != len(front.columns) or len(set(front.columns)) != len(front.columns):
+        raise BundleRefused("front.json: its columns do not agree with each other")
+    if front.width > WIDEST:
+        raise BundleRefused(f"front.json: {front.width} outputs, the limit is {WIDEST}")
+    numeric = dict(zip(front.columns, front.numeric, strict=True))
+    for lane in front.lanes:
+        if lane.column not in numeric:
+            raise BundleRefused(f"front.json: a lane reads {lane.column[:80]!r}, which is not among its columns")
+        _check_lane(lane, numeric[lane.column])
+
+
+def _check_lane(lane: Lane, numeric: bool) -> None:
+    for op in lane.ops if isinstance(lane, Number) else lane.before:
+        check_op(op)
+    if isinstance(lane, Number):
+        if not numeric:
+            raise BundleRefused(f"front.json: {lane.column[:80]!r} holds text, its lane takes numbers")
+        return
+    kind = float if numeric else str
+    if len(lane.rows) != len(lane.keys) or len(set(lane.keys)) != len(lane.keys):
+        raise BundleRefused(f"front.json: the table of {lane.column[:80]!r} does not agree with its keys")
+    if not all(isinstance(key, kind) for key in lane.keys) or (lane.before and not numeric):
+        raise BundleRefused(f"front.json: the keys of {lane.column[:80]!r} are of the wrong kind")
+    outputs = {delta.output for row in (*lane.rows, lane.missing) for delta in row}
+    if any(not 0 <= output < lane.width for output in outputs):
+        raise BundleRefused(f"front.json: the table of {lane.column[:80]!r} writes outside its outputs")

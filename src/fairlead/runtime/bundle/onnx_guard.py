@@ -1,0 +1,155 @@
+"""What an ONNX file contains, read without building anything and without the onnx package.
+
+The seal already says who made the file. This second lock makes sure that, whoever
+sealed it, onnxruntime is only ever handed plain arithmetic: allow-listed operators,
+no sub-graphs, no functions, no data outside the file, no custom domain.
+Wire format: protobuf; field numbers: onnx.proto3 of ONNX 1.20.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fairlead.contract.errors import BundleRefused
+
+ALLOWED: frozenset[tuple[str, str]] = frozenset(
+    {
+        ("ai.onnx.ml", "TreeEnsemble"),
+        *(
+            ("", op)
+            for op in ("Add", "Sub", "Mul", "Div", "Exp", "Cast", "Concat", "Sigmoid", "Softmax", "MatMul", "Gemm", "Identity")
+        ),
+    }
+)  # fmt: skip
+NODES = 64
+DEPTH_OF_ATTRIBUTES = 16
+"""Most nodes of a graph, and most attributes of a node."""
+
+_Span = memoryview
+
+
+def check_onnx(data: bytes) -> None:
+    """Raises BundleRefused unless `data` is an ONNX model of allow-listed nodes and nothing else."""
+    graphs = 0
+    for field, payload in _fields(memoryview(data)):
+        if field == 7:
+            graphs += 1
+            _check_graph(_span(payload))
+        elif field in (20, 25, 26):
+            raise _refused("training steps, functions or configurations are not allowed")
+    if graphs != 1:
+        raise _refused(f"it holds {graphs} graphs, not one")
+
+
+def _check_graph(graph: _Span) -> None:
+    nodes = 0
+    for field, payload in _fields(graph):
+        if field == 1:
+            nodes += 1
+            if nodes > NODES:
+                raise _refused(f"more than {NODES} nodes")
+            _check_node(_span(payload))
+        elif field == 5:
+            _check_tensor(_span(payload))
+        elif field == 15:
+            raise _refused("sparse tensors are not allowed")
+
+
+def _check_node(node: _Span) -> None:
+    operator, domain, attributes = "", "", 0
+    for field, payload in _fields(node):
+        if field == 4:
+            operator = _text(payload)
+        elif field == 7:
+            domain = _text(payload)
+        elif field == 5:
+            attributes += 1
+            _check_attribute(_span(payload))
+    if attributes > DEPTH_OF_ATTRIBUTES + 16:
+        raise _refused("a node with too many attributes")
+    if (domain, operator) not in ALLOWED:
+        raise _refused(f"operator {operator[:40]!r} of domain {domain[:40]!r} is not allowed")
+
+
+def _check_attribute(attribute: _Span) -> None:
+    for field, payload in _fields(attribute):
+        if field in (6, 11):
+            raise _refused("graphs inside nodes are not allowed")
+        if field in (22, 23):
+            raise _refused("sparse tensors are not allowed")
+        if field in (5, 10):
+            _check_tensor(_span(payload))
+
+
+def _check_tensor(tensor: _Span) -> None:
+    cells, held = 1, 0
+    for field, payload in _fields(tensor):
+        if field == 13 or (field == 14 and payload != 0):
+            raise _refused("data outside the file is not allowed")
+        if field == 1:
+            # dims come packed or one by one; the product is bounded by what the file really holds.
+            for size in _varints(payload):
+                cells *= size
+        elif field in (4, 5, 6, 7, 9, 10, 11):
+            held += 8 if isinstance(payload, int) else len(payload)
+    if cells > max(held, 1) * 8:
+        raise _refused("a tensor that claims more cells than the file holds")
+
+
+def _refused(why: str) -> BundleRefused:
+    return BundleRefused(f"tail.onnx: {why}")
+
+
+def _span(payload: int | _Span) -> _Span:
+    if isinstance(payload, int):
+        raise _refused("malformed")
+    return payload
+
+
+def _text(payload: int | _Span) -> str:
+    return bytes(_span(payload)[:200]).decode("utf-8", "replace")
+
+
+def _varints(payload: int | _Span) -> Iterator[int]:
+    if isinstance(payload, int):
+        yield payload
+        return
+    at = 0
+    while at < len(payload):
+        found, at = _varint(payload, at)
+        yield found
+
+
+def _varint(data: _Span, at: int) -> tuple[int, int]:
+    found = shift = 0
+    while True:
+        if at >= len(data) or shift > 63:
+            raise _refused("malformed")
+        byte = data[at]
+        found |= (byte & 0x7F) << shift
+        at += 1
+        if byte < 0x80:
+            return found, at
+        shift += 7
+
+
+def _fields(data: _Span) -> Iterator[tuple[int, int | _Span]]:
+    """(field number, varint or bytes) in order; fixed-width fields are given as their bytes."""
+    at = 0
+    while at < len(data):
+        key, at = _varint(data, at)
+        kind, length = key & 7, 0
+        if kind == 0:
+            number, at = _varint(data, at)
+            yield key >> 3, number
+            continue
+        if kind == 2:
+            length, at = _varint(data, at)
+        elif kind in (1, 5):
+            length = 8 if kind == 1 else 4
+        else:
+            raise _refused("malformed")
+        if at + length > len(data):
+            raise _refused("malformed")
+        yield key >> 3, data[at : at + length]
+        at += length

@@ -1,0 +1,158 @@
+"""A loaded bundle: rows in, answers out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from fairlead.contract.errors import BundleRefused
+from fairlead.contract.evidence import Manifest
+from fairlead.contract.profile import Reference
+from fairlead.contract.signature import Cell, Signature
+from fairlead.runtime.bundle import golden
+from fairlead.runtime.bundle.cells import columns_from, columns_of_rows, rows_from
+from fairlead.runtime.bundle.front import Columns, Front
+from fairlead.runtime.bundle.manifest import FRONT, GOLDEN, REFERENCE, SIGNATURE
+from fairlead.runtime.bundle.tail import Tail, load_tail
+from fairlead.runtime.bundle.verifying import Verified, verify
+
+Floats = npt.NDArray[np.float64]
+
+CROSSOVER = 32
+"""Rows from which the column form of the front costs less than the row closure (measured: between 8 and 64)."""
+
+CHUNK = 8192
+"""Rows encoded and scored at once, which bounds memory at CHUNK x width x 8 bytes."""
+
+
+class Model:
+    """A verified model. Its methods keep nothing between calls, so threads may share it."""
+
+    def __init__(self, identity: str, manifest: Manifest, signature: Signature, front: Front, tail: Tail) -> None:
+        self.id, self.manifest, self.signature = identity, manifest, signature
+        self.front, self.tail = front, tail
+        self.threshold = signature.threshold
+        self._encode_rows = front.row_encoder()
+        self._reference = b""
+        self._classes = np.array(signature.classes, dtype=object)
+
+    @cached_property
+    def reference(self) -> Reference:
+        """What the model's world looked like when it was sealed; parsed when first asked for, since serving never is."""
+        return msgspec.json.decode(self._reference, type=Reference)
+
+    @property
+    def closed(self) -> frozenset[str]:
+        """Columns in which a category never seen in training is refused, as the trained model refuses it."""
+        return self.front.closed
+
+    def score_rows(self, rows: Sequence[Sequence[Cell]]) -> Floats:
+        """Scores, shape (n, outputs), of a few rows in signature order. Raises CellInvalid for `closed` columns."""
+        if len(rows) < CROSSOVER:
+            return self.tail.scores(self._encode_rows(rows))
+        return self.score_columns(columns_of_rows(rows, self.signature))
+
+    def score_columns(self, columns: Columns) -> Floats:
+        """Scores, shape (n, outputs), of many rows in the columns form, in chunks."""
+        total = len(next(iter(columns.values()))) if columns else 0
+        if total <= CHUNK:
+            return self.tail.scores(self.front.encode(columns))
+        parts = []
+        for start in range(0, total, CHUNK):
+            part = {name: array[start : start + CHUNK] for name, array in columns.items()}
+            parts.append(self.tail.scores(self.front.encode(part)))
+        return np.concatenate(parts)
+
+    def decide(self, scores: Floats) -> list[str] | Floats:
+        """Labels (classification) or numbers (regression) for scores, shape (n, outputs)."""
+        if self.signature.task != "classification":
+            return scores[:, 0]
+        found: list[str] = self._classes[decided(scores, self.signature)].tolist()
+        return found
+
+    def predict(self, rows: Any) -> list[Any]:
+        """Answers for a list of dicts, a mapping of columns, or a DataFrame.
+
+        Classification: `{"label": ..., "probabilities": {class: p}}` a row; regression: a number.
+        Raises InputInvalid with row and column of what does not fit.
+        """
+        if isinstance(rows, Mapping) or hasattr(rows, "columns"):
+            scores = self.score_columns(columns_from(rows, self.signature))
+        else:
+            scores = self.score_rows(rows_from(rows, self.signature))
+        return self.answers(scores)
+
+    def answers(self, scores: Floats) -> list[Any]:
+        """The native answers for scores, shape (n, outputs)."""
+        if self.signature.task != "classification":
+            return scores[:, 0].tolist()
+        classes = self.signature.classes
+        listed = zip(self.decide(scores), scores.tolist(), strict=True)
+        return [{"label": label, "probabilities": dict(zip(classes, p, strict=True))} for label, p in listed]
+
+
+def decided(scores: Floats, signature: Signature) -> npt.NDArray[np.intp]:
+    """Positions of the chosen classes, shape (n,), of a classification.
+
+    Binary with a positive class: that one when its probability is strictly above the
+    threshold; at 0.5 a tie goes to the class listed first, as argmax decides it.
+    """
+    if signature.positive is None or len(signature.classes) != 2:
+        return scores.argmax(axis=1)
+    positive = signature.classes.index(signature.positive)
+    p = scores[:, positive]
+    chosen = p > signature.threshold
+    if signature.threshold == 0.5 and positive == 0:
+        chosen |= p == 0.5
+    return np.where(chosen, positive, 1 - positive)
+
+
+def load(folder: str | Path, trusted: Iterable[str], *, threads: int = 1) -> Model:
+    """Verify the bundle in `folder`, build its model and replay its golden rows.
+
+    trusted: hex Ed25519 public keys. threads: of the model's own arithmetic; one is right for serving.
+    Raises BundleRefused with the reason.
+    """
+    return build(verify(folder, trusted), threads=threads)
+
+
+def build(verified: Verified, *, threads: int = 1) -> Model:
+    """The model of verified bytes, golden rows replayed. Raises BundleRefused."""
+    files = verified.files
+    try:
+        signature = msgspec.json.decode(files[SIGNATURE], type=Signature)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError) as why:
+        raise BundleRefused(f"signature.json: {why}") from why
+    check_signature(signature)
+    front = Front.from_json(files[FRONT])
+    if not front.agrees(signature):
+        raise BundleRefused("front.json takes other columns than signature.json states")
+    tail = load_tail(files, front.width, threads)
+    if tail.outputs != len(signature.outputs):
+        raise BundleRefused(f"the model gives {tail.outputs} scores, its signature states {len(signature.outputs)}")
+    model = Model(verified.id, verified.manifest, signature, front, tail)
+    model._reference = files[REFERENCE]
+    golden.replay(model, files[GOLDEN])
+    return model
+
+
+def check_signature(signature: Signature) -> None:
+    """Raises BundleRefused for a signature that contradicts itself."""
+    names = signature.names
+    if len(set(names)) != len(names):
+        raise BundleRefused("signature.json: a column appears twice")
+    if signature.task not in ("classification", "regression"):
+        raise BundleRefused(f"signature.json: this version cannot run a {signature.task}")
+    if signature.task == "classification":
+        if len(signature.classes) < 2 or len(set(signature.classes)) != len(signature.classes):
+            raise BundleRefused("signature.json: a classification needs at least two classes, each named once")
+        if signature.positive is not None and signature.positive not in signature.classes:
+            raise BundleRefused("signature.json: the positive class is not among the classes")
+    if any(column.kind == "tensor" for column in signature.columns):
+        raise BundleRefused("signature.json: this version cannot run tensors")

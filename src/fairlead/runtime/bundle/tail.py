@@ -1,0 +1,144 @@
+"""The model itself: features in, scores out, float64 all the way.
+
+Two forms: `tail.onnx`, run by onnxruntime, and `tail.json`, a linear model run by
+numpy (a dot product costs less than onnxruntime's call).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal, Protocol
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from fairlead.contract.errors import BundleRefused
+from fairlead.runtime.bundle.manifest import TAIL_LINEAR, TAIL_ONNX, canonical
+from fairlead.runtime.bundle.onnx_guard import check_onnx
+
+Floats = npt.NDArray[np.float64]
+
+
+class Tail(Protocol):
+    """What every form offers."""
+
+    def scores(self, features: Floats) -> Floats:
+        """Scores, shape (n, outputs), of features, shape (n, width), C-contiguous."""
+
+
+class LinearForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """tail.json: link(features @ weights + intercept).
+
+    weights: (features, k); link: identity; exp; sigmoid (k = 1, gives two columns); softmax.
+    """
+
+    weights: tuple[tuple[float, ...], ...]
+    intercept: tuple[float, ...]
+    link: Literal["identity", "exp", "sigmoid", "softmax"]
+    form: Literal["linear"] = "linear"
+    format: int = 1
+
+    def to_json(self) -> bytes:
+        """Canonical bytes."""
+        return canonical(self)
+
+
+class LinearTail:
+    """A linear model in numpy."""
+
+    def __init__(self, form: LinearForm, width: int) -> None:
+        outputs = len(form.intercept)
+        if len(form.weights) != width or any(len(row) != outputs for row in form.weights) or not outputs:
+            raise BundleRefused(f"tail.json: its weights do not fit {width} features and {outputs} outputs")
+        if form.link == "sigmoid" and outputs != 1:
+            raise BundleRefused("tail.json: a sigmoid has one output")
+        self._weights = np.array(form.weights, dtype=np.float64).reshape(width, outputs)
+        self._intercept = np.array(form.intercept, dtype=np.float64)
+        if not (np.isfinite(self._weights).all() and np.isfinite(self._intercept).all()):
+            raise BundleRefused("tail.json: a weight is not finite")
+        self.outputs = outputs + (form.link == "sigmoid")
+        self._link = {"identity": _identity, "exp": np.exp, "sigmoid": _sigmoid, "softmax": _softmax}[form.link]
+
+    def scores(self, features: Floats) -> Floats:
+        """See Tail."""
+        found: Floats = self._link(features @ self._weights + self._intercept)
+        return found
+
+
+def _identity(raw: Floats) -> Floats:
+    return raw
+
+
+def _sigmoid(raw: Floats) -> Floats:
+    if len(raw) == 1:
+        # One row is the common request; numpy's cost per call would be most of it.
+        x = raw.item()
+        if x >= 0.0:
+            p = 1.0 / (1.0 + math.exp(-x))
+        else:
+            e = math.exp(x)
+            p = e / (1.0 + e)
+        return np.array(((1.0 - p, p),))
+    e = np.exp(-np.abs(raw))
+    p = np.where(raw >= 0.0, 1.0, e) / (1.0 + e)
+    return np.concatenate((1.0 - p, p), axis=1)
+
+
+def _softmax(raw: Floats) -> Floats:
+    e = np.exp(raw - raw.max(axis=1, keepdims=True))
+    found: Floats = e / e.sum(axis=1, keepdims=True)
+    return found
+
+
+class OnnxTail:
+    """An ONNX model in onnxruntime, one thread unless told otherwise, loaded from verified bytes."""
+
+    def __init__(self, data: bytes, width: int, threads: int = 1) -> None:
+        check_onnx(data)
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 4
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        except Exception as why:
+            # onnxruntime raises a family of its own without a public root; the text may name internals, not cells.
+            raise BundleRefused(f"tail.onnx: onnxruntime does not accept it: {type(why).__name__}") from why
+        self.outputs = _check_ports(session, width)
+        self._run = session.run
+
+    def scores(self, features: Floats) -> Floats:
+        """See Tail."""
+        found: Floats = self._run(["value"], {"x": features})[0]
+        return found
+
+
+def _check_ports(session: Any, width: int) -> int:
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    if [p.name for p in inputs] != ["x"] or [p.name for p in outputs] != ["value"]:
+        raise BundleRefused("tail.onnx: it must have one input x and one output value")
+    if inputs[0].type != "tensor(double)" or outputs[0].type != "tensor(double)":
+        raise BundleRefused("tail.onnx: input and output must be double")
+    if inputs[0].shape[1:] != [width]:
+        raise BundleRefused(f"tail.onnx: it takes {inputs[0].shape[1:]} features, the front gives {width}")
+    columns = outputs[0].shape[-1]
+    if len(outputs[0].shape) != 2 or not isinstance(columns, int):
+        raise BundleRefused("tail.onnx: its output has no fixed number of columns")
+    return columns
+
+
+def load_tail(files: dict[str, bytes], width: int, threads: int = 1) -> LinearTail | OnnxTail:
+    """The tail among the verified `files`. Raises BundleRefused."""
+    if TAIL_ONNX in files:
+        return OnnxTail(files[TAIL_ONNX], width, threads)
+    try:
+        form = msgspec.json.decode(files[TAIL_LINEAR], type=LinearForm)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError) as why:
+        raise BundleRefused(f"tail.json: {why}") from why
+    if form.format != 1:
+        raise BundleRefused(f"tail.json: format {form.format} is not known; this version reads 1")
+    return LinearTail(form, width)
