@@ -22,6 +22,22 @@ _WHERE: dict[str, str] = {
     "decode_profile": "profile_codec",
     "encode_reference": "profile_codec",
     "decode_reference": "profile_codec",
+    "metrics": "measures",
+    "weighted_metrics": "measures",
+    "class_codes": "measures",
+    "label_text": "measures",
+    "decisions": "measures",
+    "positive_index": "measures",
+    "LOWER_IS_BETTER": "measures",
+    "losses": "loss",
+    "loss_clip": "loss",
+    "bootstrap": "intervals",
+    "block_bootstrap": "intervals",
+    "metric_intervals": "intervals",
+    "percentile": "intervals",
+    "resamples": "intervals",
+    "constant_scores": "baselines",
+    "last_value_scores": "baselines",
 }
 
 __all__ = sorted(_WHERE)

@@ -1,0 +1,47 @@
+"""Per-row losses in [0, 1]: what promises, canaries and gates compare, whatever the task."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from fairlead.contract.errors import ShapeMismatch
+from fairlead.contract.signature import Signature, Task
+from fairlead.lab.stats.measures import Floats, class_codes, half_squared_distance
+
+CLIP_QUANTILE = 0.99
+
+
+def losses(
+    task: Task, truth: npt.ArrayLike, scores: npt.ArrayLike, signature: Signature, clip: float = 1.0
+) -> npt.NDArray[np.float64]:
+    """Loss of each row, shape (n,), in [0, 1].
+
+    Classification: Brier, (p - y)^2; beyond two classes half the squared distance. Regression: the absolute
+    error divided by `clip`, at most 1. A row whose score is not finite counts as 1.
+    truth: shape (n,); scores: shape (n, k), as for `metrics`. Raises ShapeMismatch.
+    """
+    table = np.asarray(scores, dtype=np.float64)
+    table = table.reshape(len(table), -1)
+    n = len(np.asarray(truth))
+    if len(table) != n:
+        raise ShapeMismatch(f"truth has {n} rows, scores have {len(table)}")
+    if task == "classification":
+        found = half_squared_distance(class_codes(truth, signature.classes), table)
+    else:
+        found = np.abs(np.asarray(truth, dtype=np.float64) - table[:, 0]) / clip
+    return np.clip(np.where(np.isfinite(found), found, 1.0), 0.0, 1.0)
+
+
+def loss_clip(absolute_errors: Floats) -> float:
+    """The absolute error that counts as loss 1: the 0.99 quantile of errors on held-out rows.
+
+    Lower would hide how much worse bad rows became; the maximum would let one outlier make all else look like zero.
+    Never 0, so that a model that was always right still has a loss.
+    """
+    errors = np.asarray(absolute_errors, dtype=np.float64)
+    errors = errors[np.isfinite(errors)]
+    if not len(errors):
+        return 1.0
+    found = float(np.quantile(errors, CLIP_QUANTILE))
+    return found if found > 0 else float(errors.max()) or 1.0
