@@ -36,7 +36,7 @@ class ModelSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     sensitive: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
-    categories: tuple[str, ...] = ()
+    categories: tuple[str, ...] | None = None
 
     @property
     def time_columns(self) -> tuple[str, ...]:
@@ -143,7 +143,7 @@ DOC: dict[str, str] = {
     "model.sensitive": "columns for fairness checks; features only if listed in features",
     "model.features": "the features; empty: every column that is not target, id, time or excluded",
     "model.exclude": "columns that are never features",
-    "model.categories": "integer columns to treat as categories",
+    "model.categories": "integer columns to treat as categories; not given: those with few consecutive codes; []: none",
     "data.train": "path of the training table: CSV, Parquet or Feather",
     "data.prepare": "your own function run before everything, as file.py:function",
     "data.holdout": "share of rows kept for judging: the newest if there is a time, else stratified",

@@ -1,0 +1,124 @@
+"""Running facts about one column, a batch at a time, in bounded memory.
+
+Each batch is reduced to its distinct values first, so a rule costs what the
+number of distinct values costs; beyond a bound of them only counts are kept.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from fairlead.lab.tables.parsing import (
+    family,
+    is_text,
+    parse_numbers,
+    parse_times,
+    plain,
+    to_mask,
+    to_numpy,
+    trimmed,
+    without_blanks,
+)
+
+MAX_LEVELS = 10_000
+_LOOK_ROWS = 100_000  # rows after which a column of nothing but words is no longer tried as numbers
+_CONTROL = r"[\x00-\x08\x0B\x0C\x0E-\x1F\x7F]"
+
+
+class Facts:
+    """Counts of one column. Rows are numbered from 1."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.source = ""  # Arrow's family of kinds: text, number, integer, boolean, time, other
+        self.rows = self.missing = 0
+        self.numbers = self.whole = self.times = self.flags = self.padded = self.controls = 0
+        self.first_control = self.first_not_number = self.first_not_time = 0
+        self.longest = self.spaced = 0
+        self.low = self.high = np.nan
+        self.levels: Counter[Any] | None = Counter()
+
+    @property
+    def present(self) -> int:
+        """Cells that hold something."""
+        return self.rows - self.missing
+
+    def add(self, array: pa.Array | pa.ChunkedArray) -> None:
+        """Take in the next batch of this column."""
+        array = plain(array)
+        start = self.rows
+        self.rows += len(array)
+        self.source = self.source or family(array.type)
+        if pa.types.is_null(array.type) or pa.types.is_nested(array.type):
+            self.missing += array.null_count
+            return
+        if is_text(array.type):
+            array = without_blanks(array)
+        elif pa.types.is_floating(array.type):
+            array = pc.if_else(pc.is_finite(array), array, pa.scalar(None, array.type))
+        self.missing += array.null_count
+        counted = pc.value_counts(array.drop_null())
+        values, counts = counted.field("values"), counted.field("counts").to_numpy()
+        if self.levels is not None:
+            self._add_levels(values, counts)
+        if is_text(array.type):
+            self._add_texts(array, values, counts, start)
+        elif self.source in {"number", "integer"} and len(values):
+            floats = to_numpy(values.cast(pa.float64(), safe=False))
+            self.numbers += int(counts.sum())
+            self.whole += int(counts[floats == np.floor(floats)].sum())
+            self._range(floats)
+
+    def _add_levels(self, values: pa.Array, counts: np.ndarray) -> None:
+        assert self.levels is not None
+        if len(values) > MAX_LEVELS:
+            self.levels = None
+            return
+        for value, n in zip(values.to_pylist(), counts.tolist(), strict=True):
+            self.levels[value] += n
+        if len(self.levels) > MAX_LEVELS:
+            self.levels = None
+
+    def _range(self, floats: np.ndarray) -> None:
+        if np.isfinite(floats).any():
+            self.low = float(np.fmin(self.low, np.nanmin(floats)))
+            self.high = float(np.fmax(self.high, np.nanmax(floats)))
+
+    def _add_texts(self, array: pa.Array, values: pa.Array, counts: np.ndarray, start: int) -> None:
+        if not len(values):
+            return
+        self.longest = max(self.longest, pc.max(pc.utf8_length(values)).as_py() or 0)
+        self.spaced += int(counts[to_mask(pc.match_substring(pc.utf8_trim_whitespace(values), " "))].sum())
+        control = to_mask(pc.match_substring_regex(values, _CONTROL))
+        if control.any():
+            self.controls += int(counts[control].sum())
+            self.first_control = self.first_control or start + 1 + _row_of(array, values, control)
+        if self.levels is None and start > _LOOK_ROWS and not self.numbers and not self.times:
+            return
+        bare = trimmed(values)
+        lower = pc.utf8_lower(bare)
+        self.flags += int(counts[to_mask(pc.is_in(lower, value_set=pa.array(["true", "false"])))].sum())
+        floats, strange = parse_numbers(values)
+        good = ~np.isnan(floats)
+        self.numbers += int(counts[good].sum())
+        self._range(floats)
+        written_whole = ~to_mask(pc.match_substring_regex(bare, r"[.eE]"))
+        self.whole += int(counts[good & written_whole & (floats == np.floor(floats))].sum())
+        self.padded += int(counts[to_mask(pc.match_substring_regex(bare, r"^[+-]?0[0-9]+$"))].sum())
+        if strange.any() and good.any():
+            self.first_not_number = self.first_not_number or start + 1 + _row_of(array, values, strange)
+        if not good.all():
+            moments, odd = parse_times(values, "UTC")
+            self.times += int(counts[~np.isnan(moments)].sum())
+            if odd.any():
+                self.first_not_time = self.first_not_time or start + 1 + _row_of(array, values, odd)
+
+
+def _row_of(array: pa.Array, values: pa.Array, chosen: np.ndarray) -> int:
+    places: list[int] = [pc.index(array, value).as_py() for value in values.filter(pa.array(chosen)).slice(0, 20)]
+    return min(places)
