@@ -8,7 +8,7 @@ from typing import Any, cast
 from sqlalchemy import func, insert, select, update
 
 from fairlead.ops.state.rows import DeliveryRow, MessageRow
-from fairlead.ops.state.schema import deliveries, messages
+from fairlead.ops.state.schema import deliveries, findings, messages
 from fairlead.ops.state.store import Store, next_position
 
 _MESSAGE = [messages.c[name] for name in MessageRow.__struct_fields__]
@@ -84,6 +84,16 @@ class OutboxTables(Store):
         values = {name: getattr(row, name) for name in ("state", "attempts", "due_at", "done_at", "error")}
         with self._writing() as connection:
             return bool(connection.execute(update(deliveries).where(*where).values(**values)).rowcount)
+
+    def findings_to_clear(self) -> list[str]:
+        """Ids of closed findings that were told of, and whose end was not."""
+        told = select(messages.c.finding).where(messages.c.kind == "notice")
+        cleared = select(messages.c.finding).where(messages.c.kind == "all_clear")
+        query = select(findings.c.id).where(findings.c.state == "closed", findings.c.id.in_(told))
+        with self._reading() as connection:
+            return list(
+                connection.execute(query.where(findings.c.id.not_in(cleared)).order_by(findings.c.id)).scalars()
+            )
 
     def last_message_at(self, finding: str) -> float | None:
         """When the newest message about a finding was made, or None."""

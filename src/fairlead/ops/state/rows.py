@@ -41,7 +41,6 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
 
     hold: set by a person; while it is not empty the automatic hand changes nothing.
     previous: version of the champion before this one, which a rollback goes back to.
-    previous: version of the champion before this one, what a rollback goes back to.
     """
 
     model: str

@@ -1,0 +1,254 @@
+"""What is told when. Messages are kept in the state database first, so none is lost and none told twice."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+
+import msgspec
+
+from fairlead.contract.errors import ConfigInvalid
+from fairlead.contract.events import Finding
+from fairlead.contract.ports import AlertChannel, Clock
+from fairlead.contract.settings import AlertSettings
+from fairlead.ops.alerts import wording
+from fairlead.ops.alerts.addresses import named
+from fairlead.ops.alerts.sending import Delivered, Job, Result
+from fairlead.ops.state.rows import DeliveryRow, MessageRow
+from fairlead.ops.state.state import State
+
+PER_HOUR = 12
+MAX_TRIES = 8
+FIRST_RETRY_S = 30.0
+LONGEST_RETRY_S = 3600.0
+# Longer than a try may take: a delivery that a killed process had in hand is tried again after this.
+_CLAIM_S = 60.0
+_MAX_WORK = 20
+_ORDER = {"critical": 0, "warning": 1, "info": 2}
+
+
+def backoff_s(tries: int) -> float:
+    """Seconds until the next try after `tries` that failed.
+
+    >>> [backoff_s(n) for n in (1, 2, 3, 8)]
+    [30.0, 60.0, 120.0, 3600.0]
+    """
+    return float(min(LONGEST_RETRY_S, FIRST_RETRY_S * 2 ** (tries - 1)))
+
+
+class Outbox:
+    """Alerts of one home.
+
+    Delivered at least once: a process killed between a channel's answer and its record tells twice, never not at all.
+    A channel that failed `MAX_TRIES` times over (about two hours) is a finding of area "alerts" until it works again.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        channels: Sequence[AlertChannel] = (),
+        clock: Clock = time.time,
+        *,
+        settings: AlertSettings | None = None,
+        per_hour: int = PER_HOUR,
+    ) -> None:
+        self._state = state
+        self._channels = named(channels)
+        self._clock = clock
+        self._remind_s = seconds_of((settings or AlertSettings()).remind)
+        self._per_hour = max(2, per_hour)
+        self._jobs: dict[str, Job] = {}
+
+    def notice(self, finding: Finding, doing: str = "") -> bool:
+        """Tell of a finding, once; False if it was told before. doing: what Fairlead does about it."""
+        title, body = wording.notice(finding, doing)
+        return self._add(f"notice:{finding.id}", finding, "notice", title, body, self._clock())
+
+    def all_clear(self, finding: Finding, at: float | None = None) -> bool:
+        """Tell that it is over, once, and only if it was told of before."""
+        if self._state.message(f"notice:{finding.id}") is None:
+            return False
+        title, body = wording.all_clear(finding, self._clock() if at is None else at)
+        return self._add(f"all_clear:{finding.id}", finding, "all_clear", title, body, self._clock())
+
+    def remind(self, now: float | None = None) -> int:
+        """Tell again of what lasts and was last told of `settings.alerts.remind` ago; how many."""
+        now = self._clock() if now is None else now
+        told = 0
+        with self._state.transaction():
+            for finding in self._state.findings():
+                last = self._state.last_message_at(finding.id)
+                if last is not None and now - last >= self._remind_s:
+                    title, body = wording.reminder(finding, now)
+                    count = len(self._state.messages(finding=finding.id))
+                    told += self._add(f"reminder:{finding.id}:{count}", finding, "reminder", title, body, now)
+        return told
+
+    def sweep(self, now: float | None = None) -> None:
+        """Make every message that is due by what the database knows: whoever forgot to call the above loses nothing.
+
+        Findings of severity "info" are not told of unless `notice` is called for them.
+        """
+        now = self._clock() if now is None else now
+        with self._state.transaction():
+            for finding in self._state.findings():
+                if finding.severity != "info":
+                    self.notice(finding)
+            for id in self._state.findings_to_clear():
+                row = self._state.finding(id)
+                if row is not None:
+                    self.all_clear(row.finding, row.closed_at)
+            self.remind(now)
+
+    def messages(self, last: int | None = None) -> list[MessageRow]:
+        """Messages in the order they were made, sent or not."""
+        return self._state.messages(last)
+
+    def undelivered(self) -> list[DeliveryRow]:
+        """Deliveries that were given up."""
+        return self._state.deliveries(state="failed")
+
+    def deliver(self, now: float | None = None, *, wait_s: float = 2.0) -> Delivered:
+        """One pass: make what is due, send what may go, and come back within about `wait_s` seconds.
+
+        A send still going on then is left to its thread and counted by the next pass. Not for several threads at once.
+        """
+        now = self._clock() if now is None else now
+        self.sweep(now)
+        self._release(now)
+        results = self._harvest()
+        self._record(results, now)
+        self._dispatch(now)
+        until = time.monotonic() + wait_s
+        for job in self._jobs.values():
+            job.wait(until - time.monotonic())
+        late = self._harvest()
+        self._record(late, now)
+        tried = [result for result in results + late if result.tried]
+        waiting = len(self._state.deliveries(state="waiting")) + len(self._state.messages(state="waiting"))
+        sent = sum(not result.error for result in tried)
+        return Delivered(sent=sent, failed=len(tried) - sent, waiting=waiting)
+
+    def _add(self, id: str, finding: Finding, kind: str, title: str, body: str, at: float) -> bool:
+        row = {"id": id, "finding": finding.id, "kind": kind, "severity": finding.severity, "title": title}
+        rest = {"body": body, "created_at": at, "state": "waiting", "released_at": None, "merged_into": ""}
+        return self._state.add_message(msgspec.convert({**row, **rest}, MessageRow))
+
+    def _release(self, now: float) -> None:
+        """Let messages out within the hour's bound, the worst first; the last place goes to a digest of the rest."""
+        with self._state.transaction():
+            waiting = self._state.messages(state="waiting")
+            free = self._per_hour - self._state.released_since(now - 3600.0)
+            if not waiting or free <= 0:
+                return
+            waiting.sort(key=lambda message: _ORDER.get(message.severity, 1))
+            alone = waiting if len(waiting) <= free else waiting[: free - 1]
+            for message in alone:
+                self._state.release_message(message.id, self._channels_for(message), now)
+            rest = waiting[len(alone) :]
+            if rest:
+                self._release_digest(rest, now)
+
+    def _release_digest(self, rest: list[MessageRow], now: float) -> None:
+        title, body = wording.digest(rest)
+        id = f"digest:{rest[0].id}"
+        worst = min(rest, key=lambda message: _ORDER.get(message.severity, 1)).severity
+        self._state.add_message(MessageRow(id, "", "digest", worst, title, body, now, "waiting", None, ""))
+        self._state.merge_messages([message.id for message in rest], id)
+        self._state.release_message(id, self._channels, now)
+
+    def _channels_for(self, message: MessageRow) -> list[str]:
+        # That a channel fails is told through the others.
+        return [name for name in self._channels if not message.finding.startswith(_trouble_prefix(name))]
+
+    def _dispatch(self, now: float) -> None:
+        due = self._state.deliveries(state="waiting", due_by=now)
+        for name, channel in self._channels.items():
+            if name in self._jobs:
+                continue
+            work = [(row, self._state.message(row.message)) for row in due if row.channel == name][:_MAX_WORK]
+            claimed = [(row, message) for row, message in work if message is not None and self._claim(row, now)]
+            if claimed:
+                self._jobs[name] = Job(channel, claimed)
+
+    def _claim(self, row: DeliveryRow, now: float) -> bool:
+        taken = msgspec.structs.replace(row, attempts=row.attempts + 1, due_at=now + _CLAIM_S)
+        return self._state.put_delivery(taken, attempts_were=row.attempts)
+
+    def _harvest(self) -> list[Result]:
+        results = []
+        for name, job in list(self._jobs.items()):
+            alive = job.alive
+            results += job.take()
+            # A channel that hangs keeps its one thread and gets no second.
+            if not alive:
+                del self._jobs[name]
+        return results
+
+    def _record(self, results: list[Result], now: float) -> None:
+        for result in results:
+            row = result.delivery
+            tries = row.attempts + 1 if result.tried else row.attempts
+            if not result.error:
+                done = msgspec.structs.replace(row, state="sent", attempts=tries, done_at=now, error="")
+                with self._state.transaction():
+                    self._state.put_delivery(done)
+                    self._works(row.channel, now)
+                continue
+            given_up = tries >= MAX_TRIES
+            changed = msgspec.structs.replace(
+                row,
+                state="failed" if given_up else "waiting",
+                attempts=tries,
+                due_at=now + backoff_s(max(1, tries)),
+                done_at=now if given_up else None,
+                error=result.error,
+            )
+            with self._state.transaction():
+                self._state.put_delivery(changed)
+                if given_up:
+                    self._fails(changed, now)
+
+    def _fails(self, row: DeliveryRow, now: float) -> None:
+        if self._state.get(_trouble_key(row.channel)) is not None:
+            return
+        about = self._state.message(row.message)
+        known = self._state.finding(about.finding) if about else None
+        trouble = Finding(
+            id=f"{_trouble_prefix(row.channel)}{int(now)}",
+            model=known.finding.model if known else "",
+            area="alerts",
+            check="delivery",
+            window=known.finding.window if known else 0,
+            since=now,
+            size=float(row.attempts),
+            low=float(row.attempts),
+            high=float(row.attempts),
+            unit="tries",
+            message=f"alerts do not arrive through {row.channel}: {row.attempts} tries failed, the last: {row.error}",
+        )
+        self._state.put_finding(trouble)
+        self._state.put(_trouble_key(row.channel), trouble.id.encode())
+
+    def _works(self, channel: str, now: float) -> None:
+        trouble = self._state.get(_trouble_key(channel))
+        if trouble is not None:
+            self._state.close_finding(trouble.decode(), now)
+            self._state.drop(_trouble_key(channel))
+
+
+def seconds_of(duration: str) -> float:
+    """Seconds of `7d`, `24h`, `30m` or `45s`. Raises ConfigInvalid."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", duration.strip())
+    if not found:
+        raise ConfigInvalid(f"{duration!r} is no duration.", key="alerts.remind", cure="Write it as 7d, 24h or 30m.")
+    return float(found[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[found[2]]
+
+
+def _trouble_prefix(channel: str) -> str:
+    return f"alerts:{channel}:"
+
+
+def _trouble_key(channel: str) -> str:
+    return f"alerts.trouble:{channel}"
