@@ -1,0 +1,178 @@
+"""What to do about what was found: pure, so that `up` and `rehearse` decide alike and a decision can be replayed.
+
+At most one of retrain, canary, promote, end_rollout and roll_back comes out of a
+call, alerts and holds beside it. Ids follow from what is decided about, not from
+when: a pass repeated after a crash names the same decision.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from fairlead.contract.events import Action, Decision, Finding
+from fairlead.contract.settings import Settings
+from fairlead.ops.flow.policy import CALENDAR, COOL_DOWN, triggers_of
+from fairlead.ops.flow.situation import Live, Situation, Trial
+from fairlead.ops.rollout.ending import undecided
+
+DAY = 86_400.0
+
+
+def decide(situation: Situation, findings: Sequence[Finding], settings: Settings, now: float) -> list[Decision]:
+    """Decisions about one model. findings: all that are open, of any model; now: event time.
+
+    A model that a person pinned, froze or rolled back gets alerts and a hold, nothing else.
+    Raises ConfigInvalid when `retrain.when` cannot be read.
+    """
+    ours = [f for f in findings if f.model == situation.model]
+    decisions = [_alert(situation, f, now) for f in ours if f.severity != "info"]
+    champion = situation.champion
+    if champion is None:
+        return decisions
+    if situation.held:
+        why = f"a person {_DID[situation.held]} this model; only a person lifts that"
+        return [*decisions, _decision(situation, "hold", now, why, (champion.bundle, situation.held))]
+    if situation.guardrails and situation.previous is not None:
+        return [*decisions, _roll_back(situation, champion, situation.previous, now)]
+    if situation.rollout is not None:
+        return [*decisions, *_on_rollout(situation, situation.rollout, ours, settings, now)]
+    if situation.candidate is not None:
+        tried = situation.candidate
+        details = {"bundle": tried.bundle, "version": tried.version, "share": settings.rollout.start}
+        why = f"passed its gate; tried on {settings.rollout.start:.0%} of requests" + _because(tried.why)
+        return [*decisions, _decision(situation, "canary", now, why, (tried.bundle, repr(tried.made_at)), (), details)]
+    return [*decisions, *_retrain(situation, champion, ours, settings, now)]
+
+
+_DID = {"pinned": "pinned", "frozen": "froze", "rolled_back": "rolled back"}
+
+
+def _because(why: str) -> str:
+    return f" (made because {why})" if why else ""
+
+
+def _decision(
+    situation: Situation,
+    action: Action,
+    now: float,
+    why: str,
+    about: tuple[str, ...],
+    findings: Sequence[str] = (),
+    details: dict[str, Any] | None = None,
+) -> Decision:
+    text = msgspec.json.encode([situation.model, action, list(about)])
+    found = hashlib.sha256(text).hexdigest()[:24]
+    return Decision(found, situation.model, action, now, why, tuple(findings), details or {})
+
+
+def _alert(situation: Situation, finding: Finding, now: float) -> Decision:
+    return _decision(situation, "alert", now, finding.message, ("finding", finding.id), (finding.id,))
+
+
+def _roll_back(situation: Situation, champion: Live, previous: Live, now: float) -> Decision:
+    why = f"the champion fails its guardrails: {', '.join(situation.guardrails)}"
+    details = {"bundle": previous.bundle, "version": previous.version, "from": champion.bundle}
+    return _decision(situation, "roll_back", now, why, (champion.bundle, previous.bundle), (), details)
+
+
+def _on_rollout(
+    situation: Situation, trial: Trial, findings: Sequence[Finding], settings: Settings, now: float
+) -> list[Decision]:
+    verdict = trial.verdict
+    key = (trial.bundle, repr(trial.started_at))
+    details: dict[str, Any] = {"bundle": trial.bundle, "version": trial.version}
+    if verdict is not None:
+        details["verdict"] = msgspec.to_builtins(verdict)
+
+    def said(action: Action, why: str, rests_on: Sequence[str] = (), **more: Any) -> list[Decision]:
+        return [_decision(situation, action, now, why, key, rests_on, {**details, **more})]
+
+    if trial.guardrails:
+        return said("end_rollout", f"the challenger fails its guardrails: {', '.join(trial.guardrails)}")
+    if trial.mismatch:
+        return said("end_rollout", f"nothing can be concluded: {trial.mismatch}")
+    if verdict is not None and verdict.outcome == "fail":
+        return said("end_rollout", verdict.why)
+    if verdict is not None and verdict.outcome == "pass":
+        if trial.floor_holds is False:
+            return said("end_rollout", f"{verdict.why}, but it does not beat the baseline")
+        return _promote(situation, trial, settings, now, verdict.why, details, proven=True)
+    elapsed = (now - trial.started_at) / DAY
+    alarms = [f.id for f in findings if f.area == "performance"]
+    ending = "wait"
+    if verdict is not None:
+        floor = trial.floor_holds is True
+        ending = undecided(verdict, elapsed, settings.rollout.max_days, floor_holds=floor, alarm_stands=bool(alarms))
+    elif elapsed >= 2 * settings.rollout.max_days:
+        # Labels may come late, but a trial without any must not last for ever.
+        return said("end_rollout", f"no label came in {elapsed:.0f} days")
+    if ending == "promote_unproven":
+        why = f"not proven after {elapsed:.0f} days, but it beats the baseline and the champion's alarm stands"
+        return _promote(situation, trial, settings, now, why, details, proven=False, rests_on=alarms)
+    if ending == "end":
+        return said("end_rollout", f"undecided after {elapsed:.0f} days", alarms)
+    return said("hold", verdict.why if verdict is not None else "waiting for labels of the challenger's window")
+
+
+def _promote(
+    situation: Situation,
+    trial: Trial,
+    settings: Settings,
+    now: float,
+    why: str,
+    details: dict[str, Any],
+    *,
+    proven: bool,
+    rests_on: Sequence[str] = (),
+) -> list[Decision]:
+    details = {**details, "proven": proven}
+    key = (trial.bundle, repr(trial.started_at))
+    if settings.retrain.approve == "manual" and not trial.approved:
+        asked = f"{why}; a person has to promote it"
+        return [_decision(situation, "alert", now, asked, ("approve", *key), rests_on, {**details, "approve": True})]
+    return [_decision(situation, "promote", now, why, key, rests_on, details)]
+
+
+def _retrain(
+    situation: Situation, champion: Live, findings: Sequence[Finding], settings: Settings, now: float
+) -> list[Decision]:
+    if situation.labelled_windows < 1 or _cooling(situation):
+        return []
+    found = _trigger(situation, champion, findings, settings, now)
+    if found is None:
+        return []
+    trigger, why, rests_on = found
+    about = (champion.bundle, trigger, str(situation.scored_window))
+    return [_decision(situation, "retrain", now, why, about, rests_on, {"trigger": trigger})]
+
+
+def _cooling(situation: Situation) -> bool:
+    last = situation.last_retrain_window
+    return last is not None and situation.scored_window - last <= COOL_DOWN
+
+
+def _trigger(
+    situation: Situation, champion: Live, findings: Sequence[Finding], settings: Settings, now: float
+) -> tuple[str, str, list[str]] | None:
+    """The first trigger that fires: its name, why, and the findings it rests on."""
+    triggers = triggers_of(settings)
+    broken = [f for f in findings if f.area == "performance" and f.check == "promise"]
+    if triggers.performance and broken:
+        return "performance", broken[0].message, [f.id for f in broken]
+    moved = [f for f in findings if f.area in ("data_drift", "score_drift") and f.severity != "info"]
+    if triggers.drift and moved:
+        return "drift", moved[0].message, [f.id for f in moved]
+    fresh = max(champion.trained_to, situation.last_retrain_at or champion.trained_to)
+    if triggers.max_age_s is not None and now - fresh >= triggers.max_age_s:
+        return "max_age", f"the newest row it was trained on is {(now - fresh) / DAY:.0f} days old", []
+    since = max(champion.released_at, situation.last_retrain_at or champion.released_at)
+    if triggers.every_s is not None and now - since >= triggers.every_s:
+        return "every", f"{(now - since) / DAY:.0f} days since the last retraining", []
+    if triggers.performance and situation.calibrating and now - since >= CALENDAR * situation.window_s:
+        why = f"too few held-out windows to promise a loss yet: by the calendar, every {CALENDAR} windows"
+        return "calendar", why, []
+    return None

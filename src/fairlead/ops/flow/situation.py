@@ -1,0 +1,72 @@
+"""What `decide` is told: where a model stands, as plain values. All times are event time, seconds since the epoch."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from fairlead.ops.rollout.verdict import RolloutVerdict
+
+Held = Literal["", "pinned", "frozen", "rolled_back"]
+
+
+class Live(msgspec.Struct, frozen=True):
+    """A released version. trained_to: event time of the newest row it was fitted on; released_at: when it took over."""
+
+    bundle: str
+    released_at: float
+    trained_to: float
+    version: int = 0
+
+
+class Candidate(msgspec.Struct, frozen=True):
+    """A challenger that passed the gate and waits to be tried. why: the trigger it was made for."""
+
+    bundle: str
+    made_at: float
+    why: str = ""
+    version: int = 0
+
+
+class Trial(msgspec.Struct, frozen=True):
+    """A rollout in progress.
+
+    verdict: of `rollout.judge` over all labelled windows so far, None before the first. floor_holds: the challenger
+    beats the baseline on the same rows, None when not known. mismatch: why the split cannot be trusted, else "".
+    guardrails: what failed (errors, latency), else empty. approved: a person said yes to its promotion.
+    """
+
+    bundle: str
+    started_at: float
+    verdict: RolloutVerdict | None = None
+    floor_holds: bool | None = None
+    mismatch: str = ""
+    guardrails: tuple[str, ...] = ()
+    approved: bool = False
+    version: int = 0
+
+
+class Situation(msgspec.Struct, frozen=True):
+    """One model at one moment.
+
+    champion: what answers now, None before the first release. previous: what answered before it.
+    held: a person's decision that the automatic hand must not pass. guardrails: what fails on the champion itself.
+    last_retrain_at, last_retrain_window: the newest retraining, whatever came of it (window: newest scored one then).
+    scored_window: newest window whose labels were judged; labelled_windows: how many there are.
+    calibrating: too few held-out windows for the promise. window_s: seconds of event time a window takes.
+    """
+
+    model: str
+    champion: Live | None = None
+    previous: Live | None = None
+    candidate: Candidate | None = None
+    rollout: Trial | None = None
+    held: Held = ""
+    guardrails: tuple[str, ...] = ()
+    last_retrain_at: float | None = None
+    last_retrain_window: int | None = None
+    scored_window: int = -1
+    labelled_windows: int = 0
+    calibrating: bool = False
+    window_s: float = 7 * 86_400.0

@@ -1,0 +1,42 @@
+"""Which findings are the same trouble: ids, and what began, went on and ended."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import msgspec
+
+from fairlead.contract.events import Finding
+
+
+class Carried(NamedTuple):
+    """started, continuing: findings of the newest window; ended: earlier ones that are over."""
+
+    started: list[Finding]
+    continuing: list[Finding]
+    ended: list[Finding]
+
+
+def finding_id(model: str, check: str, columns: tuple[str, ...], since: float) -> str:
+    """Deterministic, so that a repeated pass, or another process, names the same trouble alike."""
+    text = msgspec.json.encode([model, check, list(columns), round(since, 3)])
+    return hashlib.sha256(text).hexdigest()[:24]
+
+
+def carry(open_findings: Iterable[Finding], new_findings: Iterable[Finding]) -> Carried:
+    """Match the findings of a window with those that were open before it.
+
+    The same model, check and columns are the same trouble: it keeps its id and `since`. `new_findings` is all that
+    the window shows; what is open and not in it has ended.
+    """
+    before = {(f.model, f.check, f.columns): f for f in open_findings}
+    started, continuing = [], []
+    for finding in new_findings:
+        known = before.pop((finding.model, finding.check, finding.columns), None)
+        if known is None:
+            started.append(finding)
+        else:
+            continuing.append(msgspec.structs.replace(finding, id=known.id, since=known.since))
+    return Carried(started, continuing, list(before.values()))
