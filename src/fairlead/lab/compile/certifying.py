@@ -1,0 +1,128 @@
+"""The parity certificate: how far the compiled model is from the trained one, on rows chosen to tell them apart."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fairlead.contract.errors import CellInvalid, NotCompilable
+from fairlead.contract.evidence import ParityCertificate
+from fairlead.contract.signature import Signature
+from fairlead.lab.compile.frames import frame_like
+from fairlead.lab.compile.pipeline import Compiled
+from fairlead.lab.compile.probes import Columns, probes
+from fairlead.runtime.bundle.manifest import TAIL_ONNX
+from fairlead.runtime.bundle.run import decided
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def certify(
+    pipeline: Any,
+    compiled: Compiled,
+    signature: Signature,
+    columns: Mapping[str, np.ndarray],
+    sample: pd.DataFrame | None = None,
+) -> ParityCertificate:
+    """Compare both on training, edge and random rows.
+
+    columns: training rows in the columns form. Differences are a share of the larger of 1 and the
+    trained score. Rows that the trained model refuses must be refused, or left out where only their
+    size is refused. Raises NotCompilable if the trained model takes no missing cells in a nullable column.
+    """
+    tail = compiled.running()
+    differences: list[np.ndarray] = []
+    flipped, kinds = 0, {}
+    for kind, rows in probes(signature, columns, compiled.front, thresholds_of(compiled)):
+        expected = trained_scores(pipeline, rows, signature, sample)
+        found = _compiled_scores(compiled, tail, rows)
+        if isinstance(expected, str) or found is None:
+            _both_refuse(kind, rows, expected, found, signature)
+            continue
+        differences.append((np.abs(found - expected) / np.maximum(1.0, np.abs(expected))).ravel())
+        if signature.task == "classification":
+            flipped += int((decided(found, signature) != decided(expected, signature)).sum())
+        kinds[kind] = kinds.get(kind, 0) + len(expected)
+    every = np.concatenate(differences)
+    # A NaN that only one of the two gives is the largest difference there is.
+    every = np.where(np.isnan(every), np.inf, every)
+    return ParityCertificate(
+        form=compiled.form,
+        rows=sum(kinds.values()),
+        max_difference=float(min(every.max(), 1e308)),
+        mean_difference=float(min(every.mean(), 1e308)),
+        flipped=flipped,
+        tolerance=compiled.tolerance,
+        kinds=dict(sorted(kinds.items())),
+        tried=compiled.tried,
+    )
+
+
+def holds(certificate: ParityCertificate) -> bool:
+    """Whether the compiled model may stand for the trained one."""
+    return certificate.flipped == 0 and certificate.max_difference <= certificate.tolerance
+
+
+def trained_scores(pipeline: Any, rows: Columns, signature: Signature, sample: pd.DataFrame | None) -> np.ndarray | str:
+    """Scores, shape (n, outputs), of the trained pipeline, or why it refuses these rows."""
+    frame = frame_like(rows, signature, sample)
+    given: Any = frame if hasattr(pipeline, "feature_names_in_") else frame.to_numpy()
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            if signature.task == "classification":
+                return np.asarray(pipeline.predict_proba(given), dtype=np.float64)
+            return np.asarray(pipeline.predict(given), dtype=np.float64).reshape(len(frame), -1)
+    except (ValueError, TypeError) as why:
+        return str(why).splitlines()[0][:200] or type(why).__name__
+
+
+def _compiled_scores(compiled: Compiled, tail: Any, rows: Columns) -> np.ndarray | None:
+    try:
+        with np.errstate(all="ignore"):
+            return tail.scores(compiled.front.encode(rows))  # type: ignore[no-any-return]
+    except CellInvalid:
+        return None
+
+
+def _both_refuse(
+    kind: str, rows: Columns, expected: np.ndarray | str, found: np.ndarray | None, signature: Signature
+) -> None:
+    """Raises NotCompilable where one of the two answers rows that the other refuses, and that matters."""
+    if found is None:
+        if not isinstance(expected, str):
+            raise NotCompilable(f"the compiled model refuses {kind} rows that the trained one answers.")
+        return
+    if kind == "missing":
+        gaps = [name for name, array in rows.items() if _all_missing(array)]
+        raise NotCompilable(
+            f"column {', '.join(gaps)} may be missing, and the trained model refuses that ({expected}). "
+            "Add an imputer, or state the column as not nullable."
+        )
+    if kind != "edges":
+        # Sizes beyond float32 are refused by some estimators; every other row a trained model must answer.
+        raise NotCompilable(f"the trained model refuses {kind} rows: {expected}")
+
+
+def _all_missing(array: np.ndarray) -> bool:
+    return all(cell is None or cell != cell for cell in array.tolist())
+
+
+def thresholds_of(compiled: Compiled) -> dict[int, np.ndarray]:
+    """{feature: distinct splits} read back from the tail, whoever emitted it; empty for forms without splits."""
+    if compiled.file != TAIL_ONNX:
+        return {}
+    import onnx
+
+    found: dict[int, np.ndarray] = {}
+    for node in onnx.load_from_string(compiled.tail).graph.node:
+        held = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+        if "nodes_featureids" in held and "nodes_splits" in held:
+            features = np.array(held["nodes_featureids"])
+            splits = onnx.numpy_helper.to_array(held["nodes_splits"])
+            found |= {int(f): np.unique(splits[features == f]) for f in np.unique(features)}
+    return found

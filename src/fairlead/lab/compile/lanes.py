@@ -1,0 +1,125 @@
+"""What a column has become on its way through a pipeline: the symbols that compiling works on.
+
+A pipeline is walked with one lane a feature. A lane says how its value is computed
+from one source column, so walking ends with the whole front as data.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from fairlead.contract.errors import NotCompilable
+from fairlead.contract.signature import Column, Signature
+from fairlead.runtime.bundle.front import Delta, Front, Lane, Number, Table
+from fairlead.runtime.bundle.ops import AnyOp, one_after_another
+
+Key = str | float
+
+
+@dataclass(frozen=True)
+class NumberLane:
+    """A numeric column and the operations on it so far."""
+
+    column: Column
+    ops: tuple[AnyOp, ...] = ()
+
+    def then(self, *ops: AnyOp) -> NumberLane:
+        """This lane with more operations."""
+        return replace(self, ops=self.ops + ops)
+
+
+@dataclass(frozen=True)
+class TextLane:
+    """A category or text column, still text; fill: what a missing cell becomes."""
+
+    column: Column
+    fill: str | None = None
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """One look-up that several lanes share: the column, the operations ahead of it, its keys, and what is refused."""
+
+    source: NumberLane | TextLane
+    keys: tuple[Key, ...]
+    closed: bool
+    required: bool
+    identity: int = field(default_factory=itertools.count().__next__)
+
+
+@dataclass(frozen=True)
+class TableLane:
+    """One output of a look-up. values: only keys whose output differs from `unseen`."""
+
+    lookup: Lookup
+    values: dict[Key, float]
+    unseen: float
+    missing: float
+
+    @property
+    def column(self) -> Column:
+        """The source column."""
+        return self.lookup.source.column
+
+    def then(self, *ops: AnyOp) -> TableLane:
+        """This lane with operations applied to every value of its table."""
+        apply = one_after_another(ops)
+        values = {key: apply(v) for key, v in self.values.items()}
+        return replace(self, values=values, unseen=apply(self.unseen), missing=apply(self.missing))
+
+
+AnyLane = NumberLane | TextLane | TableLane
+
+
+def first_lanes(signature: Signature) -> dict[str, AnyLane]:
+    """The columns of a signature before anything has happened to them."""
+    return {c.name: NumberLane(c) if c.numeric else TextLane(c) for c in signature.columns}
+
+
+def front_of(lanes: Iterable[AnyLane], signature: Signature) -> Front:
+    """The front that computes these lanes. Raises NotCompilable if text is left over."""
+    found: list[Lane] = []
+    grouped = itertools.groupby(
+        lanes, key=lambda lane: lane.lookup.identity if isinstance(lane, TableLane) else id(lane)
+    )
+    for _, group in grouped:
+        first, *rest = group
+        if isinstance(first, TableLane):
+            found.append(_table([first, *rest]))  # type: ignore[list-item]
+        elif isinstance(first, NumberLane):
+            found.append(Number(first.column.name, first.ops))
+        else:
+            raise NotCompilable(f"column {first.column.name!r} reaches the estimator as text: encode it first.")
+    numeric = tuple(c.numeric for c in signature.columns)
+    return Front(signature.names, numeric, tuple(found))
+
+
+def _table(lanes: list[TableLane]) -> Table:
+    lookup = lanes[0].lookup
+    unseen = [lane.unseen for lane in lanes]
+    rows: dict[Key, list[Delta]] = {key: [] for key in lookup.keys}
+    for output, lane in enumerate(lanes):
+        for key, number in lane.values.items():
+            if not _same(number, lane.unseen):
+                rows[key].append(Delta(output, _written(number)))
+    missing = [Delta(o, _written(lane.missing)) for o, lane in enumerate(lanes) if not _same(lane.missing, lane.unseen)]
+    return Table(
+        column=lookup.source.column.name,
+        keys=tuple(rows),
+        rows=tuple(tuple(row) for row in rows.values()),
+        unseen=tuple(_written(number) for number in unseen),
+        missing=tuple(missing),
+        before=lookup.source.ops if isinstance(lookup.source, NumberLane) else (),
+        closed=lookup.closed,
+        required=lookup.required,
+    )
+
+
+def _same(a: float, b: float) -> bool:
+    return a == b or (a != a and b != b)
+
+
+def _written(number: float) -> float | None:
+    return None if number != number else float(number)

@@ -1,0 +1,79 @@
+"""Linear models and the baselines that ignore their input, as `tail.json`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fairlead.contract.errors import NotCompilable
+from fairlead.runtime.bundle.manifest import TAIL_LINEAR
+from fairlead.runtime.bundle.tail import LinearForm
+
+CLASSIFIERS = ("LogisticRegression", "LogisticRegressionCV", "SGDClassifier", "Perceptron")
+REGRESSORS = (
+    "LinearRegression", "Ridge", "RidgeCV", "Lasso", "LassoCV", "ElasticNet", "ElasticNetCV", "BayesianRidge",
+    "HuberRegressor", "SGDRegressor", "ARDRegression", "Lars", "LassoLars", "TheilSenRegressor", "QuantileRegressor",
+)  # fmt: skip
+EXPONENTIAL = ("PoissonRegressor", "GammaRegressor")
+DUMMIES = ("DummyClassifier", "DummyRegressor")
+
+
+class Linear:
+    """Port `emitter`: link(x @ w + b) in numpy."""
+
+    form = "linear"
+    tolerance = 1e-9
+    file = TAIL_LINEAR
+
+    def accepts(self, estimator: Any) -> str | None:
+        """See Emitter."""
+        name, module = type(estimator).__name__, type(estimator).__module__.split(".")[0]
+        if module != "sklearn" or name not in (*CLASSIFIERS, *REGRESSORS, *EXPONENTIAL, *DUMMIES):
+            if name == "RidgeClassifier":
+                return "RidgeClassifier gives no probabilities; use LogisticRegression"
+            return f"{name} is not a linear model that can be compiled"
+        if name == "DummyClassifier":
+            return _dummy_reason(estimator)
+        if name == "SGDClassifier" and (estimator.loss != "log_loss" or len(estimator.classes_) > 2):
+            return "SGDClassifier gives the probabilities of a linear model only with loss='log_loss' and two classes"
+        if name == "Perceptron":
+            return "Perceptron gives no probabilities"
+        multiple = name in CLASSIFIERS and len(estimator.classes_) > 2
+        if multiple and (getattr(estimator, "multi_class", None) == "ovr" or estimator.solver == "liblinear"):
+            return "one-versus-rest probabilities of more than two classes are not compiled"
+        if name in REGRESSORS and np.ndim(estimator.coef_) > 1 and len(estimator.coef_) > 1:
+            return "it predicts more than one target"
+        return None
+
+    def emit(self, estimator: Any, features: int) -> bytes:
+        """Bytes of tail.json."""
+        name = type(estimator).__name__
+        if name in DUMMIES:
+            constant = _constant(estimator)
+            return _form(np.zeros((features, len(constant))), constant, "identity")
+        weights = np.atleast_2d(np.asarray(estimator.coef_, dtype=np.float64)).T
+        intercept = np.broadcast_to(np.asarray(estimator.intercept_, dtype=np.float64), (weights.shape[1],))
+        if len(weights) != features:
+            raise NotCompilable(f"{name} was fitted on {len(weights)} features and gets {features}.")
+        if name in CLASSIFIERS:
+            return _form(weights, intercept, "sigmoid" if weights.shape[1] == 1 else "softmax")
+        return _form(weights, intercept, "exp" if name in EXPONENTIAL else "identity")
+
+
+def _dummy_reason(estimator: Any) -> str | None:
+    if estimator.strategy in ("stratified", "uniform"):
+        return f"DummyClassifier(strategy={estimator.strategy!r}) answers at random"
+    return "it predicts more than one target" if estimator.n_outputs_ != 1 else None
+
+
+def _constant(estimator: Any) -> np.ndarray:
+    """What a dummy answers to every row: probabilities, or one number."""
+    if type(estimator).__name__ == "DummyRegressor":
+        return np.ravel(estimator.constant_).astype(np.float64)
+    return np.asarray(estimator.predict_proba(np.zeros((1, 1))), dtype=np.float64)[0]
+
+
+def _form(weights: np.ndarray, intercept: np.ndarray, link: Any) -> bytes:
+    rows = tuple(tuple(row) for row in weights.tolist())
+    return LinearForm(weights=rows, intercept=tuple(intercept.tolist()), link=link).to_json()

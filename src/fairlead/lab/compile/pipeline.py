@@ -1,0 +1,94 @@
+"""Compiling: a fitted pipeline to a front and a tail, by allow-list."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fairlead.contract.errors import NotCompilable
+from fairlead.contract.plugins import names, variant
+from fairlead.contract.signature import Signature
+from fairlead.lab.compile.encoders import text_of
+from fairlead.lab.compile.lanes import AnyLane, front_of
+from fairlead.lab.compile.walk import walk
+from fairlead.runtime.bundle.front import Columns, Front
+from fairlead.runtime.bundle.tail import Tail, load_tail
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A compiled model. tail: bytes of `file`; form: the emitter's; tolerance: what its certificate must meet."""
+
+    front: Front
+    tail: bytes
+    form: str
+    file: str
+    tolerance: float
+    tried: tuple[tuple[str, str], ...] = field(default=())
+
+    def running(self) -> Tail:
+        """The tail, ready to score."""
+        return load_tail({self.file: self.tail}, self.front.width)
+
+    def scores(self, columns: Columns) -> np.ndarray:
+        """Scores, shape (n, outputs), of rows in the columns form."""
+        return self.running().scores(self.front.encode(columns))
+
+
+def compile_pipeline(
+    pipeline: Any,
+    signature: Signature,
+    sample: pd.DataFrame | None = None,
+    *,
+    passed_over: Mapping[str, str] | None = None,
+) -> Compiled:
+    """The first form whose emitter accepts the estimator.
+
+    pipeline: a fitted sklearn Pipeline or bare estimator. sample: rows as it was fitted on;
+    not needed for compiling itself. passed_over: forms not to use again, with the reason.
+    Raises NotCompilable naming the step and the reason.
+    """
+    lanes, estimator = walk(pipeline, signature)
+    check_outputs(estimator, signature)
+    tried = list((passed_over or {}).items())
+    for name in names("emitter"):
+        if passed_over and name in passed_over:
+            continue
+        emitter = variant("emitter", name)()
+        reason = emitter.accepts(estimator)
+        if reason is None:
+            lanes, estimator = _shaped(emitter, estimator, lanes)
+            front = front_of(lanes, signature)
+            tail = emitter.emit(estimator, front.width)
+            file = getattr(emitter, "file", "model/tail.onnx")
+            return Compiled(front, tail, name, file, emitter.tolerance, tuple(tried))
+        tried.append((name, reason))
+    raise NotCompilable("no form fits this estimator: " + "; ".join(f"{form}: {why}" for form, why in tried) + ".")
+
+
+def _shaped(emitter: Any, estimator: Any, lanes: list[AnyLane]) -> tuple[list[AnyLane], Any]:
+    """What the estimator itself does to its features before its model sees them, walked like the rest."""
+    if type(estimator).__name__.startswith("Dummy"):
+        return [], estimator
+    prepare = getattr(emitter, "prepare", None)
+    return (lanes, estimator) if prepare is None else (prepare(estimator, lanes), estimator)
+
+
+def check_outputs(estimator: Any, signature: Signature) -> None:
+    """Raises NotCompilable unless the estimator's outputs are those of the signature, in its order."""
+    classes = getattr(estimator, "classes_", None)
+    if signature.task == "regression":
+        if classes is not None:
+            raise NotCompilable("the signature states a regression, the estimator is a classifier.")
+        return
+    if signature.task != "classification" or classes is None:
+        raise NotCompilable(f"the signature states a {signature.task}, which {type(estimator).__name__} is not.")
+    found = tuple(text_of(label) for label in classes)
+    if found != signature.classes:
+        raise NotCompilable(f"the estimator's classes {found} are not the signature's {signature.classes}.")

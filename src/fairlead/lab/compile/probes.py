@@ -1,0 +1,149 @@
+"""Rows on which a compiled model must agree with the trained one, most of them chosen to disagree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from fairlead.contract.signature import Column, Signature
+from fairlead.runtime.bundle.front import Front, Number
+from fairlead.runtime.bundle.ops import Add, Divide, Impute, Multiply, Subtract
+
+Columns = dict[str, np.ndarray]
+
+TRAINING, RANDOM, THRESHOLDS, EACH = 10_000, 1_000, 400, 8
+"""Most training rows, random rows, thresholds, and rows per column and kind of edge."""
+
+EDGES = (0.0, -0.0, 5e-324, 1e-300, -1e-300, 1e-9, 2.0**24 + 1, -(2.0**24) - 1, 2.0**31 + 1, 2.0**53, 1e30, -1e30)
+NEVER = "never seen in training"
+
+
+def probes(
+    signature: Signature, columns: Mapping[str, Any], front: Front, thresholds: Mapping[int, np.ndarray], seed: int = 0
+) -> Iterable[tuple[str, Columns]]:
+    """(kind, rows in the columns form), of every kind that this model has; deterministic.
+
+    thresholds: {feature of the tail: splits}, for trees.
+    """
+    random = np.random.default_rng(seed)
+    rows = len(next(iter(columns.values())))
+    base = {name: np.asarray(array) for name, array in columns.items()}
+    some = np.sort(random.permutation(rows)[:TRAINING])
+    yield "training", {name: array[some] for name, array in base.items()}
+    yield "random", random_rows(signature, RANDOM, random)
+    for column in signature.columns:
+        if column.nullable:
+            yield "missing", _replaced(base, column, _gap(column), random)
+        if column.numeric and column.kind in ("number", "integer"):
+            for edge in _edges(column):
+                yield "edges", _replaced(base, column, edge, random, 2)
+        elif column.kind in ("category", "text") and column.coded != "boolean":
+            yield "unseen", _replaced(base, column, _unseen(column), random)
+    yield from _around(signature, base, front, thresholds, random)
+
+
+def random_rows(signature: Signature, rows: int, random: np.random.Generator, gaps: float = 0.1) -> Columns:
+    """Rows whose cells are drawn independently, column by column, from the signature's ranges and categories."""
+    return {column.name: random_cells(column, rows, random, gaps) for column in signature.columns}
+
+
+def random_cells(column: Column, rows: int, random: np.random.Generator, gaps: float) -> np.ndarray:
+    """Cells of one column, a share `gaps` of them missing where that is allowed."""
+    absent = (random.random(rows) < gaps) & column.nullable
+    if not column.numeric:
+        known = column.categories or ("a", "b", "some text")
+        cells = np.empty(rows, dtype=object)
+        cells[:] = [known[at] for at in random.integers(0, len(known), rows)]
+        cells[absent] = None
+        return cells
+    low = 0.0 if column.low is None else column.low
+    high = 1.0 if column.high is None else column.high
+    numbers = low + (high - low) * random.random(rows)
+    if column.kind in ("integer", "boolean", "time"):
+        numbers = np.clip(np.round(numbers), np.ceil(low), np.floor(high))
+    numbers[absent] = np.nan
+    return numbers
+
+
+def _gap(column: Column) -> Any:
+    return np.nan if column.numeric else None
+
+
+def _unseen(column: Column) -> str:
+    if column.coded == "integer":
+        return str(1 + max((abs(int(c)) for c in column.categories), default=10**6))
+    return NEVER
+
+
+def _edges(column: Column) -> list[float]:
+    whole = column.kind == "integer"
+    own = [edge for edge in (column.low, column.high) if edge is not None]
+    beyond = [own[0] - 1.0, own[-1] + 1.0] if own else []
+    return [edge for edge in (*EDGES, *own, *beyond) if not whole or edge.is_integer()]
+
+
+def _replaced(
+    base: Mapping[str, np.ndarray], column: Column, value: Any, random: np.random.Generator, each: int = EACH
+) -> Columns:
+    """A few training rows with one cell replaced."""
+    rows = len(base[column.name])
+    chosen = random.integers(0, rows, min(rows, each))
+    found = {name: array[chosen].copy() for name, array in base.items()}
+    found[column.name][:] = [value] * len(chosen)
+    return found
+
+
+def _around(
+    signature: Signature,
+    base: Mapping[str, np.ndarray],
+    front: Front,
+    thresholds: Mapping[int, np.ndarray],
+    random: np.random.Generator,
+) -> Iterable[tuple[str, Columns]]:
+    """Training rows moved to within two units in the last place of splits, in float64 and in float32."""
+    columns = {column.name: column for column in signature.columns}
+    splits = [(lane, float(t)) for at, lane in _number_lanes(front) for t in thresholds.get(at, ()) if np.isfinite(t)]
+    if len(splits) > THRESHOLDS:
+        splits = [splits[at] for at in np.sort(random.permutation(len(splits))[:THRESHOLDS])]
+    moved: dict[str, list[float]] = {}
+    for lane, split in splits:
+        moved.setdefault(lane.column, []).extend(_near(lane, split, columns[lane.column].kind == "integer"))
+    for name, values in moved.items():
+        chosen = random.integers(0, len(base[name]), len(values))
+        found = {other: array[chosen].copy() for other, array in base.items()}
+        found[name] = np.array(values)
+        yield "thresholds", found
+
+
+def _number_lanes(front: Front) -> Iterable[tuple[int, Number]]:
+    at = 0
+    for lane in front.lanes:
+        if isinstance(lane, Number):
+            yield at, lane
+        at += lane.width
+
+
+def _near(lane: Number, split: float, whole: bool) -> list[float]:
+    """Raw values whose features lie at and around a split."""
+    raw = split
+    for op in reversed(lane.ops):
+        match op:
+            case Subtract(by):
+                raw += by
+            case Add(by):
+                raw -= by
+            case Divide(by):
+                raw *= by
+            case Multiply(by) if by:
+                raw /= by
+            case Impute():
+                pass
+            case _:
+                return []
+    if whole:
+        return [np.floor(raw), np.ceil(raw)]
+    step64, step32 = np.spacing(abs(raw)), float(np.spacing(np.float32(abs(raw))))
+    # Half a float32 step is where rounding to float32 tips over to the other side of a split.
+    return [raw + k * step64 for k in range(-2, 3)] + [raw + k * step32 for k in (-2, -1, -0.5, 0.5, 1, 2)]

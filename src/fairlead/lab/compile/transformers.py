@@ -1,0 +1,172 @@
+"""The allow-list of transformers and parameters, each as what it does to lanes.
+
+A transformer that is not here, or has a parameter that is not, is refused by name:
+that a conversion raised no error has proved nothing (see `explanation/compiling`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from fairlead.contract.errors import NotCompilable
+from fairlead.lab.compile.encoders import encode, one_hot_widths, text_of
+from fairlead.lab.compile.lanes import AnyLane, NumberLane, TableLane, TextLane
+from fairlead.runtime.bundle.ops import Add, AnyOp, Clip, Divide, Impute, Missing, Multiply, Part, Subtract
+
+Rule = Callable[[Any, Sequence[AnyLane], str], list[AnyLane]]
+
+
+def apply(transformer: Any, lanes: Sequence[AnyLane], where: str) -> list[AnyLane]:
+    """The lanes after a fitted transformer. Raises NotCompilable naming the step and why."""
+    kind = type(transformer)
+    rule = RULES.get(f"{kind.__module__.split('.')[0]}.{kind.__name__}")
+    if rule is None:
+        raise NotCompilable(
+            f"{where}: {kind.__name__} is not among what can be compiled: {', '.join(sorted(_names()))}."
+        )
+    expected = getattr(transformer, "n_features_in_", len(lanes))
+    if expected != len(lanes):
+        raise NotCompilable(f"{where}: it was fitted on {expected} columns and gets {len(lanes)}.")
+    return rule(transformer, lanes, where)
+
+
+def _names() -> list[str]:
+    return [name.rpartition(".")[2] for name in RULES]
+
+
+def _numeric(lane: AnyLane, where: str) -> NumberLane | TableLane:
+    if isinstance(lane, TextLane):
+        raise NotCompilable(f"{where}: column {lane.column.name!r} is text here, this step takes numbers.")
+    return lane
+
+
+def _each(lanes: Sequence[AnyLane], ops: Sequence[Sequence[AnyOp]], where: str) -> list[AnyLane]:
+    return [_numeric(lane, where).then(*own) for lane, own in zip(lanes, ops, strict=True)]
+
+
+def standard_scaler(scaler: Any, lanes: Sequence[AnyLane], where: str) -> list[AnyLane]:
+    """(x - mean) / scale."""
+    return _each(lanes, _shift_and_scale(scaler.mean_, scaler.scale_, len(lanes)), where)
+
+
+def robust_scaler(scaler: Any, lanes: Sequence[AnyLane], where: str) -> list[AnyLane]:
+    """(x - center) / scale."""
+    return _each(lanes, _shift_and_scale(scaler.center_, scaler.scale_, len(lanes)), where)
+
+
+def max_abs_scaler(scaler: Any, lanes: Sequence[AnyLane], where: str) -> list[AnyLane]:
+    """x / scale, clipped to [-1, 1] where asked."""
+    ops = _shift_and_scale(None, scaler.scale_, len(lanes))
+    if getattr(scaler, "clip", False):
+        ops = [(*own, Clip(-1.0, 1.0)) for own in ops]
+    return _each(lanes, ops, where)
+
+
+def min_max_scaler(scaler: Any, lanes: Sequence[AnyLane], where: str) -> list[AnyLane]:
+    """x * scale + min, clipped to the range where asked."""
+    low, high = (float(edge) for edge in scaler.feature_range)
+    clip = (Clip(low, high),) if scaler.clip else ()
+    ops = [(Multiply(float(s)), Add(float(m)), *clip) for s, m in zip(scaler.scale_, scaler.min_, strict=True)]
+    return _each(lanes, ops, where)
+
+
+def _shift_and_scale(shifts: Any, scales: Any, width: int) -> list[tuple[AnyOp, ...]]:
+    moved = [()] * width if shifts is None else [(Subtract(float(s)),) for s in shifts]
+    scaled = [()] * width if scales is None else [(Divide(float(s)),) for s in scales]
+    return [(*a, *b) for a, b in zip(moved, scaled, strict=True)]
+
+
+def simple_imputer(imputer: Any, lanes: Sequence[AnyLane], where: str) -> list[AnyLane]:
+    """A missing cell becomes the fitted statistic; empty columns go; indicators of missing cells come last."""
+    wanted = imputer.missing_values
+    if not (isinstance(wanted, float) and wanted != wanted) and type(wanted).__name__ != "NAType":
+        raise NotCompilable(f"{where}: missing_values must be NaN, not a value that data may hold.")
+    filled: list[AnyLane] = []
+    for lane, statistic in zip(lanes, imputer.statistics_.tolist(), strict=True):
+        if statistic is None or statistic != statistic:
+            if imputer.keep_empty_features:
+                raise NotCompilable(f"{where}: column {lane.column.name!r} was empty in training; drop it.")
+            continue
+        filled.append(_filled(lane, statistic, where))
+    if imputer.indicator_ is not None:
+        filled += missing_indicator(imputer.indicator_, lanes, where)
+    return filled
+
+
+def _filled(lane: AnyLane, statistic: Any, where: str) -> AnyLane:
+    if isinstance(lane, TextLane):
+        return lane if lane.fill is not None else TextLane(lane.column, text_of(statistic))
+    try:
+        return lane.then(Impute(float(statistic)))
+    except ValueError:
+        raise NotCompilable(f"{where}: it fills the numeric column {lane.column.name!r} with text.") from None
+
+
+def missing_indicator(indicator: Any, lanes: Sequence[AnyLane], where: str) -> list[AnyLane]:
+    """1 where a cell is missing, for the columns that had missing cells in training."""
+    if indicator.error_on_new and indicator.features == "missing-only":
+        raise NotCompilable(f"{where}: error_on_new=True refuses rows at predict time; set it to False.")
+    chosen = [lanes[int(at)] for at in indicator.features_]
+    if any(isinstance(lane, TextLane) for lane in chosen):
+        raise NotCompilable(f"{where}: indicators of missing text are not compiled; encode missing as a category.")
+    return [_numeric(lane, where).then(Missing()) for lane in chosen]
+
+
+def one_hot(encoder: Any, lanes: Sequence[AnyLane], where: str) -> list[AnyLane]:
+    """Indicators per category."""
+    return encode(encoder, one_hot_widths(encoder), lanes, where)
+
+
+def ordinal(encoder: Any, lanes: Sequence[AnyLane], where: str) -> list[AnyLane]:
+    """The position of a category."""
+    return encode(encoder, [1] * len(lanes), lanes, where)
+
+
+def target_encoder(encoder: Any, lanes: Sequence[AnyLane], where: str) -> list[AnyLane]:
+    """The smoothed mean of the target in a category, one output a class if there are more than two."""
+    outputs = len(encoder.classes_) if encoder.target_type_ == "multiclass" else 1
+    return encode(encoder, [outputs] * len(lanes), lanes, where)
+
+
+def function(transformer: Any, lanes: Sequence[AnyLane], where: str) -> list[AnyLane]:
+    """Only the identity: any other function is code, and a bundle holds none."""
+    if transformer.func is not None:
+        raise NotCompilable(f"{where}: a FunctionTransformer holds code; use [data] prepare for functions of your own.")
+    return list(lanes)
+
+
+def selection(transformer: Any, lanes: Sequence[AnyLane], where: str) -> list[AnyLane]:
+    """The lanes that a fitted feature selection keeps."""
+    return [lanes[int(at)] for at in transformer.get_support(indices=True)]
+
+
+def time_parts(transformer: Any, lanes: Sequence[AnyLane], where: str) -> list[AnyLane]:
+    """Parts of times, per column in the order of `TimeParts.parts`."""
+    found: list[AnyLane] = []
+    for lane in lanes:
+        if not isinstance(lane, NumberLane) or lane.ops:
+            raise NotCompilable(f"{where}: column {lane.column.name!r} is not a time as it came in.")
+        found += [lane.then(Part(part, cyclic)) for part, cyclic in transformer.forms()]
+    return found
+
+
+RULES: dict[str, Rule] = {
+    "sklearn.StandardScaler": standard_scaler,
+    "sklearn.RobustScaler": robust_scaler,
+    "sklearn.MaxAbsScaler": max_abs_scaler,
+    "sklearn.MinMaxScaler": min_max_scaler,
+    "sklearn.SimpleImputer": simple_imputer,
+    "sklearn.MissingIndicator": missing_indicator,
+    "sklearn.OneHotEncoder": one_hot,
+    "sklearn.OrdinalEncoder": ordinal,
+    "sklearn.TargetEncoder": target_encoder,
+    "sklearn.FunctionTransformer": function,
+    "sklearn.VarianceThreshold": selection,
+    "sklearn.SelectKBest": selection,
+    "sklearn.SelectPercentile": selection,
+    "sklearn.SelectFromModel": selection,
+    "sklearn.RFE": selection,
+    "sklearn.RFECV": selection,
+    "fairlead.TimeParts": time_parts,
+}
