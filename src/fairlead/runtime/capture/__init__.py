@@ -1,0 +1,48 @@
+"""What was answered, kept: the spool (serving path), the collector and the reader (pyarrow, imported there alone)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fairlead.runtime.capture.collector import Collected, collect
+    from fairlead.runtime.capture.reader import Records
+    from fairlead.runtime.capture.accounts import Reconciliation, WorkerAccount, reconcile
+    from fairlead.runtime.capture.redaction import redact
+    from fairlead.runtime.capture.retention import Expired, expire
+    from fairlead.runtime.capture.spool import Spool, Tally
+
+_HOME = {
+    "Collected": "collector",
+    "Expired": "retention",
+    "Reconciliation": "accounts",
+    "Records": "reader",
+    "Spool": "spool",
+    "Tally": "spool",
+    "WorkerAccount": "accounts",
+    "collect": "collector",
+    "expire": "retention",
+    "reconcile": "accounts",
+    "redact": "redaction",
+}
+__all__ = [
+    "Collected",
+    "Expired",
+    "Reconciliation",
+    "Records",
+    "Spool",
+    "Tally",
+    "WorkerAccount",
+    "collect",
+    "expire",
+    "reconcile",
+    "redact",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -1,0 +1,212 @@
+"""What a worker answers with: the routes of one generation with their models loaded, swapped as one reference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from fairlead.contract.errors import BundleRefused, FairleadError
+from fairlead.contract.plugins import names, variant
+from fairlead.contract.routes import Limits, Route, Routes, Variant
+from fairlead.contract.signature import Column, Signature
+from fairlead.runtime.serve.counters import BUCKETS, Counters
+from fairlead.runtime.wire.checks import Checks, Row
+from fairlead.runtime.wire.codec import Codec
+from fairlead.runtime.wire.frames import Schema
+
+
+class Model(Protocol):
+    """What `runtime/bundle` gives for a verified bundle, as far as serving needs it."""
+
+    @property
+    def signature(self) -> Signature: ...
+
+    def score_rows(self, rows: Sequence[Row]) -> Any: ...
+
+    def decide(self, scores: Any) -> Any: ...
+
+
+Load = Callable[[Path, Sequence[str]], Model]
+Find = Callable[[str], Path]
+
+
+class Live:
+    """One variant with its loaded model and where it counts."""
+
+    __slots__ = ("classified", "counters", "columns", "model", "rows_at", "schema", "seconds_at", "shadow", "variant")  # fmt: skip
+
+    def __init__(self, route: Route, taken: Variant, model: Model, counters: Counters, merged: Signature) -> None:
+        self.variant, self.model, self.shadow = taken, model, taken.shadow
+        self.classified = model.signature.task == "classification"
+        own = model.signature.names
+        # Rows come in the route's order; a variant with another one gets them in its own.
+        self.columns = None if own == merged.names else tuple(merged.names.index(name) for name in own)
+        self.schema = Schema(
+            route.model, taken.bundle, taken.version, model.signature, list(route.redact), list(merged.passthrough)
+        )
+        labels = (route.model, str(taken.version or ""), taken.name)
+        self.counters = counters
+        self.rows_at = counters.index(("rows", *labels))
+        self.seconds_at = counters.index(("predict_seconds", *labels), len(BUCKETS) + 2)
+
+
+class Deployed:
+    """One route with everything that can be worked out before a request comes."""
+
+    def __init__(self, route: Route, lives: Sequence[Live], checks: Checks, codecs: Mapping[str, Codec]) -> None:
+        self.route, self.checks, self.codecs = route, checks, dict(codecs)
+        self.answering = tuple(live for live in lives if not live.shadow)
+        self.shadows = tuple(live for live in lives if live.shadow)
+        self.only = self.answering[0] if len(self.answering) == 1 else None
+        self.by_name = {live.variant.name: live for live in self.answering}
+        signature = checks.signature
+        self.signature = signature
+        self.sticky = _place(route.sticky_by, signature)
+        self.key = _place(signature.key, signature)
+        self.sampled = route.sample < 1.0
+        hidden = set(route.redact)
+        self.hidden_rows = tuple(at for at, name in enumerate(signature.names) if name in hidden)
+        self.hidden_passes = tuple(at for at, name in enumerate(signature.passthrough) if name in hidden)
+        self.redacts = bool(self.hidden_rows or self.hidden_passes)
+        self.hides_key = signature.key in hidden
+        self.versions = tuple(str(live.variant.version) for live in self.answering if live.variant.version)
+
+
+class Endpoint:
+    """A path where predictions are asked for."""
+
+    __slots__ = ("codec", "counters", "deployed", "parse", "pinned", "_codes", "_labels")  # fmt: skip
+
+    def __init__(self, deployed: Deployed, codec: Codec, counters: Counters, pinned: Live | None = None) -> None:
+        self.deployed, self.codec, self.pinned = deployed, codec, pinned
+        self.parse = codec.parse
+        self.counters = counters
+        self._labels = (deployed.route.model, codec.name)
+        self._codes: dict[tuple[int, str], int] = {}
+
+    def count(self, code: int, live: Live | None = None) -> None:
+        """One more request answered with `code`."""
+        name = live.variant.name if live is not None else ""
+        at = self._codes.get((code, name))
+        if at is None:
+            version = str(live.variant.version or "") if live is not None else ""
+            model, protocol = self._labels
+            at = self.counters.index(("requests", model, version, name, protocol, str(code)))
+            self._codes[code, name] = at
+        self.counters.cells[at] += 1
+
+
+class Serving:
+    """Everything that one generation of routes serves; immutable once built."""
+
+    def __init__(self, routes: Routes, deployed: Sequence[Deployed], counters: Counters) -> None:
+        self.generation, self.limits = routes.generation, routes.limits
+        self.routes = routes
+        self.deployed = {one.route.model: one for one in deployed}
+        self.default = self._default(routes)
+        self.redact_key = bytes.fromhex(routes.redact_key)
+        self.endpoints: dict[str, Endpoint] = {}
+        for one in deployed:
+            self._add(one, counters)
+
+    def _default(self, routes: Routes) -> Deployed | None:
+        if routes.default:
+            return self.deployed.get(routes.default)
+        return next(iter(self.deployed.values())) if len(self.deployed) == 1 else None
+
+    def _add(self, one: Deployed, counters: Counters) -> None:
+        for codec in one.codecs.values():
+            for path in codec.paths():
+                self.endpoints[path] = Endpoint(one, codec, counters)
+        native, v2 = one.codecs.get("native"), one.codecs.get("v2")
+        if native is not None and one is self.default:
+            self.endpoints["/predict"] = Endpoint(one, native, counters)
+        if v2 is not None:
+            for live in one.answering:
+                if live.variant.version:
+                    path = f"/v2/models/{one.route.model}/versions/{live.variant.version}/infer"
+                    self.endpoints[path] = Endpoint(one, v2, counters, live)
+
+
+def _place(name: str | None, signature: Signature) -> tuple[bool, int] | None:
+    """Where a column is in a request: (passed through?, position)."""
+    if name is None:
+        return None
+    if name in signature.passthrough:
+        return True, signature.passthrough.index(name)
+    return (False, signature.names.index(name)) if name in signature.names else None
+
+
+def build(routes: Routes, find: Find, load: Load, counters: Counters, kept: Mapping[str, Model]) -> tuple[Serving, dict[str, Model]]:
+    """Load what the routes name; models that run already are kept.
+
+    Raises BundleRefused with the reason, before anything that runs is touched.
+    """
+    models: dict[str, Model] = {}
+    deployed = []
+    try:
+        key = bytes.fromhex(routes.redact_key)
+    except ValueError:
+        raise BundleRefused("routes.json: redact_key is not hexadecimal") from None
+    for route in routes.routes:
+        if route.redact and not 0 < len(key) <= 64:
+            raise BundleRefused("routes.json: redaction needs a redact_key of 1 to 64 bytes")
+        for taken in route.variants:
+            if taken.bundle not in models:
+                models[taken.bundle] = kept.get(taken.bundle) or _load(taken, routes, find, load)
+        deployed.append(_deploy(route, models, counters))
+    return Serving(routes, deployed, counters), models
+
+
+def _load(taken: Variant, routes: Routes, find: Find, load: Load) -> Model:
+    try:
+        return load(find(taken.bundle), routes.trusted)
+    except FairleadError as refused:
+        raise BundleRefused(f"variant {taken.name!r}, bundle {taken.bundle[:12]}: {refused}") from refused
+
+
+def _deploy(route: Route, models: Mapping[str, Model], counters: Counters) -> Deployed:
+    answering = [taken for taken in route.variants if not taken.shadow]
+    if not answering:
+        raise BundleRefused(f"route {route.model!r} has no variant that answers")
+    signature = _merged(route, models[answering[0].bundle].signature, [models[v.bundle].signature for v in route.variants])
+    checks = Checks(signature)
+    codecs = {name: variant("codec", name)(route.model, signature, checks) for name in names("codec")}
+    lives = [Live(route, taken, models[taken.bundle], counters, signature) for taken in route.variants]
+    return Deployed(route, lives, checks, codecs)
+
+
+def _merged(route: Route, first: Signature, all_of: Sequence[Signature]) -> Signature:
+    """The first variant's signature, as strict as the strictest variant: what all of them can answer."""
+    columns = []
+    for column in first.columns:
+        for other in all_of:
+            column = _stricter(route, column, next((c for c in other.columns if c.name == column.name), None))
+        columns.append(column)
+    known = set(first.names)
+    for other in all_of:
+        extra = [name for name in other.names if name not in known]
+        if extra:
+            raise BundleRefused(f"route {route.model!r}: a variant needs {extra[0]!r}, which its first variant lacks")
+        if other.outputs != first.outputs or other.task != first.task:
+            raise BundleRefused(f"route {route.model!r}: its variants do not have the same outputs")
+    # Any name may be the sticky one: what is no feature is taken as a pass-through column.
+    return msgspec.structs.replace(first, columns=tuple(columns), sticky=route.sticky_by or first.sticky)
+
+
+def _stricter(route: Route, column: Column, other: Column | None) -> Column:
+    if other is None or other is column:
+        return column
+    if (other.kind, other.coded) != (column.kind, column.coded):
+        raise BundleRefused(f"route {route.model!r}: its variants do not agree on the kind of {column.name!r}")
+    lows = [low for low in (column.minimum, other.minimum) if low is not None]
+    highs = [high for high in (column.maximum, other.maximum) if high is not None]
+    return msgspec.structs.replace(
+        column,
+        nullable=column.nullable and other.nullable,
+        minimum=max(lows, default=None),
+        maximum=min(highs, default=None),
+    )

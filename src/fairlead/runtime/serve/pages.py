@@ -1,0 +1,129 @@
+"""Every address that is not a prediction: health, metadata, metrics, version, feedback, and what is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import unquote
+
+import msgspec
+
+from fairlead import __version__
+from fairlead.contract.errors import BodyTooLarge, FairleadError, ModelNotFound, NotFound, VersionNotFound
+from fairlead.contract.ports import Request
+from fairlead.runtime.capture.spool import Spool
+from fairlead.runtime.serve.bodies import plain
+from fairlead.runtime.serve.counters import Counters
+from fairlead.runtime.serve.deployed import Deployed, Serving
+from fairlead.runtime.serve.feedback import take
+from fairlead.runtime.serve.metrics import exposition
+from fairlead.runtime.wire.status import message_of, status_of
+from fairlead.runtime.wire.v2 import V2
+
+_json = msgspec.json.Encoder().encode
+_JSON = ("content-type", "application/json")
+_TEXT = ("content-type", "text/plain; charset=utf-8")
+_PROMETHEUS = ("content-type", "text/plain; version=0.0.4; charset=utf-8")
+
+Said = tuple[int, tuple[str, str], bytes]
+
+
+class Pages:
+    """metrics: gives the counter files of all slots."""
+
+    def __init__(self, counters: Counters, metrics: Callable[[], list[Path]]) -> None:
+        self._counters, self._metrics = counters, metrics
+        self._fixed: dict[str, Callable[[Serving], Said]] = {
+            "/health/live": lambda serving: (200, _JSON, b'{"live":true}'),
+            "/v2/health/live": lambda serving: (200, _JSON, b'{"live":true}'),
+            "/health/ready": _ready,
+            "/v2/health/ready": _ready,
+            "/version": lambda serving: (200, _TEXT, __version__.encode()),
+            "/metrics": self._exposed,
+            "/v2": _server,
+            "/v2/models": lambda serving: (200, _JSON, _json({"models": sorted(serving.deployed)})),
+        }
+
+    def answer(self, serving: Serving, request: Request, id: str, spool: Spool | None) -> None:
+        """Reply to a request of any other address."""
+        headers: list[tuple[str, str]] = [("x-request-id", id)]
+        protocol = "v2" if request.path.startswith("/v2") else "http"
+        try:
+            code, kind, body = self._said(serving, request, spool)
+        except Exception as error:
+            code, kind, body = status_of(error), _JSON, _json({"error": message_of(error)})
+        if code == 405:
+            headers.append(("allow", body.decode()))
+            body = _json({"error": f"this address takes {body.decode()} alone"})
+        self._counters.cells[self._counters.index(("requests", "", "", "", protocol, str(code)))] += 1
+        request.reply(code, [kind, *headers], b"" if request.method == "HEAD" else body)
+
+    def _said(self, serving: Serving, request: Request, spool: Spool | None) -> Said:
+        path = request.path
+        if path == "/feedback" or path.startswith("/feedback/"):
+            return self._feedback(serving, request, spool)
+        reading = request.method in {"GET", "HEAD"}
+        page = self._fixed.get(path)
+        if page is not None:
+            return page(serving) if reading else (405, _JSON, b"GET")
+        if path in serving.endpoints:
+            return 405, _JSON, b"POST"
+        if path.startswith("/v2/models/"):
+            return self._model(serving, path, reading)
+        if path == "/predict":
+            raise ModelNotFound("several models are served, or none: ask for /predict/{model}. " + _known(serving))
+        if path.startswith("/predict/"):
+            raise ModelNotFound(f"no such model. {_known(serving)}")
+        raise NotFound("no such address")
+
+    def _feedback(self, serving: Serving, request: Request, spool: Spool | None) -> Said:
+        if request.method != "POST":
+            return 405, _JSON, b"POST"
+        limit = serving.limits.max_body_bytes
+        if len(request.body) > limit:
+            raise BodyTooLarge(limit)
+        body = plain(request.body, request.headers, limit)
+        model = unquote(request.path[len("/feedback/") :]) or None
+        return 200, _JSON, take(serving, body, model, request.arrived, spool)
+
+    def _exposed(self, serving: Serving) -> Said:
+        return 200, _PROMETHEUS, exposition(self._metrics(), serving)
+
+    @staticmethod
+    def _model(serving: Serving, path: str, reading: bool) -> Said:
+        parts = [unquote(part) for part in path[len("/v2/models/") :].split("/")]
+        deployed = serving.deployed.get(parts[0])
+        if deployed is None:
+            raise ModelNotFound(f"no such model. {_known(serving)}")
+        rest = parts[1:]
+        if rest[:1] == ["versions"] and len(rest) >= 2:
+            if rest[1] not in deployed.versions:
+                raise VersionNotFound(f"no such version. Served: {', '.join(deployed.versions) or 'none by number'}.")
+            rest = rest[2:]
+        if rest == [] and reading:
+            return 200, _JSON, _metadata(deployed)
+        if rest == ["ready"] and reading:
+            return 200, _JSON, _json({"name": parts[0], "ready": True})
+        if rest in ([], ["ready"]):
+            return 405, _JSON, b"GET"
+        raise NotFound("no such address")
+
+
+def _known(serving: Serving) -> str:
+    return f"Served: {', '.join(sorted(serving.deployed)) or 'no model yet'}."
+
+
+def _ready(serving: Serving) -> Said:
+    ready = bool(serving.deployed)
+    return 200 if ready else 503, _JSON, _json({"ready": ready})
+
+
+def _server(serving: Serving) -> Said:
+    return 200, _JSON, _json({"name": "fairlead", "version": __version__, "extensions": []})
+
+
+def _metadata(deployed: Deployed) -> bytes:
+    codec = deployed.codecs["v2"]
+    if not isinstance(codec, V2):
+        raise FairleadError("the v2 codec was replaced by one without metadata")
+    return codec.metadata(deployed.versions)

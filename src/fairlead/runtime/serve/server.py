@@ -1,0 +1,181 @@
+"""A server in the foreground: the one place that wires a home or a bundle to a transport."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from fairlead.contract.errors import BundleRefused, UsageError
+from fairlead.contract.plugins import variant
+from fairlead.contract.routes import Limits, Route, Routes, Variant
+from fairlead.runtime.serve.worker import FACTORY
+
+_PATIENCE_S = 3.0
+Say = Callable[[str], None]
+
+
+class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Where to serve from, and how.
+
+    home: routes, bundles, spool and run/ are there. bundle: serve this folder alone, whatever the routes say;
+    records are kept only if there is a home, too. trusted: hex public keys for `bundle`; empty: its own
+    signer's, which is said as a warning. workers: processes. instance: name of this server in spool and run/;
+    empty: that of the machine.
+    """
+
+    home: Path | None = None
+    bundle: Path | None = None
+    host: str = "127.0.0.1"
+    port: int = 8080
+    workers: int = 1
+    trusted: tuple[str, ...] = ()
+    limits: Limits = Limits()
+    instance: str = ""
+    transport: str = "granian"
+    load: str = ""
+
+
+def serve(options: ServeOptions, ready: Say = lambda url: None, warn: Say = lambda text: None) -> None:
+    """Serve until SIGTERM or SIGINT, then drain. On the main thread alone.
+
+    ready: called once with the URL, when the first worker accepts. warn: told what the operator should know.
+    Raises BundleRefused for a bundle whose seal does not hold, UsageError for an address that is taken.
+    """
+    if options.home is None and options.bundle is None:
+        raise UsageError("nothing to serve: give a home or a bundle.")
+    transport = variant("transport", options.transport)()
+    with contextlib.ExitStack() as stack:
+        run = stack.enter_context(_run_folder(options.home))
+        instance = stack.enter_context(_instance(run, options.instance))
+        settings: dict[str, Any] = {"run": str(run), "instance": instance, "load": options.load}
+        if options.home is not None:
+            settings["home"] = str(options.home)
+        if options.bundle is not None:
+            settings["bundle"] = str(options.bundle)
+            settings["fixed"] = fixed_routes(options, warn)
+        for old in run.glob(f"counters-{instance}-*.bin"):
+            old.unlink()
+        for old in run.glob(f"worker-{instance}-*.json"):
+            old.unlink()
+        _preload(bool(options.load))
+        transport.serve(
+            FACTORY, options.host, options.port, options.workers, settings,
+            lambda host, port: ready(url_of(host, port)),
+        )  # fmt: skip
+
+
+def url_of(host: str, port: int) -> str:
+    """Where a person or a program on this machine reaches the server."""
+    reached = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}.get(host, host)
+    return f"http://[{reached}]:{port}" if ":" in reached and reached[0] != "[" else f"http://{reached}:{port}"
+
+
+def fixed_routes(options: ServeOptions, warn: Say) -> Routes:
+    """Routes for one bundle, checked before any worker starts. Raises BundleRefused."""
+    assert options.bundle is not None
+    trusted = options.trusted
+    if options.load:
+        identity, name = options.bundle.name, options.bundle.name
+    else:
+        from fairlead.runtime.bundle import inspect, verify
+
+        if not trusted:
+            signer = _signer(inspect(options.bundle, ()))
+            warn(f"trusting the bundle's own signer {signer[:16]}, as no trusted key was given")
+            trusted = (signer,)
+        verified = verify(options.bundle, trusted)
+        identity, name = verified.id, verified.manifest.name
+    route = Route(model=name, variants=(Variant("champion", identity),))
+    return Routes(generation=1, routes=(route,), default=name, trusted=trusted, limits=options.limits)
+
+
+def _signer(shown: dict[str, Any]) -> str:
+    signer = (shown.get("seal") or {}).get("signer")
+    if not isinstance(signer, str):
+        raise BundleRefused("the bundle bears no seal that names its signer")
+    return signer
+
+
+@contextlib.contextmanager
+def _run_folder(home: Path | None) -> Iterator[Path]:
+    """`run/` of the home; without one a temporary folder that goes with the server."""
+    if home is not None:
+        run = Path(home) / "run"
+        run.mkdir(parents=True, exist_ok=True)
+        yield run
+        return
+    folder = tempfile.mkdtemp(prefix="fairlead-")
+    try:
+        run = Path(folder) / "run"
+        run.mkdir()
+        yield run
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _instance(run: Path, wanted: str) -> Iterator[str]:
+    """A name that no other live server of this home has; the same again after a restart.
+
+    The lock is inherited by the workers, so a name is free only when the last of them has gone.
+    """
+    base = re.sub(r"[^A-Za-z0-9]+", "-", wanted or socket.gethostname()).strip("-").lower()[:40] or "server"
+    for number in range(1, 1000):
+        name = base if number == 1 else f"{base}-{number}"
+        fd = os.open(run / f"instance-{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if _lock(fd):
+            try:
+                os.ftruncate(fd, 0)
+                os.pwrite(fd, str(os.getpid()).encode(), 0)
+                yield name
+            finally:
+                os.close(fd)
+            return
+        os.close(fd)
+    raise UsageError("a thousand servers run on this home already.")
+
+
+def _lock(fd: int) -> bool:
+    """Whether the lock was had; waits where its supervisor is dead and only its workers still drain."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if _lives(os.pread(fd, 32, 0)) or time.monotonic() >= deadline:
+                return False
+            time.sleep(0.02)
+
+
+def _lives(pid: bytes) -> bool:
+    if not pid.isdigit():
+        return True
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _preload(stand_in: bool) -> None:
+    """Import what workers need before they are forked: they start at once and share the memory."""
+    import fairlead.runtime.serve.plane
+
+    if not stand_in:
+        import onnxruntime  # noqa: F401
+
+        import fairlead.runtime.bundle.run  # noqa: F401

@@ -1,0 +1,182 @@
+"""Worker processes: forked after everything is imported, replaced when they die, stopped gracefully.
+
+A lifeline (a socket pair) ties each worker to its supervisor: a worker whose supervisor was killed drains and
+ends by itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import select
+import signal
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Callable
+
+from fairlead.contract.errors import UsageError
+
+Work = Callable[[int, socket.socket], None]
+_PATIENCE_S = 3.0
+
+
+def listen(host: str, port: int, backlog: int) -> socket.socket:
+    """A listening socket that workers share, so connections wait in it while a worker is replaced.
+
+    Raises UsageError when the address is taken by another or cannot be had.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except socket.gaierror:
+        raise UsageError(f"{host} is no address of this machine") from None
+    listener = socket.socket(family, kind, protocol)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # Workers of a server that was killed let go of the address within moments.
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            listener.bind(address)
+            listener.listen(backlog)
+            break
+        except OSError as failed:
+            if failed.errno == errno.EADDRINUSE and time.monotonic() < deadline:
+                time.sleep(0.05)
+                continue
+            listener.close()
+            reason = "is in use by another program" if failed.errno == errno.EADDRINUSE else "cannot be listened on"
+            raise UsageError(f"{host}:{port} {reason}. Choose another with --port.") from None
+    listener.setblocking(False)
+    return listener
+
+
+class _Worker:
+    """A live child. started: monotonic seconds."""
+
+    __slots__ = ("lifeline", "pid", "ready", "slot", "started")
+
+    def __init__(self, slot: int, pid: int, lifeline: socket.socket) -> None:
+        self.slot, self.pid, self.lifeline = slot, pid, lifeline
+        self.started, self.ready = time.monotonic(), False
+
+
+class Supervisor:
+    """Keeps `workers` children alive. work: what a child does with its slot and its end of the lifeline.
+
+    grace_s: how long a worker may drain before it is killed. A worker that dies young is replaced later and
+    later (at most every 5 s), so a crash loop costs little and still ends by itself once its cause is gone.
+    """
+
+    def __init__(self, work: Work, workers: int, grace_s: float = 15.0) -> None:
+        self._work, self._grace_s = work, grace_s
+        self._live: dict[int, _Worker] = {}
+        self._due: dict[int, float] = dict.fromkeys(range(workers), 0.0)
+        self._delay: dict[int, float] = dict.fromkeys(range(workers), 0.0)
+        self._stopping = False
+
+    def run(self, ready: Callable[[], None] = lambda: None) -> None:
+        """Until SIGTERM or SIGINT, then until all workers have drained. On the main thread alone."""
+        inbox, outbox = socket.socketpair()
+        for end in (inbox, outbox):
+            end.setblocking(False)
+        signal.set_wakeup_fd(outbox.fileno(), warn_on_full_buffer=False)
+        previous = {number: signal.signal(number, self._stop) for number in (signal.SIGTERM, signal.SIGINT)}
+        previous[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda *_: None)
+        try:
+            told = False
+            while not self._stopping:
+                self._start_due((inbox, outbox))
+                self._wait(inbox)
+                if not told and any(worker.ready for worker in self._live.values()):
+                    told = True
+                    ready()
+                self._reap()
+            self._drain()
+        finally:
+            for worker in self._live.values():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(worker.pid, signal.SIGKILL)
+            signal.set_wakeup_fd(-1)
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+            inbox.close()
+            outbox.close()
+
+    def _stop(self, *_: object) -> None:
+        self._stopping = True
+
+    def _start_due(self, ours: tuple[socket.socket, socket.socket]) -> None:
+        now = time.monotonic()
+        for slot in [slot for slot, at in self._due.items() if at <= now]:
+            del self._due[slot]
+            self._fork(slot, ours)
+
+    def _fork(self, slot: int, ours: tuple[socket.socket, socket.socket]) -> None:
+        here, there = socket.socketpair()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        pid = os.fork()
+        if pid == 0:
+            self._child(slot, there, [here, *ours, *(worker.lifeline for worker in self._live.values())])
+        there.close()
+        here.setblocking(False)
+        self._live[pid] = _Worker(slot, pid, here)
+
+    def _child(self, slot: int, lifeline: socket.socket, foreign: list[socket.socket]) -> None:
+        """Never returns. Lets go of all that is the supervisor's, so lifelines end when it does."""
+        code = 1
+        try:
+            signal.set_wakeup_fd(-1)
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+                signal.signal(number, signal.SIG_DFL)
+            for end in foreign:
+                end.close()
+            self._work(slot, lifeline)
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(code)
+
+    def _wait(self, inbox: socket.socket) -> None:
+        """Until a signal, a worker's word, or the next start that is due."""
+        starting = [worker.lifeline for worker in self._live.values() if not worker.ready]
+        due = min(self._due.values(), default=None)
+        timeout = 1.0 if due is None else min(1.0, max(0.0, due - time.monotonic()))
+        readable, _, _ = select.select([inbox, *starting], [], [], timeout)
+        with contextlib.suppress(BlockingIOError):
+            while inbox.recv(4096):
+                pass
+        for worker in self._live.values():
+            if worker.lifeline in readable and not worker.ready:
+                with contextlib.suppress(BlockingIOError, ConnectionError):
+                    worker.ready = worker.lifeline.recv(1) == b"r"
+
+    def _reap(self) -> None:
+        for pid in list(self._live):
+            try:
+                gone, _ = os.waitpid(pid, os.WNOHANG)
+            except ChildProcessError:
+                gone = pid
+            if gone:
+                worker = self._live.pop(pid)
+                worker.lifeline.close()
+                lived = time.monotonic() - worker.started
+                last = self._delay[worker.slot]
+                # A worker that served is replaced at once; one that dies at birth, ever later.
+                self._delay[worker.slot] = 0.0 if worker.ready and lived > 1.0 else min(5.0, max(0.1, last * 2))
+                self._due[worker.slot] = time.monotonic() + self._delay[worker.slot]
+
+    def _drain(self) -> None:
+        for worker in self._live.values():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker.pid, signal.SIGTERM)
+        deadline = time.monotonic() + self._grace_s
+        while self._live and time.monotonic() < deadline:
+            self._reap()
+            time.sleep(0.01)

@@ -1,0 +1,1 @@
+"""Variants of the port `transport`, found through the plugin door."""

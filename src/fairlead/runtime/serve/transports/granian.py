@@ -1,0 +1,197 @@
+"""HTTP/1.1 and HTTP/2 by granian's RSGI: collects the requests of one loop tick and answers them together."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from typing import Any
+
+import uvloop
+from granian._granian import SocketHolder  # type: ignore[attr-defined]
+from granian.server.embed import Server
+
+from fairlead.contract.errors import BodyInvalid, BodyTooLarge, Busy, DeadlineExceeded, FairleadError
+from fairlead.contract.ports import Application, Request
+from fairlead.runtime.serve.supervise import Supervisor, listen
+from fairlead.runtime.wire.status import FAULT, status_of
+
+BACKLOG = 1024
+_JSON = ("content-type", "application/json")
+Headers = Sequence[tuple[str, str]]
+
+
+class Exchange(Request):
+    """A request with its way back. `finished` ends the coroutine that granian waits for."""
+
+    __slots__ = ("finished", "proto")
+
+    def __init__(self, scope: Any, body: bytes, arrived: float, proto: Any, finished: asyncio.Future[None]) -> None:
+        self.method, self.path, self.query, self.headers = scope.method, scope.path, scope.query_string, scope.headers
+        self.body, self.arrived, self.proto, self.finished = body, arrived, proto, finished
+
+    def reply(self, code: int, headers: Headers, body: bytes) -> None:  # type: ignore[override]
+        """Send and let the coroutine end. A client that went away is nobody's fault."""
+        try:
+            self.proto.response_bytes(code, headers, body)
+        finally:
+            if not self.finished.done():
+                self.finished.set_result(None)
+
+
+class Gather:
+    """The RSGI application of one worker: bounds, reads, gathers a tick, hands it on."""
+
+    def __init__(self, application: Application, loop: asyncio.AbstractEventLoop) -> None:
+        self._application, self._loop = application, loop
+        self._waiting: list[Exchange] = []
+        self._reading: dict[asyncio.Task[Any], float] = {}
+        self._sweep()
+
+    async def __rsgi__(self, scope: Any, proto: Any) -> None:
+        arrived = time.time()
+        limits = self._application.limits()
+        if len(self._waiting) + len(self._reading) >= limits.max_queue:
+            self._refuse(proto, Busy())
+            return
+        try:
+            body = b"" if scope.method in ("GET", "HEAD") else await self._read(scope, proto, limits, arrived)
+        except FairleadError as error:
+            self._refuse(proto, error)
+            return
+        finished = self._loop.create_future()
+        if not self._waiting:
+            self._loop.call_soon(self._flush)
+        self._waiting.append(Exchange(scope, body, arrived, proto, finished))
+        await finished
+
+    async def _read(self, scope: Any, proto: Any, limits: Any, arrived: float) -> bytes:
+        """The body, within its limit and time. Raises BodyTooLarge, BodyInvalid, DeadlineExceeded."""
+        limit = limits.max_body_bytes
+        stated = scope.headers.get("content-length")
+        if stated is not None and (not stated.isdigit() or len(stated) > 18):
+            raise BodyInvalid("content-length must be a number of bytes")
+        if stated is not None and int(stated) > limit:
+            raise BodyTooLarge(limit)
+        task = asyncio.current_task(self._loop)
+        assert task is not None
+        self._reading[task] = arrived + limits.timeout_s
+        try:
+            if stated is not None:
+                body: bytes = await proto()
+                return body
+            pieces, size = [], 0
+            async for piece in proto:
+                size += len(piece)
+                if size > limit:
+                    raise BodyTooLarge(limit)
+                pieces.append(piece)
+            return b"".join(pieces)
+        except asyncio.CancelledError:
+            if arrived + limits.timeout_s > time.time():
+                raise
+            task.uncancel()
+            raise DeadlineExceeded("the body did not arrive in time") from None
+        finally:
+            del self._reading[task]
+
+    @staticmethod
+    def _refuse(proto: Any, error: FairleadError) -> None:
+        headers = [_JSON]
+        if isinstance(error, Busy):
+            headers.append(("retry-after", str(error.retry_after_s)))
+        if isinstance(error, (BodyTooLarge, DeadlineExceeded)):
+            headers.append(("connection", "close"))
+        proto.response_bytes(status_of(error), headers, json.dumps({"error": str(error)}).encode())
+
+    def _flush(self) -> None:
+        """All that arrived in this tick, together: no timer, no waiting."""
+        waiting = self._waiting
+        self._waiting = []
+        try:
+            self._application.answer(waiting)
+        except Exception:
+            logging.getLogger("fairlead.serve").exception("a tick of %d requests failed", len(waiting))
+        for exchange in waiting:
+            if not exchange.finished.done():
+                exchange.reply(500, [_JSON], json.dumps({"error": FAULT}).encode())
+
+    def _sweep(self) -> None:
+        """One timer for all slow bodies instead of one each."""
+        now = time.time()
+        for task in [task for task, until in self._reading.items() if until < now]:
+            task.cancel()
+        self._loop.call_later(0.25, self._sweep)
+
+
+class _Server(Server):
+    """granian inside this process, on a socket that is listening already and outlives the worker."""
+
+    def __init__(self, listener: socket.socket, target: Any) -> None:
+        super().__init__(target, websockets=False, backlog=BACKLOG, backpressure=BACKLOG, log_enabled=False)
+        self._listener = listener
+
+    def _init_shared_socket(self) -> None:
+        self._ssp = None
+        self._sfd = self._listener.fileno()
+        self._shd = SocketHolder(self._sfd, False, BACKLOG)
+
+
+class GranianTransport:
+    """Port `transport`."""
+
+    def serve(
+        self,
+        factory: str,
+        host: str,
+        port: int,
+        workers: int,
+        settings: Mapping[str, Any],
+        ready: Callable[[str, int], None] = lambda host, port: None,
+    ) -> None:
+        """Serve until SIGTERM or SIGINT, then drain.
+
+        factory: "module:function", called in each worker with (slot, settings). ready: called once, with the
+        address, when the first worker accepts. Raises UsageError when the address is taken.
+        """
+        listener = listen(host, port, BACKLOG)
+        bound = listener.getsockname()[1]
+        settings = {**settings, "host": host, "port": bound}
+
+        def work(slot: int, lifeline: socket.socket) -> None:
+            uvloop.run(_work(factory, slot, settings, listener, lifeline))
+
+        try:
+            Supervisor(work, workers, grace_s=float(settings.get("grace_s", 15.0))).run(lambda: ready(host, bound))
+        finally:
+            listener.close()
+
+
+async def _work(
+    factory: str, slot: int, settings: Mapping[str, Any], listener: socket.socket, lifeline: socket.socket
+) -> None:
+    """One worker: until SIGTERM, or until the supervisor is gone."""
+    module, _, name = factory.partition(":")
+    loop = asyncio.get_running_loop()
+    application: Application = getattr(import_module(module), name)(slot, settings)
+    server = _Server(listener, Gather(application, loop))
+    lifeline.setblocking(False)
+
+    def gone() -> None:
+        loop.remove_reader(lifeline.fileno())
+        server.stop()
+
+    loop.add_reader(lifeline.fileno(), gone)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.stop)
+    loop.call_soon(os.write, lifeline.fileno(), b"r")
+    try:
+        await server.serve()
+    finally:
+        application.close()

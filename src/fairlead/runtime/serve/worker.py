@@ -1,0 +1,177 @@
+"""One worker of a server: finds its bundles, obeys the published routes, reports what it serves."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from fairlead.contract.errors import FairleadError
+from fairlead.contract.routes import Routes
+from fairlead.runtime.capture.spool import Spool
+from fairlead.runtime.serve import routes as published
+from fairlead.runtime.serve.counters import Counters
+from fairlead.runtime.serve.deployed import Find, Load, Model, Serving, build
+from fairlead.runtime.serve.pages import Pages
+from fairlead.runtime.serve.plane import DataPlane
+from fairlead.runtime.serve.workers import STALE_S, WorkerStatus, birth, report
+
+POLL_S = 0.1
+SYNC_S = 1.0
+RETRY_S = 5.0
+FACTORY = "fairlead.runtime.serve.worker:open_plane"
+_log = logging.getLogger("fairlead.serve")
+
+
+def open_plane(slot: int, settings: Mapping[str, Any]) -> DataPlane:
+    """The factory that transports are given: a data plane that follows its routes by itself.
+
+    settings: run (folder of reports and counters), instance, host, port, load ("module:function"), and either
+    home or fixed (Routes) with bundle (its folder); capture (False: keep no records).
+    """
+    return Worker(slot, settings).plane
+
+
+class Worker:
+    """Holds the data plane of a slot and keeps it on the published generation, off the request path."""
+
+    def __init__(self, slot: int, settings: Mapping[str, Any]) -> None:
+        self._home = Path(settings["home"]) if settings.get("home") else None
+        self._run = Path(settings["run"])
+        self._fixed: Routes | None = settings.get("fixed")
+        self._load, self._find = _tools(settings)
+        instance = str(settings["instance"])
+        self._status = WorkerStatus(
+            pid=os.getpid(),
+            slot=slot,
+            instance=instance,
+            machine=socket.gethostname(),
+            birth=birth(os.getpid()),
+            state="starting",
+            generation=0,
+            host=str(settings.get("host", "")),
+            port=int(settings.get("port", 0)),
+            started=time.time(),
+        )
+        self._report()
+        self._counters = Counters(counters_path(self._run, instance, slot))
+        self._models: dict[str, Model] = {}
+        self._trusted: frozenset[str] = frozenset()
+        self._seen: tuple[int, int, int] | None = None
+        self._retry = 0.0
+        spool = None
+        if self._home is not None and settings.get("capture", True):
+            spool = Spool(self._home / "spool", instance, str(slot), Routes(0).limits.max_spool_bytes)
+        self._spool = spool
+        pages = Pages(self._counters, lambda: sorted(self._run.glob(f"counters-{instance}-*.bin")))
+        empty = Serving(Routes(0), (), self._counters)
+        self.plane = DataPlane(empty, pages, spool, self._counters, self._close)
+        self._over = threading.Event()
+        self._follow()
+        self._status = msgspec.structs.replace(self._status, state="serving")
+        self._report()
+        self._thread = threading.Thread(target=self._watch, name="fairlead-routes", daemon=True)
+        self._thread.start()
+
+    def _report(self) -> None:
+        try:
+            report(self._run.parent, self._status)
+        except OSError as failed:
+            _log.error("cannot report to run/: %s", failed.strerror)
+
+    def _follow(self) -> None:
+        """Take the published generation, or say why not and go on with the one that runs."""
+        if self._fixed is not None:
+            if self._status.generation != self._fixed.generation:
+                self._take(self._fixed)
+            return
+        assert self._home is not None
+        path = self._home / published.FILE
+        stamp = published.stamp(path)
+        if stamp == self._seen and not (self._status.refused and time.monotonic() >= self._retry):
+            return
+        self._seen = stamp
+        try:
+            routes = published.read(path)
+        except FairleadError as refused:
+            self._refuse(self._status.generation + 1, str(refused))
+            return
+        if routes.generation != self._status.generation or self._status.refused:
+            self._take(routes)
+
+    def _take(self, routes: Routes) -> None:
+        # A key that is no longer trusted takes its bundles along.
+        kept = self._models if self._trusted <= frozenset(routes.trusted) else {}
+        try:
+            serving, models = build(routes, self._find, self._load, self._counters, kept)
+        except FairleadError as refused:
+            self._refuse(routes.generation, str(refused))
+            return
+        except Exception as fault:
+            _log.exception("routes of generation %d could not be taken", routes.generation)
+            self._refuse(routes.generation, f"{type(fault).__name__} while loading")
+            return
+        self.plane.swap(serving)
+        self._models, self._trusted = models, frozenset(routes.trusted)
+        self._status = msgspec.structs.replace(
+            self._status,
+            generation=routes.generation,
+            models=tuple(sorted(serving.deployed)),
+            refused="",
+            refused_generation=0,
+        )
+        self._report()
+
+    def _refuse(self, generation: int, why: str) -> None:
+        self._retry = time.monotonic() + RETRY_S
+        if (self._status.refused, self._status.refused_generation) != (why, generation):
+            _log.error("routes of generation %d refused: %s", generation, why)
+            self._status = msgspec.structs.replace(self._status, refused=why, refused_generation=generation)
+            self._report()
+
+    def _watch(self) -> None:
+        synced = reported = time.monotonic()
+        while not self._over.wait(POLL_S):
+            try:
+                self._follow()
+                now = time.monotonic()
+                if self._spool is not None and now - synced >= SYNC_S:
+                    synced = now
+                    self._spool.sync()
+                if now - reported >= STALE_S / 3:
+                    reported = now
+                    self._report()
+            except Exception:
+                _log.exception("watching the routes failed once, going on")
+
+    def _close(self) -> None:
+        self._over.set()
+        self._thread.join(timeout=5.0)
+        self._status = msgspec.structs.replace(self._status, state="stopping")
+        self._report()
+
+
+def counters_path(run: Path, instance: str, slot: int) -> Path:
+    """The shared counters of a slot."""
+    return run / f"counters-{instance}-{slot}.bin"
+
+
+def _tools(settings: Mapping[str, Any]) -> tuple[Load, Find]:
+    module, _, name = str(settings.get("load") or "fairlead.runtime.bundle:load").partition(":")
+    load: Load = getattr(import_module(module), name)
+    bundle = settings.get("bundle")
+    if bundle:
+        return load, lambda _: Path(bundle)
+    from fairlead.runtime.bundle import BundleStore
+
+    store: Find = BundleStore(Path(settings["home"]) / "bundles").path
+    return load, store
+

@@ -1,0 +1,268 @@
+"""Typed validation that every protocol shares: compiled per signature, and a careful path that says what is wrong.
+
+The fast path is a typed msgspec structure: it accepts only what is surely right. Whatever it turns down goes
+through the careful path, which decides, and whose errors name row, column, the kind found and what is allowed,
+never the value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from fairlead.contract.errors import BundleRefused, CellInvalid, ColumnMissing, ColumnUnknown, ShapeMismatch
+from fairlead.contract.signature import Cell, Column, Signature
+from fairlead.runtime.wire.frames import Pass
+from fairlead.runtime.wire.times import seconds
+
+Row = Sequence[Cell]
+_NAMES = {"integer": "an integer", "boolean": "true or false", "number": "a number", "time": "a time"}
+
+
+def kind_of(value: object) -> str:
+    """How an error names what was found, without showing it."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "a boolean"
+    if isinstance(value, int):
+        return "an integer"
+    if isinstance(value, float):
+        return "a number with a fraction" if value == value and not value.is_integer() else "a number"
+    if isinstance(value, str):
+        return "text"
+    return "an object" if isinstance(value, Mapping) else "a list" if isinstance(value, Sequence) else "another kind"
+
+
+def _allowed(column: Column) -> str:
+    if column.kind in _NAMES:
+        said = _NAMES[column.kind]
+    else:
+        said = {"integer": "an integer", "boolean": "true or false"}.get(column.coded, "text")
+    if column.minimum is not None:
+        said += f" from {column.minimum:g}"
+    if column.maximum is not None:
+        said += f" up to {column.maximum:g}"
+    return said + (" or null" if column.nullable else "")
+
+
+def _type(column: Column) -> Any:
+    """What the fast path accepts for a column."""
+    limits: dict[str, Any] = {}
+    if column.minimum is not None:
+        limits["ge"] = column.minimum
+    if column.maximum is not None:
+        limits["le"] = column.maximum
+    taken: Any
+    if column.kind == "number":
+        taken = Annotated[float, Meta(**limits)] if limits else float
+    elif column.kind == "integer":
+        taken = Annotated[float, Meta(multiple_of=1, **limits)]
+    elif column.kind == "boolean":
+        taken = bool
+    elif column.kind == "time":
+        taken = float | str
+    elif column.kind in {"category", "text"}:
+        taken = {"integer": int, "boolean": bool}.get(column.coded, str)
+    else:
+        raise BundleRefused(f"column {column.name!r} is of kind {column.kind}, which this version does not serve")
+    return taken | None if column.nullable else taken
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if number - number == 0.0 else None
+
+
+def _integer(value: object) -> float | None:
+    number = _number(value)
+    return number if number is not None and number.is_integer() else None
+
+
+def _boolean(value: object) -> float | None:
+    if isinstance(value, bool) or (isinstance(value, (int, float)) and value in (0, 1)):
+        return 1.0 if value else 0.0
+    return None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _integer_code(value: object) -> str | None:
+    if isinstance(value, str):
+        digits = value.removeprefix("-")
+        canonical = digits.isascii() and digits.isdigit() and (digits == "0" or digits[0] != "0") and value != "-0"
+        return value if canonical and len(digits) < 20 else None
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value) if abs(value) < 1 << 63 else None
+    number = _integer(value)
+    return str(int(number)) if number is not None and abs(number) < 1 << 53 else None
+
+
+def _boolean_code(value: object) -> str | None:
+    if isinstance(value, str):
+        return value if value in {"true", "false"} else None
+    flag = _boolean(value)
+    return None if flag is None else "true" if flag else "false"
+
+
+def _reader(column: Column) -> Callable[[object], Cell]:
+    """value -> cell, None where the value is of no kind that the column takes."""
+    if column.kind in {"category", "text"}:
+        return {"integer": _integer_code, "boolean": _boolean_code}.get(column.coded, _text)
+    return {"number": _number, "integer": _integer, "boolean": _boolean, "time": seconds}[column.kind]
+
+
+class _Cells:
+    """One column's careful check."""
+
+    __slots__ = ("_column", "_read")
+
+    def __init__(self, column: Column) -> None:
+        self._column, self._read = column, _reader(column)
+
+    def __call__(self, value: object, row: int) -> Cell:
+        column = self._column
+        if value is None:
+            if column.nullable:
+                return None
+            raise CellInvalid(row, column.name, "null", _allowed(column))
+        cell = self._read(value)
+        if cell is None:
+            raise CellInvalid(row, column.name, kind_of(value), _allowed(column))
+        if isinstance(cell, float) and (
+            (column.minimum is not None and cell < column.minimum)
+            or (column.maximum is not None and cell > column.maximum)
+        ):
+            raise CellInvalid(row, column.name, "a value out of range", _allowed(column))
+        return cell
+
+
+class Checks:
+    """Validation of one signature. Raises BundleRefused for columns that this version cannot serve."""
+
+    def __init__(self, signature: Signature) -> None:
+        self.signature = signature
+        self.names = signature.names
+        self.passthrough = signature.passthrough
+        self.width = len(self.names)
+        self._cells = tuple(_Cells(column) for column in signature.columns)
+        self._types = tuple(_type(column) for column in signature.columns)
+        self._known = frozenset((*self.names, *self.passthrough))
+        self._fix = tuple(
+            (at, _reader(column))
+            for at, column in enumerate(signature.columns)
+            if column.kind in {"boolean", "time"} or column.coded != "text"
+        )
+        self.row_type: Any = self._structure()
+
+    def _structure(self) -> Any:
+        fields: list[Any] = [(f"c{at}", taken) for at, taken in enumerate(self._types)]
+        fields += [(f"p{at}", int | float | str | bool | None, None) for at in range(len(self.passthrough))]
+        rename = dict(zip((field[0] for field in fields), (*self.names, *self.passthrough), strict=True))
+        return msgspec.defstruct("Row", fields, rename=rename, forbid_unknown_fields=True, gc=False)
+
+    def split(self, got: Any) -> tuple[Row, Sequence[Pass] | None]:
+        """Cells and pass-through cells of a `row_type` that the fast path decoded."""
+        cells: Any = msgspec.structs.astuple(got)
+        passes = None
+        if self.passthrough:
+            passes = cells[self.width :]
+            cells = cells[: self.width]
+            if not any(value is not None for value in passes):
+                passes = None
+        return (self._fixed(cells) if self._fix else cells), passes
+
+    def _fixed(self, cells: Sequence[Any]) -> Row:
+        fixed = list(cells)
+        for at, read in self._fix:
+            value = fixed[at]
+            if value is not None:
+                cell = read(value)
+                if cell is None:
+                    self._cells[at](value, 0)
+                fixed[at] = cell
+        return fixed
+
+    def rows(self, records: Sequence[Mapping[str, Any]]) -> tuple[list[Row], list[Sequence[Pass]] | None]:
+        """The careful path, row by row. Raises ColumnMissing, ColumnUnknown, CellInvalid."""
+        rows: list[Row] = []
+        passes: list[Sequence[Pass]] = []
+        for number, record in enumerate(records):
+            self._names_fit(record, number)
+            rows.append([check(record[name], number) for name, check in zip(self.names, self._cells, strict=True)])
+            passes.append(tuple(self._passed(record.get(name), name, number) for name in self.passthrough))
+        return rows, passes if any(value is not None for row in passes for value in row) else None
+
+    def columns(self, columns: Mapping[str, Sequence[Any]]) -> tuple[list[Row], list[Sequence[Pass]] | None]:
+        """Rows from one list of values a column. Raises as `rows`, and ShapeMismatch for lengths that differ."""
+        self._names_fit(columns, None)
+        lengths = {len(values) for values in columns.values()}
+        if len(lengths) > 1:
+            first = len(columns[self.names[0]])
+            odd = next(name for name, values in columns.items() if len(values) != first)
+            raise ShapeMismatch(
+                f"columns differ in length: {self.names[0]!r} has {first} rows, {odd!r} has {len(columns[odd])}"
+            )
+        taken = [self._column(at, columns[name]) for at, name in enumerate(self.names)]
+        rows: list[Row] = list(zip(*taken, strict=True))
+        given = [columns.get(name) for name in self.passthrough]
+        if not any(values is not None for values in given):
+            return rows, None
+        passes: list[Sequence[Pass]] = [
+            tuple(
+                None if values is None else self._passed(values[number], name, number)
+                for name, values in zip(self.passthrough, given, strict=True)
+            )
+            for number in range(len(rows))
+        ]
+        return rows, passes
+
+    def _column(self, at: int, values: Sequence[Any]) -> Sequence[Cell]:
+        if not any(at == fixed for fixed, _ in self._fix):
+            try:
+                quick: Sequence[Cell] = msgspec.convert(values, list[self._types[at]])  # type: ignore[name-defined]
+                return quick
+            except msgspec.ValidationError:
+                pass  # the careful path says which row, or takes what the fast one is too strict for
+        check = self._cells[at]
+        return [check(value, number) for number, value in enumerate(values)]
+
+    def _names_fit(self, given: Mapping[str, Any], row: int | None) -> None:
+        missing = [name for name in self.names if name not in given]
+        if missing:
+            raise ColumnMissing(missing, self.names, row)
+        if len(given) > self.width:
+            unknown = sorted(name for name in given if name not in self._known)
+            if unknown:
+                raise ColumnUnknown([name[:80] for name in unknown[:10]], self.names, row)
+
+    @staticmethod
+    def _passed(value: Any, name: str, row: int) -> Pass:
+        if value is None or isinstance(value, (str, int, float)):
+            return value
+        raise CellInvalid(row, name, kind_of(value), "text, a number, a boolean or null")
+
+
+def text_of(value: object) -> str | None:
+    """A key or sticky value as text, so that 7, 7.0 and "7" are the same key.
+
+    >>> text_of(7.0), text_of("7"), text_of(True), text_of(2.5)
+    ('7', '7', 'true', '2.5')
+    """
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
