@@ -10,6 +10,7 @@ FairleadError                     the root: catch this to catch us
 ├── InputInvalid                  rows that do not fit the signature (HTTP 400)
 │   ├── BodyInvalid               not JSON, or not the shape a protocol asks for
 │   ├── BodyTooLarge              over the stated limit (HTTP 413)
+│   ├── MediaUnsupported          a content type or encoding that is not taken (HTTP 415)
 │   ├── ColumnMissing             columns the model needs
 │   ├── ColumnUnknown             columns the model does not know
 │   ├── CellInvalid               one cell: row, column, kind found, what is allowed
@@ -98,6 +99,10 @@ class BodyTooLarge(InputInvalid):
     def __init__(self, limit_bytes: int) -> None:
         self.limit_bytes = limit_bytes
         super().__init__(f"body is larger than the limit of {limit_bytes} bytes")
+
+
+class MediaUnsupported(InputInvalid):
+    """A content type or content encoding that this address does not take."""
 
 
 class ColumnMissing(InputInvalid):
