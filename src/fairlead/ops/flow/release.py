@@ -44,16 +44,18 @@ def publish(ws: Workspace, intent: Intent) -> Deployed:
 
     Routes of other models in the same home stay as they are. Raises BundleRefused when a worker refused.
     """
-    from fairlead.runtime.serve import confirm, live_workers, read_routes, write_routes
+    from fairlead.runtime.serve import confirm
+    from fairlead.runtime.serve import publish as replace_routes
+    from fairlead.runtime.serve import read as read_routes
 
-    before = read_routes(ws.home.routes) if ws.home.routes.exists() else None
-    generation = max(ws.state.next_generation(), before.generation + 1 if before else 1)
-    others = tuple(r for r in before.routes if r.model != ws.model) if before else ()
+    before = read_routes(ws.home.routes)
+    generation = max(ws.state.next_generation(), before.generation + 1)
+    others = tuple(r for r in before.routes if r.model != ws.model)
     serve, capture = ws.settings.serve, ws.settings.capture
     routes = Routes(
         generation=generation,
         routes=tuple(sorted((*others, route_of(ws, intent)), key=lambda r: r.model)),
-        default=(before.default if before else None) or ws.model,
+        default=before.default or ws.model,
         trusted=ws.trusted,
         redact_key=ws.redact_key,
         limits=Limits(
@@ -63,16 +65,16 @@ def publish(ws: Workspace, intent: Intent) -> Deployed:
             max_spool_bytes=int(capture.max_spool_mb * 1024 * 1024),
         ),
     )
-    write_routes(ws.home.routes, routes)
-    if not live_workers(ws.home.root):
-        return Deployed(ws.model, routes_variants(routes, ws.model), generation, None)
+    replace_routes(ws.home.routes, routes)
+    variants = routes_variants(routes, ws.model)
     confirmation = confirm(ws.home.root, generation, timeout_s=CONFIRM_S)
-    if confirmation.refused:
-        if before is not None:
-            back = msgspec.structs.replace(before, generation=ws.state.next_generation())
-            write_routes(ws.home.routes, back)
-        raise BundleRefused(f"workers refused the new routes: {'; '.join(sorted(set(confirmation.refused)))}")
-    return Deployed(ws.model, routes_variants(routes, ws.model), generation, confirmation.confirmed)
+    if confirmation.workers == 0:
+        return Deployed(ws.model, variants, generation, None)
+    if not confirmation.confirmed:
+        # Back to what answered before, under a newer number, so that no worker keeps waiting for this one.
+        replace_routes(ws.home.routes, msgspec.structs.replace(before, generation=ws.state.next_generation()))
+        raise BundleRefused(f"workers did not take the new routes: {'; '.join(confirmation.refused)}")
+    return Deployed(ws.model, variants, generation, confirmation.workers)
 
 
 def routes_variants(routes: Routes, model: str) -> tuple[Variant, ...]:

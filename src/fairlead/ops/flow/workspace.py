@@ -49,6 +49,10 @@ class Workspace:
         """The project in `folder` or the nearest folder above. Raises NotAProject, ConfigInvalid."""
         return cls(Project.find(folder), clock=clock, actor=actor)
 
+    def as_rule(self) -> Workspace:
+        """The same project, acting by its rules instead of for a person."""
+        return Workspace(self.project, clock=self.clock, actor=RULE)
+
     @property
     def settings(self) -> Settings:
         """The effective configuration."""
@@ -110,7 +114,7 @@ class Workspace:
         """The hash-chained log, its head signed with our key."""
         from fairlead.ops.audit import Audit
 
-        return Audit(self.state, key=self.key, head=self.home.root / "audit.head")
+        return Audit(self.state, key=self.key, head=self.home.root / "audit.head", trusted=self.trusted)
 
     @cached_property
     def store(self) -> BundleStore:

@@ -1,0 +1,35 @@
+"""The loop: making, releasing, watching, deciding, retraining. `decide` and `pick` are pure, the rest wires rooms."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_WHERE: dict[str, str] = {
+    "Candidate": "situation",
+    "Choice": "picker",
+    "Live": "situation",
+    "Loop": "loop",
+    "RULE": "workspace",
+    "Situation": "situation",
+    "Trial": "situation",
+    "Triggers": "policy",
+    "Workspace": "workspace",
+    "decide": "decide",
+    "pick": "picker",
+    "triggers_of": "policy",
+}
+
+__all__ = sorted(_WHERE)
+
+
+def __getattr__(name: str) -> Any:
+    module = _WHERE.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # Not kept as a global: `decide` is a module, too, and importing it must not hide the function for good.
+    return getattr(importlib.import_module(f"{__name__}.{module}"), name)
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

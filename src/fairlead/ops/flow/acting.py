@@ -1,0 +1,137 @@
+"""Decisions carried out. Each is recorded before and after, and can be carried out again after a crash."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from fairlead.contract.errors import FairleadError
+from fairlead.contract.events import Decision
+from fairlead.ops.flow import release
+from fairlead.ops.flow.tracker import Waiting, read_tracker, write_tracker
+from fairlead.ops.flow.workspace import Workspace
+from fairlead.ops.monitor.promise import reset
+
+ATTEMPTS = 3
+"""A decision that cost the watcher its life so often is given up, and says so."""
+
+
+def resume(ws: Workspace) -> list[Decision]:
+    """Carry out what an earlier pass decided and did not finish."""
+    done = []
+    for row in reversed(ws.state.unfinished(ws.model)):
+        if row.attempts >= ATTEMPTS:
+            finish(ws, row.decision, "failed", {"why": f"given up after {row.attempts} attempts"})
+            continue
+        carry_out(ws, row.decision)
+        done.append(row.decision)
+    return done
+
+
+def carry_out(ws: Workspace, decision: Decision) -> None:
+    """Do what a planned decision says. What our own rules refuse is its outcome, not an accident."""
+    ws.state.start(decision.id, ws.clock())
+    try:
+        details = ACTIONS[decision.action](ws, decision)
+    except FairleadError as refusal:
+        finish(ws, decision, "failed", {"why": str(refusal)})
+        return
+    finish(ws, decision, "done", details)
+
+
+def finish(ws: Workspace, decision: Decision, outcome: str, details: dict[str, Any]) -> None:
+    """Record how a decision ended; what changed the world is an event, too."""
+    with ws.state.transaction():
+        ws.state.finish(decision.id, outcome, details)
+        if decision.action not in {"hold", "alert"}:
+            ws.audit.record(
+                ws.actor, f"decided: {decision.action}", ws.model, decision.why,
+                {"decision": decision.id, "findings": list(decision.findings), "outcome": outcome, **details},
+            )  # fmt: skip
+
+
+def hold(ws: Workspace, decision: Decision) -> dict[str, Any]:
+    """Nothing to do, on purpose."""
+    return {}
+
+
+def alert(ws: Workspace, decision: Decision) -> dict[str, Any]:
+    """Put a message for each finding into the outbox."""
+    open_now = {f.id: f for f in ws.state.findings(ws.model)}
+    told = [name for name in decision.findings if name in open_now and ws.outbox.notice(open_now[name])]
+    return {"told": len(told)}
+
+
+def retrain(ws: Workspace, decision: Decision) -> dict[str, Any]:
+    """Train, seal and judge a challenger; one that passes waits for its trial."""
+    from fairlead.ops.flow.retrain import retrain as renew
+
+    tracker = read_tracker(ws)
+    done = renew(ws, why=decision.why, until=tracker.judged)
+    with ws.state.transaction():
+        tracker = read_tracker(ws)
+        tracker.retrain_at, tracker.retrain_window = decision.at, tracker.scored - 1
+        if done.version is not None:
+            tracker.candidate = Waiting(done.bundle, done.version, decision.at, tracker.judged, decision.why)
+        write_tracker(ws, tracker)
+    return {"bundle": done.bundle, "verdict": done.verdict, "version": done.version, "window": done.window}
+
+
+def canary(ws: Workspace, decision: Decision) -> dict[str, Any]:
+    """Give the waiting challenger its share of the requests."""
+    tracker = read_tracker(ws)
+    version = int(decision.details["version"])
+    intent = ws.state.intent(ws.model)
+    if intent is None or not any(v.version == version and v.name == "challenger" for v in intent.variants):
+        since = tracker.candidate.until if tracker.candidate else decision.at
+        release.deploy(
+            ws, version, mode="canary", share=float(decision.details["share"]), why=decision.why, event_time=since
+        )
+    tracker.candidate = None
+    write_tracker(ws, tracker)
+    return {"version": version}
+
+
+def promote(ws: Workspace, decision: Decision) -> dict[str, Any]:
+    """The challenger becomes champion; the promise stays, its evidence starts anew."""
+    version = int(decision.details["version"])
+    intent = ws.state.intent(ws.model)
+    if intent is not None and any(v.name == "challenger" for v in intent.variants):
+        release.promote(ws, why=decision.why)
+    tracker = read_tracker(ws)
+    tracker.released = decision.at
+    if tracker.promise is not None:
+        tracker.promise = reset(tracker.promise)
+    write_tracker(ws, tracker)
+    return {"version": version}
+
+
+def end_rollout(ws: Workspace, decision: Decision) -> dict[str, Any]:
+    """The challenger goes."""
+    intent = ws.state.intent(ws.model)
+    if intent is not None and any(v.name == "challenger" for v in intent.variants):
+        release.end_rollout(ws, why=decision.why)
+    return {"version": decision.details.get("version")}
+
+
+def roll_back(ws: Workspace, decision: Decision) -> dict[str, Any]:
+    """The champion before this one answers again."""
+    intent = ws.state.intent(ws.model)
+    champion = next((v for v in intent.variants if v.name == "champion"), None) if intent else None
+    if champion is not None and champion.bundle == decision.details.get("from"):
+        release.roll_back(ws, why=decision.why)
+    return {"version": decision.details.get("version")}
+
+
+ACTIONS = {
+    "hold": hold,
+    "alert": alert,
+    "retrain": retrain,
+    "canary": canary,
+    "promote": promote,
+    "end_rollout": end_rollout,
+    "roll_back": roll_back,
+}
+
+

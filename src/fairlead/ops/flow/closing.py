@@ -1,0 +1,125 @@
+"""Windows judged: inputs when the watermark passes their end, labels when the label delay is over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+
+from fairlead.contract.events import Finding, Window
+from fairlead.contract.profile import Profile
+from fairlead.ops.flow.tracker import Tracker, write_tracker
+from fairlead.ops.flow.view import View
+from fairlead.ops.flow.workspace import Workspace
+from fairlead.ops.monitor import Promise, carry, finding_of, run_length, start, step
+from fairlead.ops.monitor.windows import duration
+
+INPUT_AREAS = ("quality", "data_drift", "score_drift", "traffic", "late")
+
+
+def first_promise(ws: Workspace, champion: str, times: np.ndarray) -> Promise:
+    """What the first release is held to, from the windows sealed in its bundle."""
+    pace = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
+    return start(ws.load(champion).reference.held_out, run_length(ws.settings, pace))
+
+
+def view_of(ws: Workspace, bundle: str, begin: float, end: float) -> View:
+    """The answered rows of an interval with what is known of their labels."""
+    from fairlead.runtime.capture import Records
+
+    return View(Records(ws.home.root, ws.model).joined(begin, end), ws.load(bundle).signature)
+
+
+def close(ws: Workspace, tracker: Tracker, window: Window) -> tuple[Window, list[Finding]]:
+    """Judge the inputs and scores of a window that is over; returns it and the findings that began in it."""
+    from fairlead.lab.stats import encode_profile
+
+    view = view_of(ws, tracker.champion, window.start, window.end)
+    profile = profile_of(ws, tracker.champion, view, window)
+    closed = msgspec.structs.replace(window, rows=view.rows, bundle=tracker.champion, state="closed")
+    with ws.state.transaction():
+        started = settle(ws, input_findings(ws, tracker, closed, profile), closed, INPUT_AREAS)
+        ws.state.put_window(closed, encode_profile(profile))
+        tracker.start, tracker.index = window.end, window.index + 1
+        write_tracker(ws, tracker)
+    return closed, started
+
+
+def profile_of(ws: Workspace, bundle: str, view: View, window: Window) -> Profile:
+    """The window folded into the bins of the champion's reference."""
+    from fairlead.lab.stats import profile
+
+    model = ws.load(bundle)
+    reference = model.reference.profile
+    return profile(
+        view.columns,
+        tuple(c.bins for c in reference.columns),
+        scores=view.scores(model),
+        score_bins=tuple(c.bins for c in reference.scores),
+        start=window.start,
+        end=window.end,
+    )
+
+
+def input_findings(ws: Workspace, tracker: Tracker, window: Window, profile: Profile) -> list[Finding]:
+    """What the inputs and scores of a window show against the champion's reference."""
+    from fairlead.ops.monitor import calibrate, check_drift, check_quality
+
+    reference = ws.load(tracker.champion).reference
+    thresholds = calibrate(reference, ws.settings)
+    return [
+        *check_quality(profile, reference, thresholds, model=ws.model, window=window.index),
+        *check_drift(profile, reference, thresholds, model=ws.model, window=window.index),
+    ]
+
+
+def settle(ws: Workspace, found: Sequence[Finding], window: Window, areas: Sequence[str]) -> list[Finding]:
+    """Record what began and goes on, close what ended with an all-clear; returns what began."""
+    before = [f for f in ws.state.findings(ws.model) if f.area in areas]
+    carried = carry(before, found)
+    for finding in (*carried.started, *carried.continuing):
+        ws.state.put_finding(finding)
+    for finding in carried.ended:
+        ws.state.close_finding(finding.id, window.end)
+        ws.outbox.all_clear(finding, window.end)
+    return carried.started
+
+
+def due_for_labels(ws: Workspace, tracker: Tracker, horizon: float) -> list[Window]:
+    """Closed windows whose label delay is over, oldest first."""
+    delay = duration(ws.settings.monitor.label_delay)
+    waiting = [w for w in ws.state.windows(ws.model) if w.state == "closed"]
+    return [w for w in waiting if w.end + delay <= horizon]
+
+
+def score(ws: Workspace, tracker: Tracker, window: Window) -> tuple[Window, list[Finding]]:
+    """Judge the labels of a window: every metric, and the promise; rows that came late are counted."""
+    from fairlead.lab.stats import losses, metrics
+
+    model = ws.load(tracker.champion)
+    signature = model.signature
+    view = view_of(ws, tracker.champion, window.start, window.end)
+    chosen = np.flatnonzero(view.labelled)
+    found: list[Finding] = []
+    figures: dict[str, float] = {}
+    if len(chosen):
+        truth, scores = view.labels[chosen], view.scores(model)[chosen]
+        figures = metrics(signature.task, truth, scores, signature)
+        mean_loss = float(losses(signature.task, truth, scores, signature, model.reference.loss_clip).mean())
+        figures["loss"] = mean_loss
+        if tracker.promise is not None:
+            done = step(tracker.promise, mean_loss, len(chosen), window.start)
+            tracker.promise = done.promise
+            broken = finding_of(done, ws.model, window.index)
+            found = [broken] if broken is not None else []
+        tracker.labelled += 1
+    scored = msgspec.structs.replace(
+        window, state="scored", labelled=len(chosen), late=max(view.rows - window.rows, 0), metrics=figures
+    )
+    with ws.state.transaction():
+        started = settle(ws, found, scored, ("performance",)) if len(chosen) else []
+        ws.state.put_window(scored)
+        tracker.scored, tracker.judged = window.index + 1, window.end
+        write_tracker(ws, tracker)
+    return scored, started

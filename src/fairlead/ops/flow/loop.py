@@ -1,0 +1,140 @@
+"""One pass of the watcher: close due windows, find, decide, act. Repeating a pass changes nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from fairlead.contract.events import Decision, Finding, Window
+from fairlead.ops.flow import acting, closing
+from fairlead.ops.flow.decide import decide
+from fairlead.ops.flow.situation import Candidate, Live, Situation
+from fairlead.ops.flow.tracker import NEVER, Tracker, event_times_of, first_start, next_window, read_tracker
+from fairlead.ops.flow.tracker import watermark as watermark_of
+from fairlead.ops.flow.tracker import write_tracker
+from fairlead.ops.flow.trial import trial_of
+from fairlead.ops.flow.workspace import RULE, Workspace
+from fairlead.ops.monitor import window_spec
+from fairlead.ops.monitor.windows import WEEK
+
+if TYPE_CHECKING:
+    from fairlead.ops.state import Intent
+
+MOST_WINDOWS = 200
+"""Windows that one pass works through before it looks at decisions again."""
+
+
+class Pass(msgspec.Struct, frozen=True):
+    """What one pass did. findings: those that began in it."""
+
+    windows: tuple[Window, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    decisions: tuple[Decision, ...] = ()
+
+
+class Loop:
+    """The watcher of one project; state between passes is in the database alone."""
+
+    def __init__(self, ws: Workspace) -> None:
+        self.ws = ws if ws.actor == RULE else ws.as_rule()
+        self.seen_records = -1
+
+    def once(self) -> Pass:
+        """One pass. Raises nothing that a rule of ours refused: that is recorded as the decision's outcome."""
+        ws = self.ws
+        intent = ws.state.intent(ws.model)
+        if intent is None or not intent.variants:
+            return Pass()
+        decisions = acting.resume(ws)
+        windows, findings = self._advance(intent)
+        decisions += self._decide()
+        return Pass(tuple(windows), tuple(findings), tuple(decisions))
+
+    def _advance(self, intent: Intent) -> tuple[list[Window], list[Finding]]:
+        """Close and score every window that is due, each in one transaction with all it led to."""
+        from fairlead.runtime.capture import Records
+
+        ws, settings = self.ws, self.ws.settings
+        tracker = read_tracker(ws)
+        records = Records(ws.home.root, ws.model)
+        table = records.between(tracker.start, None)
+        if table.num_rows == 0:
+            return [], []
+        times = event_times_of(table)
+        tracker.largest = max(tracker.largest, float(times[-1]))
+        horizon = watermark_of(tracker, settings, ws.clock())
+        champion = next(v for v in intent.variants if v.name == "champion").bundle
+        if tracker.start is None:
+            tracker.start = first_start(settings, times)
+            tracker.released = tracker.start
+        if tracker.promise is None:
+            tracker.promise = closing.first_promise(ws, champion, times)
+        tracker.champion = champion
+        done: list[Window] = []
+        found: list[Finding] = []
+        while len(done) < MOST_WINDOWS:
+            due = next_window(tracker, ws.model, settings, times, horizon)
+            if due is None:
+                break
+            window, started = closing.close(ws, tracker, due)
+            done.append(window)
+            found += started
+            times = times[np.searchsorted(times, window.end) :]
+        for window in closing.due_for_labels(ws, tracker, horizon):
+            scored, started = closing.score(ws, tracker, window)
+            done.append(scored)
+            found += started
+        write_tracker(ws, tracker)
+        return done, found
+
+    def _decide(self) -> list[Decision]:
+        """Ask the rule and act until it has nothing new to say."""
+        ws = self.ws
+        done: list[Decision] = []
+        for _ in range(8):
+            intent = ws.state.intent(ws.model)
+            if intent is None:
+                break
+            tracker = read_tracker(ws)
+            now = watermark_of(tracker, ws.settings, ws.clock()) if tracker.largest > NEVER else ws.clock()
+            situation = situation_of(ws, intent, tracker)
+            open_now = ws.state.findings(ws.model)
+            fresh = [d for d in decide(situation, open_now, ws.settings, now) if ws.state.plan(d)]
+            if not fresh:
+                break
+            for decision in fresh:
+                acting.carry_out(ws, decision)
+            done += fresh
+        return done
+
+
+def situation_of(ws: Workspace, intent: Intent, tracker: Tracker) -> Situation:
+    """Where the model stands, from what is recorded."""
+    champion = next((v for v in intent.variants if v.name == "champion"), None)
+    live = None
+    if champion is not None:
+        lineage = ws.load(champion.bundle).manifest.lineage
+        trained_to = lineage.trained_to or tracker.released
+        live = Live(champion.bundle, tracker.released, trained_to, champion.version)
+    waiting = tracker.candidate
+    spec = window_spec(ws.settings)
+    return Situation(
+        model=ws.model,
+        champion=live,
+        candidate=Candidate(waiting.bundle, waiting.made_at, waiting.why, waiting.version) if waiting else None,
+        rollout=trial_of(ws, intent, tracker),
+        held=intent.hold,
+        last_retrain_at=tracker.retrain_at,
+        last_retrain_window=tracker.retrain_window,
+        scored_window=tracker.scored - 1,
+        labelled_windows=tracker.labelled,
+        calibrating=tracker.promise.calibrating if tracker.promise else True,
+        window_s=spec.seconds if spec.timed else WEEK,
+    )
+
+
+def judged_until(ws: Workspace) -> float:
+    """Event time up to which windows have been closed, scored and decided about."""
+    return read_tracker(ws).judged

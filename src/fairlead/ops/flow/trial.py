@@ -1,0 +1,120 @@
+"""A rollout as the deciding rule sees it: both variants on the same labelled rows since it began."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from fairlead.contract import records as names
+from fairlead.ops.flow.situation import Trial
+from fairlead.ops.flow.tracker import Tracker
+from fairlead.ops.flow.view import View
+from fairlead.ops.flow.workspace import Workspace
+from fairlead.ops.rollout import in_random_order, judge, ratio_mismatch
+from fairlead.ops.state import Intent
+
+
+def trial_of(ws: Workspace, intent: Intent, tracker: Tracker) -> Trial | None:
+    """The rollout in progress with its verdict so far; None when there is none, or a shadow that only listens."""
+    rollout = intent.rollout
+    challenger = next((v for v in intent.variants if v.name == "challenger"), None)
+    champion = next((v for v in intent.variants if v.name == "champion"), None)
+    if rollout is None or challenger is None or champion is None:
+        return None
+    differences, floor = evidence(ws, champion.bundle, challenger.bundle, rollout.started_event, tracker)
+    verdict = judge(differences, ws.settings.rollout.max_loss) if len(differences) else None
+    mismatch = ""
+    if not challenger.shadow:
+        shares = (champion.weight, challenger.weight)
+        counts = assigned(ws, (champion.bundle, challenger.bundle), rollout.started_wall)
+        check = ratio_mismatch(counts, shares)
+        mismatch = check.why if check.mismatch else ""
+    return Trial(
+        bundle=challenger.bundle,
+        version=challenger.version,
+        started_at=rollout.started_event,
+        verdict=verdict,
+        floor_holds=floor,
+        mismatch=mismatch,
+    )
+
+
+def evidence(
+    ws: Workspace, champion: str, challenger: str, since: float, tracker: Tracker
+) -> tuple[np.ndarray, bool | None]:
+    """Challenger's loss - champion's, row by row in window order, and whether the challenger beats a constant."""
+    parts, gains = [], []
+    for window in ws.state.windows(ws.model):
+        if window.state != "scored" or window.end <= since:
+            continue
+        found = window_losses(ws, champion, challenger, max(window.start, since), window.end)
+        if found is None:
+            continue
+        old, new, constant = found
+        parts.append(in_random_order(new - old, seed=window.index))
+        gains.append(constant - new)
+    if not parts:
+        return np.zeros(0), None
+    return np.concatenate(parts), bool(np.concatenate(gains).mean() > 0)
+
+
+def window_losses(
+    ws: Workspace, champion: str, challenger: str, start: float, end: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """Losses of champion, challenger and the best constant on the labelled rows of an interval, each (n,).
+
+    Remembered while the process lives: a scored window does not change any more.
+    """
+    cache = _losses_of(ws)
+    key = (champion, challenger, start, end)
+    if key not in cache:
+        if len(cache) > 512:
+            cache.clear()
+        cache[key] = _window_losses(ws, champion, challenger, start, end)
+    return cache[key]
+
+
+@lru_cache(maxsize=4)
+def _losses_of(ws: Workspace) -> dict[tuple[str, str, float, float], tuple[np.ndarray, np.ndarray, np.ndarray] | None]:
+    return {}
+
+
+def _window_losses(
+    ws: Workspace, champion: str, challenger: str, start: float, end: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    from fairlead.lab.stats import class_codes, constant_scores, losses
+    from fairlead.runtime.capture import Records
+
+    model = ws.load(champion)
+    signature, clip = model.signature, model.reference.loss_clip
+    view = View(Records(ws.home.root, ws.model).joined(start, end), signature)
+    chosen = np.flatnonzero(view.labelled)
+    if not len(chosen):
+        return None
+    truth = view.labels[chosen]
+    known = class_codes(truth, signature.classes) if signature.task == "classification" else truth.astype(np.float64)
+    constant = constant_scores(signature.task, known, len(chosen), len(signature.classes))
+    old, new = (view.scores(ws.load(b))[chosen] for b in (champion, challenger))
+    return (
+        losses(signature.task, truth, old, signature, clip),
+        losses(signature.task, truth, new, signature, clip),
+        losses(signature.task, truth, constant, signature, clip),
+    )
+
+
+def assigned(ws: Workspace, bundles: tuple[str, str], since_wall: float) -> tuple[int, int]:
+    """Requests (or sticky keys, where callers keep their variant) that each of two bundles answered since then."""
+    import pyarrow.compute as pc
+
+    from fairlead.runtime.capture import Records
+
+    table = Records(ws.home.root, ws.model).between(None, None, arrived_since=since_wall)
+    settings = ws.settings
+    sticky = settings.rollout.sticky_by or settings.model.id
+    unit = names.KEY if sticky is not None and sticky == settings.model.id else names.REQUEST
+    counts = []
+    for bundle in bundles:
+        rows = table.filter(pc.equal(table.column(names.BUNDLE), bundle))
+        counts.append(len(pc.unique(rows.column(unit))) if rows.num_rows else 0)
+    return counts[0], counts[1]
