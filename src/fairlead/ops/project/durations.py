@@ -1,0 +1,77 @@
+"""Spans of time and windows as people write them."""
+
+from __future__ import annotations
+
+import difflib
+import re
+
+import msgspec
+
+from fairlead.contract.errors import UsageError
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
+_DURATION = re.compile(r"^\s*([0-9]+(?:\.[0-9]+)?)\s*([smhdw])\s*$")
+_ROWS = re.compile(r"^\s*([0-9]+)\s*rows?\s*$")
+TRIGGERS = ("performance", "drift", "max_age:90d", "every:30d")
+
+
+class WindowSize(msgspec.Struct, frozen=True):
+    """A window by time or by rows: exactly one of the two is above 0. seconds: of event time."""
+
+    seconds: float = 0.0
+    rows: int = 0
+
+
+class Trigger(msgspec.Struct, frozen=True):
+    """What starts a retraining. seconds: of max_age and every, else 0."""
+
+    name: str
+    seconds: float = 0.0
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of 90s, 15m, 24h, 7d or 2w. Raises UsageError.
+
+    >>> parse_duration("7d")
+    604800.0
+    """
+    found = _DURATION.match(text)
+    if not found:
+        raise UsageError(f"{text!r} is no span of time; write a number and a unit, as 90s, 15m, 24h, 7d or 2w.")
+    return float(found[1]) * _UNITS[found[2]]
+
+
+def parse_window(text: str) -> WindowSize:
+    """A window of 7d, 24h or 500rows. Raises UsageError.
+
+    >>> parse_window("500rows")
+    WindowSize(seconds=0.0, rows=500)
+    """
+    rows = _ROWS.match(text)
+    size = WindowSize(rows=int(rows[1])) if rows else None
+    if size is None:
+        if not _DURATION.match(text):
+            raise UsageError(f"{text!r} is no window; write a span of time or a number of rows, as 7d, 24h or 500rows.")
+        size = WindowSize(seconds=parse_duration(text))
+    if size.seconds <= 0 and size.rows <= 0:
+        raise UsageError(f"{text!r} is an empty window.")
+    return size
+
+
+def parse_trigger(text: str) -> Trigger:
+    """One entry of `[retrain] when`. Raises UsageError, with the nearest trigger.
+
+    >>> parse_trigger("max_age:90d")
+    Trigger(name='max_age', seconds=7776000.0)
+    """
+    name, colon, span = text.partition(":")
+    if name in {"performance", "drift"} and not colon:
+        return Trigger(name)
+    if name in {"max_age", "every"} and colon:
+        seconds = parse_duration(span)
+        if seconds <= 0:
+            raise UsageError(f"{text!r}: the time must be above zero.")
+        return Trigger(name, seconds)
+    near = difflib.get_close_matches(text, TRIGGERS, n=1, cutoff=0.4)
+    cure = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(TRIGGERS)}."
+    raise UsageError(f"unknown trigger {text!r}. {cure}")

@@ -1,0 +1,144 @@
+"""`fairlead init`: look at a table, write a commented project file, make the home and its key."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+
+from fairlead.contract.errors import ColumnMissing, UsageError
+from fairlead.contract.signature import Task
+from fairlead.ops.project.home import Home
+from fairlead.ops.project.locate import FILE
+from fairlead.ops.project.reading import parse_settings
+
+if TYPE_CHECKING:
+    from fairlead.lab.tables import Schema
+
+
+class InitResult(msgspec.Struct, frozen=True):
+    """What `init` did and saw. columns: name, role, kind and why of each, in the table's order."""
+
+    config: str
+    task: str
+    rows: int
+    columns: list[dict[str, Any]]
+    warnings: list[str]
+
+
+def init_project(
+    folder: str | Path,
+    data: str | Path,
+    target: str,
+    *,
+    name: str | None = None,
+    task: str | None = None,
+    positive: str | None = None,
+    id: str | None = None,
+    time: str | Sequence[str] | None = None,
+    force: bool = False,
+) -> InitResult:
+    """Write `fairlead.toml` for predicting `target` from the table `data`, and make the home with its sealing key.
+
+    data: a path, relative to the current folder. What is not given is found, and the file says why.
+    Raises UsageError if there is a project already (without `force`) or a choice does not fit the table;
+    ColumnMissing, SourceUnreadable.
+    """
+    from fairlead.lab.tables import infer, open_table
+
+    folder, source = Path(folder), Path(data)
+    file = folder / FILE
+    if file.exists() and not force:
+        raise UsageError(f"there is a {FILE} already. Change it by hand, or write it anew with --force.")
+    table = open_table(source)
+    try:
+        schema = infer(table, target, id, time)
+    except ColumnMissing as error:
+        raise UsageError(
+            f"the table has no column {', '.join(error.missing)}. It has: {', '.join(table.columns)}."
+        ) from None
+    chosen = choose(schema, target, name=name, task=task, positive=positive)
+    from fairlead.ops.project.writing import project_text
+
+    text = project_text(schema, chosen, _train_path(source, folder), getattr(table, "separator", None))
+    # What we write, we must be able to read: a mistake of ours shows here and not at the next command.
+    parse_settings(text)
+    folder.mkdir(parents=True, exist_ok=True)
+    home = Home.of(folder.absolute()).ensure()
+    _make_key(home)
+    _write(file, text)
+    columns = [{"name": c.name, "role": c.role, "kind": c.kind, "why": c.why} for c in schema.columns]
+    return InitResult(str(file), chosen.task, schema.rows, columns, list(schema.warnings))
+
+
+class Chosen(msgspec.Struct, frozen=True):
+    """The choices a project file starts with."""
+
+    name: str
+    task: Task
+    target: str
+    positive: str | None
+
+
+def choose(
+    schema: Schema, target: str, *, name: str | None = None, task: str | None = None, positive: str | None = None
+) -> Chosen:
+    """Name, task and positive class: as given where given, else as found. Raises UsageError for what cannot be."""
+    facts = schema.column(target)
+    found = task or schema.task
+    if found not in {"classification", "regression"}:
+        raise UsageError(f"unknown task {task!r}; known: classification, regression.")
+    if found == "regression" and facts.kind not in {"number", "integer"} and facts.coded != "integer":
+        raise UsageError(f"column {target!r} holds {facts.why}, which a regression cannot predict.")
+    event: str | None = None
+    if found == "classification":
+        event = positive or schema.positive
+        if positive is not None and schema.classes and positive not in schema.classes:
+            raise UsageError(f"{positive!r} is no class of {target!r}. Its classes: {', '.join(schema.classes[:20])}.")
+        if positive is not None and len(schema.classes) > 2:
+            raise UsageError(f"a positive class needs two classes; {target!r} has {len(schema.classes)}.")
+    elif positive is not None:
+        raise UsageError("only a classification has a positive class.")
+    return Chosen(name or name_from(target), cast(Task, found), target, event)
+
+
+def name_from(target: str) -> str:
+    """A model's name from its target.
+
+    >>> name_from("Will Churn?")
+    'will-churn'
+    """
+    found = re.sub(r"[^a-z0-9._]+", "-", target.lower()).strip("-._")[:63]
+    return found or "model"
+
+
+def _train_path(source: Path, folder: Path) -> str:
+    if source.is_absolute():
+        try:
+            return source.relative_to(folder.absolute()).as_posix()
+        except ValueError:
+            return str(source)
+    return Path(os.path.relpath(source, folder)).as_posix()
+
+
+def _make_key(home: Home) -> None:
+    from fairlead.runtime.bundle import SigningKey
+
+    if not home.seal_key.exists():
+        SigningKey.create(home.seal_key)
+
+
+def _write(file: Path, text: str) -> None:
+    temporary = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        with temporary.open("w", encoding="utf-8") as out:
+            out.write(text)
+            out.flush()
+            os.fsync(out.fileno())
+        os.replace(temporary, file)
+    finally:
+        temporary.unlink(missing_ok=True)
