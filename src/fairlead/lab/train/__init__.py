@@ -1,0 +1,37 @@
+"""From rows to a candidate: prepare, search, cross-validate, choose, fit.
+
+Names are looked up when they are first used; pandas, sklearn and optuna load with them.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_WHERE: dict[str, str] = {
+    "Entry": "search",
+    "Fold": "folding",
+    "Material": "material",
+    "Training": "training",
+    "candidate_of": "adopting",
+    "fit": "fitting",
+    "fit_once": "fitting",
+    "material_of": "material",
+    "score_pipeline": "fitting",
+    "train": "training",
+}
+
+__all__ = sorted(_WHERE)
+
+
+def __getattr__(name: str) -> Any:
+    module = _WHERE.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

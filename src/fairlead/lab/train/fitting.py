@@ -1,0 +1,78 @@
+"""One fit without search, and the scores of a fitted pipeline in the signature's order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from fairlead.contract.plugins import variant
+from fairlead.contract.settings import Settings
+from fairlead.contract.signature import Signature
+from fairlead.lab.stats.measures import Floats, Ints
+from fairlead.lab.train.material import Material, material_of
+from fairlead.lab.train.preparation import preparation
+
+
+def learner_of(name: str) -> Any:
+    """The learner of that name. Raises UnknownPlugin, MissingExtra."""
+    return variant("learner", name)()
+
+
+def fit(
+    material: Material, learner: str, parameters: Mapping[str, Any], seed: int = 0, rows: Ints | None = None
+) -> Any:
+    """A fitted sklearn Pipeline of preparation and learner. rows: positions to learn from; all without it."""
+    from sklearn.pipeline import Pipeline
+
+    estimator = learner_of(learner).build(material.signature.task, parameters, seed)
+    pipeline = Pipeline([("preparation", preparation(material.signature)), ("model", estimator)])
+    frame = material.frame if rows is None else material.frame.iloc[rows]
+    truth = material.truth if rows is None else material.truth[rows]
+    return pipeline.fit(frame, targets(truth, material.signature))
+
+
+def targets(truth: np.ndarray, signature: Signature) -> np.ndarray:
+    """The truth as estimators take it: text labels of fixed width, or float64."""
+    return truth.astype(str) if signature.task == "classification" else truth.astype(np.float64)
+
+
+def fit_once(
+    frame: Any, settings: Settings, learner: str, parameters: Mapping[str, Any], *, signature: Signature | None = None
+) -> Any:
+    """Learn from these rows as once before: no search, no folds. Returns the fitted pipeline.
+
+    frame: rows with the target, as in the training table. signature: of the model this one is compared with, so
+    that both take the same columns; else it is inferred from the rows, which costs more than a small fit.
+    """
+    return fit(material_of(frame, settings, signature), learner, parameters, settings.train.seed)
+
+
+def score_pipeline(pipeline: Any, columns: Mapping[str, Any], signature: Signature) -> Floats:
+    """Scores of a fitted pipeline for rows in the columns form: shape (n, k), k as in `signature.outputs`."""
+    from fairlead.lab.tables import frame_of
+
+    return scores_of(pipeline, frame_of(columns, signature), signature)
+
+
+def scores_of(estimator: Any, features: Any, signature: Signature) -> Floats:
+    """As `score_pipeline`, for features that the estimator takes as they are (a frame, or a prepared matrix).
+
+    A class that the estimator has not seen scores 0.
+    """
+    if signature.task != "classification":
+        return np.asarray(estimator.predict(features), dtype=np.float64).reshape(-1, 1)
+    raw = np.asarray(estimator.predict_proba(features), dtype=np.float64)
+    place = {name: i for i, name in enumerate(signature.classes)}
+    scores = np.zeros((len(raw), len(signature.classes)))
+    for i, label in enumerate(_labels(estimator)):
+        if label in place:
+            scores[:, place[label]] = raw[:, i]
+    return scores
+
+
+def _labels(estimator: Any) -> list[str]:
+    from fairlead.lab.stats import label_text
+
+    return [label_text(c) for c in estimator.classes_]

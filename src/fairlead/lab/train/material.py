@@ -1,0 +1,134 @@
+"""Rows made ready for learning: prepared columns, truth and times in one order, with their signature."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fairlead.contract.errors import InputInvalid
+from fairlead.contract.settings import Settings
+from fairlead.contract.signature import Signature
+from fairlead.lab.stats import class_codes
+from fairlead.lab.stats.measures import Floats, Ints
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+STRATA = 10
+
+
+@dataclass(frozen=True)
+class Material:
+    """Labelled rows in learning form, by time where there is time, else in the order of the table.
+
+    source: the rows as they came; frame: the features as the pipeline takes them; columns: the same
+    in the columns form; truth: (n,) labels or numbers; times: (n,) seconds since the epoch, or None.
+    unlabelled: rows left out because they have no truth.
+    """
+
+    signature: Signature
+    source: pd.DataFrame
+    frame: pd.DataFrame
+    columns: dict[str, Any]
+    truth: np.ndarray
+    times: Floats | None
+    unlabelled: int = 0
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return len(self.truth)
+
+    def codes(self) -> Ints:
+        """The truth as positions in `signature.classes`. Shape (n,)."""
+        return class_codes(self.truth, self.signature.classes)
+
+    def take(self, rows: Ints) -> Material:
+        """These rows alone, in the order given. rows: positions, shape (m,)."""
+        return Material(
+            signature=self.signature,
+            source=self.source.iloc[rows].reset_index(drop=True),
+            frame=self.frame.iloc[rows].reset_index(drop=True),
+            columns={name: values[rows] for name, values in self.columns.items()},
+            truth=self.truth[rows],
+            times=None if self.times is None else self.times[rows],
+        )
+
+
+def material_of(frame: Any, settings: Settings, signature: Signature | None = None) -> Material:
+    """The rows of a frame that can be learned from.
+
+    signature: when it is known already (retraining, judging); else it is inferred from these rows.
+    Raises InputInvalid when no row has a truth, ColumnMissing, CellInvalid, ConfigInvalid.
+    """
+    from fairlead.lab.tables import columns_of, event_times, frame_of, open_table, signature_of, target_of
+
+    source = frame if hasattr(frame, "iloc") else open_table(frame).frame()
+    signature = signature or signature_of(source, settings)
+    truth = target_of(source, signature)
+    kept = np.flatnonzero(_has_truth(truth, signature))
+    if not len(kept):
+        raise InputInvalid(f"no row has a usable value in the target column {signature.target!r}")
+    model = settings.model
+    times = None
+    if model.time_columns and set(model.time_columns) <= set(source.columns):
+        every = event_times(source, model.time_columns, model.timezone)
+        # Stable, so that rows of one instant keep the order of the table.
+        kept = kept[np.argsort(every[kept], kind="stable")]
+        times = every[kept]
+    chosen = source.iloc[kept].reset_index(drop=True)
+    columns = columns_of(chosen, signature, zone=model.timezone, invalid="missing")
+    return Material(
+        signature=signature,
+        source=chosen,
+        frame=frame_of(columns, signature),
+        columns=columns,
+        truth=truth[kept],
+        times=times,
+        unlabelled=len(source) - len(kept),
+    )
+
+
+def _has_truth(truth: np.ndarray, signature: Signature) -> np.ndarray:
+    if signature.task == "classification":
+        return np.array([v is not None for v in truth], dtype=bool)
+    return np.isfinite(truth)
+
+
+def split_holdout(material: Material, share: float, seed: int) -> tuple[Ints, Ints]:
+    """Rows to learn from and rows kept for judging, both ascending.
+
+    By time the newest `share` is kept, and rows of one instant stay together; else rows are drawn so that
+    classes (numbers: tenths of their range by rank) have the same share on both sides.
+    """
+    n = material.rows
+    wanted = min(max(round(share * n), 1), n - 1)
+    if material.times is not None:
+        first = material.times[n - wanted]
+        cut = int(np.searchsorted(material.times, first, side="left"))
+        cut = cut if cut > 0 else int(np.searchsorted(material.times, first, side="right"))
+        return np.arange(cut), np.arange(cut, n)
+    random = np.random.default_rng([seed, 1])
+    group = strata(material)
+    kept = np.concatenate(
+        [random.permutation(rows)[: round(share * len(rows))] for rows in _members(group) if len(rows) > 1]
+    )
+    if not len(kept):
+        kept = random.permutation(n)[:wanted]
+    chosen = np.zeros(n, dtype=bool)
+    chosen[kept] = True
+    return np.flatnonzero(~chosen), np.flatnonzero(chosen)
+
+
+def strata(material: Material) -> Ints:
+    """The group of each row that splits keep in proportion: its class, or its tenth by rank. Shape (n,)."""
+    if material.signature.task == "classification":
+        return material.codes()
+    rank = np.argsort(np.argsort(material.truth, kind="stable"), kind="stable")
+    return (rank * STRATA // max(material.rows, 1)).astype(np.int64)
+
+
+def _members(group: Ints) -> list[Ints]:
+    return [np.flatnonzero(group == g) for g in np.unique(group)]

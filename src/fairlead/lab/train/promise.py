@@ -1,0 +1,129 @@
+"""The reference a candidate is sealed with: what its rows looked like, and how well it did on rows it had not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from fairlead.contract.profile import Bins, HeldOut, Profile, Reference
+from fairlead.lab.stats import bins_for, loss_clip, losses, metrics, profile, score_bins
+from fairlead.lab.stats.measures import Floats
+from fairlead.lab.train.folding import DAY_S, FEWEST_ROWS, Fold, Span, spans_of
+from fairlead.lab.train.material import Material
+
+MOST_BLOCKS = 400
+BLOCK_ROWS = 500
+WINDOWS = 16
+FEWEST_WINDOWS = 8
+MOST_FITS = 8
+
+Answer = Callable[[Fold], Floats]
+"""Scores of a fold's judged rows by the chosen way of learning, fitted on its other rows."""
+
+
+def promised_spans(spans: list[Span]) -> list[Span]:
+    """The newest windows to judge on: half of all, at most 16; 8 where that leaves two windows to learn from.
+
+    Windows far back would be judged by models that had seen little and promise less than this model holds.
+    """
+    count = len(spans)
+    if count < 3:
+        return []
+    wanted = min(WINDOWS, max(count // 2, min(FEWEST_WINDOWS, count - 2)))
+    return spans[count - wanted :]
+
+
+def held_out_answers(material: Material, spans: list[Span], answer: Answer, folded: Floats) -> Floats:
+    """Out-of-sample scores of every row that has any, (rows, outputs), else NaN.
+
+    With time: each group of promised windows by what was learned from all rows before it (at most 8 fits), older
+    rows by their fold. Without: by their fold.
+    """
+    table = folded.copy()
+    if material.times is None or not spans:
+        return table
+    size = -(-len(spans) // MOST_FITS)
+    for at in range(0, len(spans), size):
+        group = spans[at : at + size]
+        first, last = group[0].first, group[-1].last
+        if first >= FEWEST_ROWS:
+            table[first:last] = answer(Fold(np.arange(first), np.arange(first, last)))
+    return table
+
+
+def reference_of(material: Material, window: str, answer: Answer, folded: Floats) -> Reference:
+    """The reference. folded: out-of-sample scores from the folds, (rows, outputs), NaN where no fold judged.
+
+    Score histograms and losses come from out-of-sample answers alone.
+    """
+    every = spans_of(material, window)
+    promised = promised_spans(every) if material.times is not None else every
+    answers = held_out_answers(material, promised, answer, folded)
+    judged = np.isfinite(answers).all(axis=1)
+    kept = [s for s in promised or every if judged[s.first : s.last].all()]
+    clip = 1.0
+    if material.signature.task == "regression":
+        rows = np.concatenate([np.arange(s.first, s.last) for s in kept]) if kept else np.flatnonzero(judged)
+        clip = loss_clip(np.abs(material.truth[rows].astype(np.float64) - answers[rows, 0]))
+    bins = bins_for(material.columns, material.signature)
+    scored = score_bins(material.signature, answers[judged])
+    return Reference(
+        profile=_profile(material, bins, scored, answers, judged),
+        blocks=_blocks(material, bins, scored, answers, judged),
+        held_out=tuple(_held_out(material, s, answers, clip) for s in kept),
+        loss_clip=clip,
+    )
+
+
+def _held_out(material: Material, span: Span, answers: Floats, clip: float) -> HeldOut:
+    rows = slice(span.first, span.last)
+    signature, truth, scores = material.signature, material.truth[rows], answers[rows]
+    return HeldOut(
+        start=span.start,
+        end=span.end,
+        rows=span.last - span.first,
+        loss=float(losses(signature.task, truth, scores, signature, clip).mean()),
+        metrics=metrics(signature.task, truth, scores, signature),
+    )
+
+
+def _profile(
+    material: Material, bins: tuple[Bins, ...], scored: tuple[Bins, ...], answers: Floats, judged: np.ndarray
+) -> Profile:
+    import msgspec
+
+    start, end = _covered(material, 0, material.rows)
+    whole = profile(material.columns, bins, start=start, end=end)
+    chosen = {name: values[judged] for name, values in material.columns.items()}
+    with_scores = profile(chosen, bins, scores=answers[judged], score_bins=scored, gram=False)
+    return msgspec.structs.replace(whole, scores=with_scores.scores)
+
+
+def _blocks(
+    material: Material, bins: tuple[Bins, ...], scored: tuple[Bins, ...], answers: Floats, judged: np.ndarray
+) -> tuple[Profile, ...]:
+    """Profiles of the newest days (500 rows without time), of rows with out-of-sample scores."""
+    rows = np.flatnonzero(judged)
+    if not len(rows):
+        return ()
+    if material.times is None:
+        count = max(len(rows) // BLOCK_ROWS, 1)
+        block = np.minimum(np.arange(len(rows)) // BLOCK_ROWS, count - 1)
+    else:
+        block = np.floor(material.times[rows] / DAY_S).astype(np.int64)
+    cuts = [0, *(np.flatnonzero(np.diff(block)) + 1).tolist(), len(rows)]
+    pieces = list(zip(cuts[:-1], cuts[1:], strict=True))[-MOST_BLOCKS:]
+    made = []
+    for a, b in pieces:
+        part = rows[a:b]
+        start, end = _covered(material, int(part[0]), int(part[-1]) + 1)
+        columns = {name: values[part] for name, values in material.columns.items()}
+        made.append(profile(columns, bins, scores=answers[part], score_bins=scored, start=start, end=end, gram=False))
+    return tuple(made)
+
+
+def _covered(material: Material, first: int, last: int) -> tuple[float, float]:
+    if material.times is None:
+        return 0.0, 0.0
+    return float(material.times[first]), float(np.nextafter(material.times[last - 1], np.inf))

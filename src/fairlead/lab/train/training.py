@@ -1,0 +1,172 @@
+"""`train`: from a table to a candidate with everything known about how it was chosen."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fairlead.contract.settings import Settings
+from fairlead.lab.stats import metrics
+from fairlead.lab.stats.measures import Floats
+from fairlead.lab.train.fitting import fit, learner_of, scores_of
+from fairlead.lab.train.folding import Fold, folds_of
+from fairlead.lab.train.journal import Journal
+from fairlead.lab.train.material import Material, material_of, split_holdout
+from fairlead.lab.train.promise import reference_of
+from fairlead.lab.train.provenance import config_hash, data_hash, lineage_of, versions
+from fairlead.lab.train.search import Bench, Entry, Say, answers_of, leaderboard, learners_for, search
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from fairlead.lab.compile import Candidate
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a training found.
+
+    candidate: ready to be sealed, fitted on all rows but those kept for judging. holdout: those, as they came.
+    leaderboard: best first, see `search.leaderboard`. metrics: of the chosen one, means over folds.
+    folds: a line a fold of the chosen one: rows, event time from which it was judged, every metric.
+    cut_short: `[train] seconds` ended the search before `[train] trials`. unlabelled: rows without a truth, left out.
+    """
+
+    candidate: Candidate
+    leaderboard: tuple[dict[str, Any], ...]
+    metrics: dict[str, float]
+    folds: tuple[dict[str, Any], ...]
+    holdout: pd.DataFrame
+    seconds: float
+    cut_short: bool
+    trials: int
+    unlabelled: int
+
+
+def train(
+    frame: Any,
+    settings: Settings,
+    *,
+    home: Path | str | None = None,
+    root: Path | str | None = None,
+    progress: Say | None = None,
+    parent: str = "",
+) -> Training:
+    """Search, cross-validate, choose, fit: the candidate that `settings` ask for, from the rows of a table.
+
+    frame: pandas frame or anything `open_table` takes, with the target. home: where an interrupted search is kept
+    and found again. root: the project's folder, for its Git commit and `[train] entrypoint`. progress:
+    called with a text and `done` in [0, 1]. parent: bundle that this one is to replace.
+    Raises InputInvalid for rows that cannot be learned from, ConfigInvalid, UnknownPlugin, MissingExtra.
+    """
+    from fairlead.lab.train.adopting import train_by_entrypoint
+
+    started = time.perf_counter()
+    say = progress or (lambda *words, **more: None)
+    folder = None if root is None else Path(root)
+    say("reading rows", done=0.0)
+    data = data_hash(frame)
+    everything = material_of(frame, settings)
+    learn_rows, kept_rows = split_holdout(everything, settings.data.holdout, settings.train.seed)
+    material = everything.take(learn_rows)
+    bench = Bench(material, folds_of(material, settings.train.folds, settings.train.seed))
+    if settings.train.entrypoint:
+        chosen = train_by_entrypoint(bench, settings, folder, say, data=data, parent=parent)
+    else:
+        chosen = _by_search(bench, settings, home, folder, say, data=data, parent=parent)
+    candidate, board, answers, cut_short, trials = chosen
+    folds = fold_lines(bench, answers)
+    return Training(
+        candidate=candidate,
+        leaderboard=board,
+        metrics=mean_metrics(folds),
+        folds=folds,
+        holdout=everything.source.iloc[kept_rows].reset_index(drop=True),
+        seconds=time.perf_counter() - started,
+        cut_short=cut_short,
+        trials=trials,
+        unlabelled=everything.unlabelled,
+    )
+
+
+Chosen = tuple["Candidate", tuple[dict[str, Any], ...], Floats, bool, int]
+
+
+def _by_search(
+    bench: Bench,
+    settings: Settings,
+    home: Path | str | None,
+    root: Path | None,
+    say: Say,
+    *,
+    data: str,
+    parent: str,
+) -> Chosen:
+    from fairlead.lab.compile import Candidate
+
+    rules, material = settings.train, bench.material
+    found = search(
+        bench,
+        learners_for(rules.learners, material.signature),
+        trials=rules.trials,
+        seconds=rules.seconds,
+        seed=rules.seed,
+        journal=Journal(_folder(home, data, settings)),
+        say=say,
+    )
+    best = found.entries[0]
+    say(f"fitting {best.name} on all {material.rows:,} rows", done=0.9)
+    answers = answers_of(bench, best, rules.seed)
+    reference = reference_of(material, settings.monitor.window, _answer(material, best, rules.seed), answers)
+    candidate = Candidate(
+        pipeline=fit(material, best.name, best.parameters, rules.seed),
+        signature=material.signature,
+        lineage=lineage_of(material, settings, best.name, best.parameters, data=data, root=root, parent=parent),
+        reference=reference,
+        columns=material.columns,
+        name=settings.model.name,
+    )
+    return candidate, leaderboard(found, material.signature), answers, found.cut_short, found.trials
+
+
+def _folder(home: Path | str | None, data: str, settings: Settings) -> Path | None:
+    """Where this very search is kept: other data, configuration or versions are another search."""
+    if home is None:
+        return None
+    key = hashlib.sha256("/".join([data, config_hash(settings), *versions().values()]).encode()).hexdigest()
+    return Path(home) / "searches" / key[:32]
+
+
+def _answer(material: Material, entry: Entry, seed: int) -> Any:
+    def answer(fold: Fold) -> Floats:
+        if material.signature.task == "classification" and len(set(material.truth[fold.fit])) < 2:
+            return Bench(material, (fold,)).answers(0, learner_of(entry.name), entry.parameters, seed)
+        fitted = fit(material, entry.name, entry.parameters, seed, fold.fit)
+        return scores_of(fitted, material.frame.iloc[fold.judge], material.signature)
+
+    return answer
+
+
+def fold_lines(bench: Bench, answers: Floats) -> tuple[dict[str, Any], ...]:
+    """Every metric of each fold. answers: (rows, outputs), NaN where no fold judged."""
+    material = bench.material
+    lines = []
+    for number, fold in enumerate(bench.folds, start=1):
+        line: dict[str, Any] = {"fold": number, "learned": len(fold.fit), "judged": len(fold.judge)}
+        if material.times is not None:
+            line["judged_from"] = float(material.times[fold.judge[0]])
+        task, signature = material.signature.task, material.signature
+        line["metrics"] = metrics(task, material.truth[fold.judge], answers[fold.judge], signature)
+        lines.append(line)
+    return tuple(lines)
+
+
+def mean_metrics(folds: tuple[dict[str, Any], ...]) -> dict[str, float]:
+    """Each metric's mean over the folds that have it."""
+    names = dict.fromkeys(name for line in folds for name in line["metrics"])
+    return {n: float(np.mean([line["metrics"][n] for line in folds if n in line["metrics"]])) for n in names}
