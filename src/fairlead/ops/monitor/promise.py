@@ -74,7 +74,7 @@ def start(held_out: Sequence[HeldOut] | Sequence[float], run_length: float = THR
     """The promise of a first release. held_out: its windows, or their mean losses in [0, 1].
 
     run_length: windows between two false alarms that the budget allows; the threshold is never below 30.
-    With fewer than 8 windows the promise is calibrating and never alarms.
+    With fewer than 8 windows the promise is calibrating and never alarms: the next windows lived through join them.
     """
     losses = tuple(h.loss if isinstance(h, HeldOut) else float(h) for h in held_out)
     return Promise(losses, max(THRESHOLD, run_length))
@@ -94,7 +94,9 @@ def step(promise: Promise, mean_loss: float, rows: int, at: float = 0.0) -> Step
     cooling = max(promise.cooling - 1, 0)
     moved = msgspec.structs.replace(promise, recent=recent, starts=starts, cooling=cooling)
     if promise.calibrating:
-        return Step(moved, False, 0.0, None)
+        # Until there are eight, the first windows lived through stand in for held-out ones.
+        learnt = msgspec.structs.replace(promise, held_out=(*promise.held_out, float(mean_loss)), cooling=cooling)
+        return Step(learnt, False, 0.0, None)
     by_start = shift_evidence(np.asarray(promise.held_out), np.asarray(recent))
     evidence = float(by_start.sum())
     likely = int(np.argmax(by_start))
@@ -106,7 +108,7 @@ def step(promise: Promise, mean_loss: float, rows: int, at: float = 0.0) -> Step
 
 
 def reset(promise: Promise, cool_down: int = COOL_DOWN) -> Promise:
-    """After a retraining or promotion: evidence starts anew against the same promise, silent for `cool_down` windows."""
+    """After a retraining or promotion: evidence starts anew against the same promise, silent for some windows."""
     return Promise(promise.held_out, promise.threshold, cooling=cool_down)
 
 

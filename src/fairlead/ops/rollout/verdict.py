@@ -103,7 +103,8 @@ def _first(wealth: np.ndarray, bar: float) -> int | None:
 
 def _block_means(values: np.ndarray, size: int) -> np.ndarray:
     whole = values.size // size
-    return values[: whole * size].reshape(whole, size).mean(axis=1)
+    means: np.ndarray = values[: whole * size].reshape(whole, size).mean(axis=1)
+    return means
 
 
 def _needed(x: np.ndarray, max_loss: float, bar: float, worse: float, harmless: float) -> int:

@@ -1,0 +1,75 @@
+"""Realised performance of a window, metric by metric, beside the promise (`promise.py`), which alone retrains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from fairlead.contract.events import Finding
+from fairlead.contract.evidence import Interval
+from fairlead.contract.profile import Reference
+from fairlead.ops.monitor.identity import finding_id
+from fairlead.ops.monitor.promise import NEEDED, Step, finding_of
+
+# All metrics together alarm at most once in 240 windows: the promise has most of the budget, and they follow it.
+METRICS_BUDGET = 1.0 / 240.0
+
+
+def check_performance(
+    metrics: Mapping[str, Interval],
+    reference: Reference,
+    *,
+    model: str,
+    window: int,
+    start: float,
+    promise: Step | None = None,
+    run_length: float = 30.0,
+) -> list[Finding]:
+    """Metrics that are worse than any held-out window lets expect, and the broken promise.
+
+    metrics: of the window, each with its interval; start: event time of the window's start. A metric is compared
+    with the held-out windows by the t prediction interval of one more of them, in the bad direction alone; with
+    fewer than 8 held-out windows that have it, it is not judged. promise: what `promise.step` gave for this window.
+    """
+    broken = finding_of(promise, model, window) if promise is not None else None
+    found = [broken] if broken is not None else []
+    rate = min(METRICS_BUDGET, 1.0 / (8.0 * max(run_length, 1.0))) / max(len(metrics), 1)
+    for name in sorted(metrics):
+        known = [h.metrics[name] for h in reference.held_out if name in h.metrics and np.isfinite(h.metrics[name])]
+        if len(known) >= NEEDED and np.isfinite(metrics[name].value):
+            found += _metric(name, metrics[name], np.asarray(known), rate, model, window, start)
+    return found
+
+
+def _metric(
+    name: str, now: Interval, known: np.ndarray, rate: float, model: str, window: int, start: float
+) -> list[Finding]:
+    from scipy import stats
+
+    from fairlead.lab.stats.measures import LOWER_IS_BETTER
+
+    sign = 1.0 if name in LOWER_IS_BETTER else -1.0
+    usual, spread = float(known.mean()), max(float(known.std(ddof=1)), 1e-6)
+    height = float(stats.t.ppf(1.0 - rate, known.size - 1)) * np.sqrt(1.0 + 1.0 / known.size)
+    worse = sign * (now.value - usual)
+    if worse <= max(height * spread, 0.01 * abs(usual)):
+        return []
+    limit = usual + sign * height * spread
+    ends = sorted((sign * (now.low - usual), sign * (now.high - usual)))
+    return [
+        Finding(
+            id=finding_id(model, f"metric:{name}", (), start),
+            model=model,
+            area="performance",
+            check=f"metric:{name}",
+            window=window,
+            since=start,
+            size=worse,
+            low=ends[0],
+            high=ends[1],
+            unit=name,
+            message=f"{name} is {now.value:.4g}; held-out windows had {usual:.4g}, alarm at {limit:.4g}",
+            evidence={"limit": limit, "usual": usual, "spread": spread},
+        )
+    ]
