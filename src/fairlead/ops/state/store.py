@@ -48,14 +48,20 @@ class Store:
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
         outer = self._current()
+        acts: list[Callable[[], None]]
         try:
             if outer is not None:
-                with outer.begin_nested():
-                    yield outer
+                acts = self._local.acts
+                known = len(acts)
+                try:
+                    with outer.begin_nested():
+                        yield outer
+                except BaseException:
+                    del acts[known:]
+                    raise
                 return
             with self._engine.connect().execution_options(**{WRITING: True}) as connection:
-                acts: list[Callable[[], None]] = []
-                self._local.acts = acts
+                acts = self._local.acts = []
                 with connection.begin():
                     self._local.connection = connection
                     try:

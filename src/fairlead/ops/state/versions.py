@@ -72,8 +72,10 @@ class Versions(Store):
     def aliases(self, model: str) -> dict[str, int]:
         """Names and the version numbers they point at."""
         with self._reading() as connection:
-            found = connection.execute(select(aliases.c.name, aliases.c.number).where(aliases.c.model == model))
-            return dict(sorted(found.tuples()))
+            found = connection.execute(
+                select(aliases.c.name, aliases.c.number).where(aliases.c.model == model).order_by(aliases.c.name)
+            )
+            return {row.name: row.number for row in found}
 
 
 def _version(row: Row[Any]) -> VersionRow:
