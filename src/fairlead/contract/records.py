@@ -27,6 +27,7 @@ LABEL_OUT = "out.label"  # str, the decision (classification)
 VALUE_OUT = "out.value"  # float64 (regression); classification has out.p.<class>
 PROBABILITY_OUT = "out.p."
 FEATURE_IN = "in."
+PASSED_IN = "pass."  # pass-through columns other than the key, as text
 
 RECORD_META: tuple[str, ...] = (
     SEGMENT, OFFSET, ROW, KIND, ARRIVED, TIME, LATENCY, REQUEST, KEY, CALLER, MODEL, BUNDLE, VARIANT, PROTOCOL,
@@ -37,6 +38,7 @@ LABEL = "label"  # str | null: the true class, or the number as text for regress
 VALUE = "value"  # float64 | null: a business number
 COMMENT = "comment"  # str | null
 DEFINITION = "definition"  # str: of the target
+LABEL_ARRIVED = "label.arrived"  # float64 | null: when the label that counts came; in joined tables alone
 LABEL_META: tuple[str, ...] = (
     SEGMENT, OFFSET, ITEM, ARRIVED, TIME, REQUEST, ROW, KEY, MODEL, LABEL, VALUE, COMMENT, DEFINITION,
 )  # fmt: skip

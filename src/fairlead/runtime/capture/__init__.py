@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fairlead.runtime.capture.accounts import Reconciliation, WorkerAccount, reconcile
     from fairlead.runtime.capture.collector import Collected, collect
     from fairlead.runtime.capture.reader import Records
-    from fairlead.runtime.capture.accounts import Reconciliation, WorkerAccount, reconcile
     from fairlead.runtime.capture.redaction import redact
     from fairlead.runtime.capture.retention import Expired, expire
     from fairlead.runtime.capture.spool import Spool, Tally

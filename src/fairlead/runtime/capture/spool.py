@@ -67,11 +67,12 @@ def counts_of(path: Path) -> Counts | None:
         if isinstance(frame, Counts):
             counts = frame
         elif counts is not None:
-            _add(counts, frame)
+            add(counts, frame)
     return counts
 
 
-def _add(counts: Counts, frame: frames.Frame) -> None:
+def add(counts: Counts, frame: frames.Frame) -> None:
+    """Add a complete frame to running counts that do not have it yet."""
     if isinstance(frame, Shadow):
         counts.shadows += len(frame.rows)
     elif isinstance(frame, Prediction):
@@ -149,7 +150,11 @@ class Spool:
         if tally.captured:
             counts.dropped[reason] = counts.dropped.get(reason, 0) + tally.captured
             self._unsaid[reason] = self._unsaid.get(reason, 0) + tally.captured
-        if reason == "spool_full" and now - self._said >= 1.0 and self._size + self._others < self.max_bytes + SLACK_BYTES:
+        if (
+            reason == "spool_full"
+            and now - self._said >= 1.0
+            and self._size + self._others < self.max_bytes + SLACK_BYTES
+        ):
             self._said = now
             self._write(self._drops(now), now)
         return False

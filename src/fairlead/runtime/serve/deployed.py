@@ -10,7 +10,7 @@ import msgspec
 
 from fairlead.contract.errors import BundleRefused, FairleadError
 from fairlead.contract.plugins import names, variant
-from fairlead.contract.routes import Limits, Route, Routes, Variant
+from fairlead.contract.routes import Route, Routes, Variant
 from fairlead.contract.signature import Column, Signature
 from fairlead.runtime.serve.counters import BUCKETS, Counters
 from fairlead.runtime.wire.checks import Checks, Row
@@ -36,7 +36,7 @@ Find = Callable[[str], Path]
 class Live:
     """One variant with its loaded model and where it counts."""
 
-    __slots__ = ("classified", "counters", "columns", "model", "rows_at", "schema", "seconds_at", "shadow", "variant")  # fmt: skip
+    __slots__ = ("classified", "columns", "counters", "model", "rows_at", "schema", "seconds_at", "shadow", "variant")  # fmt: skip
 
     def __init__(self, route: Route, taken: Variant, model: Model, counters: Counters, merged: Signature) -> None:
         self.variant, self.model, self.shadow = taken, model, taken.shadow
@@ -78,7 +78,7 @@ class Deployed:
 class Endpoint:
     """A path where predictions are asked for."""
 
-    __slots__ = ("codec", "counters", "deployed", "parse", "pinned", "_codes", "_labels")  # fmt: skip
+    __slots__ = ("_codes", "_labels", "codec", "counters", "deployed", "parse", "pinned")  # fmt: skip
 
     def __init__(self, deployed: Deployed, codec: Codec, counters: Counters, pinned: Live | None = None) -> None:
         self.deployed, self.codec, self.pinned = deployed, codec, pinned
@@ -140,7 +140,9 @@ def _place(name: str | None, signature: Signature) -> tuple[bool, int] | None:
     return (False, signature.names.index(name)) if name in signature.names else None
 
 
-def build(routes: Routes, find: Find, load: Load, counters: Counters, kept: Mapping[str, Model]) -> tuple[Serving, dict[str, Model]]:
+def build(
+    routes: Routes, find: Find, load: Load, counters: Counters, kept: Mapping[str, Model]
+) -> tuple[Serving, dict[str, Model]]:
     """Load what the routes name; models that run already are kept.
 
     Raises BundleRefused with the reason, before anything that runs is touched.
@@ -172,7 +174,9 @@ def _deploy(route: Route, models: Mapping[str, Model], counters: Counters) -> De
     answering = [taken for taken in route.variants if not taken.shadow]
     if not answering:
         raise BundleRefused(f"route {route.model!r} has no variant that answers")
-    signature = _merged(route, models[answering[0].bundle].signature, [models[v.bundle].signature for v in route.variants])
+    signature = _merged(
+        route, models[answering[0].bundle].signature, [models[v.bundle].signature for v in route.variants]
+    )
     checks = Checks(signature)
     codecs = {name: variant("codec", name)(route.model, signature, checks) for name in names("codec")}
     lives = [Live(route, taken, models[taken.bundle], counters, signature) for taken in route.variants]

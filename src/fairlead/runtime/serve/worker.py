@@ -174,4 +174,3 @@ def _tools(settings: Mapping[str, Any]) -> tuple[Load, Find]:
 
     store: Find = BundleStore(Path(settings["home"]) / "bundles").path
     return load, store
-

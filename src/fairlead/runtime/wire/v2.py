@@ -217,5 +217,3 @@ def _value(value: Any, kind: str, said: str, row: int) -> Any:
     if not fine:
         raise BodyInvalid(f"row {row}, column {said}: found {kind_of(value)} in a tensor of {kind}")
     return value
-
-

@@ -1,0 +1,148 @@
+"""Frames as columns: one builder per bundle, so that a file holds typed features and not JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fairlead.contract import records as names
+from fairlead.contract.records import PASSED_IN
+from fairlead.runtime.capture.lazy import arrow
+from fairlead.runtime.wire import frames
+from fairlead.runtime.wire.checks import text_of
+from fairlead.runtime.wire.times import event_time
+
+_TYPES = {
+    names.SEGMENT: "string",
+    names.OFFSET: "int64",
+    names.ROW: "int32",
+    names.ITEM: "int32",
+    names.KIND: "string",
+    names.ARRIVED: "float64",
+    names.TIME: "float64",
+    names.LATENCY: "float64",
+    names.VALUE: "float64",
+}
+
+
+def type_of(name: str) -> Any:
+    """Arrow type of a column of our own."""
+    return getattr(arrow(), _TYPES.get(name, "string"))()
+
+
+class RecordColumns:
+    """Collects the predictions of one bundle, row by row, into columns."""
+
+    def __init__(self, schema: frames.Schema, segment: str) -> None:
+        self._schema, self._segment = schema, segment
+        signature = schema.signature
+        self._key = _where(signature.key, schema)
+        self._time = [_where(name, schema) for name in signature.time]
+        self._meta: dict[str, list[Any]] = {name: [] for name in names.RECORD_META}
+        self._cells: list[list[Any]] = [[] for _ in signature.columns]
+        self._passes: list[list[Any]] = [[] for _ in schema.passes]
+        self._labels: list[Any] = []
+        self._scores: list[list[float]] = [[] for _ in signature.outputs]
+        self.rows = 0
+
+    def add(self, frame: frames.Prediction, offset: int) -> None:
+        """Append all rows of a frame."""
+        count = len(frame.rows)
+        self.rows += count
+        meta = self._meta
+        meta[names.SEGMENT].extend([self._segment] * count)
+        meta[names.OFFSET].extend([offset] * count)
+        meta[names.ROW].extend(frame.positions if frame.positions is not None else range(count))
+        kind = "shadow" if isinstance(frame, frames.Shadow) else "prediction"
+        for name, value in (
+            (names.KIND, kind),
+            (names.ARRIVED, frame.time),
+            (names.LATENCY, frame.latency_s),
+            (names.REQUEST, frame.request),
+            (names.CALLER, frame.caller),
+            (names.MODEL, frame.model),
+            (names.BUNDLE, frame.bundle),
+            (names.VARIANT, frame.variant),
+            (names.PROTOCOL, frame.protocol),
+        ):
+            meta[name].extend([value] * count)
+        passes = frame.passes if frame.passes is not None else [()] * count
+        for row, passed in zip(frame.rows, passes, strict=True):
+            meta[names.KEY].append(_cell(self._key, row, passed, text=True))
+            time = event_time([_cell(where, row, passed) for where in self._time]) if self._time else None
+            meta[names.TIME].append(frame.time if time is None else time)
+            for column, value in zip(self._cells, row, strict=True):
+                column.append(value)
+            for at, column in enumerate(self._passes):
+                column.append(text_of(passed[at]) if at < len(passed) else None)
+        self._labels.extend(frame.labels if frame.labels is not None else [None] * count)
+        for scores in frame.scores:
+            for column, value in zip(self._scores, scores, strict=True):
+                column.append(value)
+
+    def table(self) -> Any:
+        """All rows added, as an Arrow table in the layout of `contract/records.py`."""
+        pa = arrow()
+        signature, redacted = self._schema.signature, set(self._schema.redacted)
+        columns = {name: pa.array(values, type_of(name)) for name, values in self._meta.items()}
+        for column, cells in zip(signature.columns, self._cells, strict=True):
+            numeric = column.numeric and column.name not in redacted
+            columns[names.FEATURE_IN + column.name] = pa.array(cells, pa.float64() if numeric else pa.string())
+        for name, cells in zip(self._schema.passes, self._passes, strict=True):
+            if name != signature.key:
+                columns[PASSED_IN + name] = pa.array(cells, pa.string())
+        if signature.task == "classification":
+            columns[names.LABEL_OUT] = pa.array(self._labels, pa.string())
+            for output, values in zip(signature.outputs, self._scores, strict=True):
+                columns[names.PROBABILITY_OUT + output] = pa.array(values, pa.float64())
+        else:
+            columns[names.VALUE_OUT] = pa.array(self._scores[0], pa.float64())
+        return pa.table(columns)
+
+
+class LabelColumns:
+    """Collects the labels of one model."""
+
+    def __init__(self, segment: str) -> None:
+        self._segment = segment
+        self._columns: dict[str, list[Any]] = {name: [] for name in names.LABEL_META}
+        self.rows = 0
+
+    def add(self, frame: frames.Label, offset: int) -> None:
+        """Append all items of a feedback."""
+        columns = self._columns
+        for item, given in enumerate(frame.items):
+            values = (
+                self._segment, offset, item, frame.time, given.time, given.request,
+                given.row, given.key, frame.model, given.label, given.value, given.comment, given.definition,
+            )  # fmt: skip
+            for name, value in zip(names.LABEL_META, values, strict=True):
+                columns[name].append(value)
+        self.rows += len(frame.items)
+
+    def table(self) -> Any:
+        """All labels added, as an Arrow table."""
+        pa = arrow()
+        return pa.table({name: pa.array(values, type_of(name)) for name, values in self._columns.items()})
+
+
+Where = tuple[bool, int] | None
+
+
+def _where(name: str | None, schema: frames.Schema) -> Where:
+    """Where a column is in a frame: (passed through?, position)."""
+    if name is None:
+        return None
+    if name in schema.passes:
+        return True, schema.passes.index(name)
+    known = schema.signature.names
+    return (False, known.index(name)) if name in known else None
+
+
+def _cell(where: Where, row: Any, passed: Any, text: bool = False) -> Any:
+    if where is None:
+        return None
+    from_passes, at = where
+    if from_passes and at >= len(passed):
+        return None
+    value = passed[at] if from_passes else row[at]
+    return text_of(value) if text else value
