@@ -38,6 +38,10 @@ _WHERE: dict[str, str] = {
     "resamples": "intervals",
     "constant_scores": "baselines",
     "last_value_scores": "baselines",
+    "Span": "spans",
+    "covered": "spans",
+    "spans_of": "spans",
+    "window_length": "spans",
 }
 
 __all__ = sorted(_WHERE)

@@ -18,8 +18,9 @@ from fairlead.contract.evidence import Lineage
 from fairlead.contract.profile import Reference
 from fairlead.contract.settings import Settings
 from fairlead.contract.signature import Signature
-from fairlead.lab.stats import bins_for, label_text, profile, score_bins
-from fairlead.lab.stats.measures import Floats
+from fairlead.lab.stats.bins import bins_for, score_bins
+from fairlead.lab.stats.measures import Floats, label_text
+from fairlead.lab.stats.profiling import profile
 from fairlead.lab.train.fitting import scores_of
 from fairlead.lab.train.folding import Fold
 from fairlead.lab.train.promise import BLOCK_ROWS, MOST_BLOCKS, reference_of
@@ -27,6 +28,8 @@ from fairlead.lab.train.provenance import config_hash, data_hash, lineage_of, ve
 from fairlead.lab.train.search import Bench, Entry, Found, Say, baselines, leaderboard
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from fairlead.lab.compile import Candidate
     from fairlead.lab.train.training import Chosen
 
@@ -36,21 +39,24 @@ OWN = {"preparation": "the estimator's own"}
 
 def entrypoint_of(text: str, root: Path | None) -> Callable[[Any, Settings], Any]:
     """The function that `file.py:function` names, from the project's folder. Raises ConfigInvalid."""
-    where = {"file": "fairlead.toml", "key": "train.entrypoint"}
+
+    def wrong(what: str, cure: str = "") -> ConfigInvalid:
+        return ConfigInvalid(what, file="fairlead.toml", key="train.entrypoint", cure=cure)
+
     file, _, name = text.partition(":")
     path = (root or Path()) / file
     if not name or not path.is_file():
-        raise ConfigInvalid(f"{text!r} names no function of a file.", cure="Write it as train.py:fit.", **where)
+        raise wrong(f"{text!r} names no function of a file.", "Write it as train.py:fit.")
     spec = importlib.util.spec_from_file_location(f"fairlead_project_{path.stem}", path)
     if spec is None or spec.loader is None:
-        raise ConfigInvalid(f"{file} is not Python.", **where)
+        raise wrong(f"{file} is not Python.")
     module = importlib.util.module_from_spec(spec)
     # By name, so that what the file defines can be found again by those who look up a class's module.
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     function = getattr(module, name, None)
     if not callable(function):
-        raise ConfigInvalid(f"{file} has no function {name!r}.", **where)
+        raise wrong(f"{file} has no function {name!r}.")
     return function  # type: ignore[no-any-return]
 
 
@@ -186,7 +192,8 @@ def _columns(frame: pd.DataFrame, signature: Signature, settings: Settings | Non
     from fairlead.lab.tables import columns_of
 
     zone = "UTC" if settings is None else settings.model.timezone
-    return columns_of(frame, signature, zone=zone, invalid="missing")
+    found: dict[str, Any] = columns_of(frame, signature, zone=zone, invalid="missing")
+    return found
 
 
 def _scores(estimator: Any, frame: pd.DataFrame, signature: Signature) -> Floats:

@@ -38,7 +38,7 @@ class Journal:
     def _read(self, data: bytes) -> None:
         for line in data.splitlines(keepends=True):
             try:
-                entry = json.loads(line) if line.endswith(b"\n") else None
+                entry = json.loads(line) if line.endswith(b"\n") else {}
                 self._found[entry["trial"]] = ([float(s) for s in entry["scores"]], float(entry["seconds"]))
             except (ValueError, TypeError, KeyError):
                 return

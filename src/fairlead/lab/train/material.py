@@ -10,8 +10,7 @@ import numpy as np
 from fairlead.contract.errors import InputInvalid
 from fairlead.contract.settings import Settings
 from fairlead.contract.signature import Signature
-from fairlead.lab.stats import class_codes
-from fairlead.lab.stats.measures import Floats, Ints
+from fairlead.lab.stats.measures import Floats, Ints, class_codes
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
+import msgspec
 import numpy as np
 
 from fairlead.contract.profile import Bins, HeldOut, Profile, Reference
-from fairlead.lab.stats import bins_for, loss_clip, losses, metrics, profile, score_bins
-from fairlead.lab.stats.measures import Floats
-from fairlead.lab.train.folding import DAY_S, FEWEST_ROWS, Fold, Span, spans_of
+from fairlead.lab.stats.bins import bins_for, score_bins
+from fairlead.lab.stats.loss import loss_clip, losses
+from fairlead.lab.stats.measures import Floats, metrics
+from fairlead.lab.stats.profiling import profile
+from fairlead.lab.stats.spans import Span, covered, spans_of
+from fairlead.lab.train.folding import FEWEST_ROWS, Fold
 from fairlead.lab.train.material import Material
 
+DAY_S = 86_400.0
 MOST_BLOCKS = 400
 BLOCK_ROWS = 500
 WINDOWS = 16
@@ -57,10 +63,10 @@ def reference_of(material: Material, window: str, answer: Answer, folded: Floats
 
     Score histograms and losses come from out-of-sample answers alone.
     """
-    every = spans_of(material, window)
+    every = spans_of(material.rows, material.times, window)
     promised = promised_spans(every) if material.times is not None else every
     answers = held_out_answers(material, promised, answer, folded)
-    judged = np.isfinite(answers).all(axis=1)
+    judged = np.asarray(np.isfinite(answers).all(axis=1))
     kept = [s for s in promised or every if judged[s.first : s.last].all()]
     clip = 1.0
     if material.signature.task == "regression":
@@ -91,9 +97,7 @@ def _held_out(material: Material, span: Span, answers: Floats, clip: float) -> H
 def _profile(
     material: Material, bins: tuple[Bins, ...], scored: tuple[Bins, ...], answers: Floats, judged: np.ndarray
 ) -> Profile:
-    import msgspec
-
-    start, end = _covered(material, 0, material.rows)
+    start, end = covered(material.times, 0, material.rows)
     whole = profile(material.columns, bins, start=start, end=end)
     chosen = {name: values[judged] for name, values in material.columns.items()}
     with_scores = profile(chosen, bins, scores=answers[judged], score_bins=scored, gram=False)
@@ -113,17 +117,11 @@ def _blocks(
     else:
         block = np.floor(material.times[rows] / DAY_S).astype(np.int64)
     cuts = [0, *(np.flatnonzero(np.diff(block)) + 1).tolist(), len(rows)]
-    pieces = list(zip(cuts[:-1], cuts[1:], strict=True))[-MOST_BLOCKS:]
+    pieces = list(pairwise(cuts))[-MOST_BLOCKS:]
     made = []
     for a, b in pieces:
         part = rows[a:b]
-        start, end = _covered(material, int(part[0]), int(part[-1]) + 1)
+        start, end = covered(material.times, int(part[0]), int(part[-1]) + 1)
         columns = {name: values[part] for name, values in material.columns.items()}
         made.append(profile(columns, bins, scores=answers[part], score_bins=scored, start=start, end=end, gram=False))
     return tuple(made)
-
-
-def _covered(material: Material, first: int, last: int) -> tuple[float, float]:
-    if material.times is None:
-        return 0.0, 0.0
-    return float(material.times[first]), float(np.nextafter(material.times[last - 1], np.inf))

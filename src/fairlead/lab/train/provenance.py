@@ -50,9 +50,10 @@ def commit_of(root: Path | None) -> tuple[str, bool]:
 
 
 def _git(root: Path, *words: str) -> str | None:
+    # Fixed words and no shell; git is the one that the user's own PATH finds.
     try:
-        done = subprocess.run(  # noqa: S603: fixed words, no shell
-            ["git", "-C", str(root), *words],  # noqa: S607: git as the user's PATH finds it
+        done = subprocess.run(  # noqa: S603
+            ["git", "-C", str(root), *words],  # noqa: S607
             capture_output=True, text=True, timeout=GIT_TIMEOUT_S, check=False,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError):

@@ -13,8 +13,8 @@ import numpy as np
 from fairlead.contract.errors import ConfigInvalid
 from fairlead.contract.plugins import names
 from fairlead.contract.signature import Signature
-from fairlead.lab.stats import constant_scores, last_value_scores, metrics
-from fairlead.lab.stats.measures import Floats
+from fairlead.lab.stats.baselines import constant_scores, last_value_scores
+from fairlead.lab.stats.measures import Floats, metrics
 from fairlead.lab.train.fitting import learner_of, scores_of, targets
 from fairlead.lab.train.folding import Fold
 from fairlead.lab.train.journal import Journal
@@ -38,6 +38,7 @@ CACHED_BYTES = 512 * 1024 * 1024
 class Entry:
     """One way of answering with its scores: shape (folds,), in `SELECTED_BY`, smaller is better.
 
+    seconds: spent on all `trials` of this learner, of which this is the best.
     answers: its out-of-sample scores, (rows, outputs), NaN where no fold judged; None when found in the journal.
     """
 
@@ -113,7 +114,7 @@ class Bench:
         """What `SELECTED_BY` says about the answers to one fold."""
         signature = self.material.signature
         truth = self.material.truth[self.folds[index].judge]
-        return metrics(signature.task, truth, answers, signature)[SELECTED_BY[signature.task]]
+        return float(metrics(signature.task, truth, answers, signature)[SELECTED_BY[signature.task]])
 
     def whole(self, parts: Sequence[Floats]) -> Floats:
         """Answers of all folds as one table, (rows, outputs), NaN where no fold judged."""
@@ -145,6 +146,9 @@ def search(
     next depends on scores alone. `seconds` counts time spent on trials, those of an interrupted search included;
     the first trial always runs. Source of TPE: Bergstra et al., Algorithms for hyper-parameter optimization (2011).
     """
+    for learner in learners:
+        # What it takes to import a learner's library is nobody's trial.
+        learner.build(bench.material.signature.task, learner.default(bench.material.rows), seed)
     tuners = [_Tuner(learner, bench.material.rows, seed) for learner in learners]
     best: dict[str, Entry] = {}
     spent, done = 0.0, 0
@@ -155,11 +159,13 @@ def search(
         parameters, tell = tuner.ask()
         entry = _trial(bench, tuner.learner, parameters, seed, journal, _step(say, number, trials))
         tell(entry.score)
-        spent, done = spent + entry.seconds, done + 1
+        cost = entry.seconds
+        spent, done = spent + cost, done + 1
         previous = best.get(entry.name)
+        time_before = 0.0 if previous is None else previous.seconds
         if previous is None or entry.score < previous.score:
-            best[entry.name] = entry
-        best[entry.name].trials = tuner.asked
+            best[entry.name] = previous = entry
+        previous.trials, previous.seconds = tuner.asked, time_before + cost
     return Found(
         entries=sorted(best.values(), key=lambda e: (e.score, e.complexity)),
         baselines=baselines(bench),
@@ -175,9 +181,7 @@ def _step(say: Say, number: int, trials: int) -> Say:
     return tell
 
 
-def _trial(
-    bench: Bench, learner: Any, parameters: dict[str, Any], seed: int, journal: Journal, say: Say
-) -> Entry:
+def _trial(bench: Bench, learner: Any, parameters: dict[str, Any], seed: int, journal: Journal, say: Say) -> Entry:
     known = journal.find(learner.name, parameters)
     if known is not None:
         return Entry(learner.name, parameters, known[0], known[1], complexity=learner.complexity)

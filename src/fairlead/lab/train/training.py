@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fairlead.contract.settings import Settings
-from fairlead.lab.stats import metrics
-from fairlead.lab.stats.measures import Floats
+from fairlead.lab.stats.measures import Floats, metrics
 from fairlead.lab.train.fitting import fit, learner_of, scores_of
 from fairlead.lab.train.folding import Fold, folds_of
 from fairlead.lab.train.journal import Journal
