@@ -148,7 +148,7 @@ def sniff_separator(head: str, decimal: str = ".") -> str:
     >>> sniff_separator("a;b\\n1,5;2\\n")
     ';'
     """
-    best, best_score = ",", (0.0, 1)
+    best, best_score = (";" if decimal == "," else ","), (0.0, 1)
     for candidate in SEPARATORS:
         if candidate == decimal:
             continue

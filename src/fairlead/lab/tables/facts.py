@@ -37,7 +37,7 @@ class Facts:
         self.name = name
         self.source = ""  # Arrow's family of kinds: text, number, integer, boolean, time, other
         self.rows = self.missing = 0
-        self.numbers = self.whole = self.times = self.flags = self.padded = self.controls = 0
+        self.numbers = self.words = self.whole = self.times = self.flags = self.padded = self.controls = 0
         self.first_control = self.first_not_number = self.first_not_time = 0
         self.longest = self.spaced = 0
         self.low = self.high = np.nan
@@ -105,12 +105,13 @@ class Facts:
         self.flags += int(counts[to_mask(pc.is_in(lower, value_set=pa.array(["true", "false"])))].sum())
         floats, strange = parse_numbers(values)
         good = ~np.isnan(floats)
+        self.words += int(counts[~good & ~strange].sum())
         self.numbers += int(counts[good].sum())
         self._range(floats)
         written_whole = ~to_mask(pc.match_substring_regex(bare, r"[.eE]"))
         self.whole += int(counts[good & written_whole & (floats == np.floor(floats))].sum())
         self.padded += int(counts[to_mask(pc.match_substring_regex(bare, r"^[+-]?0[0-9]+$"))].sum())
-        if strange.any() and good.any():
+        if strange.any() and self.numbers:
             self.first_not_number = self.first_not_number or start + 1 + _row_of(array, values, strange)
         if not good.all():
             moments, odd = parse_times(values, "UTC")

@@ -185,7 +185,7 @@ class _Inference:
             categories = categories if found.kind == "category" or self.task == "classification" else ()
         numeric = found.kind in {"number", "integer"} or found.coded == "integer"
         # Of text columns some words mean "missing" once the column is known to hold numbers.
-        missing = facts.rows - facts.numbers - found.strays if numeric else facts.missing
+        missing = facts.missing + (facts.words if numeric or found.kind == "time" else 0)
         return ColumnFacts(
             name=name,
             kind=found.kind,

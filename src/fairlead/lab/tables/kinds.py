@@ -67,17 +67,19 @@ def kind_of(facts: Facts) -> Found:
         return Found("boolean", "boolean", "true and false")
     if facts.source == "time":
         return Found("time", "text", "dates or times")
-    numeric = facts.numbers >= _ALMOST_ALL * facts.present and facts.numbers > 0
+    # Words such as NA stand for nothing if the column turns out to hold numbers or times.
+    telling = facts.present - facts.words
+    numeric = facts.numbers >= _ALMOST_ALL * telling and facts.numbers > 0
     if numeric and not facts.padded:
         return _number(facts)
-    if facts.times >= _ALMOST_ALL * facts.present and facts.times > 0:
-        strays = facts.present - facts.times
+    if facts.times >= _ALMOST_ALL * telling and facts.times > 0:
+        strays = telling - facts.times
         return Found("time", "text", "dates or times" + _but(strays), strays, facts.first_not_time if strays else 0)
     return _text(facts)
 
 
 def _number(facts: Facts) -> Found:
-    strays = facts.present - facts.numbers
+    strays = facts.present - facts.words - facts.numbers
     first = facts.first_not_number if strays else 0
     whole = facts.whole == facts.numbers and (facts.source != "number" or facts.missing > 0)
     if not whole:

@@ -77,7 +77,7 @@ def _hours(array: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
         micro = array.cast(pa.time64("us")).cast(pa.int64())
         return to_numpy(micro.cast(pa.float64())) / 3.6e9, np.zeros(len(array), dtype=bool)
     if is_text(array.type):
-        clock = pc.extract_regex(array, r"^\s*(?P<h>[0-9]{1,2}):(?P<m>[0-9]{2})(:(?P<s>[0-9]{2}))?\s*$")
+        clock = pc.extract_regex(array, r"^\s*(?P<h>[0-9]{1,2}):(?P<m>[0-9]{2})(?::(?P<s>[0-9]{2}))?\s*$")
         if clock.null_count < len(clock):
             parts = [parse_numbers(clock.field(k))[0] for k in ("h", "m", "s")]
             hours = parts[0] + parts[1] / 60 + np.nan_to_num(parts[2]) / 3600
