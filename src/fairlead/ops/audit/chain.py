@@ -77,7 +77,7 @@ def walk(rows: Iterable[EventRow], anchor: tuple[int, str] | None = None) -> Aud
             return AuditReport(False, sequence, sequence + 1, f"event {sequence + 1}: {wrong}")
         sequence, previous = row.sequence, row.hash
     if anchor and sequence < anchor[0]:
-        why = f"the log ends at event {sequence}, but its signed head vouches for {anchor[0]}: its end was cut off"
+        why = f"event {sequence + 1}: missing; the signed head vouches for {anchor[0]}, so the end was cut off"
         return AuditReport(False, sequence, sequence + 1, why)
     return AuditReport(True, sequence, None, "every line follows from the one before", anchored=anchor is not None)
 

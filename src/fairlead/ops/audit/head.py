@@ -69,6 +69,9 @@ class HeadFile:
         try:
             signed = msgspec.json.decode(raw, type=_Signed)
             signature, public = bytes.fromhex(signed.signature), bytes.fromhex(signed.public)
+            # One spelling alone, so that not a byte of the file can be other than we wrote it.
+            if raw != msgspec.json.encode(signed) or signed.signature != signature.hex():
+                raise ValueError
         except ValueError as error:
             raise AuditBroken("the head of the audit log cannot be read: it was changed") from error
         if signed.public not in self._trusted:
