@@ -80,16 +80,19 @@ class Emitter(Protocol):
     """Port `emitter`: turns one family of fitted estimators into a tail.
 
     `accepts` is the allow-list: types and parameters that are known to be reproduced.
+    file: the tail's name in a bundle, `model/tail.onnx` or `model/tail.json` (`runtime.bundle.tail.LinearForm`).
+    An emitter may have `prepare(estimator, lanes) -> lanes` for what its estimator does to its features first.
     """
 
     form: str
     tolerance: float
+    file: str
 
     def accepts(self, estimator: Any) -> str | None:
         """None if this estimator can be emitted exactly, else the reason why not."""
 
     def emit(self, estimator: Any, features: int) -> bytes:
-        """ONNX bytes: one double input `x` (rows, features), one double output `value` (rows, outputs)."""
+        """Bytes of `file`. ONNX: one double input `x` (rows, features), one double output `value` (rows, outputs)."""
 
 
 class Fetch(Protocol):

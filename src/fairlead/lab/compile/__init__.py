@@ -1,4 +1,4 @@
-"""From fitted models to bundles: an allow-listed front, an exact tail, a certificate of both, and the files around them."""
+"""From fitted models to bundles: an allow-listed front, an exact tail, a certificate of both, the files around them."""
 
 from __future__ import annotations
 

@@ -36,20 +36,32 @@ def certify(
     """
     tail = compiled.running()
     differences: list[np.ndarray] = []
-    flipped, kinds = 0, {}
-    for kind, rows in probes(signature, columns, compiled.front, thresholds_of(compiled)):
+    kinds: dict[str, int] = {}
+    flipped = 0
+
+    def compare(kind: str, blocks: list[Columns]) -> None:
+        nonlocal flipped
+        rows = _together(blocks)
         expected = trained_scores(pipeline, rows, signature, sample)
         found = _compiled_scores(compiled, tail, rows)
-        if isinstance(expected, str) or found is None:
-            _both_refuse(kind, rows, expected, found, signature)
-            continue
-        differences.append((np.abs(found - expected) / np.maximum(1.0, np.abs(expected))).ravel())
-        if signature.task == "classification":
-            flipped += int((decided(found, signature) != decided(expected, signature)).sum())
-        kinds[kind] = kinds.get(kind, 0) + len(expected)
+        if isinstance(expected, np.ndarray) and found is not None:
+            differences.append(_differences(found, expected))
+            kinds[kind] = kinds.get(kind, 0) + len(expected)
+            if signature.task == "classification":
+                flipped += int((decided(found, signature) != decided(expected, signature)).sum())
+        elif len(blocks) > 1:
+            # One block that is refused would hide all others.
+            for block in blocks:
+                compare(kind, [block])
+        else:
+            _both_refuse(kind, rows, expected, found)
+
+    by_kind: dict[str, list[Columns]] = {}
+    for kind, rows in probes(signature, columns, compiled.front, thresholds_of(compiled)):
+        by_kind.setdefault(kind, []).append(rows)
+    for kind, blocks in by_kind.items():
+        compare(kind, blocks)
     every = np.concatenate(differences)
-    # A NaN that only one of the two gives is the largest difference there is.
-    every = np.where(np.isnan(every), np.inf, every)
     return ParityCertificate(
         form=compiled.form,
         rows=sum(kinds.values()),
@@ -89,9 +101,19 @@ def _compiled_scores(compiled: Compiled, tail: Any, rows: Columns) -> np.ndarray
         return None
 
 
-def _both_refuse(
-    kind: str, rows: Columns, expected: np.ndarray | str, found: np.ndarray | None, signature: Signature
-) -> None:
+def _together(blocks: list[Columns]) -> Columns:
+    return blocks[0] if len(blocks) == 1 else {n: np.concatenate([block[n] for block in blocks]) for n in blocks[0]}
+
+
+def _differences(found: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """As a share of the larger of 1 and the trained score; infinite where only one of the two is NaN or infinite."""
+    same = (found == expected) | (np.isnan(found) & np.isnan(expected))
+    with np.errstate(all="ignore"):
+        apart = np.abs(found - expected) / np.maximum(1.0, np.abs(expected))
+    return np.where(same, 0.0, np.where(np.isnan(apart), np.inf, apart)).ravel()
+
+
+def _both_refuse(kind: str, rows: Columns, expected: np.ndarray | str, found: np.ndarray | None) -> None:
     """Raises NotCompilable where one of the two answers rows that the other refuses, and that matters."""
     if found is None:
         if not isinstance(expected, str):

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from fairlead.contract.errors import NotCompilable
-from fairlead.lab.compile.lanes import AnyLane, Key, Lookup, NumberLane, TableLane, TextLane
+from fairlead.lab.compile.lanes import AnyLane, Key, Lookup, NumberLane, TableLane, TextLane, next_identity
 
 NEVER = "\x00 never seen"
 _AT_ONCE = 512
@@ -59,7 +60,7 @@ def _lanes(
     where: str,
 ) -> list[AnyLane]:
     if isinstance(lane, TableLane):
-        raise NotCompilable(f"{where}: column {lane.column.name!r} is encoded already; one encoder a column.")
+        return _composed(lane, dict(zip(map(float, values), known, strict=True)), never, nothing, where)
     source = lane
     keys = [_key(value, lane, where) for value in values]
     answers = dict(zip(keys, known, strict=True))
@@ -72,6 +73,31 @@ def _lanes(
     return [
         TableLane(lookup, {key: float(row[o]) for key, row in answers.items()}, float(unseen[o]), float(absent[o]))
         for o in range(known.shape[1])
+    ]
+
+
+def _composed(
+    lane: TableLane,
+    answers: dict[float, np.ndarray],
+    never: np.ndarray | None,
+    nothing: np.ndarray | None,
+    where: str,
+) -> list[AnyLane]:
+    """An encoder on the output of another: a table of a table is a table."""
+
+    def through(number: float) -> np.ndarray:
+        found = nothing if number != number else answers.get(number, never)
+        if found is None:
+            raise NotCompilable(f"{where}: it refuses a value that the step before gives {lane.column.name!r}.")
+        return found
+
+    values = {key: through(number) for key, number in lane.values.items()}
+    unseen, missing = through(lane.unseen), through(lane.missing)
+    # Look-ups are told apart by identity: this one has outputs of its own.
+    lookup = replace(lane.lookup, identity=next_identity())
+    return [
+        TableLane(lookup, {key: float(row[o]) for key, row in values.items()}, float(unseen[o]), float(missing[o]))
+        for o in range(len(unseen))
     ]
 
 

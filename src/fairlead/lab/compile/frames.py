@@ -24,7 +24,8 @@ def frame_like(columns: Mapping[str, Any], signature: Signature, sample: pd.Data
     if sample is None:
         from fairlead.lab.tables import frame_of
 
-        return frame_of(columns, signature)
+        natural: pd.DataFrame = frame_of(columns, signature)
+        return natural
     series = {c.name: _series(np.asarray(columns[c.name]), c, sample[c.name].dtype) for c in signature.columns}
     return pd.DataFrame(series)
 
@@ -40,9 +41,9 @@ def _numbers(values: np.ndarray, column: Column, dtype: Any) -> pd.Series:
     absent = np.isnan(whole)
     kind = getattr(dtype, "kind", "O")
     if kind == "M":
-        micros = pd.array(np.where(absent, 0, whole * 1e6).round().astype(np.int64), dtype="Int64")
-        stamps = pd.Series(pd.to_datetime(micros.astype("int64"), unit="us", utc=True))
-        stamps[absent] = pd.NaT
+        micros = np.where(absent, 0.0, whole * 1e6).round().astype("datetime64[us]")
+        micros[absent] = np.datetime64("NaT")
+        stamps = pd.Series(micros).dt.tz_localize("UTC")
         zone = getattr(dtype, "tz", None)
         return stamps.dt.tz_convert(zone) if zone is not None else stamps.dt.tz_localize(None)
     if not isinstance(dtype, np.dtype):

@@ -17,6 +17,8 @@ from fairlead.runtime.bundle.ops import AnyOp, one_after_another
 
 Key = str | float
 
+next_identity = itertools.count().__next__
+
 
 @dataclass(frozen=True)
 class NumberLane:
@@ -46,7 +48,7 @@ class Lookup:
     keys: tuple[Key, ...]
     closed: bool
     required: bool
-    identity: int = field(default_factory=itertools.count().__next__)
+    identity: int = field(default_factory=next_identity)
 
 
 @dataclass(frozen=True)
@@ -81,10 +83,7 @@ def first_lanes(signature: Signature) -> dict[str, AnyLane]:
 def front_of(lanes: Iterable[AnyLane], signature: Signature) -> Front:
     """The front that computes these lanes. Raises NotCompilable if text is left over."""
     found: list[Lane] = []
-    grouped = itertools.groupby(
-        lanes, key=lambda lane: lane.lookup.identity if isinstance(lane, TableLane) else id(lane)
-    )
-    for _, group in grouped:
+    for _, group in itertools.groupby(lanes, key=_shared):
         first, *rest = group
         if isinstance(first, TableLane):
             found.append(_table([first, *rest]))  # type: ignore[list-item]
@@ -94,6 +93,11 @@ def front_of(lanes: Iterable[AnyLane], signature: Signature) -> Front:
             raise NotCompilable(f"column {first.column.name!r} reaches the estimator as text: encode it first.")
     numeric = tuple(c.numeric for c in signature.columns)
     return Front(signature.names, numeric, tuple(found))
+
+
+def _shared(lane: AnyLane) -> tuple[str, int]:
+    """Neighbours with the same answer are outputs of one look-up."""
+    return ("table", lane.lookup.identity) if isinstance(lane, TableLane) else ("lane", id(lane))
 
 
 def _table(lanes: list[TableLane]) -> Table:

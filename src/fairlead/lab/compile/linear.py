@@ -39,8 +39,14 @@ class Linear:
             return "SGDClassifier gives the probabilities of a linear model only with loss='log_loss' and two classes"
         if name == "Perceptron":
             return "Perceptron gives no probabilities"
+        if (
+            name in CLASSIFIERS
+            and getattr(estimator, "multi_class", None) == "multinomial"
+            and len(estimator.classes_) == 2
+        ):
+            return "multi_class='multinomial' with two classes is not a sigmoid"
         multiple = name in CLASSIFIERS and len(estimator.classes_) > 2
-        if multiple and (getattr(estimator, "multi_class", None) == "ovr" or estimator.solver == "liblinear"):
+        if multiple and (way == "ovr" or estimator.solver == "liblinear"):
             return "one-versus-rest probabilities of more than two classes are not compiled"
         if name in REGRESSORS and np.ndim(estimator.coef_) > 1 and len(estimator.coef_) > 1:
             return "it predicts more than one target"
@@ -71,7 +77,8 @@ def _constant(estimator: Any) -> np.ndarray:
     """What a dummy answers to every row: probabilities, or one number."""
     if type(estimator).__name__ == "DummyRegressor":
         return np.ravel(estimator.constant_).astype(np.float64)
-    return np.asarray(estimator.predict_proba(np.zeros((1, 1))), dtype=np.float64)[0]
+    probabilities: np.ndarray = np.asarray(estimator.predict_proba(np.zeros((1, 1))), dtype=np.float64)[0]
+    return probabilities
 
 
 def _form(weights: np.ndarray, intercept: np.ndarray, link: Any) -> bytes:

@@ -119,7 +119,7 @@ class _Parts:
 
 
 def model_bytes(nodes: Sequence[Any], constants: Sequence[Any], features: int, outputs: int) -> bytes:
-    """A checked ONNX model from `x`, double (rows, features), to `value`, double (rows, outputs); same input, same bytes."""
+    """A checked ONNX model from `x`, double (rows, features), to `value`, double (rows, outputs); deterministic."""
     from onnx import TensorProto, checker, helper
 
     graph = helper.make_graph(

@@ -100,7 +100,7 @@ def _column_transformer(step: Any, lanes: list[AnyLane], names: list[str] | None
     own = names if stated is None else [str(name) for name in stated]
     if names is not None and own is not None and stated is not None:
         # A ColumnTransformer finds its columns by name, whatever their order in the frame.
-        place = {name: lane for name, lane in zip(names, lanes, strict=True)}
+        place = dict(zip(names, lanes, strict=True))
         if all(name in place for name in own):
             lanes = [place[name] for name in own]
     found: list[AnyLane] = []

@@ -62,7 +62,7 @@ def parts_of(seconds: Floats, part: str) -> Floats:
     whole = np.floor(np.clip(np.where(known, seconds, 0.0), EARLIEST, LATEST)).astype(np.int64)
     days, rest = np.divmod(whole, 86400)
     if part == "hour":
-        found = rest // 3600
+        found: npt.NDArray[np.int64] = rest // 3600
     elif part == "minute":
         found = rest // 60 % 60
     elif part == "weekday":
@@ -78,10 +78,10 @@ def _calendar_parts(days: npt.NDArray[np.int64], part: str) -> npt.NDArray[np.in
     dates = days.astype("datetime64[D]")
     years = dates.astype("datetime64[Y]")
     if part == "year":
-        return years.astype(np.int64) + 1970
+        return np.asarray(years.astype(np.int64) + 1970)
     if part == "day_of_year":
         return (dates - years.astype("datetime64[D]")).astype(np.int64) + 1
     months = dates.astype("datetime64[M]")
     if part == "month":
-        return months.astype(np.int64) % 12 + 1
+        return np.asarray(months.astype(np.int64) % 12 + 1)
     return (dates - months.astype("datetime64[D]")).astype(np.int64) + 1

@@ -20,7 +20,10 @@ _UTC = datetime.UTC
 
 
 def rows_from(dicts: Iterable[Mapping[str, Any]], signature: Signature) -> list[list[Cell]]:
-    """Rows in signature order. Raises ColumnMissing, ColumnUnknown, CellInvalid, BodyInvalid; pass-through is ignored."""
+    """Rows in signature order; pass-through columns are ignored.
+
+    Raises ColumnMissing, ColumnUnknown, CellInvalid, BodyInvalid.
+    """
     expected = signature.names
     known = {*expected, *signature.passthrough}
     rows: list[list[Cell]] = []

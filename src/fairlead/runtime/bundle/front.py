@@ -113,11 +113,15 @@ class Front(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
         return row_encoder(self)
 
-    def encode(self, columns: Columns) -> Floats:
-        """Features of many rows in the columns form, shape (n, width), C-contiguous."""
-        from fairlead.runtime.bundle.by_column import encode
+    def column_encoder(self) -> Callable[[Columns], Floats]:
+        """A function from rows in the columns form to features, shape (n, width), C-contiguous; for many rows."""
+        from fairlead.runtime.bundle.by_column import column_encoder
 
-        return encode(self, columns)
+        return column_encoder(self)
+
+    def encode(self, columns: Columns) -> Floats:
+        """`column_encoder` for one use. Raises ColumnMissing, ShapeMismatch, CellInvalid."""
+        return self.column_encoder()(columns)
 
     def agrees(self, signature: Signature) -> bool:
         """Whether this front takes the columns of `signature`."""

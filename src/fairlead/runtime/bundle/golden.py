@@ -29,7 +29,10 @@ class Golden(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def replay(model: Model, data: bytes) -> None:
-    """Score every golden row by both forms of the front. Raises BundleRefused naming the first that came out otherwise."""
+    """Score every golden row by both forms of the front.
+
+    Raises BundleRefused naming the first that comes out otherwise.
+    """
     lines = data.splitlines()
     if not 0 < len(lines) <= LINES:
         raise BundleRefused(f"golden.jsonl has {len(lines)} rows; there must be 1 to {LINES}")

@@ -13,16 +13,11 @@ from collections.abc import Iterator
 from fairlead.contract.errors import BundleRefused
 
 ALLOWED: frozenset[tuple[str, str]] = frozenset(
-    {
-        ("ai.onnx.ml", "TreeEnsemble"),
-        *(
-            ("", op)
-            for op in ("Add", "Sub", "Mul", "Div", "Exp", "Cast", "Concat", "Sigmoid", "Softmax", "MatMul", "Gemm", "Identity")
-        ),
-    }
-)  # fmt: skip
-NODES = 64
-DEPTH_OF_ATTRIBUTES = 16
+    {("ai.onnx.ml", "TreeEnsemble")}
+    | {("", op) for op in ("Add", "Sub", "Mul", "Div", "Exp", "Cast", "Concat", "Sigmoid", "Softmax", "Identity")}
+    | {("", op) for op in ("MatMul", "Gemm")}
+)
+NODES, ATTRIBUTES = 64, 32
 """Most nodes of a graph, and most attributes of a node."""
 
 _Span = memoryview
@@ -65,7 +60,7 @@ def _check_node(node: _Span) -> None:
         elif field == 5:
             attributes += 1
             _check_attribute(_span(payload))
-    if attributes > DEPTH_OF_ATTRIBUTES + 16:
+    if attributes > ATTRIBUTES:
         raise _refused("a node with too many attributes")
     if (domain, operator) not in ALLOWED:
         raise _refused(f"operator {operator[:40]!r} of domain {domain[:40]!r} is not allowed")

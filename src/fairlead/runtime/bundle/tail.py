@@ -7,6 +7,7 @@ numpy (a dot product costs less than onnxruntime's call).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -58,12 +59,11 @@ class LinearTail:
         if not (np.isfinite(self._weights).all() and np.isfinite(self._intercept).all()):
             raise BundleRefused("tail.json: a weight is not finite")
         self.outputs = outputs + (form.link == "sigmoid")
-        self._link = {"identity": _identity, "exp": np.exp, "sigmoid": _sigmoid, "softmax": _softmax}[form.link]
+        self._link = _LINKS[form.link]
 
     def scores(self, features: Floats) -> Floats:
         """See Tail."""
-        found: Floats = self._link(features @ self._weights + self._intercept)
-        return found
+        return self._link(features @ self._weights + self._intercept)
 
 
 def _identity(raw: Floats) -> Floats:
@@ -80,15 +80,27 @@ def _sigmoid(raw: Floats) -> Floats:
             e = math.exp(x)
             p = e / (1.0 + e)
         return np.array(((1.0 - p, p),))
-    e = np.exp(-np.abs(raw))
-    p = np.where(raw >= 0.0, 1.0, e) / (1.0 + e)
-    return np.concatenate((1.0 - p, p), axis=1)
+    tilt = np.exp(-np.abs(raw))
+    second = np.where(raw >= 0.0, 1.0, tilt) / (1.0 + tilt)
+    return np.concatenate((1.0 - second, second), axis=1)
 
 
 def _softmax(raw: Floats) -> Floats:
     e = np.exp(raw - raw.max(axis=1, keepdims=True))
     found: Floats = e / e.sum(axis=1, keepdims=True)
     return found
+
+
+def _exp(raw: Floats) -> Floats:
+    return np.exp(raw)
+
+
+_LINKS: dict[str, Callable[[Floats], Floats]] = {
+    "identity": _identity,
+    "exp": _exp,
+    "sigmoid": _sigmoid,
+    "softmax": _softmax,
+}
 
 
 class OnnxTail:

@@ -1,0 +1,89 @@
+"""What both forms of a front are built from: lanes sorted by the loop that runs them, with their place in a row."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from fairlead.contract.errors import CellInvalid
+from fairlead.runtime.bundle.front import Front, Number, Table, value
+from fairlead.runtime.bundle.ops import AnyOp, Divide, Impute, Subtract
+
+
+class Scaled(NamedTuple):
+    """(x or fill if missing, minus shift) / scale: what most numeric columns go through."""
+
+    source: int
+    fill: float
+    shift: float
+    scale: float
+    output: int
+
+
+class General(NamedTuple):
+    """A numeric column with any other operations."""
+
+    source: int
+    ops: tuple[AnyOp, ...]
+    output: int
+
+
+class Placed(NamedTuple):
+    """A table and where its outputs begin."""
+
+    source: int
+    table: Table
+    output: int
+
+
+class Plan(NamedTuple):
+    """A front, sorted. template: a row in which every table meets a value never seen."""
+
+    scaled: list[Scaled]
+    general: list[General]
+    tables: list[Placed]
+    template: list[float]
+
+
+def plan(front: Front) -> Plan:
+    """The lanes of `front` by kind."""
+    where = {name: at for at, name in enumerate(front.columns)}
+    found = Plan([], [], [], [])
+    for lane in front.lanes:
+        source, output = where[lane.column], len(found.template)
+        if isinstance(lane, Table):
+            found.tables.append(Placed(source, lane, output))
+            found.template.extend(value(number) for number in lane.unseen)
+            continue
+        scaling = _scaling(lane)
+        if scaling is None:
+            found.general.append(General(source, lane.ops, output))
+        else:
+            found.scaled.append(Scaled(source, *scaling, output))
+        found.template.append(0.0)
+    return found
+
+
+def _scaling(lane: Number) -> tuple[float, float, float] | None:
+    """(fill, shift, scale) if the lane does no more than that, in this order. x - 0 and x / 1 change no float."""
+    fill, shift, scale = math.nan, 0.0, 1.0
+    rest: Sequence[AnyOp] = lane.ops
+    if rest and isinstance(rest[0], Impute):
+        fill, rest = rest[0].value, rest[1:]
+    if rest and isinstance(rest[0], Subtract):
+        shift, rest = rest[0].by, rest[1:]
+    if rest and isinstance(rest[0], Divide):
+        scale, rest = rest[0].by, rest[1:]
+    return None if rest else (fill, shift, scale)
+
+
+def never_seen(row: int, table: Table) -> CellInvalid:
+    """The error for a category that the trained model raised on."""
+    allowed = f"one of the {len(table.keys)} values it was trained on"
+    return CellInvalid(row, table.column, "a value never seen in training", allowed)
+
+
+def no_value(row: int, table: Table) -> CellInvalid:
+    """The error for a missing cell that the trained model raised on."""
+    return CellInvalid(row, table.column, "no value", "a value: the model was trained without missing ones")
