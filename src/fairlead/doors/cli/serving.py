@@ -147,7 +147,7 @@ def tell_status(answer: Answer) -> None:
             weight = "shadow" if variant.get("shadow") else f"{variant.get('weight', 1.0):.0%}"
             out.print(f"  {variant['name']} version {variant.get('version', 0)} ({variant['bundle'][:12]}) {weight}")
         workers = answer["workers"]
-        out.print(f"  {len(workers)} worker{'s' if len(workers) != 1 else ''} running" + (f" at {workers[0]['url']}" if workers else ""))
+        out.print(f"  {len(workers)} worker{'s' if len(workers) != 1 else ''} running" + (f" at http://{workers[0]['host']}:{workers[0]['port']}" if workers else ""))
         out.print(f"  waits for {model['waits_for']}")
         rows = [
             (w["index"], moment(w["start"]), w["state"], w.get("rows", 0), w.get("labelled", 0), brief(w.get("metrics", {})))

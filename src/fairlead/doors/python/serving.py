@@ -61,8 +61,8 @@ def address(ws: Workspace) -> str:
     from fairlead.runtime.serve import live_workers
 
     for worker in live_workers(ws.home.root):
-        if worker.url:
-            return worker.url
+        if worker.port:
+            return f"http://{worker.host}:{worker.port}"
     return f"http://{ws.settings.serve.host}:{ws.settings.serve.port}"
 
 

@@ -1,0 +1,180 @@
+"""Verbs that run until stopped: the server, the collector, the watcher, and `up`, which supervises all three."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from fairlead.contract.errors import FairleadError, MissingExtra
+from fairlead.doors.cli.output import Steps, chosen
+
+
+def log(text: str) -> None:
+    """One line on stderr, with the time: what a long-running process has to say."""
+    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {text}\n")
+    sys.stderr.flush()
+
+
+def stop_on_signal() -> threading.Event:
+    """An event that SIGTERM and Ctrl-C set, so that a pass in progress ends whole."""
+    stop = threading.Event()
+
+    def ask(_signal: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, ask)
+    signal.signal(signal.SIGINT, ask)
+    return stop
+
+
+def run_server(bundle: Path | None, host: str | None, port: int | None, workers: int | None) -> None:
+    """The data plane in the foreground."""
+    from fairlead.runtime.serve import ServeOptions, serve
+
+    if bundle is not None:
+        options = ServeOptions(
+            bundle=bundle, host=host or "127.0.0.1", port=8080 if port is None else port, workers=workers or 1
+        )
+    else:
+        from fairlead.ops.project import Project
+
+        project = Project.find(chosen.folder)
+        project.home.ensure()
+        asked = project.settings.serve
+        options = ServeOptions(
+            home=project.home.root,
+            host=host or asked.host,
+            port=asked.port if port is None else port,
+            workers=workers or asked.workers,
+        )
+
+    def ready(url: str) -> None:
+        sys.stdout.write(f"ready: {url}\n")
+        sys.stdout.flush()
+
+    serve(options, ready=ready, warn=lambda text: log(f"warning: {text}"))
+
+
+def repeat(what: Callable[[], str], every_s: float) -> None:
+    """Do something again and again until stopped; a failure is told and tried again, later each time."""
+    from fairlead.ops.flow.supervise import die_with_parent
+
+    die_with_parent()
+    stop = stop_on_signal()
+    failures = 0
+    while not stop.is_set():
+        try:
+            said = what()
+            failures = 0
+        except FairleadError as failure:
+            failures += 1
+            said = f"failed: {failure}"
+        if said:
+            log(said)
+        stop.wait(min(every_s * 2**failures, 60.0))
+
+
+def follow_collect(every_s: float) -> None:
+    """The collector: spool to Parquet, and old files away, once an hour."""
+    from fairlead.ops.project import Project
+    from fairlead.runtime.capture import collect, expire
+
+    project = Project.find(chosen.folder)
+    swept = 0.0
+
+    def once() -> str:
+        nonlocal swept
+        if time.monotonic() - swept > 3600 or swept == 0.0:
+            swept = time.monotonic()
+            expire(project.home.root, project.settings.capture.keep_days, time.time())
+        done = collect(project.home.root, now=time.time())
+        if done.records or done.labels:
+            return f"collected {done.records:,} records and {done.labels:,} labels"
+        return ""
+
+    repeat(once, every_s)
+
+
+def follow_watch(every_s: float) -> None:
+    """The watcher: every pass, then alerts on their way, then versions into the registry's projection."""
+    from fairlead.ops.flow import RULE, Loop, Workspace
+    from fairlead.ops.flow.making import project_versions
+
+    ws = Workspace.find(chosen.folder, actor=RULE)
+    loop = Loop(ws)
+    projected: set[str] = set()
+
+    def once() -> str:
+        done = loop.once()
+        ws.outbox.deliver(ws.clock())
+        missing = {v.bundle for v in ws.state.versions(ws.model)} - projected
+        if missing and not done.windows:
+            try:
+                project_versions(ws)
+            except MissingExtra:
+                pass
+            projected.update(missing)
+        lines = [f"window {w.index}: {w.rows:,} rows, {w.labelled:,} labels, {w.state}" for w in done.windows]
+        lines += [f"found: {f.message}" for f in done.findings]
+        lines += [f"decided: {d.action}: {d.why}" for d in done.decisions if d.action != "hold"]
+        return "; ".join(lines)
+
+    repeat(once, every_s)
+
+
+def ensure_deployed(say: Callable[[str], None]) -> None:
+    """Train, judge, register and deploy when nothing answers yet. Raises GateFailed when the gate says no."""
+    from fairlead.contract.errors import GateFailed
+    from fairlead.ops.flow import RULE, Workspace, making, release
+
+    ws = Workspace.find(chosen.folder, actor=RULE)
+    intent = ws.state.intent(ws.model)
+    if intent is not None and intent.variants:
+        return
+    latest = ws.state.get(f"latest:{ws.model}")
+    if latest is None or making.verdict_of(ws, latest.decode()) == "fail":
+        say("nothing is deployed yet: training (Ctrl-C stops, the next call takes it up again)")
+        with Steps() as steps:
+            making.train(ws, progress=steps)
+    bundle = making.resolve_bundle(ws, None)
+    if making.verdict_of(ws, bundle) is None:
+        say("judging the sealed bundle")
+        judged = making.judge(ws, bundle)
+        if judged.verdict.outcome != "pass":
+            reasons = "; ".join(c.why for c in judged.verdict.checks if c.verdict != "pass")
+            raise GateFailed(f"the gate says {judged.verdict.outcome}: {reasons}. Report: {judged.report}")
+    version = making.register(ws, bundle)
+    release.deploy(ws, version, why="first release: passed the gate and nothing was deployed")
+    say(f"{ws.model} version {version} deployed")
+
+
+def run_up(port: int | None, every_s: float) -> None:
+    """`fairlead up`: everything, supervised, until Ctrl-C."""
+    from fairlead.ops.flow.supervise import Service, Supervisor
+    from fairlead.ops.project import Project
+
+    project = Project.find(chosen.folder)
+    project.home.ensure()
+    ensure_deployed(log)
+    program = [sys.executable, "-m", "fairlead", "-C", str(chosen.folder)]
+    where = [] if port is None else ["--port", str(port)]
+    services = [
+        Service("server", [*program, "serve", *where]),
+        Service("collector", [*program, "collect", "--follow", "--every", str(min(every_s, 2.0))]),
+        Service("watcher", [*program, "watch", "--every", str(every_s)]),
+    ]
+    supervisor: Any = Supervisor(project.home, services, log=log)
+    sys.exit(supervisor.run(ready=lambda url: tell_up(project.settings.model.name, url)))
+
+
+def tell_up(model: str, url: str) -> None:
+    """The ready line of `up`."""
+    sys.stdout.write(f"ready: {model} at {url}/predict/{model} (metrics {url}/metrics, health {url}/health/ready)\n")
+    sys.stdout.flush()
+
