@@ -40,10 +40,12 @@ def infer(
     time: str | Sequence[str] | None = None,
     *,
     sample_rows: int = SAMPLE_ROWS,
+    roles: bool = True,
 ) -> Schema:
     """What the columns of a table are, and their part in predicting `target`, each with its reason.
 
     id, time: given instead of found. sample_rows: rows on which keys, times and leaks are decided.
+    roles: False looks for no key, time or leak, where kinds are all that is wanted and time is short.
     Raises ColumnMissing for a target, id or time the table lacks, and SourceUnreadable for a table without rows.
     """
     table = open_table(table)
@@ -53,7 +55,7 @@ def infer(
     if absent:
         raise ColumnMissing(absent, table.columns)
     facts, sample = _read(table, sample_rows)
-    return _Inference(facts, sample, target, id, times).schema()
+    return _Inference(facts, sample, target, id, times, roles).schema()
 
 
 def _read(table: Table, sample_rows: int) -> tuple[dict[str, Facts], Sample]:
@@ -76,7 +78,13 @@ class _Inference:
     """The steps from facts to a schema, in the order in which one needs the other."""
 
     def __init__(
-        self, facts: dict[str, Facts], sample: Sample, target: str | None, key: str | None, time: tuple[str, ...]
+        self,
+        facts: dict[str, Facts],
+        sample: Sample,
+        target: str | None,
+        key: str | None,
+        time: tuple[str, ...],
+        look: bool,
     ) -> None:
         self.facts, self.sample, self.target = facts, sample, target
         self.kinds: dict[str, Found] = {name: kind_of(f) for name, f in facts.items()}
@@ -84,13 +92,16 @@ class _Inference:
         self.roles: dict[str, tuple[Role, str]] = {}
         self._find_target()
         free = {n: k for n, k in self.kinds.items() if n != target}
-        self.time, self.why["time"] = (time, "as given") if time else find_time(free, facts, sample)
-        ids = {n: w for n, w in find_ids(facts, free, sample).items() if n not in self.time}
+        self.time, self.why["time"] = (time, "as given") if time else ((), "")
+        if look and not time:
+            self.time, self.why["time"] = find_time(free, facts, sample)
+        ids = find_ids(facts, free, sample) if look else {}
+        ids = {n: w for n, w in ids.items() if n not in self.time}
         self.key = key if key else next(iter(ids), None)
         self.why["key"] = "as given" if key else ids.get(self.key or "", "")
         self.ids = tuple(n for n in ids if n != self.key)
         self._give_roles(ids)
-        self.leaks = self._find_leaks()
+        self.leaks = self._find_leaks() if look else {}
         for name, why in self.leaks.items():
             self.roles[name] = ("leak", why)
 

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 _EXACT = 1e-9
 _MIN_ROWS = 50
+_SEARCH_ROWS = 5_000  # an exact relation holds on any rows: sets are searched on these and confirmed on all
 _ENOUGH = 0.001  # share of rows that must show a pattern before it counts
 
 
@@ -28,7 +29,7 @@ def numeric_leaks(target: np.ndarray, numbers: Mapping[str, np.ndarray]) -> dict
     rest = dict(numbers)
     for name, values in numbers.items():
         both = ~np.isnan(target) & ~np.isnan(values)
-        if both.sum() >= _MIN_ROWS and _fits(target[both], values[both][:, None]):
+        if both.sum() >= _MIN_ROWS and _holds(target[both], values[both][:, None]):
             found[name] = "the target can be computed from it exactly"
             del rest[name]
     names = [n for n, v in rest.items() if not np.isnan(v).all() and np.nanstd(v) > 0]
@@ -38,18 +39,36 @@ def numeric_leaks(target: np.ndarray, numbers: Mapping[str, np.ndarray]) -> dict
     full = ~np.isnan(matrix).any(axis=1) & ~np.isnan(target)
     matrix, truth = matrix[full], target[full]
     # With nearly as many columns as rows some exact relation always exists.
-    if len(truth) < max(_MIN_ROWS, 5 * len(names)) or not _fits(truth, matrix):
+    if len(truth) < max(_MIN_ROWS, 5 * len(names)):
         return found
-    kept = list(range(len(names)))
-    for i in sorted(kept, key=lambda j: abs(_correlation(matrix[:, j], truth))):
-        fewer = [j for j in kept if j != i]
-        if fewer and _fits(truth, matrix[:, fewer]):
-            kept = fewer
+    kept = _smallest_exact(*_thinned(truth, matrix))
+    if not kept or not _fits(truth, matrix[:, kept]):
+        return found
     together = [names[j] for j in kept]
     how = "is their sum" if np.allclose(matrix[:, kept].sum(axis=1), truth) else "can be computed from them exactly"
     for name in together:
         found[name] = f"the target {how}: {' + '.join(together)}"
     return found
+
+
+def _smallest_exact(truth: np.ndarray, matrix: np.ndarray) -> list[int]:
+    kept = list(range(matrix.shape[1]))
+    if not _fits(truth, matrix):
+        return []
+    for i in sorted(kept, key=lambda j: abs(_correlation(matrix[:, j], truth))):
+        fewer = [j for j in kept if j != i]
+        if fewer and _fits(truth, matrix[:, fewer]):
+            kept = fewer
+    return kept
+
+
+def _thinned(truth: np.ndarray, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    step = max(1, len(truth) // _SEARCH_ROWS)
+    return truth[::step], matrix[::step]
+
+
+def _holds(truth: np.ndarray, matrix: np.ndarray) -> bool:
+    return _fits(*_thinned(truth, matrix)) and _fits(truth, matrix)
 
 
 def _fits(truth: np.ndarray, matrix: np.ndarray) -> bool:

@@ -29,7 +29,7 @@ def signature_of(rows: Any, settings: Settings, *, schema: Schema | None = None)
     """
     model = settings.model
     table = open_table(rows)
-    found = schema or infer(table, target=model.target if model.target in table.columns else None)
+    found = schema or infer(table, model.target if model.target in table.columns else None, roles=False)
     _check_names(model, found, settings)
     names = model.features or tuple(_default_features(model, found))
     if not names:
