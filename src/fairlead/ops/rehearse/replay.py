@@ -1,0 +1,329 @@
+"""One policy lived through the history: answer, watch, decide, retrain, try, promote; in simulated event time.
+
+Everything is decided by the functions that decide in `up`: the promise, the
+triggers, the window picker, the gate, the canary's judge and `decide` itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+
+from fairlead.contract.events import Decision, Finding
+from fairlead.contract.settings import Settings
+from fairlead.ops.flow.decide import decide
+from fairlead.ops.flow.picker import pick
+from fairlead.ops.flow.situation import Candidate, Live, Situation, Trial
+from fairlead.ops.monitor.identity import carry
+from fairlead.ops.monitor.promise import Promise, Step, finding_of, reset, start, step
+from fairlead.ops.monitor.windows import run_length
+from fairlead.ops.rehearse.history import History
+from fairlead.ops.rehearse.models import Key, Meter, Models
+from fairlead.ops.rehearse.watching import Watcher
+from fairlead.ops.rollout.verdict import in_random_order, judge
+
+
+class Told(msgspec.Struct, frozen=True):
+    """Something that happened: window (position), event time, what and why."""
+
+    window: int
+    at: float
+    what: str
+    why: str
+
+
+class Lived(msgspec.Struct):
+    """What came of a policy. answered: the model that answered each live window, by position, with the challenger and
+    its share beside it. windows of retrains, promotions, blocked challengers, performance and input alarms."""
+
+    answered: dict[int, tuple[Key, bool]] = {}
+    beside: dict[int, tuple[Key, bool, float]] = {}
+    retrains: list[int] = []
+    promotions: list[int] = []
+    blocked: list[int] = []
+    alarms: list[int] = []
+    input_alarms: list[int] = []
+    broken: dict[int, str] = {}
+    told: list[Told] = []
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """when: triggers as in `retrain.when`. forced: windows (positions) to retrain at, whatever is found.
+
+    gated: challengers pass gate and canary before they answer. picked: the window picker chooses the rows.
+    breaks: share of challengers broken on purpose, drawn with the seed.
+    """
+
+    name: str
+    when: tuple[str, ...] = ()
+    forced: tuple[int, ...] = ()
+    gated: bool = True
+    picked: bool = True
+    watched: bool = True
+    breaks: float = 0.0
+    seed: int = 0
+
+
+class _Try(msgspec.Struct):
+    key: Key
+    broken: bool
+    window: int
+    differences: list[np.ndarray] = []
+    new: float = 0.0
+    floor: float = 0.0
+    rows: int = 0
+
+
+class Replay:
+    """The state of one policy while it is lived through."""
+
+    def __init__(self, history: History, models: Models, watcher: Watcher, policy: Policy) -> None:
+        self.history, self.models, self.watcher, self.policy = history, models, watcher, policy
+        when = ("every:0s",) if policy.forced else policy.when
+        retrain = msgspec.structs.replace(history.settings.retrain, when=when, approve="auto")
+        self.settings: Settings = msgspec.structs.replace(history.settings, retrain=retrain)
+        self.name = self.settings.model.name
+        pace = history.window_s / max(float(np.median([s.rows for s in history.slots])), 1.0)
+        self.promise: Promise = start(watcher.first.held_out, run_length(self.settings, pace))
+        self.champion: tuple[Key, bool] = ((0, history.learnt - 1), False)
+        self.released = history.slots[history.learnt - 1].end
+        self.candidate: _Try | None = None
+        self.trial: _Try | None = None
+        self.last: tuple[float, int] | None = None
+        self.scored = -1
+        self.open: list[Finding] = []
+        self.performance: list[Finding] = []
+        self.due = list(policy.forced)
+        self.lived = Lived()
+        self.rng = np.random.default_rng(policy.seed)
+
+    def run(self, meter: Meter) -> Lived:
+        """Live through all windows."""
+        with self.models.charged_to(meter):
+            for window in self.history.live:
+                self._window(window)
+        return self.lived
+
+    def _window(self, window: int) -> None:
+        now = self.history.slots[window].end
+        self.lived.answered[window] = self.champion
+        if self.trial is not None:
+            self.lived.beside[window] = (self.trial.key, self.trial.broken, self.settings.rollout.start)
+        if self.policy.watched:
+            self._watch(window)
+        newest = self.history.labelled(now)
+        for scored in range(max(self.scored + 1, self.history.learnt), newest + 1):
+            self._score(scored, now)
+        self.scored = max(newest, self.history.learnt - 1)
+        # A promotion or an end makes room for the next step, so it is asked again, as the loop would on its next pass.
+        for _ in range(3):
+            if not self._act(window, now):
+                break
+
+    def _watch(self, window: int) -> None:
+        found = self.watcher.findings(self.champion[0], window)
+        carried = carry(self.open, found)
+        if any(f.severity != "info" for f in carried.started):
+            self.lived.input_alarms.append(window)
+            self._tell(window, "input alarm", carried.started[0].message)
+        self.open = carried.started + carried.continuing
+
+    def _score(self, scored: int, now: float) -> None:
+        """Labels of a window have come."""
+        answered = self.lived.answered.get(scored)
+        if answered is None:
+            return
+        slot = self.history.slots[scored]
+        if answered == self.champion:
+            losses = self.models.answers(answered[0], scored, answered[1]).losses
+            stood = bool(self.performance)
+            done = step(self.promise, float(losses.mean()), slot.rows, slot.start)
+            self.promise = done.promise
+            self._alarm(done, scored, stood)
+        if self.trial is not None and scored >= self.trial.window:
+            self._compare(self.trial, scored)
+
+    def _alarm(self, done: Step, scored: int, stood: bool) -> None:
+        finding = finding_of(done, self.name, scored)
+        self.performance = [finding] if finding is not None else []
+        if finding is not None and not stood:
+            self.lived.alarms.append(scored)
+            self._tell(scored, "performance alarm", finding.message)
+
+    def _compare(self, trial: _Try, scored: int) -> None:
+        old = self.models.answers(self.champion[0], scored, self.champion[1]).losses
+        new = self.models.answers(trial.key, scored, trial.broken).losses
+        trial.differences.append(in_random_order(new - old, scored))
+        trial.new += float(new.sum())
+        trial.floor += float(floor_losses(self.history, self.models, scored).sum())
+        trial.rows += len(new)
+
+    def _act(self, window: int, now: float) -> bool:
+        forced = bool(self.due) and self.due[0] <= window
+        settings = self.settings
+        if self.policy.forced and not forced:
+            settings = msgspec.structs.replace(settings, retrain=msgspec.structs.replace(settings.retrain, when=()))
+        for decision in decide(self._situation(), [*self.open, *self.performance], settings, now):
+            if decision.action == "retrain":
+                self._retrain(decision, window, now)
+                return True
+            if decision.action == "canary" and self.candidate is not None:
+                self.trial, self.candidate = self.candidate, None
+                self.trial.window = window + 1
+                return False
+            if decision.action == "promote" and self.trial is not None:
+                self._promote(self.trial, window, now, decision.why)
+                return True
+            if decision.action == "end_rollout" and self.trial is not None:
+                self._block(self.trial, window, decision.why)
+                self.trial = None
+                return True
+        return False
+
+    def _situation(self) -> Situation:
+        trial = self.trial
+        told: Trial | None = None
+        if trial is not None:
+            verdict = None
+            if trial.rows:
+                verdict = judge(np.concatenate(trial.differences), self.settings.rollout.max_loss)
+            floor = trial.new < trial.floor if trial.rows else None
+            told = Trial(_bundle(trial.key, trial.broken), self.history.slots[trial.window - 1].end, verdict, floor)
+        waiting = self.candidate
+        trained_to = self.history.slots[self.champion[0][1]].end
+        return Situation(
+            model=self.name,
+            champion=Live(_bundle(*self.champion), self.released, trained_to),
+            candidate=Candidate(_bundle(waiting.key, waiting.broken), self.released) if waiting else None,
+            rollout=told,
+            last_retrain_at=self.last[0] if self.last else None,
+            last_retrain_window=self.last[1] if self.last else None,
+            scored_window=self.scored,
+            labelled_windows=self.scored + 1,
+            calibrating=self.promise.calibrating,
+            window_s=self.history.window_s,
+        )
+
+    def _retrain(self, decision: Decision, window: int, now: float) -> None:
+        self.lived.retrains.append(window)
+        self.last = (now, self.scored)
+        if self.due:
+            self.due.pop(0)
+        key, why = self._chosen()
+        broken = bool(self.policy.breaks) and bool(self.rng.random() < self.policy.breaks)
+        self._tell(window, "retrain", f"{decision.why}; learnt from {why}")
+        made = _Try(key, broken, window + 1)
+        if broken:
+            self.lived.broken[window] = "alarm" if self.performance else "healthy"
+        self.models.fitted(key, broken)
+        if not self.policy.gated:
+            self._promote(made, window, now, "no gate")
+        elif self._gate(key, broken, window):
+            self.candidate = made
+
+    def _chosen(self) -> tuple[Key, str]:
+        newest = self.scored
+        if not self.policy.picked:
+            return (0, newest), "all rows"
+        choice = pick(
+            newest + 1,
+            lambda first, last: (first, last),
+            lambda key, index: self.models.answers(key, index).losses,
+        )
+        return (choice.first, choice.last), choice.why
+
+    def _gate(self, key: Key, broken: bool, window: int) -> bool:
+        """The same way of learning without the newest window, judged on it, must not be worse than the champion."""
+        newest = self.scored
+        contender = (max(key[0] - 1, 0) if key[0] else 0, newest - 1)
+        if contender[1] < contender[0]:
+            return True
+        new = self.models.answers(contender, newest, broken).losses
+        old = self.models.answers(self.champion[0], newest, self.champion[1]).losses
+        verdict = judge(in_random_order(new - old, newest), self.settings.gate.margin)
+        if verdict.outcome == "fail" and verdict.mean > self.settings.gate.margin:
+            self._block(_Try(key, broken, window), window, f"gate: {verdict.why}")
+            return False
+        return True
+
+    def _promote(self, trial: _Try, window: int, now: float, why: str) -> None:
+        self.champion, self.released = (trial.key, trial.broken), now
+        self.trial = self.candidate = None
+        self.promise = reset(self.promise)
+        self.performance = []
+        # Open findings were about another reference.
+        self.open = []
+        self.lived.promotions.append(window)
+        if trial.broken:
+            at = max(w for w in self.lived.broken if w <= window)
+            self.lived.broken[at] += ":promoted"
+        self._tell(window, "promote", why)
+
+    def _block(self, trial: _Try, window: int, why: str) -> None:
+        self.lived.blocked.append(window)
+        if trial.broken:
+            at = max(w for w in self.lived.broken if w <= window)
+            self.lived.broken[at] += ":blocked"
+        self._tell(window, "challenger ended", why)
+
+    def _tell(self, window: int, what: str, why: str) -> None:
+        self.lived.told.append(Told(window, self.history.slots[window].end, what, why))
+
+
+def _bundle(key: Key, broken: bool) -> str:
+    return f"windows {key[0]}-{key[1]}" + (" (broken)" if broken else "")
+
+
+def floor_losses(history: History, models: Models, window: int) -> np.ndarray:
+    """Losses of the baseline on a window, (n,): most frequent class or mean of the rows known before it."""
+    from fairlead.lab.stats import losses
+
+    known = history.material.truth[: history.slots[window].first]
+    signature, rows = history.material.signature, history.rows(window, window)
+    scores = constant_scores(known, history, len(rows))
+    found: np.ndarray = losses(signature.task, history.material.truth[rows], scores, signature, models.clip)
+    return found
+
+
+def constant_scores(known: np.ndarray, history: History, rows: int) -> np.ndarray:
+    """What one answers who knows only how often each class came, or the mean: (rows, k)."""
+    from fairlead.lab.stats import class_codes
+
+    signature = history.material.signature
+    if signature.task != "classification":
+        return np.full((rows, 1), float(known.astype(np.float64).mean()))
+    codes = class_codes(known, signature.classes)
+    shares = np.bincount(codes[codes >= 0], minlength=len(signature.classes)) / max((codes >= 0).sum(), 1)
+    return np.tile(shares, (rows, 1))
+
+
+def always(history: History, models: Models, meter: Meter, span: int | None = None) -> Lived:
+    """Retrained after every window on all rows so far (or the last `span` windows), released at once, ungated."""
+    lived = Lived()
+    key: Key = (0, history.learnt - 1)
+    with models.charged_to(meter):
+        for window in history.live:
+            lived.answered[window] = (key, False)
+            models.answers(key, window)
+            newest = max(history.labelled(history.slots[window].end), history.learnt - 1)
+            fresh = (0 if span is None else max(newest - span + 1, 0), newest)
+            if fresh != key and window + 1 < len(history.slots):
+                key = fresh
+                models.fitted(key)
+                lived.retrains.append(window)
+                lived.promotions.append(window)
+    return lived
+
+
+def calm_alarms(history: History, models: Models, watcher: Watcher) -> tuple[Sequence[int], Sequence[int]]:
+    """Performance and input alarms on a history in which nothing changes: windows at which each began."""
+    policy = Policy("shuffled", when=())
+    replay = Replay(history, models, watcher, policy)
+    for window in history.live:
+        replay._window(window)
+        if replay.performance:
+            # As after the retraining that an alarm leads to.
+            replay.promise, replay.performance = reset(replay.promise), []
+    return replay.lived.alarms, replay.lived.input_alarms
