@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from typing import Any
 
 from fairlead.contract.errors import ConfigInvalid, MissingExtra, RemoteError
@@ -36,11 +37,15 @@ class AppriseChannel:
             raise RemoteError(str(error)) from None
         import apprise
 
+        _quiet.sending = True
         try:
+            # The service's own method: that of `Apprise` may send in another thread, where `_quiet` does not reach.
             taken = self._service.notify(title=title, body=body, body_format=apprise.NotifyFormat.TEXT)
         except Exception as error:
             # Whatever a service's plugin raises may quote the address, so only its kind is told.
             raise RemoteError(f"{self.name} failed: {type(error).__name__}") from None
+        finally:
+            _quiet.sending = False
         if not taken:
             raise RemoteError(f"{self.name} did not accept the message")
 
@@ -50,11 +55,7 @@ def _service(url: str, name: str) -> Any:
         import apprise
     except ModuleNotFoundError as error:
         raise MissingExtra("apprise", "studio") from error
-    # Apprise's debug and warning lines quote addresses and payloads.
-    log = logging.getLogger("apprise")
-    log.propagate = False
-    if not log.handlers:
-        log.addHandler(logging.NullHandler())
+    _silence()
     service = apprise.Apprise.instantiate(url, suppress_exceptions=True)
     if service is None:
         raise ConfigInvalid(
@@ -62,6 +63,24 @@ def _service(url: str, name: str) -> Any:
         )
     service.socket_connect_timeout = _CONNECT_S
     service.socket_read_timeout = _READ_S
-    whole = apprise.Apprise()
-    whole.add(service)
-    return whole
+    service.notify_format = apprise.NotifyFormat.TEXT
+    return service
+
+
+class _Quiet(logging.Filter, threading.local):
+    """Drops what libraries log in a thread that is sending: their lines quote addresses and payloads."""
+
+    sending = False
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not self.sending
+
+
+_quiet = _Quiet()
+
+
+def _silence() -> None:
+    # Apprise quotes addresses whenever it speaks, and serves nobody else here.
+    logging.getLogger("apprise").disabled = True
+    for name in ("urllib3.connectionpool", "urllib3.util.retry", "requests"):
+        logging.getLogger(name).addFilter(_quiet)  # the same filter is added but once
