@@ -30,9 +30,11 @@ from sklearn.linear_model import (
     SGDClassifier,
 )
 from sklearn.model_selection import GridSearchCV
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import (
     FunctionTransformer,
+    KBinsDiscretizer,
     MaxAbsScaler,
     MinMaxScaler,
     OneHotEncoder,
@@ -115,7 +117,8 @@ def proven(pipeline, rows, *, closed=False):
     return compiled, certificate
 
 
-def impute_all(number_steps=(StandardScaler(),), encoder=None):
+def impute_all(number_steps=None, encoder=None):
+    number_steps = (StandardScaler(),) if number_steps is None else number_steps
     encoder = encoder or OneHotEncoder(handle_unknown="ignore")
     return ColumnTransformer(
         [
@@ -370,17 +373,24 @@ def test_integers_beyond_single_precision_keep_their_decisions():
     assert certificate.kinds["thresholds"] > 100
 
 
-@pytest.mark.parametrize(
-    ("pipeline", "why"),
-    [
-        (make_pipeline(make_column_transformer((FunctionTransformer(np.log1p), ["age"])), LogisticRegression()), "holds code"),
-        (make_pipeline(make_column_transformer(("passthrough", ["age"])), DummyClassifier(strategy="stratified")), "at random"),
-        (make_pipeline(make_column_transformer((SimpleImputer(missing_values=3), ["visits"])), HistGradientBoostingClassifier(max_iter=2)), "missing_values"),
-        (make_pipeline(ColumnTransformer([("a", "passthrough", ["age"])], transformer_weights={"a": 2.0}), LogisticRegression()), "transformer_weights"),
-    ],
-    ids=["function", "stratified", "missing value", "weights"],
-)  # fmt: skip
-def test_what_is_not_on_the_list_is_refused_by_name(pipeline, why):
+def taken_from(step, columns, estimator, **options):
+    return make_pipeline(ColumnTransformer([("step", step, columns)], **options), estimator)
+
+
+REFUSED = {
+    "holds code": taken_from(FunctionTransformer(np.log1p), ["age"], LogisticRegression()),
+    "at random": taken_from("passthrough", ["age"], DummyClassifier(strategy="stratified")),
+    "missing_values": taken_from(SimpleImputer(missing_values=30), ["age"], LogisticRegression()),
+    "transformer_weights": taken_from("passthrough", ["age"], LogisticRegression(), transformer_weights={"step": 2.0}),
+    "KBinsDiscretizer": taken_from(
+        KBinsDiscretizer(quantile_method="averaged_inverted_cdf"), ["age"], LogisticRegression()
+    ),
+    "no form fits": taken_from("passthrough", ["age"], GaussianNB()),
+}
+
+
+@pytest.mark.parametrize(("why", "pipeline"), REFUSED.items(), ids=REFUSED.keys())
+def test_what_is_not_on_the_list_is_refused_by_name(why, pipeline):
     fitted, rows = fit(pipeline)
     with pytest.raises(NotCompilable, match=why):
         compile_pipeline(fitted, signature_for_estimator(fitted, rows), rows)

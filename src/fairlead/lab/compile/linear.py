@@ -45,6 +45,9 @@ class Linear:
             and len(estimator.classes_) == 2
         ):
             return "multi_class='multinomial' with two classes is not a sigmoid"
+        way = getattr(estimator, "multi_class", None)
+        if way == "multinomial" and len(estimator.classes_) == 2:
+            return "multi_class='multinomial' with two classes is not a sigmoid"
         multiple = name in CLASSIFIERS and len(estimator.classes_) > 2
         if multiple and (way == "ovr" or estimator.solver == "liblinear"):
             return "one-versus-rest probabilities of more than two classes are not compiled"

@@ -9,7 +9,7 @@ import numpy as np
 
 from fairlead.contract.signature import Column, Signature
 from fairlead.runtime.bundle.front import Front, Number
-from fairlead.runtime.bundle.ops import Add, Divide, Impute, Multiply, Subtract
+from fairlead.runtime.bundle.ops import Add, Clip, Divide, Impute, Multiply, Subtract
 
 Columns = dict[str, np.ndarray]
 
@@ -32,7 +32,6 @@ def probes(
     base = {name: np.asarray(array) for name, array in columns.items()}
     some = np.sort(random.permutation(rows)[:TRAINING])
     yield "training", {name: array[some] for name, array in base.items()}
-    yield "random", random_rows(signature, RANDOM, random)
     for column in signature.columns:
         if column.nullable:
             yield "missing", _replaced(base, column, _gap(column), random)
@@ -41,6 +40,7 @@ def probes(
                 yield "edges", _replaced(base, column, edge, random, 2)
         elif column.kind in ("category", "text") and column.coded != "boolean":
             yield "unseen", _replaced(base, column, _unseen(column), random)
+    yield "random", random_rows(signature, RANDOM, random)
     yield from _around(signature, base, front, thresholds, random)
 
 
@@ -111,6 +111,8 @@ def _around(
     for lane, split in splits:
         moved.setdefault(lane.column, []).extend(_near(lane, split, columns[lane.column].kind == "integer"))
     for name, values in moved.items():
+        if not values:
+            continue
         chosen = random.integers(0, len(base[name]), len(values))
         found = {other: array[chosen].copy() for other, array in base.items()}
         found[name] = np.array(values)
@@ -138,7 +140,7 @@ def _near(lane: Number, split: float, whole: bool) -> list[float]:
                 raw *= by
             case Multiply(by) if by:
                 raw /= by
-            case Impute():
+            case Impute() | Clip():
                 pass
             case _:
                 return []

@@ -47,12 +47,15 @@ def _each(lanes: Sequence[AnyLane], ops: Sequence[Sequence[AnyOp]], where: str) 
 
 def standard_scaler(scaler: Any, lanes: Sequence[AnyLane], where: str) -> list[AnyLane]:
     """(x - mean) / scale."""
-    return _each(lanes, _shift_and_scale(scaler.mean_, scaler.scale_, len(lanes)), where)
+    # With with_mean=False the mean is fitted all the same, and not used.
+    shift = scaler.mean_ if scaler.with_mean else None
+    return _each(lanes, _shift_and_scale(shift, scaler.scale_ if scaler.with_std else None, len(lanes)), where)
 
 
 def robust_scaler(scaler: Any, lanes: Sequence[AnyLane], where: str) -> list[AnyLane]:
     """(x - center) / scale."""
-    return _each(lanes, _shift_and_scale(scaler.center_, scaler.scale_, len(lanes)), where)
+    shift = scaler.center_ if scaler.with_centering else None
+    return _each(lanes, _shift_and_scale(shift, scaler.scale_ if scaler.with_scaling else None, len(lanes)), where)
 
 
 def max_abs_scaler(scaler: Any, lanes: Sequence[AnyLane], where: str) -> list[AnyLane]:
