@@ -19,13 +19,21 @@ def constant_scores(task: Task, truth: Floats | Ints, rows: int, classes: int) -
     return np.full((rows, 1), float(np.mean(truth)))
 
 
-def last_value_scores(task: Task, known: Floats | Ints, truth: Floats | Ints, classes: int) -> Floats:
+def last_value_scores(
+    task: Task,
+    known: Floats | Ints,
+    truth: Floats | Ints,
+    classes: int,
+    *,
+    first: Floats | Ints | None = None,
+) -> Floats:
     """Each row answered from the truth of the row before it ("last_value"). Shape (len(truth), k).
 
     Rows are in time order; `known` is the truth before the first of them. A number is repeated; a class gives
     the shares with which, in `known`, each class followed it (one added to every count, so nothing is impossible).
+    first: shape (1,), the truth before the first row where that is not the last of `known`.
     """
-    previous = np.concatenate([known[-1:], truth[:-1]])
+    previous = np.concatenate([known[-1:] if first is None else first, truth[:-1]])
     if task != "classification":
         return previous.astype(np.float64).reshape(-1, 1)
     follows = np.ones((classes, classes))

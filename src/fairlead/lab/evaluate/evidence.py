@@ -1,0 +1,90 @@
+"""What was found out about a bundle on rows it had not seen. Plain data, so `report.json` is this."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from fairlead.contract.evidence import Interval
+from fairlead.contract.signature import Task
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """Another way of answering on the same rows.
+
+    difference: mean of (our loss - its loss) over rows, losses in [0, 1]; below 0 we are better.
+    """
+
+    name: str
+    metrics: dict[str, float]
+    loss: float
+    difference: Interval
+
+
+class Importance(msgspec.Struct, frozen=True):
+    """How much the mean loss rises when one column is shuffled among the rows."""
+
+    column: str
+    rise: Interval
+
+
+class Group(msgspec.Struct, frozen=True):
+    """Rows of one value of a sensitive column. positive_rate: share decided positive (binary), else None."""
+
+    value: str
+    rows: int
+    positive_rate: float | None
+    loss: float
+    metrics: dict[str, float]
+
+
+class Gap(msgspec.Struct, frozen=True):
+    """The largest difference between groups of one sensitive column, of what `measure` says.
+
+    Groups of fewer than 30 rows are listed and not counted.
+    """
+
+    column: str
+    measure: str
+    gap: Interval
+    groups: tuple[Group, ...]
+
+
+class Report(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Evidence about one bundle. See `judging.evaluate` for how each part is made.
+
+    start, end: event time of the judged rows, 0 without time. block: rows drawn together for intervals.
+    curves: named lists of points, by task. windows: metrics of each of the project's windows.
+    notes: what a reader must know to read the numbers right. switched_off: checks that the project does not make.
+    """
+
+    model: str
+    bundle: str
+    task: Task
+    target: str
+    rows: int
+    metrics: dict[str, Interval]
+    loss: Interval
+    baselines: tuple[Comparison, ...]
+    learner: str = ""
+    classes: tuple[str, ...] = ()
+    positive: str | None = None
+    threshold: float = 0.5
+    start: float = 0.0
+    end: float = 0.0
+    block: int = 1
+    champion: Comparison | None = None
+    curves: dict[str, Any] = {}
+    importance: tuple[Importance, ...] = ()
+    windows: tuple[dict[str, Any], ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    parity: dict[str, Any] | None = None
+    leaderboard: tuple[dict[str, Any], ...] = ()
+    notes: tuple[str, ...] = ()
+    switched_off: tuple[str, ...] = ()
+    format: int = 1
+
+    def values(self) -> dict[str, float]:
+        """The metrics as plain numbers."""
+        return {name: found.value for name, found in self.metrics.items()}
