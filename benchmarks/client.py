@@ -1,4 +1,4 @@
-"""A load client that costs little: one process, uvloop, N keep-alive connections, the next request when one is answered.
+"""A load client that costs little: one process, uvloop, N keep-alive connections, each asking again when answered.
 
 `python benchmarks/client.py PORT CONNECTIONS SECONDS BODYFILE PATH` prints requests, seconds, errors and latency
 percentiles as one JSON object. It talks to 127.0.0.1 alone and stops by itself.

@@ -86,10 +86,14 @@ def memory_mb(pid: int) -> dict[str, float]:
 
 
 @contextlib.contextmanager
-def running(command: list[str], port: int, folder: Path | None = None) -> Iterator[tuple[subprocess.Popen[bytes], float]]:
+def running(
+    command: list[str], port: int, folder: Path | None = None
+) -> Iterator[tuple[subprocess.Popen[bytes], float]]:
     """A server and the seconds until its port answered."""
     started = time.perf_counter()
-    process = subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command, cwd=folder, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         while True:
             try:
@@ -136,7 +140,10 @@ def rows(folder: Path, count: int = 200) -> tuple[Path, Path]:
     for record in json.loads(frame.to_json(orient="records")):
         row = {name: record[name] for name in signature.names}
         native.append(json.dumps(row))
-        kinds = {c.name: "FP64" if c.kind == "number" else "INT64" if c.kind == "integer" else "BYTES" for c in signature.columns}
+        kinds = {
+            c.name: "FP64" if c.kind == "number" else "INT64" if c.kind == "integer" else "BYTES"
+            for c in signature.columns
+        }
         inputs = [{"name": n, "shape": [1], "datatype": kinds[n], "data": [cell]} for n, cell in row.items()]
         v2.append(json.dumps({"inputs": inputs}))
     paths = folder / "native.txt", folder / "v2.txt"
@@ -169,7 +176,10 @@ def start_scenario(folder: Path) -> dict[str, Any]:
     seconds, sizes = [], []
     for _ in range(5):
         port = free_port()
-        with running([sys.executable, "-m", "fairlead", "-C", str(folder), "serve", "--port", str(port)], port) as (p, taken):
+        with running([sys.executable, "-m", "fairlead", "-C", str(folder), "serve", "--port", str(port)], port) as (
+            p,
+            taken,
+        ):
             seconds.append(taken)
             sizes.append(memory_mb(p.pid))
     port = free_port()

@@ -38,9 +38,16 @@ def command_line() -> str:
         for parameter in command.params:
             if parameter.name == "help":
                 continue
-            shown = ", ".join(f"`{o}`" for o in parameter.opts) if parameter.param_type_name == "option" else (
-                f"`{(parameter.name or '').upper()}`")
-            default = "" if parameter.default in (None, False, ()) or callable(parameter.default) else f" (default {parameter.default})"
+            shown = (
+                ", ".join(f"`{o}`" for o in parameter.opts)
+                if parameter.param_type_name == "option"
+                else (f"`{(parameter.name or '').upper()}`")
+            )
+            default = (
+                ""
+                if parameter.default in (None, False, ()) or callable(parameter.default)
+                else f" (default {parameter.default})"
+            )
             required = " (required)" if parameter.required else ""
             rows.append(f"| {shown} | {getattr(parameter, 'help', '') or ''}{default}{required} |")
         if rows:

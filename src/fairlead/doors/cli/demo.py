@@ -17,7 +17,7 @@ import msgspec
 
 from fairlead.contract.errors import FairleadError, UsageError
 from fairlead.doors.cli.output import console, escape, finite, number
-from fairlead.doors.cli.traffic import Caller
+from fairlead.doors.cli.traffic import Caller, Sent
 
 MARK = ".fairlead-demo"
 WEEK = 7 * 86_400
@@ -74,7 +74,7 @@ class Story:
         self.seen_decisions: set[str] = set()
         self.false_alarms = 0
         self.detected: int | None = None
-        self.losses: dict[int, dict[str, float]] = {}
+        self.sent = Sent()
 
     def tell(self, act: str, text: str) -> None:
         """One line of the story, on the screen as it happens and in demo.json."""
@@ -132,7 +132,7 @@ def running(story: Story) -> Iterator[Any]:
     from fairlead.doors.python import open
 
     log = (story.folder / "up.log").open("wb")
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # noqa: S603
         [sys.executable, "-m", "fairlead", "-C", str(story.folder), "up", "--port", "0", "--every", "0.3"],
         stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
@@ -195,7 +195,8 @@ def tell_event(story: Story, project: Any, event: Any) -> None:
 def live(story: Story, project: Any, frame: Any, weeks: list[Any]) -> None:
     """Week after week: requests, a day later their labels; the story waits for the watcher to keep up."""
     ws = project.workspace
-    story.caller = caller = Caller(address(project), ws.model)
+    caller = Caller(address(project), ws.model)
+    story.sent = caller.sent
     story.tell("live", f"requests go to {address(project)}/predict/credit, one row each, labels follow a day later")
     for number_, week in enumerate(weeks):
         if number_ == story.calm:
@@ -230,7 +231,7 @@ def settle(story: Story, ws: Any, week: int, until: float, within_s: float = 90.
     """Wait until the watcher has judged every window that this week's rows and labels made due."""
     from fairlead.ops.flow.loop import judged_until
 
-    due = until - 86_400 - WEEK
+    due = until - WEEK - 60.0
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
         listen(story, ws, week)
@@ -281,7 +282,7 @@ def conclude(story: Story, project: Any) -> dict[str, Any]:
         f"accuracy {quality['before']:.3f} before the change, {quality['lost']:.3f} at its worst, "
         f"{quality['regained']:.3f} at the end",
     )
-    sent = story.caller.sent
+    sent = story.sent
     story.tell(
         "count",
         f"{sent.requests:,} requests, {sent.failed} failed, {capture['captured']:,} rows captured, "
@@ -320,7 +321,10 @@ def farewell(folder: Path, summary: dict[str, Any]) -> None:
     out.print(f"  {program} -C {where} status      what is live and why")
     out.print(f"  {program} -C {where} audit       every step, hash-chained")
     out.print(f"  {program} -C {where} up --port 8080      serve it again, then:")
-    row = '{"salary": 60000, "commission": 0, "age": 42, "elevel": "2", "car": "5", "zipcode": "3", "hvalue": 180000, "hyears": 9, "loan": 90000}'
+    row = (
+        '{"salary": 60000, "commission": 0, "age": 42, "elevel": "2", "car": "5", "zipcode": "3", '
+        '"hvalue": 180000, "hyears": 9, "loan": 90000}'
+    )
     out.print(escape(f"    curl -s localhost:8080/predict/credit -d '{row}'"))
     out.print("\nYour own table, two lines:")
     out.print(f"  {program} init --data YOUR.csv --target COLUMN")

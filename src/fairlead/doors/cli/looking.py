@@ -34,10 +34,10 @@ def tell_inspect(answer: Answer) -> None:
     word = "[green]verified[/]" if seal["verified"] else f"[red]refused[/]: {escape(str(seal.get('reason', '')))}"
     out.print(f"seal {word}, signer {str(seal.get('signer'))[:16]}")
     if answer.get("signature"):
-        rows = [(c["name"], c["kind"], limits(c)) for c in answer["signature"].get("columns", [])]
-        table("Columns", ("column", "kind", "seen in training"), rows)
-    rows = [(name, size if not isinstance(size, dict) else size.get("bytes")) for name, size in answer["contents"].items()]
-    table("Contents", ("file", "bytes"), rows)
+        columns = [(c["name"], c["kind"], limits(c)) for c in answer["signature"].get("columns", [])]
+        table("Columns", ("column", "kind", "seen in training"), columns)
+    files = [(name, size.get("bytes") if isinstance(size, dict) else size) for name, size in answer["contents"].items()]
+    table("Contents", ("file", "bytes"), files)
     for attestation in answer["attestations"]:
         out.print(
             f"{attestation['kind']} by {escape(attestation['by'])} at {moment(attestation['at'])}: "
@@ -64,9 +64,7 @@ def tell_config(answer: Answer) -> None:
     table(answer["file"], ("setting", "value", "from"), rows)
 
 
-def audit(
-    last: Annotated[int, typer.Option(help="how many events to show")] = 20, as_json: Json = False
-) -> None:
+def audit(last: Annotated[int, typer.Option(help="how many events to show")] = 20, as_json: Json = False) -> None:
     """Verify the audit chain and show what was done, by whom and why."""
     answer = project().audit(last)
     show(answer, as_json, tell_audit)
@@ -74,7 +72,9 @@ def audit(
 
 
 def tell_audit(answer: Answer) -> None:
-    rows = [(e["sequence"], moment(e["at"]), e["actor"], e["action"], e["subject"][:24], e["why"]) for e in answer["newest"]]
+    rows = [
+        (e["sequence"], moment(e["at"]), e["actor"], e["action"], e["subject"][:24], e["why"]) for e in answer["newest"]
+    ]
     table("", ("#", "when", "who", "what", "on", "why"), rows)
     word = "[green]verifies[/]" if answer["ok"] else f"[red]broken[/]: {escape(str(answer.get('why')))}"
     console().print(f"{answer['events']:,} events, chain {word}")
@@ -88,5 +88,9 @@ def doctor(as_json: Json = False) -> None:
 
 
 def tell_doctor(answer: Answer) -> None:
-    table("", ("check", "verdict", "value", "why"), [(c["name"], c["verdict"], c["value"], c["why"]) for c in answer["checks"]])
+    table(
+        "",
+        ("check", "verdict", "value", "why"),
+        [(c["name"], c["verdict"], c["value"], c["why"]) for c in answer["checks"]],
+    )
     console().print(f"verdict: {answer['verdict']}")

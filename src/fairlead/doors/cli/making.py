@@ -67,10 +67,8 @@ def tell_train(answer: Answer) -> None:
     table("Leaderboard (cross-validated)", ("learner", metric, "std. error", "seconds", ""), rows)
     parity = answer["parity"]
     out = console()
-    out.print(
-        f"[bold]{answer['learner']}[/] sealed as [bold]{answer['bundle'][:12]}[/] in {answer['seconds']:.1f} s; compiled to "
-        f"{parity['form']}: {parity['flipped']} of {parity['rows']:,} decisions differ, at most {parity['max_difference']:.1e}"
-    )
+    sealed = f"[bold]{answer['learner']}[/] sealed as [bold]{answer['bundle'][:12]}[/] in {answer['seconds']:.1f} s"
+    out.print(f"{sealed}; {compiled(parity)}")
     out.print("Next: fairlead evaluate")
 
 
@@ -95,10 +93,16 @@ def bundle(
 
 
 def tell_bundle(answer: Answer) -> None:
-    parity = answer["parity"]
     console().print(
-        f"sealed as [bold]{answer['bundle'][:12]}[/], form {answer['form']}: {parity['flipped']} of {parity['rows']:,} "
-        f"decisions differ from the trained one, at most {parity['max_difference']:.1e}\n{escape(answer['path'])}"
+        f"sealed as [bold]{answer['bundle'][:12]}[/]; {compiled(answer['parity'])}\n{escape(answer['path'])}"
+    )
+
+
+def compiled(parity: Answer) -> str:
+    """The parity certificate in a sentence."""
+    return (
+        f"compiled to {parity['form']}: {parity['flipped']} of {parity['rows']:,} decisions differ from the trained "
+        f"pipeline's, scores by at most {parity['max_difference']:.1e}"
     )
 
 

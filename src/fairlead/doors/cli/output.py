@@ -97,7 +97,7 @@ def moment(seconds: float | None) -> str:
     return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))
 
 
-def table(title: str, heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+def table(title: str, heads: Sequence[str], rows: Iterable[Iterable[Any]]) -> None:
     """Print a small table; figures to the right."""
     from rich import box
     from rich.table import Table

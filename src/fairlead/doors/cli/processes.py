@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 import threading
@@ -9,7 +10,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from fairlead.contract.errors import FairleadError, MissingExtra
 from fairlead.doors.cli.output import Steps, chosen
@@ -35,6 +35,7 @@ def stop_on_signal() -> threading.Event:
 
 def run_server(bundle: Path | None, host: str | None, port: int | None, workers: int | None) -> None:
     """The data plane in the foreground."""
+    from fairlead.ops.flow.lifeline import die_with_parent
     from fairlead.runtime.serve import ServeOptions, serve
 
     if bundle is not None:
@@ -58,12 +59,13 @@ def run_server(bundle: Path | None, host: str | None, port: int | None, workers:
         sys.stdout.write(f"ready: {url}\n")
         sys.stdout.flush()
 
+    die_with_parent()
     serve(options, ready=ready, warn=lambda text: log(f"warning: {text}"))
 
 
 def repeat(what: Callable[[], str], every_s: float) -> None:
     """Do something again and again until stopped; a failure is told and tried again, later each time."""
-    from fairlead.ops.flow.supervise import die_with_parent
+    from fairlead.ops.flow.lifeline import die_with_parent
 
     die_with_parent()
     stop = stop_on_signal()
@@ -115,10 +117,8 @@ def follow_watch(every_s: float) -> None:
         ws.outbox.deliver(ws.clock())
         missing = {v.bundle for v in ws.state.versions(ws.model)} - projected
         if missing and not done.windows:
-            try:
+            with contextlib.suppress(MissingExtra):
                 project_versions(ws)
-            except MissingExtra:
-                pass
             projected.update(missing)
         lines = [f"window {w.index}: {w.rows:,} rows, {w.labelled:,} labels, {w.state}" for w in done.windows]
         lines += [f"found: {f.message}" for f in done.findings]
@@ -162,19 +162,26 @@ def run_up(port: int | None, every_s: float) -> None:
     project = Project.find(chosen.folder)
     project.home.ensure()
     ensure_deployed(log)
-    program = [sys.executable, "-m", "fairlead", "-C", str(chosen.folder)]
-    where = [] if port is None else ["--port", str(port)]
+    program = (sys.executable, "-m", "fairlead", "-C", str(chosen.folder))
+    where = () if port is None else ("--port", str(port))
     services = [
-        Service("server", [*program, "serve", *where]),
-        Service("collector", [*program, "collect", "--follow", "--every", str(min(every_s, 2.0))]),
-        Service("watcher", [*program, "watch", "--every", str(every_s)]),
+        Service("server", (*program, "serve", *where), ready="ready:", stop_s=30.0),
+        Service("collector", (*program, "collect", "--follow", "--every", str(min(every_s, 2.0)))),
+        Service("watcher", (*program, "watch", "--every", str(every_s)), stop_s=60.0),
     ]
-    supervisor: Any = Supervisor(project.home, services, log=log)
-    sys.exit(supervisor.run(ready=lambda url: tell_up(project.settings.model.name, url)))
+    supervisor = Supervisor(
+        services,
+        lambda name, line: log(f"{name}: {line}"),
+        run=project.home.run,
+        on_ready=lambda: tell_up(project.settings.model.name, project.home.root),
+    )
+    sys.exit(supervisor.run())
 
 
-def tell_up(model: str, url: str) -> None:
+def tell_up(model: str, home: Path) -> None:
     """The ready line of `up`."""
+    from fairlead.runtime.serve import live_workers
+
+    url = next((f"http://{w.host}:{w.port}" for w in live_workers(home)), "http://127.0.0.1")
     sys.stdout.write(f"ready: {model} at {url}/predict/{model} (metrics {url}/metrics, health {url}/health/ready)\n")
     sys.stdout.flush()
-

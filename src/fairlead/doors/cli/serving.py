@@ -146,21 +146,32 @@ def tell_status(answer: Answer) -> None:
         for variant in answer["variants"]:
             weight = "shadow" if variant.get("shadow") else f"{variant.get('weight', 1.0):.0%}"
             out.print(f"  {variant['name']} version {variant.get('version', 0)} ({variant['bundle'][:12]}) {weight}")
-        workers = answer["workers"]
-        out.print(f"  {len(workers)} worker{'s' if len(workers) != 1 else ''} running" + (f" at http://{workers[0]['host']}:{workers[0]['port']}" if workers else ""))
+        out.print(f"  {running(answer['workers'])}")
         out.print(f"  waits for {model['waits_for']}")
-        rows = [
-            (w["index"], moment(w["start"]), w["state"], w.get("rows", 0), w.get("labelled", 0), brief(w.get("metrics", {})))
-            for w in model["windows"]
-        ]
-        if rows:
-            table("Windows", ("window", "from", "state", "rows", "labels", "quality"), rows)
+        if model["windows"]:
+            heads = ("window", "from", "state", "rows", "labels", "quality")
+            table("Windows", heads, map(window_line, model["windows"]))
     if answer["incidents"]:
-        rows = [(f["area"], f["check"], moment(f["since"]), f["message"]) for f in answer["incidents"]]
-        table("Open findings", ("area", "check", "since", "what"), rows)
+        found = [(f["area"], f["check"], moment(f["since"]), f["message"]) for f in answer["incidents"]]
+        table("Open findings", ("area", "check", "since", "what"), found)
     if answer["decisions"]:
-        rows = [(moment(d.get("at")), d["action"], d["why"]) for d in answer["decisions"]]
-        table("Decisions", ("when", "what", "why"), rows)
+        decided = [(moment(d.get("at")), d["action"], d["why"]) for d in answer["decisions"]]
+        table("Decisions", ("when", "what", "why"), decided)
+
+
+def running(workers: list[Answer]) -> str:
+    """How many workers answer, and where."""
+    if not workers:
+        return "no server is running"
+    first = workers[0]
+    return f"{len(workers)} worker{'s' if len(workers) != 1 else ''} at http://{first['host']}:{first['port']}"
+
+
+def window_line(window: Answer) -> tuple[Any, ...]:
+    """A window as a line of the table."""
+    rows, labels = window.get("rows", 0), window.get("labelled", 0)
+    quality = brief(window.get("metrics", {}))
+    return window["index"], moment(window["start"]), window["state"], rows, labels, quality
 
 
 def brief(metrics: Answer) -> str:

@@ -19,7 +19,9 @@ def deploy(ws: Workspace, version: int | None, canary: float | None, shadow: boo
 
     if sum((canary is not None, shadow, ab is not None)) > 1:
         raise UsageError("choose one of canary, shadow and ab.")
-    mode: release.Mode = "canary" if canary is not None else "shadow" if shadow else "ab" if ab is not None else "replace"
+    mode: release.Mode = (
+        "canary" if canary is not None else "shadow" if shadow else "ab" if ab is not None else "replace"
+    )
     share = canary if canary is not None else ab if ab is not None else ws.settings.rollout.start
     if not 0.0 < share < 1.0:
         raise UsageError("a share lies between 0 and 1, as 5% or 0.05.")
@@ -74,7 +76,9 @@ def ask(ws: Workspace, path: str, body: Any) -> Any:
     try:
         reply = httpx.post(f"{url}{path}", content=msgspec.json.encode(body), timeout=60.0)
     except httpx.TransportError as failure:
-        raise ServerUnreachable(f"no server answers at {url}: start one with `fairlead up` or `fairlead serve`.") from failure
+        raise ServerUnreachable(
+            f"no server answers at {url}: start one with `fairlead up` or `fairlead serve`."
+        ) from failure
     answer = msgspec.json.decode(reply.content)
     if reply.status_code >= 400:
         raise UsageError(f"the server answered {reply.status_code}: {answer.get('error', reply.reason_phrase)}")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from fairlead.contract.errors import FairleadError
 from fairlead.contract.events import Decision
 from fairlead.ops.flow import release
@@ -133,5 +131,3 @@ ACTIONS = {
     "end_rollout": end_rollout,
     "roll_back": roll_back,
 }
-
-

@@ -12,9 +12,10 @@ from fairlead.contract.profile import Profile
 from fairlead.ops.flow.tracker import Tracker, write_tracker
 from fairlead.ops.flow.view import View
 from fairlead.ops.flow.workspace import Workspace
-from fairlead.ops.monitor import Promise, carry, finding_of, run_length, start, step
+from fairlead.ops.monitor import Promise, Traffic, carry, check_performance, run_length, start, step
 from fairlead.ops.monitor.windows import duration
 
+METRIC_DRAWS = 200
 INPUT_AREAS = ("quality", "data_drift", "score_drift", "traffic", "late")
 
 
@@ -64,14 +65,14 @@ def profile_of(ws: Workspace, bundle: str, view: View, window: Window) -> Profil
 
 def input_findings(ws: Workspace, tracker: Tracker, window: Window, profile: Profile) -> list[Finding]:
     """What the inputs and scores of a window show against the champion's reference."""
-    from fairlead.ops.monitor import calibrate, check_drift, check_quality
+    from fairlead.ops.monitor import calibrate, check_window
 
     reference = ws.load(tracker.champion).reference
-    thresholds = calibrate(reference, ws.settings)
-    return [
-        *check_quality(profile, reference, thresholds, model=ws.model, window=window.index),
-        *check_drift(profile, reference, thresholds, model=ws.model, window=window.index),
-    ]
+    earlier = tuple(w.rows for w in ws.state.windows(ws.model, last=16) if w.index < window.index)
+    newest = tracker.largest if profile.rows else None
+    return check_window(
+        window, profile, reference, calibrate(reference, ws.settings), traffic=Traffic(earlier, None, newest)
+    )
 
 
 def settle(ws: Workspace, found: Sequence[Finding], window: Window, areas: Sequence[str]) -> list[Finding]:
@@ -95,25 +96,10 @@ def due_for_labels(ws: Workspace, tracker: Tracker, horizon: float) -> list[Wind
 
 def score(ws: Workspace, tracker: Tracker, window: Window) -> tuple[Window, list[Finding]]:
     """Judge the labels of a window: every metric, and the promise; rows that came late are counted."""
-    from fairlead.lab.stats import losses, metrics
-
-    model = ws.load(tracker.champion)
-    signature = model.signature
     view = view_of(ws, tracker.champion, window.start, window.end)
     chosen = np.flatnonzero(view.labelled)
-    found: list[Finding] = []
-    figures: dict[str, float] = {}
-    if len(chosen):
-        truth, scores = view.labels[chosen], view.scores(model)[chosen]
-        figures = metrics(signature.task, truth, scores, signature)
-        mean_loss = float(losses(signature.task, truth, scores, signature, model.reference.loss_clip).mean())
-        figures["loss"] = mean_loss
-        if tracker.promise is not None:
-            done = step(tracker.promise, mean_loss, len(chosen), window.start)
-            tracker.promise = done.promise
-            broken = finding_of(done, ws.model, window.index)
-            found = [broken] if broken is not None else []
-        tracker.labelled += 1
+    figures, found = label_findings(ws, tracker, window, view, chosen) if len(chosen) else ({}, [])
+    tracker.labelled += bool(len(chosen))
     scored = msgspec.structs.replace(
         window, state="scored", labelled=len(chosen), late=max(view.rows - window.rows, 0), metrics=figures
     )
@@ -123,3 +109,25 @@ def score(ws: Workspace, tracker: Tracker, window: Window) -> tuple[Window, list
         tracker.scored, tracker.judged = window.index + 1, window.end
         write_tracker(ws, tracker)
     return scored, started
+
+
+def label_findings(
+    ws: Workspace, tracker: Tracker, window: Window, view: View, chosen: np.ndarray
+) -> tuple[dict[str, float], list[Finding]]:
+    """Every metric of the labelled rows, and what they say about the champion; moves the promise on."""
+    from fairlead.lab.stats import losses, metric_intervals
+
+    model = ws.load(tracker.champion)
+    signature, reference = model.signature, model.reference
+    truth, scores = view.labels[chosen], view.scores(model)[chosen]
+    intervals = metric_intervals(signature.task, truth, scores, signature, draws=METRIC_DRAWS, seed=window.index)
+    loss = float(losses(signature.task, truth, scores, signature, reference.loss_clip).mean())
+    done = None
+    if tracker.promise is not None:
+        done = step(tracker.promise, loss, len(chosen), window.start)
+        tracker.promise = done.promise
+    found = check_performance(
+        intervals, reference, model=ws.model, window=window.index, start=window.start, promise=done,
+        run_length=tracker.promise.threshold if tracker.promise else 30.0,
+    )  # fmt: skip
+    return {**{name: interval.value for name, interval in intervals.items()}, "loss": loss}, found

@@ -32,7 +32,9 @@ def examine(ws: Workspace) -> dict[str, Any]:
 def reconciled(found: Any) -> Check:
     """rows answered = captured + sampled out + dropped, for every worker that ever wrote."""
     if found.ok:
-        return Check("capture", found.answered, None, "pass", "every row answered is captured, sampled out or counted as dropped")
+        return Check(
+            "capture", found.answered, None, "pass", "every row answered is captured, sampled out or counted as dropped"
+        )
     return Check(
         "capture", found.answered - found.captured - found.sampled_out - found.dropped, 0, "fail",
         "rows answered and rows accounted for differ: keep the spool and see the reconciliation per worker",
@@ -57,7 +59,11 @@ def bundles(ws: Workspace) -> list[Check]:
     for variant in intent.variants if intent else ():
         try:
             ws.load(variant.bundle)
-            checks.append(Check(f"bundle of {variant.name}", variant.bundle[:12], None, "pass", "seal, hashes and golden rows hold"))
+            checks.append(
+                Check(
+                    f"bundle of {variant.name}", variant.bundle[:12], None, "pass", "seal, hashes and golden rows hold"
+                )
+            )
         except BundleRefused as refusal:
             checks.append(Check(f"bundle of {variant.name}", variant.bundle[:12], None, "fail", str(refusal)))
     return checks
@@ -74,7 +80,9 @@ def served(ws: Workspace) -> Check:
     wanted = read_routes(ws.home.routes).generation
     behind = [w.pid for w in workers if w.generation != wanted]
     if behind:
-        return Check("workers", len(behind), 0, "fail", "workers answer with older routes: see the server's log for the reason")
+        return Check(
+            "workers", len(behind), 0, "fail", "workers answer with older routes: see the server's log for the reason"
+        )
     return Check("workers", len(workers), None, "pass", f"all answer with generation {wanted}")
 
 

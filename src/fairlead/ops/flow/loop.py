@@ -11,9 +11,16 @@ from fairlead.contract.events import Decision, Finding, Window
 from fairlead.ops.flow import acting, closing
 from fairlead.ops.flow.decide import decide
 from fairlead.ops.flow.situation import Candidate, Live, Situation
-from fairlead.ops.flow.tracker import NEVER, Tracker, event_times_of, first_start, next_window, read_tracker
+from fairlead.ops.flow.tracker import (
+    NEVER,
+    Tracker,
+    event_times_of,
+    first_start,
+    next_window,
+    read_tracker,
+    write_tracker,
+)
 from fairlead.ops.flow.tracker import watermark as watermark_of
-from fairlead.ops.flow.tracker import write_tracker
 from fairlead.ops.flow.trial import trial_of
 from fairlead.ops.flow.workspace import RULE, Workspace
 from fairlead.ops.monitor import window_spec

@@ -150,9 +150,9 @@ def deploy(
         why=why,
         decided_by="rule" if ws.actor == RULE else "person",
         hold=intent.hold if intent and intent.hold == "pinned" and mode != "replace" else "",
-        rollout=None if mode == "replace" else Rollout(
-            chosen.number, event_time, ws.clock(), details={"mode": mode, "share": share}
-        ),
+        rollout=None
+        if mode == "replace"
+        else Rollout(chosen.number, event_time, ws.clock(), details={"mode": mode, "share": share}),
         previous=champion.version if champion else None,
     )
     details = {"version": chosen.number, "bundle": chosen.bundle, "mode": mode, "share": share}

@@ -30,9 +30,7 @@ class Renewed(msgspec.Struct, frozen=True):
     why: str
 
 
-def retrain(
-    ws: Workspace, *, why: str, until: float | None = None, progress: Progress | None = None
-) -> Renewed:
+def retrain(ws: Workspace, *, why: str, until: float | None = None, progress: Progress | None = None) -> Renewed:
     """Fit, seal and judge a challenger on the rows that serve best now; registered when the gate lets it pass."""
     from fairlead.lab.train import train
 
@@ -46,9 +44,7 @@ def retrain(
     start, window = pick_rows(ws, past, champion)
     rows = past.frame.iloc[start:].reset_index(drop=True)
     settings = judged_on_newest(ws, past, start)
-    training = train(
-        rows, settings, home=ws.home.root, root=ws.project.root, progress=progress, parent=champion
-    )
+    training = train(rows, settings, home=ws.home.root, root=ws.project.root, progress=progress, parent=champion)
     kept = making.keep(ws, training)
     judged = making.judge(ws, kept.bundle)
     version = making.register(ws, kept.bundle) if judged.verdict.outcome == "pass" else None

@@ -69,9 +69,7 @@ def watermark(tracker: Tracker, settings: Settings, now: float) -> float:
     return min(tracker.largest, now) - duration(settings.monitor.lateness)
 
 
-def next_window(
-    tracker: Tracker, model: str, settings: Settings, times: np.ndarray, horizon: float
-) -> Window | None:
+def next_window(tracker: Tracker, model: str, settings: Settings, times: np.ndarray, horizon: float) -> Window | None:
     """The next window if it is over, else None. times: sorted event times of rows from `tracker.start` on."""
     spec = window_spec(settings)
     if tracker.start is None:

@@ -27,7 +27,7 @@ def trial_of(ws: Workspace, intent: Intent, tracker: Tracker) -> Trial | None:
     mismatch = ""
     if not challenger.shadow:
         shares = (champion.weight, challenger.weight)
-        counts = assigned(ws, (champion.bundle, challenger.bundle), rollout.started_wall)
+        counts = assigned(ws, (champion.bundle, challenger.bundle), rollout.started_event, rollout.started_wall)
         check = ratio_mismatch(counts, shares)
         mismatch = check.why if check.mismatch else ""
     return Trial(
@@ -103,13 +103,17 @@ def _window_losses(
     )
 
 
-def assigned(ws: Workspace, bundles: tuple[str, str], since_wall: float) -> tuple[int, int]:
-    """Requests (or sticky keys, where callers keep their variant) that each of two bundles answered since then."""
+def assigned(ws: Workspace, bundles: tuple[str, str], since: float, since_wall: float) -> tuple[int, int]:
+    """Requests (or sticky keys, where callers keep their variant) that each of two bundles answered since then.
+
+    Reads from event time `since` on and counts what arrived after `since_wall`.
+    """
     import pyarrow.compute as pc
 
     from fairlead.runtime.capture import Records
 
-    table = Records(ws.home.root, ws.model).between(None, None, arrived_since=since_wall)
+    table = Records(ws.home.root, ws.model).between(since, None)
+    table = table.filter(pc.greater_equal(table.column(names.ARRIVED), since_wall))
     settings = ws.settings
     sticky = settings.rollout.sticky_by or settings.model.id
     unit = names.KEY if sticky is not None and sticky == settings.model.id else names.REQUEST
