@@ -92,3 +92,20 @@ def test_a_writer_killed_at_random_moments_leaves_whole_transactions(tmp_path: P
 @pytest.mark.long
 def test_a_writer_killed_at_many_random_moments_leaves_whole_transactions(tmp_path: Path) -> None:
     rounds(tmp_path, 60, seed=2)
+
+
+def test_a_process_killed_while_it_makes_the_database_leaves_one_that_can_be_finished(tmp_path: Path) -> None:
+    code = "import sys; from fairlead.ops.state import State; print('imported', flush=True); State.open(sys.argv[1])"
+    dice = random.Random(3)
+    for n in range(4):
+        path = tmp_path / f"{n}.db"
+        process = subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        process.stdout.readline()
+        killer = threading.Timer(dice.random(), process.kill)
+        killer.start()
+        process.wait()
+        killer.join()
+        with State.open(path) as state:
+            state.put("a", b"1")
+            assert state.generation() == 0
