@@ -124,3 +124,20 @@ def test_what_a_csv_writer_wrote_is_read_back(tmp_path_factory, rows, separator)
 
 def test_the_sniffer_prefers_even_rows_over_many_commas():
     assert sniff_separator("name;note\nx;a, b, c\ny;d\nz;e, f\n") == ";"
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.one_of(
+        st.binary(max_size=60),
+        st.text("ab1,;\"'\n\r\t\x00é -.", max_size=60).map(str.encode),
+        st.text('ab1,\n"', max_size=40).map(lambda t: b"a,b\n" + t.encode()),
+    )
+)
+def test_any_bytes_are_read_or_refused(tmp_path_factory, data):
+    file = write(tmp_path_factory.mktemp("any"), data)
+    try:
+        table = open_table(file)
+        assert table.frame().shape == (table.rows, len(table.columns))
+    except SourceUnreadable as error:
+        assert str(error).startswith(("t.csv", "the table has no rows"))  # noqa: PT017

@@ -259,6 +259,22 @@ def test_kinds_come_from_all_rows_and_not_from_the_first(tmp_path):
     assert found.column("a").kind == "category"
 
 
+def test_a_column_that_is_constant_in_some_rows_stays_in_the_signature():
+    table = frame(yr=[0] * (N // 2) + [1] * (N // 2))
+    first = signature_of(table.iloc[: N // 2], settings_of())
+    assert first.names == signature_of(table, settings_of()).names == ("yr",)
+    assert signature_of(table.assign(gone=None), settings_of()).names == ("yr", "gone")
+
+
+def test_columns_of_kinds_no_model_takes_are_told_and_left_out():
+    import pyarrow as pa
+
+    table = pa.table({"y": RANDOM.normal(size=N), "x": RANDOM.normal(size=N), "l": [[1]] * N, "s": [{"a": 1}] * N,
+                      "b": [b"z"] * N, "d": pa.array([1] * N, pa.duration("s")), "none": pa.nulls(N)})  # fmt: skip
+    assert [c.role for c in infer(table, "y").columns] == ["target", "feature", *["unusable"] * 4, "empty"]
+    assert signature_of(table, settings_of()).names == ("x", "none")
+
+
 def test_settings_that_name_absent_columns_are_told_with_the_nearest():
     table = frame(income=RANDOM.normal(size=N))
     with pytest.raises(ConfigInvalid, match=r"model.features.*'incom'.*'income'"):

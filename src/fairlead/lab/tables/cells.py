@@ -286,7 +286,10 @@ def typed_frame(table: Table) -> pd.DataFrame:
     """A whole table in pandas, text columns turned into what the schema found in them."""
     import pandas as pd
 
-    whole = pa.Table.from_batches(list(table.batches()))
+    batches = list(table.batches())
+    if not batches:
+        return pd.DataFrame({name: pd.Series(dtype=object) for name in table.columns})
+    whole = pa.Table.from_batches(batches)
     kinds = {c.name: c for c in table.schema.columns}
     series: dict[str, Any] = {}
     for name in table.columns:

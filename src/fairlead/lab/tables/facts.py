@@ -53,9 +53,14 @@ class Facts:
         array = plain(array)
         start = self.rows
         self.rows += len(array)
-        self.source = self.source or family(array.type)
-        if pa.types.is_null(array.type) or pa.types.is_nested(array.type):
+        if not self.source and not pa.types.is_null(array.type):
+            self.source = family(array.type)
+        if pa.types.is_null(array.type):
+            self.missing += len(array)
+            return
+        if self.source == "other":
             self.missing += array.null_count
+            self.levels = None
             return
         if is_text(array.type):
             array = without_blanks(array)

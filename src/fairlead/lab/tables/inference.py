@@ -144,6 +144,8 @@ class _Inference:
                 why = self.why["time"] if role == "time" else f"{found.why}; part of the time and a feature"
             elif name in ids:
                 role, why = "id", ids[name]
+            elif facts.source == "other":
+                role = "unusable"
             elif facts.present == 0:
                 role = "empty"
             elif facts.levels is not None and len(facts.levels) == 1 and not facts.missing:

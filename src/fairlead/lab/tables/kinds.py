@@ -63,6 +63,8 @@ def kind_of(facts: Facts) -> Found:
     """The kind of a column by the rules of this module."""
     if facts.present == 0:
         return Found("number", "text", "no cell holds anything")
+    if facts.source == "other":
+        return Found("text", "text", "cells of a kind that models cannot take")
     if facts.source == "boolean" or facts.flags == facts.present:
         return Found("boolean", "boolean", "true and false")
     if facts.source == "time":
@@ -113,8 +115,6 @@ def _is_number(value: object) -> bool:
 
 
 def _text(facts: Facts) -> Found:
-    if facts.source == "other":
-        return Found("text", "text", "cells of a kind models cannot take")
     levels = facts.levels
     if levels is None:
         return Found("text", "text", "text with more than 10,000 distinct values")

@@ -46,7 +46,12 @@ def find_ids(facts: Mapping[str, Facts], kinds: Mapping[str, Found], sample: Sam
     ranked: list[tuple[tuple[bool, bool], str, str]] = []
     where = "" if sample.whole else f" in the first {sample.rows:,} rows"
     for name, found in kinds.items():
-        if facts[name].missing or found.kind not in {"integer", "category", "text"} or sample.rows < 2:
+        if (
+            facts[name].missing
+            or facts[name].source == "other"
+            or found.kind not in {"integer", "category", "text"}
+            or sample.rows < 2
+        ):
             continue
         if pc.count_distinct(sample.array(name)).as_py() != sample.rows:
             continue

@@ -8,7 +8,7 @@ import msgspec
 
 from fairlead.contract.signature import Kind, Task
 
-Role = Literal["feature", "target", "key", "id", "time", "leak", "constant", "empty"]
+Role = Literal["feature", "target", "key", "id", "time", "leak", "constant", "empty", "unusable"]
 
 
 class ColumnFacts(msgspec.Struct, frozen=True, omit_defaults=True):

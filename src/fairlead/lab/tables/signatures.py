@@ -23,7 +23,8 @@ def signature_of(rows: Any, settings: Settings, *, schema: Schema | None = None)
     rows: pandas frame, Arrow table or `Table`; schema: what is already known about them.
     Features: `[model] features`, else every column that is not target, id, time, sensitive or excluded; of a
     composed time the hour stays a feature and the date does not, unless listed. Constant and empty columns stay
-    out, too, unless listed. Integer-coded categories: `[model] categories`, or where that is not given those of
+    in: what a model takes must not change with the rows it is retrained on, or requests would stop fitting
+    (`init` excludes them by name). Integer-coded categories: `[model] categories`, or where that is not given those of
     `lab.tables.kinds`. A column is nullable if training saw it missing.
     Raises ConfigInvalid, naming the key, for columns that the rows lack.
     """
@@ -52,7 +53,7 @@ def signature_of(rows: Any, settings: Settings, *, schema: Schema | None = None)
 def _default_features(model: ModelSettings, schema: Schema) -> Iterable[str]:
     out = {model.target, model.id, *model.time_columns[:1], *model.exclude, *model.sensitive}
     for column in schema.columns:
-        if column.name not in out and column.role not in {"constant", "empty"}:
+        if column.name not in out and column.role != "unusable":
             yield column.name
 
 

@@ -76,7 +76,7 @@ def _model(schema: Schema, chosen: Chosen) -> Table:
         _add(table, "timezone", "UTC", "of times that carry none")
     else:
         table.add(tomlkit.comment('time = "at"   # no column says when a row happened; time is arrival'))
-    left_out = [c for c in schema.columns if c.role in {"leak", "id", "constant", "empty"}]
+    left_out = [c for c in schema.columns if c.role in {"leak", "id", "constant", "empty", "unusable"}]
     if left_out:
         for column in left_out:
             table.add(tomlkit.comment(_line(f"{column.name} is excluded: {column.why}.")))
