@@ -119,6 +119,7 @@ def write_history(story: Story) -> tuple[Any, Any]:
     change = (story.past + story.calm) * ROWS_A_WEEK
     frame = agrawal(total * ROWS_A_WEEK, functions=(2, 5), change_at=change, seed=SEED, rows_per_week=ROWS_A_WEEK)
     frame["approved"] = frame["approved"].map({0: "no", 1: "yes"})
+    frame["at"] = frame["at"].dt.strftime("%Y-%m-%dT%H:%M:%S")
     frame.insert(0, "application", [f"A{i:06d}" for i in range(len(frame))])
     frame.iloc[: story.past * ROWS_A_WEEK].to_csv(story.folder / "history.csv", index=False)
     story.tell("history", f"{story.past} weeks of decided applications, {ROWS_A_WEEK} a week, in history.csv")
