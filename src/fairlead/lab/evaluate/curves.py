@@ -97,7 +97,7 @@ def separation(event: np.ndarray, score: Floats) -> dict[str, list[float]]:
 
 
 def residuals(truth: Floats, predicted: Floats) -> dict[str, Any]:
-    """Predicted against true (at most 600 rows, evenly spaced), the errors' histogram, and the error by size of answer."""
+    """Predicted against true (at most 600 rows, evenly spaced), the errors' histogram, the error by size of answer."""
     error = predicted - truth
     at = np.unique(np.linspace(0, len(truth) - 1, min(DOTS, len(truth))).round().astype(int))
     low, high = np.quantile(error, [0.005, 0.995])

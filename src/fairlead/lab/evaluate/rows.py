@@ -25,7 +25,7 @@ FEWEST_BLOCKS = 8
 
 @dataclass(frozen=True)
 class Judged:
-    """Labelled rows, oldest first where there is time. scores: (n, outputs) by the sealed model; loss: (n,) in [0, 1]."""
+    """Labelled rows, oldest first where there is time. scores: (n, outputs), loss: (n,), of the sealed model."""
 
     model: Model
     signature: Signature

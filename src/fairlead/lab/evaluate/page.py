@@ -1,0 +1,81 @@
+"""`write_report`: the evidence as one page that opens offline, and as JSON."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from fairlead.contract.evidence import Verdict
+from fairlead.lab.evaluate.evidence import Report
+from fairlead.lab.evaluate.plots import plots_of
+from fairlead.lab.evaluate.words import HEADLINE, MEANING, moment, number, summary
+from fairlead.lab.stats.measures import LOWER_IS_BETTER
+
+
+def write_report(report: Report, verdict: Verdict, folder: str | Path) -> Path:
+    """Write `report.html` and `report.json` into `folder` and return the page's path.
+
+    The page needs nothing but itself: styles and plots are inside, there is no script. Raises OSError.
+    """
+    place = Path(folder)
+    place.mkdir(parents=True, exist_ok=True)
+    told = {"report": report, "verdict": verdict}
+    _write(place / "report.json", msgspec.json.format(msgspec.json.encode(told), indent=1))
+    page = place / "report.html"
+    _write(page, render(report, verdict).encode())
+    return page
+
+
+def render(report: Report, verdict: Verdict) -> str:
+    """The page."""
+    return str(
+        _template().render(
+            report=report,
+            verdict=verdict,
+            headline=HEADLINE[verdict.outcome],
+            summary=summary(report, verdict),
+            plots=plots_of(report),
+            meaning=MEANING,
+            lower=LOWER_IS_BETTER,
+            thresholds=report.curves.get("thresholds", [])[1::2],
+            confusion=_confusion(report),
+        )
+    )
+
+
+@cache
+def _template() -> Any:
+    import jinja2
+
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    environment.filters["number"] = number
+    environment.filters["moment"] = moment
+    return environment.from_string(files("fairlead.lab.evaluate").joinpath("report.html.j2").read_text("utf-8"))
+
+
+def _confusion(report: Report) -> list[dict[str, Any]]:
+    lines = []
+    for name, counts in zip(report.classes, report.curves.get("confusion", []), strict=False):
+        total = sum(counts)
+        lines.append({"class": name, "cells": [(c, c / total if total else 0.0) for c in counts], "rows": total})
+    return lines
+
+
+def _write(path: Path, data: bytes) -> None:
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        Path(temporary).chmod(0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

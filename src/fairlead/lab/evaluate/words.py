@@ -1,0 +1,132 @@
+"""The evidence in plain words, for people who decide and do not compute."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from fairlead.contract.evidence import Interval, Verdict
+from fairlead.lab.evaluate.evidence import Report
+
+MEANING = {
+    "accuracy": "share of rows decided right",
+    "precision": "of those flagged, share that were right",
+    "recall": "of those there were, share that it found",
+    "f1": "precision and recall in one number",
+    "roc_auc": "chance that it ranks a true case above another",
+    "pr_auc": "precision averaged over all recalls",
+    "log_loss": "how surprised it was by what happened; lower is better",
+    "brier": "squared distance of its probabilities from what happened; lower is better",
+    "mse": "mean squared error; lower is better",
+    "rmse": "typical error, large ones weighing more; lower is better",
+    "mae": "mean size of the error; lower is better",
+    "r2": "share of the variation that it explains",
+}
+
+HEADLINE = {
+    "pass": "This model passed every check.",
+    "fail": "This model failed: it should not be released as it is.",
+    "inconclusive": "There is not enough evidence to release this model yet.",
+}
+
+
+def summary(report: Report, verdict: Verdict) -> list[str]:
+    """A few sentences that stand on their own, the most important first."""
+    told = [_on_what(report), *_quality(report), _against(report)]
+    if report.champion is not None:
+        told.append(_champion(report.champion.difference))
+    if report.importance and report.importance[0].rise.low > 0:
+        first = [i.column for i in report.importance[:3] if i.rise.low > 0]
+        told.append(f"It relies most on {_listed(first)}.")
+    for gap in report.gaps:
+        told.append(
+            f"Between groups of {gap.column} the {gap.measure} differs by {_share(gap.gap)}."
+            if gap.measure == "positive rate"
+            else f"Between groups of {gap.column} the {gap.measure} differs by {gap.gap.value:.3f}."
+        )
+    told += [_sentence(f"the check {c.name} did not pass: {c.why}") for c in verdict.checks if c.verdict != "pass"]
+    return told
+
+
+def moment(seconds: float) -> str:
+    """A point in event time for people, UTC."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def number(value: float | str | None) -> str:
+    """Four significant digits, without an exponent where people would not expect one."""
+    if value is None:
+        return "–"
+    if isinstance(value, str):
+        return value
+    if value != 0 and (abs(value) < 1e-4 or abs(value) >= 1e7):
+        return f"{value:.2e}"
+    if abs(value) >= 1000:
+        return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
+    return f"{value:.4g}"
+
+
+def _on_what(report: Report) -> str:
+    when = f" from {moment(report.start)} to {moment(report.end)} (UTC)" if report.start else ""
+    return f"Judged on {report.rows:,} rows with known outcome{when}, which it had not learned from."
+
+
+def _quality(report: Report) -> list[str]:
+    found = report.metrics
+    if report.task != "classification":
+        if "mae" not in found:
+            return []
+        explained = f" It explains {_share(found['r2'])} of the variation." if "r2" in found else ""
+        mae = found["mae"]
+        return [f"Its answers are off by {number(mae.value)} on average ({_between(mae)}).{explained}"]
+    if len(report.classes) != 2:
+        return [f"It decides {_share(found['accuracy'])} of the rows right."]
+    told = []
+    if "roc_auc" in found:
+        told.append(
+            f"Shown one {report.positive} and one that is not, "
+            f"it ranks them right {_share(found['roc_auc'])} of the time."
+        )
+    told.append(
+        f"Of those it flags as {report.positive}, {_share(found['precision'])} are; "
+        f"of all there are, it finds {_share(found['recall'])}."
+    )
+    return told
+
+
+def _against(report: Report) -> str:
+    base = report.baselines[0]
+    better = base.difference.high < 0
+    what = "always answering the same" if base.name in {"most_frequent", "mean"} else base.name
+    share = 1 - report.loss.value / base.loss if base.loss > 0 else 0.0
+    if better:
+        text = f"Compared with {what}, it takes away {share:.0%} of the loss."
+    else:
+        text = f"It is not surely better than {what}."
+    last = next((b for b in report.baselines if b.name == "last_value"), None)
+    if last is not None and last.difference.value >= 0:
+        text += " Repeating the last known value does as well or better, where that is known in time."
+    return text
+
+
+def _champion(difference: Interval) -> str:
+    if difference.high < 0:
+        return "On the same rows it is better than the model now in use."
+    if difference.low > 0:
+        return "On the same rows it is worse than the model now in use."
+    return "On the same rows no difference to the model now in use can be told from chance."
+
+
+def _share(found: Interval) -> str:
+    return f"{found.value:.0%} ({found.low:.0%} to {found.high:.0%})"
+
+
+def _between(found: Interval) -> str:
+    return f"between {number(found.low)} and {number(found.high)}, allowing for chance"
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
