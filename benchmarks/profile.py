@@ -2,8 +2,8 @@
 
     .venv/bin/python benchmarks/profile.py [--rows 1000000] [--repeats 7]
 
-Prints one JSON object a scenario: seconds are the median over repeats, low and high
-their range; cpu_seconds the process's own time, which other work on the machine
+Prints one JSON object a scenario: seconds are the median over repeats, spread their
+range; cpu_seconds the process's own time, which other work on the machine
 disturbs less. Scenario ids are permanent.
 """
 
@@ -62,8 +62,7 @@ def measure(scenario: str, rows: int, repeats: int, job: Callable[[], object]) -
             {
                 "scenario": scenario,
                 "seconds": round(statistics.median(seconds), 4),
-                "low": round(min(seconds), 4),
-                "high": round(max(seconds), 4),
+                "spread": [round(min(seconds), 4), round(max(seconds), 4)],
                 "cpu_seconds": round(statistics.median(cpu), 4),
                 "bound_seconds": BOUNDS[scenario] * rows / 1_000_000,
                 "rows": rows,
