@@ -92,11 +92,11 @@ def test_many_processes_make_one_chain(home: Home) -> None:
         "audit = Audit(state, key=key, head=home / 'audit.head')\n"
         "for n in range(12): audit.record(sys.argv[2], 'step', str(n))"
     )
-    processes = [subprocess.Popen([sys.executable, "-c", code, str(home.folder), str(n)]) for n in range(3)]
-    assert [process.wait(60) for process in processes] == [0, 0, 0]
+    processes = [subprocess.Popen([sys.executable, "-c", code, str(home.folder), str(n)]) for n in range(2)]
+    assert [process.wait(60) for process in processes] == [0, 0]
     report = home.audit().verify(strict=True)
-    assert report.events == 36
-    assert {event.actor for event in home.audit().events()} == {"0", "1", "2"}
+    assert report.events == 24
+    assert {event.actor for event in home.audit().events()} == {"0", "1"}
 
 
 @given(st.data())

@@ -221,11 +221,11 @@ def test_many_processes_open_a_new_database_at_once(path: Path) -> None:
     )
     processes = [
         subprocess.Popen([sys.executable, "-c", code, str(path), str(n)], stdout=subprocess.PIPE, text=True)
-        for n in range(4)
+        for n in range(3)
     ]
     found = sorted(int(process.communicate(timeout=60)[0]) for process in processes)
-    assert found == [1, 2, 3, 4]
-    assert State.open(path).names() == ["0", "1", "2", "3"]
+    assert found == [1, 2, 3]
+    assert State.open(path).names() == ["0", "1", "2"]
 
 
 def test_a_database_of_a_newer_fairlead_is_refused(path: Path) -> None:

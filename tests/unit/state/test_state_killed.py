@@ -86,7 +86,7 @@ def rounds(home: Path, count: int, seed: int) -> None:
 
 
 def test_a_writer_killed_at_random_moments_leaves_whole_transactions(tmp_path: Path) -> None:
-    rounds(tmp_path, 4, seed=1)
+    rounds(tmp_path, 2, seed=1)
 
 
 @pytest.mark.long
@@ -97,7 +97,7 @@ def test_a_writer_killed_at_many_random_moments_leaves_whole_transactions(tmp_pa
 def test_a_process_killed_while_it_makes_the_database_leaves_one_that_can_be_finished(tmp_path: Path) -> None:
     code = "import sys; from fairlead.ops.state import State; print('imported', flush=True); State.open(sys.argv[1])"
     dice = random.Random(3)
-    for n in range(4):
+    for n in range(2):
         path = tmp_path / f"{n}.db"
         process = subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE)
         assert process.stdout is not None
