@@ -77,7 +77,8 @@ def _texts(values: np.ndarray, column: Column, dtype: Any) -> pd.Series:
     if isinstance(dtype, pd.CategoricalDtype):
         known = list(dtype.categories)
         return pd.Series(pd.Categorical(cells, categories=[*known, *sorted(set(cells[~absent]) - set(known))]))
-    return pd.Series(cells, dtype=dtype)
+    found: pd.Series = pd.Series(cells, dtype=dtype)
+    return found
 
 
 def _with_gaps(truth: np.ndarray, absent: np.ndarray) -> pd.Series:

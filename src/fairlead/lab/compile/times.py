@@ -13,7 +13,7 @@ from fairlead.runtime.bundle.calendar import PARTS, PERIOD
 from fairlead.runtime.bundle.ops import Part, for_many
 
 
-class TimeParts(TransformerMixin, BaseEstimator):
+class TimeParts(TransformerMixin, BaseEstimator):  # type: ignore[misc, unused-ignore]
     """Parts of times (seconds since the epoch, UTC, or datetimes) as numbers; missing stays NaN.
 
     parts: of `runtime.bundle.calendar.PARTS`; `"hour:cyclic"` gives the sine and the cosine of

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from fairlead.runtime.bundle.keys import SigningKey
     from fairlead.runtime.bundle.run import Model, load
     from fairlead.runtime.bundle.sealing import seal
-    from fairlead.runtime.bundle.showing import inspect
+    from fairlead.runtime.bundle.showing import inspect, signer_of
     from fairlead.runtime.bundle.store import BundleStore
     from fairlead.runtime.bundle.verifying import Verified, verify
 
@@ -30,6 +30,7 @@ _HOME = {
     "inspect": "showing",
     "load": "run",
     "seal": "sealing",
+    "signer_of": "showing",
     "verify": "verifying",
 }
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "inspect",
     "load",
     "seal",
+    "signer_of",
     "verify",
 ]
 

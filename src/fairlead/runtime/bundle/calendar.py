@@ -80,8 +80,8 @@ def _calendar_parts(days: npt.NDArray[np.int64], part: str) -> npt.NDArray[np.in
     if part == "year":
         return np.asarray(years.astype(np.int64) + 1970)
     if part == "day_of_year":
-        return (dates - years.astype("datetime64[D]")).astype(np.int64) + 1
+        return np.asarray((dates - years.astype("datetime64[D]")).astype(np.int64) + 1)
     months = dates.astype("datetime64[M]")
     if part == "month":
         return np.asarray(months.astype(np.int64) % 12 + 1)
-    return (dates - months.astype("datetime64[D]")).astype(np.int64) + 1
+    return np.asarray((dates - months.astype("datetime64[D]")).astype(np.int64) + 1)

@@ -55,17 +55,31 @@ def columns_from(table: Any, signature: Signature) -> dict[str, npt.NDArray[Any]
 def column_of(values: Any, column: Column) -> npt.NDArray[Any]:
     """One column in the columns form."""
     array = np.asarray(values)
-    if column.numeric and array.dtype.kind in "fiub":
-        return array.astype(np.float64)
-    if array.dtype.kind == "M":
-        seconds = array.astype("datetime64[us]").astype(np.int64) / 1e6
-        return np.where(np.isnat(array), np.nan, seconds)
+    fast = _fast(array, column)
+    if fast is not None:
+        if not column.nullable and len(gaps := np.flatnonzero(np.isnan(fast))):
+            raise CellInvalid(int(gaps[0]), column.name, "no value", f"a {column.kind}; it is not nullable")
+        return fast
     cells = [cell_of(value, column, row) for row, value in enumerate(array.tolist())]
     if not column.numeric:
         found = np.empty(len(cells), dtype=object)
         found[:] = cells
         return found
     return np.array([math.nan if cell is None else cell for cell in cells], dtype=np.float64)
+
+
+def _fast(array: npt.NDArray[Any], column: Column) -> npt.NDArray[np.float64] | None:
+    """Numbers and times that numpy holds already, None if cells must be looked at one by one."""
+    kind = array.dtype.kind
+    if column.kind == "time" and kind == "M":
+        seconds = array.astype("datetime64[us]").astype(np.int64) / 1e6
+        return np.where(np.isnat(array), np.nan, seconds)
+    # Whole numbers and flags have values of their own to be checked, unless the array's type vouches for them.
+    typed = {"number": "fiu", "time": "fiu", "integer": "iu", "boolean": "b"}
+    if kind not in typed.get(column.kind, ""):
+        return None
+    numbers = array.astype(np.float64)
+    return None if np.isinf(numbers).any() else numbers
 
 
 def cell_of(value: Any, column: Column, row: int) -> Cell:

@@ -10,21 +10,23 @@ import msgspec
 
 from fairlead.contract.errors import BundleRefused
 from fairlead.runtime.bundle.keys import check_line
-from fairlead.runtime.bundle.manifest import CARD, MANIFEST, PARITY, SEAL, SIGNATURE
+from fairlead.runtime.bundle.manifest import CARD, MANIFEST, PARITY, SEAL, SIGNATURE, sha256
 from fairlead.runtime.bundle.verifying import read_file, verify
 
 
 def inspect(folder: str | Path, trusted: Iterable[str]) -> dict[str, Any]:
     """`{bundle, seal {verified, signer, reason}, ...}`; the rest is given only for a bundle that verifies.
 
-    Raises nothing for a bundle that does not hold: `seal.reason` says why.
+    A bundle that does not hold is no error here: `seal.reason` says why, `bundle` is the hash of its
+    manifest ("" without one), `signer` who made a valid seal of that manifest (None if nobody did).
     """
     folder = Path(folder)
     keys = tuple(trusted)
     try:
         verified = verify(folder, keys)
     except BundleRefused as why:
-        return {"bundle": None, "seal": {"verified": False, "signer": _signer(folder), "reason": str(why)}}
+        seal = {"verified": False, "signer": _claimed(folder), "reason": str(why)}
+        return {"bundle": _identity(folder), "seal": seal}
     manifest, files = verified.manifest, verified.files
     return {
         "bundle": verified.id,
@@ -39,10 +41,27 @@ def inspect(folder: str | Path, trusted: Iterable[str]) -> dict[str, Any]:
     }
 
 
-def _signer(folder: Path) -> str | None:
-    """The key that a broken bundle claims, if it made a valid seal of the manifest; else None."""
+def signer_of(folder: str | Path) -> str:
+    """The hex public key that sealed the bundle in `folder`; says nothing about whether to trust it.
+
+    Raises BundleRefused if there is no valid seal of its manifest.
+    """
+    data = read_file(Path(folder), MANIFEST)
+    signer, reason = check_line(read_file(Path(folder), SEAL), data, None)
+    if reason is not None:
+        raise BundleRefused(reason)
+    return signer
+
+
+def _claimed(folder: Path) -> str | None:
     try:
-        signer, reason = check_line(read_file(folder, SEAL), read_file(folder, MANIFEST), ())
+        return signer_of(folder)
     except BundleRefused:
         return None
-    return signer if reason is not None and "not trusted" in reason else None
+
+
+def _identity(folder: Path) -> str:
+    try:
+        return sha256(read_file(folder, MANIFEST))
+    except BundleRefused:
+        return ""
