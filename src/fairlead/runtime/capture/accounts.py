@@ -13,7 +13,7 @@ from fairlead.runtime.wire import frames
 
 
 class WorkerAccount(msgspec.Struct, frozen=True):
-    """One worker's books, in rows. collected: brought into Parquet; waiting: complete in the spool, not yet collected."""
+    """One worker's books, in rows. collected: brought into Parquet; waiting: whole in the spool, to be collected."""
 
     instance: str
     worker: str
@@ -31,10 +31,9 @@ class WorkerAccount(msgspec.Struct, frozen=True):
     @property
     def ok(self) -> bool:
         """Whether both sums hold and no segment is damaged."""
-        out = self.sampled_out + sum(self.dropped.values())
-        return (
-            self.answered == self.captured + out and self.captured == self.collected + self.waiting and not self.damaged
-        )
+        accounted = self.captured + self.sampled_out + sum(self.dropped.values())
+        stored = self.collected + self.waiting
+        return self.answered == accounted and self.captured == stored and not self.damaged
 
 
 class Reconciliation(msgspec.Struct, frozen=True):

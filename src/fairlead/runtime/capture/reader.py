@@ -81,7 +81,7 @@ class Records:
                 yield table.slice(at, rows)
 
     def labels(self, start: float | None = None, end: float | None = None) -> Any:
-        """Labels whose arrival lies in [start, end) as a pyarrow.Table, in order of arrival; all that came, also twice."""
+        """Labels whose arrival lies in [start, end) as a pyarrow.Table, by arrival; sent twice, there twice."""
         known: dict[Path, tuple[int, Any]] = {}
         for piece in layout.pieces(self._labels):
             try:
@@ -97,7 +97,7 @@ class Records:
         return _sorted(_within(table, names.ARRIVED, start, end), _LABEL_ORDER)
 
     def joined(self, start: float | None, end: float | None, *, shadows: bool = False) -> Any:
-        """`between` with the label that counts for each record: `label`, `definition`, `label.arrived`, `value`, `comment`.
+        """`between` with what counts for each record: `label`, `definition`, `label.arrived`, `value`, `comment`.
 
         A label finds its record by request id and row; or by key and time: the nearest record of the key at or
         before that time; or by key alone: all records of the key. Of several, the one that arrived last counts,

@@ -58,7 +58,7 @@ def segment_name(instance: str, worker: str, path: Path) -> str:
 
 
 def counts_of(path: Path) -> Counts | None:
-    """The running counts at the end of a segment, with complete frames after the last counts added; None if it has none.
+    """The running counts at the end of a segment, complete frames after the last of them added; None if it has none.
 
     Frames without their counts are those of a write that a kill cut short: captured, so also counted as answered.
     """
@@ -131,9 +131,10 @@ class Spool:
         """
         now = time.time()
         counts = self.counts
+        # First, as a new segment opens with the counts before this write.
+        reason = "" if self._room(now) else "spool_full"
         counts.answered += tally.answered
         counts.sampled_out += tally.sampled_out
-        reason = "" if self._room(now) else "spool_full"
         if not reason:
             counts.captured += tally.captured
             counts.shadows += tally.shadows
@@ -220,7 +221,7 @@ class Spool:
         return reason
 
     def _put(self, data: bytes) -> str:
-        """One write; what a full disk cut short is taken back, so the segment stays readable. The reason if it failed."""
+        """One write; the reason if it failed. What a full disk cut short is taken back: segments stay readable."""
         try:
             done = os.write(self._fd, data)
             while done < len(data):
@@ -245,8 +246,11 @@ class Spool:
                 self._dirty = True
 
     def close(self) -> None:
-        """Let go of the segment."""
+        """Let go of the segment, with the last drops said."""
         if self._fd >= 0:
+            now = time.time()
+            if self._unsaid:
+                self._write(self._drops(now), now)
             self.sync()
             os.close(self._fd)
             self._fd = -1

@@ -29,7 +29,7 @@ def main() -> int:
         trusted=tuple(given.trust),
     )
     try:
-        serve(options, _said, lambda text: sys.stderr.write(f"warning: {text}\n") and None)
+        serve(options, _said, _warned)
     except FairleadError as error:
         sys.stderr.write(f"{error}\n")
         return 3 if isinstance(error, Refused) else 2
@@ -39,6 +39,10 @@ def main() -> int:
 def _said(url: str) -> None:
     sys.stdout.write(f"ready: {url}\n")
     sys.stdout.flush()
+
+
+def _warned(text: str) -> None:
+    sys.stderr.write(f"warning: {text}\n")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,10 @@ NAMES_BYTES = 256 * 1024
 _HEAD = struct.Struct("<QQ")
 _SIZE = _HEAD.size + NAMES_BYTES + CELLS * 8
 
-BUCKETS: tuple[float, ...] = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)  # fmt: skip
+BUCKETS: tuple[float, ...] = (
+    *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075),
+    *(0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0),
+)
 """Seconds; those of OpenTelemetry's http.server.request.duration and four finer ones below them."""
 
 Series = tuple[str, ...]

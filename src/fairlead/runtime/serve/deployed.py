@@ -36,7 +36,9 @@ Find = Callable[[str], Path]
 class Live:
     """One variant with its loaded model and where it counts."""
 
-    __slots__ = ("classified", "columns", "counters", "model", "rows_at", "schema", "seconds_at", "shadow", "variant")  # fmt: skip
+    __slots__ = (
+        "classified", "columns", "counters", "model", "rows_at", "schema", "seconds_at", "shadow", "variant",
+    )  # fmt: skip
 
     def __init__(self, route: Route, taken: Variant, model: Model, counters: Counters, merged: Signature) -> None:
         self.variant, self.model, self.shadow = taken, model, taken.shadow
@@ -44,8 +46,9 @@ class Live:
         own = model.signature.names
         # Rows come in the route's order; a variant with another one gets them in its own.
         self.columns = None if own == merged.names else tuple(merged.names.index(name) for name in own)
+        kept = _without_values(model.signature, route.redact)
         self.schema = Schema(
-            route.model, taken.bundle, taken.version, model.signature, list(route.redact), list(merged.passthrough)
+            route.model, taken.bundle, taken.version, kept, list(route.redact), list(merged.passthrough)
         )
         labels = (route.model, str(taken.version or ""), taken.name)
         self.counters = counters
@@ -129,6 +132,12 @@ class Serving:
                 if live.variant.version:
                     path = f"/v2/models/{one.route.model}/versions/{live.variant.version}/infer"
                     self.endpoints[path] = Endpoint(one, v2, counters, live)
+
+
+def _without_values(signature: Signature, redacted: Sequence[str]) -> Signature:
+    """The signature without the categories of columns whose values are not to be stored."""
+    columns = tuple(msgspec.structs.replace(c, categories=()) if c.name in redacted else c for c in signature.columns)
+    return msgspec.structs.replace(signature, columns=columns)
 
 
 def _place(name: str | None, signature: Signature) -> tuple[bool, int] | None:

@@ -26,7 +26,7 @@ class Ids:
     def new(self) -> str:
         """36 characters."""
         bits = self._bits(74)
-        return "%s%03x-%04x-%012x" % (self._lead, bits >> 62, bits >> 48 & 0x3FFF | 0x8000, bits & 0xFFFFFFFFFFFF)
+        return f"{self._lead}{bits >> 62:03x}-{bits >> 48 & 0x3FFF | 0x8000:04x}-{bits & 0xFFFFFFFFFFFF:012x}"
 
 
 def usable(id: str) -> bool:

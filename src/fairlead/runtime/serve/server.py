@@ -77,8 +77,8 @@ def serve(options: ServeOptions, ready: Say = lambda url: None, warn: Say = lamb
 
 def url_of(host: str, port: int) -> str:
     """Where a person or a program on this machine reaches the server."""
-    reached = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}.get(host, host)
-    return f"http://[{reached}]:{port}" if ":" in reached and reached[0] != "[" else f"http://{reached}:{port}"
+    reached = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104
+    return f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"
 
 
 def fixed_routes(options: ServeOptions, warn: Say) -> Routes:

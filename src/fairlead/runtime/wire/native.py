@@ -37,7 +37,8 @@ class Native:
 
     def __init__(self, model: str, signature: Signature, checks: Checks) -> None:
         self.model, self._checks = model, checks
-        self._decode = msgspec.json.Decoder(checks.row_type | list[checks.row_type]).decode
+        row: Any = checks.row_type
+        self._decode = msgspec.json.Decoder(row | list[row]).decode
         self._shape = self._template(signature) if signature.task == "classification" else None
 
     @staticmethod

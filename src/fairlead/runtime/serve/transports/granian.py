@@ -138,9 +138,11 @@ class _Server(Server):
         self._listener = listener
 
     def _init_shared_socket(self) -> None:
-        self._ssp = None
-        self._sfd = self._listener.fileno()
-        self._shd = SocketHolder(self._sfd, False, BACKLOG)
+        # granian would open a socket of its own here; the holder takes (descriptor, is a unix socket, backlog).
+        held: Any = SocketHolder
+        self._ssp: Any = None
+        self._sfd: Any = self._listener.fileno()
+        self._shd: Any = held(self._sfd, False, BACKLOG)
 
 
 class GranianTransport:
@@ -180,7 +182,7 @@ async def _work(
     module, _, name = factory.partition(":")
     loop = asyncio.get_running_loop()
     application: Application = getattr(import_module(module), name)(slot, settings)
-    server = _Server(listener, Gather(application, loop))
+    server: Any = _Server(listener, Gather(application, loop))
     lifeline.setblocking(False)
 
     def gone() -> None:

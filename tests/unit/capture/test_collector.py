@@ -1,0 +1,152 @@
+"""The collector is killed at random instructions, in real processes, while the spool grows: nothing lost, nothing twice."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from test_spool import SCHEMA, opened, prediction, write
+
+from fairlead.runtime.capture import Records, Tally, collect, expire, reconcile
+from fairlead.runtime.wire import frames
+
+KILLED = """
+import os, sys, signal
+from pathlib import Path
+from fairlead.runtime.capture import collect
+calls, at = 0, int(sys.argv[2])
+def count(event, arguments):
+    # Audit events mark every file operation: open, rename, remove, mkdir, fsync's open.
+    global calls
+    if event in {"open", "os.rename", "os.remove", "os.mkdir", "os.scandir", "fcntl.flock"}:
+        calls += 1
+        if calls == at:
+            os.kill(os.getpid(), signal.SIGKILL)
+import pyarrow.parquet
+sys.addaudithook(count)
+collect(Path(sys.argv[1]))
+"""
+
+
+def all_records(home: Path) -> list[tuple[str, int, int]]:
+    table = Records(home, "m").between(None, None)
+    return list(zip(*(table.column(name).to_pylist() for name in ("segment", "offset", "row")), strict=True))
+
+
+def test_killed_at_any_file_operation_it_neither_loses_nor_doubles(tmp_path: Path) -> None:
+    spool = opened(tmp_path, segment_bytes=3000)
+    written = 0
+    chance = random.Random(7)
+    for _ in range(14):
+        for _ in range(chance.randint(5, 60)):
+            write(spool, written, 2)
+            written += 1
+        done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), str(chance.randint(1, 60))], timeout=60)
+        assert done.returncode in (0, -signal.SIGKILL)
+        seen = all_records(tmp_path)
+        assert len(seen) == len(set(seen))
+        assert reconcile(tmp_path).ok
+    collect(tmp_path)
+    seen = all_records(tmp_path)
+    assert len(seen) == len(set(seen)) == written * 2
+    requests = Records(tmp_path, "m").between(None, None).column("request").to_pylist()
+    assert sorted(requests) == sorted(f"r{number}" for number in range(written) for _ in range(2))
+    assert reconcile(tmp_path).ok
+
+
+def test_the_number_of_files_follows_traffic_and_not_how_often_it_collects(tmp_path: Path) -> None:
+    spool = opened(tmp_path)
+    records, cursor, given = Records(tmp_path, "m"), "", []
+    for number in range(30):
+        write(spool, number)
+        assert collect(tmp_path).records == 1
+        table, cursor = records.since(cursor)
+        given += table.column("request").to_pylist()
+    assert given == [f"r{number}" for number in range(30)]
+    assert len(list(tmp_path.glob("records/**/*.parquet"))) == 1
+
+
+def test_files_lie_by_model_date_and_hour_under_the_segment_and_first_offset(tmp_path: Path) -> None:
+    spool = opened(tmp_path)
+    hour = 1_599_998_400.0  # 2020-09-13 12:00 UTC
+    spool.append([prediction(0, at=hour + 3599.0), prediction(1, at=hour + 3599.0)], [SCHEMA], Tally(2, 2))
+    collect(tmp_path)
+    found = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.glob("records/**/*.parquet"))
+    assert len(found) == 2
+    assert found[0].startswith("records/m/2020-09-13/12/i-0-")
+    assert found[1].startswith("records/m/2020-09-13/13/i-0-")
+    table = pq.read_table(tmp_path / found[0])
+    assert table.column("kind").to_pylist() == ["prediction"]
+
+
+def test_a_follower_is_given_each_record_once_across_hours_restarts_and_rotation(tmp_path: Path) -> None:
+    records, cursor, given = Records(tmp_path, "m"), "", []
+    chance = random.Random(3)
+    number = 0
+    for _ in range(12):
+        spool = opened(tmp_path, segment_bytes=2000)
+        for _ in range(chance.randint(1, 30)):
+            at = 1_600_000_000.0 + chance.uniform(-2, 2) * 3600
+            spool.append([prediction(number, at=at)], [SCHEMA], Tally(1, 1))
+            number += 1
+        spool.close()
+        collect(tmp_path)
+        # Another process reads on with nothing but the cursor.
+        records = Records(tmp_path, "m")
+        while True:
+            table, cursor = records.since(cursor, limit=10)
+            if not table.num_rows:
+                break
+            given += table.column("request").to_pylist()
+    assert sorted(given) == sorted(f"r{one}" for one in range(number))
+
+
+def test_expiry_removes_whole_days_and_nothing_younger(tmp_path: Path) -> None:
+    spool = opened(tmp_path)
+    day = 86_400.0
+    for number in range(5):
+        spool.append([prediction(0, at=1_600_000_000.0 + number * day)], [SCHEMA], Tally(1, 1))
+    spool.append([frames.encode(frames.Label(1_600_000_000.0, "m", None, [
+        frames.Given("r0", 0, None, None, "a", None, None, "v1")]))], [], Tally(labels=1))  # fmt: skip
+    collect(tmp_path)
+    gone = expire(tmp_path, 2, 1_600_000_000.0 + 4 * day)
+    assert (gone.records, gone.labels) == (2, 1)
+    assert Records(tmp_path, "m").between(None, None).num_rows == 3
+    assert reconcile(tmp_path).ok
+
+
+def test_one_collector_waits_for_another(tmp_path: Path) -> None:
+    spool = opened(tmp_path)
+    for number in range(200):
+        write(spool, number)
+    code = f"from pathlib import Path; from fairlead.runtime.capture import collect; collect(Path({str(tmp_path)!r}))"
+    both = [subprocess.Popen([sys.executable, "-c", code], env=dict(os.environ)) for _ in range(3)]
+    assert [one.wait(60) for one in both] == [0, 0, 0]
+    assert len(all_records(tmp_path)) == len(set(all_records(tmp_path))) == 200
+
+
+def test_what_a_bundle_redacts_for_a_while_can_still_be_read_together(tmp_path: Path) -> None:
+    spool = opened(tmp_path)
+    write(spool, 0)
+    spool.close()
+    collect(tmp_path)
+    spool = opened(tmp_path)
+    hidden = frames.Schema("m", "b2", 2, SCHEMA.signature, ["x"], ["id"])
+    frame = frames.Prediction(
+        1.6e9, 0.1, "r9", None, "m", "b2", "champion", "native", [["ab12"]], None, None, ["a"], [[1.0, 0.0]]
+    )
+    spool.append([frames.encode(frame)], [hidden], Tally(1, 1))
+    collect(tmp_path)
+    values = Records(tmp_path, "m").between(None, None).column("in.x").to_pylist()
+    assert sorted(values) == ["0", "ab12"] or sorted(values) == ["0.0", "ab12"]
+
+
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
