@@ -38,10 +38,11 @@ def svg(draw: Draw, title: str, width: float = 4.6, height: float = 3.5) -> str:
 
     # Names of columns and classes are drawn as they are: a dollar sign starts no formula.
     rules: Any = {
-        "text.parse_math": False, "svg.fonttype": "none", "svg.hashsalt": "fairlead", "font.family": "sans-serif", "font.size": 9,
+        "text.parse_math": False, "svg.fonttype": "none", "svg.hashsalt": "fairlead",
+        "font.family": "sans-serif", "font.size": 9, "legend.frameon": False, "axes.facecolor": "none",
         "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": FAINT, "xtick.color": INK, "ytick.color": INK,
-        "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": FAINT,
-        "grid.alpha": 0.35, "grid.linewidth": 0.5, "legend.frameon": False, "axes.facecolor": "none",
+        "axes.spines.top": False, "axes.spines.right": False,
+        "axes.grid": True, "grid.color": FAINT, "grid.alpha": 0.35, "grid.linewidth": 0.5,
     }  # fmt: skip
     with mpl.rc_context(rules):
         figure = Figure(figsize=(width, height), layout="constrained", facecolor="none")
@@ -156,7 +157,9 @@ def _thresholds(report: Report) -> Draw:
     def draw(axes: Axes) -> None:
         rows = report.curves["thresholds"]
         at = [r["threshold"] for r in rows]
-        axes.plot(at, [r["precision"] for r in rows], color=MAIN, label="precision")
+        # Where nothing is flagged there is nothing to be right about.
+        right = [r["precision"] if r["flagged"] > 0 else float("nan") for r in rows]
+        axes.plot(at, right, color=MAIN, label="precision")
         axes.plot(at, [r["recall"] for r in rows], color=OTHER, label="recall")
         axes.plot(at, [r["flagged"] for r in rows], color=FAINT, label="share flagged")
         axes.axvline(report.threshold, color=INK, lw=1, ls=":")

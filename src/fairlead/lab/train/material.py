@@ -93,7 +93,7 @@ def material_of(frame: Any, settings: Settings, signature: Signature | None = No
 def _has_truth(truth: np.ndarray, signature: Signature) -> np.ndarray:
     if signature.task == "classification":
         return np.array([v is not None for v in truth], dtype=bool)
-    return np.isfinite(truth)
+    return np.asarray(np.isfinite(truth))
 
 
 def split_holdout(material: Material, share: float, seed: int) -> tuple[Ints, Ints]:
