@@ -24,7 +24,7 @@ from fairlead.contract.errors import ShapeMismatch
 
 # Bets stay below the largest that could lose everything in one step.
 CAUTION = 0.75
-SHIFTS = (0.5, 1.0, 2.0, 4.0, 8.0)
+SHIFTS = (0.5, 1.0, 2.0, 4.0)
 
 
 def log_wealth(values: np.ndarray, mean: float, low: float = -1.0, high: float = 1.0) -> np.ndarray:

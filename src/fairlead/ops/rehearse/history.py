@@ -9,7 +9,7 @@ import numpy as np
 
 from fairlead.contract.errors import ConfigInvalid, UsageError
 from fairlead.contract.settings import Settings
-from fairlead.ops.monitor.windows import WindowSpec, duration, window_spec
+from fairlead.ops.monitor.windows import DAY, WindowSpec, duration, window_spec
 
 if TYPE_CHECKING:
     from fairlead.lab.train.material import Material
@@ -80,6 +80,19 @@ class History:
         """The newest window whose labels have all come by `now`, -1 if none."""
         ends = np.asarray([s.end for s in self.slots]) + self.delay
         return int(np.searchsorted(ends, now + 1e-6, side="right")) - 1
+
+    def looks(self, window: int) -> list[float]:
+        """Event times within a window at which a trial is looked at: each day, at most six; the end apart."""
+        slot = self.slots[window]
+        days = int(min(max(round((slot.end - slot.start) / DAY), 1), 7))
+        return [slot.start + i * (slot.end - slot.start) / days for i in range(1, days)]
+
+    def holding(self, first: int, last: int) -> range:
+        """Positions of the windows that hold rows first .. last - 1."""
+        ends = [s.last for s in self.slots]
+        a = int(np.searchsorted(ends, first, side="right"))
+        b = int(np.searchsorted([s.first for s in self.slots], last, side="left"))
+        return range(a, max(b, a))
 
     def position(self, at: float) -> int:
         """The first window that ends after event time `at`."""

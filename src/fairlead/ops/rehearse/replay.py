@@ -34,12 +34,22 @@ class Told(msgspec.Struct, frozen=True):
     why: str
 
 
+class Beside(msgspec.Struct, frozen=True):
+    """A challenger in a window: its share of the requests before row `turn` of the window, and from there on."""
+
+    key: Key
+    broken: bool
+    share: float
+    turn: int
+    then: float
+
+
 class Lived(msgspec.Struct):
-    """What came of a policy. answered: the model that answered each live window, by position, with the challenger and
-    its share beside it. windows of retrains, promotions, blocked challengers, performance and input alarms."""
+    """What came of a policy. answered: the model that answered each live window, by position; beside: the challenger
+    that was tried in it. Windows of retrains, promotions, blocked challengers, performance and input alarms."""
 
     answered: dict[int, tuple[Key, bool]] = {}
-    beside: dict[int, tuple[Key, bool, float]] = {}
+    beside: dict[int, Beside] = {}
     retrains: list[int] = []
     promotions: list[int] = []
     blocked: list[int] = []
@@ -74,6 +84,7 @@ class _Try(msgspec.Struct):
     new: float = 0.0
     floor: float = 0.0
     rows: int = 0
+    upto: int = 0
 
 
 class Replay:
@@ -110,17 +121,33 @@ class Replay:
         now = self.history.slots[window].end
         self.lived.answered[window] = self.champion
         if self.trial is not None:
-            self.lived.beside[window] = (self.trial.key, self.trial.broken, self.settings.rollout.start)
+            self._look(self.trial, window)
         if self.policy.watched:
             self._watch(window)
         newest = self.history.labelled(now)
         for scored in range(max(self.scored + 1, self.history.learnt), newest + 1):
-            self._score(scored, now)
+            self._score(scored)
         self.scored = max(newest, self.history.learnt - 1)
+        if self.trial is not None:
+            self._compare(self.trial, now)
         # A promotion or an end makes room for the next step, so it is asked again, as the loop would on its next pass.
         for _ in range(3):
             if not self._act(window, now):
                 break
+
+    def _look(self, trial: _Try, window: int) -> None:
+        """Days within a window on which a challenger is tried: its judge may be asked as often as one likes."""
+        slot, share = self.history.slots[window], self.settings.rollout.start
+        turn, then = slot.rows, share
+        for at in self.history.looks(window):
+            self._compare(trial, at)
+            before = self.champion
+            self._end_trial(window, at)
+            if self.trial is None:
+                turn = int(np.searchsorted(self.history.times[slot.first : slot.last], at, side="left"))
+                then = 1.0 if self.champion != before else 0.0
+                break
+        self.lived.beside[window] = Beside(trial.key, trial.broken, share, turn, then)
 
     def _watch(self, window: int) -> None:
         found = self.watcher.findings(self.champion[0], window)
@@ -130,7 +157,7 @@ class Replay:
             self._tell(window, "input alarm", carried.started[0].message)
         self.open = carried.started + carried.continuing
 
-    def _score(self, scored: int, now: float) -> None:
+    def _score(self, scored: int) -> None:
         """Labels of a window have come."""
         answered = self.lived.answered.get(scored)
         if answered is None:
@@ -142,8 +169,6 @@ class Replay:
             done = step(self.promise, float(losses.mean()), slot.rows, slot.start)
             self.promise = done.promise
             self._alarm(done, scored, stood)
-        if self.trial is not None and scored >= self.trial.window:
-            self._compare(self.trial, scored)
 
     def _alarm(self, done: Step, scored: int, stood: bool) -> None:
         finding = finding_of(done, self.name, scored)
@@ -152,15 +177,39 @@ class Replay:
             self.lived.alarms.append(scored)
             self._tell(scored, "performance alarm", finding.message)
 
-    def _compare(self, trial: _Try, scored: int) -> None:
-        old = self.models.answers(self.champion[0], scored, self.champion[1]).losses
-        new = self.models.answers(trial.key, scored, trial.broken).losses
-        trial.differences.append(in_random_order(new - old, scored))
-        trial.new += float(new.sum())
-        trial.floor += float(floor_losses(self.history, self.models, scored).sum())
-        trial.rows += len(new)
+    def _compare(self, trial: _Try, now: float) -> None:
+        """Add the rows whose labels have come by `now` to the comparison; what comes at once, in random order."""
+        history = self.history
+        first = max(trial.upto, history.slots[trial.window].first)
+        last = int(np.searchsorted(history.times, now - history.delay, side="left"))
+        for window in history.holding(first, last):
+            slot = history.slots[window]
+            part = slice(max(first - slot.first, 0), min(last, slot.last) - slot.first)
+            old = self.models.answers(self.champion[0], window, self.champion[1]).losses[part]
+            new = self.models.answers(trial.key, window, trial.broken).losses[part]
+            trial.differences.append(in_random_order(new - old, first))
+            trial.new += float(new.sum())
+            trial.floor += float(floor_losses(history, self.models, window)[part].sum())
+            trial.rows += len(new)
+        trial.upto = max(first, last)
+
+    def _end_trial(self, window: int, now: float) -> bool:
+        """Promote or end the challenger on trial, if that is decided."""
+        if self.trial is None:
+            return False
+        for decision in decide(self._situation(), [*self.open, *self.performance], self.settings, now):
+            if decision.action == "promote":
+                self._promote(self.trial, window, now, decision.why)
+                return True
+            if decision.action == "end_rollout":
+                self._block(self.trial, window, decision.why)
+                self.trial = None
+                return True
+        return False
 
     def _act(self, window: int, now: float) -> bool:
+        if self.trial is not None:
+            return self._end_trial(window, now)
         forced = bool(self.due) and self.due[0] <= window
         settings = self.settings
         if self.policy.forced and not forced:
@@ -173,13 +222,6 @@ class Replay:
                 self.trial, self.candidate = self.candidate, None
                 self.trial.window = window + 1
                 return False
-            if decision.action == "promote" and self.trial is not None:
-                self._promote(self.trial, window, now, decision.why)
-                return True
-            if decision.action == "end_rollout" and self.trial is not None:
-                self._block(self.trial, window, decision.why)
-                self.trial = None
-                return True
         return False
 
     def _situation(self) -> Situation:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from fairlead.contract.events import Finding
@@ -41,7 +43,9 @@ class Watcher:
         self._bins = [c.bins for c in first.profile.columns]
         self._score_bins = [c.bins for c in first.profile.scores]
         self._windows: dict[int, Profile] = {}
-        self._known: dict[Key, tuple[Reference, Thresholds]] = {self.first_key: (first, calibrate(first, history.settings))}
+        self._known: dict[Key, tuple[Reference, Thresholds]] = {
+            self.first_key: (first, calibrate(first, history.settings))
+        }
         self._days: list[tuple[int, Profile]] | None = None
 
     def findings(self, key: Key, window: int) -> list[Finding]:
@@ -98,7 +102,7 @@ class Watcher:
             day = np.floor(times / min(DAY, max(self.history.window_s, 1.0))).astype(np.int64)
             cuts = [0, *(np.flatnonzero(np.diff(day)) + 1).tolist(), len(times)]
             self._days = []
-            for a, b in zip(cuts[:-1], cuts[1:], strict=True):
+            for a, b in pairwise(cuts):
                 columns = self._columns(np.arange(a, b))
                 ends = {"start": float(times[a]), "end": float(times[b - 1])}
                 self._days.append((a, profile(columns, self._bins, gram=False, **ends)))

@@ -1,0 +1,68 @@
+"""The rehearsal in words: absolute differences first, and "inconclusive" where it is."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fairlead.ops.rehearse.results import PolicyResult, Rehearsal
+from fairlead.ops.rehearse.uncertainty import Resampled, excludes_zero
+
+
+def summarise(rehearsal: Rehearsal, resampled: Resampled) -> tuple[str, ...]:
+    """Sentences for people, the most important first."""
+    by_name = {p.name: p for p in rehearsal.policies}
+    told = [_worth(p, rehearsal) for p in rehearsal.policies if p.name in ("project", "performance", "always")]
+    told += _against(by_name, resampled, rehearsal.unit)
+    told += _free(by_name, rehearsal.unit)
+    if rehearsal.calibrating:
+        told.append(
+            f"Only {rehearsal.held_out} held-out windows: the promise was calibrating and a calendar stood in for it."
+        )
+    if rehearsal.shuffled is not None:
+        calm = rehearsal.shuffled
+        told.append(
+            f"On {calm.copies} shuffled copies, where nothing changes: {calm.performance_per_30:.2f} performance and "
+            f"{calm.inputs_per_30:.2f} input alarms per 30 windows."
+        )
+    return tuple(told)
+
+
+def _worth(policy: PolicyResult, rehearsal: Rehearsal) -> str:
+    gain = policy.gain
+    told = (
+        f"{policy.name}: {rehearsal.unit} {policy.quality.value:.4g}, {gain.value:+.4g} "
+        f"[{gain.low:+.4g}, {gain.high:+.4g}] better than never retraining, for {policy.retrains} retrainings "
+        f"and {policy.fits} fits"
+    )
+    if policy.judged == "inconclusive":
+        return told + ": inconclusive."
+    if policy.gap is not None and policy.name != "always":
+        told += (
+            f"; {policy.gap.value:.0%} [{policy.gap.low:.0%}, {policy.gap.high:.0%}] of what always retraining gains"
+        )
+    return told + "."
+
+
+def _against(by_name: dict[str, PolicyResult], resampled: Resampled, unit: str) -> list[str]:
+    told = []
+    trigger = by_name.get("performance")
+    for other in ("scheduled", "random"):
+        if trigger is None or other not in by_name:
+            continue
+        gain = resampled.mean(np.asarray(by_name[other].series) - np.asarray(trigger.series))
+        verdict = "inconclusive" if not excludes_zero(gain) else "better" if gain.value > 0 else "worse"
+        what = "a calendar with as many retrainings" if other == "scheduled" else "as many retrainings at random times"
+        told.append(
+            f"performance against {what}: {gain.value:+.4g} [{gain.low:+.4g}, {gain.high:+.4g}] {unit}: {verdict}."
+        )
+    return told
+
+
+def _free(by_name: dict[str, PolicyResult], unit: str) -> list[str]:
+    free = by_name.get("persistence")
+    if free is None:
+        return []
+    lived = [p for p in by_name.values() if p.name not in ("persistence", "constant", "random")]
+    beaten = [p.name for p in lived if p.quality.value > free.quality.value]
+    told = f"Persistence ({free.details['best']}): {unit} {free.quality.value:.4g}"
+    return [told + (f"; it beats {', '.join(beaten)}." if beaten else "; every policy beats it.")]

@@ -1,0 +1,50 @@
+"""How sure the comparison of policies is: windows resampled in blocks, the same draws for all policies."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fairlead.contract.evidence import Interval
+
+BLOCK = 8
+DRAWS = 2000
+
+
+class Resampled:
+    """Draws of live windows, in moving blocks of at least 8, shared by all policies so that differences are paired.
+
+    rows: rows of each live window, (windows,). Source: Künsch, The jackknife and the bootstrap for general stationary
+    observations (1989); circular as Politis and Romano (1992).
+    """
+
+    def __init__(self, rows: np.ndarray, seed: int = 0) -> None:
+        from fairlead.lab.stats.intervals import resamples
+
+        self.rows = np.asarray(rows, dtype=np.float64)
+        self.weights = np.concatenate(list(resamples(len(self.rows), DRAWS, seed, min(BLOCK, len(self.rows)))))
+
+    def mean(self, series: np.ndarray) -> Interval:
+        """Mean over rows of a series of window means (windows,), with its 95 % interval."""
+        from fairlead.lab.stats.intervals import percentile
+
+        return percentile(self._point(series), self._draws(series))
+
+    def ratio(self, above: np.ndarray, below: np.ndarray) -> Interval:
+        """Ratio of two such means, with its 95 % interval."""
+        from fairlead.lab.stats.intervals import percentile
+
+        with np.errstate(divide="ignore", invalid="ignore"):
+            drawn = self._draws(above) / self._draws(below)
+            return percentile(self._point(above) / self._point(below), drawn)
+
+    def _point(self, series: np.ndarray) -> float:
+        return float(series @ self.rows / self.rows.sum())
+
+    def _draws(self, series: np.ndarray) -> np.ndarray:
+        found: np.ndarray = (self.weights @ (series * self.rows)) / (self.weights @ self.rows)
+        return found
+
+
+def excludes_zero(interval: Interval) -> bool:
+    """Whether 0 lies outside."""
+    return interval.low > 0 or interval.high < 0
