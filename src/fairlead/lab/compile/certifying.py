@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -31,8 +32,9 @@ def certify(
     """Compare both on training, edge and random rows.
 
     columns: training rows in the columns form. Differences are a share of the larger of 1 and the
-    trained score. Rows that the trained model refuses must be refused, or left out where only their
-    size is refused. Raises NotCompilable if the trained model takes no missing cells in a nullable column.
+    trained score, and stated as the power of ten above them (at least 1e-12). Rows that the trained model
+    refuses must be refused, or left out where only their size is refused.
+    Raises NotCompilable if the trained model takes no missing cells in a nullable column.
     """
     tail = compiled.running()
     differences: list[np.ndarray] = []
@@ -65,13 +67,24 @@ def certify(
     return ParityCertificate(
         form=compiled.form,
         rows=sum(kinds.values()),
-        max_difference=float(min(every.max(), 1e308)),
-        mean_difference=float(min(every.mean(), 1e308)),
+        max_difference=_bound(every.max()),
+        mean_difference=_bound(every.mean()),
         flipped=flipped,
         tolerance=compiled.tolerance,
         kinds=dict(sorted(kinds.items())),
         tried=compiled.tried,
     )
+
+
+NOISE = 1e-12
+"""Below this, differences depend on the order in which threads add up, hence on the run."""
+
+
+def _bound(difference: float) -> float:
+    """A power of ten that the difference does not exceed, at least NOISE, so that certificates are reproducible."""
+    if not difference > NOISE:
+        return NOISE
+    return float(f"1e{min(308, math.ceil(math.log10(min(difference, 1e308))))}")
 
 
 def holds(certificate: ParityCertificate) -> bool:

@@ -14,7 +14,11 @@ from fairlead.runtime.bundle.golden import Golden
 from fairlead.runtime.bundle.manifest import canonical
 from fairlead.runtime.bundle.run import Model
 
-GOLDEN, BACKGROUND = 32, 100
+DRAWN, GOLDEN, BACKGROUND = 1024, 32, 100
+"""Rows drawn, of which golden rows are those spread most evenly over the scores; golden and background rows kept."""
+
+NEAR = 1e-6
+"""A decision closer than this to the other could fall otherwise on another processor: not for golden rows."""
 
 
 def background(signature: Signature, seed: int = 1) -> bytes:
@@ -30,24 +34,51 @@ def golden(model: Model, seed: int = 2) -> bytes:
     range, negative zero. Rows that the model refuses, as its trained form did, are left out.
     """
     signature = model.signature
-    rows = _rows(signature, GOLDEN, np.random.default_rng(seed), gaps=0.1)
+    rows = _spread(model, _rows(signature, DRAWN, np.random.default_rng(seed), gaps=0.1))
     for at, column in enumerate(signature.columns):
         for number, cell in enumerate(_edges(column)):
-            row = list(rows[(at + number) % GOLDEN])
+            row = list(rows[(at + number) % len(rows)])
             row[at] = cell
             rows.append(row)
     rows.append([None if c.nullable else cell for c, cell in zip(signature.columns, rows[0], strict=True)])
-    found: list[Any] = []
-    for row in rows:
-        try:
+    answered = [(row, scores) for row in rows if (scores := _answered(model, row)) is not None]
+    return _lines([_golden(model, row, scores) for row, scores in answered if not _near_tie(model, scores)])
+
+
+def _spread(model: Model, rows: list[list[Cell]]) -> list[list[Cell]]:
+    """Rows spread evenly over the scores of the first output, so that the rarer answers are among them."""
+    found = [(scores[0, 0], at) for at, row in enumerate(rows) if (scores := _answered(model, row)) is not None]
+    ranked = [at for _, at in sorted(found)]
+    chosen = {ranked[int(share)] for share in np.linspace(0, len(ranked) - 1, GOLDEN)} if ranked else set()
+    return [rows[at] for at in sorted(chosen)] or rows[:1]
+
+
+def _answered(model: Model, row: list[Cell]) -> np.ndarray | None:
+    """Scores, shape (1, outputs), None where the model refuses the row or has no finite answer."""
+    try:
+        with np.errstate(all="ignore"):
             scores = model.score_rows([row])
-        except CellInvalid:
-            continue
-        if np.isfinite(scores).all():
-            answer = model.decide(scores)[0]
-            answer = answer if isinstance(answer, str) else float(answer)
-            found.append(Golden(_outside(row, signature), tuple(scores[0].tolist()), answer))
-    return _lines(found)
+    except CellInvalid:
+        return None
+    return scores if np.isfinite(scores).all() else None
+
+
+def _near_tie(model: Model, scores: np.ndarray) -> bool:
+    signature = model.signature
+    if signature.task != "classification":
+        return False
+    if signature.positive is not None and len(signature.classes) == 2:
+        p = scores[0, signature.classes.index(signature.positive)]
+        return bool(abs(p - signature.threshold) < NEAR)
+    second, first = np.sort(scores[0])[-2:]
+    return bool(first - second < NEAR)
+
+
+def _golden(model: Model, row: list[Cell], scores: np.ndarray) -> Golden:
+    answer = model.decide(scores)[0]
+    # Twelve digits: what follows differs between processors.
+    stated = tuple(float(f"{score:.12g}") for score in scores[0].tolist())
+    return Golden(_outside(row, model.signature), stated, answer if isinstance(answer, str) else stated[0])
 
 
 def _lines(things: list[Any]) -> bytes:
