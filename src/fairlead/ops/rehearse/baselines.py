@@ -38,7 +38,8 @@ def persistence(history: History) -> dict[str, np.ndarray]:
 
 
 def _errors(truth: np.ndarray, guess: np.ndarray, classes: bool) -> np.ndarray:
-    return (truth != guess).astype(np.float64) if classes else np.abs(truth - guess)
+    errors: np.ndarray = (truth != guess).astype(np.float64) if classes else np.abs(truth - guess)
+    return errors
 
 
 def _sums(history: History, errors: np.ndarray) -> np.ndarray:

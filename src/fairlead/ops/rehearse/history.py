@@ -44,7 +44,7 @@ class History:
         self.settings = settings
         self.spec: WindowSpec = window_spec(settings)
         self.delay = duration(settings.monitor.label_delay, "monitor.label_delay")
-        self.slots = _slots(material.times, self.spec)
+        self.slots = _slots(self.times, self.spec)
         if len(self.slots) < FEWEST_WINDOWS:
             raise UsageError(
                 f"the history fills {len(self.slots)} windows; at least {FEWEST_WINDOWS} are needed to rehearse. "
@@ -57,8 +57,9 @@ class History:
     @property
     def times(self) -> np.ndarray:
         """Event time of each row, (n,)."""
-        times: np.ndarray = self.material.times
-        return times
+        if self.material.times is None:
+            raise ConfigInvalid("the rows carry no event time.", key="model.time")
+        return self.material.times
 
     @property
     def live(self) -> range:

@@ -58,8 +58,8 @@ def rehearse(
     if unknown:
         raise UsageError(f"unknown policies: {', '.join(unknown)}. Known: {', '.join(KNOWN)}.")
     started = time.monotonic()
-    with _one_thread():
-        stage = _Stage(history_of(frame, settings, learnt), learner or LEARNER, parameters, progress)
+    with one_thread():
+        stage = Stage(history_of(frame, settings, learnt), learner or LEARNER, parameters, progress)
         for name in sorted(dict.fromkeys(policies), key=_order):
             stage.play(name)
         stage.random()
@@ -72,7 +72,7 @@ def _order(name: str) -> int:
     return ("never", "always", "recent", "performance", "project", "scheduled").index(name)
 
 
-def _one_thread() -> AbstractContextManager[Any]:
+def one_thread() -> AbstractContextManager[Any]:
     """Fits this small are faster on one thread, and their CPU seconds then mean something."""
     try:
         from threadpoolctl import threadpool_limits
@@ -82,7 +82,7 @@ def _one_thread() -> AbstractContextManager[Any]:
     return limits
 
 
-class _Stage:
+class Stage:
     """One history with its models; policies are played on it one after the other."""
 
     def __init__(
@@ -100,6 +100,11 @@ class _Stage:
         self.lived: dict[str, tuple[Lived, Meter]] = {}
         self.drawn: np.ndarray | None = None
         self.random_meter = Meter()
+
+    @classmethod
+    def of(cls, frame: Any, settings: Settings, learner: str = LEARNER, learnt: int | None = None) -> Stage:
+        """A stage for these rows."""
+        return cls(history_of(frame, settings, learnt), learner, None, None)
 
     def play(self, name: str) -> None:
         """Live through one policy."""
@@ -156,7 +161,7 @@ class _Stage:
         slots = [history.slots[w] for w in history.live]
         resampled = Resampled(np.asarray([s.rows for s in slots]))
         changes = tuple(history.position(t) for t in truth)
-        series = {name: self._series(lived) for name, (lived, _) in self.lived.items()}
+        series = {name: self.series(lived) for name, (lived, _) in self.lived.items()}
         never, best = series.get("never"), series.get("always")
         gap = resampled.mean(never - best) if never is not None and best is not None else None
         compare = _Compare(resampled, never, best, gap)
@@ -182,7 +187,8 @@ class _Stage:
         )
         return msgspec.structs.replace(rehearsal, summary=summarise(rehearsal, resampled))
 
-    def _series(self, lived: Lived) -> np.ndarray:
+    def series(self, lived: Lived) -> np.ndarray:
+        """Mean error of each live window, a challenger's share of it counted in."""
         found = []
         for window in self.history.live:
             key, broken = lived.answered[window]
@@ -231,7 +237,8 @@ class _Stage:
         scores = np.concatenate([self.models.answers(*_named(lived, w)).scores for w in live])
         truth = history.material.truth[history.rows(live[0], live[-1])]
         signature = history.material.signature
-        return metrics(signature.task, truth, scores, signature)
+        found: dict[str, float] = metrics(signature.task, truth, scores, signature)
+        return found
 
     def _free(self, compare: _Compare) -> list[PolicyResult]:
         sums = persistence(self.history)

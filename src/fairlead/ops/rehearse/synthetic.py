@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from fairlead.contract.errors import UsageError
 if TYPE_CHECKING:
     import pandas as pd
 
-Table = dict[str, np.ndarray]
+Table = dict[str, Any]
 WEEK_S = 7 * 86_400
 # A Monday, so that weeks of rows are weeks of the calendar.
 FIRST = 1_704_067_200
@@ -100,7 +100,7 @@ def _by_age(age: np.ndarray, young: np.ndarray, middle: np.ndarray, old: np.ndar
     return np.where(age < 40, young, np.where(age < 60, middle, old))
 
 
-def _first(t: Table) -> np.ndarray:
+def _first(t: Table) -> Any:
     return (t["age"] < 40) | (t["age"] >= 60)
 
 
@@ -108,16 +108,16 @@ def _income_bands(age: np.ndarray, income: np.ndarray) -> np.ndarray:
     return _by_age(age, _within(income, 50, 100), _within(income, 75, 125), _within(income, 25, 75))
 
 
-def _second(t: Table) -> np.ndarray:
+def _second(t: Table) -> Any:
     return _income_bands(t["age"], t["salary"])
 
 
-def _third(t: Table) -> np.ndarray:
+def _third(t: Table) -> Any:
     level = t["elevel"]
     return _by_age(t["age"], level <= 1, (level >= 1) & (level <= 3), level >= 2)
 
 
-def _fourth(t: Table) -> np.ndarray:
+def _fourth(t: Table) -> Any:
     level, salary = t["elevel"], t["salary"]
     young = np.where(level <= 1, _within(salary, 25, 75), _within(salary, 50, 100))
     middle = np.where((level >= 1) & (level <= 3), _within(salary, 50, 100), _within(salary, 75, 125))
@@ -125,7 +125,7 @@ def _fourth(t: Table) -> np.ndarray:
     return _by_age(t["age"], young, middle, old)
 
 
-def _fifth(t: Table) -> np.ndarray:
+def _fifth(t: Table) -> Any:
     salary, loan = t["salary"], t["loan"]
     young = np.where(_within(salary, 50, 100), _within(loan, 100, 300), _within(loan, 200, 400))
     middle = np.where(_within(salary, 75, 125), _within(loan, 200, 400), _within(loan, 300, 500))
@@ -133,28 +133,28 @@ def _fifth(t: Table) -> np.ndarray:
     return _by_age(t["age"], young, middle, old)
 
 
-def _sixth(t: Table) -> np.ndarray:
+def _sixth(t: Table) -> Any:
     return _income_bands(t["age"], t["salary"] + t["commission"])
 
 
-def _income(t: Table) -> np.ndarray:
+def _income(t: Table) -> Any:
     income: np.ndarray = 2.0 * (t["salary"] + t["commission"]) / 3.0
     return income
 
 
-def _seventh(t: Table) -> np.ndarray:
+def _seventh(t: Table) -> Any:
     return _income(t) - t["loan"] / 5.0 - 20_000 > 0
 
 
-def _eighth(t: Table) -> np.ndarray:
+def _eighth(t: Table) -> Any:
     return _income(t) - 5_000 * t["elevel"] - 20_000 > 0
 
 
-def _ninth(t: Table) -> np.ndarray:
+def _ninth(t: Table) -> Any:
     return _income(t) - 5_000 * t["elevel"] - t["loan"] / 5.0 - 10_000 > 0
 
 
-def _tenth(t: Table) -> np.ndarray:
+def _tenth(t: Table) -> Any:
     equity = np.where(t["hyears"] >= 20, t["hvalue"] * (t["hyears"] - 20) / 10.0, 0.0)
     return _income(t) - 5_000 * t["elevel"] + equity / 5.0 - 10_000 > 0
 

@@ -78,10 +78,11 @@ class Watcher:
         from fairlead.lab.stats import profile
 
         scores = self.models.answers(key, window).scores
-        return profile(
+        found: Profile = profile(
             self._columns(self.history.rows(window, window)), self._bins, scores=scores,
             score_bins=self._score_bins, start=seen.start, end=seen.end, gram=False,
         )  # fmt: skip
+        return found
 
     def _reference(self, key: Key) -> tuple[Reference, Thresholds]:
         from fairlead.lab.stats import total
