@@ -49,7 +49,11 @@ class Transport(Protocol):
     """Port `transport`: accepts connections in worker processes and hands requests to applications."""
 
     def serve(self, factory: str, host: str, port: int, workers: int, settings: Mapping[str, Any]) -> None:
-        """Serve until SIGTERM or SIGINT, then drain. factory: "module:function", called in each worker with its slot."""
+        """Serve until SIGTERM or SIGINT, then drain.
+
+        factory: "module:function", called in each worker with (slot, settings); settings gain host and port.
+        Variants take one more argument, ready(host, port), called once when the first worker accepts.
+        """
 
 
 class Learner(Protocol):

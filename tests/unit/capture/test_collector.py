@@ -1,4 +1,4 @@
-"""The collector is killed at random instructions, in real processes, while the spool grows: nothing lost, nothing twice."""
+"""The collector, killed at random file operations in real processes: nothing lost, nothing twice."""
 
 from __future__ import annotations
 

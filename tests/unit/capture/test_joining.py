@@ -57,7 +57,8 @@ def test_by_request_and_row_before_or_after_the_record_and_never(tmp_path: Path)
 def test_of_two_labels_the_last_counts_and_both_are_kept(tmp_path: Path) -> None:
     records = home_with(
         tmp_path, record("r1"), label("a", request="r1", arrived=NOW + 1),
-        label("b", request="r1", arrived=NOW + 2, comment="checked"), label(None, request="r1", arrived=NOW + 3, value=2.5),
+        label("b", request="r1", arrived=NOW + 2, comment="checked"),
+        label(None, request="r1", arrived=NOW + 3, value=2.5),
     )  # fmt: skip
     (row,) = records.joined(None, None).to_pylist()
     assert (row["label"], row["label.arrived"], row["comment"], row["value"]) == ("b", NOW + 2, "checked", 2.5)

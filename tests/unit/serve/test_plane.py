@@ -40,7 +40,7 @@ def test_a_model_that_fails_for_one_row_fails_that_request_alone(home: Path) -> 
     # 0.01 * tenure overflows math.exp in the stand-in: a fault inside the model, no fault of the validation.
     with plane(home) as app:
         good, fault = ask(app, ROW, {**ROW, "tenure": -(10**6)})
-        text = ask(app, path="/metrics", method="GET", *[b""])[0].body.decode()
+        text = ask(app, b"", path="/metrics", method="GET")[0].body.decode()
     assert (good.code, fault.code) == (200, 500)
     assert fault.json == {"error": "the model could not answer this request"}
     assert 'code="500"} 1' in text
@@ -64,7 +64,8 @@ def test_ids_come_from_the_protocol_then_the_header_then_time(home: Path) -> Non
 PAGES = [
     ("GET", "/health/live", 200), ("GET", "/health/ready", 200), ("GET", "/v2/health/live", 200),
     ("GET", "/v2/health/ready", 200), ("GET", "/v2", 200), ("GET", "/v2/models", 200), ("GET", "/version", 200),
-    ("GET", "/v2/models/churn", 200), ("GET", "/v2/models/churn/ready", 200), ("GET", "/v2/models/churn/versions/1", 200),
+    ("GET", "/v2/models/churn", 200), ("GET", "/v2/models/churn/ready", 200),
+    ("GET", "/v2/models/churn/versions/1", 200),
     ("GET", "/v2/models/churn/versions/9", 404), ("GET", "/v2/models/nobody", 404), ("POST", "/predict/nobody", 404),
     ("POST", "/v2/models/nobody/infer", 404), ("GET", "/predict", 405), ("POST", "/metrics", 405), ("GET", "/", 404),
     ("GET", "/feedback", 405), ("POST", "/v2/models/churn/versions/9/infer", 404), ("GET", "/../../etc/passwd", 404),

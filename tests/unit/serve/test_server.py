@@ -161,6 +161,12 @@ def test_bodies_are_bounded_by_what_they_say_and_by_what_they_are(home: Path) ->
         assert post(one, json=ROW).status_code == 200
 
 
+def test_a_request_has_exactly_one_host(running: tuple[Path, Server]) -> None:
+    _, one = running
+    for hosts, code in ((b"", b"400"), (b"host: a\r\nhost: b\r\n", b"400"), (b"host: a\r\n", b"200")):
+        assert raw(one.port, b"GET /health/live HTTP/1.1\r\n" + hosts + b"\r\n").split(b" ")[1] == code
+
+
 def test_more_than_may_wait_is_turned_away_and_told_when_to_come_back(home: Path) -> None:
     deploy(home, limits=Limits(max_queue=3, timeout_s=5.0))
     with server(home) as one, contextlib.ExitStack() as stack:

@@ -178,7 +178,7 @@ class Checks:
         if self.passthrough:
             passes = cells[self.width :]
             cells = cells[: self.width]
-            if not any(value is not None for value in passes):
+            if passes.count(None) == len(passes):
                 passes = None
         return (self._fixed(cells) if self._fix else cells), passes
 

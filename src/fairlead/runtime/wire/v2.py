@@ -27,6 +27,7 @@ _QUICK: dict[str, frozenset[type]] = {
     "BYTES": frozenset({str, type(None)}),
 }
 _NONE: frozenset[type] = frozenset()
+_SINGLE = ([1], [1, 1])
 
 
 class _Tensor(msgspec.Struct, gc=False):
@@ -100,8 +101,7 @@ class V2:
             data = tensor.data
             if len(data) != 1 or type(data[0]) not in _QUICK.get(tensor.datatype, _NONE):
                 return self._careful(body)
-            shape = tensor.shape
-            if shape != [1] and shape != [1, 1]:
+            if tensor.shape not in _SINGLE:
                 return self._careful(body)
             record[tensor.name] = data[0]
         if len(record) != len(got.inputs):

@@ -60,6 +60,9 @@ class Gather:
         if len(self._waiting) + len(self._reading) >= limits.max_queue:
             self._refuse(proto, Busy())
             return
+        if scope.http_version == "1.1" and len(scope.headers.get_all("host")) != 1:
+            self._refuse(proto, BodyInvalid("a request must have exactly one Host header"))
+            return
         try:
             body = b"" if scope.method in ("GET", "HEAD") else await self._read(scope, proto, limits, arrived)
         except FairleadError as error:
