@@ -229,7 +229,9 @@ def address(project: Any) -> str:
 
 
 def settle(story: Story, ws: Any, week: int, until: float, within_s: float = 90.0) -> None:
-    """Wait until the watcher has judged every window that this week's rows and labels made due."""
+    """Wait until the watcher has judged every window that this week's rows and labels made due (none after the first)."""
+    if week == 0:
+        return
     from fairlead.ops.flow.loop import judged_until
 
     due = until - WEEK - 60.0
@@ -254,7 +256,7 @@ def listen(story: Story, ws: Any, week: int) -> None:
             story.false_alarms += 1
         elif story.detected is None and finding.area == "performance":
             story.detected = week - story.calm + 1
-    for row in reversed(ws.state.decisions(ws.model, last=50)):
+    for row in ws.state.decisions(ws.model, last=50):
         decision = row.decision
         if decision.id in story.seen_decisions or decision.action in {"hold", "alert"}:
             continue

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
 import sys
 import threading
@@ -11,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
-from fairlead.contract.errors import FairleadError, MissingExtra
+from fairlead.contract.errors import FairleadError
 from fairlead.doors.cli.output import Steps, chosen
 
 
@@ -106,20 +105,21 @@ def follow_collect(every_s: float) -> None:
 def follow_watch(every_s: float) -> None:
     """The watcher: every pass, then alerts on their way, then versions into the registry's projection."""
     from fairlead.ops.flow import RULE, Loop, Workspace
-    from fairlead.ops.flow.making import project_versions
+    from fairlead.ops.flow.making import projected
 
     ws = Workspace.find(chosen.folder, actor=RULE)
     loop = Loop(ws)
-    projected: set[str] = set()
+    shown: set[str] = set()
 
     def once() -> str:
         done = loop.once()
         ws.outbox.deliver(ws.clock())
-        missing = {v.bundle for v in ws.state.versions(ws.model)} - projected
+        missing = {v.bundle for v in ws.state.versions(ws.model)} - shown
         if missing and not done.windows:
-            with contextlib.suppress(MissingExtra):
-                project_versions(ws)
-            projected.update(missing)
+            said = projected(ws)
+            if said:
+                log(said)
+            shown.update(missing)
         lines = [f"window {w.index}: {w.rows:,} rows, {w.labelled:,} labels, {w.state}" for w in done.windows]
         lines += [f"found: {f.message}" for f in done.findings]
         lines += [f"decided: {d.action}: {d.why}" for d in done.decisions if d.action != "hold"]

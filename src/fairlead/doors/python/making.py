@@ -74,8 +74,9 @@ def register(ws: Workspace, reference: str | None) -> Answer:
 
     chosen = making.resolve_bundle(ws, reference)
     number = making.register(ws, chosen)
-    making.project_versions(ws)
-    return {"model": ws.model, "version": number, "bundle": chosen, "verdict": making.verdict_of(ws, chosen)}
+    waiting = making.projected(ws)
+    answer = {"model": ws.model, "version": number, "bundle": chosen, "verdict": making.verdict_of(ws, chosen)}
+    return {**answer, "warnings": [waiting] if waiting else []}
 
 
 def score(ws: Workspace, rows: Any, out: str | Path | None, reference: str | None) -> Answer:

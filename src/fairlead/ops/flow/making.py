@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from fairlead.contract.errors import BundleNotFound, NotAttested, UsageError
+from fairlead.contract.errors import BundleNotFound, FairleadError, NotAttested, UsageError
 from fairlead.contract.evidence import Attestation, Verdict
 from fairlead.ops.flow.workspace import Workspace
 
@@ -266,3 +266,13 @@ def project_versions(ws: Workspace) -> int:
         ws.state.put(marker, str(number).encode())
         done += 1
     return done
+
+
+def projected(ws: Workspace) -> str:
+    """Bring the projection up to date if that can be done now; else why not. The truth is the state database:
+    a registry that is down or not installed holds nothing up, and the next call catches up."""
+    try:
+        project_versions(ws)
+    except (FairleadError, ImportError) as failure:
+        return f"the MLflow projection waits: {failure}"
+    return ""

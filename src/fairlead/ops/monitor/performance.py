@@ -65,11 +65,11 @@ def _metric(
             check=f"metric:{name}",
             window=window,
             since=start,
-            size=worse,
-            low=ends[0],
-            high=ends[1],
+            size=float(worse),
+            low=float(ends[0]),
+            high=float(ends[1]),
             unit=name,
             message=f"{name} is {now.value:.4g}; held-out windows had {usual:.4g}, alarm at {limit:.4g}",
-            evidence={"limit": limit, "usual": usual, "spread": spread},
+            evidence={"limit": float(limit), "usual": usual, "spread": spread},
         )
     ]
