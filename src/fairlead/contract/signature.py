@@ -57,7 +57,8 @@ class Signature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
 
     classes: labels in the order of the score columns (classification; K >= 2).
     positive, threshold: binary only; the label is `positive` when its probability is
-        strictly above `threshold` (which equals argmax at 0.5), else the other class.
+        strictly above `threshold`, else the other class; at 0.5 a tie goes to the class
+        listed first, which equals argmax.
     key, time, sticky: pass-through columns, optional in a request and never features,
         except that parts of a composed time may be features, too.
     """

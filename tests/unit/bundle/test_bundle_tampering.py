@@ -143,8 +143,18 @@ def test_links_devices_and_folders_are_refused(copied, key, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "path", ["../secret", "/etc/passwd", "model\\tail.json", "model/../seal.sig", "MODEL/front.json", "C:x", "model//front.json", "seal.sig", "manifest.json", ""]
-)  # fmt: skip
+    "path",
+    [
+        "../secret",
+        "/etc/passwd",
+        "model\\tail.json",
+        "model/../seal.sig",
+        "MODEL/front.json",
+        "C:x",
+        "model//front.json",
+    ]
+    + ["seal.sig", "manifest.json", ""],
+)
 def test_a_sealed_manifest_with_a_tricky_path_is_refused(copied, key, path):
     manifest = msgspec.json.decode((copied / "manifest.json").read_bytes())
     manifest["files"][path] = "0" * 64
