@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from urllib.parse import unquote
 
 import msgspec
 
-from fairlead import __version__
 from fairlead.contract.errors import BodyTooLarge, FairleadError, ModelNotFound, NotFound, VersionNotFound
 from fairlead.contract.ports import Request
 from fairlead.runtime.capture.spool import Spool
@@ -38,7 +39,7 @@ class Pages:
             "/v2/health/live": lambda serving: (200, _JSON, b'{"live":true}'),
             "/health/ready": _ready,
             "/v2/health/ready": _ready,
-            "/version": lambda serving: (200, _TEXT, __version__.encode()),
+            "/version": lambda serving: (200, _TEXT, _version().encode()),
             "/metrics": self._exposed,
             "/v2": _server,
             "/v2/models": lambda serving: (200, _JSON, _json({"models": sorted(serving.deployed)})),
@@ -109,6 +110,15 @@ class Pages:
         raise NotFound("no such address")
 
 
+@cache
+def _version() -> str:
+    # Read from the installed package: importing `fairlead` for it would reach up to the doors.
+    try:
+        return version("fairlead")
+    except PackageNotFoundError:
+        return "0"
+
+
 def _known(serving: Serving) -> str:
     return f"Served: {', '.join(sorted(serving.deployed)) or 'no model yet'}."
 
@@ -119,7 +129,7 @@ def _ready(serving: Serving) -> Said:
 
 
 def _server(serving: Serving) -> Said:
-    return 200, _JSON, _json({"name": "fairlead", "version": __version__, "extensions": []})
+    return 200, _JSON, _json({"name": "fairlead", "version": _version(), "extensions": []})
 
 
 def _metadata(deployed: Deployed) -> bytes:
