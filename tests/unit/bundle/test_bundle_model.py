@@ -117,7 +117,7 @@ def test_regression_gives_numbers(tmp_path, key):
         ("golden.jsonl", canonical({"row": {"age": 50}, "scores": [0.5, 0.5], "answer": "yes"}), "golden.jsonl: row 0"),
         ("signature.json", canonical(Signature("classification", SIGNATURE.columns, classes=("one",))), "two classes"),
         ("signature.json", canonical(Signature("clustering", SIGNATURE.columns)), "cannot run"),
-        ("signature.json", canonical(Signature("classification", SIGNATURE.columns[:2], classes=("a", "b"))), "other col"),
+        ("signature.json", canonical(Signature("regression", SIGNATURE.columns[:2])), "other col"),
         ("signature.json", b"[" * 100_000, "signature.json"),
         ("model__front.json", b'{"columns":["a"],"numeric":[true],"lanes":[],"format":9}', "format 9"),
         ("model__front.json", FRONT.to_json().replace(b'"impute"', b'"eval"'), "front.json"),

@@ -152,8 +152,10 @@ def test_links_devices_and_folders_are_refused(copied, key, tmp_path):
         "MODEL/front.json",
         "C:x",
         "model//front.json",
-    ]
-    + ["seal.sig", "manifest.json", ""],
+        "seal.sig",
+        "manifest.json",
+        "",
+    ],
 )
 def test_a_sealed_manifest_with_a_tricky_path_is_refused(copied, key, path):
     manifest = msgspec.json.decode((copied / "manifest.json").read_bytes())

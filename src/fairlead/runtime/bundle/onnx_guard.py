@@ -8,6 +8,7 @@ Wire format: protobuf; field numbers: onnx.proto3 of ONNX 1.20.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from fairlead.contract.errors import BundleRefused
@@ -21,6 +22,11 @@ NODES, ATTRIBUTES = 64, 32
 """Most nodes of a graph, and most attributes of a node."""
 
 _Span = memoryview
+
+# The whole numbers of an attribute (field 8) come one by one, millions of them in a large forest. Nothing is
+# checked about them, so a run of them is skipped by a pattern; possessive, so that it cannot backtrack.
+_INTS_TAG = 0x40
+_INTS = re.compile(rb"(?:\x40[\x80-\xff]{0,9}+[\x00-\x7f])++")
 
 
 def check_onnx(data: bytes) -> None:
@@ -129,9 +135,12 @@ def _varint(data: _Span, at: int) -> tuple[int, int]:
 
 
 def _fields(data: _Span) -> Iterator[tuple[int, int | _Span]]:
-    """(field number, varint or bytes) in order; fixed-width fields are given as their bytes."""
+    """(field number, varint or bytes) in order, runs of attribute integers left out; fixed-width fields as bytes."""
     at = 0
     while at < len(data):
+        if data[at] == _INTS_TAG and (run := _INTS.match(data, at)) is not None:
+            at = run.end()
+            continue
         key, at = _varint(data, at)
         kind, length = key & 7, 0
         if kind == 0:
