@@ -39,6 +39,7 @@ _WHERE: dict[str, str] = {
     "constant_scores": "baselines",
     "last_value_scores": "baselines",
     "Span": "spans",
+    "few_threads": "threads",
     "covered": "spans",
     "spans_of": "spans",
     "window_length": "spans",

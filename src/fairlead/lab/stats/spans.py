@@ -55,7 +55,8 @@ def spans_of(rows: int, times: Floats | None, window: str) -> list[Span]:
         return [Span(a, b, *covered(times, a, b)) for a, b in zip(firsts, lasts, strict=True)]
     assert times is not None
     end = float(np.nextafter(times[-1], np.inf))
-    whole = max(int((end - times[0]) // seconds), 1)
+    # A window may be a twentieth short: the newest row of an hourly table comes an hour before its week is over.
+    whole = max(int((end - times[0]) / seconds + 0.05), 1)
     edges = end - seconds * np.arange(whole, -1, -1)
     places = np.searchsorted(times, edges, side="left")
     return [

@@ -11,6 +11,7 @@ from fairlead.contract.plugins import variant
 from fairlead.contract.settings import Settings
 from fairlead.contract.signature import Signature
 from fairlead.lab.stats.measures import Floats, Ints
+from fairlead.lab.stats.threads import few_threads
 from fairlead.lab.train.material import Material, material_of
 from fairlead.lab.train.preparation import preparation
 
@@ -30,7 +31,8 @@ def fit(
     pipeline = Pipeline([("preparation", preparation(material.signature)), ("model", estimator)])
     frame = material.frame if rows is None else material.frame.iloc[rows]
     truth = material.truth if rows is None else material.truth[rows]
-    return pipeline.fit(frame, targets(truth, material.signature))
+    with few_threads(len(truth)):
+        return pipeline.fit(frame, targets(truth, material.signature))
 
 
 def targets(truth: np.ndarray, signature: Signature) -> np.ndarray:
@@ -61,9 +63,10 @@ def scores_of(estimator: Any, features: Any, signature: Signature) -> Floats:
 
     A class that the estimator has not seen scores 0.
     """
-    if signature.task != "classification":
-        return np.asarray(estimator.predict(features), dtype=np.float64).reshape(-1, 1)
-    raw = np.asarray(estimator.predict_proba(features), dtype=np.float64)
+    with few_threads(len(features)):
+        if signature.task != "classification":
+            return np.asarray(estimator.predict(features), dtype=np.float64).reshape(-1, 1)
+        raw = np.asarray(estimator.predict_proba(features), dtype=np.float64)
     place = {name: i for i, name in enumerate(signature.classes)}
     scores = np.zeros((len(raw), len(signature.classes)))
     for i, label in enumerate(_labels(estimator)):

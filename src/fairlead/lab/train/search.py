@@ -15,6 +15,7 @@ from fairlead.contract.plugins import names
 from fairlead.contract.signature import Signature
 from fairlead.lab.stats.baselines import constant_scores, last_value_scores
 from fairlead.lab.stats.measures import Floats, metrics
+from fairlead.lab.stats.threads import few_threads
 from fairlead.lab.train.fitting import learner_of, scores_of, targets
 from fairlead.lab.train.folding import Fold
 from fairlead.lab.train.journal import Journal
@@ -107,7 +108,8 @@ class Bench:
             # An early run of a time series may hold one class alone, from which most learners cannot learn.
             codes = self.material.codes()[self.folds[index].fit]
             return constant_scores(signature.task, codes, len(judged), len(signature.classes))
-        estimator.fit(learned, targets(truth, signature))
+        with few_threads(len(learned)):
+            estimator.fit(learned, targets(truth, signature))
         return scores_of(estimator, judged, signature)
 
     def score(self, index: int, answers: Floats) -> float:
