@@ -32,13 +32,15 @@ class Promise(msgspec.Struct, frozen=True, omit_defaults=True):
     """State of the detector; hand it on from window to window (serialisable).
 
     held_out: mean losses of the first release's held-out windows, the fixed reference. threshold: evidence that
-    makes an alarm, about the windows between two false ones. recent: losses since the last start, with their
+    makes an alarm, about the windows between two false ones. clip: absolute error that counts as loss 1 (regression), of
+    the first release, as its successors' own would make losses that cannot be compared. recent: losses since the last start, with their
     windows' starts. evidence: now. cooling: windows for which no alarm is raised. alarmed_since: event time since
     when the loss is higher, while the alarm stands.
     """
 
     held_out: tuple[float, ...]
     threshold: float
+    clip: float = 1.0
     recent: tuple[float, ...] = ()
     starts: tuple[float, ...] = ()
     evidence: float = 0.0
@@ -70,14 +72,14 @@ class Step(NamedTuple):
     since: float | None
 
 
-def start(held_out: Sequence[HeldOut] | Sequence[float], run_length: float = THRESHOLD) -> Promise:
+def start(held_out: Sequence[HeldOut] | Sequence[float], run_length: float = THRESHOLD, clip: float = 1.0) -> Promise:
     """The promise of a first release. held_out: its windows, or their mean losses in [0, 1].
 
-    run_length: windows between two false alarms that the budget allows; the threshold is never below 30.
+    run_length: windows between two false alarms that the budget allows; the threshold is never below 30. clip: the first reference's `loss_clip`.
     With fewer than 8 windows the promise is calibrating and never alarms: the next windows lived through join them.
     """
     losses = tuple(h.loss if isinstance(h, HeldOut) else float(h) for h in held_out)
-    return Promise(losses, max(THRESHOLD, run_length))
+    return Promise(losses, max(THRESHOLD, run_length), clip)
 
 
 def step(promise: Promise, mean_loss: float, rows: int, at: float = 0.0) -> Step:
@@ -109,7 +111,7 @@ def step(promise: Promise, mean_loss: float, rows: int, at: float = 0.0) -> Step
 
 def reset(promise: Promise, cool_down: int = COOL_DOWN) -> Promise:
     """After a retraining or promotion: evidence starts anew against the same promise, silent for some windows."""
-    return Promise(promise.held_out, promise.threshold, cooling=cool_down)
+    return Promise(promise.held_out, promise.threshold, promise.clip, cooling=cool_down)
 
 
 def finding_of(done: Step, model: str, window: int, columns: tuple[str, ...] = ()) -> Finding | None:

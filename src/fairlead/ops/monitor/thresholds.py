@@ -25,8 +25,13 @@ NEEDED = 8
 EFFECT_FLOOR = 0.1
 """Least Jensen-Shannon distance that matters, about a stability index of 0.06, however certain it is."""
 
+NOISE_DRAWS = 200
+
 SHARE_FLOOR = 0.02
 """Least rise of a share (missing cells, new categories) that matters."""
+
+BEYOND_FLOOR = 1.5
+"""Deviations outside the known range that are no news: the extremes of a sample grow with it."""
 
 # Inputs alarm at most once in 60 windows, a quarter of it for quality; a tighter budget of the project is split in
 # two, one half for performance, which has its own detector.
@@ -153,11 +158,33 @@ def _drift_limits(
     spans = {(k, n): _centre_and_scale(d) for k, n, d in found}
     largest = np.max([(d - spans[k, n][0]) / spans[k, n][1] for k, n, d in found], axis=0)
     height = _once_in(largest, rate)
+    shares = {(k, c.bins.name): c for k in ("columns", "scores") for c in getattr(profile, k)}
     for kind, name, _ in found:
         centre, scale = spans[kind, name]
-        limit = Limit(centre, scale, max(centre + height * scale, EFFECT_FLOOR), rows)
+        noise = _noise_limit(shares[kind, name], int(rows), rate / len(found))
+        limit = Limit(centre, scale, max(centre + height * scale, noise, EFFECT_FLOOR), rows)
         (columns if kind == "columns" else scores)[name] = limit
     return columns, scores
+
+
+def _noise_limit(column: ColumnProfile, rows: int, rate: float) -> float:
+    """Distance that windows of independent rows exceed with probability `rate`: the least any window varies.
+
+    Few reference windows know little of how far a rare category can go by chance. Squared distances of drawn windows
+    are matched by a gamma distribution, as they are about a scaled chi-squared one.
+    """
+    from scipy import stats
+
+    counts = np.asarray(column.counts, dtype=np.float64)
+    if counts.sum() <= 0 or rows <= 0:
+        return 0.0
+    merged = bin_groups(column)
+    drawn = np.random.default_rng(0).multinomial(rows, counts / counts.sum(), size=NOISE_DRAWS).astype(np.float64)
+    squares = np.asarray([jensen_shannon_on(counts, d, merged) for d in drawn]) ** 2
+    mean, variance = float(squares.mean()), float(squares.var(ddof=1))
+    if variance <= 0:
+        return float(np.sqrt(mean))
+    return float(np.sqrt(stats.gamma.ppf(1.0 - rate, mean * mean / variance, scale=variance / mean)))
 
 
 def _centre_and_scale(distances: np.ndarray) -> tuple[float, float]:
@@ -204,7 +231,7 @@ def _share_limit(count: int, rows: int, windows: list[tuple[int, int]], z: float
 
 
 def _beyond_limit(column: ColumnProfile, parts: list[list[ColumnProfile]]) -> float:
-    """Deviations outside the range of all other windows that a window of the reference went; at least one."""
+    """Deviations outside the range of all other windows that a window of the reference went, doubled."""
     lows = [min((c.low for c in p if c.low is not None), default=np.inf) for p in parts]
     highs = [max((c.high for c in p if c.high is not None), default=-np.inf) for p in parts]
     largest = 0.0
@@ -213,4 +240,4 @@ def _beyond_limit(column: ColumnProfile, parts: list[list[ColumnProfile]]) -> fl
         high = max((v for j, v in enumerate(highs) if j != i), default=-np.inf)
         if np.isfinite([low, high, lows[i], highs[i]]).all():
             largest = max(largest, (low - lows[i]) / column.bins.scale, (highs[i] - high) / column.bins.scale)
-    return max(2.0 * largest, 1.0)
+    return max(2.0 * largest, BEYOND_FLOOR)

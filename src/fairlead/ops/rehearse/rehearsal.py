@@ -279,10 +279,11 @@ class _Compare:
         judged: Judgement = "inconclusive"
         if name == "never":
             judged = "reference"
-        elif excludes_zero(gain):
+        elif self.resampled.enough and excludes_zero(gain):
             judged = "better" if gain.value > 0 else "worse"
         ratio = None
-        if self.gap is not None and self.always is not None and excludes_zero(self.gap) and self.gap.value > 0:
+        known = self.gap is not None and self.resampled.enough and excludes_zero(self.gap) and self.gap.value > 0
+        if known and self.always is not None:
             ratio = self.resampled.ratio(never - series, never - self.always)
         return gain, judged, ratio
 

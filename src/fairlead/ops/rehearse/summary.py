@@ -14,6 +14,8 @@ def summarise(rehearsal: Rehearsal, resampled: Resampled) -> tuple[str, ...]:
     told = [_worth(p, rehearsal) for p in rehearsal.policies if p.name in ("project", "performance", "always")]
     told += _against(by_name, resampled, rehearsal.unit)
     told += _free(by_name, rehearsal.unit)
+    if not resampled.enough:
+        told.append(f"Only {len(resampled.rows)} windows were lived through: too few to judge any difference.")
     if rehearsal.calibrating:
         told.append(
             f"Only {rehearsal.held_out} held-out windows: the promise was calibrating and a calendar stood in for it."
@@ -50,7 +52,13 @@ def _against(by_name: dict[str, PolicyResult], resampled: Resampled, unit: str) 
         if trigger is None or other not in by_name:
             continue
         gain = resampled.mean(np.asarray(by_name[other].series) - np.asarray(trigger.series))
-        verdict = "inconclusive" if not excludes_zero(gain) else "better" if gain.value > 0 else "worse"
+        verdict = (
+            "inconclusive"
+            if not (resampled.enough and excludes_zero(gain))
+            else "better"
+            if gain.value > 0
+            else "worse"
+        )
         what = "a calendar with as many retrainings" if other == "scheduled" else "as many retrainings at random times"
         told.append(
             f"performance against {what}: {gain.value:+.4g} [{gain.low:+.4g}, {gain.high:+.4g}] {unit}: {verdict}."

@@ -23,6 +23,11 @@ class Resampled:
         self.rows = np.asarray(rows, dtype=np.float64)
         self.weights = np.concatenate(list(resamples(len(self.rows), DRAWS, seed, min(BLOCK, len(self.rows)))))
 
+    @property
+    def enough(self) -> bool:
+        """Whether there are blocks enough for intervals to mean something: three at least."""
+        return len(self.rows) >= 3 * BLOCK
+
     def mean(self, series: np.ndarray) -> Interval:
         """Mean over rows of a series of window means (windows,), with its 95 % interval."""
         from fairlead.lab.stats.intervals import percentile

@@ -1,0 +1,48 @@
+"""False alarms where nothing changes: `false-alarms-bike-shuffled` as JSON.
+
+    python benchmarks/false_alarms.py [--copies 10] [--data ../shared/data]
+
+Rows of the bike table are shuffled over its hours, so no window differs from another but by chance; each copy is
+lived through with the product's watcher. Targets: at most 1 performance alarm and 0.5 input alarms per 30 windows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import pandas as pd
+from rehearsal import bike_settings
+
+from fairlead.ops.rehearse.rehearsal import Stage, one_thread
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    default = Path(__file__).resolve().parents[2] / "shared" / "data"
+    parser.add_argument("--data", type=Path, default=default, help="folder with bike-sharing-hour.csv")
+    parser.add_argument("--copies", type=int, default=10)
+    asked = parser.parse_args()
+    frame = pd.read_csv(asked.data / "bike-sharing-hour.csv")
+    started = time.process_time()
+    with one_thread():
+        stage = Stage.of(frame, bike_settings(), learner="ridge")
+        calm = stage.calm(asked.copies)
+    print(
+        json.dumps(
+            {
+                "scenario": "false-alarms-bike-shuffled",
+                "copies": calm.copies,
+                "windows": calm.windows,
+                "performance_alarms_per_30_windows": round(calm.performance_per_30, 3),
+                "input_alarms_per_30_windows": round(calm.inputs_per_30, 3),
+                "cpu_s": round(time.process_time() - started, 1),
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
