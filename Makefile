@@ -21,14 +21,14 @@ help:  ## this list
 
 .venv/.studio: .venv/.uv requirements/studio.txt pyproject.toml
 	@echo "==> installing Fairlead and what it needs into .venv (about 650 MB; a minute or two the first time)"
-	@$(UV) pip install --quiet --python $(BIN)/python $(FIND) --require-hashes -r requirements/studio.txt
-	@$(UV) pip install --quiet --python $(BIN)/python $(FIND) --require-hashes -r requirements/build.txt
-	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python $(FIND) --require-hashes -r requirements/studio.txt
+	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python $(FIND) --require-hashes -r requirements/build.txt
+	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
 
 .venv/.dev: .venv/.studio requirements/dev.txt
 	@echo "==> installing what the tests need into .venv (up to a minute)"
-	@$(UV) pip install --quiet --python $(BIN)/python $(FIND) --require-hashes -r requirements/dev.txt
+	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python $(FIND) --require-hashes -r requirements/dev.txt
 	@touch $@
 
 demo: .venv/.studio  ## the whole story on one machine, about a minute (installs first: up to 5 minutes)
