@@ -246,22 +246,37 @@ def settle(story: Story, ws: Any, week: int, until: float, within_s: float = 90.
 
 
 def listen(story: Story, ws: Any, week: int) -> None:
-    """Tell every finding and decision that is new."""
+    """Tell every finding that is new, and every decision once it has been carried out."""
     for finding in ws.state.findings(ws.model, open_only=False):
         if finding.id in story.seen_findings:
             continue
         story.seen_findings.add(finding.id)
-        story.tell("saw", finding.message)
-        if week < story.calm:
-            story.false_alarms += 1
-        elif story.detected is None and finding.area == "performance":
-            story.detected = week - story.calm + 1
+        if finding.severity != "info":
+            story.tell("saw", f"week {finding.window + 1}: {finding.message}")
+            story.false_alarms += finding.window < story.calm
+            if story.detected is None and finding.window >= story.calm and finding.area == "performance":
+                story.detected = finding.window - story.calm + 1
     for row in ws.state.decisions(ws.model, last=50):
-        decision = row.decision
-        if decision.id in story.seen_decisions or decision.action in {"hold", "alert"}:
+        if row.state != "finished" or row.decision.id in story.seen_decisions:
             continue
-        story.seen_decisions.add(decision.id)
-        story.tell(decision.action.replace("_", " "), decision.why)
+        story.seen_decisions.add(row.decision.id)
+        if row.decision.action not in {"hold", "alert"}:
+            story.tell(row.decision.action.replace("_", " "), outcome_of(row))
+
+
+def outcome_of(row: Any) -> str:
+    """What came of a decision, in a line."""
+    decision, details = row.decision, row.details
+    if row.outcome == "failed":
+        return f"not done: {details.get('why')}"
+    if decision.action == "retrain":
+        fate = (
+            f"version {details['version']} passed the gate"
+            if details["version"]
+            else f"the gate said {details['verdict']}: {details['reason']}"
+        )
+        return f"because the promise is broken, on {details['window']}: {fate}"
+    return str(decision.why)
 
 
 def conclude(story: Story, project: Any) -> dict[str, Any]:

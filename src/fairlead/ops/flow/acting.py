@@ -73,7 +73,13 @@ def retrain(ws: Workspace, decision: Decision) -> dict[str, Any]:
         if done.version is not None:
             tracker.candidate = Waiting(done.bundle, done.version, decision.at, tracker.judged, decision.why)
         write_tracker(ws, tracker)
-    return {"bundle": done.bundle, "verdict": done.verdict, "version": done.version, "window": done.window}
+    return {
+        "bundle": done.bundle,
+        "verdict": done.verdict,
+        "version": done.version,
+        "window": done.window,
+        "reason": done.why,
+    }
 
 
 def canary(ws: Workspace, decision: Decision) -> dict[str, Any]:
