@@ -1,4 +1,4 @@
-"""One suite for every learner, ours and third parties': settings, fits, seeds, and that what it fits compiles exactly."""
+"""One suite for every learner, ours and third parties': settings, fits, seeds, and that what it fits compiles."""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -86,9 +88,10 @@ def test_rows_without_truth_are_left_out_and_the_rest_is_put_in_time_order() -> 
     assert made.truth.tolist() == [10.0, 15.0, 30.0]
     assert made.columns["x"].tolist() == [1.0, 1.5, 3.0]
     assert made.unlabelled == 1
+    settings = Settings(model=ModelSettings(name="m", task="regression", target="y"))
+    nothing = rows.assign(y=[None] * 4).astype({"y": float})
     with pytest.raises(InputInvalid, match="no row has a usable value"):
-        settings = Settings(model=ModelSettings(name="m", task="regression", target="y"))
-        material_of(rows.assign(y=[None] * 4).astype({"y": float}), settings, made.signature)
+        material_of(nothing, settings, made.signature)
 
 
 def test_windows_are_whole_and_end_with_the_newest_row() -> None:
@@ -96,7 +99,7 @@ def test_windows_are_whole_and_end_with_the_newest_row() -> None:
     spans = spans_of(len(times), times, "7d")
     assert [s.last - s.first for s in spans] == [168] * 4
     assert spans[-1].last == len(times)
-    assert all(a.end == b.start for a, b in zip(spans, spans[1:], strict=False))
+    assert all(a.end == b.start for a, b in pairwise(spans))
     assert [(s.first, s.last) for s in spans_of(1300, None, "")] == [(300, 800), (800, 1300)]
     assert [(s.first, s.last) for s in spans_of(90, None, "7d")] == [(0, 90)]
     assert spans_of(0, None, "") == []
