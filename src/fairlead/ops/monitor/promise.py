@@ -32,10 +32,10 @@ class Promise(msgspec.Struct, frozen=True, omit_defaults=True):
     """State of the detector; hand it on from window to window (serialisable).
 
     held_out: mean losses of the first release's held-out windows, the fixed reference. threshold: evidence that
-    makes an alarm, about the windows between two false ones. clip: absolute error that counts as loss 1 (regression), of
-    the first release, as its successors' own would make losses that cannot be compared. recent: losses since the last start, with their
-    windows' starts. evidence: now. cooling: windows for which no alarm is raised. alarmed_since: event time since
-    when the loss is higher, while the alarm stands.
+    makes an alarm, about the windows between two false ones. clip: absolute error that counts as loss 1 (regression),
+    of the first release: with its successors' own, losses could not be compared. recent, starts: losses since the
+    last reset, with the starts of their windows. evidence: now. cooling: windows for which no alarm is raised.
+    alarmed_since: event time since when the loss is higher, while the alarm stands.
     """
 
     held_out: tuple[float, ...]
@@ -75,7 +75,8 @@ class Step(NamedTuple):
 def start(held_out: Sequence[HeldOut] | Sequence[float], run_length: float = THRESHOLD, clip: float = 1.0) -> Promise:
     """The promise of a first release. held_out: its windows, or their mean losses in [0, 1].
 
-    run_length: windows between two false alarms that the budget allows; the threshold is never below 30. clip: the first reference's `loss_clip`.
+    run_length: windows between two false alarms that the budget allows; the threshold is never below 30. clip: the
+    first reference's `loss_clip`.
     With fewer than 8 windows the promise is calibrating and never alarms: the next windows lived through join them.
     """
     losses = tuple(h.loss if isinstance(h, HeldOut) else float(h) for h in held_out)

@@ -1,0 +1,123 @@
+"""The promise: found fast, silent when nothing changes, the same trouble under the same name."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import pytest
+
+from fairlead.ops.monitor import Promise, finding_of, reset, start, step
+
+
+def live(rng: np.random.Generator, error: float, rows: int = 500) -> float:
+    """Mean 0/1 loss of a window."""
+    return float(rng.binomial(rows, error) / rows)
+
+
+def first_alarm(held: int, before: int, error: float, seed: int) -> int | None:
+    """Windows from a change of the error from 10 % until the alarm; None if none came in 12."""
+    rng = np.random.default_rng(seed)
+    promise = start([live(rng, 0.10) for _ in range(held)])
+    for t in range(before):
+        promise = step(promise, live(rng, 0.10), 500, t).promise
+    promise = reset(promise, 0)
+    for t in range(12):
+        done = step(promise, live(rng, error), 500, before + t)
+        promise = done.promise
+        if done.alarm:
+            return t + 1
+    return None
+
+
+def test_ten_points_more_error_are_found_within_five_windows_and_mostly_in_two() -> None:
+    delays = [first_alarm(8, 6, 0.20, seed) or 99 for seed in range(200)]
+    assert np.mean(np.asarray(delays) <= 5) >= 0.95
+    assert np.median(delays) <= 2
+
+
+def test_moderate_harm_is_found_too() -> None:
+    delays = [first_alarm(12, 6, 0.14, seed) or 99 for seed in range(100)]
+    assert np.mean(np.asarray(delays) <= 8) >= 0.9
+
+
+def test_at_most_one_false_alarm_in_thirty_windows() -> None:
+    alarms, windows = 0, 0
+    for seed in range(120):
+        rng = np.random.default_rng(seed)
+        promise = start([live(rng, 0.10) for _ in range(8)])
+        for t in range(60):
+            done = step(promise, live(rng, 0.10), 500, t)
+            promise = reset(done.promise) if done.alarm else done.promise
+            alarms += done.alarm
+            windows += 1
+    assert 30 * alarms / windows <= 1.0
+
+
+def test_an_improvement_is_no_alarm() -> None:
+    rng = np.random.default_rng(0)
+    promise = start([live(rng, 0.2) for _ in range(10)])
+    for t in range(20):
+        done = step(promise, live(rng, 0.05), 500, t)
+        promise = done.promise
+        assert not done.alarm
+
+
+def test_too_few_held_out_windows_are_calibrating_until_windows_lived_through_join_them() -> None:
+    promise = start([0.1, 0.11, 0.1])
+    assert promise.calibrating
+    for t in range(5):
+        done = step(promise, 0.1 + 0.01 * (t % 2), 500, t)
+        promise = done.promise
+        assert not done.alarm
+    assert not promise.calibrating
+    assert len(promise.held_out) == 8
+    assert step(promise, 0.6, 500, 9).alarm
+
+
+def test_the_reference_stays_fixed_and_the_state_survives_a_restart() -> None:
+    promise = start([0.1, 0.12, 0.09, 0.11, 0.1, 0.1, 0.12, 0.11], run_length=720)
+    assert promise.threshold == 720
+    first = promise.held_out
+    for t in range(100):
+        promise = step(promise, 0.11, 500, t).promise
+    again = msgspec.json.decode(msgspec.json.encode(promise), type=Promise)
+    assert again == promise
+    assert again.held_out == first
+    assert len(again.recent) <= 64
+
+
+def test_an_alarm_keeps_the_time_it_began_and_a_reset_is_silent_for_two_windows() -> None:
+    promise = start([0.1, 0.12, 0.09, 0.11, 0.1, 0.1, 0.12, 0.11])
+    ids = []
+    for t in range(8):
+        done = step(promise, 0.11 if t < 3 else 0.3, 500, float(t))
+        promise = done.promise
+        found = finding_of(done, "m", t)
+        if found is not None:
+            ids.append((found.id, found.since))
+            assert found.low <= found.size <= found.high
+            assert found.area == "performance"
+    assert len(ids) >= 4
+    assert len(set(ids)) == 1
+    assert ids[0][1] == 3.0
+    promise = reset(promise)
+    silent = []
+    for t in range(8, 12):
+        done = step(promise, 0.3, 500, float(t))
+        promise = done.promise
+        silent.append(done.alarm)
+    assert silent == [False, False, True, True]
+
+
+def test_a_certain_but_tiny_harm_is_no_alarm() -> None:
+    promise = start([0.1000, 0.1001] * 5)
+    for t in range(20):
+        done = step(promise, 0.1010, 500, t)
+        promise = done.promise
+        assert not done.alarm
+
+
+@pytest.mark.parametrize(("loss", "rows"), [(float("nan"), 10), (0.4, 0)])
+def test_an_empty_window_changes_nothing(loss: float, rows: int) -> None:
+    promise = start([0.1] * 4 + [0.11] * 4)
+    assert step(promise, loss, rows, 0.0).promise == promise
