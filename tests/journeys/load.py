@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import threading
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ class Load:
 
     def __init__(self, port: Callable[[], int], model: str, rows: list[dict[str, Any]], connections: int = 4) -> None:
         self.port, self.model, self.rows = port, model, rows
+        self.name = uuid.uuid4().hex[:8]
         self.acknowledged: dict[str, Any] = {}
         self.refused: list[str] = []
         self.lost = 0
@@ -38,7 +40,7 @@ class Load:
         connection: http.client.HTTPConnection | None = None
         count = 0
         while not self.stopped.is_set():
-            request = f"load-{number}-{count}"
+            request = f"load-{self.name}-{number}-{count}"
             count += 1
             row = self.rows[(number * 7919 + count) % len(self.rows)]
             try:
