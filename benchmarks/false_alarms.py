@@ -14,9 +14,9 @@ import time
 from pathlib import Path
 
 import pandas as pd
-from rehearsal import bike_settings
 
 from fairlead.ops.rehearse.rehearsal import Stage, one_thread
+from rehearsal import bike_settings
 
 
 def main() -> None:

@@ -48,9 +48,7 @@ def reference_of(days: int, seed: int, vary: float = 0.0) -> Reference:
         parts.append(rows(rng, ROWS, level))
     whole = {k: np.concatenate([p[k] for p in parts]) for k in parts[0]}
     bins = bins_for(whole, SIGNATURE)
-    blocks = tuple(
-        profile(p, bins, start=i * DAY, end=(i + 1) * DAY - 1.0, gram=False) for i, p in enumerate(parts)
-    )
+    blocks = tuple(profile(p, bins, start=i * DAY, end=(i + 1) * DAY - 1.0, gram=False) for i, p in enumerate(parts))
     return Reference(profile=total(blocks), blocks=blocks)
 
 

@@ -86,10 +86,10 @@ def test_the_shift_bet_knows_no_unit(before: list[float], after: list[float], sh
 def test_the_detector_alarms_at_most_once_in_its_threshold_on_average() -> None:
     rng = np.random.default_rng(5)
     waits = []
-    for _ in range(200):
-        before, after = rng.normal(0.2, 0.02, 8), rng.normal(0.2, 0.02, 120)
-        hits = (k for k in range(2, 121, 2) if evalues.shiryaev_roberts(before, after[:k]) >= 30.0)
-        waits.append(next(hits, 120))
+    for _ in range(120):
+        before, after = rng.normal(0.2, 0.02, 8), rng.normal(0.2, 0.02, 90)
+        hits = (k for k in range(3, 91, 3) if evalues.shiryaev_roberts(before, after[:k]) >= 30.0)
+        waits.append(next(hits, 90))
     assert np.mean(waits) >= 30.0
 
 
