@@ -6,7 +6,14 @@ Names are looked up when they are first used.
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fairlead.lab.evaluate.evidence import Comparison as Comparison
+    from fairlead.lab.evaluate.evidence import Report as Report
+    from fairlead.lab.evaluate.judging import evaluate as evaluate
+    from fairlead.lab.evaluate.page import write_report as write_report
+    from fairlead.lab.evaluate.rules import gate as gate
 
 _WHERE: dict[str, str] = {
     "Comparison": "evidence",

@@ -216,9 +216,14 @@ def _importance(report: Report) -> Draw:
 
 def _windows(report: Report) -> Draw:
     def draw(axes: Axes) -> None:
+        from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
         at = [datetime.fromtimestamp(w["start"], UTC) for w in report.windows]
         axes.plot(at, [w["loss"] for w in report.windows], color=MAIN, marker="o", ms=4, label="model")  # type: ignore[arg-type]
         axes.axhline(report.baselines[0].loss, color=OTHER, lw=1, ls="--", label=report.baselines[0].name)
+        ticks = AutoDateLocator(minticks=3, maxticks=9)
+        axes.xaxis.set_major_locator(ticks)
+        axes.xaxis.set_major_formatter(ConciseDateFormatter(ticks))
         axes.set(ylabel="mean loss", ylim=(0, None))
         axes.legend()
 
