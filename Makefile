@@ -53,7 +53,7 @@ types: .venv/.dev  ## types (mypy)
 
 imports: .venv/.dev  ## import contracts (import-linter)
 	@echo "==> import contracts"
-	@$(BIN)/lint-imports --no-timings > .venv/imports.log 2>&1 || { cat .venv/imports.log; exit 1; }
+	@$(BIN)/lint-imports > .venv/imports.log 2>&1 || { cat .venv/imports.log; exit 1; }
 
 docs: .venv/.dev  ## regenerate docs/reference from the program
 	@$(BIN)/python -m tests.docs.generate

@@ -11,6 +11,7 @@ import msgspec
 from fairlead.ops.flow import Workspace
 
 Answer = dict[str, Any]
+POLICIES = ("never", "always", "scheduled", "performance", "project")
 
 
 def collect(ws: Workspace) -> Answer:
@@ -77,7 +78,6 @@ def rehearse(ws: Workspace, data: Any, policies: tuple[str, ...], progress: Call
     from fairlead.ops.rehearse import write_rehearsal
 
     frame = making.training_frame(ws, data)
-    chosen = {"policies": policies} if policies else {}
-    rehearsal = replay(frame, ws.settings, progress=progress, **chosen)
+    rehearsal = replay(frame, ws.settings, policies=policies or POLICIES, progress=progress)
     page = write_rehearsal(rehearsal, ws.home.reports / "rehearsal")
     return {**rehearsal.answer(), "report": str(page)}

@@ -8,7 +8,41 @@ binds its name on the package and would hide the function of the same name.
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fairlead.lab.stats.baselines import constant_scores as constant_scores
+    from fairlead.lab.stats.baselines import last_value_scores as last_value_scores
+    from fairlead.lab.stats.bins import bins_for as bins_for
+    from fairlead.lab.stats.bins import score_bins as score_bins
+    from fairlead.lab.stats.intervals import block_bootstrap as block_bootstrap
+    from fairlead.lab.stats.intervals import bootstrap as bootstrap
+    from fairlead.lab.stats.intervals import metric_intervals as metric_intervals
+    from fairlead.lab.stats.intervals import percentile as percentile
+    from fairlead.lab.stats.intervals import resamples as resamples
+    from fairlead.lab.stats.loss import loss_clip as loss_clip
+    from fairlead.lab.stats.loss import losses as losses
+    from fairlead.lab.stats.measures import LOWER_IS_BETTER as LOWER_IS_BETTER
+    from fairlead.lab.stats.measures import class_codes as class_codes
+    from fairlead.lab.stats.measures import decisions as decisions
+    from fairlead.lab.stats.measures import label_text as label_text
+    from fairlead.lab.stats.measures import metrics as metrics
+    from fairlead.lab.stats.measures import positive_index as positive_index
+    from fairlead.lab.stats.measures import weighted_metrics as weighted_metrics
+    from fairlead.lab.stats.merging import merge as merge
+    from fairlead.lab.stats.merging import total as total
+    from fairlead.lab.stats.profile_codec import decode_profile as decode_profile
+    from fairlead.lab.stats.profile_codec import decode_reference as decode_reference
+    from fairlead.lab.stats.profile_codec import encode_profile as encode_profile
+    from fairlead.lab.stats.profile_codec import encode_reference as encode_reference
+    from fairlead.lab.stats.profiling import Profiler as Profiler
+    from fairlead.lab.stats.profiling import profile as profile
+    from fairlead.lab.stats.profiling import profile_batches as profile_batches
+    from fairlead.lab.stats.spans import Span as Span
+    from fairlead.lab.stats.spans import covered as covered
+    from fairlead.lab.stats.spans import spans_of as spans_of
+    from fairlead.lab.stats.spans import window_length as window_length
+    from fairlead.lab.stats.threads import few_threads as few_threads
 
 _WHERE: dict[str, str] = {
     "bins_for": "bins",

@@ -6,7 +6,20 @@ Names are looked up when they are first used; pandas and pyarrow load with them.
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fairlead.lab.tables.cells import columns_of as columns_of
+    from fairlead.lab.tables.cells import frame_of as frame_of
+    from fairlead.lab.tables.cells import target_of as target_of
+    from fairlead.lab.tables.inference import infer as infer
+    from fairlead.lab.tables.schema import ColumnFacts as ColumnFacts
+    from fairlead.lab.tables.schema import Schema as Schema
+    from fairlead.lab.tables.signatures import signature_of as signature_of
+    from fairlead.lab.tables.sources import Table as Table
+    from fairlead.lab.tables.sources import open_table as open_table
+    from fairlead.lab.tables.times import event_times as event_times
+    from fairlead.lab.tables.writing import write_rows as write_rows
 
 _WHERE: dict[str, str] = {
     "Table": "sources",

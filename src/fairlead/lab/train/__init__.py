@@ -6,7 +6,19 @@ Names are looked up when they are first used; pandas, sklearn and optuna load wi
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fairlead.lab.train.adopting import candidate_of as candidate_of
+    from fairlead.lab.train.fitting import fit as fit
+    from fairlead.lab.train.fitting import fit_once as fit_once
+    from fairlead.lab.train.fitting import score_pipeline as score_pipeline
+    from fairlead.lab.train.folding import Fold as Fold
+    from fairlead.lab.train.material import Material as Material
+    from fairlead.lab.train.material import material_of as material_of
+    from fairlead.lab.train.search import Entry as Entry
+    from fairlead.lab.train.training import Training as Training
+    from fairlead.lab.train.training import train as train
 
 _WHERE: dict[str, str] = {
     "Entry": "search",

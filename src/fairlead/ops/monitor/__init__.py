@@ -3,7 +3,31 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fairlead.ops.monitor.checks import check_window as check_window
+    from fairlead.ops.monitor.drift import check_drift as check_drift
+    from fairlead.ops.monitor.identity import Carried as Carried
+    from fairlead.ops.monitor.identity import carry as carry
+    from fairlead.ops.monitor.identity import finding_id as finding_id
+    from fairlead.ops.monitor.performance import check_performance as check_performance
+    from fairlead.ops.monitor.promise import Promise as Promise
+    from fairlead.ops.monitor.promise import Step as Step
+    from fairlead.ops.monitor.promise import finding_of as finding_of
+    from fairlead.ops.monitor.promise import reset as reset
+    from fairlead.ops.monitor.promise import start as start
+    from fairlead.ops.monitor.promise import step as step
+    from fairlead.ops.monitor.quality import Traffic as Traffic
+    from fairlead.ops.monitor.quality import check_quality as check_quality
+    from fairlead.ops.monitor.thresholds import Thresholds as Thresholds
+    from fairlead.ops.monitor.thresholds import calibrate as calibrate
+    from fairlead.ops.monitor.windows import Watermark as Watermark
+    from fairlead.ops.monitor.windows import WindowSpec as WindowSpec
+    from fairlead.ops.monitor.windows import duration as duration
+    from fairlead.ops.monitor.windows import run_length as run_length
+    from fairlead.ops.monitor.windows import window_numbers as window_numbers
+    from fairlead.ops.monitor.windows import window_spec as window_spec
 
 _WHERE: dict[str, str] = {
     "WindowSpec": "windows",

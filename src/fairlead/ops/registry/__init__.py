@@ -7,7 +7,13 @@ mlflow takes seconds to import and is loaded with the first call that needs it.
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fairlead.ops.registry.database import prepare as prepare
+    from fairlead.ops.registry.database import prepare_in_background as prepare_in_background
+    from fairlead.ops.registry.projection import Projected as Projected
+    from fairlead.ops.registry.projection import Registry as Registry
 
 _WHERE: dict[str, str] = {
     "Projected": "projection",

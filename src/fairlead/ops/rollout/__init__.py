@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fairlead.ops.rollout.ending import RatioCheck as RatioCheck
+    from fairlead.ops.rollout.ending import ratio_mismatch as ratio_mismatch
+    from fairlead.ops.rollout.ending import undecided as undecided
+    from fairlead.ops.rollout.verdict import RolloutVerdict as RolloutVerdict
+    from fairlead.ops.rollout.verdict import in_random_order as in_random_order
+    from fairlead.ops.rollout.verdict import judge as judge
+    from fairlead.ops.rollout.verdict import judge_two as judge_two
 
 _WHERE: dict[str, str] = {
     "RolloutVerdict": "verdict",
