@@ -221,9 +221,9 @@ def _windows(report: Report) -> Draw:
         at = [datetime.fromtimestamp(w["start"], UTC) for w in report.windows]
         axes.plot(at, [w["loss"] for w in report.windows], color=MAIN, marker="o", ms=4, label="model")  # type: ignore[arg-type]
         axes.axhline(report.baselines[0].loss, color=OTHER, lw=1, ls="--", label=report.baselines[0].name)
-        ticks = AutoDateLocator(minticks=3, maxticks=9)
+        ticks = AutoDateLocator(minticks=3, maxticks=9)  # type: ignore[no-untyped-call]
         axes.xaxis.set_major_locator(ticks)
-        axes.xaxis.set_major_formatter(ConciseDateFormatter(ticks))
+        axes.xaxis.set_major_formatter(ConciseDateFormatter(ticks))  # type: ignore[no-untyped-call]
         axes.set(ylabel="mean loss", ylim=(0, None))
         axes.legend()
 
