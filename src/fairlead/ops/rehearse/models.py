@@ -46,7 +46,7 @@ class Models:
     """The models of one history, cached by the windows they learnt from.
 
     learner, parameters: every fit's; the learner's defaults without parameters. clip: absolute error that counts as
-    loss 1, set once the first release is held out. twist: changes the truth a fit is given, to break it on purpose.
+    loss 1, set once the first release is held out.
     """
 
     def __init__(self, history: History, learner: str, parameters: Mapping[str, Any] | None = None) -> None:
@@ -55,9 +55,10 @@ class Models:
         self.history = history
         self.learner = learner
         rows = history.slots[history.learnt - 1].last
-        self.parameters = dict(parameters) if parameters is not None else learner_of(learner).default(rows)
+        kind = learner_of(learner)
+        self.parameters = dict(parameters) if parameters is not None else kind.default(rows)
+        load_libraries(kind, history, self.parameters)
         self.clip = 1.0
-        self.broken: set[Key] = set()
         self._meter = Meter()
         self._fitted: dict[Any, tuple[Any, float]] = {}
         self._answers: dict[tuple[Any, int], tuple[Answers, Any]] = {}
@@ -127,6 +128,16 @@ class Models:
             at = part.stop
             self._answers[name, window] = Answers(scores[part], losses[part], errors[part]), batch
         self._costs[batch] = time.process_time() - started
+
+
+def load_libraries(learner: Any, history: History, parameters: Mapping[str, Any]) -> None:
+    """Import what fitting and watching need, so that no policy is charged for it."""
+    import scipy.stats  # noqa: F401
+
+    from fairlead.lab.train.preparation import preparation
+
+    preparation(history.material.signature)
+    learner.build(history.material.signature.task, parameters, 0)
 
 
 def fit_rows(history: History, rows: np.ndarray, learner: str, parameters: Mapping[str, Any], broken: bool) -> Any:

@@ -48,7 +48,7 @@ def agrawal(
     approved = np.where(np.arange(rows) < change, before, after).astype(np.int64)
     if noise > 0:
         table = _blurred(rng, table, noise)
-    seconds = FIRST + (np.arange(rows) * (WEEK_S / rows_per_week)).astype(np.int64)
+    seconds = FIRST + np.arange(rows, dtype=np.int64) * WEEK_S // rows_per_week
     return pd.DataFrame({"at": pd.to_datetime(seconds, unit="s"), **table, "approved": approved})
 
 

@@ -105,6 +105,6 @@ class Watcher:
             self._days = []
             for a, b in pairwise(cuts):
                 columns = self._columns(np.arange(a, b))
-                ends = {"start": float(times[a]), "end": float(times[b - 1])}
-                self._days.append((a, profile(columns, self._bins, gram=False, **ends)))
+                start, end = float(times[a]), float(times[b - 1])
+                self._days.append((a, profile(columns, self._bins, start=start, end=end, gram=False)))
         return self._days

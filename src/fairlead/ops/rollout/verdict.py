@@ -112,7 +112,8 @@ def _needed(x: np.ndarray, max_loss: float, bar: float, worse: float, harmless: 
     mean, variance = float(x.mean()), float(x.var()) + 1.0 / (x.size + 1)
     waits = []
     for gain, wealth in ((mean, worse), (max_loss - mean, harmless)):
-        if gain > 0:
+        # Below this no number of rows that anybody could wait for tells them apart.
+        if gain > 1e-9:
             waits.append((bar - wealth) / (gain * gain / (2.0 * (variance + gain * gain))))
     wait = min(waits, default=math.inf)
     return max(1, math.ceil(wait)) if wait <= MAX_NEEDED else -1
