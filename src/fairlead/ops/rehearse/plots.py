@@ -37,10 +37,13 @@ def plots_of(rehearsal: Rehearsal) -> list[dict[str, str]]:
 
 
 def _shown(rehearsal: Rehearsal) -> list[PolicyResult]:
-    shown = [p for p in rehearsal.policies if p.name in STYLE]
-    same = {p.name: p.series for p in shown}
-    # A project that keeps the defaults is the trigger itself: two lines on one another help nobody.
-    return [p for p in shown if p.name != "project" or same.get("performance") != p.series]
+    return [p for p in _distinct(rehearsal) if p.name in STYLE]
+
+
+def _distinct(rehearsal: Rehearsal) -> list[PolicyResult]:
+    """Without a project that keeps the defaults and so is the trigger itself: two marks on one another help nobody."""
+    same = {p.name: p.series for p in rehearsal.policies}
+    return [p for p in rehearsal.policies if p.name != "project" or same.get("performance") != p.series]
 
 
 def _over_time(axes: Axes, rehearsal: Rehearsal) -> None:
@@ -57,11 +60,11 @@ def _over_time(axes: Axes, rehearsal: Rehearsal) -> None:
             axes.axvline(at[change - rehearsal.learnt], color=INK, linewidth=0.8, linestyle=":")
     axes.set_ylabel(rehearsal.unit)
     axes.set_ylim(bottom=0)
-    axes.legend(ncols=6, loc="upper left", fontsize=8)
+    axes.legend(ncols=7, loc="lower left", bbox_to_anchor=(0.0, 1.0), fontsize=8)
 
 
 def _intervals(axes: Axes, rehearsal: Rehearsal) -> None:
-    shown = [p for p in rehearsal.policies if p.name != "constant"][::-1]
+    shown = [p for p in _distinct(rehearsal) if p.name != "constant"][::-1]
     for row, policy in enumerate(shown):
         quality = policy.quality
         colour = MAIN if policy.name in ("performance", "project") else INK
@@ -72,7 +75,7 @@ def _intervals(axes: Axes, rehearsal: Rehearsal) -> None:
 
 
 def _price(axes: Axes, rehearsal: Rehearsal) -> None:
-    for policy in rehearsal.policies:
+    for policy in _distinct(rehearsal):
         if policy.name in ("persistence", "constant"):
             continue
         colour = MAIN if policy.name in ("performance", "project") else INK
