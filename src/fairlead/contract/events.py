@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-Area = Literal["quality", "data_drift", "score_drift", "performance", "traffic", "late", "alerts"]
+Area = Literal["quality", "data_drift", "score_drift", "performance", "traffic", "late", "alerts", "registry"]
 Action = Literal["hold", "alert", "retrain", "canary", "promote", "end_rollout", "roll_back"]
 
 

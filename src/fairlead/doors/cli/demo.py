@@ -88,7 +88,7 @@ def run_demo(folder: Path, *, quick: bool, as_json: bool) -> None:
     """Play the story in `folder` and leave demo.json there. Raises UsageError when the folder is not ours to use."""
     folder = folder.resolve()
     prepare_folder(folder)
-    story = Story(folder, (12, 3, 6) if quick else (16, 6, 8), as_json)
+    story = Story(folder, (16, 3, 8) if quick else (16, 6, 10), as_json)
     frame, weeks = write_history(story)
     with running(story) as project:
         live(story, project, frame, weeks)
@@ -229,7 +229,7 @@ def address(project: Any) -> str:
 
 
 def settle(story: Story, ws: Any, week: int, until: float, within_s: float = 90.0) -> None:
-    """Wait until the watcher has judged every window that this week's rows and labels made due (none after the first)."""
+    """Wait until the watcher has judged every window that is due by this week's rows (none after the first)."""
     if week == 0:
         return
     from fairlead.ops.flow.loop import judged_until

@@ -124,9 +124,14 @@ def tell_evaluate(answer: Answer) -> None:
 
 
 def register(
-    bundle: Annotated[str | None, typer.Argument(help="bundle; else the latest trained")] = None, as_json: Json = False
+    bundle: Annotated[str | None, typer.Argument(help="bundle; else the latest trained")] = None,
+    sync: Annotated[bool, typer.Option(help="only bring MLflow's versions and aliases up to date")] = False,
+    as_json: Json = False,
 ) -> None:
     """Make a version of a bundle, with its lineage, metrics and report, in the registry."""
+    if sync:
+        show(project().sync(), as_json, lambda a: console().print("; ".join(a["warnings"]) or "up to date"))
+        return
     show(
         project().register(bundle),
         as_json,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -105,21 +106,20 @@ def follow_collect(every_s: float) -> None:
 def follow_watch(every_s: float) -> None:
     """The watcher: every pass, then alerts on their way, then versions into the registry's projection."""
     from fairlead.ops.flow import RULE, Loop, Workspace
-    from fairlead.ops.flow.making import projected
+    from fairlead.ops.flow.projecting import behind
 
     ws = Workspace.find(chosen.folder, actor=RULE)
     loop = Loop(ws)
-    shown: set[str] = set()
+    registrar: subprocess.Popen[bytes] | None = None
 
     def once() -> str:
+        nonlocal registrar
         done = loop.once()
         ws.outbox.deliver(ws.clock())
-        missing = {v.bundle for v in ws.state.versions(ws.model)} - shown
-        if missing and not done.windows:
-            said = projected(ws)
-            if said:
-                log(said)
-            shown.update(missing)
+        if (registrar is None or registrar.poll() is not None) and behind(ws):
+            # MLflow takes seconds to import and to write: in a process of its own it holds no window up.
+            words = [sys.executable, "-m", "fairlead", "-C", str(chosen.folder), "register", "--sync"]
+            registrar = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)  # noqa: S603
         lines = [f"window {w.index}: {w.rows:,} rows, {w.labelled:,} labels, {w.state}" for w in done.windows]
         lines += [f"found: {f.message}" for f in done.findings]
         lines += [f"decided: {d.action}: {d.why}" for d in done.decisions if d.action != "hold"]

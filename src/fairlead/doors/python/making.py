@@ -71,12 +71,21 @@ def evaluate(ws: Workspace, reference: str | None, data: Any) -> Answer:
 def register(ws: Workspace, reference: str | None) -> Answer:
     """See `Project.register`."""
     from fairlead.ops.flow import making
+    from fairlead.ops.flow.projecting import projected
 
     chosen = making.resolve_bundle(ws, reference)
     number = making.register(ws, chosen)
-    waiting = making.projected(ws)
+    waiting = projected(ws)
     answer = {"model": ws.model, "version": number, "bundle": chosen, "verdict": making.verdict_of(ws, chosen)}
     return {**answer, "warnings": [waiting] if waiting else []}
+
+
+def sync(ws: Workspace) -> Answer:
+    """See `Project.sync`."""
+    from fairlead.ops.flow.projecting import projected
+
+    waiting = projected(ws)
+    return {"model": ws.model, "warnings": [waiting] if waiting else []}
 
 
 def score(ws: Workspace, rows: Any, out: str | Path | None, reference: str | None) -> Answer:

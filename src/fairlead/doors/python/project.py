@@ -83,6 +83,12 @@ class Project:
 
         return making.register(self.workspace, bundle)
 
+    def sync(self) -> Answer:
+        """Bring the MLflow projection of versions and aliases up to date; `up` does so by itself."""
+        from fairlead.doors.python import making
+
+        return making.sync(self.workspace)
+
     def score(self, rows: Any, out: str | Path | None = None, *, bundle: str | None = None) -> Answer:
         """Batch scoring, streamed: a path or DataFrame in; Parquet, CSV or (without `out`) a DataFrame out."""
         from fairlead.doors.python import making

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fairlead.lab.train.adopting import candidate_of as candidate_of
+    from fairlead.lab.train.adopting import entrypoint_of as entrypoint_of
     from fairlead.lab.train.fitting import fit as fit
     from fairlead.lab.train.fitting import fit_once as fit_once
     from fairlead.lab.train.fitting import score_pipeline as score_pipeline
@@ -26,6 +27,7 @@ _WHERE: dict[str, str] = {
     "Material": "material",
     "Training": "training",
     "candidate_of": "adopting",
+    "entrypoint_of": "adopting",
     "fit": "fitting",
     "fit_once": "fitting",
     "material_of": "material",

@@ -37,11 +37,11 @@ SAMPLE_ROWS = 1000
 OWN = {"preparation": "the estimator's own"}
 
 
-def entrypoint_of(text: str, root: Path | None) -> Callable[[Any, Settings], Any]:
+def entrypoint_of(text: str, root: Path | None, key: str = "train.entrypoint") -> Callable[..., Any]:
     """The function that `file.py:function` names, from the project's folder. Raises ConfigInvalid."""
 
     def wrong(what: str, cure: str = "") -> ConfigInvalid:
-        return ConfigInvalid(what, file="fairlead.toml", key="train.entrypoint", cure=cure)
+        return ConfigInvalid(what, file="fairlead.toml", key=key, cure=cure)
 
     file, _, name = text.partition(":")
     path = (root or Path()) / file

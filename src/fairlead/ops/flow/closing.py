@@ -119,15 +119,21 @@ def label_findings(
 
     model = ws.load(tracker.champion)
     signature, reference = model.signature, model.reference
-    truth, scores = view.labels[chosen], view.scores(model)[chosen]
-    intervals = metric_intervals(signature.task, truth, scores, signature, draws=METRIC_DRAWS, seed=window.index)
-    loss = float(losses(signature.task, truth, scores, signature, reference.loss_clip).mean())
+    truth, answered = view.labels[chosen], view.answered()[chosen]
+    given = np.isfinite(answered).all(axis=1)
+    # Callers got the answers of every variant; the promise is the champion's, so it is asked about every row.
+    realised = truth[given], answered[given]
+    intervals = metric_intervals(signature.task, *realised, signature, draws=METRIC_DRAWS, seed=window.index)
+    figures = {name: interval.value for name, interval in intervals.items()}
+    figures["loss"] = float(losses(signature.task, *realised, signature, reference.loss_clip).mean())
     done = None
     if tracker.promise is not None:
-        done = step(tracker.promise, loss, len(chosen), window.start)
+        scores = view.scores(model)[chosen]
+        promised = float(losses(signature.task, truth, scores, signature, reference.loss_clip).mean())
+        done = step(tracker.promise, promised, len(chosen), window.start)
         tracker.promise = done.promise
     found = check_performance(
         intervals, reference, model=ws.model, window=window.index, start=window.start, promise=done,
         run_length=tracker.promise.threshold if tracker.promise else 30.0,
     )  # fmt: skip
-    return {**{name: interval.value for name, interval in intervals.items()}, "loss": loss}, found
+    return figures, found

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from fairlead.contract.errors import BundleNotFound, FairleadError, NotAttested, UsageError
+from fairlead.contract.errors import BundleNotFound, NotAttested, UsageError
 from fairlead.contract.evidence import Attestation, Verdict
 from fairlead.ops.flow.workspace import Workspace
 
@@ -86,7 +86,20 @@ def training_frame(ws: Workspace, source: Any = None) -> pd.DataFrame:
         path = Path(where)
         where = str(path if path.is_absolute() or source is not None else ws.project.root / path)
     table = open_table(where, separator=data.separator, encoding=data.encoding, decimal=data.decimal)
-    return table.frame()
+    return prepared(ws, table.frame())
+
+
+def prepared(ws: Workspace, frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows after the project's own `[data] prepare`, as `file.py:function(frame) -> frame`; as they are without."""
+    from fairlead.lab.train import entrypoint_of
+
+    if not ws.settings.data.prepare:
+        return frame
+    build = entrypoint_of(ws.settings.data.prepare, ws.project.root, "data.prepare")
+    built = build(frame)
+    if not hasattr(built, "columns"):
+        raise UsageError(f"data.prepare returned {type(built).__name__}; a DataFrame is needed.")
+    return built  # type: ignore[no-any-return]
 
 
 def train(ws: Workspace, *, source: Any = None, progress: Progress | None = None) -> Kept:
@@ -125,11 +138,13 @@ def keep(ws: Workspace, training: Any) -> Kept:
 def seal_candidate(ws: Workspace, candidate: Candidate) -> tuple[str, dict[str, Any]]:
     """Compile, certify and seal into the store; returns the id and the parity certificate."""
     from fairlead.lab.compile import write_bundle
+    from fairlead.lab.stats import few_threads
 
     ws.home.bundles.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(dir=ws.home.bundles, prefix=".new-"))
     try:
-        write_bundle(candidate, folder, ws.key)
+        with few_threads(candidate.lineage.rows):
+            write_bundle(candidate, folder, ws.key)
         bundle = ws.store.add(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -245,34 +260,3 @@ def register(ws: Workspace, bundle: str) -> int:
         if before is None:
             ws.audit.record(ws.actor, "register", f"{ws.model} {number}", "registered", {"bundle": bundle})
     return number
-
-
-def project_versions(ws: Workspace) -> int:
-    """Bring the MLflow projection up to date; returns how many versions were added. Safe to repeat."""
-    done = 0
-    for version in ws.state.versions(ws.model):
-        marker = f"mlflow:{version.bundle}"
-        if ws.state.get(marker) is not None:
-            continue
-        remembered = kept(ws, version.bundle)
-        number = ws.registry.register(
-            ws.model,
-            ws.store.path(version.bundle),
-            bundle=version.bundle,
-            signer=ws.key.public,
-            metrics=remembered.metrics if remembered else {},
-            report=ws.home.reports / version.bundle[:16],
-        )
-        ws.state.put(marker, str(number).encode())
-        done += 1
-    return done
-
-
-def projected(ws: Workspace) -> str:
-    """Bring the projection up to date if that can be done now; else why not. The truth is the state database:
-    a registry that is down or not installed holds nothing up, and the next call catches up."""
-    try:
-        project_versions(ws)
-    except (FairleadError, ImportError) as failure:
-        return f"the MLflow projection waits: {failure}"
-    return ""

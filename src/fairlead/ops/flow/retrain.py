@@ -71,7 +71,7 @@ def pick_rows(ws: Workspace, past: History, champion: str) -> tuple[int, str]:
 
     def fit(first: int, last: int) -> Any:
         rows = past.frame.iloc[starts[first] : end_of(past, starts, last)]
-        return fit_once(rows, ws.settings, lineage.learner, lineage.parameters)
+        return fit_once(rows, ws.settings, lineage.learner, lineage.parameters, signature=model.signature)
 
     def score(fitted: Any, index: int) -> np.ndarray:
         rows = past.frame.iloc[starts[index] : end_of(past, starts, index)]

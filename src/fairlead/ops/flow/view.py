@@ -43,15 +43,18 @@ class View:
         numbers = np.array([_number(value) for value in raw], dtype=np.float64)
         return numbers, np.isfinite(numbers) & ours
 
-    def scores(self, model: Model) -> np.ndarray:
-        """What `model` says to every row, shape (n, outputs): as recorded where it answered, else computed now."""
-        outputs = self.signature.outputs
-        recorded = np.array([b == model.id for b in self.bundles], dtype=bool)
+    def answered(self) -> np.ndarray:
+        """What callers were answered, by whichever variant, shape (n, outputs); NaN where a record lacks it."""
         if self.signature.task == "classification":
-            found = [_floats(self.table, names.PROBABILITY_OUT + name) for name in outputs]
+            found = [_floats(self.table, names.PROBABILITY_OUT + name) for name in self.signature.outputs]
         else:
             found = [_floats(self.table, names.VALUE_OUT)]
-        scores = np.column_stack(found) if self.rows else np.zeros((0, len(outputs)))
+        return np.column_stack(found) if self.rows else np.zeros((0, len(self.signature.outputs)))
+
+    def scores(self, model: Model) -> np.ndarray:
+        """What `model` says to every row, shape (n, outputs): as recorded where it answered, else computed now."""
+        scores = self.answered()
+        recorded = np.array([b == model.id for b in self.bundles], dtype=bool)
         missing = ~recorded | ~np.isfinite(scores).all(axis=1)
         if missing.any():
             rest = {name: array[missing] for name, array in self.columns.items()}
