@@ -23,7 +23,7 @@ def summarise(rehearsal: Rehearsal, resampled: Resampled) -> tuple[str, ...]:
     if rehearsal.shuffled is not None:
         calm = rehearsal.shuffled
         told.append(
-            f"On {calm.copies} shuffled copies, where nothing changes: {calm.performance_per_30:.2f} performance and "
+            f"Where nothing changes (shuffled copies: {calm.copies}): {calm.performance_per_30:.2f} performance and "
             f"{calm.inputs_per_30:.2f} input alarms per 30 windows."
         )
     return tuple(told)
@@ -39,9 +39,12 @@ def _worth(policy: PolicyResult, rehearsal: Rehearsal) -> str:
     if policy.judged == "inconclusive":
         return told + ": inconclusive."
     if policy.gap is not None and policy.name != "always":
-        told += (
-            f"; {policy.gap.value:.0%} [{policy.gap.low:.0%}, {policy.gap.high:.0%}] of what always retraining gains"
-        )
+        gap = policy.gap
+        if gap.low > 1.0:
+            # A multiple of a small gain says nothing but that always retraining is no measure here.
+            told += "; more than always retraining on all rows gains"
+        else:
+            told += f"; {gap.value:.0%} [{gap.low:.0%}, {gap.high:.0%}] of what always retraining gains"
     return told + "."
 
 
