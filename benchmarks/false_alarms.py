@@ -1,6 +1,6 @@
 """False alarms where nothing changes: `false-alarms-bike-shuffled` as JSON.
 
-    python benchmarks/false_alarms.py [--copies 10] [--data ../shared/data]
+    python benchmarks/false_alarms.py [--copies 10] [--learner ridge] [--data ../shared/data]
 
 Rows of the bike table are shuffled over its hours, so no window differs from another but by chance; each copy is
 lived through with the product's watcher. Targets: at most 1 performance alarm and 0.5 input alarms per 30 windows.
@@ -24,16 +24,18 @@ def main() -> None:
     default = Path(__file__).resolve().parents[2] / "shared" / "data"
     parser.add_argument("--data", type=Path, default=default, help="folder with bike-sharing-hour.csv")
     parser.add_argument("--copies", type=int, default=10)
+    parser.add_argument("--learner", default="hist_gradient_boosting")
     asked = parser.parse_args()
     frame = pd.read_csv(asked.data / "bike-sharing-hour.csv")
     started = time.process_time()
     with one_thread():
-        stage = Stage.of(frame, bike_settings(), learner="ridge")
+        stage = Stage.of(frame, bike_settings(), learner=asked.learner)
         calm = stage.calm(asked.copies)
     print(
         json.dumps(
             {
                 "scenario": "false-alarms-bike-shuffled",
+                "learner": asked.learner,
                 "copies": calm.copies,
                 "windows": calm.windows,
                 "performance_alarms_per_30_windows": round(calm.performance_per_30, 3),

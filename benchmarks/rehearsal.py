@@ -94,11 +94,14 @@ def gate_costs(stage: Stage, gap: float, never: float) -> dict[str, Any]:
 
 
 def speeds(stage: Stage) -> dict[str, int]:
-    """Rows per CPU second of the trigger without picker and with it, each as if it had run alone."""
+    """Rows per CPU second of the trigger alone, with the gate, and with gate and picker, each as if it ran alone."""
     rows = stage.history.material.rows
-    _, plain, _ = lived(stage, performance_policy(stage.history, picked=False))
-    _, picked, _ = lived(stage, performance_policy(stage.history))
-    return {"trigger": round(rows / plain.cpu_s), "trigger_picker": round(rows / picked.cpu_s)}
+    ways = {
+        "trigger": {"picked": False, "gated": False},
+        "trigger_gate": {"picked": False},
+        "trigger_gate_picker": {},
+    }
+    return {n: round(rows / lived(stage, performance_policy(stage.history, **w))[1].cpu_s) for n, w in ways.items()}
 
 
 def bike(data: Path) -> dict[str, Any]:

@@ -58,3 +58,13 @@ def test_coarse_groups_are_neighbours_and_about_equally_full() -> None:
     assert np.all(np.diff(groups) >= 0)
     full = np.bincount(groups, reference)
     assert full.max() < 2.0 * full.min()
+
+
+@given(data=st.data())
+def test_many_at_once_are_the_same_as_one_by_one(data: st.DataObject) -> None:
+    p = np.array(data.draw(counts), dtype=float)
+    rows = st.lists(st.integers(0, 50), min_size=len(p), max_size=len(p)).filter(any)
+    live = np.array(data.draw(st.lists(rows, min_size=1, max_size=5)), dtype=float)
+    found = distances.jensen_shannon_rows(p, live)
+    assert found == pytest.approx([distances.jensen_shannon(p, q) for q in live], abs=1e-7)
+    assert distances.jensen_shannon_rows(p, np.zeros((1, len(p))))[0] == 0.0

@@ -50,6 +50,25 @@ def jensen_shannon(reference: np.ndarray, live: np.ndarray) -> float:
     return float(np.sqrt(min(max(divergence, 0.0), 1.0)))
 
 
+def jensen_shannon_rows(reference: np.ndarray, live: np.ndarray) -> np.ndarray:
+    """`jensen_shannon` of many pairs at once, (n,); 0 where a side has no rows.
+
+    reference: (bins,) for all, or (n, bins); live: (n, bins). Raises ShapeMismatch.
+    """
+    q = np.asarray(live, dtype=np.float64)
+    p = np.broadcast_to(np.asarray(reference, dtype=np.float64), q.shape)
+    if q.ndim != 2:
+        raise ShapeMismatch(f"live counts of shape {q.shape}; (n, bins) is needed")
+    sizes = p.sum(axis=1, keepdims=True), q.sum(axis=1, keepdims=True)
+    there = ((sizes[0] > 0) & (sizes[1] > 0))[:, 0]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p, q = p / sizes[0], q / sizes[1]
+        middle = (p + q) / 2.0
+        parts = np.where(p > 0, p * np.log2(p / middle), 0.0) + np.where(q > 0, q * np.log2(q / middle), 0.0)
+    found = np.sqrt(np.clip(parts.sum(axis=1) / 2.0, 0.0, 1.0))
+    return np.where(there, found, 0.0)
+
+
 def total_variation(reference: np.ndarray, live: np.ndarray) -> float:
     """Share of rows that would have to change bin, in [0, 1]. Raises ShapeMismatch.
 

@@ -138,7 +138,8 @@ def shift_evidence(before: np.ndarray, after: np.ndarray, shifts: Sequence[float
     factor = np.sqrt(n * counts / (n + counts))
     t = (tails - centre) / pooled * factor
     offsets = np.asarray(shifts, dtype=np.float64)[:, None] * factor[None, :]
-    return np.exp(np.minimum(_log_t_ratio(t, freedom, offsets), 600.0)).mean(axis=0)
+    found: np.ndarray = np.exp(np.minimum(_log_t_ratio(t, freedom, offsets), 600.0)).mean(axis=0)
+    return found
 
 
 def _log_t_ratio(t: np.ndarray, freedom: np.ndarray, offsets: np.ndarray) -> np.ndarray:
@@ -150,7 +151,8 @@ def _log_t_ratio(t: np.ndarray, freedom: np.ndarray, offsets: np.ndarray) -> np.
     v = freedom[None, :]
     whole = v + t[None, :] ** 2
     a = offsets * t[None, :] / np.sqrt(whole)
-    return -(offsets**2) * v / (2.0 * whole) + _log_integral(a, v) - _log_integral(np.zeros_like(v), v)
+    found: np.ndarray = -(offsets**2) * v / (2.0 * whole) + _log_integral(a, v) - _log_integral(np.zeros_like(v), v)
+    return found
 
 
 def _log_integral(a: np.ndarray, v: np.ndarray) -> np.ndarray:
@@ -161,7 +163,8 @@ def _log_integral(a: np.ndarray, v: np.ndarray) -> np.ndarray:
     u = peak[..., None] + steps
     inside = np.where(u > 0.0, u, 1.0)
     logs = v[..., None] * np.log(inside) - (u - a[..., None]) ** 2 / 2.0 - top[..., None]
-    return top + np.log(np.where(u > 0.0, np.exp(logs), 0.0).sum(axis=-1) * (steps[1] - steps[0]))
+    found: np.ndarray = top + np.log(np.where(u > 0.0, np.exp(logs), 0.0).sum(axis=-1) * (steps[1] - steps[0]))
+    return found
 
 
 def shiryaev_roberts(before: np.ndarray, after: np.ndarray, shifts: Sequence[float] = SHIFTS) -> float:

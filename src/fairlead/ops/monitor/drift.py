@@ -10,7 +10,7 @@ import numpy as np
 from fairlead.contract.events import Finding
 from fairlead.contract.profile import ColumnProfile, Profile, Reference
 from fairlead.ops.monitor.identity import finding_id
-from fairlead.ops.monitor.thresholds import Limit, Thresholds, bin_groups, jensen_shannon_on
+from fairlead.ops.monitor.thresholds import Limit, Thresholds, bin_groups, distances_on
 
 # Columns that carry less than this share of the model's importance inform, they do not warn.
 UNIMPORTANT = 0.01
@@ -67,7 +67,7 @@ def _compare(
     if q.sum() < LEAST_ROWS or p.sum() <= 0 or p.shape != q.shape:
         return []
     groups = bin_groups(before)
-    size = jensen_shannon_on(p, q, groups)
+    size = float(distances_on(p, q[None, :], groups)[0])
     # Noise of a distance falls with the root of the rows.
     allowed = limit.limit * max(1.0, np.sqrt(limit.rows / q.sum()))
     if size < allowed:
@@ -102,8 +102,7 @@ def _interval(p: np.ndarray, q: np.ndarray, groups: np.ndarray | None, size: flo
     """Basic bootstrap interval over the window's rows, seeded, so that a repeated pass says the same."""
     rng = np.random.default_rng(0)
     draws = rng.multinomial(int(q.sum()), q / q.sum(), size=DRAWS).astype(np.float64)
-    distances = [jensen_shannon_on(p, d, groups) for d in draws]
-    low, high = np.quantile(distances, [0.025, 0.975])
+    low, high = np.quantile(distances_on(p, draws, groups), [0.025, 0.975])
     # Resampling adds noise to a distance, which is bounded below: the basic interval takes that bias out again.
     return float(np.clip(2 * size - high, 0.0, size)), float(np.clip(2 * size - low, size, 1.0))
 

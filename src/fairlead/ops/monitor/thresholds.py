@@ -106,16 +106,17 @@ def windows_of(reference: Reference, settings: Settings) -> list[tuple[Profile, 
     return groups
 
 
-def jensen_shannon_on(reference: np.ndarray, live: np.ndarray, groups: np.ndarray | None) -> float:
-    """Distance of two count vectors after merging neighbouring bins by `groups` (None: as they are)."""
-    from fairlead.lab.stats.distances import jensen_shannon
+def distances_on(reference: np.ndarray, live: np.ndarray, groups: np.ndarray | None) -> np.ndarray:
+    """Jensen-Shannon distances of count vectors after merging neighbouring bins by `groups` (None: as they are), (n,).
+
+    reference: (bins,) or (n, bins); live: (n, bins).
+    """
+    from fairlead.lab.stats.distances import jensen_shannon_rows
 
     if groups is not None:
-        size = int(groups.max()) + 1
-        reference, live = np.bincount(groups, reference, size), np.bincount(groups, live, size)
-    if reference.sum() <= 0 or live.sum() <= 0:
-        return 0.0
-    return jensen_shannon(reference, live)
+        merging = np.equal.outer(groups, np.arange(int(groups.max()) + 1)).astype(np.float64)
+        reference, live = reference @ merging, live @ merging
+    return jensen_shannon_rows(reference, live)
 
 
 def bin_groups(column: ColumnProfile) -> np.ndarray | None:
@@ -149,8 +150,8 @@ def _drift_limits(
             merged = bin_groups(column)
             windows = [_counts(g, index, kind) for g in groups]
             whole = np.maximum(np.asarray(column.counts, dtype=np.float64), np.sum(windows, axis=0))
-            distances = [jensen_shannon_on(whole - w, w, merged) for w in windows]
-            found.append((kind, column.bins.name, np.asarray(distances)))
+            live = np.asarray(windows)
+            found.append((kind, column.bins.name, distances_on(whole - live, live, merged)))
     columns: dict[str, Limit] = {}
     scores: dict[str, Limit] = {}
     if not found:
@@ -180,7 +181,7 @@ def _noise_limit(column: ColumnProfile, rows: int, rate: float) -> float:
         return 0.0
     merged = bin_groups(column)
     drawn = np.random.default_rng(0).multinomial(rows, counts / counts.sum(), size=NOISE_DRAWS).astype(np.float64)
-    squares = np.asarray([jensen_shannon_on(counts, d, merged) for d in drawn]) ** 2
+    squares = distances_on(counts, drawn, merged) ** 2
     mean, variance = float(squares.mean()), float(squares.var(ddof=1))
     if variance <= 0:
         return float(np.sqrt(mean))

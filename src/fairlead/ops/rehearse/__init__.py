@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fairlead.ops.rehearse.rehearsal import rehearse as rehearse
     from fairlead.ops.rehearse.report import write_rehearsal as write_rehearsal
-    from fairlead.ops.rehearse.results import PolicyResult as PolicyResult, Rehearsal as Rehearsal
+    from fairlead.ops.rehearse.results import PolicyResult as PolicyResult
+    from fairlead.ops.rehearse.results import Rehearsal as Rehearsal
     from fairlead.ops.rehearse.synthetic import agrawal as agrawal
 
 _WHERE: dict[str, str] = {
