@@ -119,7 +119,14 @@ class Supervisor:
         here, there = socket.socketpair()
         sys.stdout.flush()
         sys.stderr.flush()
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:
+            # Out of processes or memory for now: the others go on, this slot is tried again.
+            here.close()
+            there.close()
+            self._due[slot] = time.monotonic() + 1.0
+            return
         if pid == 0:
             self._child(slot, there, [here, *ours, *(worker.lifeline for worker in self._live.values())])
         there.close()
