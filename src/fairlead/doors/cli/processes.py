@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from fairlead.contract.errors import FairleadError
 from fairlead.doors.cli.output import Steps, chosen
@@ -128,9 +129,20 @@ def follow_watch(every_s: float) -> None:
     repeat(once, every_s)
 
 
+def require_pass(judged: Any) -> None:
+    """Raises GateFailed or Inconclusive with each reason, and what could be done."""
+    from fairlead.contract.errors import GateFailed, Inconclusive
+
+    reasons = "; ".join(c.why for c in judged.verdict.checks if c.verdict != "pass")
+    if judged.verdict.outcome == "fail":
+        raise GateFailed(f"not deployed, as the gate says fail: {reasons}. Report: {judged.report}")
+    if judged.verdict.outcome == "inconclusive":
+        cure = "More rows (or a larger [data] holdout) would decide; a person may relax [gate] in fairlead.toml."
+        raise Inconclusive(f"not deployed, as the gate is undecided: {reasons}. {cure} Report: {judged.report}")
+
+
 def ensure_deployed(say: Callable[[str], None]) -> None:
     """Train, judge, register and deploy when nothing answers yet. Raises GateFailed when the gate says no."""
-    from fairlead.contract.errors import GateFailed
     from fairlead.ops.flow import RULE, Workspace, making, release
 
     ws = Workspace.find(chosen.folder, actor=RULE)
@@ -146,9 +158,7 @@ def ensure_deployed(say: Callable[[str], None]) -> None:
     if making.verdict_of(ws, bundle) is None:
         say("judging the sealed bundle")
         judged = making.judge(ws, bundle)
-        if judged.verdict.outcome != "pass":
-            reasons = "; ".join(c.why for c in judged.verdict.checks if c.verdict != "pass")
-            raise GateFailed(f"the gate says {judged.verdict.outcome}: {reasons}. Report: {judged.report}")
+        require_pass(judged)
     version = making.register(ws, bundle)
     release.deploy(ws, version, why="first release: passed the gate and nothing was deployed")
     say(f"{ws.model} version {version} deployed")

@@ -42,7 +42,7 @@ def collect(
     show(
         project().collect(),
         as_json,
-        lambda a: console().print(f"{a['records']:,} records and {a['labels']:,} labels from {a['segments']} segments"),
+        lambda a: console().print(f"{a['records']:,} records and {a['labels']:,} labels"),
     )
 
 
@@ -78,10 +78,14 @@ def retrain(as_json: Json = False) -> None:
 
 
 def tell_retrain(answer: Answer) -> None:
-    console().print(
-        f"{answer['candidate']} sealed as [bold]{answer['bundle'][:12]}[/], verdict {answer['verdict']}"
-        + (f", version {answer['version']} takes part as canary" if answer["version"] else "")
-    )
+    out = console()
+    out.print(f"{answer['candidate']} sealed as [bold]{answer['bundle'][:12]}[/], verdict {answer['verdict']}")
+    if answer["waits_for"]:
+        out.print(f"registered as version {answer['version']}; {escape(answer['waits_for'])}")
+    elif answer["version"]:
+        out.print(f"version {answer['version']} takes part as canary")
+    else:
+        out.print(f"report: {escape(answer['report'])}")
 
 
 def rehearse(

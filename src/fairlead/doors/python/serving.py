@@ -138,6 +138,9 @@ def label_of(ws: Workspace, row: dict[str, Any]) -> dict[str, Any]:
     label = {name: cell for name, cell in row.items() if name in wanted and cell is not None}
     if "key" not in label and "request" not in label and model.id in row:
         label["key"] = row[model.id]
+        # A key that comes back needs the time of the row it is for.
+        if "time" not in label and model.time_columns and all(row.get(c) is not None for c in model.time_columns):
+            label["time"] = [row[c] for c in model.time_columns]
     if "label" not in label and model.target in row:
         label["label"] = row[model.target]
     return label

@@ -59,8 +59,10 @@ def follow(ws: Workspace, every_s: float, stop: Callable[[], bool] = lambda: Fal
 def retrain(ws: Workspace, progress: Callable[..., None] | None) -> Answer:
     """See `Project.retrain`."""
     from fairlead.ops.flow.retrain import retrain as renew
+    from fairlead.ops.flow.retrain import try_out
 
     done = renew(ws, why="asked for by hand", progress=progress)
+    waits = "" if done.version is None else try_out(ws, done.version, "retrained by hand")
     return {
         "candidate": done.learner,
         "bundle": done.bundle,
@@ -68,6 +70,7 @@ def retrain(ws: Workspace, progress: Callable[..., None] | None) -> Answer:
         "version": done.version,
         "window": done.window,
         "report": done.report,
+        "waits_for": waits,
     }
 
 

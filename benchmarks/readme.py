@@ -1,0 +1,75 @@
+"""The README's table of measurements, from benchmarks/results alone. `python -m benchmarks.readme` rewrites it."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = Path(__file__).parent / "results"
+
+
+def result(name: str) -> dict[str, Any] | None:
+    """A scenario's newest result, None when it was never run."""
+    path = RESULTS / f"{name}.json"
+    found: dict[str, Any] | None = json.loads(path.read_text()) if path.exists() else None
+    return found
+
+
+def lines() -> list[str]:
+    """The rows of the table; a scenario without a result has none."""
+    rows = []
+    if found := result("import-help"):
+        rows.append(("`import fairlead` / `fairlead --help`", f"{found['import_s']} s / {found['help_s']} s"))
+    if found := result("demo"):
+        rows.append(
+            ("`fairlead demo`, installed: first / second call", f"{found['first_s']} s / {found['second_s']} s")
+        )
+    if found := result("serve-start"):
+        rows.append(("server ready from a bundle", f"{found['ready_s']} s"))
+        rows.append((
+            "memory (PSS): one worker / each further one",
+            f"{found['memory_mb_1_worker']:.0f} MB / {found['memory_mb_further_worker']:.0f} MB",
+        ))  # fmt: skip
+    for count in (1, 8, 32):
+        if found := result(f"serve-single-{count}"):
+            rows.append((
+                f"single rows, {count} connections: server CPU per request, logistic / boosted "
+                "(x the same server answering a constant)",
+                f"{found['logistic_cpu_us']:.0f} µs ({found['logistic_cpu_ratio']} x) / "
+                f"{found['boosted_cpu_us']:.0f} µs ({found['boosted_cpu_ratio']} x)",
+            ))  # fmt: skip
+    for name, where in (("profile-memory-1m", "in memory"), ("profile-parquet-1m", "from Parquet")):
+        if found := result(name):
+            rows.append((f"profile of 1M rows x 15 columns, {where}", f"{found['seconds']} s"))
+    rows += statistics()
+    return [f"| {what} | {figure} |" for what, figure in rows]
+
+
+def statistics() -> list[tuple[str, str]]:
+    """Rehearsal and false alarms."""
+    rows = []
+    for name, what in (("rehearsal-bike", "bike sharing"), ("rehearsal-agrawal", "Agrawal, abrupt change")):
+        if (found := result(name)) and "summary" in found:
+            rows.append((f"rehearsal, {what}", str(found["summary"])))
+    if (found := result("false-alarms-bike-shuffled")) and "summary" in found:
+        rows.append(("false alarms on shuffled copies of the bike table", str(found["summary"])))
+    return rows
+
+
+def written(text: str) -> str:
+    """The README with its table as the results have it."""
+    table = "\n".join(["| what | measured |", "|---|---|", *lines()])
+    block = f"<!-- benchmarks -->\n{table}\n<!-- /benchmarks -->"
+    return re.sub(r"<!-- benchmarks -->.*?<!-- /benchmarks -->", lambda _: block, text, flags=re.S)
+
+
+def main() -> None:
+    path = ROOT / "README.md"
+    path.write_text(written(path.read_text()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""The README says what the program does: its commands exist, its links lead somewhere, its numbers are measured."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from benchmarks.readme import written
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXT = (ROOT / "README.md").read_text()
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def verbs() -> set[str]:
+    """Every verb of the program."""
+    import typer
+
+    from fairlead.doors.cli.main import app
+
+    group = typer.main.get_command(app)
+    return set(group.list_commands(typer.Context(group)))  # type: ignore[attr-defined, arg-type]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_commands_in_documents_exist(page: Path) -> None:
+    known = verbs()
+    for block in re.findall(r"```sh\n(.*?)```", page.read_text(), re.S):
+        for verb in re.findall(r"^fairlead (?:-C \S+ )?([a-z]+)", block, re.M):
+            assert verb in known, f"{page.name}: fairlead {verb} does not exist"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_links_between_documents_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
+        if not target.startswith(("http:", "https:", "mailto:")):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}, which is not there"
+
+
+def test_numbers_come_from_the_results() -> None:
+    assert written(TEXT) == TEXT, "run `python -m benchmarks.readme`"
+
+
+def test_make_targets_that_are_named_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"`?make ([a-z-]+)`?", TEXT):
+        assert re.search(rf"^{target}:", makefile, re.M), f"make {target} does not exist"
