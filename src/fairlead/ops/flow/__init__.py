@@ -8,10 +8,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fairlead.ops.flow.decide import decide as decide
     from fairlead.ops.flow.loop import Loop as Loop
-    from fairlead.ops.flow.picker import Choice as Choice, pick as pick
-    from fairlead.ops.flow.policy import Triggers as Triggers, triggers_of as triggers_of
-    from fairlead.ops.flow.situation import Candidate as Candidate, Live as Live, Situation as Situation, Trial as Trial
-    from fairlead.ops.flow.workspace import RULE as RULE, Workspace as Workspace
+    from fairlead.ops.flow.picker import Choice as Choice
+    from fairlead.ops.flow.picker import pick as pick
+    from fairlead.ops.flow.policy import Triggers as Triggers
+    from fairlead.ops.flow.policy import triggers_of as triggers_of
+    from fairlead.ops.flow.situation import Candidate as Candidate
+    from fairlead.ops.flow.situation import Live as Live
+    from fairlead.ops.flow.situation import Situation as Situation
+    from fairlead.ops.flow.situation import Trial as Trial
+    from fairlead.ops.flow.workspace import RULE as RULE
+    from fairlead.ops.flow.workspace import Workspace as Workspace
 
 _WHERE: dict[str, str] = {
     "Candidate": "situation",

@@ -6,10 +6,9 @@ from typing import Any
 
 from fairlead.contract.errors import FairleadError
 from fairlead.contract.events import Decision
-from fairlead.ops.flow import release
+from fairlead.ops.flow import closing, making, release
 from fairlead.ops.flow.tracker import Waiting, read_tracker, write_tracker
 from fairlead.ops.flow.workspace import Workspace
-from fairlead.ops.monitor.promise import reset
 
 ATTEMPTS = 3
 """A decision that cost the watcher its life so often is given up, and says so."""
@@ -98,16 +97,15 @@ def canary(ws: Workspace, decision: Decision) -> dict[str, Any]:
 
 
 def promote(ws: Workspace, decision: Decision) -> dict[str, Any]:
-    """The challenger becomes champion; the promise stays, its evidence starts anew."""
+    """The challenger becomes champion."""
     version = int(decision.details["version"])
     intent = ws.state.intent(ws.model)
     if intent is not None and any(v.name == "challenger" for v in intent.variants):
         release.promote(ws, why=decision.why)
     tracker = read_tracker(ws)
-    tracker.released = decision.at
-    if tracker.promise is not None:
-        tracker.promise = reset(tracker.promise)
-    write_tracker(ws, tracker)
+    champion = making.champion_bundle(ws)
+    if champion is not None and champion != tracker.champion:
+        closing.take_over(ws, tracker, champion, decision.at)
     return {"version": version}
 
 

@@ -13,6 +13,7 @@ from fairlead.ops.flow.tracker import Tracker, write_tracker
 from fairlead.ops.flow.view import View
 from fairlead.ops.flow.workspace import Workspace
 from fairlead.ops.monitor import Promise, Traffic, carry, check_performance, run_length, start, step
+from fairlead.ops.monitor.promise import reset
 from fairlead.ops.monitor.windows import duration
 
 METRIC_DRAWS = 200
@@ -22,7 +23,23 @@ INPUT_AREAS = ("quality", "data_drift", "score_drift", "traffic", "late")
 def first_promise(ws: Workspace, champion: str, times: np.ndarray) -> Promise:
     """What the first release is held to, from the windows sealed in its bundle."""
     pace = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
-    return start(ws.load(champion).reference.held_out, run_length(ws.settings, pace))
+    reference = ws.load(champion).reference
+    return start(reference.held_out, run_length(ws.settings, pace), reference.loss_clip)
+
+
+def take_over(ws: Workspace, tracker: Tracker, champion: str, at: float) -> None:
+    """Another model is champion since event time `at`: the promise stays, its evidence starts anew.
+
+    What was found about its predecessor's performance ends here, so that it does not retrain the successor.
+    """
+    tracker.champion, tracker.released = champion, at
+    if tracker.promise is not None:
+        tracker.promise = reset(tracker.promise)
+    with ws.state.transaction():
+        for finding in ws.state.findings(ws.model):
+            if finding.area == "performance" and ws.state.close_finding(finding.id, at):
+                ws.outbox.all_clear(finding, at)
+        write_tracker(ws, tracker)
 
 
 def view_of(ws: Workspace, bundle: str, begin: float, end: float) -> View:
@@ -129,7 +146,7 @@ def label_findings(
     done = None
     if tracker.promise is not None:
         scores = view.scores(model)[chosen]
-        promised = float(losses(signature.task, truth, scores, signature, reference.loss_clip).mean())
+        promised = float(losses(signature.task, truth, scores, signature, tracker.promise.clip).mean())
         done = step(tracker.promise, promised, len(chosen), window.start)
         tracker.promise = done.promise
     found = check_performance(

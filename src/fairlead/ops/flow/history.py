@@ -77,8 +77,9 @@ def history(ws: Workspace, signature: Signature, *, until: float | None = None) 
     columns = ws.settings.model.time_columns
     table = Records(ws.home.root, ws.model).joined(None, until)
     new = recorded_frame(View(table, signature), ws)
+    rebuilt = {name for name in columns if name not in signature.names}
     for name in new.columns:
-        if name in old.columns and len(old) and name not in columns:
+        if name in old.columns and len(old) and name not in rebuilt:
             new[name] = like(new[name], old[name])
     frame = pd.concat([old, new], ignore_index=True) if len(new) else old.reset_index(drop=True)
     if columns:

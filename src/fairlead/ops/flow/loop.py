@@ -17,6 +17,7 @@ from fairlead.ops.flow.tracker import (
     event_times_of,
     first_start,
     next_window,
+    over_silence,
     read_tracker,
     write_tracker,
 )
@@ -67,21 +68,25 @@ class Loop:
         tracker = read_tracker(ws)
         records = Records(ws.home.root, ws.model)
         table = records.between(tracker.start, None)
-        if table.num_rows == 0:
-            return [], []
         times = event_times_of(table)
-        tracker.largest = max(tracker.largest, float(times[-1]))
+        if tracker.start is None and not len(times):
+            return [], []
+        if len(times):
+            tracker.largest = max(tracker.largest, float(times[-1]))
         horizon = watermark_of(tracker, settings, ws.clock())
         champion = next(v for v in intent.variants if v.name == "champion").bundle
         if tracker.start is None:
             tracker.start = first_start(settings, times)
-            tracker.released = tracker.start
+            tracker.champion, tracker.released = champion, tracker.start
         if tracker.promise is None:
             tracker.promise = closing.first_promise(ws, champion, times)
-        tracker.champion = champion
+        if tracker.champion != champion:
+            # By a person's hand: what rules promote has been taken over already.
+            closing.take_over(ws, tracker, champion, horizon)
         done: list[Window] = []
         found: list[Finding] = []
         while len(done) < MOST_WINDOWS:
+            tracker.start = over_silence(tracker.start, settings, times)
             due = next_window(tracker, ws.model, settings, times, horizon)
             if due is None:
                 break

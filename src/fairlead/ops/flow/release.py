@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import secrets
 from typing import Any, Literal
 
@@ -9,6 +11,7 @@ import msgspec
 
 from fairlead.contract.errors import BundleRefused, HeldByHuman, UsageError
 from fairlead.contract.routes import Limits, Route, Routes, Variant
+from fairlead.ops.flow import making
 from fairlead.ops.flow.making import require_attested
 from fairlead.ops.flow.workspace import RULE, Workspace
 from fairlead.ops.state import Intent, Rollout
@@ -118,10 +121,11 @@ def deploy(
     mode: Mode = "replace",
     share: float = 0.05,
     why: str = "deployed",
-    event_time: float = 0.0,
+    event_time: float | None = None,
 ) -> Deployed:
     """Let a version answer: alone, or as challenger beside the champion with `share` of the requests.
 
+    event_time: rows from then on are compared; those that neither has seen when left out.
     Refuses (NotAttested) what no passing attestation vouches for. A shadow is asked, too, but answers nobody.
     """
     chosen = ws.state.version(ws.model, version)
@@ -152,11 +156,32 @@ def deploy(
         hold=intent.hold if intent and intent.hold == "pinned" and mode != "replace" else "",
         rollout=None
         if mode == "replace"
-        else Rollout(chosen.number, event_time, ws.clock(), details={"mode": mode, "share": share}),
+        else Rollout(
+            chosen.number,
+            unseen_from(ws, chosen.bundle) if event_time is None else event_time,
+            ws.clock(),
+            details={"mode": mode, "share": share},
+        ),
         previous=champion.version if champion else None,
     )
     details = {"version": chosen.number, "bundle": chosen.bundle, "mode": mode, "share": share}
     return apply(ws, new, "deploy" if mode == "replace" else mode, why, details)
+
+
+def unseen_from(ws: Workspace, bundle: str) -> float:
+    """Event time from which rows are fair to compare a challenger on: it was neither fitted nor judged on them."""
+    from fairlead.lab.tables import event_times
+    from fairlead.ops.flow.tracker import read_tracker
+
+    model = ws.settings.model
+    if not model.time_columns:
+        return ws.clock()
+    remembered = making.kept(ws, bundle)
+    known = [read_tracker(ws).judged, ws.load(bundle).manifest.lineage.trained_to]
+    if remembered is not None:
+        with contextlib.suppress(UsageError):
+            known += event_times(making.kept_rows(ws, remembered.holdout), model.time_columns, model.timezone).tolist()
+    return math.nextafter(max(known), math.inf)
 
 
 def split(ws: Workspace) -> tuple[Intent, Variant, Variant | None]:

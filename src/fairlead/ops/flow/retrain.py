@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from fairlead.contract.errors import UsageError
-from fairlead.ops.flow import making
+from fairlead.ops.flow import making, release
 from fairlead.ops.flow.history import History, history
 from fairlead.ops.flow.picker import pick
 from fairlead.ops.flow.workspace import Workspace
@@ -56,6 +56,20 @@ def retrain(ws: Workspace, *, why: str, until: float | None = None, progress: Pr
     return Renewed(
         kept.bundle, kept.learner, judged.verdict.outcome, version, window, len(rows), judged.report, reasons or why
     )
+
+
+def try_out(ws: Workspace, version: int, why: str) -> str:
+    """Give a version made by hand its share of the requests; why not, in words, where that has to wait, else ""."""
+    intent, champion, challenger = release.split(ws)
+    if version in (champion.version, challenger.version if challenger else 0):
+        return "the same rows gave the same model: it is in use already"
+    if challenger is not None:
+        return f"version {challenger.version} is on trial: when that is over, `fairlead deploy {version} --canary 5%`"
+    if intent.hold:
+        held = intent.hold.replace("_", " ")
+        return f"the model is {held}: `fairlead release`, then `fairlead deploy {version} --canary 5%`"
+    release.deploy(ws, version, mode="canary", share=ws.settings.rollout.start, why=why)
+    return ""
 
 
 def pick_rows(ws: Workspace, past: History, champion: str) -> tuple[int, str]:

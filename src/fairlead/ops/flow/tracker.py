@@ -15,6 +15,9 @@ from fairlead.ops.monitor import WindowSpec, window_spec
 from fairlead.ops.monitor.promise import Promise
 from fairlead.ops.monitor.windows import duration
 
+SILENT_WINDOWS = 8
+"""Empty windows in a row that are looked at one by one."""
+
 NEVER = -1e300
 """Event time before any other; JSON knows no infinity."""
 
@@ -78,6 +81,20 @@ def next_window(tracker: Tracker, model: str, settings: Settings, times: np.ndar
     if end is None or end > horizon + (1e-9 if spec.timed else 1e-6):
         return None
     return Window(model=model, index=tracker.index, start=tracker.start, end=end, state="closed")
+
+
+def over_silence(start: float, settings: Settings, times: np.ndarray) -> float:
+    """Where the next window begins when nothing came for long: one empty window before the next row tells of it.
+
+    A single row with a time of 1970 would have thousands of empty windows looked at.
+    times: sorted event times of rows from `start` on, shape (n,).
+    """
+    spec = window_spec(settings)
+    if not spec.timed or not len(times):
+        return start
+    following = spec.index(float(times[0]))
+    silent = following - spec.index(start)
+    return spec.bounds(following - 1)[0] if silent > SILENT_WINDOWS else start
 
 
 def _end(spec: WindowSpec, start: float, times: np.ndarray) -> float | None:

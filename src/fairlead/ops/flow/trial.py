@@ -22,6 +22,8 @@ def trial_of(ws: Workspace, intent: Intent, tracker: Tracker) -> Trial | None:
     champion = next((v for v in intent.variants if v.name == "champion"), None)
     if rollout is None or challenger is None or champion is None:
         return None
+    # Rows from before anything answered say nothing about how long the trial has lasted.
+    started = max(rollout.started_event, tracker.released)
     differences, floor = evidence(ws, champion.bundle, challenger.bundle, rollout.started_event, tracker)
     verdict = judge(differences, ws.settings.rollout.max_loss) if len(differences) else None
     mismatch = ""
@@ -33,7 +35,7 @@ def trial_of(ws: Workspace, intent: Intent, tracker: Tracker) -> Trial | None:
     return Trial(
         bundle=challenger.bundle,
         version=challenger.version,
-        started_at=rollout.started_event,
+        started_at=started,
         verdict=verdict,
         floor_holds=floor,
         mismatch=mismatch,

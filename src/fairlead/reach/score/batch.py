@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 
-from fairlead.contract.errors import UsageError
 from fairlead.contract.settings import Settings
 from fairlead.contract.signature import Signature
 
@@ -42,52 +39,24 @@ def answer_columns(model: Model, columns: dict[str, np.ndarray]) -> dict[str, np
     return {"value": scores[:, 0]}
 
 
-def score_batches(model: Model, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """Each batch of rows as a table of pass-through columns (key, time) and the answer."""
+def score_batches(model: Model, batches: Iterator[pa.RecordBatch], zone: str = "UTC") -> Iterator[pa.Table]:
+    """Each batch of rows as a table of pass-through columns (key, time) and the answer. zone: of times without one."""
     import pyarrow as pa
 
     from fairlead.lab.tables import columns_of
 
     kept = dict.fromkeys(c for c in (model.signature.key, *model.signature.time) if c)
+    first = 0
     for batch in batches:
         if batch.num_rows == 0:
             continue
         out = {name: batch.column(name) for name in kept if name in batch.schema.names}
-        for name, array in answer_columns(model, columns_of(batch, model.signature)).items():
+        for name, array in answer_columns(
+            model, columns_of(batch, model.signature, zone=zone, first_row=first)
+        ).items():
             out[f"predicted_{name}" if name in out else name] = pa.array(array)
+        first += batch.num_rows
         yield pa.table(out)
-
-
-@contextlib.contextmanager
-def table_writer(out: Path) -> Iterator[Callable[[pa.Table], None]]:
-    """Writes tables one after another to `out`, which appears, whole, only when all went well."""
-    import pyarrow.csv as csv
-    import pyarrow.parquet as parquet
-
-    form = out.suffix.lower()
-    if form not in {".csv", ".parquet"}:
-        raise UsageError(f"{out.name}: answers are written as .parquet or .csv.")
-    temporary = out.with_name(f".{out.name}.{os.getpid()}")
-    writer: Any = None
-
-    def write(table: pa.Table) -> None:
-        nonlocal writer
-        if writer is None:
-            writer = (
-                parquet.ParquetWriter(temporary, table.schema)
-                if form == ".parquet"
-                else csv.CSVWriter(temporary, table.schema)
-            )
-        writer.write_table(table)
-
-    try:
-        yield write
-        if writer is None:
-            raise UsageError("the table has no rows.")
-        writer.close()
-        os.replace(temporary, out)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def score_table(model: Model, source: Any, out: Path | None, settings: Settings) -> Scored:
@@ -95,20 +64,15 @@ def score_table(model: Model, source: Any, out: Path | None, settings: Settings)
 
     Raises CellInvalid or ColumnMissing naming row and column; then nothing is written.
     """
-    from fairlead.lab.tables import open_table
+    from fairlead.lab.tables import open_table, write_rows
 
     data = settings.data
     table = open_table(source, separator=data.separator, encoding=data.encoding, decimal=data.decimal)
-    results = score_batches(model, table.batches(BATCH_ROWS))
+    results = score_batches(model, table.batches(BATCH_ROWS), settings.model.timezone)
     if out is None:
         import pyarrow as pa
 
         parts = list(results)
         frame = pa.concat_tables(parts).to_pandas() if parts else None
         return Scored(0 if frame is None else len(frame), 0, frame)
-    rows = 0
-    with table_writer(out) as write:
-        for part in results:
-            write(part)
-            rows += part.num_rows
-    return Scored(rows, 0)
+    return Scored(write_rows(results, out), 0)
