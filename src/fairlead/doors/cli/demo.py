@@ -88,7 +88,7 @@ def run_demo(folder: Path, *, quick: bool, as_json: bool) -> None:
     """Play the story in `folder` and leave demo.json there. Raises UsageError when the folder is not ours to use."""
     folder = folder.resolve()
     prepare_folder(folder)
-    story = Story(folder, (16, 3, 8) if quick else (16, 6, 10), as_json)
+    story = Story(folder, (16, 3, 12) if quick else (16, 6, 14), as_json)
     frame, weeks = write_history(story)
     with running(story) as project:
         live(story, project, frame, weeks)
@@ -292,7 +292,7 @@ def conclude(story: Story, project: Any) -> dict[str, Any]:
     quality = {
         "before": mean(before),
         "lost": min(changed, default=float("nan")),
-        "regained": mean(changed[-2:]),
+        "regained": mean(changed[-3:]),
         "by_week": accuracy,
     }
     story.tell(

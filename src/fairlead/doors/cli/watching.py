@@ -111,9 +111,9 @@ def tell_rehearse(answer: Answer) -> None:
         )
         for p in answer["policies"]
     ]
-    metric = answer.get("metric", "loss")
+    metric = answer["unit"]
     table("Policies on your history", ("policy", metric, "95 % interval", "retrains", "fits", "alerts"), rows)
-    for line in answer.get("conclusions", ()):
+    for line in answer["summary"]:
         console().print(escape(line))
     console().print(f"report: {escape(answer['report'])}")
 

@@ -8,11 +8,16 @@ import numpy as np
 
 from fairlead.contract import records as names
 from fairlead.ops.flow.situation import Trial
-from fairlead.ops.flow.tracker import Tracker
+from fairlead.ops.flow.tracker import Tracker, watermark
 from fairlead.ops.flow.view import View
 from fairlead.ops.flow.workspace import Workspace
+from fairlead.ops.monitor import duration, window_spec
+from fairlead.ops.monitor.windows import DAY
 from fairlead.ops.rollout import in_random_order, judge, ratio_mismatch
 from fairlead.ops.state import Intent
+
+MOST_LOOKS = 1000
+"""Days of evidence that a verdict uses; a rollout ends long before."""
 
 
 def trial_of(ws: Workspace, intent: Intent, tracker: Tracker) -> Trial | None:
@@ -45,35 +50,55 @@ def trial_of(ws: Workspace, intent: Intent, tracker: Tracker) -> Trial | None:
 def evidence(
     ws: Workspace, champion: str, challenger: str, since: float, tracker: Tracker
 ) -> tuple[np.ndarray, bool | None]:
-    """Challenger's loss - champion's, row by row in window order, and whether the challenger beats a constant."""
+    """Challenger's loss - champion's, row by row in the order of looks, and whether the challenger beats a constant."""
     parts, gains = [], []
-    for window in ws.state.windows(ws.model):
-        if window.state != "scored" or window.end <= since:
-            continue
-        found = window_losses(ws, champion, challenger, max(window.start, since), window.end)
+    for number, (start, end) in enumerate(looks(ws, since, tracker)):
+        found = losses_between(ws, champion, challenger, start, end)
         if found is None:
             continue
         old, new, constant = found
-        parts.append(in_random_order(new - old, seed=window.index))
+        parts.append(in_random_order(new - old, seed=number))
         gains.append(constant - new)
     if not parts:
         return np.zeros(0), None
     return np.concatenate(parts), bool(np.concatenate(gains).mean() > 0)
 
 
-def window_losses(
+def looks(ws: Workspace, since: float, tracker: Tracker) -> list[tuple[float, float]]:
+    """Intervals since the rollout began whose labels are due: days, or what is shorter; windows without event time.
+
+    Their bounds do not depend on when one looks, so neither does the order of the evidence.
+    """
+    spec = window_spec(ws.settings)
+    if not spec.timed:
+        scored = [w for w in ws.state.windows(ws.model) if w.state == "scored" and w.end > since]
+        return [(max(w.start, since), w.end) for w in scored]
+    step = min(DAY, spec.seconds)
+    due = watermark(tracker, ws.settings, ws.clock()) - duration(ws.settings.monitor.label_delay)
+    found: list[tuple[float, float]] = []
+    start = since
+    while len(found) < MOST_LOOKS:
+        end = (np.floor(start / step) + 1) * step
+        if end > due:
+            break
+        found.append((start, float(end)))
+        start = float(end)
+    return found
+
+
+def losses_between(
     ws: Workspace, champion: str, challenger: str, start: float, end: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
     """Losses of champion, challenger and the best constant on the labelled rows of an interval, each (n,).
 
-    Remembered while the process lives: a scored window does not change any more.
+    Remembered while the process lives: what was due is judged once.
     """
     cache = _losses_of(ws)
     key = (champion, challenger, start, end)
     if key not in cache:
         if len(cache) > 512:
             cache.clear()
-        cache[key] = _window_losses(ws, champion, challenger, start, end)
+        cache[key] = _losses_between(ws, champion, challenger, start, end)
     return cache[key]
 
 
@@ -82,7 +107,7 @@ def _losses_of(ws: Workspace) -> dict[tuple[str, str, float, float], tuple[np.nd
     return {}
 
 
-def _window_losses(
+def _losses_between(
     ws: Workspace, champion: str, challenger: str, start: float, end: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
     from fairlead.lab.stats import class_codes, constant_scores, losses
