@@ -57,8 +57,9 @@ def calibration(event: np.ndarray, score: Floats) -> list[dict[str, float]]:
             {
                 "said": float(score[part].mean()),
                 "happened": share,
-                "low": middle - half,
-                "high": middle + half,
+                # Rounding must not take a share of 0 or 1 out of its own interval.
+                "low": min(max(middle - half, 0.0), share),
+                "high": max(min(middle + half, 1.0), share),
                 "rows": n,
             }
         )
