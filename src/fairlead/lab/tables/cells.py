@@ -282,6 +282,16 @@ def _allowed(column: Column) -> str:
     }.get(column.kind, "text")
 
 
+def _booleans(flags: np.ndarray) -> Any:
+    """Flags with NaN as pandas keeps booleans: bool, or objects where some are missing, so that they stay booleans."""
+    missing = np.isnan(flags)
+    if not missing.any():
+        return flags.astype(bool)
+    cells = (flags == 1.0).astype(object)
+    cells[missing] = None
+    return cells
+
+
 def typed_frame(table: Table) -> pd.DataFrame:
     """A whole table in pandas, text columns turned into what the schema found in them."""
     import pandas as pd
@@ -305,7 +315,7 @@ def typed_frame(table: Table) -> pd.DataFrame:
             series[name] = values.astype(np.int64) if exact else values
         elif facts.kind == "boolean":
             flags = _flags(array, *parse_numbers(array))[0]
-            series[name] = flags if np.isnan(flags).any() else flags.astype(bool)
+            series[name] = _booleans(flags)
         else:
             series[name] = pd.Series(_objects(without_blanks(array).dictionary_encode()), dtype=object)
     return pd.DataFrame(series)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import itertools
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ import pyarrow.csv as arrow_csv
 from fairlead.contract.errors import SourceUnreadable
 
 SEPARATORS = (",", ";", "\t", "|")
+_COMMA_NUMBER = re.compile(r"[+-]?\d+(,\d+([eE][+-]?\d+)?)?")
 _HEAD_BYTES = 256 * 1024
 _BLOCK_BYTES = 4 * 1024 * 1024
 
@@ -40,6 +43,7 @@ class CsvReader:
         if self.separator == decimal:
             raise SourceUnreadable(f"{path.name}: separator and decimal mark are both {decimal!r}")
         self.columns = self._names(head)
+        self.likely_decimal = sniff_decimal(head, self.separator)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """All rows, in blocks of about four megabytes, every column text; empty cells are empty texts."""
@@ -140,6 +144,28 @@ def _byte_lines(raw: Any, encoding: str) -> Iterator[str]:
     encoding = "utf-8-sig" if encoding == "utf-8" else encoding
     for line in io.BufferedReader(raw):
         yield line.decode(encoding)
+
+
+def sniff_decimal(head: str, separator: str) -> str:
+    """A comma if it marks the decimals of a column in the first lines, else a full stop.
+
+    A column of numbers with three digits after each comma may hold thousands, which say nothing.
+
+    >>> sniff_decimal("a;b\\n1,5;x\\n2;y\\n", ";"), sniff_decimal("a;b\\n1,500;x\\n2,000;y\\n", ";")
+    (',', '.')
+    """
+    if separator == ",":
+        return "."
+    try:
+        rows = list(csv.reader(io.StringIO(head, newline=""), delimiter=separator))[1:1000]
+    except csv.Error:
+        return "."
+    for column in itertools.zip_longest(*rows, fillvalue=""):
+        cells = [cell.strip() for cell in column if cell.strip()]
+        marked = [cell.partition(",")[2] for cell in cells if "," in cell]
+        if marked and all(_COMMA_NUMBER.fullmatch(cell) for cell in cells) and any(len(m) != 3 for m in marked):
+            return ","
+    return "."
 
 
 def sniff_separator(head: str, decimal: str = ".") -> str:

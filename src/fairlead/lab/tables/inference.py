@@ -241,6 +241,11 @@ class _Inference:
                 for group in same_but_for_case(facts.levels)[:3]:
                     listed = " and ".join(repr(g) for g in group)
                     told.append(f"{name}: {listed} differ in case or spaces alone; they count as different categories.")
+            if found.kind == "text" and self.roles[name][0] == "feature":
+                told.append(
+                    f"{name}: built-in learners do not use texts; if these are names of things, list the column "
+                    "in [model] categories."
+                )
             if self.roles[name][0] == "constant":
                 told.append(f"{name}: the same value in every row.")
         return told

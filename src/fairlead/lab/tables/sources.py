@@ -78,6 +78,7 @@ class CsvTable(Table):
         self.source = path
         self._reader = CsvReader(path, separator, encoding, decimal)
         self.separator = self._reader.separator
+        self.likely_decimal = self._reader.likely_decimal
         self.columns = tuple(self._reader.columns)
 
     def _read(self, rows: int) -> Iterator[pa.RecordBatch]:

@@ -77,10 +77,11 @@ def history(ws: Workspace, signature: Signature, *, until: float | None = None) 
     columns = ws.settings.model.time_columns
     table = Records(ws.home.root, ws.model).joined(None, until)
     new = recorded_frame(View(table, signature), ws)
+    kinds = {c.name: c.kind for c in signature.columns}
     rebuilt = {name for name in columns if name not in signature.names}
     for name in new.columns:
         if name in old.columns and len(old) and name not in rebuilt:
-            new[name] = like(new[name], old[name])
+            new[name] = like(new[name], old[name], kinds.get(name, ""), ws.settings.model.timezone)
     frame = pd.concat([old, new], ignore_index=True) if len(new) else old.reset_index(drop=True)
     if columns:
         zone = ws.settings.model.timezone
@@ -92,14 +93,35 @@ def history(ws: Workspace, signature: Signature, *, until: float | None = None) 
     return History(frame, times, window_numbers(times, ws.settings), len(new))
 
 
-def like(new: pd.Series, old: pd.Series) -> pd.Series:
-    """A recorded column in the dtype of the training table's, so that both are read alike."""
+def like(new: pd.Series, old: pd.Series, kind: str, zone: str) -> pd.Series:
+    """A recorded column as the training table holds it, so that both are read alike.
+
+    kind: of the feature, "" for other columns; zone: of times that carry none.
+    """
     import pandas as pd
 
-    if pd.api.types.is_bool_dtype(old.dtype):
-        return new.map({1.0: True, 0.0: False, "true": True, "false": False})
+    if kind == "time":
+        return _times_like(new, old, zone)
+    if pd.api.types.is_bool_dtype(old.dtype) or kind == "boolean":
+        flags = new.map({1.0: True, 0.0: False, "true": True, "false": False}).astype(object)
+        return flags.where(flags.notna(), None)
     if pd.api.types.is_integer_dtype(old.dtype) and new.notna().all():
         return new.astype("float64").astype(old.dtype)
     if pd.api.types.is_numeric_dtype(old.dtype):
         return pd.to_numeric(new)
     return new.astype(old.dtype)
+
+
+def _times_like(new: pd.Series, old: pd.Series, zone: str) -> pd.Series:
+    """Seconds since the epoch as the moments or texts of a training table."""
+    import pandas as pd
+
+    if pd.api.types.is_numeric_dtype(old.dtype):
+        return new
+    moments = pd.to_datetime(new, unit="s", utc=True)
+    if isinstance(old.dtype, pd.DatetimeTZDtype):
+        return moments.dt.tz_convert(old.dtype.tz)
+    if pd.api.types.is_datetime64_dtype(old.dtype):
+        return moments.dt.tz_convert(zone).dt.tz_localize(None)
+    texts = [None if pd.isna(moment) else moment.isoformat() for moment in moments]
+    return pd.Series(texts, index=new.index, dtype=object)

@@ -55,6 +55,9 @@ def init_project(
     if file.exists() and not force:
         raise UsageError(f"there is a {FILE} already. Change it by hand, or write it anew with --force.")
     table = open_table(source)
+    decimal = getattr(table, "likely_decimal", ".")
+    if decimal != ".":
+        table = open_table(source, decimal=decimal)
     try:
         schema = infer(table, target, id, time)
     except ColumnMissing as error:
@@ -64,7 +67,7 @@ def init_project(
     chosen = choose(schema, target, name=name, task=task, positive=positive)
     from fairlead.ops.project.writing import project_text
 
-    text = project_text(schema, chosen, _train_path(source, folder), getattr(table, "separator", None))
+    text = project_text(schema, chosen, _train_path(source, folder), getattr(table, "separator", None), decimal)
     # What we write, we must be able to read: a mistake of ours shows here and not at the next command.
     parse_settings(text)
     folder.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ never the value.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
@@ -19,6 +20,7 @@ from fairlead.runtime.wire.frames import Pass
 from fairlead.runtime.wire.times import seconds
 
 Row = Sequence[Cell]
+_UNFIT = re.compile(r'["\\\x00-\x1f]')
 _NAMES = {"integer": "an integer", "boolean": "true or false", "number": "a number", "time": "a time"}
 
 
@@ -166,6 +168,9 @@ class Checks:
         self.row_type: Any = self._structure()
 
     def _structure(self) -> Any:
+        if any(_UNFIT.search(name) for name in self._known):
+            # msgspec cannot name a field so; a structure that fits nothing sends every row along the careful path.
+            return msgspec.defstruct("Row", [("never", Annotated[int, Meta(ge=1, le=0)])], forbid_unknown_fields=True)
         fields: list[Any] = [(f"c{at}", taken) for at, taken in enumerate(self._types)]
         fields += [(f"p{at}", int | float | str | bool | None, None) for at in range(len(self.passthrough))]
         rename = dict(zip((field[0] for field in fields), (*self.names, *self.passthrough), strict=True))
