@@ -55,7 +55,7 @@ label_delay = "1d"          # the bank knows a day later whether it was right
 
 [rollout]
 start = 0.1
-max_loss = 0.03
+max_loss = 0.01
 
 [retrain]
 when = ["performance"]
@@ -88,7 +88,7 @@ def run_demo(folder: Path, *, quick: bool, as_json: bool) -> None:
     """Play the story in `folder` and leave demo.json there. Raises UsageError when the folder is not ours to use."""
     folder = folder.resolve()
     prepare_folder(folder)
-    story = Story(folder, (16, 3, 12) if quick else (16, 6, 14), as_json)
+    story = Story(folder, (16, 3, 9) if quick else (16, 6, 10), as_json)
     frame, weeks = write_history(story)
     with running(story) as project:
         live(story, project, frame, weeks)
@@ -117,7 +117,7 @@ def write_history(story: Story) -> tuple[Any, Any]:
 
     total = story.past + story.calm + story.after
     change = (story.past + story.calm) * ROWS_A_WEEK
-    frame = agrawal(total * ROWS_A_WEEK, functions=(2, 5), change_at=change, seed=SEED, rows_per_week=ROWS_A_WEEK)
+    frame = agrawal(total * ROWS_A_WEEK, functions=(5, 2), change_at=change, seed=SEED, rows_per_week=ROWS_A_WEEK)
     frame["approved"] = frame["approved"].map({0: "no", 1: "yes"})
     frame["at"] = frame["at"].dt.strftime("%Y-%m-%dT%H:%M:%S")
     frame.insert(0, "application", [f"A{i:06d}" for i in range(len(frame))])
