@@ -25,16 +25,17 @@ def trial_of(ws: Workspace, intent: Intent, tracker: Tracker) -> Trial | None:
     rollout = intent.rollout
     challenger = next((v for v in intent.variants if v.name == "challenger"), None)
     champion = next((v for v in intent.variants if v.name == "champion"), None)
-    if rollout is None or challenger is None or champion is None:
+    watched = ws.state.windows(ws.model)
+    if rollout is None or challenger is None or champion is None or not watched:
         return None
-    # Rows from before anything answered say nothing about how long the trial has lasted.
-    started = max(rollout.started_event, tracker.released)
-    differences, floor = evidence(ws, champion.bundle, challenger.bundle, rollout.started_event, tracker)
+    # A model fitted on old rows is on trial since there were answers, not since its rows ended.
+    started = max(rollout.started_event, watched[0].start)
+    differences, floor = evidence(ws, champion.bundle, challenger.bundle, started, tracker)
     verdict = judge(differences, ws.settings.rollout.max_loss) if len(differences) else None
     mismatch = ""
     if not challenger.shadow:
         shares = (champion.weight, challenger.weight)
-        counts = assigned(ws, (champion.bundle, challenger.bundle), rollout.started_event, rollout.started_wall)
+        counts = assigned(ws, (champion.bundle, challenger.bundle), started, rollout.started_wall)
         check = ratio_mismatch(counts, shares)
         mismatch = check.why if check.mismatch else ""
     return Trial(
