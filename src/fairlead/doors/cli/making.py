@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from fairlead.doors.cli.output import Json, Steps, chosen, console, escape, number, project, show, table
+from fairlead.doors.cli.output import Json, Steps, chosen, console, escape, number, program, project, show, table
 
 Answer = dict[str, Any]
 
@@ -27,7 +27,7 @@ def init(
     positive: Annotated[str | None, typer.Option(help="binary: the class that counts as an event")] = None,
     id: Annotated[str | None, typer.Option(help="row key")] = None,
     time: Annotated[list[str] | None, typer.Option(help="event time; give it twice for a date and an hour")] = None,
-    force: Annotated[bool, typer.Option(help="write over an existing fairlead.toml")] = False,
+    force: Annotated[bool, typer.Option("--force", help="write over an existing fairlead.toml")] = False,
     as_json: Json = False,
 ) -> None:
     """Look at a table and write a commented fairlead.toml."""
@@ -43,17 +43,19 @@ def init(
 def tell_init(answer: Answer) -> None:
     out = console()
     out.print(f"wrote [bold]{escape(answer['config'])}[/]: {answer['task']}, {answer['rows']:,} rows")
-    rows = [(c["name"], c["role"], c["kind"], c["why"]) for c in answer["columns"]]
-    table("", ("column", "role", "kind", "because"), rows)
+    rows = [(c["name"], c["role"], c["kind"], c.get("missing") or "", c["why"]) for c in answer["columns"]]
+    table("", ("column", "role", "kind", "missing", "because"), rows)
     for warning in answer["warnings"]:
         out.print(f"[yellow]look[/]: {escape(warning)}")
-    out.print("Next: [bold]fairlead up[/] trains, serves and watches; or fairlead train to go step by step.")
+    steps = f"or [bold]{escape(program('train'))}[/] to go step by step"
+    out.print(f"Next: [bold]{escape(program('up'))}[/] trains, serves and watches; {steps}.")
 
 
 def train(
     data: Annotated[str | None, typer.Option(help="another table than [data] train")] = None, as_json: Json = False
 ) -> None:
-    """Prepare, tune, cross-validate, choose and seal a model. Interrupted, it takes up where it was."""
+    """Prepare, tune, cross-validate, choose and seal. Interrupted, it takes up where it was."""
+    chosen.when_stopped = f"`{program('train')}` takes it up again"
     with Steps() as steps:
         answer = project().train(data, progress=steps)
     show(answer, as_json, tell_train)
@@ -69,7 +71,7 @@ def tell_train(answer: Answer) -> None:
     out = console()
     sealed = f"[bold]{answer['learner']}[/] sealed as [bold]{answer['bundle'][:12]}[/] in {answer['seconds']:.1f} s"
     out.print(f"{sealed}; {compiled(parity)}")
-    out.print("Next: fairlead evaluate")
+    out.print(f"Next: [bold]{escape(program('evaluate'))}[/]")
 
 
 def remark(row: Answer) -> str:
@@ -77,7 +79,7 @@ def remark(row: Answer) -> str:
     words = [
         ("chosen", row.get("chosen")),
         ("baseline", row.get("baseline")),
-        ("simplest within one standard error", row.get("simplest_within_one_se")),
+        ("simplest within one std. error", row.get("simplest_within_one_se")),
     ]
     return ", ".join(word for word, true in words if true)
 
@@ -85,7 +87,7 @@ def remark(row: Answer) -> str:
 def bundle(
     source: Annotated[Path, typer.Argument(help="a joblib file with a fitted sklearn pipeline")],
     sample: Annotated[str, typer.Option(help="rows it was trained on, as a table")],
-    trust: Annotated[bool, typer.Option(help="open the file although that runs the code it holds")] = False,
+    trust: Annotated[bool, typer.Option("--trust", help="open the file although that runs the code it holds")] = False,
     as_json: Json = False,
 ) -> None:
     """Seal a model trained elsewhere."""
@@ -111,7 +113,10 @@ def evaluate(
     data: Annotated[str | None, typer.Option(help="rows to judge on; else those kept back in training")] = None,
     as_json: Json = False,
 ) -> None:
-    """Judge the sealed bundle on rows it never saw. Exit 3 when the gate fails, 4 when inconclusive."""
+    """Judge the sealed bundle on rows it never saw.
+
+    Exit 3 when the gate fails, 4 when inconclusive.
+    """
     answer = project().evaluate(bundle, data)
     show(answer, as_json, tell_evaluate)
     raise typer.Exit({"pass": 0, "fail": 3}.get(answer["verdict"], 4))
@@ -120,23 +125,36 @@ def evaluate(
 def tell_evaluate(answer: Answer) -> None:
     rows = [(c["name"], c["verdict"], c["value"], c["limit"], c["why"]) for c in answer["checks"]]
     table(f"Gate: {answer['verdict']}", ("check", "verdict", "value", "limit", "why"), rows)
-    console().print(f"report: {escape(answer['report'])}")
+    out = console()
+    out.print(f"report: {escape(answer['report'])}")
+    if answer["verdict"] == "pass":
+        out.print(f"Next: [bold]{escape(program('register'))}[/], then [bold]{escape(program('deploy'))}[/]")
 
 
 def register(
     bundle: Annotated[str | None, typer.Argument(help="bundle; else the latest trained")] = None,
-    sync: Annotated[bool, typer.Option(help="only bring MLflow's versions and aliases up to date")] = False,
+    sync: Annotated[bool, typer.Option("--sync", help="only bring MLflow's versions and aliases up to date")] = False,
     as_json: Json = False,
 ) -> None:
-    """Make a version of a bundle, with its lineage, metrics and report, in the registry."""
+    """Make a version of a bundle in the registry.
+
+    With its lineage, metrics and report. The same bundle is the same version each time.
+    """
     if sync:
         show(project().sync(), as_json, lambda a: console().print("; ".join(a["warnings"]) or "up to date"))
         return
     show(
         project().register(bundle),
         as_json,
-        lambda a: console().print(f"{a['model']} version [bold]{a['version']}[/] ({a['bundle'][:12]})"),
+        tell_register,
     )
+
+
+def tell_register(answer: Answer) -> None:
+    out = console()
+    out.print(f"{answer['model']} version [bold]{answer['version']}[/] ({answer['bundle'][:12]})")
+    for warning in answer["warnings"]:
+        out.print(f"[yellow]look[/]: {escape(warning)}")
 
 
 def score(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -12,23 +14,30 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
-from fairlead.contract.errors import FairleadError
-
 if TYPE_CHECKING:
     from rich.console import Console
 
     from fairlead.doors.python import Project
 
-Json = Annotated[bool, typer.Option("--json", help="print one JSON object instead of text")]
-
 
 class Chosen:
-    """What the options before the verb said."""
+    """What the options before the verb said, whether the answer is wanted as JSON, what to say after Ctrl-C."""
 
     folder: Path = Path(".")
+    as_json: bool = False
+    when_stopped: str = ""
 
 
 chosen = Chosen()
+
+
+def remember_json(given: bool) -> bool:
+    """So that an error, too, is one JSON object."""
+    chosen.as_json = chosen.as_json or given
+    return given
+
+
+Json = Annotated[bool, typer.Option("--json", callback=remember_json, help="print one JSON object instead of text")]
 
 
 def project() -> Project:
@@ -65,9 +74,20 @@ def show(answer: dict[str, Any], as_json: bool, text: Callable[[dict[str, Any]],
         text(answer)
 
 
-def say_error(failure: FairleadError) -> None:
-    """One line on stderr: what was wrong and what would be right."""
-    console(stderr=True).print(f"[bold red]error[/]: {escape(str(failure))}")
+def say_error(said: str, kind: str, code: int) -> None:
+    """One line on stderr: what was wrong and what would be right. With --json also one object on stdout."""
+    console(stderr=True).print(f"[bold red]error[/]: {escape(said)}")
+    if chosen.as_json:
+        sys.stdout.write(msgspec.json.encode({"error": said, "kind": kind, "exit": code}).decode() + "\n")
+        sys.stdout.flush()
+
+
+def program(verb: str) -> str:
+    """A command to type next, for the project that this one was about."""
+    import shlex
+
+    where = "" if chosen.folder == Path(".") else f"-C {shlex.quote(str(chosen.folder))} "
+    return f"fairlead {where}{verb}"
 
 
 def escape(text: str) -> str:
@@ -91,25 +111,39 @@ def number(value: Any) -> str:
 
 
 def moment(seconds: float | None) -> str:
-    """A time in UTC, to the minute."""
+    """A time to the minute, without its zone, which is UTC everywhere and stands in the table's head."""
     if not seconds:
         return "-"
-    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))
+    return time.strftime("%Y-%m-%d %H:%M", time.gmtime(seconds))
 
 
-def table(title: str, heads: Sequence[str], rows: Iterable[Iterable[Any]]) -> None:
-    """Print a small table; figures to the right."""
+FIGURE = re.compile(r"-?[0-9][0-9.,]*(e[+-]?[0-9]+)?")
+
+
+def table(title: str, heads: Sequence[str], rows: Iterable[Iterable[Any]], wraps: Sequence[str] = ()) -> None:
+    """Print a small table; figures to the right.
+
+    wraps: the columns whose text may go over several lines (else the last); the others stay whole, so that a
+    name can be read and copied on 80 columns.
+    """
     from rich import box
     from rich.table import Table
 
-    grid = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    grid = Table(title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, show_edge=False,
+                 pad_edge=False, padding=(0, 1, 0, 0))  # fmt: skip
     kept = [[cell if isinstance(cell, str) else number(cell) for cell in row] for row in rows]
+    free = set(wraps or heads[-1:])
     for index, head in enumerate(heads):
-        figures = all(r[index].lstrip("-").replace(".", "").replace(",", "").isdigit() for r in kept if r[index] != "-")
-        grid.add_column(head, justify="right" if kept and figures else "left", overflow="fold")
+        figures = all(FIGURE.fullmatch(r[index]) for r in kept if r[index] != "-")
+        grid.add_column(
+            head, justify="right" if kept and figures else "left", overflow="fold", no_wrap=head not in free
+        )
     for row in kept:
         grid.add_row(*[escape(cell) for cell in row])
-    console().print(grid)
+    out = console()
+    out.print()
+    out.print(grid)
+    out.print()
 
 
 class Steps:
@@ -131,7 +165,9 @@ class Steps:
         self.last = now
         share = "" if done is None else f"{done:4.0%} "
         line = f"  {now - self.started:5.1f} s  {share}{text}"
-        sys.stderr.write(f"\r\x1b[2K{line[:110]}" if self.moving else f"{line}\n")
+        # A line that wraps could not be cleared again.
+        room = shutil.get_terminal_size().columns - 1
+        sys.stderr.write(f"\r\x1b[2K{line[:room]}" if self.moving else f"{line}\n")
         sys.stderr.flush()
 
     def close(self) -> None:

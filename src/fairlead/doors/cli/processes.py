@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -17,8 +18,11 @@ from fairlead.doors.cli.output import Steps, chosen
 
 
 def log(text: str) -> None:
-    """One line on stderr, with the time: what a long-running process has to say."""
-    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {text}\n")
+    """One line on stderr: what a long-running process has to say. Under `up`, which adds the time, without it."""
+    from fairlead.ops.flow.lifeline import TOKEN
+
+    stamp = "" if TOKEN in os.environ else f"{time.strftime('%H:%M:%S')} "
+    sys.stderr.write(f"{stamp}{text}\n")
     sys.stderr.flush()
 
 
@@ -78,8 +82,8 @@ def repeat(what: Callable[[], str], every_s: float) -> None:
         except FairleadError as failure:
             failures += 1
             said = f"failed: {failure}"
-        if said:
-            log(said)
+        for line in said.splitlines():
+            log(line)
         stop.wait(min(every_s * 2**failures, 60.0))
 
 
@@ -121,10 +125,12 @@ def follow_watch(every_s: float) -> None:
             # MLflow takes seconds to import and to write: in a process of its own it holds no window up.
             words = [sys.executable, "-m", "fairlead", "-C", str(chosen.folder), "register", "--sync"]
             registrar = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)  # noqa: S603
-        lines = [f"window {w.index}: {w.rows:,} rows, {w.labelled:,} labels, {w.state}" for w in done.windows]
+        # A window that was closed and scored in one pass is told once, as it is now.
+        seen = {w.index: w for w in done.windows}
+        lines = [f"window {w.index}: {w.rows:,} rows, {w.labelled:,} labels, {w.state}" for w in seen.values()]
         lines += [f"found: {f.message}" for f in done.findings]
         lines += [f"decided: {d.action}: {d.why}" for d in done.decisions if d.action != "hold"]
-        return "; ".join(lines)
+        return "\n".join(lines)
 
     repeat(once, every_s)
 
@@ -155,7 +161,7 @@ def ensure_deployed(say: Callable[[str], None]) -> None:
         with Steps() as steps:
             making.train(ws, progress=steps)
     bundle = making.resolve_bundle(ws, None)
-    if making.verdict_of(ws, bundle) is None:
+    if making.verdict_of(ws, bundle) != "pass":
         say("judging the sealed bundle")
         judged = making.judge(ws, bundle)
         require_pass(judged)
@@ -192,6 +198,10 @@ def tell_up(model: str, home: Path) -> None:
     """The ready line of `up`."""
     from fairlead.runtime.serve import live_workers
 
-    url = next((f"http://{w.host}:{w.port}" for w in live_workers(home)), "http://127.0.0.1")
+    workers = live_workers(home)
+    url = next((f"http://{w.host}:{w.port}" for w in workers), "http://127.0.0.1")
+    if not any(model in w.models for w in workers):
+        why = "; ".join(dict.fromkeys(w.refused for w in workers if w.refused)) or "see `fairlead doctor`"
+        log(f"{model} does not answer: {why}")
     sys.stdout.write(f"ready: {model} at {url}/predict/{model} (metrics {url}/metrics, health {url}/health/ready)\n")
     sys.stdout.flush()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from fairlead.contract.errors import UsageError
-from fairlead.doors.cli.output import Json, chosen, console, escape, moment, number, project, show, table
+from fairlead.doors.cli.output import Json, console, escape, moment, number, project, show, table
 
 Answer = dict[str, Any]
 
@@ -44,11 +45,14 @@ def serve(
 def deploy(
     version: Annotated[int | None, typer.Argument(help="version; else the newest")] = None,
     canary: Annotated[str | None, typer.Option(help="share of requests for a canary, as 5%")] = None,
-    shadow: Annotated[bool, typer.Option(help="ask it, too, but let it answer nobody")] = False,
+    shadow: Annotated[bool, typer.Option("--shadow", help="ask it, too, but let it answer nobody")] = False,
     ab: Annotated[str | None, typer.Option(help="share of requests for an A/B test, as 50%")] = None,
     as_json: Json = False,
 ) -> None:
-    """Let a version answer. Refuses what no passing attestation vouches for (exit 3)."""
+    """Let a version answer.
+
+    Refuses what no passing attestation vouches for (exit 3).
+    """
     answer = project().deploy(version, canary=share(canary), shadow=shadow, ab=share(ab))
     show(answer, as_json, tell_deploy)
 
@@ -82,7 +86,10 @@ def promote(as_json: Json = False) -> None:
 
 
 def rollback(as_json: Json = False) -> None:
-    """End the rollout, or go back to the champion before; held until `release`."""
+    """End the rollout, or go back to the champion before.
+
+    The model is then held: no rule moves it until `release`.
+    """
     show(project().rollback(), as_json, tell_moved)
 
 
@@ -94,7 +101,10 @@ def tell_hold(answer: Answer) -> None:
 
 
 def pin(why: Why = "pinned by hand", as_json: Json = False) -> None:
-    """Keep this champion until `release`; challengers may still be tried."""
+    """Keep this champion until `release`.
+
+    Challengers may still be tried.
+    """
     show(project().pin(why), as_json, tell_hold)
 
 
@@ -126,37 +136,52 @@ def tell_predict(answer: Answer) -> None:
 
 
 def feedback(labels: Annotated[str, typer.Argument(help="table of labels")], as_json: Json = False) -> None:
-    """Send the truth that came later: by request id and row, or by row key (and time)."""
-    show(
-        project().feedback(labels),
-        as_json,
-        lambda a: console().print(f"{a['accepted']:,} labels accepted, {len(a['rejected'])} rejected"),
-    )
+    """Send the truth that came later.
+
+    Labels find their rows by `request` (and `row`), or by the key column (and time). Exit 1 when none was accepted.
+    """
+    answer = project().feedback(labels)
+    show(answer, as_json, tell_feedback)
+    raise typer.Exit(1 if answer["rejected"] and not answer["accepted"] else 0)
+
+
+def tell_feedback(answer: Answer) -> None:
+    out = console()
+    out.print(f"{answer['accepted']:,} labels accepted, {len(answer['rejected']):,} rejected")
+    for one in answer["rejected"][:5]:
+        out.print(f"  row {one['item']}: {escape(one['reason'])}")
+    if len(answer["rejected"]) > 5:
+        out.print("  ... (--json shows all)")
 
 
 def status(as_json: Json = False) -> None:
-    """What is served, since when, why, how healthy, and what it waits for."""
+    """What is served, since when, why, how healthy.
+
+    Also what it waits for, open findings and the newest decisions.
+    """
     show(project().status(), as_json, tell_status)
 
 
 def tell_status(answer: Answer) -> None:
     out = console()
     for model in answer["models"]:
-        out.print(f"[bold]{model['model']}[/]: since {moment(model['since'])}, {escape(model['why'])}")
+        since = f"since {moment(model['since'])} UTC, " if model["since"] else ""
+        out.print(f"[bold]{model['model']}[/]: {since}{escape(model['why'])}")
         for variant in answer["variants"]:
             weight = "shadow" if variant.get("shadow") else f"{variant.get('weight', 1.0):.0%}"
             out.print(f"  {variant['name']} version {variant.get('version', 0)} ({variant['bundle'][:12]}) {weight}")
         out.print(f"  {running(answer['workers'])}")
-        out.print(f"  waits for {model['waits_for']}")
+        out.print(f"  waits for {escape(model['waits_for'])}")
         if model["windows"]:
-            heads = ("window", "from", "state", "rows", "labels", "quality")
-            table("Windows", heads, map(window_line, model["windows"]))
+            names = figures(model["windows"])
+            heads = ("#", "from (UTC)", "state", "rows", "labels", *names)
+            table("Windows", heads, [window_line(w, names) for w in model["windows"]])
     if answer["incidents"]:
         found = [(f["area"], f["check"], moment(f["since"]), f["message"]) for f in answer["incidents"]]
-        table("Open findings", ("area", "check", "since", "what"), found)
+        table("Open findings", ("area", "check", "since (UTC)", "what"), found)
     if answer["decisions"]:
         decided = [(moment(d.get("at")), d["action"], d["why"]) for d in answer["decisions"]]
-        table("Decisions", ("when", "what", "why"), decided)
+        table("Decisions", ("when (UTC)", "what", "why"), decided)
 
 
 def running(workers: list[Answer]) -> str:
@@ -167,19 +192,15 @@ def running(workers: list[Answer]) -> str:
     return f"{len(workers)} worker{'s' if len(workers) != 1 else ''} at http://{first['host']}:{first['port']}"
 
 
-def window_line(window: Answer) -> tuple[Any, ...]:
+def window_line(window: Answer, names: Sequence[str]) -> tuple[Any, ...]:
     """A window as a line of the table."""
+    found = window.get("metrics", {})
+    shown = [f"{found[name]:.3f}" if found.get(name) is not None else "-" for name in names]
     rows, labels = window.get("rows", 0), window.get("labelled", 0)
-    quality = brief(window.get("metrics", {}))
-    return window["index"], moment(window["start"]), window["state"], rows, labels, quality
+    return window["index"], moment(window["start"]), window["state"], rows, labels, *shown
 
 
-def brief(metrics: Answer) -> str:
-    """The two or three figures people look for first."""
+def figures(windows: Sequence[Answer]) -> list[str]:
+    """The three figures that people look for first, of those that were measured."""
     order = ("roc_auc", "accuracy", "brier", "mae", "rmse", "r2")
-    return ", ".join(f"{name} {metrics[name]:.3f}" for name in order if metrics.get(name) is not None)[:60]
-
-
-def folder() -> Path:
-    """The project's folder, for processes that are started for it."""
-    return chosen.folder
+    return [name for name in order if any(w.get("metrics", {}).get(name) is not None for w in windows)][:3]

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from fairlead.contract.errors import UsageError
 from fairlead.doors.cli.output import Json, Steps, console, escape, number, project, show, table
 
 Answer = dict[str, Any]
@@ -22,10 +23,19 @@ def up(
     port: Annotated[int | None, typer.Option(help="port; 0 takes a free one")] = None,
     every: Annotated[float, typer.Option(help="seconds between passes of collector and watcher")] = 5.0,
 ) -> None:
-    """Everything at once: train and deploy if there is nothing yet, then serve, collect and watch."""
+    """All of it: train and deploy, serve, collect, watch.
+
+    Trains and deploys only if nothing is deployed yet. Ctrl-C stops cleanly; the next `up` goes on where it was.
+    """
     from fairlead.doors.cli.processes import run_up
 
     run_up(port, every)
+
+
+def only_once(as_json: bool, how: str) -> None:
+    """What goes on until stopped has no one answer."""
+    if as_json:
+        raise UsageError(f"--json prints one object, so it goes {how}.")
 
 
 def collect(
@@ -33,8 +43,9 @@ def collect(
     every: Annotated[float, typer.Option(help="seconds between passes")] = 2.0,
     as_json: Json = False,
 ) -> None:
-    """Bring captured requests and labels from the spool into Parquet."""
+    """Bring captured requests and labels into Parquet."""
     if follow:
+        only_once(as_json, "without --follow")
         from fairlead.doors.cli.processes import follow_collect
 
         follow_collect(every)
@@ -53,6 +64,7 @@ def watch(
 ) -> None:
     """Close due windows, find what is wrong, decide and act."""
     if not once:
+        only_once(as_json, "with --once")
         from fairlead.doors.cli.processes import follow_watch
 
         follow_watch(every)
@@ -70,7 +82,10 @@ def tell_watch(answer: Answer) -> None:
 
 
 def retrain(as_json: Json = False) -> None:
-    """A new candidate from records and labels, through the gate to a canary."""
+    """A new candidate from records and labels.
+
+    It goes through the gate to a canary. Exit 3 when the gate fails, 4 when inconclusive.
+    """
     with Steps() as steps:
         answer = project().retrain(progress=steps)
     show(answer, as_json, tell_retrain)
@@ -93,7 +108,10 @@ def rehearse(
     policy: Annotated[list[str] | None, typer.Option(help="never, always, scheduled, performance, project")] = None,
     as_json: Json = False,
 ) -> None:
-    """Replay your history through the code that runs live: is watching worth it, and with which settings?"""
+    """Replay your history through the code that runs live.
+
+    Is watching worth it for your data, and with which settings?
+    """
     with Steps() as steps:
         answer = project().rehearse(data, tuple(policy or ()), progress=steps)
     show(answer, as_json, tell_rehearse)
@@ -120,10 +138,13 @@ def tell_rehearse(answer: Answer) -> None:
 
 def demo(
     folder: Annotated[Path, typer.Option(help="where the story is played and left")] = Path("demo"),
-    quick: Annotated[bool, typer.Option(help="a shorter story")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="a shorter story")] = False,
     as_json: Json = False,
 ) -> None:
-    """The whole story on this machine: train, serve, drift, alarm, retrain, canary, promote. About a minute."""
+    """The whole story on this machine, in about a minute.
+
+    A bank's model is trained, sealed, judged and served; the world changes; it alarms, retrains, tries and promotes.
+    """
     from fairlead.doors.cli.demo import run_demo
 
     run_demo(folder, quick=quick, as_json=as_json)

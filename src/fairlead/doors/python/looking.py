@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from fairlead.ops.flow import Workspace
+if TYPE_CHECKING:
+    from fairlead.ops.flow import Workspace
 
 Answer = dict[str, Any]
 
@@ -23,9 +25,28 @@ def inspect(ws: Workspace, reference: str | Path | None) -> Answer:
     else:
         folder = ws.store.path(making.resolve_bundle(ws, None if reference is None else str(reference)))
     answer: Answer = look(folder, ws.trusted)
-    found = attestations(ws.home.attestations, answer["bundle"], ws.trusted)
+    found = attestations(ws.home.attestations, answer["bundle"], ws.trusted) if answer["seal"]["verified"] else []
     answer["attestations"] = [msgspec.to_builtins(a) for a in found]
-    return answer
+    return complete(answer)
+
+
+def inspect_folder(folder: Path) -> Answer:
+    """A bundle outside any project. The key that made its seal is taken for trusted, and `seal.own_word` says so."""
+    from fairlead.contract.errors import BundleRefused
+    from fairlead.runtime.bundle import inspect as look
+    from fairlead.runtime.bundle import signer_of
+
+    claimed: tuple[str, ...] = ()
+    with contextlib.suppress(BundleRefused):  # `look` says why
+        claimed = (signer_of(folder),)
+    answer: Answer = {**look(folder, claimed), "attestations": []}
+    answer["seal"]["own_word"] = bool(claimed)
+    return complete(answer)
+
+
+def complete(answer: Answer) -> Answer:
+    """The same keys for a bundle that does not verify: nothing it says about itself is repeated."""
+    return {"signature": None, "contents": {}, **answer}
 
 
 def config(ws: Workspace) -> Answer:

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from fairlead.contract.errors import UsageError
+from fairlead.contract.errors import SourceUnreadable, UsageError
 from fairlead.ops.flow import Workspace
 
 Answer = dict[str, Any]
@@ -41,15 +41,29 @@ def bundle(ws: Workspace, source: Any, sample: Any, *, trust: bool) -> Answer:
             raise UsageError(
                 "opening a joblib file runs whatever code it holds. Give --trust if it comes from someone you trust."
             )
-        import joblib
-
-        source = joblib.load(source)
+        source = opened(Path(source))
     frame = making.training_frame(ws, sample)
     candidate = candidate_of(source, frame, ws.settings)
     sealed, parity = making.seal_candidate(ws, candidate)
     ws.state.put(f"latest:{ws.model}", sealed.encode())
     ws.audit.record(ws.actor, "seal", sealed, "sealed a model trained elsewhere", {"rows": len(frame)})
     return {"bundle": sealed, "path": str(ws.store.path(sealed)), "parity": parity, "form": parity["form"]}
+
+
+def opened(path: Path) -> Any:
+    """What a joblib file holds. Raises SourceUnreadable. Runs the code in it: the caller has asked for trust."""
+    import joblib
+
+    if not path.is_file():
+        raise SourceUnreadable(f"{path}: no such file")
+    try:
+        return joblib.load(path)
+    except Exception as failure:
+        # Whatever a foreign pickle does wrong, the person's question is about the file.
+        raise SourceUnreadable(
+            f"{path}: cannot be opened as a joblib file ({type(failure).__name__}: {failure}). "
+            "Was it written by joblib.dump, with the library versions installed here?"
+        ) from failure
 
 
 def evaluate(ws: Workspace, reference: str | None, data: Any) -> Answer:

@@ -55,7 +55,13 @@ def hold(ws: Workspace, kind: Literal["pinned", "frozen", ""], why: str) -> Answ
 
     intent = release.hold(ws, kind, why=why)
     champion = next(v for v in intent.variants if v.name == "champion")
-    return {"model": ws.model, "champion": champion.version, "hold": intent.hold}
+    return {
+        "model": ws.model,
+        "champion": champion.version,
+        "previous": intent.previous,
+        "generation": ws.state.generation(),
+        "hold": intent.hold,
+    }
 
 
 def address(ws: Workspace) -> str:
@@ -73,6 +79,8 @@ def ask(ws: Workspace, path: str, body: Any) -> Any:
     import httpx
 
     url = address(ws)
+    if url.endswith(":0"):
+        raise ServerUnreachable("no server is running here: start one with `fairlead up` or `fairlead serve`.")
     try:
         reply = httpx.post(f"{url}{path}", content=msgspec.json.encode(body), timeout=60.0)
     except httpx.TransportError as failure:
