@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from fairlead.contract import errors
 from fairlead.doors.cli.ending import Stopped, ended_well, exit_code, in_words
 from fairlead.doors.cli.output import chosen
@@ -116,16 +117,22 @@ def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     assert "Traceback" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("number", "code"), [(2, 130), (15, 143)])
-def test_signals_unwind_and_say_how_to_go_on(number: int, code: int, capsys: pytest.CaptureFixture[str]) -> None:
-    chosen.when_stopped = "`fairlead train` takes it up again"
-    left = []
-    with pytest.raises(SystemExit) as end, ended_well():
+def interrupted(number: int, left: list[str]) -> None:
+    """Work that gets this signal and tidies up."""
+    with ended_well():
         try:
             os.kill(os.getpid(), number)
             raise AssertionError("the signal had no effect")
         finally:
             left.append("in order")
+
+
+@pytest.mark.parametrize(("number", "code"), [(2, 130), (15, 143)])
+def test_signals_unwind_and_say_how_to_go_on(number: int, code: int, capsys: pytest.CaptureFixture[str]) -> None:
+    chosen.when_stopped = "`fairlead train` takes it up again"
+    left: list[str] = []
+    with pytest.raises(SystemExit) as end:
+        interrupted(number, left)
     assert end.value.code == code
     assert left
     assert "takes it up again" in capsys.readouterr().err
