@@ -61,6 +61,7 @@ class Signature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
         listed first, which equals argmax.
     key, time, sticky: pass-through columns, optional in a request and never features,
         except that parts of a composed time may be features, too.
+    timezone: IANA name, of times that carry none.
     """
 
     task: Task
@@ -73,6 +74,7 @@ class Signature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     time: tuple[str, ...] = ()
     sticky: str | None = None
     definition: str = "v1"
+    timezone: str = "UTC"
 
     @property
     def names(self) -> tuple[str, ...]:

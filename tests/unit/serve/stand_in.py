@@ -50,7 +50,8 @@ def load(folder: Path, trusted: Iterable[str]) -> StandIn:
     kept = msgspec.json.decode((Path(folder) / "stand_in.json").read_bytes())
     if "refuse" in kept:
         raise BundleRefused(kept["refuse"])
-    return StandIn(kept["shift"])
+    signature = msgspec.structs.replace(SIGNATURE, timezone=kept.get("timezone", "UTC"))
+    return StandIn(kept["shift"], signature)
 
 
 def write(folder: Path, **kept: Any) -> Path:

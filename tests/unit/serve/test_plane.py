@@ -6,11 +6,13 @@ import gzip
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import stand_in
 from asking import FIRST, ROW, SECOND, ask, deploy, plane
 
 from fairlead.contract.routes import Limits, Variant
+from fairlead.lab.tables import event_times
 from fairlead.runtime.capture import collect, reconcile, redact
 from fairlead.runtime.capture.reader import Records
 from fairlead.runtime.serve import assign
@@ -240,3 +242,23 @@ def test_variants_that_cannot_stand_in_for_each_other_are_refused(home: Path) ->
     counters = Counters(home / "c.bin")
     with pytest.raises(BundleRefused, match="'age'"):
         build(routes, Path, lambda folder, trusted: models[folder.name], counters, {})
+
+
+NAIVE = ("2024-07-01T12:00", "2024-01-01 00:30", "01.02.2024 09:15", "2024-03-31T02:30", "2024-10-27T02:30:00")
+
+
+def test_naive_times_are_of_the_models_zone_in_records_and_labels(home: Path) -> None:
+    stand_in.write(home / "bundles" / FIRST, shift=0.5, timezone="Europe/Berlin")
+    expected = event_times(pd.DataFrame({"at": NAIVE}), "at", "Europe/Berlin").tolist()
+    with plane(home) as app:
+        replies = ask(app, *({**ROW, "customer": f"c{n}", "at": at} for n, at in enumerate(NAIVE)))
+        labels = [{"key": f"c{n}", "time": at, "label": "Yes"} for n, at in enumerate(NAIVE)]
+        told = ask(app, labels, path="/feedback")[0]
+    assert {reply.code for reply in replies} == {200}
+    assert told.json == {"accepted": len(NAIVE), "rejected": []}
+    collect(home)
+    records = Records(home, "churn").joined(None, None).to_pylist()
+    assert [record["time"] for record in records] == expected
+    assert [record["label"] for record in records] == ["Yes"] * len(NAIVE)
+    assert Records(home, "churn").labels().column("time").to_pylist() == expected
+    assert Records(home, "churn").between(expected[0], expected[0] + 1).num_rows == 1

@@ -48,7 +48,7 @@ class Judged:
         """Scores of another sealed model for the same rows. Its columns must be among these rows' columns."""
         from fairlead.lab.tables import columns_of
 
-        columns = columns_of(self.source, model.signature, invalid="missing")
+        columns = columns_of(self.source, model.signature, zone=model.signature.timezone, invalid="missing")
         return np.asarray(model.score_columns(columns), dtype=np.float64)
 
     def with_clip(self, clip: float) -> Judged:

@@ -47,6 +47,7 @@ def signature_of(rows: Any, settings: Settings, *, schema: Schema | None = None)
         time=model.time_columns,
         sticky=settings.rollout.sticky_by or model.id,
         definition=model.definition,
+        timezone=model.timezone,
     )
 
 

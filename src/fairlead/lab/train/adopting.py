@@ -175,6 +175,7 @@ def adopted_signature(estimator: Any, frame: pd.DataFrame, settings: Settings | 
         key=model.id,
         time=model.time_columns,
         sticky=settings.rollout.sticky_by or model.id,
+        timezone=model.timezone,
     )
 
 

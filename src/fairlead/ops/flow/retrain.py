@@ -89,7 +89,8 @@ def pick_rows(ws: Workspace, past: History, champion: str) -> tuple[int, str]:
 
     def score(fitted: Any, index: int) -> np.ndarray:
         rows = past.frame.iloc[starts[index] : end_of(past, starts, index)]
-        scores = score_pipeline(fitted, columns_of(rows, model.signature), model.signature)
+        columns = columns_of(rows, model.signature, zone=model.signature.timezone)
+        scores = score_pipeline(fitted, columns, model.signature)
         truth = rows[target].to_numpy()
         return losses(model.signature.task, truth, scores, model.signature, model.reference.loss_clip)
 

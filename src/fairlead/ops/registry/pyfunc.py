@@ -33,7 +33,9 @@ class Answers:
 
         rows = model_input if hasattr(model_input, "columns") else pd.DataFrame(model_input)
         signature = self.model.signature
-        scores = np.asarray(self.model.score_columns(columns_of(rows, signature)), dtype=np.float64)
+        scores = np.asarray(
+            self.model.score_columns(columns_of(rows, signature, zone=signature.timezone)), dtype=np.float64
+        )
         if signature.task != "classification":
             return pd.DataFrame({"value": scores[:, 0]}, index=rows.index)
         columns: dict[str, Any] = {"label": self.model.decide(scores)}

@@ -5,9 +5,9 @@ This is the embedded path (`Model.predict`, golden rows); requests are parsed by
 
 from __future__ import annotations
 
-import datetime
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, tzinfo
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,7 @@ import numpy.typing as npt
 
 from fairlead.contract.errors import BodyInvalid, CellInvalid, ColumnMissing, ColumnUnknown, ShapeMismatch
 from fairlead.contract.signature import Cell, Column, Signature
-
-_UTC = datetime.UTC
+from fairlead.runtime.bundle.zones import instant, zone_of
 
 
 def rows_from(dicts: Iterable[Mapping[str, Any]], signature: Signature) -> list[list[Cell]]:
@@ -26,6 +25,7 @@ def rows_from(dicts: Iterable[Mapping[str, Any]], signature: Signature) -> list[
     """
     expected = signature.names
     known = {*expected, *signature.passthrough}
+    zone = zone_of(signature.timezone)
     rows: list[list[Cell]] = []
     for number, given in enumerate(dicts):
         if not isinstance(given, Mapping):
@@ -34,7 +34,7 @@ def rows_from(dicts: Iterable[Mapping[str, Any]], signature: Signature) -> list[
             raise ColumnMissing(missing, expected, number)
         if unknown := [str(name) for name in given if name not in known]:
             raise ColumnUnknown(unknown, expected, number)
-        rows.append([cell_of(given[column.name], column, number) for column in signature.columns])
+        rows.append([cell_of(given[column.name], column, number, zone) for column in signature.columns])
     return rows
 
 
@@ -46,21 +46,22 @@ def columns_from(table: Any, signature: Signature) -> dict[str, npt.NDArray[Any]
         raise ColumnMissing(missing, expected)
     if unknown := sorted(set(given) - {*expected, *signature.passthrough}):
         raise ColumnUnknown(unknown, expected)
-    found = {column.name: column_of(table[column.name], column) for column in signature.columns}
+    zone = zone_of(signature.timezone)
+    found = {column.name: column_of(table[column.name], column, zone) for column in signature.columns}
     if len({len(array) for array in found.values()}) > 1:
         raise ShapeMismatch("columns have different lengths: " + ", ".join(f"{n} {len(a)}" for n, a in found.items()))
     return found
 
 
-def column_of(values: Any, column: Column) -> npt.NDArray[Any]:
+def column_of(values: Any, column: Column, zone: tzinfo = UTC) -> npt.NDArray[Any]:
     """One column in the columns form."""
     array = np.asarray(values)
-    fast = _fast(array, column)
+    fast = _fast(array, column, zone)
     if fast is not None:
         if not column.nullable and len(gaps := np.flatnonzero(np.isnan(fast))):
             raise CellInvalid(int(gaps[0]), column.name, "no value", f"a {column.kind}; it is not nullable")
         return fast
-    cells = [cell_of(value, column, row) for row, value in enumerate(array.tolist())]
+    cells = [cell_of(value, column, row, zone) for row, value in enumerate(array.tolist())]
     if not column.numeric:
         found = np.empty(len(cells), dtype=object)
         found[:] = cells
@@ -68,12 +69,15 @@ def column_of(values: Any, column: Column) -> npt.NDArray[Any]:
     return np.array([math.nan if cell is None else cell for cell in cells], dtype=np.float64)
 
 
-def _fast(array: npt.NDArray[Any], column: Column) -> npt.NDArray[np.float64] | None:
+def _fast(array: npt.NDArray[Any], column: Column, zone: tzinfo) -> npt.NDArray[np.float64] | None:
     """Numbers and times that numpy holds already, None if cells must be looked at one by one."""
     kind = array.dtype.kind
     if column.kind == "time" and kind == "M":
-        seconds = array.astype("datetime64[us]").astype(np.int64) / 1e6
-        return np.where(np.isnat(array), np.nan, seconds)
+        stamps = array.astype("datetime64[us]")
+        if zone is not UTC:
+            moments = stamps.tolist()
+            return np.array([math.nan if moment is None else instant(moment, zone) for moment in moments])
+        return np.where(np.isnat(stamps), np.nan, stamps.astype(np.int64) / 1e6)
     # Whole numbers and flags have values of their own to be checked, unless the array's type vouches for them.
     typed = {"number": "fiu", "time": "fiu", "integer": "iu", "boolean": "b"}
     if kind not in typed.get(column.kind, ""):
@@ -82,23 +86,26 @@ def _fast(array: npt.NDArray[Any], column: Column) -> npt.NDArray[np.float64] | 
     return None if np.isinf(numbers).any() else numbers
 
 
-def cell_of(value: Any, column: Column, row: int) -> Cell:
-    """One cell as the model takes it. Raises CellInvalid, which says the kind found and never the value."""
+def cell_of(value: Any, column: Column, row: int, zone: tzinfo = UTC) -> Cell:
+    """One cell as the model takes it. Raises CellInvalid, which says the kind found and never the value.
+
+    zone: of times that carry none.
+    """
     if value is None or value != value or type(value).__name__ == "NAType":
         if not column.nullable:
             raise CellInvalid(row, column.name, "no value", f"a {column.kind}; it is not nullable")
         return None
     if isinstance(value, np.generic):
         value = value.item()
-    found = _numeric_cell(value, column) if column.numeric else _text_cell(value, column)
+    found = _numeric_cell(value, column, zone) if column.numeric else _text_cell(value, column)
     if found is None:
         raise CellInvalid(row, column.name, kind_of(value), allowed_in(column))
     return found
 
 
-def _numeric_cell(value: Any, column: Column) -> float | None:
+def _numeric_cell(value: Any, column: Column, zone: tzinfo) -> float | None:
     if column.kind == "time":
-        return _seconds(value)
+        return _seconds(value, zone)
     if isinstance(value, bool):
         return float(value) if column.kind == "boolean" else None
     if not isinstance(value, int | float):
@@ -126,16 +133,16 @@ def _text_cell(value: Any, column: Column) -> str | None:
     return None
 
 
-def _seconds(value: Any) -> float | None:
+def _seconds(value: Any, zone: tzinfo) -> float | None:
     if isinstance(value, str):
         try:
-            value = datetime.datetime.fromisoformat(value)
+            value = datetime.fromisoformat(value)
         except ValueError:
             return None
-    if isinstance(value, datetime.datetime):
-        return (value if value.tzinfo else value.replace(tzinfo=_UTC)).timestamp()
-    if isinstance(value, datetime.date):
-        return datetime.datetime(value.year, value.month, value.day, tzinfo=_UTC).timestamp()
+    if isinstance(value, datetime):
+        return instant(value, zone)
+    if isinstance(value, date):
+        return instant(datetime(value.year, value.month, value.day), zone)
     if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
         return float(value)
     return None

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from fairlead.contract.errors import BundleRefused
+from fairlead.contract.errors import BundleRefused, UsageError
 from fairlead.contract.evidence import Manifest
 from fairlead.contract.profile import Reference
 from fairlead.contract.signature import Cell, Signature
@@ -21,6 +21,7 @@ from fairlead.runtime.bundle.front import Columns, Front
 from fairlead.runtime.bundle.manifest import FRONT, GOLDEN, REFERENCE, SIGNATURE
 from fairlead.runtime.bundle.tail import Tail, load_tail
 from fairlead.runtime.bundle.verifying import Verified, verify
+from fairlead.runtime.bundle.zones import zone_of
 
 Floats = npt.NDArray[np.float64]
 
@@ -160,3 +161,7 @@ def check_signature(signature: Signature) -> None:
             raise BundleRefused("signature.json: the positive class is not among the classes")
     if any(column.kind == "tensor" for column in signature.columns):
         raise BundleRefused("signature.json: this version cannot run tensors")
+    try:
+        zone_of(signature.timezone)
+    except UsageError as why:
+        raise BundleRefused(f"signature.json: {why}") from why

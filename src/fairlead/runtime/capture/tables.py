@@ -6,10 +6,11 @@ from typing import Any
 
 from fairlead.contract import records as names
 from fairlead.contract.records import PASSED_IN
+from fairlead.runtime.bundle.zones import zone_of
 from fairlead.runtime.capture.lazy import arrow
 from fairlead.runtime.wire import frames
 from fairlead.runtime.wire.checks import text_of
-from fairlead.runtime.wire.times import event_time
+from fairlead.runtime.wire.times import event_time, wall_time
 
 _TYPES = {
     names.SEGMENT: "string",
@@ -37,6 +38,7 @@ class RecordColumns:
         signature = schema.signature
         self._key = _where(signature.key, schema)
         self._time = [_where(name, schema) for name in signature.time]
+        self._zone = zone_of(signature.timezone)
         self._meta: dict[str, list[Any]] = {name: [] for name in names.RECORD_META}
         self._cells: list[list[Any]] = [[] for _ in signature.columns]
         self._passes: list[list[Any]] = [[] for _ in schema.passes]
@@ -68,7 +70,7 @@ class RecordColumns:
         passes = frame.passes if frame.passes is not None else [()] * count
         for row, passed in zip(frame.rows, passes, strict=True):
             meta[names.KEY].append(_cell(self._key, row, passed, text=True))
-            time = event_time([_cell(where, row, passed) for where in self._time]) if self._time else None
+            time = self._event_time(row, passed) if self._time else None
             meta[names.TIME].append(frame.time if time is None else time)
             for column, value in zip(self._cells, row, strict=True):
                 column.append(value)
@@ -78,6 +80,14 @@ class RecordColumns:
         for scores in frame.scores:
             for column, value in zip(self._scores, scores, strict=True):
                 column.append(value)
+
+    def _event_time(self, row: Any, passed: Any) -> float | None:
+        parts = [_cell(where, row, passed) for where in self._time]
+        first = self._time[0]
+        if len(parts) > 1 and first is not None and not first[0] and isinstance(parts[0], float):
+            # A date that is a feature is an instant already; its hour is added to what the wall showed.
+            parts[0] = wall_time(parts[0], self._zone)
+        return event_time(parts, self._zone)
 
     def table(self) -> Any:
         """All rows added, as an Arrow table in the layout of `contract/records.py`."""

@@ -12,6 +12,7 @@ from fairlead.contract.errors import BundleRefused, FairleadError
 from fairlead.contract.plugins import names, variant
 from fairlead.contract.routes import Route, Routes, Variant
 from fairlead.contract.signature import Column, Signature
+from fairlead.runtime.bundle.zones import zone_of
 from fairlead.runtime.serve.counters import BUCKETS, Counters
 from fairlead.runtime.wire.checks import Checks, Row
 from fairlead.runtime.wire.codec import Codec
@@ -67,6 +68,7 @@ class Deployed:
         self.by_name = {live.variant.name: live for live in self.answering}
         signature = checks.signature
         self.signature = signature
+        self.zone = zone_of(signature.timezone)
         self.sticky = _place(route.sticky_by, signature)
         self.key = _place(signature.key, signature)
         self.sampled = route.sample < 1.0
@@ -194,6 +196,7 @@ def _deploy(route: Route, models: Mapping[str, Model], counters: Counters) -> De
 
 def _merged(route: Route, first: Signature, all_of: Sequence[Signature]) -> Signature:
     """The first variant's signature, as strict as the strictest variant: what all of them can answer."""
+    timed = any(column.kind == "time" for column in first.columns)
     columns = []
     for column in first.columns:
         for other in all_of:
@@ -204,6 +207,8 @@ def _merged(route: Route, first: Signature, all_of: Sequence[Signature]) -> Sign
         extra = [name for name in other.names if name not in known]
         if extra:
             raise BundleRefused(f"route {route.model!r}: a variant needs {extra[0]!r}, which its first variant lacks")
+        if timed and other.timezone != first.timezone:
+            raise BundleRefused(f"route {route.model!r}: its variants read times without a zone differently")
         if other.outputs != first.outputs or other.task != first.task:
             raise BundleRefused(f"route {route.model!r}: its variants do not have the same outputs")
     # Any name may be the sticky one: what is no feature is taken as a pass-through column.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import tzinfo
 from typing import Any
 
 import msgspec
@@ -77,7 +78,7 @@ def _given(item: dict[str, Any], deployed: Deployed, redact_key: bytes) -> frame
     unknown = sorted(name[:80] for name in item if name not in _FIELDS)
     if unknown:
         raise _Rejected(f"unknown field {unknown[0]!r}. Known: {', '.join(sorted(_FIELDS))}")
-    request, row, key, time = _about(item)
+    request, row, key, time = _about(item, deployed.zone)
     if key is not None and deployed.hides_key:
         key = redact(key, redact_key)
     label = _label(item.get("label"), deployed)
@@ -91,7 +92,7 @@ def _given(item: dict[str, Any], deployed: Deployed, redact_key: bytes) -> frame
     return frames.Given(request, row, key, time, label, None if value is None else float(value), comment, definition)
 
 
-def _about(item: dict[str, Any]) -> tuple[str | None, int, str | None, float | None]:
+def _about(item: dict[str, Any], zone: tzinfo) -> tuple[str | None, int, str | None, float | None]:
     request = item.get("request_id", item.get("request"))
     if request is not None:
         if not isinstance(request, str) or not usable(request):
@@ -108,7 +109,7 @@ def _about(item: dict[str, Any]) -> tuple[str | None, int, str | None, float | N
     time = item.get("time")
     at = None
     if time is not None:
-        at = event_time(time if isinstance(time, list) else [time])
+        at = event_time(time if isinstance(time, list) else [time], zone)
         if at is None:
             raise _Rejected("time: must be seconds since the epoch, an ISO 8601 time, or [date, hour]")
     return None, 0, text_of(key), at

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import tzinfo
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
-from fairlead.contract.errors import BundleRefused, CellInvalid, ColumnMissing, ColumnUnknown, ShapeMismatch
+from fairlead.contract.errors import BundleRefused, CellInvalid, ColumnMissing, ColumnUnknown, ShapeMismatch, UsageError
 from fairlead.contract.signature import Cell, Column, Signature
+from fairlead.runtime.bundle.zones import zone_of
 from fairlead.runtime.wire.frames import Pass
 from fairlead.runtime.wire.times import seconds
 
@@ -117,11 +120,13 @@ def _boolean_code(value: object) -> str | None:
     return None if flag is None else "true" if flag else "false"
 
 
-def _reader(column: Column) -> Callable[[object], Cell]:
+def _reader(column: Column, zone: tzinfo) -> Callable[[object], Cell]:
     """value -> cell, None where the value is of no kind that the column takes."""
     if column.kind in {"category", "text"}:
         return {"integer": _integer_code, "boolean": _boolean_code}.get(column.coded, _text)
-    return {"number": _number, "integer": _integer, "boolean": _boolean, "time": seconds}[column.kind]
+    if column.kind == "time":
+        return partial(seconds, zone=zone)
+    return {"number": _number, "integer": _integer, "boolean": _boolean}[column.kind]
 
 
 class _Cells:
@@ -129,8 +134,8 @@ class _Cells:
 
     __slots__ = ("_column", "_read")
 
-    def __init__(self, column: Column) -> None:
-        self._column, self._read = column, _reader(column)
+    def __init__(self, column: Column, zone: tzinfo) -> None:
+        self._column, self._read = column, _reader(column, zone)
 
     def __call__(self, value: object, row: int) -> Cell:
         column = self._column
@@ -150,18 +155,22 @@ class _Cells:
 
 
 class Checks:
-    """Validation of one signature. Raises BundleRefused for columns that this version cannot serve."""
+    """Validation of one signature. Raises BundleRefused for columns or a time zone that cannot be served here."""
 
     def __init__(self, signature: Signature) -> None:
+        try:
+            zone = zone_of(signature.timezone)
+        except UsageError as why:
+            raise BundleRefused(str(why)) from why
         self.signature = signature
         self.names = signature.names
         self.passthrough = signature.passthrough
         self.width = len(self.names)
-        self._cells = tuple(_Cells(column) for column in signature.columns)
+        self._cells = tuple(_Cells(column, zone) for column in signature.columns)
         self._types = tuple(_type(column) for column in signature.columns)
         self._known = frozenset((*self.names, *self.passthrough))
         self._fix = tuple(
-            (at, _reader(column))
+            (at, _reader(column, zone))
             for at, column in enumerate(signature.columns)
             if column.kind in {"boolean", "time"} or column.coded != "text"
         )
