@@ -171,3 +171,36 @@ def test_a_metric_alarms_in_the_bad_direction_alone() -> None:
     assert checked(0.7) == ["metric:accuracy"]
     assert checked(0.9) == []
     assert checked(1.0) == []
+
+
+def test_a_share_that_few_rows_explain_is_no_finding() -> None:
+    # A quiet window of 60 rows: 5 missing cells are what chance gives where 1 in 25 is usual.
+    rng = np.random.default_rng(3)
+    columns = rows(rng, ROWS * 90)
+    columns["income"][rng.random(ROWS * 90) < 0.04] = np.nan
+    bins = bins_for(columns, SIGNATURE)
+    whole = profile(columns, bins, gram=False)
+    reference = Reference(profile=whole, blocks=(whole,))
+    few = rows(np.random.default_rng(4), 60)
+    few["income"][:5] = np.nan
+    thresholds = calibrate(reference, SETTINGS)
+    assert 5 / 60 > thresholds.shares["income"].missing
+    assert not check_quality(week(reference, few), reference, thresholds)
+    few["income"][:30] = np.nan
+    assert [f.check for f in check_quality(week(reference, few), reference, thresholds)] == ["missing"]
+
+
+def test_more_categories_than_are_counted_are_told_apart_from_new_ones() -> None:
+    rng = np.random.default_rng(5)
+    many = Signature(task="classification", columns=(Column("city", "category"),))
+    names = np.array([f"city {i}" for i in range(400)], dtype=object)
+    columns = {"city": rng.choice(names, 4000)}
+    whole = profile(columns, bins_for(columns, many), gram=False)
+    reference = Reference(profile=whole, blocks=(whole,))
+    bins = [c.bins for c in whole.columns]
+    thresholds = calibrate(reference, SETTINGS)
+    again = profile({"city": rng.choice(names, 500)}, bins, gram=False)
+    assert not [f for f in check_quality(again, reference, thresholds) if f.check == "new_category"]
+    elsewhere = profile({"city": np.array(["elsewhere"] * 500, dtype=object)}, bins, gram=False)
+    found = [f for f in check_quality(elsewhere, reference, thresholds) if f.check == "new_category"]
+    assert "usually" in found[0].message

@@ -95,15 +95,19 @@ def _column(about: _Subject, before: ColumnProfile, live: ColumnProfile, thresho
     name, found = live.bins.name, []
     seen = live.rows - live.missing
     missing = live.missing / live.rows
-    if missing > limits.missing:
-        usual = before.missing / max(before.rows, 1)
+    usual, doubt = before.missing / max(before.rows, 1), wilson(live.missing, live.rows)
+    # The limit is that of usual windows: in one of few rows chance alone may pass it.
+    if missing > limits.missing and doubt[0] > usual:
         told = f"{name}: {missing:.1%} of cells are missing, usually {usual:.1%}"
-        doubt = wilson(live.missing, live.rows)
         found.append(about.finding("missing", missing, doubt, "share of cells", told, (name,), limit=limits.missing))
     other = live.counts[-1] / seen if live.bins.categories and seen else 0.0
-    if other > limits.other:
+    usual = before.counts[-1] / max(before.rows - before.missing, 1) if before.bins.categories else 0.0
+    doubt = wilson(live.counts[-1], seen) if seen else (0.0, 1.0)
+    if other > limits.other and doubt[0] > usual:
         told = f"{name}: {other:.1%} of cells hold a category that training did not list"
-        doubt = wilson(live.counts[-1], seen)
+        if usual:
+            listed = len(before.bins.categories)
+            told = f"{name}: {other:.1%} of cells hold another category than the {listed} listed, usually {usual:.1%}"
         found.append(about.finding("new_category", other, doubt, "share of cells", told, (name,), limit=limits.other))
     beyond = _beyond(before, live)
     if beyond > limits.beyond:
