@@ -47,7 +47,7 @@ for module in (making, serving, watching, looking):
 def main() -> None:
     """The entry point. Ends with the exit codes of `ending.exit_code`."""
     with ended_well():
-        app(standalone_mode=True)
+        app(prog_name="fairlead")
 
 
 if __name__ == "__main__":

@@ -54,7 +54,10 @@ def tell_init(answer: Answer) -> None:
 def train(
     data: Annotated[str | None, typer.Option(help="another table than [data] train")] = None, as_json: Json = False
 ) -> None:
-    """Prepare, tune, cross-validate, choose and seal. Interrupted, it takes up where it was."""
+    """Prepare, tune, cross-validate, choose and seal.
+
+    Interrupted, it takes up where it was.
+    """
     chosen.when_stopped = f"`{program('train')}` takes it up again"
     with Steps() as steps:
         answer = project().train(data, progress=steps)

@@ -134,7 +134,7 @@ def table(title: str, heads: Sequence[str], rows: Iterable[Iterable[Any]], wraps
     kept = [[cell if isinstance(cell, str) else number(cell) for cell in row] for row in rows]
     free = set(wraps or heads[-1:])
     for index, head in enumerate(heads):
-        figures = all(FIGURE.fullmatch(r[index]) for r in kept if r[index] != "-")
+        figures = all(FIGURE.fullmatch(r[index]) for r in kept if r[index] not in {"-", ""})
         grid.add_column(
             head, justify="right" if kept and figures else "left", overflow="fold", no_wrap=head not in free
         )

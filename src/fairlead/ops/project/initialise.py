@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class InitResult(msgspec.Struct, frozen=True):
-    """What `init` did and saw. columns: name, role, kind and why of each, in the table's order."""
+    """What `init` did and saw. columns: name, role, kind, missing cells and why of each, in the table's order."""
 
     config: str
     task: str
@@ -74,7 +74,9 @@ def init_project(
     home = Home.of(folder.absolute()).ensure()
     _make_key(home)
     _write(file, text)
-    columns = [{"name": c.name, "role": c.role, "kind": c.kind, "why": c.why} for c in schema.columns]
+    columns = [
+        {"name": c.name, "role": c.role, "kind": c.kind, "missing": c.missing, "why": c.why} for c in schema.columns
+    ]
     return InitResult(str(file), chosen.task, schema.rows, columns, list(schema.warnings))
 
 
