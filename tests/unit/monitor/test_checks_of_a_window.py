@@ -183,7 +183,8 @@ def test_a_share_that_few_rows_explain_is_no_finding() -> None:
     reference = Reference(profile=whole, blocks=(whole,))
     few = rows(np.random.default_rng(4), 60)
     few["income"][:10] = np.nan
-    thresholds = calibrate(reference, SETTINGS)
+    by_rows = msgspec.structs.replace(SETTINGS, monitor=MonitorSettings(window="500rows"))
+    thresholds = calibrate(reference, by_rows)
     assert thresholds.shares["income"].missing < 10 / 60
     assert not check_quality(week(reference, few), reference, thresholds)
     few["income"][:30] = np.nan
