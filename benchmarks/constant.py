@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 from granian import Granian
@@ -25,7 +26,7 @@ async def app(scope: Any, protocol: Any) -> None:
 if __name__ == "__main__":
     os.environ["CONSTANT_SIZE"] = sys.argv[2]
     Granian(
-        f"{os.path.splitext(os.path.basename(__file__))[0]}:app", address="127.0.0.1", port=int(sys.argv[1]),
+        "constant:app", address="127.0.0.1", port=int(sys.argv[1]),
         interface=Interfaces.RSGI, loop=Loops.uvloop, workers=1, log_enabled=False,
-        working_dir=os.path.dirname(os.path.abspath(__file__)),
+        working_dir=Path(__file__).resolve().parent,
     ).serve()  # fmt: skip
