@@ -26,6 +26,7 @@ FairleadError                     the root: catch this to catch us
 │   └── HeldByHuman               a person pinned, froze or rolled back this model
 ├── Inconclusive                  not enough evidence either way (exit 4)
 ├── NotCompilable                 no allow-listed form reproduces this model
+├── Unanswerable                  the model's answer to a row is no finite number (HTTP 422)
 ├── Busy                          over capacity; carries retry_after_s (HTTP 503)
 ├── DeadlineExceeded              not answered in time (HTTP 504)
 ├── StateError                    the state database cannot be used as it is
@@ -181,6 +182,14 @@ class Inconclusive(FairleadError):
 
 class NotCompilable(FairleadError):
     """No allow-listed form reproduces this model; says which part and why."""
+
+
+class Unanswerable(FairleadError):
+    """A row that fits the signature and to which the model's answer is infinite or no number."""
+
+    def __init__(self, row: int) -> None:
+        self.row = row
+        super().__init__(f"row {row}: the model's answer is not a finite number, so there is none to give")
 
 
 class Busy(FairleadError):

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from fairlead.contract.errors import BundleRefused
+from fairlead.contract.errors import BundleRefused, CellInvalid
 from fairlead.contract.signature import Column, Signature
 
 SIGNATURE = Signature(
@@ -31,8 +31,15 @@ SIGNATURE = Signature(
 class StandIn:
     """A logistic function of three numbers; `shift` tells two versions apart."""
 
-    def __init__(self, shift: float, signature: Signature = SIGNATURE) -> None:
+    def __init__(self, shift: float, signature: Signature = SIGNATURE, closed: bool = False) -> None:
         self.shift, self.signature = shift, signature
+        self.guard = self._guard if closed else None
+
+    @staticmethod
+    def _guard(rows: Sequence[Sequence[Any]]) -> None:
+        for number, row in enumerate(rows):
+            if row[2] not in ("monthly", "yearly"):
+                raise CellInvalid(number, "contract", "a value never seen in training", "one of 2")
 
     def score_rows(self, rows: Sequence[Sequence[Any]]) -> Any:
         sums = [
@@ -51,7 +58,7 @@ def load(folder: Path, trusted: Iterable[str]) -> StandIn:
     if "refuse" in kept:
         raise BundleRefused(kept["refuse"])
     signature = msgspec.structs.replace(SIGNATURE, timezone=kept.get("timezone", "UTC"))
-    return StandIn(kept["shift"], signature)
+    return StandIn(kept["shift"], signature, kept.get("closed", False))
 
 
 def write(folder: Path, **kept: Any) -> Path:

@@ -60,6 +60,21 @@ def row_encoder(front: Front) -> RowEncoder:
     return encode
 
 
+def row_guard(front: Front) -> Callable[[Sequence[Sequence[Any]]], None] | None:
+    """See `Model.guard`; None where the trained model refused nothing."""
+    tables = [placed for placed in plan(front).tables if placed.table.closed or placed.table.required]
+    if not tables:
+        return None
+    lookups = [(placed.source, _lookup(placed, 1)) for placed in tables]
+
+    def guard(rows: Sequence[Sequence[Any]]) -> None:
+        for number, row in enumerate(rows):
+            for source, lookup in lookups:
+                lookup(row[source], number)
+
+    return guard
+
+
 def _one_hot(placed: Placed) -> tuple[dict[Any, int], float] | None:
     """{key: position} and the one value written there, if the table is that simple, else None."""
     table = placed.table

@@ -113,6 +113,12 @@ class Front(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
         return row_encoder(self)
 
+    def row_guard(self) -> Callable[[Sequence[Sequence[Cell]]], None] | None:
+        """A function that raises CellInvalid for the first cell the trained model raised on; None if there is none."""
+        from fairlead.runtime.bundle.by_row import row_guard
+
+        return row_guard(self)
+
     def column_encoder(self) -> Callable[[Columns], Floats]:
         """A function from rows in the columns form to features, shape (n, width), C-contiguous; for many rows."""
         from fairlead.runtime.bundle.by_column import column_encoder

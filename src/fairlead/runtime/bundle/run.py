@@ -34,7 +34,12 @@ CHUNK = 8192
 
 
 class Model:
-    """A verified model. Its methods keep nothing between calls, so threads may share it."""
+    """A verified model. Its methods keep nothing between calls, so threads may share it.
+
+    guard: raises CellInvalid for the first of some rows that holds what the trained model raised on, a category
+    never seen or a missing cell; None where it raised on nothing. Serving asks it for each request by itself,
+    so that scoring many requests at once does not fail for one of them.
+    """
 
     def __init__(self, identity: str, manifest: Manifest, signature: Signature, front: Front, tail: Tail) -> None:
         self.id, self.manifest, self.signature = identity, manifest, signature
@@ -42,6 +47,7 @@ class Model:
         self.threshold = signature.threshold
         self._encode_rows = front.row_encoder()
         self._encode_columns = front.column_encoder()
+        self.guard = front.row_guard()
         self._reference = b""
         self._classes = np.array(signature.classes, dtype=object)
 

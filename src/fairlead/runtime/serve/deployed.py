@@ -18,12 +18,17 @@ from fairlead.runtime.wire.checks import Checks, Row
 from fairlead.runtime.wire.codec import Codec
 from fairlead.runtime.wire.frames import Schema
 
+Guard = Callable[[Sequence[Row]], None]
+
 
 class Model(Protocol):
     """What `runtime/bundle` gives for a verified bundle, as far as serving needs it."""
 
     @property
     def signature(self) -> Signature: ...
+
+    @property
+    def guard(self) -> Guard | None: ...
 
     def score_rows(self, rows: Sequence[Row]) -> Any: ...
 
@@ -38,12 +43,13 @@ class Live:
     """One variant with its loaded model and where it counts."""
 
     __slots__ = (
-        "classified", "columns", "counters", "model", "rows_at", "schema", "seconds_at", "shadow", "variant",
+        "classified", "columns", "counters", "guard", "model", "rows_at", "schema", "seconds_at", "shadow", "variant",
     )  # fmt: skip
 
     def __init__(self, route: Route, taken: Variant, model: Model, counters: Counters, merged: Signature) -> None:
         self.variant, self.model, self.shadow = taken, model, taken.shadow
         self.classified = model.signature.task == "classification"
+        self.guard = model.guard
         own = model.signature.names
         # Rows come in the route's order; a variant with another one gets them in its own.
         self.columns = None if own == merged.names else tuple(merged.names.index(name) for name in own)

@@ -104,8 +104,10 @@ def _about(item: dict[str, Any], zone: tzinfo) -> tuple[str | None, int, str | N
     key = item.get("key")
     if key is None:
         raise _Rejected("say which row: request_id and row, or key (and time)")
-    if not isinstance(key, (str, int, float)) or isinstance(key, bool) or len(str(key)) > 1024:
+    if not isinstance(key, (str, int, float)) or isinstance(key, bool):
         raise _Rejected(f"key: found {kind_of(key)}, allowed: text or a number")
+    if (isinstance(key, str) and len(key) > 1024) or (isinstance(key, int) and abs(key) >= 10**128):
+        raise _Rejected("key: too long")
     time = item.get("time")
     at = None
     if time is not None:

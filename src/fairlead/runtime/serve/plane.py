@@ -1,65 +1,36 @@
 """The data plane: lists of requests in, one model call a variant, one spool write, replies out.
 
-The order within a tick is the promise: validate, score, write to the spool, count, reply. What a client saw
-answered was written before.
+The order within a tick is the promise: validate, score, render, write to the spool, count, reply. What a client
+saw answered was written before, and what is written as answered was answered. Requests share a tick and nothing
+else: whatever is wrong with one of them, or goes wrong with it, the others do not notice.
 """
 
 from __future__ import annotations
 
-import logging
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import Any
-
-import numpy as np
 
 from fairlead.contract.errors import BodyInvalid, BodyTooLarge, DeadlineExceeded, InputInvalid
 from fairlead.contract.ports import Request
 from fairlead.contract.routes import Limits
 from fairlead.runtime.capture.redaction import redact
 from fairlead.runtime.capture.spool import Spool, Tally
-from fairlead.runtime.serve.assignment import assign, share
+from fairlead.runtime.serve.answering import Asked, Part, check, fail, render, score, split
+from fairlead.runtime.serve.assignment import share
 from fairlead.runtime.serve.bodies import must_be_json, plain
 from fairlead.runtime.serve.counters import BUCKETS, Counters
 from fairlead.runtime.serve.deployed import Deployed, Endpoint, Live, Serving
 from fairlead.runtime.serve.identity import Ids, usable
 from fairlead.runtime.serve.pages import Pages
 from fairlead.runtime.wire import frames
-from fairlead.runtime.wire.checks import Row, text_of
-from fairlead.runtime.wire.codec import Answer, Parsed
+from fairlead.runtime.wire.checks import text_of
+from fairlead.runtime.wire.codec import Parsed
 from fairlead.runtime.wire.status import message_of, status_of
 
 JSON = ("content-type", "application/json")
 _SUM = len(BUCKETS) + 1
-_log = logging.getLogger("fairlead.serve")
-
-
-class Asked:
-    """A request that was understood."""
-
-    __slots__ = ("endpoint", "id", "parsed", "parts", "request")
-
-    def __init__(self, request: Request, endpoint: Endpoint, id: str, parsed: Parsed) -> None:
-        self.request, self.endpoint, self.id, self.parsed = request, endpoint, id, parsed
-        self.parts: list[Part] = []
-
-
-class Part:
-    """Rows of a request that one variant answers. positions: in the request; None when they are all of its rows.
-
-    scores stays None when the model did not answer; error then says why.
-    """
-
-    __slots__ = ("asked", "error", "labels", "live", "positions", "rows", "scores")
-
-    def __init__(self, asked: Asked, live: Live, rows: Sequence[Row], positions: list[int] | None = None) -> None:
-        self.asked, self.live, self.positions = asked, live, positions
-        order = live.columns
-        self.rows = rows if order is None else [[row[at] for at in order] for row in rows]
-        self.labels: list[str] | None = None
-        self.scores: list[list[float]] | None = None
-        self.error: Exception | None = None
 
 
 class DataPlane:
@@ -116,11 +87,13 @@ class DataPlane:
                 else:
                     group.append(part)
         for live, parts in groups.items():
-            _score(live, parts)
+            score(live, parts)
+        for one in asked:
+            render(one)
         self._capture(serving, asked, refused)
         for one in asked:
             self._reply(one)
-        shadowed = [one for one in asked if one.endpoint.deployed.shadows]
+        shadowed = [one for one in asked if one.endpoint.deployed.shadows and one.error is None]
         if shadowed:
             self._shadow(serving, shadowed)
 
@@ -146,7 +119,10 @@ class DataPlane:
         if live is not None:
             asked.parts.append(Part(asked, live, parsed.rows))
         else:
-            _split(asked, deployed)
+            split(asked, deployed)
+        for part in asked.parts:
+            if part.live.guard is not None:
+                check(part, part.live.guard)
         return asked
 
     @staticmethod
@@ -164,8 +140,7 @@ class DataPlane:
         id = self._id(request, None)
         endpoint.count(code)
         request.reply(code, [JSON, ("x-request-id", id)], endpoint.codec.error(message_of(error)))
-        deployed = endpoint.deployed.route.model
-        return frames.Error(now, id, deployed, endpoint.codec.name, code, type(error).__name__)
+        return _error_frame(endpoint, id, error, now)
 
     def _capture(self, serving: Serving, asked: Sequence[Asked], refused: list[frames.Error]) -> None:
         if self._spool is None or not (asked or refused):
@@ -175,19 +150,26 @@ class DataPlane:
         encoded = [frames.encode(error) for error in refused]
         schemas: dict[int, frames.Schema] = {}
         for one in asked:
-            deployed = one.endpoint.deployed
-            kept = not deployed.sampled or share("sample", one.id) < deployed.route.sample
+            kept = _sampled(one)
+            if one.error is None and kept:
+                try:
+                    said = [_frame(frames.Prediction, serving, part, done) for part in one.parts]
+                except Exception as error:
+                    # What cannot be recorded is not answered.
+                    fail(one, error)
+            if one.error is not None:
+                tally.errors += 1
+                encoded.append(frames.encode(_error_frame(one.endpoint, one.id, one.error, done)))
+                continue
+            rows = len(one.parsed.rows)
+            tally.answered += rows
+            if not kept:
+                tally.sampled_out += rows
+                continue
+            tally.captured += rows
+            encoded += said
             for part in one.parts:
-                if part.scores is None:
-                    continue
-                rows = len(part.rows)
-                tally.answered += rows
-                if not kept:
-                    tally.sampled_out += rows
-                    continue
-                tally.captured += rows
                 schemas[id(part.live)] = part.live.schema
-                encoded.append(_frame(frames.Prediction, serving, part, done))
         self._spool.append(encoded, list(schemas.values()), tally)
         self._count_captured(self._spool)
 
@@ -204,12 +186,10 @@ class DataPlane:
         endpoint, request = asked.endpoint, asked.request
         headers = [JSON, ("x-request-id", asked.id)]
         live = asked.parts[0].live
-        try:
-            body = endpoint.codec.render(asked.parsed, _joined(asked))
-        except Exception as error:
-            code = status_of(error)
+        if asked.error is not None:
+            code = status_of(asked.error)
             endpoint.count(code, live)
-            request.reply(code, headers, endpoint.codec.error(message_of(error)))
+            request.reply(code, headers, endpoint.codec.error(message_of(asked.error)))
             return
         endpoint.count(200, live)
         cells, at = live.counters.cells, live.seconds_at
@@ -217,7 +197,7 @@ class DataPlane:
         cells[live.rows_at] += len(asked.parsed.rows)
         cells[at + bisect_left(BUCKETS, took)] += 1
         cells[at + _SUM] += took
-        request.reply(200, headers, body)
+        request.reply(200, headers, asked.body)
 
     def _shadow(self, serving: Serving, asked: Sequence[Asked]) -> None:
         """After the replies: what shadows would have said, captured and told to nobody."""
@@ -228,12 +208,9 @@ class DataPlane:
         encoded: list[bytes] = []
         tally = Tally()
         for live, parts in groups.items():
-            _score(live, parts)
+            score(live, parts)
             for part in parts:
-                deployed = part.asked.endpoint.deployed
-                if part.scores is None or (
-                    deployed.sampled and share("sample", part.asked.id) >= deployed.route.sample
-                ):
+                if part.scores is None or not _sampled(part.asked):
                     continue
                 tally.shadows += len(part.rows)
                 encoded.append(_frame(frames.Shadow, serving, part, time.time()))
@@ -241,76 +218,15 @@ class DataPlane:
             self._spool.append(encoded, [live.schema for live in groups], tally)
 
 
-def _score(live: Live, parts: Sequence[Part]) -> None:
-    """One model call for all parts; where it fails, each by itself, so that one cannot fail the others."""
-    rows: Sequence[Any] = parts[0].rows if len(parts) == 1 else [row for part in parts for row in part.rows]
-    try:
-        scores = live.model.score_rows(rows)
-        labels = live.model.decide(scores) if live.classified else None
-        if not np.isfinite(scores).all():
-            raise ArithmeticError("a score that is no number")
-    except Exception as error:
-        if len(parts) > 1:
-            for part in parts:
-                _score(live, [part])
-        else:
-            parts[0].error = error
-            if status_of(error) == 500:
-                _log.error("model of bundle %s failed: %s", live.variant.bundle[:12], type(error).__name__)
-        return
-    if labels is not None and not isinstance(labels, list):
-        labels = labels.tolist()
-    said = scores.tolist()
-    at = 0
-    for part in parts:
-        end = at + len(part.rows)
-        part.scores = said[at:end]
-        part.labels = None if labels is None else labels[at:end]
-        at = end
+def _sampled(asked: Asked) -> bool:
+    """Whether this request is among those that are recorded."""
+    deployed = asked.endpoint.deployed
+    return not deployed.sampled or share("sample", asked.id) < deployed.route.sample
 
 
-def _split(asked: Asked, deployed: Deployed) -> None:
-    """Rows to variants: by the sticky column of each row, else by the request's id."""
-    route, rows, passes = deployed.route, asked.parsed.rows, asked.parsed.passes
-    by_key: dict[str, Live] = {}
-    groups: dict[Live, list[int]] = {}
-    for number, row in enumerate(rows):
-        value = None
-        if deployed.sticky is not None:
-            passed, at = deployed.sticky
-            value = text_of((passes[number][at] if passes is not None else None) if passed else row[at])
-        key = asked.id if value is None else value
-        live = by_key.get(key)
-        if live is None:
-            live = by_key[key] = deployed.by_name[assign(route, key).name]
-        groups.setdefault(live, []).append(number)
-    if len(groups) == 1:
-        asked.parts.append(Part(asked, next(iter(groups)), rows))
-        return
-    for live, positions in groups.items():
-        asked.parts.append(Part(asked, live, [rows[at] for at in positions], positions))
-
-
-def _joined(asked: Asked) -> Answer:
-    """The answers of all parts in the request's order. Raises what the first part that failed died of."""
-    parts = asked.parts
-    if len(parts) == 1:
-        part = parts[0]
-        if part.scores is None:
-            raise part.error or ArithmeticError
-        version = part.live.variant.version
-        return Answer(part.labels, part.scores, str(version) if version else "")
-    count = len(asked.parsed.rows)
-    scores: list[list[float]] = [[]] * count
-    labels: list[str] = [""] * count
-    for part in parts:
-        if part.scores is None:
-            raise part.error or ArithmeticError
-        for at, position in enumerate(part.positions or ()):
-            scores[position] = part.scores[at]
-            if part.labels is not None:
-                labels[position] = part.labels[at]
-    return Answer(labels if parts[0].labels is not None else None, scores)
+def _error_frame(endpoint: Endpoint, id: str, error: Exception, now: float) -> frames.Error:
+    model, protocol = endpoint.deployed.route.model, endpoint.codec.name
+    return frames.Error(now, id, model, protocol, status_of(error), type(error).__name__)
 
 
 def _frame(kind: type[frames.Prediction], serving: Serving, part: Part, done: float) -> bytes:

@@ -24,6 +24,9 @@ from fairlead.runtime.wire.times import seconds
 
 Row = Sequence[Cell]
 _UNFIT = re.compile(r'["\\\x00-\x1f]')
+_LONG = 1 << 63
+_DIGITS = 128
+_PASSED: Any = Annotated[int, Meta(ge=-_LONG, le=_LONG - 1)] | float | str | bool | None
 _NAMES = {"integer": "an integer", "boolean": "true or false", "number": "a number", "time": "a time"}
 
 
@@ -181,7 +184,7 @@ class Checks:
             # msgspec cannot name a field so; a structure that fits nothing sends every row along the careful path.
             return msgspec.defstruct("Row", [("never", Annotated[int, Meta(ge=1, le=0)])], forbid_unknown_fields=True)
         fields: list[Any] = [(f"c{at}", taken) for at, taken in enumerate(self._types)]
-        fields += [(f"p{at}", int | float | str | bool | None, None) for at in range(len(self.passthrough))]
+        fields += [(f"p{at}", _PASSED, None) for at in range(len(self.passthrough))]
         rename = dict(zip((field[0] for field in fields), (*self.names, *self.passthrough), strict=True))
         return msgspec.defstruct("Row", fields, rename=rename, forbid_unknown_fields=True, gc=False)
 
@@ -262,6 +265,11 @@ class Checks:
 
     @staticmethod
     def _passed(value: Any, name: str, row: int) -> Pass:
+        if isinstance(value, int) and not -_LONG <= value < _LONG:
+            # Frames hold 64 bits; a key is compared as text.
+            if abs(value) < 10**_DIGITS:
+                return str(value)
+            raise CellInvalid(row, name, f"an integer of more than {_DIGITS} digits", "a shorter one, or text")
         if value is None or isinstance(value, (str, int, float)):
             return value
         raise CellInvalid(row, name, kind_of(value), "text, a number, a boolean or null")

@@ -12,6 +12,7 @@ STATUS: dict[type[BaseException], int] = {
     errors.HeldByHuman: 409,
     errors.Refused: 403,
     errors.UsageError: 400,
+    errors.Unanswerable: 422,
     errors.Busy: 503,
     errors.DeadlineExceeded: 504,
 }

@@ -23,6 +23,7 @@ from fairlead.runtime.serve.supervise import Supervisor, listen
 from fairlead.runtime.wire.status import FAULT, status_of
 
 BACKLOG = 1024
+_log = logging.getLogger("fairlead.serve")
 _JSON = ("content-type", "application/json")
 Headers = Sequence[tuple[str, str]]
 
@@ -40,6 +41,9 @@ class Exchange(Request):
         """Send and let the coroutine end. A client that went away is nobody's fault."""
         try:
             self.proto.response_bytes(code, headers, body)
+        except Exception as failed:
+            # The others of its tick are still to be answered.
+            _log.warning("a reply could not be sent: %s", type(failed).__name__)
         finally:
             if not self.finished.done():
                 self.finished.set_result(None)
@@ -120,7 +124,7 @@ class Gather:
         try:
             self._application.answer(waiting)
         except Exception:
-            logging.getLogger("fairlead.serve").exception("a tick of %d requests failed", len(waiting))
+            _log.exception("a tick of %d requests failed", len(waiting))
         for exchange in waiting:
             if not exchange.finished.done():
                 exchange.reply(500, [_JSON], json.dumps({"error": FAULT}).encode())

@@ -1,0 +1,149 @@
+"""The requests of one tick, in parts: assigned to variants, guarded, scored together, rendered each by itself."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fairlead.contract.errors import CellInvalid, Unanswerable
+from fairlead.contract.ports import Request
+from fairlead.runtime.serve.assignment import assign
+from fairlead.runtime.serve.deployed import Deployed, Endpoint, Guard, Live
+from fairlead.runtime.wire.checks import Row, text_of
+from fairlead.runtime.wire.codec import Answer, Parsed
+from fairlead.runtime.wire.status import status_of
+
+_log = logging.getLogger("fairlead.serve")
+
+
+class Asked:
+    """A request that was understood. body: of the answer; error: why there is none."""
+
+    __slots__ = ("body", "endpoint", "error", "id", "parsed", "parts", "request")
+
+    def __init__(self, request: Request, endpoint: Endpoint, id: str, parsed: Parsed) -> None:
+        self.request, self.endpoint, self.id, self.parsed = request, endpoint, id, parsed
+        self.parts: list[Part] = []
+        self.body = b""
+        self.error: Exception | None = None
+
+
+class Part:
+    """Rows of a request that one variant answers. positions: in the request; None when they are all of its rows.
+
+    scores stays None when the model did not answer; error then says why.
+    """
+
+    __slots__ = ("asked", "error", "labels", "live", "positions", "rows", "scores")
+
+    def __init__(self, asked: Asked, live: Live, rows: Sequence[Row], positions: list[int] | None = None) -> None:
+        self.asked, self.live, self.positions = asked, live, positions
+        order = live.columns
+        self.rows = rows if order is None else [[row[at] for at in order] for row in rows]
+        self.labels: list[str] | None = None
+        self.scores: list[list[float]] | None = None
+        self.error: Exception | None = None
+
+    def row(self, at: int) -> int:
+        """The number in its request of row `at` of this part."""
+        return at if self.positions is None else self.positions[at]
+
+
+def split(asked: Asked, deployed: Deployed) -> None:
+    """Rows to variants: by the sticky column of each row, else by the request's id."""
+    route, rows, passes = deployed.route, asked.parsed.rows, asked.parsed.passes
+    by_key: dict[str, Live] = {}
+    groups: dict[Live, list[int]] = {}
+    for number, row in enumerate(rows):
+        value = None
+        if deployed.sticky is not None:
+            passed, at = deployed.sticky
+            value = text_of((passes[number][at] if passes is not None else None) if passed else row[at])
+        key = asked.id if value is None else value
+        live = by_key.get(key)
+        if live is None:
+            live = by_key[key] = deployed.by_name[assign(route, key).name]
+        groups.setdefault(live, []).append(number)
+    if len(groups) == 1:
+        asked.parts.append(Part(asked, next(iter(groups)), rows))
+        return
+    for live, positions in groups.items():
+        asked.parts.append(Part(asked, live, [rows[at] for at in positions], positions))
+
+
+def _joined(asked: Asked) -> Answer:
+    """The answers of all parts in the request's order."""
+    parts = asked.parts
+    if len(parts) == 1:
+        part = parts[0]
+        version = part.live.variant.version
+        return Answer(part.labels, part.scores or [], str(version) if version else "")
+    count = len(asked.parsed.rows)
+    scores: list[list[float]] = [[]] * count
+    labels: list[str] = [""] * count
+    for part in parts:
+        for at, position in enumerate(part.positions or ()):
+            scores[position] = (part.scores or [])[at]
+            if part.labels is not None:
+                labels[position] = part.labels[at]
+    return Answer(labels if parts[0].labels is not None else None, scores)
+
+
+def score(live: Live, parts: Sequence[Part]) -> None:
+    """One model call for all parts; where it fails, each by itself, so that one cannot fail the others."""
+    rows: Sequence[Any] = parts[0].rows if len(parts) == 1 else [row for part in parts for row in part.rows]
+    try:
+        scores = live.model.score_rows(rows)
+        labels = live.model.decide(scores) if live.classified else None
+        finite = np.isfinite(scores)
+    except Exception as error:
+        if len(parts) > 1:
+            for part in parts:
+                score(live, [part])
+        else:
+            parts[0].error = error
+            if status_of(error) == 500:
+                _log.error("model of bundle %s failed: %s", live.variant.bundle[:12], type(error).__name__)
+        return
+    if labels is not None and not isinstance(labels, list):
+        labels = labels.tolist()
+    said = scores.tolist()
+    whole = bool(finite.all())
+    at = 0
+    for part in parts:
+        end = at + len(part.rows)
+        if whole or finite[at:end].all():
+            part.scores = said[at:end]
+            part.labels = None if labels is None else labels[at:end]
+        else:
+            part.error = Unanswerable(part.row(int(np.argmin(finite[at:end].all(axis=1)))))
+        at = end
+
+
+def check(part: Part, guard: Guard) -> None:
+    """Raises CellInvalid, with the row's number in the request, where the model of this part would have raised."""
+    try:
+        guard(part.rows)
+    except CellInvalid as error:
+        raise CellInvalid(part.row(error.row), error.column, error.found, error.allowed) from None
+
+
+def fail(asked: Asked, error: Exception) -> None:
+    asked.error = error
+    if status_of(error) == 500:
+        _log.error("an answer of %s failed: %s", asked.endpoint.deployed.route.model, type(error).__name__)
+
+
+def render(asked: Asked) -> None:
+    """The answer's body, or the error of the first part that has no scores."""
+    for part in asked.parts:
+        if part.scores is None:
+            asked.error = part.error or ArithmeticError()
+            return
+    try:
+        asked.body = asked.endpoint.codec.render(asked.parsed, _joined(asked))
+    except Exception as error:
+        fail(asked, error)
