@@ -137,6 +137,24 @@ def test_served_captured_labelled_watched(project: tuple[Program, list[dict[str,
     assert program.json("audit")["ok"]
 
 
+def test_batch_scoring_says_what_the_server_would(project: tuple[Program, list[dict[str, str]]]) -> None:
+    import pandas as pd
+
+    program, later = project
+    expected = trained_pipeline_says(program, later)
+    for out in ("out.parquet", "out.csv"):
+        done = program.json("score", "later.csv", out)
+        assert done["rows"] == len(later)
+        assert done["rejected"] == 0
+    scored = pd.read_parquet(program.folder / "out.parquet")
+    assert list(scored["customerID"]) == [row["customerID"] for row in later]
+    assert abs(scored["Churned"].to_numpy() - expected).max() <= 1e-9
+    assert list(pd.read_csv(program.folder / "out.csv")["label"]) == list(scored["label"])
+    (program.folder / "bad.csv").write_text("customerID,tenure\nA,three\n")
+    program.run("score", "bad.csv", "bad.parquet", expect=2)
+    assert not (program.folder / "bad.parquet").exists()
+
+
 def ready_url(log: Path) -> str | None:
     """The address in the ready line, once it is there."""
     found = re.search(r"ready: (\S+)", log.read_text())
