@@ -132,11 +132,12 @@ def _imputed(about: _Subject, profile: Profile, reference: Reference) -> list[Fi
     before = sum(c.missing for c in reference.profile.columns) / max(sum(c.rows for c in reference.profile.columns), 1)
     windows = [sum(c.missing for c in b.columns) / max(sum(c.rows for c in b.columns), 1) for b in reference.blocks]
     limit = max([before, *windows]) + SHARE_FLOOR
-    if not cells or filled / cells <= limit:
+    doubt = wilson(filled, cells) if cells else (0.0, 1.0)
+    if not cells or filled / cells <= limit or doubt[0] <= before:
         return []
     share = filled / cells
     told = f"{share:.1%} of all cells were missing and filled in, usually {before:.1%}"
-    return [about.finding("imputed", share, wilson(filled, cells), "share of cells", told, limit=limit)]
+    return [about.finding("imputed", share, doubt, "share of cells", told, limit=limit)]
 
 
 def _traffic(about: _Subject, profile: Profile, traffic: Traffic, rate: float) -> list[Finding]:
