@@ -56,8 +56,8 @@ def test_told_once_and_cleared(receiver: tuple[int, list[dict[str, Any]]], tmp_p
     (tmp_path / "fairlead.toml").write_text(CONFIG.format(port=port))
     ws = fairlead.open(tmp_path).workspace
     finding = Finding(
-        id="f1", model="churn", area="performance", check="promise", window=3, since=1_700_000_000.0, size=0.1, low=0.05,
-        high=0.15, unit="mean loss", message="the model loses more than it promised",
+        id="f1", model="churn", area="performance", check="promise", window=3, since=1_700_000_000.0, size=0.1,
+        low=0.05, high=0.15, unit="mean loss", message="the model loses more than it promised",
     )  # fmt: skip
     ws.state.put_finding(finding)
     clock = np.array([0.0])
