@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from fairlead.contract.errors import FairleadError
+from fairlead.contract.errors import FairleadError, UsageError
 from fairlead.doors.cli.output import Steps, chosen
 
 
@@ -44,6 +44,8 @@ def run_server(bundle: Path | None, host: str | None, port: int | None, workers:
     from fairlead.runtime.serve import ServeOptions, serve
 
     if bundle is not None:
+        if not bundle.is_dir():
+            raise UsageError(f"{bundle}: no such folder. Give the folder of a sealed bundle.")
         options = ServeOptions(
             bundle=bundle, host=host or "127.0.0.1", port=8080 if port is None else port, workers=workers or 1
         )

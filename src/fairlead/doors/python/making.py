@@ -88,6 +88,7 @@ def register(ws: Workspace, reference: str | None) -> Answer:
     from fairlead.ops.flow.projecting import projected
 
     chosen = making.resolve_bundle(ws, reference)
+    ws.load(chosen)  # a version that nobody could serve helps nobody
     number = making.register(ws, chosen)
     waiting = projected(ws)
     answer = {"model": ws.model, "version": number, "bundle": chosen, "verdict": making.verdict_of(ws, chosen)}

@@ -7,6 +7,7 @@ first `sample_rows` rows, which is what bounds the memory of a pass.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -70,7 +71,8 @@ def _read(table: Table, sample_rows: int) -> tuple[dict[str, Facts], Sample]:
             held += head[-1].num_rows
         rows += batch.num_rows
     if not rows:
-        raise SourceUnreadable("the table has no rows")
+        place = f"{table.source.name}: " if isinstance(table.source, Path) else ""
+        raise SourceUnreadable(f"{place}the table has no rows")
     return facts, Sample(pa.Table.from_batches(head), held, held == rows)
 
 
@@ -260,6 +262,8 @@ class _Inference:
             told.append(f"{facts.name}: {len(self.classes)} classes are many.")
         elif self.task == "classification" and len(self.classes) < 2:
             told.append(f"{facts.name}: only one class; there is nothing to learn.")
+        elif self.task == "regression" and facts.low == facts.high:
+            told.append(f"{facts.name}: always the same number; there is nothing to learn.")
         return told
 
 

@@ -110,9 +110,11 @@ def _levels(name: str, coded: Literal["text", "integer", "boolean"], table: Any)
 
 
 def _classes(model: ModelSettings, schema: Schema) -> tuple[str, ...]:
-    if model.task != "classification":
-        return ()
     facts = schema.column(model.target)
+    if model.task != "classification":
+        if facts.low is not None and facts.low == facts.high:
+            raise ConfigInvalid(f"column {model.target!r} is always the same number", file=FILE, key="model.target")
+        return ()
     if schema.task == "classification" and schema.target == model.target:
         classes = schema.classes
     else:

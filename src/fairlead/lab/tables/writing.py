@@ -18,7 +18,8 @@ from fairlead.contract.errors import UsageError
 def write_rows(rows: Any, path: str | Path) -> int:
     """Write a frame, an Arrow table or a stream of batches as .parquet, .csv or .feather; returns the number of rows.
 
-    The file appears under its name when it is whole and on disk. Raises UsageError for other endings or no batch.
+    The file appears under its name when it is whole and on disk. Raises UsageError for other endings, no batch, or
+    a place that cannot be written.
     """
     target = Path(path)
     ending = target.suffix.lower()
@@ -26,12 +27,17 @@ def write_rows(rows: Any, path: str | Path) -> int:
         raise UsageError(f"{target.name}: unknown kind of table; known: .parquet .csv .feather")
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
     try:
+        temporary.touch()
         count = _write(_batches(rows), temporary, ending)
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         os.replace(temporary, target)
+    except OSError as error:
+        reason = (error.strerror or str(error)).split("] ", 1)[-1]
+        raise UsageError(f"{target} cannot be written: {reason}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
     return count
 
 

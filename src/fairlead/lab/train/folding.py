@@ -31,7 +31,8 @@ def folds_of(material: Material, count: int, seed: int) -> tuple[Fold, ...]:
     """
     n = material.rows
     if n < max(FEWEST_ROWS, 2 * (count + 1)):
-        raise InputInvalid(f"{n} rows to learn from are too few: {count} folds need {max(FEWEST_ROWS, 2 * count + 2)}")
+        need = max(FEWEST_ROWS, 2 * count + 2)
+        raise InputInvalid(f"{n} rows to learn from are too few: {count} folds need at least {need}. Bring more rows.")
     if material.times is not None:
         cuts = _cuts(material.times, count + 1)
         if len(cuts) < 3:

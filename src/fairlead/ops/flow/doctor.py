@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from fairlead.contract.errors import BundleRefused
+from fairlead.contract.errors import BundleRefused, FairleadError
 from fairlead.contract.evidence import Check
 from fairlead.ops.flow.workspace import Workspace
 
@@ -20,13 +21,25 @@ def examine(ws: Workspace) -> dict[str, Any]:
     from fairlead.runtime.capture import reconcile
 
     reconciliation = reconcile(ws.home.root)
-    checks = (reconciled(reconciliation), *keys(ws), *bundles(ws), served(ws), chain(ws), disk(ws))
+    checks = (
+        reconciled(reconciliation), *keys(ws), *tried("bundles", bundles, ws), served(ws), *tried("audit", chain, ws),
+        disk(ws),
+    )  # fmt: skip
     failed = [c for c in checks if c.verdict == "fail"]
     return {
         "verdict": "fail" if failed else "pass",
         "checks": [msgspec.to_builtins(c) for c in checks],
         "reconciliation": msgspec.to_builtins(reconciliation),
     }
+
+
+def tried(name: str, look: Callable[[Workspace], Check | list[Check]], ws: Workspace) -> list[Check]:
+    """A check that cannot be made is a complaint, not the end of the examination."""
+    try:
+        found = look(ws)
+    except FairleadError as failure:
+        return [Check(name, None, None, "fail", str(failure))]
+    return found if isinstance(found, list) else [found]
 
 
 def reconciled(found: Any) -> Check:

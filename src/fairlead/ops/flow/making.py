@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from fairlead.contract.errors import BundleNotFound, NotAttested, UsageError
+from fairlead.contract.errors import BundleNotFound, BundleRefused, NotAttested, SourceUnreadable, UsageError
 from fairlead.contract.evidence import Attestation, Verdict
 from fairlead.ops.flow.workspace import Workspace
 
@@ -86,7 +86,11 @@ def training_frame(ws: Workspace, source: Any = None) -> pd.DataFrame:
         path = Path(where)
         where = str(path if path.is_absolute() or source is not None else ws.project.root / path)
     table = open_table(where, separator=data.separator, encoding=data.encoding, decimal=data.decimal)
-    return prepared(ws, table.frame())
+    frame = table.frame()
+    if frame.empty:
+        place = f"{Path(where).name}: " if isinstance(where, str) else ""
+        raise SourceUnreadable(f"{place}the table has no rows")
+    return prepared(ws, frame)
 
 
 def prepared(ws: Workspace, frame: pd.DataFrame) -> pd.DataFrame:
@@ -106,6 +110,8 @@ def train(ws: Workspace, *, source: Any = None, progress: Progress | None = None
     """Search, fit and seal the project's model; the rows kept for judging are stored beside it."""
     from fairlead.lab.train import train as fit
 
+    # What cannot be kept at the end is not begun: the state is opened, and the key read, before hours of search.
+    _ = ws.state, ws.key
     frame = training_frame(ws, source)
     training = fit(frame, ws.settings, home=ws.home.root, root=ws.project.root, progress=progress)
     return keep(ws, training)
@@ -139,6 +145,7 @@ def seal_candidate(ws: Workspace, candidate: Candidate) -> tuple[str, dict[str, 
     """Compile, certify and seal into the store; returns the id and the parity certificate."""
     from fairlead.lab.compile import write_bundle
     from fairlead.lab.stats import few_threads
+    from fairlead.runtime.bundle import verify
 
     ws.home.bundles.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(dir=ws.home.bundles, prefix=".new-"))
@@ -146,6 +153,12 @@ def seal_candidate(ws: Workspace, candidate: Candidate) -> tuple[str, dict[str, 
         with few_threads(candidate.lineage.rows):
             write_bundle(candidate, folder, ws.key)
         bundle = ws.store.add(folder)
+        try:
+            verify(ws.store.path(bundle), ws.trusted)
+        except BundleRefused:
+            # The store had it already, spoilt or sealed by a key that is gone; what was just sealed takes its place.
+            ws.store.remove(bundle)
+            ws.store.add(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     parity = msgspec.json.decode((ws.store.path(bundle) / "parity.json").read_bytes())
@@ -196,6 +209,9 @@ def judge(ws: Workspace, bundle: str, *, frame: pd.DataFrame | None = None) -> J
         if remembered is None:
             raise UsageError("this bundle was not trained here: give rows to judge it on with --data.")
         frame = kept_rows(ws, remembered.holdout)
+    elif ws.settings.model.target not in frame.columns:
+        have = ", ".join(str(c) for c in frame.columns)
+        raise UsageError(f"rows to judge on need the target column {ws.settings.model.target!r}. These have: {have}.")
     champion = champion_bundle(ws)
     report = evaluate(
         ws.load(bundle),

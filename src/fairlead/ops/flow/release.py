@@ -126,10 +126,13 @@ def deploy(
     """Let a version answer: alone, or as challenger beside the champion with `share` of the requests.
 
     event_time: rows from then on are compared; those that neither has seen when left out.
-    Refuses (NotAttested) what no passing attestation vouches for. A shadow is asked, too, but answers nobody.
+    Refuses what no passing attestation vouches for (NotAttested) and what does not verify (BundleRefused).
+    A shadow is asked, too, but answers nobody.
     """
     chosen = ws.state.version(ws.model, version)
     require_attested(ws, chosen.bundle)
+    # With no server running nobody else would notice that the store's copy no longer holds.
+    ws.load(chosen.bundle)
     intent = ws.state.intent(ws.model)
     require_free(ws, intent)
     champion = next((v for v in intent.variants if v.name == "champion"), None) if intent else None

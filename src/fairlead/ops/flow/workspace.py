@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fairlead.contract.errors import BundleRefused
 from fairlead.contract.ports import Clock
 from fairlead.contract.settings import Settings
 from fairlead.ops.project import Home, Project
@@ -144,7 +145,10 @@ class Workspace:
         if bundle not in self._models:
             if len(self._models) >= 8:
                 self._models.pop(next(iter(self._models)))
-            self._models[bundle] = load(self.store.path(bundle), self.trusted)
+            try:
+                self._models[bundle] = load(self.store.path(bundle), self.trusted)
+            except BundleRefused as refusal:
+                raise BundleRefused(f"bundle {bundle[:12]} is refused: {refusal}") from refusal
         return self._models[bundle]
 
     @cached_property

@@ -47,6 +47,8 @@ def translated(error: exc.DatabaseError) -> StateError:
     cause = str(error.orig or "unknown")
     if "locked" in cause or "busy" in cause:
         return StateError(f"the state database was busy for over {BUSY_S:.0f} s; is another process stuck?")
+    if "readonly" in cause:
+        return StateError("the state database cannot be written: the home is read-only for this user.")
     return StateError(f"the state database cannot be used: {cause}")
 
 

@@ -46,9 +46,10 @@ class Versions(Store):
         for row in reversed(known):
             if number is None or row.number == number:
                 return row
-        wanted = f"version {number} of {model!r}" if number is not None else f"any version of {model!r}"
-        have = ", ".join(str(row.number) for row in known) or "none"
-        raise VersionNotFound(f"{wanted} is not registered. Registered: {have}.")
+        if not known:
+            raise VersionNotFound(f"no version of {model!r} is registered yet: run `fairlead register` first.")
+        have = ", ".join(str(row.number) for row in known)
+        raise VersionNotFound(f"version {number} of {model!r} is not registered. Registered: {have}.")
 
     def find_bundle(self, bundle: str) -> VersionRow | None:
         """The version that this bundle is (the oldest, should several models have it), or None."""

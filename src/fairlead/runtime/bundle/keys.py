@@ -56,7 +56,9 @@ class SigningKey:
         except OSError as why:
             raise UsageError(f"the signing key cannot be read: {why.strerror}.") from why
         if mode & 0o077:
-            raise UsageError(f"the signing key has mode {mode:04o}; others may read it. Set it to 0600.")
+            raise UsageError(
+                f"the signing key {Path(path).name} has mode {mode:04o}; others may read it. Set it to 0600."
+            )
         if not _PUBLIC.fullmatch(text):
             raise UsageError("the signing key is not 64 hex characters.")
         return cls(bytes.fromhex(text))
