@@ -13,18 +13,30 @@ from fairlead.ops.flow.tracker import Tracker, write_tracker
 from fairlead.ops.flow.view import View
 from fairlead.ops.flow.workspace import Workspace
 from fairlead.ops.monitor import Promise, Traffic, carry, check_performance, run_length, start, step
-from fairlead.ops.monitor.promise import reset
-from fairlead.ops.monitor.windows import duration
+from fairlead.ops.monitor.promise import THRESHOLD, reset
+from fairlead.ops.monitor.windows import DAY, duration
 
 METRIC_DRAWS = 200
+SLACK_S = 1e-6
 INPUT_AREAS = ("quality", "data_drift", "score_drift", "traffic", "late")
 
 
-def first_promise(ws: Workspace, champion: str, times: np.ndarray) -> Promise:
+def first_promise(ws: Workspace, champion: str) -> Promise:
     """What the first release is held to, from the windows sealed in its bundle."""
-    pace = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
     reference = ws.load(champion).reference
-    return start(reference.held_out, run_length(ws.settings, pace), reference.loss_clip)
+    return start(reference.held_out, clip=reference.loss_clip)
+
+
+def budgeted(promise: Promise, ws: Workspace, tracker: Tracker) -> Promise:
+    """The promise with the threshold that the budget of false alarms asks for at the pace seen so far.
+
+    Windows of rows come as fast as the rows. Less than a day says nothing about a month: a burst of requests
+    would make alarms all but impossible.
+    """
+    seen = ws.state.windows(ws.model)
+    rows = sum(window.rows for window in seen)
+    pace = max(tracker.largest - seen[0].start, DAY) / rows if rows else 0.0
+    return msgspec.structs.replace(promise, threshold=max(THRESHOLD, run_length(ws.settings, pace)))
 
 
 def take_over(ws: Workspace, tracker: Tracker, champion: str, at: float) -> None:
@@ -108,7 +120,8 @@ def due_for_labels(ws: Workspace, tracker: Tracker, horizon: float) -> list[Wind
     """Closed windows whose label delay is over, oldest first."""
     delay = duration(ws.settings.monitor.label_delay)
     waiting = [w for w in ws.state.windows(ws.model) if w.state == "closed"]
-    return [w for w in waiting if w.end + delay <= horizon]
+    # As for closing: a window of rows ends a hair after its last row, which is the largest time seen.
+    return [w for w in waiting if w.end + delay <= horizon + SLACK_S]
 
 
 def score(ws: Workspace, tracker: Tracker, window: Window) -> tuple[Window, list[Finding]]:
@@ -145,6 +158,7 @@ def label_findings(
     figures["loss"] = float(losses(signature.task, *realised, signature, reference.loss_clip).mean())
     done = None
     if tracker.promise is not None:
+        tracker.promise = budgeted(tracker.promise, ws, tracker)
         scores = view.scores(model)[chosen]
         promised = float(losses(signature.task, truth, scores, signature, tracker.promise.clip).mean())
         done = step(tracker.promise, promised, len(chosen), window.start)

@@ -79,7 +79,7 @@ class Loop:
             tracker.start = first_start(settings, times)
             tracker.champion, tracker.released = champion, tracker.start
         if tracker.promise is None:
-            tracker.promise = closing.first_promise(ws, champion, times)
+            tracker.promise = closing.first_promise(ws, champion)
         if tracker.champion != champion:
             # By a person's hand: what rules promote has been taken over already.
             closing.take_over(ws, tracker, champion, horizon)
