@@ -1,23 +1,27 @@
-"""Which label counts for which record."""
+"""Which label counts for which record; column by column, as windows and labels may have a million rows."""
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from fairlead.contract import records as names
 from fairlead.runtime.capture.lazy import arrow, compute
 from fairlead.runtime.capture.tables import type_of
 
 _ADDED = (names.LABEL, names.DEFINITION, names.LABEL_ARRIVED, names.VALUE, names.COMMENT)
+Places = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 
 
-def join(table: Any, labels: Any, end: float | None, later: Callable[[float], Any]) -> Any:
+def join(table: Any, labels: Any, end: float | None, later: Callable[[float, Any], Any]) -> Any:
     """Records with the label, value and comment that count for each.
 
-    labels: in order of arrival. later: keys and times of records from `end` up to a time, inclusive; asked only
-    when a label by key and time lies beyond the interval, as its record may, too.
+    labels: in order of arrival. later: keys and times of records of some keys from `end` up to a time, inclusive;
+    asked only when a label by key and time lies beyond the interval, as its record may, too.
     """
     pa = arrow()
     added: dict[str, Any] = {}
@@ -27,7 +31,8 @@ def join(table: Any, labels: Any, end: float | None, later: Callable[[float], An
             given = labels.filter(compute().is_valid(labels.column(field)))
             if not given.num_rows:
                 continue
-            places = pa.array(matcher.match(given), pa.int64())
+            found = matcher.match(given)
+            places = pa.array(found, mask=found < 0)
             added[field] = given.column(field).take(places)
             if field == names.LABEL:
                 added[names.DEFINITION] = given.column(names.DEFINITION).take(places)
@@ -41,67 +46,95 @@ def join(table: Any, labels: Any, end: float | None, later: Callable[[float], An
     return table
 
 
+class _Codes:
+    """Texts as whole numbers: the same text, the same number. own: of the texts it was made with; -1 for null."""
+
+    def __init__(self, texts: Any) -> None:
+        self.known = compute().unique(texts).drop_null()
+        self.own = self.of(texts)
+
+    def of(self, texts: Any) -> Places:
+        """-1 for a text that is not known, and for null."""
+        codes: Places = _numpy(compute().index_in(texts, value_set=self.known), -1, np.int64)
+        return codes
+
+
 class _Matcher:
     """Records of one interval, found by request and row, by key, by key and time."""
 
-    def __init__(self, table: Any, end: float | None, later: Callable[[float], Any]) -> None:
-        self._rows = table.num_rows
+    def __init__(self, table: Any, end: float | None, later: Callable[[float, Any], Any]) -> None:
         self._end, self._later = end, later
-        self._requests = table.column(names.REQUEST).to_pylist()
-        self._numbers = table.column(names.ROW).to_pylist()
-        self._keys = table.column(names.KEY).to_pylist()
-        self._times = table.column(names.TIME).to_pylist()
-        self._by_key: dict[str, list[int]] = {}
-        for at, key in enumerate(self._keys):
-            if key is not None:
-                self._by_key.setdefault(key, []).append(at)
+        self._named = _Codes(_named(table))
+        self._keys = _Codes(table.column(names.KEY))
+        self._times = _numpy(table.column(names.TIME), np.nan, np.float64)
 
-    def match(self, labels: Any) -> list[int | None]:
-        """For each record the position of the last label that is for it."""
-        found: list[int] = [-1] * self._rows
-        by_request: dict[tuple[str, int], int] = {}
-        timed: list[tuple[str, float, int]] = []
-        given = zip(
-            labels.column(names.REQUEST).to_pylist(),
-            labels.column(names.ROW).to_pylist(),
-            labels.column(names.KEY).to_pylist(),
-            labels.column(names.TIME).to_pylist(),
-            strict=True,
+    def match(self, labels: Any) -> Places:
+        """For each record the position of the last label that is for it; -1 where there is none."""
+        requests = _valid(labels.column(names.REQUEST))
+        timed = _valid(labels.column(names.TIME)) & ~requests
+        by_request = np.where(requests, self._named.of(_named(labels)), -1)
+        by_key = self._keys.of(labels.column(names.KEY))
+        found = np.maximum(
+            _last(by_request, self._named.own),
+            _last(np.where(requests | timed, -1, by_key), self._keys.own),
         )
-        for at, (request, row, key, time) in enumerate(given):
-            if request is not None:
-                by_request[request, row] = at
-            elif key in self._by_key:
-                if time is not None:
-                    timed.append((key, time, at))
-                    continue
-                for place in self._by_key[key]:
-                    found[place] = max(found[place], at)
-        if by_request:
-            for place, named in enumerate(zip(self._requests, self._numbers, strict=True)):
-                found[place] = max(found[place], by_request.get(named, -1))
-        if timed:
-            self._match_timed(timed, found)
-        return [at if at >= 0 else None for at in found]
+        chosen = np.flatnonzero(timed & (by_key >= 0))
+        if len(chosen):
+            times = _numpy(labels.column(names.TIME), np.nan, np.float64)[chosen]
+            found = np.maximum(found, self._nearest(by_key[chosen], times, chosen))
+        return found
 
-    def _match_timed(self, timed: list[tuple[str, float, int]], found: list[int]) -> None:
-        times = self._times_of({key for key, _, _ in timed}, max(time for _, time, _ in timed))
-        for key, time, at in timed:
-            known = times[key]
-            before = bisect_right(known, time)
-            if before:
-                nearest = known[before - 1]
-                for place in self._by_key[key]:
-                    if self._times[place] == nearest:
-                        found[place] = max(found[place], at)
+    def _nearest(self, keys: Places, times: Floats, places: Places) -> Places:
+        """The last label by key and time of each record: sorted together, a label follows the record it is for."""
+        after_keys, after_times = self._after(float(times.max()))
+        own = np.flatnonzero(self._keys.own >= 0)
+        all_keys = np.concatenate((self._keys.own[own], after_keys, keys))
+        all_times = np.concatenate((self._times[own], after_times, times))
+        is_label = np.arange(len(all_keys)) >= len(own) + len(after_keys)
+        order = np.lexsort((is_label, all_times, all_keys))
+        keys_in, times_in, label_in = all_keys[order], all_times[order], is_label[order]
+        # Records of one key and time belong together: what is for one of them is for all.
+        begins = np.ones(len(order), dtype=bool)
+        begins[1:] = (keys_in[1:] != keys_in[:-1]) | (times_in[1:] != times_in[:-1])
+        record_at = np.maximum.accumulate(np.where(label_in, -1, np.arange(len(order))))
+        group = np.cumsum(begins)
+        before = record_at[label_in]
+        fits = (before >= 0) & (keys_in[before] == keys_in[label_in])
+        last = np.full(len(order) + 1, -1, dtype=np.int64)
+        np.maximum.at(last, group[before[fits]], places[order[label_in] - len(own) - len(after_keys)][fits])
+        found = np.full(len(self._times), -1, dtype=np.int64)
+        inside = order < len(own)
+        found[own[order[inside]]] = last[group[inside]]
+        return found
 
-    def _times_of(self, keys: set[str], until: float) -> dict[str, list[float]]:
-        """Sorted event times of all records of these keys, those after the interval included."""
-        times = {key: [self._times[place] for place in self._by_key[key]] for key in keys}
-        if self._end is not None and until >= self._end:
-            after = self._later(until)
-            pairs = zip(after.column(names.KEY).to_pylist(), after.column(names.TIME).to_pylist(), strict=True)
-            for key, time in pairs:
-                if key in keys:
-                    times[key].append(time)
-        return {key: sorted(of_key) for key, of_key in times.items()}
+    def _after(self, until: float) -> tuple[Places, Floats]:
+        """Keys and times of records after the interval, up to `until`."""
+        if self._end is None or until < self._end:
+            return np.empty(0, dtype=np.int64), np.empty(0)
+        after = self._later(until, self._keys.known)
+        keys = self._keys.of(after.column(names.KEY))
+        return keys[keys >= 0], _numpy(after.column(names.TIME), np.nan, np.float64)[keys >= 0]
+
+
+def _last(labels: Places, records: Places) -> Places:
+    """For each record the last position among `labels` with its code; -1 for none. Codes below 0 match nothing."""
+    most = int(max(labels.max(initial=-1), records.max(initial=-1))) + 1
+    last = np.full(most + 1, -1, dtype=np.int64)
+    places = np.flatnonzero(labels >= 0)
+    np.maximum.at(last, labels[places], places)
+    return np.where(records >= 0, last[records], -1)
+
+
+def _named(table: Any) -> Any:
+    pa, pc = arrow(), compute()
+    return pc.binary_join_element_wise(
+        table.column(names.REQUEST).cast(pa.string()), table.column(names.ROW).cast(pa.string()), " "
+    )
+
+
+def _numpy(column: Any, missing: float, kind: Any) -> Any:
+    return np.asarray(compute().fill_null(column, missing).to_numpy(), dtype=kind)
+
+
+def _valid(column: Any) -> npt.NDArray[np.bool_]:
+    return np.asarray(compute().is_valid(column).to_numpy(), dtype=bool)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -31,6 +32,14 @@ def hour_of(arrived: float) -> tuple[str, str]:
     return moment.strftime("%Y-%m-%d"), moment.strftime("%H")
 
 
+def day_of(arrived: float) -> str:
+    """Date (UTC) under which a label lies; the first and last there are for what no calendar has."""
+    try:
+        return hour_of(arrived)[0]
+    except (OverflowError, ValueError, OSError):
+        return "" if arrived < 0 else "9"
+
+
 def piece_path(folder: Path, segment: str, offset: int) -> Path:
     return folder / f"{segment}-{offset}{SUFFIX}"
 
@@ -44,10 +53,24 @@ def piece_of(path: Path) -> Piece:
 def pieces(folder: Path, first_day: str = "", last_day: str = "9") -> list[Piece]:
     """All files below a model's folder whose day of arrival lies in [first_day, last_day], oldest first."""
     found: list[Piece] = []
+    for day in sorted(_names(folder)):
+        if first_day <= day <= last_day:
+            found += _pieces_below(folder / day)
+    return found
+
+
+def _pieces_below(folder: Path) -> list[Piece]:
+    """Files of a folder by segment and offset, then those of its folders by name."""
+    inside = _names(folder)
+    here = [piece_of(folder / name) for name in inside if name.endswith(SUFFIX) and not name.startswith(".")]
+    found = sorted(here, key=lambda piece: (piece.segment, piece.offset))
+    for name in sorted(name for name in inside if "." not in name):
+        found += _pieces_below(folder / name)
+    return found
+
+
+def _names(folder: Path) -> list[str]:
     try:
-        days = sorted(entry for entry in folder.iterdir() if first_day <= entry.name <= last_day)
-    except FileNotFoundError:
-        return found
-    for day in days:
-        found.extend(piece_of(path) for path in day.rglob(f"*{SUFFIX}") if not path.name.startswith("."))
-    return sorted(found, key=lambda piece: (piece.path.parent, piece.segment, piece.offset))
+        return os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return []

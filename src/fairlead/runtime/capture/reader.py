@@ -1,13 +1,12 @@
 """Reading records and labels back: by position, by event time, and joined.
 
-Files are pruned by the statistics in their footers, which are remembered; files that appear, grow or go while
-something reads are taken as they are found.
+Files are pruned by the statistics in their footers. Footers and what a join looks up are remembered between
+reads (`remembered`); files that appear, grow or go while something reads are taken as they are found.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,18 +17,32 @@ from fairlead.contract.errors import UsageError
 from fairlead.runtime.capture import layout
 from fairlead.runtime.capture.joining import join
 from fairlead.runtime.capture.lazy import arrow, compute, parquet
+from fairlead.runtime.capture.remembered import files
 from fairlead.runtime.capture.tables import type_of
 
 _ORDER = [(name, "ascending") for name in (names.ARRIVED, names.SEGMENT, names.OFFSET, names.ROW)]
 _LABEL_ORDER = [(name, "ascending") for name in (names.ARRIVED, names.SEGMENT, names.OFFSET, names.ITEM)]
 
 
+_LOOKED_UP = tuple(name for name in names.LABEL_META if name != names.MODEL)
+_MOMENT = (names.KEY, names.TIME, names.KIND)
+_FEW = (names.SEGMENT, names.LABEL, names.COMMENT, names.DEFINITION)
+"""Columns of labels with few different texts, kept once each in memory."""
+
+
 class _Footer(NamedTuple):
-    size: int
-    changed: int
+    """Of records: first and last event time, last offset."""
+
     first: float
     last: float
     offset: int
+
+
+class _Span(NamedTuple):
+    """Of labels: the smallest and largest request and key; None where a file has none."""
+
+    requests: tuple[str, str] | None
+    keys: tuple[str, str] | None
 
 
 class _Position(msgspec.Struct):
@@ -44,8 +57,6 @@ class Records:
 
     def __init__(self, home: Path, model: str) -> None:
         self._records, self._labels = layout.records_folder(home, model), layout.labels_folder(home, model)
-        self._footers: dict[Path, _Footer] = {}
-        self._label_tables: dict[Path, tuple[int, Any]] = {}
 
     def since(self, cursor: str = "", *, limit: int | None = None, shadows: bool = False) -> tuple[Any, str]:
         """Records that were collected after `cursor`, with the cursor to ask with next time.
@@ -82,19 +93,13 @@ class Records:
 
     def labels(self, start: float | None = None, end: float | None = None) -> Any:
         """Labels whose arrival lies in [start, end) as a pyarrow.Table, by arrival; sent twice, there twice."""
-        known: dict[Path, tuple[int, Any]] = {}
-        for piece in layout.pieces(self._labels):
+        tables = []
+        for piece in layout.pieces(self._labels, *_days(start, end)):
             try:
-                changed = piece.path.stat().st_mtime_ns
-                kept = self._label_tables.get(piece.path)
-                known[piece.path] = kept if kept and kept[0] == changed else (changed, _read(piece.path))
+                tables.append(_within(_read(piece.path), names.ARRIVED, start, end))
             except FileNotFoundError:
                 continue
-        self._label_tables = known
-        if not known:
-            return arrow().table({name: arrow().array([], type_of(name)) for name in names.LABEL_META})
-        table = arrow().concat_tables([table for _, table in known.values()], promote_options="permissive")
-        return _sorted(_within(table, names.ARRIVED, start, end), _LABEL_ORDER)
+        return _sorted(_plain(tables, names.LABEL_META), _LABEL_ORDER)
 
     def joined(self, start: float | None, end: float | None, *, shadows: bool = False) -> Any:
         """`between` with what counts for each record: `label`, `definition`, `label.arrived`, `value`, `comment`.
@@ -105,45 +110,58 @@ class Records:
         """
         table = self.between(start, end, shadows=shadows)
 
-        def later(until: float) -> Any:
-            return _concat(list(self._parts(end, until, columns=[names.KEY, names.TIME, names.KIND], inclusive=True)))
+        def later(until: float, keys: Any) -> Any:
+            read = [files.get(path, _MOMENT, _read_moment) for path in self._files(end, until, inclusive=True)]
+            moments = _within(_concat(read), names.TIME, end, until, inclusive=True)
+            return _answers(moments.filter(compute().is_in(moments.column(names.KEY), value_set=keys)))
 
-        return join(table, self.labels(), end, later)
+        return join(table, self._labels_of(table), end, later)
 
-    def _parts(
-        self,
-        start: float | None,
-        end: float | None,
-        *,
-        shadows: bool = False,
-        columns: list[str] | None = None,
-        inclusive: bool = False,
-    ) -> Iterator[Any]:
+    def _labels_of(self, table: Any) -> Any:
+        """Labels that name a request or a key of these records, by arrival; files that cannot have any stay unread."""
+        pc = compute()
+        requests, keys = (pc.unique(table.column(name)).drop_null() for name in (names.REQUEST, names.KEY))
+        wanted = _Span(_ends(requests), _ends(keys))
+        tables = []
+        for piece in layout.pieces(self._labels):
+            try:
+                span = files.get(piece.path, "span", _read_span)
+                if _overlap(span.requests, wanted.requests) or _overlap(span.keys, wanted.keys):
+                    tables.append(files.get(piece.path, "looked up", _read_looked_up))
+            except FileNotFoundError:
+                continue
+        if not tables:
+            return _plain(tables, _LOOKED_UP)
+        every = arrow().concat_tables(tables)
+        mine = pc.or_(
+            pc.is_in(every.column(names.REQUEST), value_set=requests), pc.is_in(every.column(names.KEY), value_set=keys)
+        )
+        return _sorted(_plain([every.filter(mine)], _LOOKED_UP), _LABEL_ORDER)
+
+    def _parts(self, start: float | None, end: float | None, *, shadows: bool = False) -> Iterator[Any]:
+        for path in self._files(start, end):
+            try:
+                table = _within(_read(path), names.TIME, start, end)
+            except FileNotFoundError:
+                continue
+            yield table if shadows else _answers(table)
+
+    def _files(self, start: float | None, end: float | None, *, inclusive: bool = False) -> Iterator[Path]:
+        """Files that may hold records of an interval of event time."""
         for piece in layout.pieces(self._records):
             footer = self._footer(piece.path)
             if footer is None or (start is not None and footer.last < start):
                 continue
-            if end is not None and (footer.first > end or (footer.first == end and not inclusive)):
-                continue
-            try:
-                table = _read(piece.path, columns)
-            except FileNotFoundError:
-                continue
-            table = _within(table, names.TIME, start, end, inclusive)
-            yield table if shadows else _answers(table)
+            if end is None or footer.first < end or (inclusive and footer.first == end):
+                yield piece.path
 
-    def _footer(self, path: Path) -> _Footer | None:
+    @staticmethod
+    def _footer(path: Path) -> _Footer | None:
         try:
-            seen = os.stat(path)
-            kept = self._footers.get(path)
-            if kept is not None and (kept.size, kept.changed) == (seen.st_size, seen.st_mtime_ns):
-                return kept
-            made = _read_footer(path, seen)
+            footer: _Footer = files.get(path, "footer", _read_footer)
         except FileNotFoundError:
-            self._footers.pop(path, None)
             return None
-        self._footers[path] = made
-        return made
+        return footer
 
     def _unread(self, position: _Position) -> list[layout.Piece]:
         """Files that may hold records after the position, oldest first within each segment.
@@ -194,19 +212,74 @@ def _read_position(cursor: str) -> _Position:
         raise UsageError("this is no cursor of Records.since.") from None
 
 
-def _read(path: Path, columns: list[str] | None = None) -> Any:
-    return parquet().ParquetFile(path).read(columns=columns)
+def _read(path: Path, columns: Sequence[str] | None = None) -> Any:
+    return parquet().ParquetFile(path).read(columns=None if columns is None else list(columns))
 
 
-def _read_footer(path: Path, seen: os.stat_result) -> _Footer:
-    meta = parquet().ParquetFile(path).metadata
+def _read_moment(path: Path) -> Any:
+    """Columns `_MOMENT` of a file; of one that has gone, none of its rows."""
+    try:
+        return parquet().ParquetFile(path, read_dictionary=[names.KIND]).read(columns=list(_MOMENT))
+    except FileNotFoundError:
+        pa = arrow()
+        return pa.schema([(name, type_of(name)) for name in _MOMENT]).empty_table()
+
+
+def _read_looked_up(path: Path) -> Any:
+    return parquet().ParquetFile(path, read_dictionary=list(_FEW)).read(columns=list(_LOOKED_UP))
+
+
+def _statistics(path: Path, *wanted: str) -> list[list[Any]]:
+    """Of each column wanted, the statistics of its row groups."""
+    meta = parquet().read_metadata(path)
     place = {meta.schema.column(at).name: at for at in range(meta.num_columns)}
     groups = [meta.row_group(at) for at in range(meta.num_row_groups)]
-    times = [group.column(place[names.TIME]).statistics for group in groups]
-    offsets = [group.column(place[names.OFFSET]).statistics for group in groups]
+    return [[group.column(place[name]).statistics for group in groups] for name in wanted]
+
+
+def _read_span(path: Path) -> _Span:
+    requests, keys = _statistics(path, names.REQUEST, names.KEY)
+    return _Span(_range(requests), _range(keys))
+
+
+def _range(statistics: Sequence[Any]) -> tuple[str, str] | None:
+    """Smallest and largest text of a column; all texts where a file does not say, None where it has no text."""
+    low, high = "\U0010ffff", ""
+    for one in statistics:
+        if one is None or (not one.has_min_max and one.num_values):
+            return "", "\U0010ffff"
+        if one.has_min_max:
+            low, high = min(low, one.min), max(high, one.max)
+    return (low, high) if low <= high else None
+
+
+def _ends(texts: Any) -> tuple[str, str] | None:
+    found = compute().min_max(texts)
+    return None if found["min"].as_py() is None else (found["min"].as_py(), found["max"].as_py())
+
+
+def _overlap(one: tuple[str, str] | None, other: tuple[str, str] | None) -> bool:
+    return one is not None and other is not None and one[0] <= other[1] and other[0] <= one[1]
+
+
+def _days(start: float | None, end: float | None) -> tuple[str, str]:
+    """Names of the first and last day of arrival in an interval."""
+    return layout.day_of(start) if start is not None else "", layout.day_of(end) if end is not None else "9"
+
+
+def _plain(tables: Sequence[Any], columns: Sequence[str]) -> Any:
+    """Label tables as one, with the types that labels have."""
+    pa = arrow()
+    schema = pa.schema([pa.field(name, type_of(name)) for name in columns])
+    if not tables:
+        return schema.empty_table()
+    table = pa.concat_tables(tables, promote_options="permissive")
+    return table.select(list(columns)).cast(schema)
+
+
+def _read_footer(path: Path) -> _Footer:
+    times, offsets = _statistics(path, names.TIME, names.OFFSET)
     return _Footer(
-        seen.st_size,
-        seen.st_mtime_ns,
         min((s.min for s in times if s is not None and s.has_min_max), default=float("-inf")),
         max((s.max for s in times if s is not None and s.has_min_max), default=float("inf")),
         max((s.max for s in offsets if s is not None and s.has_min_max), default=1 << 62),
