@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-
 from tests.conftest import Program, eventually
 
 ROOT = Path(__file__).resolve().parents[2]

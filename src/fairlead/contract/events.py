@@ -32,7 +32,8 @@ class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
     """Something in a window that left its expected range.
 
     id: deterministic from model, check and columns, plus `since`, so the same trouble has one id while it lasts.
-    size with [low, high]: how far, in `unit`. since: event time the trouble began. evidence: e- or p-values and limits.
+    size with [low, high]: how far, in `unit`. since: event time the trouble began.
+    evidence: e- or p-values and limits.
     """
 
     id: str
@@ -64,7 +65,7 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Event(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One line of the audit chain. hash: sha256 over all other fields, canonically encoded; previous: that of the line before."""
+    """One line of the audit chain. hash: sha256 over all other fields; previous: that of the line before."""
 
     sequence: int
     at: float

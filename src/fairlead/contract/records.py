@@ -33,7 +33,8 @@ RECORD_META: tuple[str, ...] = (
     SEGMENT, OFFSET, ROW, KIND, ARRIVED, TIME, LATENCY, REQUEST, KEY, CALLER, MODEL, BUNDLE, VARIANT, PROTOCOL,
 )  # fmt: skip
 
-ITEM = "item"  # int32, position of the label in the feedback it came with; ROW of a label: the row of the request it is for
+# ROW of a label is the row of the request that it is for.
+ITEM = "item"  # int32, position of the label in the feedback it came with
 LABEL = "label"  # str | null: the true class, or the number as text for regression
 VALUE = "value"  # float64 | null: a business number
 COMMENT = "comment"  # str | null

@@ -46,6 +46,8 @@ def test_too_few_rows_are_no_window() -> None:
     assert next_window(Tracker(start=0.0), "m", project, times, 100.0) is None
 
 
-@pytest.mark.parametrize(("now", "expected"), [(MONDAY + 10.0, MONDAY + 10.0 - 5.0), (MONDAY + 1e6, MONDAY + 100.0 - 5.0)])
+@pytest.mark.parametrize(
+    ("now", "expected"), [(MONDAY + 10.0, MONDAY + 10.0 - 5.0), (MONDAY + 1e6, MONDAY + 100.0 - 5.0)]
+)
 def test_the_watermark_is_never_beyond_now_and_leaves_time_for_late_rows(now: float, expected: float) -> None:
     assert watermark(Tracker(largest=MONDAY + 100.0), settings("7d", lateness="5s"), now) == expected
