@@ -39,11 +39,12 @@ def all_records(home: Path) -> list[tuple[str, int, int]]:
     return list(zip(*(table.column(name).to_pylist() for name in ("segment", "offset", "row")), strict=True))
 
 
-def test_killed_at_any_file_operation_it_neither_loses_nor_doubles(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [4, pytest.param(60, marks=pytest.mark.long)])
+def test_killed_at_any_file_operation_it_neither_loses_nor_doubles(tmp_path: Path, kills: int) -> None:
     spool = opened(tmp_path, segment_bytes=3000)
     written = 0
     chance = random.Random(7)
-    for _ in range(14):
+    for _ in range(kills):
         for _ in range(chance.randint(5, 60)):
             write(spool, written, 2)
             written += 1
@@ -85,11 +86,12 @@ def test_files_lie_by_model_date_and_hour_under_the_segment_and_first_offset(tmp
     assert table.column("kind").to_pylist() == ["prediction"]
 
 
-def test_a_follower_is_given_each_record_once_across_hours_restarts_and_rotation(tmp_path: Path) -> None:
+@pytest.mark.parametrize("restarts", [4, pytest.param(30, marks=pytest.mark.long)])
+def test_a_follower_is_given_each_record_once_across_hours_restarts_and_rotation(tmp_path: Path, restarts: int) -> None:
     records, cursor, given = Records(tmp_path, "m"), "", []
     chance = random.Random(3)
     number = 0
-    for _ in range(12):
+    for _ in range(restarts):
         spool = opened(tmp_path, segment_bytes=2000)
         for _ in range(chance.randint(1, 30)):
             at = 1_600_000_000.0 + chance.uniform(-2, 2) * 3600

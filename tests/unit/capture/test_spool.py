@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -99,30 +101,81 @@ def test_at_its_bound_rows_are_dropped_and_counted_and_room_made_by_the_collecto
     assert (books.answered, books.captured, books.dropped) == (61, kept + 1, 60 - kept)
 
 
-def test_a_full_disk_is_survived_and_the_segment_stays_readable(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    spool = opened(tmp_path)
-    write(spool, 0)
-    real = os.write
+WRITES = """
+import os, resource, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from test_spool import opened, write
+spool = opened(Path(sys.argv[1]))
+assert write(spool, 0)
+(path,) = spool.folder.glob("*.spool")
+"""
 
-    with monkeypatch.context() as patched:
-        calls = iter([True])
 
-        def short_then_full(fd: int, data: bytes) -> int:
-            if next(calls, False):
-                return real(fd, data[:50])
-            raise OSError(errno.ENOSPC, "No space left on device")
+def in_a_process(program: str, home: Path, *before: str) -> subprocess.CompletedProcess[str]:
+    command = [*before, sys.executable, "-c", WRITES + program, str(home), str(Path(__file__).parent)]
+    return subprocess.run(command, timeout=60, text=True, capture_output=True)
 
-        patched.setattr(os, "write", short_then_full)
-        assert not write(spool, 1)
-    assert write(spool, 2)
-    spool.close()
-    assert spool.counts.dropped == {"disk_full": 1}
+
+def test_a_write_that_the_system_cuts_short_is_taken_back_and_the_segment_stays_readable(tmp_path: Path) -> None:
+    # The file may grow by 50 bytes more: the first write is short, the one for the rest fails.
+    done = in_a_process(
+        """
+unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+size = path.stat().st_size
+resource.setrlimit(resource.RLIMIT_FSIZE, (size + 50, unlimited[1]))
+assert not write(spool, 1)
+assert path.stat().st_size == size
+resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+assert write(spool, 2)
+spool.close()
+assert spool.counts.dropped == {"disk_error": 1}, spool.counts
+""",
+        tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
     collect(tmp_path)
     books = reconcile(tmp_path)
     assert books.ok
     assert (books.answered, books.captured, books.dropped) == (3, 2, 1)
+
+
+def test_a_disk_that_is_full_is_survived_and_used_again_when_there_is_room(tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    own = ["unshare", "--user", "--map-root-user", "--mount"]
+    mounted = f"mount -t tmpfs -o size=64k tmpfs {small} || exit 77; "
+    if shutil.which("unshare") is None or subprocess.run([*own, "sh", "-c", mounted], capture_output=True).returncode:
+        pytest.skip("no small file system can be mounted here (unshare, tmpfs): a full disk cannot be had")
+    # The mount is seen by that process alone, so it looks at its books there.
+    done = in_a_process(
+        """
+from fairlead.runtime.capture import collect, reconcile
+filler = open(Path(sys.argv[1]) / "filler", "wb", buffering=0)
+try:
+    while True:
+        filler.write(bytes(4096))
+except OSError:
+    pass
+kept = sum(write(spool, number) for number in range(1, 200))
+assert kept < 199
+assert spool.counts.dropped == {"disk_full": 199 - kept}, spool.counts
+filler.truncate(0)
+assert write(spool, 200)
+spool.close()
+collect(Path(sys.argv[1]))
+books = reconcile(Path(sys.argv[1]))
+assert books.ok, books
+assert (books.answered, books.collected, books.dropped) == (201, kept + 2, 199 - kept), books
+""",
+        small,
+        *own,
+        "sh",
+        "-c",
+        mounted + 'exec "$@"',
+        "sh",
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_damage_in_the_middle_is_kept_for_a_person_and_said(tmp_path: Path) -> None:

@@ -182,17 +182,18 @@ def test_more_than_may_wait_is_turned_away_and_told_when_to_come_back(home: Path
         eventually(turned_away, 5.0, "a request is turned away while three wait")
 
 
-def test_ten_deploys_under_load_fail_no_request(home: Path) -> None:
+@pytest.mark.parametrize("deploys", [4, pytest.param(40, marks=pytest.mark.long)])
+def test_deploys_under_load_fail_no_request(home: Path, deploys: int) -> None:
     with server(home, workers=2) as one, Load(one.port, 8) as load:
-        for generation in range(2, 12):
+        for generation in range(2, deploys + 2):
             bundle = SECOND if generation % 2 == 0 else FIRST
             deploy(home, Variant("champion", bundle, generation), generation=generation)
             done = confirm(home, generation, 10.0)
             assert (done.confirmed, done.workers) == (True, 2)
-        eventually(lambda: "11" in load.versions, 5.0, "the last version answers")
+        eventually(lambda: str(deploys + 1) in load.versions, 5.0, "the last version answers")
     assert set(load.codes) == {200}
     assert load.broken == 0
-    assert len(load.versions) >= 5
+    assert len(load.versions) >= deploys / 2
 
 
 def test_a_bundle_that_is_refused_leaves_the_running_version_and_says_why(running: tuple[Path, Server]) -> None:
@@ -214,10 +215,11 @@ def killed(home: Path, choose: Callable[[list[int]], int] = lambda pids: pids[0]
     return pid
 
 
-def test_no_acknowledged_request_is_lost_or_doubled_when_workers_are_killed(home: Path) -> None:
+@pytest.mark.parametrize("kills", [3, pytest.param(30, marks=pytest.mark.long)])
+def test_no_acknowledged_request_is_lost_or_doubled_when_workers_are_killed(home: Path, kills: int) -> None:
     with server(home, workers=2) as one:
         with Load(one.port, 8) as load:
-            for turn in range(6):
+            for turn in range(kills):
                 before = len(load.acknowledged)
                 eventually(lambda before=before: len(load.acknowledged) > before + 50, 10.0, "answers")
                 pid = killed(home, lambda pids, turn=turn: pids[turn % len(pids)])
@@ -236,7 +238,7 @@ def test_no_acknowledged_request_is_lost_or_doubled_when_workers_are_killed(home
     assert len(recorded) == len(set(recorded)), "no record twice"
     assert set(load.acknowledged) <= set(recorded), "none lost"
     # Written and killed before the reply went out: at most what was in flight.
-    assert len(set(recorded) - set(load.acknowledged)) <= 6 * 8
+    assert len(set(recorded) - set(load.acknowledged)) <= kills * 8
     books = reconcile(home)
     assert books.ok
     assert books.answered == books.collected == len(recorded)
@@ -309,9 +311,10 @@ def test_an_address_that_is_taken_is_said_so(home: Path, monkeypatch: pytest.Mon
             supervise.listen("127.0.0.1", other.getsockname()[1], 8)
 
 
-def test_the_server_is_ready_within_a_second(home: Path) -> None:
+def test_a_server_that_says_its_address_accepts_and_says_it_within_five_seconds(home: Path) -> None:
     started = time.monotonic()
-    with server(home):
+    with server(home) as one:
         took = time.monotonic() - started
-    # The bound of the design is 1 s on a quiet machine; benchmarks/ measures it. Here others may use the cores.
+        assert post(one, json=ROW).status_code == 200
+    # How fast it is on a quiet machine is for benchmarks/ to say; here others may use the cores.
     assert took < 5.0

@@ -102,7 +102,7 @@ def follow_collect(every_s: float) -> None:
         if time.monotonic() - swept > 3600 or swept == 0.0:
             swept = time.monotonic()
             expire(project.home.root, project.settings.capture.keep_days, time.time())
-        done = collect(project.home.root, now=time.time())
+        done = collect(project.home.root)
         if done.records or done.labels:
             return f"collected {done.records:,} records and {done.labels:,} labels"
         return ""

@@ -18,7 +18,7 @@ def collect(ws: Workspace) -> Answer:
     """See `Project.collect`."""
     from fairlead.runtime.capture import collect as bring_in
 
-    done = bring_in(ws.home.root, now=ws.clock())
+    done = bring_in(ws.home.root)
     return {"records": done.records, "labels": done.labels, "segments": done.segments}
 
 

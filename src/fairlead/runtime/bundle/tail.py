@@ -92,7 +92,10 @@ def _softmax(raw: Floats) -> Floats:
 
 
 def _exp(raw: Floats) -> Floats:
-    return np.exp(raw)
+    # An infinite answer is for who asked to judge; a warning in the log of the first one helps nobody.
+    with np.errstate(over="ignore"):
+        found: Floats = np.exp(raw)
+    return found
 
 
 _LINKS: dict[str, Callable[[Floats], Floats]] = {

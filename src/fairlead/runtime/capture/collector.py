@@ -40,11 +40,10 @@ class Collected(msgspec.Struct):
     segments: int = 0
 
 
-def collect(home: Path, *, now: float | None = None) -> Collected:
+def collect(home: Path) -> Collected:
     """Bring all complete frames of a home's spool into Parquet.
 
-    now: unused by the arithmetic, kept so that all control loops look alike. One collector at a time: another
-    one waits. Raises Busy when it waited for a minute.
+    One collector at a time: another one waits. Raises Busy when it waited for a minute.
     """
     home = Path(home)
     done = Collected()
