@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fairlead.contract.settings import ModelSettings, MonitorSettings, Settings
-from fairlead.ops.flow.tracker import Tracker, first_start, next_window, watermark
+from fairlead.ops.flow.tracker import Tracker, first_start, next_window, over_silence, watermark
 
 WEEK = 7 * 86_400.0
 MONDAY = 1_704_067_200.0
@@ -51,3 +51,14 @@ def test_too_few_rows_are_no_window() -> None:
 )
 def test_the_watermark_is_never_beyond_now_and_leaves_time_for_late_rows(now: float, expected: float) -> None:
     assert watermark(Tracker(largest=MONDAY + 100.0), settings("7d", lateness="5s"), now) == expected
+
+
+def test_a_long_silence_is_told_by_one_empty_window() -> None:
+    project = settings("7d")
+    first = MONDAY
+    late = MONDAY + 2_000 * WEEK
+    assert over_silence(first, project, np.array([late + 5.0])) == late - WEEK
+    assert over_silence(first, project, np.array([first + 5.0, late])) == first
+    assert over_silence(first, project, np.array([first + 3 * WEEK])) == first
+    assert over_silence(first, project, np.zeros(0)) == first
+    assert over_silence(first, settings("10rows", time=None), np.array([late])) == first

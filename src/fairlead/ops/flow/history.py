@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 import numpy as np
@@ -41,8 +39,6 @@ def recorded_frame(view: View, ws: Workspace) -> pd.DataFrame:
     frame[model.target] = view.labels[chosen]
     if model.id and names.KEY in view.table.schema.names:
         frame[model.id] = np.asarray(view.table.column(names.KEY).to_pylist(), dtype=object)[chosen]
-    for name, cells in time_cells(view.times[chosen], signature, model.timezone).items():
-        frame[name] = cells
     return frame
 
 
@@ -53,15 +49,22 @@ def outside(cells: np.ndarray, coded: str) -> np.ndarray:
     return cells
 
 
-def time_cells(times: np.ndarray, signature: Signature, zone: str) -> dict[str, list[Any]]:
-    """The time columns that are not features, from event times: a timestamp, or the date of a date and an hour."""
-    names = [n for n in signature.time if n not in signature.names]
+def time_cells(times: np.ndarray, signature: Signature, old: pd.DataFrame, zone: str) -> dict[str, pd.Series]:
+    """The time columns that are not features, from event times: moments, or the date beside an hour column.
+
+    times: (n,) seconds since the epoch; old: the training table, whose way of writing is kept.
+    """
+    import pandas as pd
+
+    names = [n for n in signature.time if n not in signature.names and n in old.columns]
     if not names:
         return {}
-    moments = [datetime.fromtimestamp(t, UTC).astimezone(ZoneInfo(zone)) for t in times]
-    if len(signature.time) > 1:
-        return {names[0]: [m.strftime("%Y-%m-%d") for m in moments]}
-    return {names[0]: [m.replace(tzinfo=None).isoformat(sep=" ") for m in moments]}
+    seconds = pd.Series(times, dtype="float64")
+    if len(signature.time) == 1:
+        return {names[0]: _times_like(seconds, old[names[0]], zone)}
+    days = pd.to_datetime(seconds, unit="s", utc=True).dt.tz_convert(zone).dt.tz_localize(None).dt.normalize()
+    written = pd.api.types.is_datetime64_dtype(old[names[0]].dtype)
+    return {names[0]: days if written else days.dt.strftime("%Y-%m-%d").astype(object)}
 
 
 def history(ws: Workspace, signature: Signature, *, until: float | None = None) -> History:
@@ -76,15 +79,24 @@ def history(ws: Workspace, signature: Signature, *, until: float | None = None) 
     old = old[old[ws.settings.model.target].notna()]
     columns = ws.settings.model.time_columns
     table = Records(ws.home.root, ws.model).joined(None, until)
-    new = recorded_frame(View(table, signature), ws)
+    zone = ws.settings.model.timezone
+    view = View(table, signature)
+    new = recorded_frame(view, ws)
     kinds = {c.name: c.kind for c in signature.columns}
-    rebuilt = {name for name in columns if name not in signature.names}
+    key = ws.settings.model.id
     for name in new.columns:
-        if name in old.columns and len(old) and name not in rebuilt:
-            new[name] = like(new[name], old[name], kinds.get(name, ""), ws.settings.model.timezone)
+        if name in old.columns and len(old) and name != key:
+            new[name] = like(new[name], old[name], kinds.get(name, ""), zone)
+    for name, cells in time_cells(view.times[view.labelled], signature, old, zone).items():
+        new[name] = cells
+    if key is not None and key in old.columns:
+        # Keys come back as text, perhaps hashed; one kind of cell in a column keeps it a column.
+        old = old.assign(**{key: old[key].astype(str)})
+    if set(ws.settings.capture.redact) & set(signature.names):
+        # Of a hidden feature there is only a hash, which says nothing.
+        new = new.iloc[:0]
     frame = pd.concat([old, new], ignore_index=True) if len(new) else old.reset_index(drop=True)
     if columns:
-        zone = ws.settings.model.timezone
         times = np.concatenate([event_times(old, columns, zone), event_times(new, columns, zone) if len(new) else []])
         order = np.argsort(times, kind="stable")
         frame, times = frame.iloc[order].reset_index(drop=True), times[order]
@@ -105,8 +117,10 @@ def like(new: pd.Series, old: pd.Series, kind: str, zone: str) -> pd.Series:
     if pd.api.types.is_bool_dtype(old.dtype) or kind == "boolean":
         flags = new.map({1.0: True, 0.0: False, "true": True, "false": False}).astype(object)
         return flags.where(flags.notna(), None)
-    if pd.api.types.is_integer_dtype(old.dtype) and new.notna().all():
-        return new.astype("float64").astype(old.dtype)
+    if pd.api.types.is_integer_dtype(old.dtype):
+        numbers = pd.to_numeric(new).astype("float64")
+        whole = numbers.notna().all() and bool((numbers == numbers.round()).all())
+        return numbers.astype(old.dtype) if whole else numbers
     if pd.api.types.is_numeric_dtype(old.dtype):
         return pd.to_numeric(new)
     return new.astype(old.dtype)

@@ -70,7 +70,8 @@ def _number(text: Any) -> float:
 
 
 def _floats(table: pa.Table, name: str) -> np.ndarray:
-    if name not in table.schema.names:
+    # A number that was redacted is text, which is no number.
+    if name not in table.schema.names or _is_text(table.schema.field(name).type):
         return np.full(table.num_rows, np.nan)
     return np.asarray(table.column(name).to_numpy(zero_copy_only=False), dtype=np.float64).copy()
 
@@ -82,3 +83,9 @@ def _cells(table: pa.Table, name: str, numeric: bool) -> np.ndarray:
     if name in table.schema.names:
         cells[:] = table.column(name).to_pylist()
     return cells
+
+
+def _is_text(kind: Any) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind))
