@@ -176,6 +176,12 @@ def test_too_little_time_promises_less_rather_than_inventing_windows() -> None:
     assert len(found.candidate.reference.held_out) <= 1
 
 
+def test_small_windows_of_rows_have_blocks_as_small() -> None:
+    small = msgspec.structs.replace(settings(), monitor=MonitorSettings(window="40rows"))
+    reference = train(rows(), small).candidate.reference
+    assert [block.rows for block in reference.blocks] == [40] * 8
+
+
 def test_losses_promised_without_time_are_those_of_rows_not_learned_from() -> None:
     random = np.random.default_rng(0)
     noise = pd.DataFrame({f"x{i}": random.normal(size=1200) for i in range(5)})

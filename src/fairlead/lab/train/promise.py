@@ -13,7 +13,7 @@ from fairlead.lab.stats.bins import bins_for, score_bins
 from fairlead.lab.stats.loss import loss_clip, losses
 from fairlead.lab.stats.measures import Floats, metrics
 from fairlead.lab.stats.profiling import profile
-from fairlead.lab.stats.spans import Span, covered, spans_of
+from fairlead.lab.stats.spans import Span, covered, spans_of, window_length
 from fairlead.lab.train.folding import FEWEST_ROWS, Fold
 from fairlead.lab.train.material import Material
 
@@ -74,9 +74,11 @@ def reference_of(material: Material, window: str, answer: Answer, folded: Floats
         clip = loss_clip(np.abs(material.truth[rows].astype(np.float64) - answers[rows, 0]))
     bins = bins_for(material.columns, material.signature)
     scored = score_bins(material.signature, answers[judged])
+    # Windows are put together from blocks: longer ones could not show how small windows vary.
+    length = min(window_length(window, False)[0], BLOCK_ROWS)
     return Reference(
         profile=_profile(material, bins, scored, answers, judged),
-        blocks=_blocks(material, bins, scored, answers, judged),
+        blocks=_blocks(material, bins, scored, answers, judged, length),
         held_out=tuple(_held_out(material, s, answers, clip) for s in kept),
         loss_clip=clip,
     )
@@ -105,15 +107,20 @@ def _profile(
 
 
 def _blocks(
-    material: Material, bins: tuple[Bins, ...], scored: tuple[Bins, ...], answers: Floats, judged: np.ndarray
+    material: Material,
+    bins: tuple[Bins, ...],
+    scored: tuple[Bins, ...],
+    answers: Floats,
+    judged: np.ndarray,
+    length: int,
 ) -> tuple[Profile, ...]:
-    """Profiles of the newest days (500 rows without time), of rows with out-of-sample scores."""
+    """Profiles of the newest days (`length` rows without time), of rows with out-of-sample scores."""
     rows = np.flatnonzero(judged)
     if not len(rows):
         return ()
     if material.times is None:
-        count = max(len(rows) // BLOCK_ROWS, 1)
-        block = np.minimum(np.arange(len(rows)) // BLOCK_ROWS, count - 1)
+        count = max(len(rows) // length, 1)
+        block = np.minimum(np.arange(len(rows)) // length, count - 1)
     else:
         block = np.floor(material.times[rows] / DAY_S).astype(np.int64)
     cuts = [0, *(np.flatnonzero(np.diff(block)) + 1).tolist(), len(rows)]
