@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fairlead.contract.errors import FairleadError
-from fairlead.contract.events import Decision
+from fairlead.contract.events import Decision, Finding
 from fairlead.ops.flow import closing, making, release
 from fairlead.ops.flow.tracker import Waiting, read_tracker, write_tracker
 from fairlead.ops.flow.workspace import Workspace
@@ -54,10 +54,24 @@ def hold(ws: Workspace, decision: Decision) -> dict[str, Any]:
 
 
 def alert(ws: Workspace, decision: Decision) -> dict[str, Any]:
-    """Put a message for each finding into the outbox."""
+    """Put a message for each finding into the outbox; a promotion that needs a person becomes a finding itself."""
     open_now = {f.id: f for f in ws.state.findings(ws.model)}
     told = [name for name in decision.findings if name in open_now and ws.outbox.notice(open_now[name])]
+    if decision.details.get("approve"):
+        asked = approval(decision)
+        with ws.state.transaction():
+            ws.state.put_finding(asked)
+            ws.outbox.notice(asked, doing="`fairlead promote` does it, `fairlead rollback` ends the trial")
+        told.append(asked.id)
     return {"told": len(told)}
+
+
+def approval(decision: Decision) -> Finding:
+    """A challenger that waits for a person, as a finding that lasts until the trial is over."""
+    return Finding(
+        id=decision.id, model=decision.model, area="registry", check=release.APPROVAL, window=-1, since=decision.at,
+        size=1.0, low=1.0, high=1.0, unit="challengers", message=decision.why,
+    )  # fmt: skip
 
 
 def retrain(ws: Workspace, decision: Decision) -> dict[str, Any]:

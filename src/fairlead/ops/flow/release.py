@@ -17,6 +17,8 @@ from fairlead.ops.flow.workspace import RULE, Workspace
 from fairlead.ops.state import Intent, Rollout
 
 CONFIRM_S = 30.0
+APPROVAL = "approval"
+"""Check of the finding that a challenger waits for a person (`retrain.approve = "manual"`)."""
 
 
 class Deployed(msgspec.Struct, frozen=True):
@@ -89,20 +91,29 @@ def apply(ws: Workspace, intent: Intent, action: str, why: str, details: dict[st
     """Make an intent true: record it, publish it, and take it back if a worker refuses."""
     before = ws.state.intent(ws.model)
     with ws.state.transaction():
-        ws.state.set_intent(intent)
+        remember(ws, intent)
         ws.audit.record(ws.actor, action, ws.model, why, details)
-        for variant in intent.variants:
-            ws.state.set_alias(ws.model, variant.name, variant.version)
-        if not any(v.name == "challenger" for v in intent.variants):
-            ws.state.drop_alias(ws.model, "challenger")
     try:
         return publish(ws, intent)
     except BundleRefused as refusal:
         with ws.state.transaction():
             if before is not None:
-                ws.state.set_intent(before)
+                remember(ws, before)
             ws.audit.record(ws.actor, f"{action} undone", ws.model, str(refusal), {})
         raise
+
+
+def remember(ws: Workspace, intent: Intent) -> None:
+    """Record an intent with the aliases that follow from it; a trial that is over waits for nobody any more."""
+    ws.state.set_intent(intent)
+    for variant in intent.variants:
+        ws.state.set_alias(ws.model, variant.name, variant.version)
+    if any(v.name == "challenger" for v in intent.variants):
+        return
+    ws.state.drop_alias(ws.model, "challenger")
+    for finding in ws.state.findings(ws.model):
+        if finding.check == APPROVAL:
+            ws.state.close_finding(finding.id, ws.clock())
 
 
 def require_free(ws: Workspace, intent: Intent | None) -> None:
