@@ -16,6 +16,7 @@ _AREA = {
     "traffic": "traffic",
     "late": "late data",
     "alerts": "alerts",
+    "registry": "registry",
 }
 _MAX_COLUMNS = 5
 _MAX_TITLES = 10
@@ -23,8 +24,10 @@ _MAX_TITLES = 10
 
 def notice(finding: Finding, doing: str = "") -> tuple[str, str]:
     """Title and body of the first message about a finding. doing: what Fairlead does about it, a sentence."""
-    lines = [_sentence(finding.message), f"Since {moment(finding.since)} (window {finding.window})."]
-    lines += _facts(finding)
+    # What concerns versions rather than rows belongs to no window and has no size.
+    place = f" (window {finding.window})" if finding.window >= 0 else ""
+    lines = [_sentence(finding.message), f"Since {moment(finding.since)}{place}."]
+    lines += _facts(finding) if finding.window >= 0 else []
     lines.append("Fairlead: " + (_sentence(doing) if doing else "watches on and tells you when it is over."))
     return f"{_about(finding)}: {_AREA[finding.area]} ({finding.severity})", "\n".join(lines)
 
