@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from bundle_samples import FRONT, LINEAGE, SIGNATURE, TAIL, files, golden, probability, write_files
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fairlead.contract.errors import (
     BodyInvalid,
@@ -21,7 +23,7 @@ from fairlead.runtime.bundle.calendar import PARTS
 from fairlead.runtime.bundle.front import Delta, Number, Table
 from fairlead.runtime.bundle.manifest import canonical
 from fairlead.runtime.bundle.ops import Add, Clip, Divide, Impute, Missing, Multiply, Part
-from fairlead.runtime.bundle.run import CROSSOVER, decided
+from fairlead.runtime.bundle.run import CROSSOVER, decided, decided_one
 from fairlead.runtime.bundle.tail import LinearForm
 
 FIRST = {"age": 1, "plan": "pro", "code": 1}
@@ -188,3 +190,15 @@ def test_decisions_follow_the_threshold_and_ties_follow_argmax():
     assert decided(
         np.array([[0.2, 0.5, 0.3]]), Signature("classification", columns, classes=("a", "b", "c"))
     ).tolist() == [1]
+
+
+@given(
+    st.lists(st.sampled_from([0.0, 0.25, 0.4999999999999999, 0.5, 0.75, 1.0]), min_size=2, max_size=4),
+    st.sampled_from([0.25, 0.5, 0.75]),
+    st.sampled_from([None, 0, 1]),
+)
+def test_one_row_is_decided_as_many_are(scores: list[float], threshold: float, positive: int | None) -> None:
+    classes = tuple("abcd"[: len(scores)])
+    chosen = classes[positive] if positive is not None and len(classes) == 2 else None
+    signature = Signature("classification", (), classes=classes, positive=chosen, threshold=threshold)
+    assert decided_one(scores, signature) == decided(np.array([scores, scores]), signature)[0]

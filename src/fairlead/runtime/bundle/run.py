@@ -82,6 +82,9 @@ class Model:
         """Labels (classification) or numbers (regression) for scores, shape (n, outputs)."""
         if self.signature.task != "classification":
             return scores[:, 0]
+        if len(scores) == 1:
+            # The common request; numpy's cost per call would be most of it.
+            return [self.signature.classes[decided_one(scores[0].tolist(), self.signature)]]
         found: list[str] = self._classes[decided(scores, self.signature)].tolist()
         return found
 
@@ -122,6 +125,16 @@ def decided(scores: Floats, signature: Signature) -> npt.NDArray[np.intp]:
     if signature.threshold == 0.5 and positive == 0:
         chosen |= p == 0.5
     return np.where(chosen, positive, 1 - positive).astype(np.intp)
+
+
+def decided_one(scores: list[float], signature: Signature) -> int:
+    """`decided` for one row."""
+    if signature.positive is None or len(scores) != 2:
+        return max(range(len(scores)), key=scores.__getitem__)
+    positive = signature.classes.index(signature.positive)
+    p = scores[positive]
+    chosen = p > signature.threshold or (signature.threshold == 0.5 and positive == 0 and p == 0.5)
+    return positive if chosen else 1 - positive
 
 
 def load(folder: str | Path, trusted: Iterable[str], *, threads: int = 1) -> Model:

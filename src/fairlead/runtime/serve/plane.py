@@ -46,6 +46,7 @@ class DataPlane:
     ) -> None:
         self._serving, self._pages, self._spool, self._closing = serving, pages, spool, closing
         self._counters = counters
+        self._captured_at = counters.index(("capture", "captured", ""))
         self._ids = Ids()
 
     def swap(self, serving: Serving) -> None:
@@ -176,7 +177,7 @@ class DataPlane:
     def _count_captured(self, spool: Spool) -> None:
         """Rows by what became of them, as the spool has it; whoever reads /metrics sees drops at once."""
         counts, index, cells = spool.counts, self._counters.index, self._counters.cells
-        cells[index(("capture", "captured", ""))] = counts.captured
+        cells[self._captured_at] = counts.captured
         if counts.sampled_out:
             cells[index(("capture", "sampled_out", ""))] = counts.sampled_out
         for reason, rows in counts.dropped.items():
