@@ -193,12 +193,13 @@ def test_up_retrains_and_promotes_when_the_world_changes(tmp_path: Path) -> None
         url = eventually(lambda: ready_url(tmp_path / "up.log"), within_s=60, what="the ready line of up")
         for number, week in enumerate(weeks_of(later)[1:16]):
             world = week if number < 2 else six_hours_later(week)
-            for row in world:
-                post(f"{url}/predict/bike", typed(row), request=f"q{row['instant']}")
-            post(
-                f"{url}/feedback/bike",
-                [{"request": f"q{row['instant']}", "label": int(row["cnt"])} for row in world],
-            )
+            for start in range(0, len(world), 24):
+                day = world[start : start + 24]
+                post(f"{url}/predict/bike", [typed(row) for row in day], request=f"q{number}-{start}")
+                labels = [
+                    {"request": f"q{number}-{start}", "row": at, "label": int(row["cnt"])} for at, row in enumerate(day)
+                ]
+                post(f"{url}/feedback/bike", labels)
             eventually(lambda n=number: weeks_scored(project) >= n, within_s=40, what=f"{number} weeks scored")
             if promoted_version(project) > 1:
                 break
