@@ -141,7 +141,8 @@ def test_a_search_killed_in_the_middle_goes_on_and_ends_as_if_it_had_not_been(tm
     child.stdout.close()
     assert child.wait(timeout=20) == -signal.SIGKILL
     (journal,) = tmp_path.glob("searches/*/trials.jsonl")
-    assert len(journal.read_text().splitlines()) == 4
+    kept = len(journal.read_text().splitlines())
+    assert 4 <= kept < 8  # a busy machine may let it finish the fifth before the kill arrives
     # As a kill in the middle of a write leaves it.
     with journal.open("a") as file:
         file.write('{"trial": "[\\"logistic\\"')
@@ -149,7 +150,7 @@ def test_a_search_killed_in_the_middle_goes_on_and_ends_as_if_it_had_not_been(tm
     fitted: list[str] = []
     resumed = train(rows(), asked, home=tmp_path, progress=lambda text, done=None: fitted.append(text))
     first = next(text for text in fitted if text.startswith("trial "))
-    assert first.startswith("trial 5 of 8")
+    assert first.startswith(f"trial {kept + 1} of 8")
     assert told(resumed) == told(train(rows(), asked))
     assert len([json.loads(line) for line in journal.read_text().splitlines()]) == 8
 
