@@ -185,6 +185,7 @@ def test_more_than_may_wait_is_turned_away_and_told_when_to_come_back(home: Path
 @pytest.mark.parametrize("deploys", [4, pytest.param(40, marks=pytest.mark.long)])
 def test_deploys_under_load_fail_no_request(home: Path, deploys: int) -> None:
     with server(home, workers=2) as one, Load(one.port, 8) as load:
+        eventually(lambda: len(live_workers(home)) == 2, 10.0, "both workers are there")
         for generation in range(2, deploys + 2):
             bundle = SECOND if generation % 2 == 0 else FIRST
             deploy(home, Variant("champion", bundle, generation), generation=generation)
@@ -260,8 +261,7 @@ def test_stopping_answers_what_was_asked_and_ends_with_zero(home: Path) -> None:
 
 def test_workers_end_when_their_supervisor_is_killed(home: Path) -> None:
     with server(home, workers=2) as one:
-        pids = [worker.pid for worker in live_workers(home)]
-        assert len(pids) == 2
+        eventually(lambda: len(live_workers(home)) == 2, 10.0, "both workers are there")
         one.stop(signal.SIGKILL)
         eventually(lambda: live_workers(home) == [], 10.0, "workers end")
         with server(home) as again:
