@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from fairlead.contract.errors import UsageError
-from fairlead.doors.cli.output import Json, Steps, console, escape, number, project, show, table
+from fairlead.doors.cli.output import Json, Steps, chosen, console, escape, number, program, project, show, table
 
 Answer = dict[str, Any]
 
@@ -29,6 +29,7 @@ def up(
     """
     from fairlead.doors.cli.processes import run_up
 
+    chosen.when_stopped = f"`{program('up')}` goes on where it was"
     run_up(port, every)
 
 
