@@ -11,7 +11,7 @@ echo "==> resolving the lowest versions"
 "$UV" venv --quiet --clear --python .venv/bin/python "$LOW"
 find_links "$UV" pip compile --quiet --resolution lowest-direct --extra studio --no-header --no-annotate \
   --no-emit-index-url --no-emit-find-links --python "$LOW/bin/python" pyproject.toml -o "$LOW/lowest.txt"
-grep -E '^(scikit-learn|pandas|numpy|pyarrow|onnxruntime|skl2onnx|mlflow-skinny|sqlalchemy|granian|msgspec)==' "$LOW/lowest.txt"
+grep -E '^(scikit-learn|pandas|numpy|pyarrow|onnxruntime|mlflow-skinny|sqlalchemy|granian|msgspec)==' "$LOW/lowest.txt"
 
 echo "==> installing them into $LOW (a minute or two)"
 find_links "$UV" pip install --quiet --python "$LOW/bin/python" -r "$LOW/lowest.txt"

@@ -76,7 +76,8 @@ def tell_confirmed(answer: Answer) -> None:
 
 
 def tell_moved(answer: Answer) -> None:
-    console().print(f"{answer['model']}: champion is version [bold]{answer['champion']}[/], was {answer['previous']}")
+    before = f", was {answer['previous']}" if answer["previous"] is not None else "; the challenger is gone"
+    console().print(f"{answer['model']}: champion is version [bold]{answer['champion']}[/]{before}")
     tell_confirmed(answer)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from fairlead.contract.errors import UsageError
 from fairlead.contract.events import Decision, Finding, Window
 from fairlead.ops.flow import acting, closing
 from fairlead.ops.flow.decide import decide
@@ -26,9 +27,13 @@ from fairlead.ops.flow.trial import trial_of
 from fairlead.ops.flow.workspace import RULE, Workspace
 from fairlead.ops.monitor import window_spec
 from fairlead.ops.monitor.windows import WEEK
+from fairlead.ops.state import FileLock
 
 if TYPE_CHECKING:
     from fairlead.ops.state import Intent
+
+TURN_S = 120.0
+"""How long a watcher waits for another one's pass."""
 
 MOST_WINDOWS = 200
 """Windows that one pass works through before it looks at decisions again."""
@@ -47,10 +52,25 @@ class Loop:
 
     def __init__(self, ws: Workspace) -> None:
         self.ws = ws if ws.actor == RULE else ws.as_rule()
-        self.seen_records = -1
 
     def once(self) -> Pass:
-        """One pass. Raises nothing that a rule of ours refused: that is recorded as the decision's outcome."""
+        """One pass. Raises nothing that a rule of ours refused: that is recorded as the decision's outcome.
+
+        Two watchers of one model take turns: what one decided, the other finds done.
+        """
+        ws = self.ws
+        intent = ws.state.intent(ws.model)
+        if intent is None or not intent.variants:
+            return Pass()
+        lock = FileLock(ws.home.run / f"watch-{ws.model}.lock")
+        if not lock.take(TURN_S):
+            raise UsageError(f"another watcher of {ws.model} is at work (retraining takes a while): try again later.")
+        try:
+            return self._pass()
+        finally:
+            lock.release()
+
+    def _pass(self) -> Pass:
         ws = self.ws
         intent = ws.state.intent(ws.model)
         if intent is None or not intent.variants:
@@ -128,7 +148,8 @@ def situation_of(ws: Workspace, intent: Intent, tracker: Tracker) -> Situation:
     live = None
     if champion is not None:
         lineage = ws.load(champion.bundle).manifest.lineage
-        trained_to = lineage.trained_to or tracker.released
+        # At its release a model was as fresh as could be, although its newest rows were kept back for judging.
+        trained_to = max(lineage.trained_to, tracker.released)
         live = Live(champion.bundle, tracker.released, trained_to, champion.version)
     waiting = tracker.candidate
     spec = window_spec(ws.settings)

@@ -274,7 +274,8 @@ def roll_back(ws: Workspace, *, why: str = "rolled back by hand") -> Deployed:
     )
     gone = challenger.version if challenger else champion.version
     done = apply(ws, new, "roll back", why, {"from": gone, "to": target.version})
-    return msgspec.structs.replace(done, previous=gone)
+    # Where a trial was ended the champion is the same as before.
+    return msgspec.structs.replace(done, previous=None if challenger else gone)
 
 
 def hold(ws: Workspace, kind: Literal["pinned", "frozen", ""], *, why: str) -> Intent:
