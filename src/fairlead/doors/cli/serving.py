@@ -167,10 +167,15 @@ def tell_status(answer: Answer) -> None:
     out = console()
     for model in answer["models"]:
         since = f"since {moment(model['since'])} UTC, " if model["since"] else ""
-        out.print(f"[bold]{model['model']}[/]: {since}{escape(model['why'])}")
+        held = f"{model['hold'].replace('_', ' ')} by a person: " if model["hold"] else ""
+        out.print(f"[bold]{model['model']}[/]: {since}{held}{escape(model['why'])}")
         for variant in answer["variants"]:
             weight = "shadow" if variant.get("shadow") else f"{variant.get('weight', 1.0):.0%}"
             out.print(f"  {variant['name']} version {variant.get('version', 0)} ({variant['bundle'][:12]}) {weight}")
+        if model["rollout"]:
+            tried = model["rollout"]
+            mode = tried["details"].get("mode", "rollout")
+            out.print(f"  {mode} of version {tried['challenger']} since {moment(tried['started_wall'])} UTC")
         out.print(f"  {running(answer['workers'])}")
         out.print(f"  waits for {escape(model['waits_for'])}")
         if model["windows"]:

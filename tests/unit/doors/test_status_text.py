@@ -1,0 +1,52 @@
+"""What `fairlead status` says in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fairlead.doors.cli.serving import tell_status
+
+MODEL = {
+    "model": "churn", "since": 1_700_000_000.0, "why": "deployed by hand", "hold": "", "rollout": None,
+    "waits_for": "the next window", "windows": [],
+}  # fmt: skip
+
+
+def said(capsys: pytest.CaptureFixture[str], **answer: Any) -> str:
+    """The text of an answer on a terminal of 80 columns."""
+    tell_status({"models": [MODEL], "variants": [], "workers": [], "incidents": [], "decisions": [], **answer})
+    return capsys.readouterr().out
+
+
+def test_idle(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = said(capsys)
+    assert "churn: since 2023-11-14 22:13 UTC, deployed by hand" in shown
+    assert "no server is running" in shown
+
+
+def test_nothing_deployed(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = said(capsys, models=[{**MODEL, "since": None, "why": "nothing is deployed yet"}])
+    assert shown.startswith("churn: nothing is deployed yet\n")
+
+
+def test_frozen_while_a_canary_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    rollout = {"challenger": 2, "started_wall": 1_700_000_060.0, "details": {"mode": "canary", "share": 0.05}}
+    shown = said(capsys, models=[{**MODEL, "hold": "rolled_back", "why": "year end", "rollout": rollout}])
+    assert "rolled back by a person: year end" in shown
+    assert "  canary of version 2 since 2023-11-14 22:14 UTC" in shown
+
+
+def test_tables_fit_80_columns(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    window = {
+        "index": 123, "start": 1_700_000_000.0, "state": "calibrating", "rows": 1_234_567, "labelled": 1_234_567,
+        "metrics": {"roc_auc": 0.8, "accuracy": 0.75, "brier": 0.1, "log_loss": 0.4},
+    }  # fmt: skip
+    finding = {"area": "performance", "check": "promise", "since": 1_700_000_000.0, "message": "worse " * 30}
+    decision = {"at": 1_700_000_000.0, "action": "end_rollout", "why": "the challenger " * 12}
+    shown = said(capsys, models=[{**MODEL, "windows": [window]}], incidents=[finding], decisions=[decision])
+    assert max(map(len, shown.splitlines())) <= 80
+    for word in ("calibrating", "1,234,567", "0.800", "performance", "promise", "end_rollout", "2023-11-14 22:13"):
+        assert word in shown
