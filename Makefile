@@ -69,4 +69,4 @@ lock: .venv/.uv  ## resolve pyproject.toml anew into requirements/
 	@printf 'uv\n' | $(UV) pip compile -q --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header - -o requirements/uv.txt
 
 clean:  ## remove what make made
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist demo benchmarks/.work
+	rm -rf .venv .venv-lowest .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist demo benchmarks/.work

@@ -97,8 +97,10 @@ def apply(ws: Workspace, intent: Intent, action: str, why: str, details: dict[st
         return publish(ws, intent)
     except BundleRefused as refusal:
         with ws.state.transaction():
-            if before is not None:
-                remember(ws, before)
+            # A first deployment that was refused leaves an intent that names nothing.
+            remember(ws, before or msgspec.structs.replace(intent, variants=(), rollout=None))
+            if before is None:
+                ws.state.drop_alias(ws.model, "champion")
             ws.audit.record(ws.actor, f"{action} undone", ws.model, str(refusal), {})
         raise
 

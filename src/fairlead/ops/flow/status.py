@@ -23,7 +23,7 @@ def status_of(ws: Workspace) -> dict[str, Any]:
         "models": [
             {
                 "model": ws.model,
-                "deployed": intent is not None,
+                "deployed": intent is not None and bool(intent.variants),
                 "since": intent.since if intent else None,
                 "why": intent.why if intent else "nothing is deployed yet: `fairlead up` or `fairlead deploy`",
                 "decided_by": intent.decided_by if intent else None,
