@@ -36,8 +36,8 @@ def lines() -> list[str]:
     for count in (1, 8, 32):
         if found := result(f"serve-single-{count}"):
             rows.append((
-                f"single rows, {count} connections: server CPU per request, logistic / boosted "
-                "(x the same server answering a constant)",
+                f"single rows, {count} connection{'s' if count > 1 else ''}, validation, capture and metrics on: "
+                "server CPU per request, logistic / boosted (x granian serving a constant)",
                 f"{found['logistic_cpu_us']:.0f} µs ({found['logistic_cpu_ratio']} x) / "
                 f"{found['boosted_cpu_us']:.0f} µs ({found['boosted_cpu_ratio']} x)",
             ))  # fmt: skip

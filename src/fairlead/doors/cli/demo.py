@@ -276,6 +276,8 @@ def outcome_of(row: Any) -> str:
             else f"the gate said {details['verdict']}: {details['reason']}"
         )
         return f"because the promise is broken, on {details['window']}: {fate}"
+    if decision.action == "canary":
+        return f"version {details['version']} is tried on {decision.details['share']:.0%} of the requests"
     return str(decision.why)
 
 
@@ -340,7 +342,7 @@ def farewell(folder: Path, summary: dict[str, Any]) -> None:
     out.print(f"  {program} -C {where} audit       every step, hash-chained")
     out.print(f"  {program} -C {where} up --port 8080      serve it again, then:")
     row = (
-        '{"salary": 60000, "commission": 0, "age": 42, "elevel": "2", "car": "5", "zipcode": "3", '
+        '{"salary": 60000, "commission": 0, "age": 42, "elevel": 2, "car": 5, "zipcode": 3, '
         '"hvalue": 180000, "hyears": 9, "loan": 90000}'
     )
     out.print(escape(f"    curl -s localhost:8080/predict/credit -d '{row}'"))
