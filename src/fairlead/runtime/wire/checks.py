@@ -177,7 +177,23 @@ class Checks:
             for at, column in enumerate(signature.columns)
             if column.kind in {"boolean", "time"} or column.coded != "text"
         )
+        # The first time column may be a feature, too (or absent): then its own check has seen it.
+        first = signature.time[0] if signature.time else None
+        self._time_at = self.passthrough.index(first) if first in self.passthrough else None
+        self._zone = zone
         self.row_type: Any = self._structure()
+
+    def check_times(self, passes: Sequence[Sequence[Pass]] | None) -> None:
+        """Raises CellInvalid for an event time that is none: taken as the time of arrival it would move all that waits
+        for event time to now. passes: pass-through cells per row, None where no row had any."""
+        if passes is None or self._time_at is None:
+            return
+        for row, cells in enumerate(passes):
+            value = cells[self._time_at]
+            given = value is not None and value != ""
+            if given and seconds(value, self._zone) is None:
+                allowed = "a time: ISO 8601, or seconds since the epoch"
+                raise CellInvalid(row, self.passthrough[self._time_at], kind_of(value), allowed)
 
     def _structure(self) -> Any:
         if any(_UNFIT.search(name) for name in self._known):

@@ -56,6 +56,11 @@ class Native:
 
     def parse(self, body: bytes) -> Parsed:
         """Raises InputInvalid and below."""
+        parsed = self._parse(body)
+        self._checks.check_times(parsed.passes)
+        return parsed
+
+    def _parse(self, body: bytes) -> Parsed:
         try:
             got = self._decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

@@ -94,6 +94,11 @@ class V2:
 
     def parse(self, body: bytes) -> Parsed:
         """Raises InputInvalid and below."""
+        parsed = self._parse(body)
+        self._checks.check_times(parsed.passes)
+        return parsed
+
+    def _parse(self, body: bytes) -> Parsed:
         try:
             got = _quick(body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
