@@ -36,10 +36,10 @@ demo: .venv/.studio  ## the whole story on one machine, about a minute (installs
 
 test: .venv/.dev lint types imports  ## lint, types, import contracts, tests: under 20 minutes on 2 cores
 	@echo "==> tests (some minutes)"
-	@$(BIN)/python -m pytest -n 2 -m "not long" tests
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not long" tests
 
 test-long: .venv/.dev  ## everything, the long simulations and the lowest dependencies too: about an hour
-	@$(BIN)/python -m pytest -n 2 tests
+	@$(BIN)/python -m pytest -n 2 --dist loadfile tests
 	@sh tests/lowest.sh
 
 lint: .venv/.dev  ## style (ruff)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from fairlead.contract import records as names
 from fairlead.contract.errors import UsageError
 from fairlead.contract.events import Decision, Finding, Window
 from fairlead.ops.flow import acting, closing
@@ -87,8 +88,7 @@ class Loop:
         ws, settings = self.ws, self.ws.settings
         tracker = read_tracker(ws)
         records = Records(ws.home.root, ws.model)
-        table = records.between(tracker.start, None)
-        times = event_times_of(table)
+        times = event_times_of(records.columns(tracker.start, None, [names.TIME]))
         if tracker.start is None and not len(times):
             return [], []
         if len(times):

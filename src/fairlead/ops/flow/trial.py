@@ -140,13 +140,27 @@ def assigned(ws: Workspace, bundles: tuple[str, str], since: float, since_wall: 
 
     from fairlead.runtime.capture import Records
 
-    table = Records(ws.home.root, ws.model).between(since, None)
+    unit = unit_of(ws)
+    records = Records(ws.home.root, ws.model)
+    table = records.columns(since, None, [names.ARRIVED, names.BUNDLE, names.REQUEST, unit])
     table = table.filter(pc.greater_equal(table.column(names.ARRIVED), since_wall))
-    settings = ws.settings
-    sticky = settings.rollout.sticky_by or settings.model.id
-    unit = names.KEY if sticky is not None and sticky == settings.model.id else names.REQUEST
+    counted = unit if unit in table.schema.names else names.REQUEST
     counts = []
     for bundle in bundles:
         rows = table.filter(pc.equal(table.column(names.BUNDLE), bundle))
-        counts.append(len(pc.unique(rows.column(unit))) if rows.num_rows else 0)
+        counts.append(len(pc.unique(rows.column(counted))) if rows.num_rows else 0)
     return counts[0], counts[1]
+
+
+def unit_of(ws: Workspace) -> str:
+    """The column whose distinct values are what assignment drew: the same caller meets the same variant each time."""
+    settings = ws.settings
+    sticky = settings.rollout.sticky_by or settings.model.id
+    if sticky is None:
+        return names.REQUEST
+    if sticky == settings.model.id:
+        return names.KEY
+    intent = ws.state.intent(ws.model)
+    champion = next((v.bundle for v in intent.variants if v.name == "champion"), None) if intent else None
+    feature = champion is not None and sticky in ws.load(champion).signature.names
+    return (names.FEATURE_IN if feature else names.PASSED_IN) + sticky
