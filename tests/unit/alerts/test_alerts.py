@@ -365,7 +365,8 @@ def test_channels_of_one_name_are_told_apart(state: State, receiver: Receiver, c
 
 
 def test_durations() -> None:
-    assert [seconds_of(text) for text in ("45s", "30m", "24h", "7d", "0.5d")] == [45, 1800, 86400, 604800, 43200]
+    shown = {"45s": 45, "30m": 1800, "24h": 86400, "7d": 604800, "0.5d": 43200, "2w": 1209600}
+    assert {text: seconds_of(text) for text in shown} == shown
     for wrong in ("", "7", "d", "7 weeks", "-1d"):
         with pytest.raises(ConfigInvalid, match=r"alerts\.remind"):
             seconds_of(wrong)

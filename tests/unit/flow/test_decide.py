@@ -123,7 +123,7 @@ def test_a_failing_guardrail_rolls_back() -> None:
 def test_a_trigger_that_is_not_known_is_refused_with_those_that_are() -> None:
     with pytest.raises(ConfigInvalid, match=r"(?s)no trigger.*max_age:90d"):
         triggers_of(project("sometimes"))
-    with pytest.raises(ConfigInvalid, match="no duration"):
+    with pytest.raises(ConfigInvalid, match="no span of time"):
         triggers_of(project("every:often"))
 
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Sequence
 
 import msgspec
 
-from fairlead.contract.errors import ConfigInvalid
+from fairlead.contract.errors import ConfigInvalid, UsageError
 from fairlead.contract.events import Finding
 from fairlead.contract.ports import AlertChannel, Clock
 from fairlead.contract.settings import AlertSettings
 from fairlead.ops.alerts import wording
 from fairlead.ops.alerts.addresses import named
 from fairlead.ops.alerts.sending import Delivered, Job, Result
+from fairlead.ops.project.durations import parse_duration
 from fairlead.ops.state.rows import DeliveryRow, MessageRow
 from fairlead.ops.state.state import State
 
@@ -239,11 +239,11 @@ class Outbox:
 
 
 def seconds_of(duration: str) -> float:
-    """Seconds of `7d`, `24h`, `30m` or `45s`. Raises ConfigInvalid."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", duration.strip())
-    if not found:
-        raise ConfigInvalid(f"{duration!r} is no duration.", key="alerts.remind", cure="Write it as 7d, 24h or 30m.")
-    return float(found[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[found[2]]
+    """Seconds of `alerts.remind`, as configuration reads it. Raises ConfigInvalid."""
+    try:
+        return parse_duration(duration)
+    except UsageError as wrong:
+        raise ConfigInvalid(str(wrong), key="alerts.remind") from wrong
 
 
 def _trouble_prefix(channel: str) -> str:

@@ -11,15 +11,15 @@ from collections.abc import Iterator
 import msgspec
 import numpy as np
 
-from fairlead.contract.errors import ConfigInvalid
+from fairlead.contract.errors import ConfigInvalid, UsageError
 from fairlead.contract.settings import Settings
+from fairlead.ops.project.durations import parse_duration
 
 DAY = 86_400.0
 WEEK = 7 * DAY
 MONTH_DAYS = 30.0
 # 1970-01-05 was a Monday: whole weeks begin where people's weeks do.
 MONDAY = 4 * DAY
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": DAY, "w": WEEK}
 
 
 class WindowSpec(msgspec.Struct, frozen=True):
@@ -84,11 +84,11 @@ class Watermark(msgspec.Struct, frozen=True):
 
 
 def duration(text: str, key: str = "") -> float:
-    """Seconds of "90d", "24h", "30m", "10s", "2w". Raises ConfigInvalid."""
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhdw])\s*", text)
-    if not found:
-        raise ConfigInvalid(f"{text!r} is no duration.", key=key, cure="Write it as 7d, 24h, 30m or 10s.")
-    return float(found[1]) * _UNITS[found[2]]
+    """Seconds of "90d", "24h", "30m", "10s", "2w", as configuration reads them. Raises ConfigInvalid naming `key`."""
+    try:
+        return parse_duration(text)
+    except UsageError as wrong:
+        raise ConfigInvalid(str(wrong), key=key) from wrong
 
 
 def window_spec(settings: Settings) -> WindowSpec:
