@@ -41,7 +41,7 @@ train = "history.csv"
 learners = ["logistic", "hist_gradient_boosting"]
 trials = 4
 folds = 4
-seconds = 30
+seconds = 300
 
 [serve]
 port = 0
