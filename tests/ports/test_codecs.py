@@ -75,31 +75,31 @@ def body(codec: Any, rows: list[dict[str, Any]]) -> bytes:
 
 @pytest.mark.parametrize("count", [1, 2, 70])
 def test_rows_are_decoded_to_cells_in_signature_order(codec: Any, count: int) -> None:
-    parsed = codec.parse(body(codec, [ROW] * count))
+    parsed = codec.parse(body(codec, [ROW] * count), {})
     assert [list(row) for row in parsed.rows] == [CELLS] * count
     assert [list(row) for row in parsed.passes] == [["k1"]] * count
 
 
 def test_columns_come_in_any_order(codec: Any) -> None:
     shuffled = {name: ROW[name] for name in reversed(ROW)}
-    assert list(codec.parse(body(codec, [shuffled])).rows[0]) == CELLS
+    assert list(codec.parse(body(codec, [shuffled]), {}).rows[0]) == CELLS
 
 
 def test_null_is_missing_where_the_model_takes_it(codec: Any) -> None:
     nulls = {name: ROW[name] if name == "age" else None for name in ROW}
-    parsed = codec.parse(body(codec, [nulls]))
+    parsed = codec.parse(body(codec, [nulls]), {})
     assert list(parsed.rows[0]) == [31.0, *[None] * 6]
     assert parsed.passes is None
 
 
 def test_a_category_never_seen_is_taken(codec: Any) -> None:
-    assert codec.parse(body(codec, [{**ROW, "plan": "zzz"}])).rows[0][2] == "zzz"
+    assert codec.parse(body(codec, [{**ROW, "plan": "zzz"}]), {}).rows[0][2] == "zzz"
 
 
 def test_whole_numbers_and_pass_through_columns_are_taken_liberally(codec: Any) -> None:
     row = {**ROW, "age": 31.0, "season": 2.0, "member": 1}
     del row["id"]
-    parsed = codec.parse(body(codec, [row]))
+    parsed = codec.parse(body(codec, [row]), {})
     assert list(parsed.rows[0]) == CELLS
     assert parsed.passes is None
 
@@ -132,7 +132,7 @@ def test_a_wrong_cell_is_named_by_row_column_and_kind(
         # One tensor has one datatype: the mistake is in all of its rows.
         rows[0].update(change)
     with pytest.raises(InputInvalid) as refused:
-        codec.parse(body(codec, rows))
+        codec.parse(body(codec, rows), {})
     said = str(refused.value)
     assert found in said
     assert column in said
@@ -144,9 +144,9 @@ def test_a_wrong_cell_is_named_by_row_column_and_kind(
 def test_missing_and_unknown_columns_are_named_with_what_is_expected(codec: Any) -> None:
     short = {name: ROW[name] for name in ROW if name != "plan"}
     with pytest.raises(InputInvalid, match=r"columns missing: plan\. This model expects: age, "):
-        codec.parse(body(codec, [short]))
+        codec.parse(body(codec, [short]), {})
     with pytest.raises(InputInvalid, match=r"columns unknown: colour\. "):
-        codec.parse(body(codec, [{**ROW, "colour": "red"}]))
+        codec.parse(body(codec, [{**ROW, "colour": "red"}]), {})
 
 
 BROKEN = [
@@ -160,7 +160,7 @@ BROKEN = [
 @pytest.mark.parametrize("bad", BROKEN)
 def test_a_body_that_is_no_request_is_refused_on_purpose(codec: Any, bad: bytes) -> None:
     with pytest.raises(InputInvalid):
-        codec.parse(bad)
+        codec.parse(bad, {})
 
 
 json_values = st.recursive(
@@ -183,7 +183,7 @@ def test_no_body_makes_anything_but_rows_or_a_refusal(name: str, value: Any) -> 
     ]
     for one in bodies:
         try:
-            parsed = codec.parse(one)
+            parsed = codec.parse(one, {})
         except InputInvalid:
             continue
         assert all(len(row) == len(SIGNATURE.columns) for row in parsed.rows)
@@ -197,7 +197,7 @@ def test_values_survive_exactly(name: str, age: int, income: float, plan: str | 
     codec = variant("codec", name)("churn", SIGNATURE, Checks(SIGNATURE))
     row = {**ROW, "age": age, "income, yearly": income, "plan": plan}
     for rows in ([row], [row, row]):
-        got = codec.parse(body(codec, rows)).rows
+        got = codec.parse(body(codec, rows), {}).rows
         assert [list(one)[:3] for one in got] == [[float(age), income, plan]] * len(rows)
 
 
@@ -226,4 +226,4 @@ def test_a_regression_answers_numbers(codec: Any) -> None:
 
 
 def test_errors_are_an_object_with_one_text(codec: Any) -> None:
-    assert msgspec.json.decode(codec.error('a "quoted" word')) == {"error": 'a "quoted" word'}
+    assert msgspec.json.decode(codec.error('a "quoted" word', 400)) == {"error": 'a "quoted" word'}

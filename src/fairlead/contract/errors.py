@@ -15,6 +15,10 @@ FairleadError                     the root: catch this to catch us
 │   ├── ColumnUnknown             columns the model does not know
 │   ├── CellInvalid               one cell: row, column, kind found, what is allowed
 │   └── ShapeMismatch             lengths or bins that do not agree
+├── Unauthenticated               no key or token, or one that does not hold (HTTP 401)
+├── Forbidden                     a caller that may not do this (HTTP 403)
+├── TooManyRequests               a caller over its own limits; carries retry_after_s (HTTP 429)
+├── NotOffered                    a call that this server knows and does not offer (HTTP 501)
 ├── NotFound                      (HTTP 404)
 │   ├── ModelNotFound             no route of that name
 │   ├── VersionNotFound           no such registered version
@@ -138,6 +142,26 @@ class CellInvalid(InputInvalid):
 
 class ShapeMismatch(InputInvalid):
     """Lengths, shapes or bins that do not agree."""
+
+
+class Unauthenticated(FairleadError):
+    """No key or token was given, or it does not hold. Never says which."""
+
+
+class Forbidden(FairleadError):
+    """The caller is known and may not do this; says what it lacks."""
+
+
+class TooManyRequests(FairleadError):
+    """A caller is over its own limits. `retry_after_s`: seconds after which trying again makes sense."""
+
+    def __init__(self, what: str, retry_after_s: int = 1) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(what)
+
+
+class NotOffered(FairleadError):
+    """A call that this server knows and does not offer."""
 
 
 class NotFound(FairleadError):

@@ -14,9 +14,13 @@ Clock = Callable[[], float]
 
 
 class Request:
-    """One HTTP request as a transport hands it on; `reply` is called exactly once, on the loop's thread."""
+    """One request as a transport hands it on. `reply(code, headers, body)` is called once, on the loop's thread.
 
-    __slots__ = ("arrived", "body", "headers", "method", "path", "query", "reply")
+    headers: names in lower case. path: as sent, without the query. peer: common name of the client's certificate,
+    None without one. caller: set by the application once it knows who asks.
+    """
+
+    __slots__ = ("arrived", "body", "caller", "headers", "method", "path", "peer", "query", "reply")
 
     def __init__(
         self,
@@ -27,9 +31,21 @@ class Request:
         body: bytes,
         arrived: float,
         reply: Callable[[int, Sequence[tuple[str, str]], bytes], None],
+        peer: str | None = None,
     ) -> None:
         self.method, self.path, self.query, self.headers = method, path, query, headers
         self.body, self.arrived, self.reply = body, arrived, reply
+        self.peer = peer
+        self.caller: Caller | None = None
+
+
+class Caller:
+    """Who asks, once authenticated. id: stable name of the key or subject, never a secret; captured as a hash."""
+
+    __slots__ = ("id", "rules")
+
+    def __init__(self, id: str, rules: Any) -> None:
+        self.id, self.rules = id, rules
 
 
 class Application(Protocol):

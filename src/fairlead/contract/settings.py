@@ -78,6 +78,37 @@ class ServeSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     max_body_mb: Positive = 16.0
     max_queue: Count = 512
     timeout_s: Positive = 10.0
+    transport: str = "bare"
+    grpc_port: Port | None = None
+    platform: Literal["", "sagemaker", "vertex", "azureml", "kserve"] = ""
+    batch_kb: Annotated[int, Meta(ge=0)] = 256
+    models_mb: Annotated[int, Meta(ge=0)] = 0
+    max_connections: Count = 10_000
+    max_header_kb: Count = 32
+    header_s: Positive = 10.0
+    keep_alive_s: Positive = 75.0
+    tls_certificate: str = ""
+    tls_key: str = ""
+    tls_client_ca: str = ""
+    insecure: bool = False
+    purposes: tuple[str, ...] = ()
+
+
+class AccessSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    required: bool | None = None
+    issuer: str = ""
+    audience: str = ""
+    jwks: str = ""
+    claim: str = "scope"
+
+
+class TelemetrySettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    log: Literal["text", "json"] = "text"
+    otlp: str = ""
+    sample: Share = 0.01
+    events: str = ""
+    events_form: Literal["kserve", "seldon"] = "kserve"
+    events_mode: Literal["all", "request", "response"] = "all"
 
 
 class CaptureSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -85,6 +116,9 @@ class CaptureSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=
     redact: tuple[str, ...] = ()
     keep_days: Count = 90
     max_spool_mb: Positive = 1024.0
+    fsync: Literal["never", "interval"] = "interval"
+    fsync_s: Positive = 1.0
+    encrypt: str = ""
 
 
 class MonitorSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -123,6 +157,8 @@ class Settings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     train: TrainSettings = TrainSettings()
     gate: GateSettings = GateSettings()
     serve: ServeSettings = ServeSettings()
+    access: AccessSettings = AccessSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
     capture: CaptureSettings = CaptureSettings()
     monitor: MonitorSettings = MonitorSettings()
     rollout: RolloutSettings = RolloutSettings()
@@ -168,10 +204,38 @@ DOC: dict[str, str] = {
     "serve.max_body_mb": "largest request body",
     "serve.max_queue": "requests that may wait before others are turned away with 503",
     "serve.timeout_s": "seconds until a request is given up with 504",
+    "serve.transport": "how connections are served: bare (fastest) or granian (HTTP/2, too)",
+    "serve.grpc_port": "port of gRPC; not given: no gRPC; 0 takes a free one (needs the extra grpc)",
+    "serve.platform": "sagemaker, vertex, azureml or kserve: their addresses and environment variables",
+    "serve.batch_kb": "larger bodies are answered by a process of their own; 0: there is none",
+    "serve.models_mb": "memory for models before the least used are let go; 0: without limit",
+    "serve.max_connections": "open connections a worker keeps before further ones are closed",
+    "serve.max_header_kb": "largest head of a request",
+    "serve.header_s": "seconds for the head of a request to arrive",
+    "serve.keep_alive_s": "seconds an idle connection is kept",
+    "serve.tls_certificate": "PEM file of the certificate chain; switches TLS on; a renewed file is taken up",
+    "serve.tls_key": "PEM file of the certificate's key",
+    "serve.tls_client_ca": "PEM file of the authorities whose client certificates are demanded (mTLS)",
+    "serve.insecure": "allow plain HTTP without keys on an address that is not loopback",
+    "serve.purposes": "intended uses of the model, which purpose-bound keys must name",
+    "access.required": "whether callers need a key or token; not given: on any address but loopback",
+    "access.issuer": "OIDC issuer whose JWTs are accepted",
+    "access.audience": "audience that a JWT must name",
+    "access.jwks": "URL or file of the issuer's keys",
+    "access.claim": 'claim that holds scopes, as "predict:churn admin:*"',
+    "telemetry.log": "text or json lines on stderr",
+    "telemetry.otlp": "OTLP/HTTP endpoint for traces and metrics (needs the extra telemetry)",
+    "telemetry.sample": "share of requests traced when the caller did not decide",
+    "telemetry.events": "HTTP sink for requests and answers as CloudEvents",
+    "telemetry.events_form": "kserve or seldon: whose names the events carry",
+    "telemetry.events_mode": "all, request or response",
     "capture.sample": "share of requests captured",
     "capture.redact": "columns stored as a keyed hash",
     "capture.keep_days": "days that records and labels are kept",
     "capture.max_spool_mb": "bound of the spool; beyond it serving goes on and drops are counted",
+    "capture.fsync": "interval: to the disk every fsync_s seconds, against loss of power; never: left to the system",
+    "capture.fsync_s": "seconds between two writes to the disk",
+    "capture.encrypt": "key for records at rest: file:PATH, env:NAME or command:LINE; empty: not encrypted",
     "monitor.window": "length of a window as 7d, 24h or 500rows; empty: 7d with a time column, else 500rows",
     "monitor.lateness": "how late records may come and still belong to an open window",
     "monitor.false_alarms_per_month": "budget of false alarms for all checks together",

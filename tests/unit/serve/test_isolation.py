@@ -181,8 +181,8 @@ def test_a_request_that_cannot_be_recorded_is_a_fault_of_its_own(app: DataPlane)
     endpoint = app._serving.endpoints["/predict/price"]
     parse = endpoint.parse
 
-    def strange(body: bytes) -> Any:
-        parsed = parse(body)
+    def strange(body: bytes, headers: Any) -> Any:
+        parsed = parse(body, headers)
         if parsed.rows[0][0] == 3.0:
             parsed.passes = [(2**80,)]
         return parsed

@@ -26,7 +26,7 @@ def test_a_row_with_any_names_is_read(many: bool) -> None:
     shape = signature()
     codec = Native("m", shape, Checks(shape))
     row = {**{name: float(at) for at, name in enumerate(NAMES)}, 'row "id"': "k1"}
-    parsed = codec.parse(json.dumps([row, row] if many else row).encode())
+    parsed = codec.parse(json.dumps([row, row] if many else row).encode(), {})
     assert [list(cells) for cells in parsed.rows] == [[float(at) for at in range(len(NAMES))]] * (2 if many else 1)
     assert parsed.passes is not None
     assert list(parsed.passes[0]) == ["k1"]
@@ -37,15 +37,15 @@ def test_its_errors_name_the_column() -> None:
     codec = Native("m", shape, Checks(shape))
     row: dict[str, object] = dict.fromkeys(NAMES, 1.0)
     with pytest.raises(CellInvalid, match="netto"):
-        codec.parse(json.dumps({**row, NAMES[0]: "much"}).encode())
+        codec.parse(json.dumps({**row, NAMES[0]: "much"}).encode(), {})
     del row[NAMES[1]]
     with pytest.raises(ColumnMissing):
-        codec.parse(json.dumps(row).encode())
+        codec.parse(json.dumps(row).encode(), {})
 
 
 def test_v2_takes_them_too() -> None:
     shape = signature()
     codec = V2("m", shape, Checks(shape))
     tensors = [{"name": name, "shape": [1], "datatype": "FP64", "data": [1.5]} for name in NAMES]
-    parsed = codec.parse(json.dumps({"inputs": tensors}).encode())
+    parsed = codec.parse(json.dumps({"inputs": tensors}).encode(), {})
     assert list(parsed.rows[0]) == [1.5] * len(NAMES)

@@ -30,15 +30,15 @@ def v2(at: object) -> bytes:
 
 @pytest.mark.parametrize("at", ["2024-01-02T10:00:00", "2024-01-02T10:00:00+02:00", "", None])
 def test_times_and_their_absence_are_taken(at: object) -> None:
-    assert len(Native("m", SIGNATURE, CHECKS).parse(native(at)).rows) == 2
-    assert len(V2("m", SIGNATURE, CHECKS).parse(v2(at)).rows) == 2
+    assert len(Native("m", SIGNATURE, CHECKS).parse(native(at), {}).rows) == 2
+    assert len(V2("m", SIGNATURE, CHECKS).parse(v2(at), {}).rows) == 2
 
 
 @pytest.mark.parametrize("body", [native("tomorrow-ish"), v2("tomorrow-ish"), native("2024-13-45")])
 def test_what_is_no_time_is_refused_with_its_row_and_without_its_value(body: bytes) -> None:
     codec = V2("m", SIGNATURE, CHECKS) if b"inputs" in body else Native("m", SIGNATURE, CHECKS)
     with pytest.raises(CellInvalid) as refused:
-        codec.parse(body)
+        codec.parse(body, {})
     assert refused.value.row == 1
     assert refused.value.column == "at"
     assert "tomorrow" not in str(refused.value)

@@ -22,7 +22,7 @@ def tensor(name: str, data: Any, kind: str = "FP64", shape: Any = None) -> dict[
 
 
 def parse(*tensors: dict[str, Any], **more: Any) -> Parsed:
-    return CODEC.parse(json.dumps({"inputs": list(tensors), **more}).encode())
+    return CODEC.parse(json.dumps({"inputs": list(tensors), **more}).encode(), {})
 
 
 C = tensor("c", ["x", "y"], "BYTES")

@@ -60,6 +60,10 @@ def run_server(bundle: Path | None, host: str | None, port: int | None, workers:
             host=host or asked.host,
             port=asked.port if port is None else port,
             workers=workers or asked.workers,
+            server=asked,
+            access=project.settings.access,
+            capture=project.settings.capture,
+            telemetry=project.settings.telemetry,
         )
 
     def ready(url: str) -> None:

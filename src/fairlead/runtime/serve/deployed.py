@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import msgspec
@@ -111,9 +112,18 @@ class Endpoint:
 
 
 class Serving:
-    """Everything that one generation of routes serves; immutable once built."""
+    """Everything that one generation of routes serves; immutable once built.
 
-    def __init__(self, routes: Routes, deployed: Sequence[Deployed], counters: Counters) -> None:
+    aliases: further paths of the default model -> the codec that is spoken there (what a platform asks for).
+    """
+
+    def __init__(
+        self,
+        routes: Routes,
+        deployed: Sequence[Deployed],
+        counters: Counters,
+        aliases: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.generation, self.limits = routes.generation, routes.limits
         self.routes = routes
         self.deployed = {one.route.model: one for one in deployed}
@@ -121,25 +131,26 @@ class Serving:
         self.redact_key = bytes.fromhex(routes.redact_key)
         self.endpoints: dict[str, Endpoint] = {}
         for one in deployed:
-            self._add(one, counters)
+            self._add(one, counters, aliases)
 
     def _default(self, routes: Routes) -> Deployed | None:
         if routes.default:
             return self.deployed.get(routes.default)
         return next(iter(self.deployed.values())) if len(self.deployed) == 1 else None
 
-    def _add(self, one: Deployed, counters: Counters) -> None:
-        for codec in one.codecs.values():
-            for path in codec.paths():
-                self.endpoints[path] = Endpoint(one, codec, counters)
-        native, v2 = one.codecs.get("native"), one.codecs.get("v2")
-        if native is not None and one is self.default:
-            self.endpoints["/predict"] = Endpoint(one, native, counters)
-        if v2 is not None:
-            for live in one.answering:
-                if live.variant.version:
-                    path = f"/v2/models/{one.route.model}/versions/{live.variant.version}/infer"
-                    self.endpoints[path] = Endpoint(one, v2, counters, live)
+    def _add(self, one: Deployed, counters: Counters, aliases: Mapping[str, str]) -> None:
+        for name, codec in one.codecs.items():
+            paths = list(codec.paths())
+            if one is self.default:
+                paths += [*codec.default_paths(), *(path for path, spoken in aliases.items() if spoken == name)]
+            for path in paths:
+                if "{version}" not in path:
+                    self.endpoints[path] = Endpoint(one, codec, counters)
+                    continue
+                for live in one.answering:
+                    if live.variant.version:
+                        pinned = path.replace("{version}", str(live.variant.version))
+                        self.endpoints[pinned] = Endpoint(one, codec, counters, live)
 
 
 def _without_values(signature: Signature, redacted: Sequence[str]) -> Signature:
@@ -158,7 +169,12 @@ def _place(name: str | None, signature: Signature) -> tuple[bool, int] | None:
 
 
 def build(
-    routes: Routes, find: Find, load: Load, counters: Counters, kept: Mapping[str, Model]
+    routes: Routes,
+    find: Find,
+    load: Load,
+    counters: Counters,
+    kept: Mapping[str, Model],
+    aliases: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[Serving, dict[str, Model]]:
     """Load what the routes name; models that run already are kept.
 
@@ -177,7 +193,7 @@ def build(
             if taken.bundle not in models:
                 models[taken.bundle] = kept.get(taken.bundle) or _load(taken, routes, find, load)
         deployed.append(_deploy(route, models, counters))
-    return Serving(routes, deployed, counters), models
+    return Serving(routes, deployed, counters, aliases), models
 
 
 def _load(taken: Variant, routes: Routes, find: Find, load: Load) -> Model:

@@ -111,7 +111,7 @@ class DataPlane:
         if len(request.body) > limits.max_body_bytes:
             raise BodyTooLarge(limits.max_body_bytes)
         try:
-            parsed = endpoint.parse(request.body)
+            parsed = endpoint.parse(request.body, request.headers)
         except InputInvalid as error:
             parsed = self._again(endpoint, request, limits, error)
         asked = Asked(request, endpoint, self._id(request, parsed.id), parsed)
@@ -131,7 +131,7 @@ class DataPlane:
         """A body that did not read may be compressed, or of a content type that is not ours."""
         body = plain(request.body, request.headers, limits.max_body_bytes)
         if body is not request.body:
-            return endpoint.parse(body)
+            return endpoint.parse(body, request.headers)
         if isinstance(error, BodyInvalid):
             must_be_json(request.headers)
         raise error
@@ -140,7 +140,7 @@ class DataPlane:
         code = status_of(error)
         id = self._id(request, None)
         endpoint.count(code)
-        request.reply(code, [JSON, ("x-request-id", id)], endpoint.codec.error(message_of(error)))
+        request.reply(code, [JSON, ("x-request-id", id)], endpoint.codec.error(message_of(error), code))
         return _error_frame(endpoint, id, error, now)
 
     def _capture(self, serving: Serving, asked: Sequence[Asked], refused: list[frames.Error]) -> None:
@@ -185,12 +185,11 @@ class DataPlane:
 
     def _reply(self, asked: Asked) -> None:
         endpoint, request = asked.endpoint, asked.request
-        headers = [JSON, ("x-request-id", asked.id)]
         live = asked.parts[0].live
         if asked.error is not None:
             code = status_of(asked.error)
             endpoint.count(code, live)
-            request.reply(code, headers, endpoint.codec.error(message_of(asked.error)))
+            request.reply(code, [JSON, ("x-request-id", asked.id)], endpoint.codec.error(message_of(asked.error), code))
             return
         endpoint.count(200, live)
         cells, at = live.counters.cells, live.seconds_at
@@ -198,7 +197,7 @@ class DataPlane:
         cells[live.rows_at] += len(asked.parsed.rows)
         cells[at + bisect_left(BUCKETS, took)] += 1
         cells[at + _SUM] += took
-        request.reply(200, headers, asked.body)
+        request.reply(200, [*asked.parsed.head, ("x-request-id", asked.id)], asked.body)
 
     def _shadow(self, serving: Serving, asked: Sequence[Asked]) -> None:
         """After the replies: what shadows would have said, captured and told to nobody."""

@@ -19,6 +19,7 @@ import msgspec
 from fairlead.contract.errors import BundleRefused, UsageError
 from fairlead.contract.plugins import variant
 from fairlead.contract.routes import Limits, Route, Routes, Variant
+from fairlead.contract.settings import AccessSettings, CaptureSettings, ServeSettings, TelemetrySettings
 from fairlead.runtime.serve.worker import FACTORY
 
 _PATIENCE_S = 3.0
@@ -31,7 +32,8 @@ class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
     home: routes, bundles, spool and run/ are there. bundle: serve this folder alone, whatever the routes say;
     records are kept only if there is a home, too. trusted: hex public keys for `bundle`; empty: its own
     signer's, which is said as a warning. workers: processes. instance: name of this server in spool and run/;
-    empty: that of the machine.
+    empty: that of the machine. aliases: further paths of the default model -> codec spoken there. server, access,
+    capture, telemetry: what fairlead.toml says beyond the fields here; workers get them as they are.
     """
 
     home: Path | None = None
@@ -44,6 +46,11 @@ class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
     instance: str = ""
     transport: str = "granian"
     load: str = ""
+    aliases: dict[str, str] = {}
+    server: ServeSettings = ServeSettings()
+    access: AccessSettings = AccessSettings()
+    capture: CaptureSettings = CaptureSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
 
 
 def serve(options: ServeOptions, ready: Say = lambda url: None, warn: Say = lambda text: None) -> None:
@@ -59,6 +66,7 @@ def serve(options: ServeOptions, ready: Say = lambda url: None, warn: Say = lamb
         run = stack.enter_context(_run_folder(options.home))
         instance = stack.enter_context(_instance(run, options.instance))
         settings: dict[str, Any] = {"run": str(run), "instance": instance, "load": options.load}
+        settings |= {name: getattr(options, name) for name in ("aliases", "server", "access", "capture", "telemetry")}
         if options.home is not None:
             settings["home"] = str(options.home)
         if options.bundle is not None:

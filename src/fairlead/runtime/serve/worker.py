@@ -35,7 +35,8 @@ def open_plane(slot: int, settings: Mapping[str, Any]) -> DataPlane:
     """The factory that transports are given: a data plane that follows its routes by itself.
 
     settings: run (folder of reports and counters), instance, host, port, load ("module:function"), and either
-    home or fixed (Routes) with bundle (its folder); capture (False: keep no records).
+    home or fixed (Routes) with bundle (its folder); keep_records (False: keep none); aliases, server,
+    access, capture, telemetry as in `ServeOptions`.
     """
     return Worker(slot, settings).plane
 
@@ -48,6 +49,7 @@ class Worker:
         self._run = Path(settings["run"])
         self._fixed: Routes | None = settings.get("fixed")
         self._load, self._find = _tools(settings)
+        self._aliases: Mapping[str, str] = settings.get("aliases") or {}
         instance = str(settings["instance"])
         self._status = WorkerStatus(
             pid=os.getpid(),
@@ -68,7 +70,7 @@ class Worker:
         self._seen: tuple[int, int, int] | None = None
         self._retry = 0.0
         spool = None
-        if self._home is not None and settings.get("capture", True):
+        if self._home is not None and settings.get("keep_records", True):
             spool = Spool(self._home / "spool", instance, str(slot), Routes(0).limits.max_spool_bytes)
         self._spool = spool
         pages = Pages(self._counters, lambda: sorted(self._run.glob(f"counters-{instance}-*.bin")))
@@ -111,7 +113,7 @@ class Worker:
         # A key that is no longer trusted takes its bundles along.
         kept = self._models if self._trusted <= frozenset(routes.trusted) else {}
         try:
-            serving, models = build(routes, self._find, self._load, self._counters, kept)
+            serving, models = build(routes, self._find, self._load, self._counters, kept, self._aliases)
         except FairleadError as refused:
             self._refuse(routes.generation, str(refused))
             return

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from fairlead.contract.signature import Cell, Signature
 from fairlead.runtime.wire.checks import Checks
 from fairlead.runtime.wire.frames import Pass
 
 Row = Sequence[Cell]
+Header = tuple[str, str]
+JSON_HEAD: tuple[Header, ...] = (("content-type", "application/json"),)
 
 
 class Parsed:
     """What a request asks. rows: validated cells in signature order. passes: cells of the pass-through columns
-    per row, None when the request has none of them. id: the protocol's own request id. outputs: names asked for."""
+    per row, None when the request has none of them. id: the protocol's own request id. outputs: names asked for.
+    head: headers of the answer, its content type among them; `parse` or `render` sets it where it is not JSON.
+    form: whatever else a codec wants to remember from `parse` to `render`.
+    """
 
-    __slots__ = ("id", "outputs", "passes", "rows")
+    __slots__ = ("form", "head", "id", "outputs", "passes", "rows")
 
     def __init__(
         self,
@@ -26,6 +31,8 @@ class Parsed:
         outputs: tuple[str, ...] | None = None,
     ) -> None:
         self.rows, self.passes, self.id, self.outputs = rows, passes, id, outputs
+        self.head: Sequence[Header] = JSON_HEAD
+        self.form: Any = None
 
 
 class Answer:
@@ -45,13 +52,19 @@ class Codec(Protocol):
     def __init__(self, model: str, signature: Signature, checks: Checks) -> None: ...
 
     def paths(self) -> Sequence[str]:
-        """Where requests for a prediction of this model are posted, without versions."""
+        """Where requests for a prediction of this model are posted. `{version}` in one stands for each version."""
 
-    def parse(self, body: bytes) -> Parsed:
-        """Raises InputInvalid and below: which row, which column, what was found, what is allowed."""
+    def default_paths(self) -> Sequence[str]:
+        """Where they are posted without naming a model; they mean the server's default model."""
+
+    def parse(self, body: bytes, headers: Mapping[str, str]) -> Parsed:
+        """Raises InputInvalid and below: which row, which column, what was found, what is allowed.
+
+        headers: names in lower case; body: free of its content encoding.
+        """
 
     def render(self, asked: Parsed, answer: Answer) -> bytes:
         """The body of a 200."""
 
-    def error(self, message: str) -> bytes:
-        """The body of anything else."""
+    def error(self, message: str, code: int) -> bytes:
+        """The body of anything else, as JSON. code: of HTTP."""

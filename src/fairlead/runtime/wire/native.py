@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -54,7 +54,10 @@ class Native:
     def paths(self) -> Sequence[str]:
         return (f"/predict/{self.model}",)
 
-    def parse(self, body: bytes) -> Parsed:
+    def default_paths(self) -> Sequence[str]:
+        return ("/predict",)
+
+    def parse(self, body: bytes, headers: Mapping[str, str]) -> Parsed:
         """Raises InputInvalid and below."""
         parsed = self._parse(body)
         self._checks.check_times(parsed.passes)
@@ -118,5 +121,5 @@ class Native:
             )
         return ('{"predictions":[' + inner + "]}").encode()
 
-    def error(self, message: str) -> bytes:
+    def error(self, message: str, code: int) -> bytes:
         return _encode({"error": message})

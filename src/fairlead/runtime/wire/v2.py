@@ -6,7 +6,7 @@ the signature's classes), a regression `value` (FP64, [n]).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Union
 
 import msgspec
@@ -73,7 +73,10 @@ class V2:
         self._model = _encode(model).decode()
 
     def paths(self) -> Sequence[str]:
-        return (f"/v2/models/{self.model}/infer",)
+        return (f"/v2/models/{self.model}/infer", f"/v2/models/{self.model}/versions/{{version}}/infer")
+
+    def default_paths(self) -> Sequence[str]:
+        return ()
 
     def metadata(self, versions: Sequence[str]) -> bytes:
         """The body of `GET /v2/models/{model}`."""
@@ -92,7 +95,7 @@ class V2:
             said["parameters"] = {"optional_inputs": optional}
         return _encode(said)
 
-    def parse(self, body: bytes) -> Parsed:
+    def parse(self, body: bytes, headers: Mapping[str, str]) -> Parsed:
         """Raises InputInvalid and below."""
         parsed = self._parse(body)
         self._checks.check_times(parsed.passes)
@@ -160,7 +163,7 @@ class V2:
         id = "" if asked.id is None else f',"id":{_encode(asked.id).decode()}'
         return f'{{"model_name":{self._model}{version}{id},"outputs":[{",".join(parts)}]}}'.encode()
 
-    def error(self, message: str) -> bytes:
+    def error(self, message: str, code: int) -> bytes:
         return _encode({"error": message})
 
 

@@ -36,6 +36,7 @@ class Exchange(Request):
     def __init__(self, scope: Any, body: bytes, arrived: float, proto: Any, finished: asyncio.Future[None]) -> None:
         self.method, self.path, self.query, self.headers = scope.method, scope.path, scope.query_string, scope.headers
         self.body, self.arrived, self.proto, self.finished = body, arrived, proto, finished
+        self.peer, self.caller = None, None
 
     def reply(self, code: int, headers: Headers, body: bytes) -> None:  # type: ignore[override]
         """Send and let the coroutine end. A client that went away is nobody's fault."""
