@@ -54,6 +54,32 @@ class Part:
         return at if self.positions is None else self.positions[at]
 
 
+def assigned(asked: Asked) -> Asked:
+    """With its parts. Raises CellInvalid where the model of one of them would have raised."""
+    deployed = asked.endpoint.deployed
+    live = asked.endpoint.pinned or deployed.only
+    if live is not None:
+        asked.parts.append(Part(asked, live, asked.parsed.rows))
+    else:
+        split(asked, deployed)
+    for part in asked.parts:
+        if part.live.guard is not None:
+            check(part, part.live.guard)
+    return asked
+
+
+def answer(asked: Sequence[Asked]) -> None:
+    """Score, one model call a variant, and render."""
+    groups: dict[Live, list[Part]] = {}
+    for one in asked:
+        for part in one.parts:
+            groups.setdefault(part.live, []).append(part)
+    for live, parts in groups.items():
+        score(live, parts)
+    for one in asked:
+        render(one)
+
+
 def split(asked: Asked, deployed: Deployed) -> None:
     """Rows to variants: by the sticky column of each row, else by the request's id."""
     route, rows, passes = deployed.route, asked.parsed.rows, asked.parsed.passes
@@ -81,8 +107,7 @@ def _joined(asked: Asked) -> Answer:
     parts = asked.parts
     if len(parts) == 1:
         part = parts[0]
-        version = part.live.variant.version
-        return Answer(part.labels, part.scores or [], str(version) if version else "")
+        return Answer(part.labels, part.scores or [], part.live.version)
     count = len(asked.parsed.rows)
     scores: list[list[float]] = [[]] * count
     labels: list[str] = [""] * count

@@ -45,10 +45,12 @@ class Live:
 
     __slots__ = (
         "classified", "columns", "counters", "guard", "model", "rows_at", "schema", "seconds_at", "shadow", "variant",
+        "version",
     )  # fmt: skip
 
     def __init__(self, route: Route, taken: Variant, model: Model, counters: Counters, merged: Signature) -> None:
         self.variant, self.model, self.shadow = taken, model, taken.shadow
+        self.version = str(taken.version) if taken.version else ""
         self.classified = model.signature.task == "classification"
         self.guard = model.guard
         own = model.signature.names
@@ -88,19 +90,26 @@ class Deployed:
 
 
 class Endpoint:
-    """A path where predictions are asked for."""
+    """A path where predictions are asked for.
 
-    __slots__ = ("_codes", "_labels", "codec", "counters", "deployed", "parse", "pinned")  # fmt: skip
+    whole: the variant that answers each of its requests whole, row for row as they come, with all of them captured;
+    None where requests are to be looked at one by one.
+    """
+
+    __slots__ = ("_codes", "_labels", "codec", "counters", "deployed", "parse", "pinned", "whole")
 
     def __init__(self, deployed: Deployed, codec: Codec, counters: Counters, pinned: Live | None = None) -> None:
         self.deployed, self.codec, self.pinned = deployed, codec, pinned
         self.parse = codec.parse
+        live = pinned or deployed.only
+        plain = live is not None and live.guard is None and live.columns is None
+        self.whole = live if plain and not deployed.sampled and not deployed.shadows else None
         self.counters = counters
         self._labels = (deployed.route.model, codec.name)
         self._codes: dict[tuple[int, str], int] = {}
 
-    def count(self, code: int, live: Live | None = None) -> None:
-        """One more request answered with `code`."""
+    def count(self, code: int, live: Live | None = None, requests: int = 1) -> None:
+        """More requests answered with `code`."""
         name = live.variant.name if live is not None else ""
         at = self._codes.get((code, name))
         if at is None:
@@ -108,7 +117,7 @@ class Endpoint:
             model, protocol = self._labels
             at = self.counters.index(("requests", model, version, name, protocol, str(code)))
             self._codes[code, name] = at
-        self.counters.cells[at] += 1
+        self.counters.cells[at] += requests
 
 
 class Serving:

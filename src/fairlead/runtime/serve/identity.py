@@ -9,24 +9,27 @@ LONGEST = 128
 
 
 class Ids:
-    """UUIDv7 from a per-process generator; the time is set once a tick. Not for secrets."""
+    """UUIDv7 (RFC 9562, method 1: a counter after random bits, seeded anew each millisecond). Not for secrets."""
 
     def __init__(self) -> None:
         self._bits = random.Random(os.urandom(16)).getrandbits
         self._lead = ""
         self._ms = -1
+        self._count = 0
 
     def tick(self, now: float) -> None:
         """now: seconds since the epoch; ids made until the next tick carry it, in milliseconds."""
         ms = int(now * 1000)
         if ms != self._ms:
             self._ms = ms
-            self._lead = f"{ms >> 16:08x}-{ms & 0xFFFF:04x}-7"
+            bits = self._bits(26)
+            self._lead = f"{ms >> 16:08x}-{ms & 0xFFFF:04x}-7{bits >> 14:03x}-{bits & 0x3FFF | 0x8000:04x}-"
+            self._count = self._bits(47)
 
     def new(self) -> str:
         """36 characters."""
-        bits = self._bits(74)
-        return f"{self._lead}{bits >> 62:03x}-{bits >> 48 & 0x3FFF | 0x8000:04x}-{bits & 0xFFFFFFFFFFFF:012x}"
+        self._count += 1
+        return f"{self._lead}{self._count:012x}"
 
 
 def usable(id: str) -> bool:

@@ -17,13 +17,14 @@ from fairlead.contract.ports import Request
 from fairlead.contract.routes import Limits
 from fairlead.runtime.capture.redaction import redact
 from fairlead.runtime.capture.spool import Spool, Tally
-from fairlead.runtime.serve.answering import Asked, Part, check, fail, render, score, split
+from fairlead.runtime.serve.answering import Asked, Part, answer, assigned, fail, score
 from fairlead.runtime.serve.assignment import share
 from fairlead.runtime.serve.bodies import must_be_json, plain
 from fairlead.runtime.serve.counters import BUCKETS, Counters
 from fairlead.runtime.serve.deployed import Deployed, Endpoint, Live, Serving
 from fairlead.runtime.serve.identity import Ids, usable
 from fairlead.runtime.serve.pages import Pages
+from fairlead.runtime.serve.whole import Whole
 from fairlead.runtime.wire import frames
 from fairlead.runtime.wire.checks import text_of
 from fairlead.runtime.wire.codec import Parsed
@@ -67,31 +68,43 @@ class DataPlane:
         serving = self._serving
         now = time.time()
         self._ids.tick(now)
-        groups: dict[Live, list[Part]] = {}
+        wholes: dict[Endpoint, Whole] = {}
         asked: list[Asked] = []
         refused: list[frames.Error] = []
+        endpoints = serving.endpoints
         for request in requests:
-            endpoint = serving.endpoints.get(request.path)
+            endpoint = endpoints.get(request.path)
             if endpoint is None or request.method != "POST":
                 self._pages.answer(serving, request, self._id(request, None), self._spool)
                 continue
             try:
-                one = self._admit(serving, endpoint, request, now)
+                parsed = self._parsed(serving, endpoint, request, now)
+                id = self._id(request, parsed.id)
+                live = endpoint.whole
+                if live is None:
+                    asked.append(assigned(Asked(request, endpoint, id, parsed)))
+                    continue
             except Exception as error:
                 refused.append(self._refuse(endpoint, request, error, now))
                 continue
-            asked.append(one)
-            for part in one.parts:
-                group = groups.get(part.live)
-                if group is None:
-                    groups[part.live] = [part]
-                else:
-                    group.append(part)
-        for live, parts in groups.items():
-            score(live, parts)
-        for one in asked:
-            render(one)
-        self._capture(serving, asked, refused)
+            whole = wholes.get(endpoint)
+            if whole is None:
+                whole = wholes[endpoint] = Whole(endpoint, live)
+            whole.requests.append(request)
+            whole.parsed.append(parsed)
+            whole.ids.append(id)
+        groups = []
+        for whole in wholes.values():
+            if whole.answer() and (self._spool is None or _recorded(serving, whole)):
+                groups.append(whole)
+            else:
+                asked += whole.asked()
+        if asked:
+            answer(asked)
+        self._capture(serving, groups, asked, refused)
+        done = time.time()
+        for whole in groups:
+            self._reply_whole(whole, done)
         for one in asked:
             self._reply(one)
         shadowed = [one for one in asked if one.endpoint.deployed.shadows and one.error is None]
@@ -104,27 +117,17 @@ class DataPlane:
         given = request.headers.get("x-request-id")
         return given if given is not None and usable(given) else self._ids.new()
 
-    def _admit(self, serving: Serving, endpoint: Endpoint, request: Request, now: float) -> Asked:
+    def _parsed(self, serving: Serving, endpoint: Endpoint, request: Request, now: float) -> Parsed:
+        """What a request asks, if it may ask at all. Raises FairleadError."""
         limits = serving.limits
         if now - request.arrived > limits.timeout_s:
             raise DeadlineExceeded(f"not answered within {limits.timeout_s:g} s")
         if len(request.body) > limits.max_body_bytes:
             raise BodyTooLarge(limits.max_body_bytes)
         try:
-            parsed = endpoint.parse(request.body, request.headers)
+            return endpoint.parse(request.body, request.headers)
         except InputInvalid as error:
-            parsed = self._again(endpoint, request, limits, error)
-        asked = Asked(request, endpoint, self._id(request, parsed.id), parsed)
-        deployed = endpoint.deployed
-        live = endpoint.pinned or deployed.only
-        if live is not None:
-            asked.parts.append(Part(asked, live, parsed.rows))
-        else:
-            split(asked, deployed)
-        for part in asked.parts:
-            if part.live.guard is not None:
-                check(part, part.live.guard)
-        return asked
+            return self._again(endpoint, request, limits, error)
 
     @staticmethod
     def _again(endpoint: Endpoint, request: Request, limits: Limits, error: InputInvalid) -> Parsed:
@@ -143,13 +146,22 @@ class DataPlane:
         request.reply(code, [JSON, ("x-request-id", id)], endpoint.codec.error(message_of(error), code))
         return _error_frame(endpoint, id, error, now)
 
-    def _capture(self, serving: Serving, asked: Sequence[Asked], refused: list[frames.Error]) -> None:
-        if self._spool is None or not (asked or refused):
+    def _capture(
+        self, serving: Serving, groups: Sequence[Whole], asked: Sequence[Asked], refused: list[frames.Error]
+    ) -> None:
+        """One write for all of the tick."""
+        if self._spool is None or not (groups or asked or refused):
             return
         done = time.time()
         tally = Tally(errors=len(refused))
         encoded = [frames.encode(error) for error in refused]
         schemas: dict[int, frames.Schema] = {}
+        for whole in groups:
+            rows = len(whole.rows)
+            tally.answered += rows
+            tally.captured += rows
+            encoded += whole.frames
+            schemas[id(whole.live)] = whole.live.schema
         for one in asked:
             kept = _sampled(one)
             if one.error is None and kept:
@@ -182,6 +194,18 @@ class DataPlane:
             cells[index(("capture", "sampled_out", ""))] = counts.sampled_out
         for reason, rows in counts.dropped.items():
             cells[index(("capture", "dropped", reason))] = rows
+
+    @staticmethod
+    def _reply_whole(whole: Whole, done: float) -> None:
+        live = whole.live
+        whole.endpoint.count(200, live, len(whole.requests))
+        cells, at = live.counters.cells, live.seconds_at
+        cells[live.rows_at] += len(whole.rows)
+        for request, parsed, id, body in zip(whole.requests, whole.parsed, whole.ids, whole.bodies, strict=True):
+            took = done - request.arrived
+            cells[at + bisect_left(BUCKETS, took)] += 1
+            cells[at + _SUM] += took
+            request.reply(200, [*parsed.head, ("x-request-id", id)], body)
 
     def _reply(self, asked: Asked) -> None:
         endpoint, request = asked.endpoint, asked.request
@@ -216,6 +240,32 @@ class DataPlane:
                 encoded.append(_frame(frames.Shadow, serving, part, time.time()))
         if self._spool is not None and encoded:
             self._spool.append(encoded, [live.schema for live in groups], tally)
+
+
+def _recorded(serving: Serving, whole: Whole) -> bool:
+    """Encode what is captured of a group. False when it cannot be: the general path then finds out which request."""
+    live, deployed, protocol = whole.live, whole.endpoint.deployed, whole.endpoint.codec.name
+    model, bundle, variant = deployed.route.model, live.variant.bundle, live.variant.name
+    labels, scores, key = whole.labels, whole.scores, serving.redact_key
+    done, at = time.time(), 0
+    encode, frame = frames.encode, frames.Prediction
+    try:
+        for request, parsed, id in zip(whole.requests, whole.parsed, whole.ids, strict=True):
+            rows: Any = parsed.rows
+            passes: Any = parsed.passes
+            if deployed.redacts:
+                rows, passes = _redacted(deployed, live, rows, passes, key)
+            end = at + len(rows)
+            said = None if labels is None else labels[at:end]
+            came = request.arrived
+            made = frame(
+                came, done - came, id, None, model, bundle, variant, protocol, rows, passes, None, said, scores[at:end]
+            )
+            whole.frames.append(encode(made))
+            at = end
+    except Exception:
+        return False
+    return True
 
 
 def _sampled(asked: Asked) -> bool:
