@@ -11,9 +11,12 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import tzinfo
 from functools import partial
+from math import isfinite
 from typing import Annotated, Any
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 from msgspec import Meta
 
 from fairlead.contract.errors import BundleRefused, CellInvalid, ColumnMissing, ColumnUnknown, ShapeMismatch, UsageError
@@ -23,6 +26,7 @@ from fairlead.runtime.wire.frames import Pass
 from fairlead.runtime.wire.times import seconds
 
 Row = Sequence[Cell]
+Values = Sequence[Any] | npt.NDArray[Any]
 _UNFIT = re.compile(r'["\\\x00-\x1f]')
 _LONG = 1 << 63
 _DIGITS = 128
@@ -236,8 +240,11 @@ class Checks:
             passes.append(tuple(self._passed(record.get(name), name, number) for name in self.passthrough))
         return rows, passes if any(value is not None for row in passes for value in row) else None
 
-    def columns(self, columns: Mapping[str, Sequence[Any]]) -> tuple[list[Row], list[Sequence[Pass]] | None]:
-        """Rows from one list of values a column. Raises as `rows`, and ShapeMismatch for lengths that differ."""
+    def columns(self, columns: Mapping[str, Values]) -> tuple[list[Row], list[Sequence[Pass]] | None]:
+        """Rows from one list of values a column, or a numeric array in which NaN is missing.
+
+        Raises as `rows`, and ShapeMismatch for lengths that differ.
+        """
         self._names_fit(columns, None)
         lengths = {len(values) for values in columns.values()}
         if len(lengths) > 1:
@@ -248,7 +255,7 @@ class Checks:
             )
         taken = [self._column(at, columns[name]) for at, name in enumerate(self.names)]
         rows: list[Row] = list(zip(*taken, strict=True))
-        given = [columns.get(name) for name in self.passthrough]
+        given = [_listed(columns[name]) if name in columns else None for name in self.passthrough]
         if not any(values is not None for values in given):
             return rows, None
         passes: list[Sequence[Pass]] = [
@@ -260,11 +267,18 @@ class Checks:
         ]
         return rows, passes
 
-    def _column(self, at: int, values: Sequence[Any]) -> Sequence[Cell]:
-        if not any(at == fixed for fixed, _ in self._fix):
+    def _column(self, at: int, values: Values) -> Sequence[Cell]:
+        if isinstance(values, np.ndarray):
+            cells = _of_array(self.signature.columns[at], values)
+            if cells is not None:
+                return cells
+            values = _listed(values)
+        elif not any(at == fixed for fixed, _ in self._fix):
             try:
-                quick: Sequence[Cell] = msgspec.convert(values, list[self._types[at]])  # type: ignore[name-defined]
-                return quick
+                quick: list[Any] = msgspec.convert(values, list[self._types[at]])  # type: ignore[name-defined]
+                # Binary values may be infinite, which msgspec lets pass.
+                if not self.signature.columns[at].numeric or isfinite(sum([c for c in quick if c is not None])):
+                    return quick
             except msgspec.ValidationError:
                 pass  # the careful path says which row, or takes what the fast one is too strict for
         check = self._cells[at]
@@ -289,6 +303,47 @@ class Checks:
         if value is None or isinstance(value, (str, int, float)):
             return value
         raise CellInvalid(row, name, kind_of(value), "text, a number, a boolean or null")
+
+
+def _of_array(column: Column, array: npt.NDArray[Any]) -> list[Cell] | None:
+    """Cells of a numeric array, NaN being missing; None where a cell must be looked at by itself."""
+    kind = array.dtype.kind
+    if kind not in "fiub":
+        return None
+    if not column.numeric:
+        if column.coded == "integer" and kind in "iu":
+            return list(map(str, array.tolist())) if array.dtype != np.uint64 else None
+        return (
+            ["true" if flag else "false" for flag in array.tolist()]
+            if (column.coded, kind) == ("boolean", "b")
+            else None
+        )
+    if (kind == "b") != (column.kind == "boolean") or column.kind == "time":
+        return None
+    numbers = array.astype(np.float64)
+    missing = np.isnan(numbers)
+    gaps = bool(missing.any())
+    with np.errstate(invalid="ignore"):
+        wrong = (
+            (gaps and not column.nullable)
+            or bool(np.isinf(numbers).any())
+            or (column.minimum is not None and bool((numbers < column.minimum).any()))
+            or (column.maximum is not None and bool((numbers > column.maximum).any()))
+            or (column.kind == "integer" and bool(((numbers != np.floor(numbers)) & ~missing).any()))
+        )
+    if wrong:
+        return None
+    cells: list[Cell] = numbers.tolist()
+    for at in np.flatnonzero(missing).tolist() if gaps else ():
+        cells[at] = None
+    return cells
+
+
+def _listed(values: Values) -> Sequence[Any]:
+    """An array as a list whose NaN is None; a list as it is."""
+    if not isinstance(values, np.ndarray):
+        return values
+    return [None if value != value else value for value in values.tolist()]
 
 
 def text_of(value: object) -> str | None:
