@@ -17,6 +17,7 @@ FairleadError                     the root: catch this to catch us
 │   └── ShapeMismatch             lengths or bins that do not agree
 ├── Unauthenticated               no key or token, or one that does not hold (HTTP 401)
 ├── Forbidden                     a caller that may not do this (HTTP 403)
+│   └── PurposeRefused            a key's purpose is none that the model is meant for
 ├── TooManyRequests               a caller over its own limits; carries retry_after_s (HTTP 429)
 ├── NotOffered                    a call that this server knows and does not offer (HTTP 501)
 ├── NotFound                      (HTTP 404)
@@ -150,6 +151,10 @@ class Unauthenticated(FairleadError):
 
 class Forbidden(FairleadError):
     """The caller is known and may not do this; says what it lacks."""
+
+
+class PurposeRefused(Forbidden):
+    """The purpose that a key was given for is not among the model's intended uses."""
 
 
 class TooManyRequests(FairleadError):

@@ -33,6 +33,18 @@ def status_of(error: BaseException) -> int:
     return 500
 
 
+_CHALLENGE = (("www-authenticate", "Bearer"), ("www-authenticate", 'Basic realm="fairlead", charset="UTF-8"'))
+
+
+def headers_of(error: BaseException) -> tuple[tuple[str, str], ...]:
+    """What belongs to an error besides its code: how to authenticate, and when to try again."""
+    if isinstance(error, errors.Unauthenticated):
+        return _CHALLENGE
+    if isinstance(error, (errors.Busy, errors.TooManyRequests)):
+        return (("retry-after", str(error.retry_after_s)),)
+    return ()
+
+
 def message_of(error: BaseException) -> str:
     """What the client may read: messages raised on purpose as they are, anything else as a fault."""
     return FAULT if status_of(error) == 500 else str(error)
