@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from math import isfinite
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -121,6 +122,7 @@ def _joined(asked: Asked) -> Answer:
 
 def score(live: Live, parts: Sequence[Part]) -> None:
     """One model call for all parts; where it fails, each by itself, so that one cannot fail the others."""
+    began = perf_counter()
     rows: Sequence[Any] = parts[0].rows if len(parts) == 1 else [row for part in parts for row in part.rows]
     try:
         scores = live.model.score_rows(rows)
@@ -137,6 +139,7 @@ def score(live: Live, parts: Sequence[Part]) -> None:
             if status_of(error) == 500:
                 _log.error("model of bundle %s failed: %s", live.variant.bundle[:12], type(error).__name__)
         return
+    live.learn(perf_counter() - began, len(rows))
     if labels is not None and not isinstance(labels, list):
         labels = labels.tolist()
     at = 0

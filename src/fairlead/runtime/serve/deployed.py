@@ -41,16 +41,17 @@ Find = Callable[[str], Path]
 
 
 class Live:
-    """One variant with its loaded model and where it counts."""
+    """One variant with its loaded model and where it counts. cost: seconds a row lately, learnt as it answers."""
 
     __slots__ = (
-        "classified", "columns", "counters", "guard", "model", "rows_at", "schema", "seconds_at", "shadow", "variant",
-        "version",
+        "classified", "columns", "cost", "counters", "guard", "model", "rows_at", "schema", "seconds_at", "shadow",
+        "variant", "version",
     )  # fmt: skip
 
     def __init__(self, route: Route, taken: Variant, model: Model, counters: Counters, merged: Signature) -> None:
         self.variant, self.model, self.shadow = taken, model, taken.shadow
         self.version = str(taken.version) if taken.version else ""
+        self.cost = 0.0
         self.classified = model.signature.task == "classification"
         self.guard = model.guard
         own = model.signature.names
@@ -64,6 +65,11 @@ class Live:
         self.counters = counters
         self.rows_at = counters.index(("rows", *labels))
         self.seconds_at = counters.index(("predict_seconds", *labels), len(BUCKETS) + 2)
+
+    def learn(self, seconds: float, rows: int) -> None:
+        """Answering `rows` took `seconds`: a moving average, quick to rise, so that overload is met at once."""
+        cost = seconds / rows
+        self.cost += (cost - self.cost) * (0.5 if cost > self.cost else 0.1)
 
 
 class Deployed:
@@ -92,16 +98,17 @@ class Deployed:
 class Endpoint:
     """A path where predictions are asked for.
 
-    whole: the variant that answers each of its requests whole, row for row as they come, with all of them captured;
-    None where requests are to be looked at one by one.
+    likely: the variant that answers most of its rows. whole: the variant that answers each of its requests whole,
+    row for row as they come, with all of them captured; None where requests are to be looked at one by one.
     """
 
-    __slots__ = ("_codes", "_labels", "codec", "counters", "deployed", "parse", "pinned", "whole")
+    __slots__ = ("_codes", "_labels", "codec", "counters", "deployed", "likely", "parse", "pinned", "whole")
 
     def __init__(self, deployed: Deployed, codec: Codec, counters: Counters, pinned: Live | None = None) -> None:
         self.deployed, self.codec, self.pinned = deployed, codec, pinned
         self.parse = codec.parse
         live = pinned or deployed.only
+        self.likely = live or max(deployed.answering, key=lambda one: one.variant.weight)
         plain = live is not None and live.guard is None and live.columns is None
         self.whole = live if plain and not deployed.sampled and not deployed.shadows else None
         self.counters = counters

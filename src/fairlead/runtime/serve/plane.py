@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from fairlead.contract.errors import BodyInvalid, BodyTooLarge, DeadlineExceeded, InputInvalid
+from fairlead.contract.errors import BodyInvalid, BodyTooLarge, Busy, DeadlineExceeded, InputInvalid, TooManyRequests
 from fairlead.contract.ports import Request
 from fairlead.contract.routes import Limits
 from fairlead.runtime.capture.redaction import redact
@@ -32,6 +32,9 @@ from fairlead.runtime.wire.status import message_of, status_of
 
 JSON = ("content-type", "application/json")
 _SUM = len(BUCKETS) + 1
+SHARE = 1 / 3
+"""Of the deadline, what one tick may take by what its models cost lately. A request may have waited unread for as long
+as the tick before took, so both together stay within the deadline; the rest is turned away before work is begun."""
 
 
 class DataPlane:
@@ -72,14 +75,18 @@ class DataPlane:
         asked: list[Asked] = []
         refused: list[frames.Error] = []
         endpoints = serving.endpoints
+        room = serving.limits.timeout_s * SHARE
         for request in requests:
             endpoint = endpoints.get(request.path)
             if endpoint is None or request.method != "POST":
                 self._pages.answer(serving, request, self._id(request, None), self._spool)
                 continue
             try:
+                if room <= 0.0:
+                    raise Busy()
                 parsed = self._parsed(serving, endpoint, request, now)
                 id = self._id(request, parsed.id)
+                room -= endpoint.likely.cost * len(parsed.rows)
                 live = endpoint.whole
                 if live is None:
                     asked.append(assigned(Asked(request, endpoint, id, parsed)))
@@ -143,7 +150,10 @@ class DataPlane:
         code = status_of(error)
         id = self._id(request, None)
         endpoint.count(code)
-        request.reply(code, [JSON, ("x-request-id", id)], endpoint.codec.error(message_of(error), code))
+        head = [JSON, ("x-request-id", id)]
+        if isinstance(error, (Busy, TooManyRequests)):
+            head.append(("retry-after", str(error.retry_after_s)))
+        request.reply(code, head, endpoint.codec.error(message_of(error), code))
         return _error_frame(endpoint, id, error, now)
 
     def _capture(

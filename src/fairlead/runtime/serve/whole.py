@@ -8,6 +8,7 @@ path of `answering`, which decides for each request alone.
 from __future__ import annotations
 
 from math import isfinite
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,7 @@ class Whole:
 
     def answer(self) -> bool:
         """Score and render all. False when any of it did not go as it should: then nothing here counts."""
-        live = self.live
+        live, began = self.live, perf_counter()
         rows = self.rows = [row for parsed in self.parsed for row in parsed.rows]
         try:
             found = live.model.score_rows(rows)
@@ -54,6 +55,7 @@ class Whole:
                 labels = labels.tolist()
             self.labels = labels
             self._render(labels, scores)
+            live.learn(perf_counter() - began, len(rows))
         except Exception:
             return False
         return True
