@@ -22,6 +22,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
     "codec": {
         "native": "fairlead.runtime.wire.native:Native",
         "v2": "fairlead.runtime.wire.v2:V2",
+        "v2grpc": "fairlead.runtime.wire.v2_grpc:V2Grpc",
     },
     "learner": {
         "logistic": "fairlead.lab.train.learners.logistic:Logistic",
@@ -32,6 +33,9 @@ BUILT_IN: dict[str, dict[str, str]] = {
     "emitter": {
         "trees": "fairlead.lab.compile.trees:Trees",
         "linear": "fairlead.lab.compile.linear:Linear",
+        "xgboost": "fairlead.lab.compile.xgboost_trees:XGBoostTrees",
+        "lightgbm": "fairlead.lab.compile.lightgbm_trees:LightGBMTrees",
+        "network": "fairlead.lab.compile.networks:Networks",
     },
     "alert": {"apprise": "fairlead.ops.alerts.apprise_channel:AppriseChannel"},
 }

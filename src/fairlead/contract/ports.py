@@ -101,7 +101,8 @@ class Emitter(Protocol):
 
     `accepts` is the allow-list: types and parameters that are known to be reproduced.
     file: the tail's name in a bundle, `model/tail.onnx` or `model/tail.json` (`runtime.bundle.tail.LinearForm`).
-    An emitter may have `prepare(estimator, lanes) -> lanes` for what its estimator does to its features first.
+    An emitter may have `prepare(estimator, lanes) -> lanes` for what its estimator does to its features first, and
+    `emit_sparse(estimator, features)` where rows in a sparse matrix mean something else than the same rows in full.
     """
 
     form: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from fairlead.contract.plugins import names, variant
 from fairlead.contract.signature import Signature
 from fairlead.lab.compile.encoders import text_of
 from fairlead.lab.compile.lanes import AnyLane, front_of
-from fairlead.lab.compile.walk import walk
+from fairlead.lab.compile.walk import fed_sparse, walk
 from fairlead.runtime.bundle.front import Columns, Front
 from fairlead.runtime.bundle.tail import Tail, load_tail
 
@@ -65,7 +65,7 @@ def compile_pipeline(
         if reason is None:
             lanes, estimator = _shaped(emitter, estimator, lanes)
             front = front_of(lanes, signature)
-            tail = emitter.emit(estimator, front.width)
+            tail = _tail(emitter, estimator, front.width, lambda: fed_sparse(pipeline, signature, sample))
             file = getattr(emitter, "file", "model/tail.onnx")
             return Compiled(front, tail, name, file, emitter.tolerance, tuple(tried))
         tried.append((name, reason))
@@ -78,6 +78,13 @@ def _shaped(emitter: Any, estimator: Any, lanes: list[AnyLane]) -> tuple[list[An
         return [], estimator
     prepare = getattr(emitter, "prepare", None)
     return (lanes, estimator) if prepare is None else (prepare(estimator, lanes), estimator)
+
+
+def _tail(emitter: Any, estimator: Any, width: int, sparse: Callable[[], bool]) -> bytes:
+    emit_sparse = getattr(emitter, "emit_sparse", None)
+    emit = emitter.emit if emit_sparse is None or not sparse() else emit_sparse
+    tail: bytes = emit(estimator, width)
+    return tail
 
 
 def check_outputs(estimator: Any, signature: Signature) -> None:

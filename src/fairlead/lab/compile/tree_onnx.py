@@ -1,4 +1,4 @@
-"""Tree tables as one `TreeEnsemble` of ai.onnx.ml 5, in double: splits, leaves and sums."""
+"""Tree tables as one `TreeEnsemble` of ai.onnx.ml 5: splits, leaves and sums in double, or in single."""
 
 from __future__ import annotations
 
@@ -7,15 +7,20 @@ from typing import Any
 
 import numpy as np
 
-from fairlead.lab.compile.tree_tables import LEQ, MEMBER, TreeTable
+from fairlead.lab.compile.tree_tables import LEQ, LT, MEMBER, TreeTable
 
 OPSETS = (("", 21), ("ai.onnx.ml", 5))
 IR = 10
 
 
-def ensemble(trees: Iterable[TreeTable], targets: int, source: str, output: str) -> Any:
-    """The node that sums, per target, the leaves that a row of `source` falls into."""
+def ensemble(
+    trees: Iterable[TreeTable], targets: int, source: str, output: str, dtype: type[np.floating[Any]] = np.float64
+) -> Any:
+    """The node that sums, per target, the leaves that a row of `source` falls into; `dtype` is that of all three."""
     from onnx import helper, numpy_helper
+
+    def tensor(found: list[np.ndarray]) -> Any:
+        return numpy_helper.from_array(np.concatenate(found).astype(dtype))
 
     parts = _Parts()
     for tree in trees:
@@ -24,7 +29,7 @@ def ensemble(trees: Iterable[TreeTable], targets: int, source: str, output: str)
     if parts.members:
         # Memberships are listed in node order, each closed by a NaN.
         closed = [number for members in parts.members for number in (*members, np.nan)]
-        attributes["membership_values"] = numpy_helper.from_array(np.array(closed, np.float64))
+        attributes["membership_values"] = numpy_helper.from_array(np.array(closed, dtype))
     return helper.make_node(
         "TreeEnsemble",
         [source],
@@ -34,9 +39,9 @@ def ensemble(trees: Iterable[TreeTable], targets: int, source: str, output: str)
         n_targets=targets,
         aggregate_function=1,
         post_transform=0,
-        nodes_splits=numpy_helper.from_array(np.concatenate(parts.splits)),
+        nodes_splits=tensor(parts.splits),
         nodes_modes=numpy_helper.from_array(np.concatenate(parts.modes)),
-        leaf_weights=numpy_helper.from_array(np.concatenate(parts.weights)),
+        leaf_weights=tensor(parts.weights),
         **attributes,
     )
 
@@ -66,7 +71,7 @@ class _Parts:
         number = np.empty(len(tree.leaf), np.int64)
         number[inner] = self.nodes + np.arange(len(inner))
         number[leaves] = self.leaves + np.arange(len(leaves))
-        splits, modes = tree.threshold[inner].copy(), np.full(len(inner), LEQ, np.uint8)
+        splits, modes = tree.threshold[inner].copy(), np.full(len(inner), LT if tree.strict else LEQ, np.uint8)
         for at, node in enumerate(inner.tolist()):
             if node in tree.members:
                 self._member(splits, modes, at, tree.members[node])

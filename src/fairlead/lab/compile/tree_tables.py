@@ -1,22 +1,23 @@
-"""Fitted trees of scikit-learn as plain arrays, one table a tree and target."""
+"""Fitted trees as plain arrays, one table a tree and target; those of scikit-learn."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-LEQ, MEMBER = 0, 6
-"""Modes of ai.onnx.ml TreeEnsemble: x <= split; x among members."""
+LEQ, LT, MEMBER = 0, 1, 6
+"""Modes of ai.onnx.ml TreeEnsemble: x <= split; x < split; x among members."""
 
 
 @dataclass(frozen=True)
 class TreeTable:
     """One tree, arrays over its nodes, root first. target: the output its leaves add to.
 
-    left is taken where x <= threshold, or x is in `members[node]`; missing_left: where NaN goes.
+    left is taken where x <= threshold (strict: x < threshold), or x is in `members[node]`; missing_left: where NaN
+    goes.
     """
 
     leaf: np.ndarray
@@ -27,7 +28,8 @@ class TreeTable:
     missing_left: np.ndarray
     value: np.ndarray
     target: int
-    members: dict[int, list[float]]
+    members: dict[int, list[float]] = field(default_factory=dict)
+    strict: bool = False
 
 
 def sklearn_tree(tree: Any, values: np.ndarray, target: int) -> TreeTable:
@@ -42,7 +44,6 @@ def sklearn_tree(tree: Any, values: np.ndarray, target: int) -> TreeTable:
         missing_left=np.zeros(tree.node_count, bool) if missing is None else missing.astype(bool),
         value=values.astype(np.float64),
         target=target,
-        members={},
     )
 
 

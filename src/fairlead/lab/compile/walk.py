@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fairlead.contract.errors import NotCompilable
 from fairlead.contract.signature import Signature
+from fairlead.lab.compile.frames import frame_like
 from fairlead.lab.compile.lanes import AnyLane, first_lanes
 from fairlead.lab.compile.transformers import apply
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SEARCHES = ("GridSearchCV", "RandomizedSearchCV", "HalvingGridSearchCV", "HalvingRandomSearchCV", "OptunaSearchCV")
 
@@ -49,6 +53,21 @@ def _through(estimator: Any, lanes: list[AnyLane], names: list[str] | None, wher
         lanes, names = transform(step, lanes, names, _under(where, name))
     name, last = estimator.steps[-1]
     return _through(last, lanes, names, _under(where, name))
+
+
+def fed_sparse(pipeline: Any, signature: Signature, sample: pd.DataFrame | None) -> bool:
+    """Whether the final estimator is handed a sparse matrix by the steps before it, which is fixed by their fitting."""
+    from fairlead.lab.compile.probes import random_rows
+
+    estimator = unwrapped(pipeline)
+    rows = frame_like(random_rows(signature, 1, np.random.default_rng(0), gaps=0.0), signature, sample)
+    found: Any = rows if hasattr(estimator, "feature_names_in_") else rows.to_numpy()
+    while type(estimator).__name__ == "Pipeline":
+        for _, step in estimator.steps[:-1]:
+            if step is not None and not isinstance(step, str):
+                found = step.transform(found)
+        estimator = unwrapped(estimator.steps[-1][1])
+    return hasattr(found, "toarray")
 
 
 def _under(where: str, name: str) -> str:

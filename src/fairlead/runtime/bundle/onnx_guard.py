@@ -16,7 +16,7 @@ from fairlead.contract.errors import BundleRefused
 ALLOWED: frozenset[tuple[str, str]] = frozenset(
     {("ai.onnx.ml", "TreeEnsemble")}
     | {("", op) for op in ("Add", "Sub", "Mul", "Div", "Exp", "Cast", "Concat", "Sigmoid", "Softmax", "Identity")}
-    | {("", op) for op in ("MatMul", "Gemm")}
+    | {("", op) for op in ("MatMul", "Gemm", "Relu", "Tanh", "Equal", "Where")}
 )
 NODES, ATTRIBUTES = 64, 32
 """Most nodes of a graph, and most attributes of a node."""
