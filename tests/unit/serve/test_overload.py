@@ -1,0 +1,86 @@
+"""More asked than can be answered: what is admitted is answered in time, and hardly any capacity is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+from pathlib import Path
+
+import stand_in
+from asking import FIRST, ROW, ask, deploy, plane, server
+
+from fairlead.contract.routes import Limits
+
+SLOW_S, DEADLINE_S, SECONDS = 0.004, 0.6, 4.0
+CAPACITY = 1 / SLOW_S
+BODY = json.dumps(ROW).encode()
+ASKED = b"POST /predict/churn HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % len(BODY) + BODY
+
+
+class Client:
+    """Asks at Poisson times whatever comes back, over connections that it opens as it needs them."""
+
+    def __init__(self, port: int, rate: float) -> None:
+        self.port, self.rate = port, rate
+        self.free: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+        self.answered: list[float] = []
+        self.shed = self.other = 0
+        self.retry_after = True
+
+    async def run(self) -> None:
+        chance, started, at = random.Random(5), time.perf_counter(), 0.0
+        asked: list[asyncio.Task[None]] = []
+        while at < SECONDS:
+            at += chance.expovariate(self.rate)
+            await asyncio.sleep(max(0.0, started + at - time.perf_counter()))
+            asked.append(asyncio.create_task(self.one()))
+        await asyncio.gather(*asked)
+        for _, writer in self.free:
+            writer.close()
+
+    async def one(self) -> None:
+        began = time.perf_counter()
+        reader, writer = self.free.pop() if self.free else await asyncio.open_connection("127.0.0.1", self.port)
+        writer.write(ASKED)
+        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        await reader.readexactly(int(head.split(b"content-length: ")[1].split(b"\r\n", 1)[0]))
+        code = int(head.split(b" ", 2)[1])
+        if code == 200:
+            self.answered.append(time.perf_counter() - began)
+        elif code == 503:
+            self.shed += 1
+            self.retry_after &= b"retry-after: " in head
+        else:
+            self.other += 1
+        self.free.append((reader, writer))
+
+
+def test_at_three_times_the_capacity_goodput_stays_and_the_admitted_are_answered_in_time(tmp_path: Path) -> None:
+    stand_in.write(tmp_path / "bundles" / FIRST, shift=0.5, slow=SLOW_S)
+    deploy(tmp_path, limits=Limits(timeout_s=DEADLINE_S))
+    with server(tmp_path) as running:
+        client = Client(running.port, 3 * CAPACITY)
+        asyncio.run(client.run())
+    in_time = sorted(taken for taken in client.answered if taken <= DEADLINE_S)
+    assert client.shed > CAPACITY
+    assert client.other == 0
+    assert client.retry_after
+    assert len(in_time) >= 0.9 * CAPACITY * SECONDS, (len(in_time), len(client.answered))
+    assert sorted(client.answered)[int(len(client.answered) * 0.99)] <= DEADLINE_S
+
+
+def test_what_is_turned_away_was_not_worked_on(tmp_path: Path) -> None:
+    stand_in.write(tmp_path / "bundles" / FIRST, shift=0.5, slow=SLOW_S)
+    deploy(tmp_path, limits=Limits(timeout_s=DEADLINE_S))
+    with plane(tmp_path) as app:
+        ask(app, ROW)
+        began = time.perf_counter()
+        replies = ask(app, *[ROW] * 400)
+        taken = time.perf_counter() - began
+        codes = [reply.code for reply in replies]
+        assert set(codes) == {200, 503}
+        assert codes.count(200) * SLOW_S <= DEADLINE_S
+        assert taken < DEADLINE_S
+        assert replies[codes.index(503)].headers["retry-after"] == "1"
