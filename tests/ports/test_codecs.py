@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import grpc_messages
 import msgspec
 import pytest
 from hypothesis import given
@@ -61,7 +62,16 @@ def v2(rows: list[dict[str, Any]]) -> bytes:
     return json.dumps({"inputs": tensors}).encode()
 
 
-ENCODERS = {"native": native, "v2": v2}
+def v2grpc(rows: list[dict[str, Any]]) -> bytes:
+    return grpc_messages.message(v2(rows))
+
+
+def said_by(codec: Any, body: bytes) -> Any:
+    return grpc_messages.answer(body) if codec.name == "v2grpc" else msgspec.json.decode(body)
+
+
+ENCODERS = {"native": native, "v2": v2, "v2grpc": v2grpc}
+TENSORS = {"v2", "v2grpc"}
 
 
 @pytest.fixture(params=names("codec"))
@@ -128,7 +138,7 @@ def test_a_wrong_cell_is_named_by_row_column_and_kind(
 ) -> None:
     rows = [dict(ROW), dict(ROW)][: at + 1]
     rows[at].update(change)
-    if codec.name == "v2" and at == 1:
+    if codec.name in TENSORS and at == 1:
         # One tensor has one datatype: the mistake is in all of its rows.
         rows[0].update(change)
     with pytest.raises(InputInvalid) as refused:
@@ -136,7 +146,7 @@ def test_a_wrong_cell_is_named_by_row_column_and_kind(
     said = str(refused.value)
     assert found in said
     assert column in said
-    assert "row 0" in said if codec.name == "v2" else f"row {at}" in said
+    assert "row 0" in said if codec.name in TENSORS else f"row {at}" in said
     for value in change.values():
         assert value is None or not isinstance(value, str) or value not in said
 
@@ -201,9 +211,9 @@ def test_values_survive_exactly(name: str, age: int, income: float, plan: str | 
         assert [list(one)[:3] for one in got] == [[float(age), income, plan]] * len(rows)
 
 
-def test_answers_are_valid_json_whatever_the_classes_are_called(codec: Any) -> None:
+def test_answers_can_be_read_whatever_the_classes_are_called(codec: Any) -> None:
     asked = Parsed([CELLS] * 2)
-    said = msgspec.json.decode(codec.render(asked, Answer(["Yes", 'No "%"'], [[0.25, 0.75], [1.0, 5e-324]], "3")))
+    said = said_by(codec, codec.render(asked, Answer(["Yes", 'No "%"'], [[0.25, 0.75], [1.0, 5e-324]], "3")))
     if codec.name == "native":
         assert said["predictions"][0] == {"label": "Yes", "probabilities": {'No "%"': 0.25, "Yes": 0.75}}
         assert said["predictions"][1]["probabilities"]["Yes"] == 5e-324
@@ -218,7 +228,7 @@ def test_answers_are_valid_json_whatever_the_classes_are_called(codec: Any) -> N
 def test_a_regression_answers_numbers(codec: Any) -> None:
     signature = Signature("regression", (Column("x", "number"),))
     plain = variant("codec", codec.name)("price", signature, Checks(signature))
-    said = msgspec.json.decode(plain.render(Parsed([[1.0]]), Answer(None, [[2.5]])))
+    said = said_by(codec, plain.render(Parsed([[1.0]]), Answer(None, [[2.5]])))
     if codec.name == "native":
         assert said == {"predictions": [2.5]}
     else:

@@ -1,0 +1,164 @@
+"""Open Inference Protocol V2 over gRPC: the messages of `proto/open_inference.proto`, values typed or raw.
+
+What a tensor means is that of `tensors`; raw is answered raw. A message arrives as the bytes it came in, as the
+body of a request to an address that begins with `grpc:`, so that it takes the one path of all protocols.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from fairlead.contract.errors import BodyInvalid, ShapeMismatch
+from fairlead.contract.signature import Signature
+from fairlead.runtime.wire.checks import Checks, Values
+from fairlead.runtime.wire.codec import Answer, Header, Parsed
+from fairlead.runtime.wire.proto import messages
+from fairlead.runtime.wire.tensors import asked_outputs, columns_of, outputs_of, raw_of, values_of, values_of_raw
+
+_encode = msgspec.json.Encoder().encode
+_HEAD: tuple[Header, ...] = (("content-type", "application/grpc+proto"),)
+_FIELDS = {
+    "BOOL": "bool_contents",
+    **dict.fromkeys(("INT8", "INT16", "INT32"), "int_contents"),
+    "INT64": "int64_contents",
+    **dict.fromkeys(("UINT8", "UINT16", "UINT32"), "uint_contents"),
+    "UINT64": "uint64_contents",
+    "FP32": "fp32_contents",
+    "FP64": "fp64_contents",
+    "BYTES": "bytes_contents",
+}
+
+STATUS: dict[int, str] = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    405: "UNIMPLEMENTED",
+    409: "FAILED_PRECONDITION",
+    413: "RESOURCE_EXHAUSTED",
+    415: "INVALID_ARGUMENT",
+    422: "INVALID_ARGUMENT",
+    429: "RESOURCE_EXHAUSTED",
+    501: "UNIMPLEMENTED",
+    503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+}
+"""Codes of HTTP as names of gRPC's; any other is INTERNAL."""
+
+
+def address(body: bytes) -> str:
+    """Where a ModelInferRequest is answered; without a model's name, the address of the default model.
+
+    Raises BodyInvalid for what is no protobuf message.
+    """
+    said = _read(messages("open_inference").Addressed, body)
+    model, version = quote(said.model_name, safe=""), quote(said.model_version, safe="")
+    return f"grpc:/v2/models/{model}/versions/{version}/infer" if version else f"grpc:/v2/models/{model}/infer"
+
+
+class V2Grpc:
+    """`inference.GRPCInferenceService/ModelInfer`. protobuf is imported with the first message."""
+
+    name = "v2grpc"
+
+    def __init__(self, model: str, signature: Signature, checks: Checks) -> None:
+        self.model, self._signature, self._checks = model, signature, checks
+
+    def paths(self) -> Sequence[str]:
+        name = quote(self.model, safe="")
+        return (f"grpc:/v2/models/{name}/infer", f"grpc:/v2/models/{name}/versions/{{version}}/infer")
+
+    def default_paths(self) -> Sequence[str]:
+        return ("grpc:/v2/models//infer",)
+
+    def parse(self, body: bytes, headers: Mapping[str, str]) -> Parsed:
+        """Raises InputInvalid and below, MissingExtra without protobuf."""
+        asked = _read(messages("open_inference").ModelInferRequest, body)
+        columns = columns_of(_tensors(asked), self._signature)
+        parsed = self._quick(columns) or self._careful(columns)
+        self._checks.check_times(parsed.passes)
+        parsed.id = asked.id or None
+        if asked.outputs:
+            parsed.outputs = asked_outputs([output.name for output in asked.outputs], self._signature)
+        parsed.form, parsed.head = bool(asked.raw_input_contents), _HEAD
+        return parsed
+
+    def _quick(self, columns: Mapping[str, Values]) -> Parsed | None:
+        """One row that is surely right; None sends it along the careful path."""
+        if not all(len(values) == 1 for values in columns.values()):
+            return None
+        try:
+            row = msgspec.convert({name: values[0] for name, values in columns.items()}, self._checks.row_type)
+        except msgspec.ValidationError:
+            return None
+        cells, passed = self._checks.split(row)
+        return Parsed([cells], None if passed is None else [passed])
+
+    def _careful(self, columns: Mapping[str, Values]) -> Parsed:
+        rows, passes = self._checks.columns(columns)
+        if not rows:
+            raise BodyInvalid("the inputs have no rows")
+        return Parsed(rows, passes)
+
+    def render(self, asked: Parsed, answer: Answer) -> bytes:
+        said = messages("open_inference").ModelInferResponse(
+            model_name=self.model, model_version=answer.version, id=asked.id or ""
+        )
+        for tensor in outputs_of(self._signature, answer, asked.outputs):
+            made = said.outputs.add(name=tensor.name, datatype=tensor.datatype, shape=tensor.shape)
+            if asked.form:
+                said.raw_output_contents.append(raw_of(tensor.values, tensor.datatype))
+            elif tensor.datatype == "BYTES":
+                made.contents.bytes_contents.extend([value.encode() for value in tensor.values])
+            else:
+                getattr(made.contents, _FIELDS[tensor.datatype]).extend(tensor.values)
+        whole: bytes = said.SerializeToString()
+        return whole
+
+    def error(self, message: str, code: int) -> bytes:
+        """For the door alone, which tells the message by gRPC's own means."""
+        return _encode({"error": message})
+
+
+def _read(kind: Any, body: bytes) -> Any:
+    from google.protobuf.message import DecodeError
+
+    try:
+        return kind.FromString(body)
+    except DecodeError:
+        raise BodyInvalid(f"the message is no {kind.DESCRIPTOR.name}") from None
+
+
+def _tensors(asked: Any) -> list[tuple[str, Sequence[int], Values]]:
+    """Name, shape and values of every input."""
+    raw = asked.raw_input_contents
+    if raw and len(raw) != len(asked.inputs):
+        raise ShapeMismatch(f"raw_input_contents has {len(raw)} entries for {len(asked.inputs)} inputs")
+    found: list[tuple[str, Sequence[int], Values]] = []
+    for at, tensor in enumerate(asked.inputs):
+        name, datatype, shape = tensor.name, tensor.datatype, list(tensor.shape)
+        if not raw:
+            found.append((name, shape, values_of(_contents(tensor, name, datatype), datatype, shape, name)))
+            continue
+        if tensor.HasField("contents"):
+            raise BodyInvalid(f"input {name[:80]!r}: has contents and raw_input_contents, which exclude each other")
+        found.append((name, shape, values_of_raw(raw[at], datatype, shape, name)))
+    return found
+
+
+def _contents(tensor: Any, name: str, datatype: str) -> Sequence[Any]:
+    """The typed values of an input, which must be in the field of its datatype alone."""
+    field = _FIELDS.get(datatype)
+    if field is None:
+        if datatype in {"FP16", "BF16"}:
+            raise BodyInvalid(f"input {name[:80]!r}: {datatype} has no typed contents, send it in raw_input_contents")
+        return ()
+    filled = [one.name for one, _ in tensor.contents.ListFields()]
+    if filled and filled != [field]:
+        raise BodyInvalid(f"input {name[:80]!r}: values of {datatype} belong in {field} alone")
+    values: Sequence[Any] = getattr(tensor.contents, field)
+    return values
