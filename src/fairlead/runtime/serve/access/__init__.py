@@ -6,13 +6,14 @@ they are. Secrets are in `secret`, headers in `credentials`, addresses in `addre
 
 from __future__ import annotations
 
-from fairlead.runtime.serve.access.access import Access
+from fairlead.runtime.serve.access.access import UNRECORDED, Access
 from fairlead.runtime.serve.access.blunting import blunt
 from fairlead.runtime.serve.access.doorkeeper import Doorkeeper
 from fairlead.runtime.serve.access.secret import hash_of, new_secret, well_formed
 from fairlead.runtime.serve.access.starting import is_loopback, is_required, require_safe
 
 __all__ = [
+    "UNRECORDED",
     "Access",
     "Doorkeeper",
     "blunt",

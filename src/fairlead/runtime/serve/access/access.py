@@ -15,7 +15,7 @@ from functools import partial
 from hashlib import sha256
 from math import inf
 
-from fairlead.contract.errors import Forbidden, PurposeRefused, Unauthenticated
+from fairlead.contract.errors import Forbidden, PurposeRefused, TooManyRequests, Unauthenticated
 from fairlead.contract.ports import Caller, Request
 from fairlead.contract.routes import Key, Route, Routes
 from fairlead.runtime.capture.redaction import redact
@@ -26,6 +26,9 @@ from fairlead.runtime.serve.access.ledger import Ledger, Limit
 from fairlead.runtime.serve.access.rules import Rules
 from fairlead.runtime.serve.access.tokens import Tokens
 from fairlead.runtime.serve.counters import Counters
+
+UNRECORDED = (Unauthenticated, TooManyRequests)
+"""Refusals that are counted and not written to the spool, which strangers and the over-eager could fill with them."""
 
 REMEMBERED = 4096
 CERTIFICATE_VERBS = ("predict", "feedback", "metrics")
@@ -133,11 +136,6 @@ class Access:
                 at = self._refusals.index(("purpose", caller.id, route.model, rules.purpose))
                 self._refusals.cells[at] += 1
             raise PurposeRefused(f"this key is for {rules.purpose!r}, which is no intended use of {route.model!r}")
-
-    def charge(self, caller: Caller, rows: int, now: float) -> None:
-        """Count the rows of a request before it is answered. Raises TooManyRequests."""
-        if caller.rules.limit is not None:
-            caller.rules.limit.charge(rows, now)
 
     def _authorized(self, request: Request, known: Known, sent: str) -> Caller:
         token = credentials.bearer(sent)

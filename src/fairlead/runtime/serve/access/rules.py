@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import inf
 
 from fairlead.contract.routes import Key, Route
+from fairlead.runtime.serve.access.blunting import blunt
 from fairlead.runtime.serve.access.grants import VERBS, Grants, allows
 from fairlead.runtime.serve.access.ledger import Limit
+from fairlead.runtime.wire.codec import Answer
 
 
 class Rules:
@@ -46,3 +48,12 @@ class Rules:
     def misuses(self, route: Route) -> bool:
         """Whether the purpose of the caller's key is none that the model is meant for."""
         return bool(self.purpose) and self.purpose not in route.purposes
+
+    def charge(self, rows: int, now: float) -> None:
+        """Count the rows of a request before it is answered. now: seconds since the epoch. Raises TooManyRequests."""
+        if self.limit is not None:
+            self.limit.charge(rows, now)
+
+    def blunted(self, answer: Answer, classes: Sequence[str]) -> Answer:
+        """What this caller is told of an answer."""
+        return blunt(answer, classes, self.digits, self.label_only)
