@@ -17,10 +17,11 @@ class Request:
     """One request as a transport hands it on. `reply(code, headers, body)` is called once, on the loop's thread.
 
     headers: names in lower case. path: as sent, without the query. peer: common name of the client's certificate,
-    None without one. caller: set by the application once it knows who asks.
+    None without one. caller: set by the application once it knows who asks. later: set by the application when it
+    will reply after `answer` came back; a request that is neither answered nor later then is a fault.
     """
 
-    __slots__ = ("arrived", "body", "caller", "headers", "method", "path", "peer", "query", "reply")
+    __slots__ = ("arrived", "body", "caller", "headers", "later", "method", "path", "peer", "query", "reply")
 
     def __init__(
         self,
@@ -37,6 +38,7 @@ class Request:
         self.body, self.arrived, self.reply = body, arrived, reply
         self.peer = peer
         self.caller: Caller | None = None
+        self.later = False
 
 
 class Caller:

@@ -59,6 +59,12 @@ class Pages:
         self._counters.cells[self._counters.index(("requests", "", "", "", protocol, str(code)))] += 1
         request.reply(code, [kind, *headers], b"" if request.method == "HEAD" else body)
 
+    def refuse(self, request: Request, id: str, error: Exception) -> None:
+        """Reply to a request that was turned away before anybody looked at its address."""
+        code = status_of(error)
+        self._counters.cells[self._counters.index(("requests", "", "", "", "http", str(code)))] += 1
+        request.reply(code, [_JSON, ("x-request-id", id)], _json({"error": message_of(error)}))
+
     def _said(self, serving: Serving, request: Request, spool: Spool | None) -> Said:
         path = request.path
         if path == "/feedback" or path.startswith("/feedback/"):

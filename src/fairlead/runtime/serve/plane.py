@@ -12,7 +12,15 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from fairlead.contract.errors import BodyInvalid, BodyTooLarge, Busy, DeadlineExceeded, InputInvalid, TooManyRequests
+from fairlead.contract.errors import (
+    BodyInvalid,
+    BodyTooLarge,
+    Busy,
+    DeadlineExceeded,
+    FairleadError,
+    InputInvalid,
+    TooManyRequests,
+)
 from fairlead.contract.ports import Request
 from fairlead.contract.routes import Limits
 from fairlead.runtime.capture.redaction import redact
@@ -23,6 +31,8 @@ from fairlead.runtime.serve.bodies import must_be_json, plain
 from fairlead.runtime.serve.counters import BUCKETS, Counters
 from fairlead.runtime.serve.deployed import Deployed, Endpoint, Live, Serving
 from fairlead.runtime.serve.identity import Ids, usable
+from fairlead.runtime.serve.lane import SMALL, Lane
+from fairlead.runtime.serve.observing.watch import SLOW_S, Watch
 from fairlead.runtime.serve.pages import Pages
 from fairlead.runtime.serve.whole import Whole
 from fairlead.runtime.wire import frames
@@ -47,11 +57,14 @@ class DataPlane:
         spool: Spool | None,
         counters: Counters,
         closing: Callable[[], None] = lambda: None,
+        watch: Watch | None = None,
     ) -> None:
         self._serving, self._pages, self._spool, self._closing = serving, pages, spool, closing
         self._counters = counters
         self._captured_at = counters.index(("capture", "captured", ""))
         self._ids = Ids()
+        self._watch = watch or Watch(counters)
+        self.lane: Lane | None = None
 
     def swap(self, serving: Serving) -> None:
         """From the next tick on, answer with `serving`."""
@@ -67,6 +80,14 @@ class DataPlane:
         if self._spool is not None:
             self._spool.close()
 
+    def answer_here(self, request: Request) -> None:
+        """Answer a request in this process, however large it is."""
+        lane, self.lane = self.lane, None
+        try:
+            self.answer([request])
+        finally:
+            self.lane = lane
+
     def answer(self, requests: Sequence[Request]) -> None:
         serving = self._serving
         now = time.time()
@@ -76,11 +97,19 @@ class DataPlane:
         refused: list[frames.Error] = []
         endpoints = serving.endpoints
         room = serving.limits.timeout_s * SHARE
+        lane = self.lane
+        watch = self._watch
+        lap, taps = watch.layers.begin(requests), watch.taps
         for request in requests:
+            if lane is not None and len(request.body) > SMALL and lane.wants(request, serving.limits):
+                self._pass_on(serving, lane, request)
+                continue
             endpoint = endpoints.get(request.path)
             if endpoint is None or request.method != "POST":
                 self._pages.answer(serving, request, self._id(request, None), self._spool)
                 continue
+            if taps:
+                request = watch.watched(serving, endpoint, request)
             try:
                 if room <= 0.0:
                     raise Busy()
@@ -101,22 +130,48 @@ class DataPlane:
             whole.parsed.append(parsed)
             whole.ids.append(id)
         groups = []
+        if lap:
+            lap("parse")
         for whole in wholes.values():
-            if whole.answer() and (self._spool is None or _recorded(serving, whole)):
+            if whole.answer(lap) and (self._spool is None or _recorded(serving, whole)):
                 groups.append(whole)
             else:
                 asked += whole.asked()
+            if lap:
+                lap("capture")
         if asked:
             answer(asked)
+            if lap:
+                lap("predict")
         self._capture(serving, groups, asked, refused)
+        if lap:
+            lap("capture")
         done = time.time()
         for whole in groups:
             self._reply_whole(whole, done)
         for one in asked:
             self._reply(one)
+        if lap:
+            lap("reply")
+        watch.layers.end(lap)
+        if taps:
+            watch.end_tick(groups, asked)
+        if requests and done - requests[0].arrived > SLOW_S:
+            watch.slow(groups, asked, done)
         shadowed = [one for one in asked if one.endpoint.deployed.shadows and one.error is None]
         if shadowed:
             self._shadow(serving, shadowed)
+
+    def _pass_on(self, serving: Serving, lane: Lane, request: Request) -> None:
+        try:
+            lane.take(request, serving.limits)
+        except FairleadError as error:
+            endpoint = serving.endpoints.get(request.path)
+            if endpoint is not None:
+                frame = self._refuse(endpoint, request, error, time.time())
+                self._capture(serving, (), (), [frame])
+            else:
+                self._pages.refuse(request, self._id(request, None), error)
 
     def _id(self, request: Request, own: str | None) -> str:
         if own is not None and usable(own):
@@ -150,6 +205,7 @@ class DataPlane:
         code = status_of(error)
         id = self._id(request, None)
         endpoint.count(code)
+        self._watch.failed(endpoint, request, id, error, code)
         head = [JSON, ("x-request-id", id)]
         if isinstance(error, (Busy, TooManyRequests)):
             head.append(("retry-after", str(error.retry_after_s)))
@@ -209,8 +265,9 @@ class DataPlane:
     def _reply_whole(whole: Whole, done: float) -> None:
         live = whole.live
         whole.endpoint.count(200, live, len(whole.requests))
-        cells, at = live.counters.cells, live.seconds_at
+        cells, at = live.counters.cells, whole.endpoint.seconds_at(live)
         cells[live.rows_at] += len(whole.rows)
+        whole.endpoint.carried(sum([len(request.body) for request in whole.requests]), sum(map(len, whole.bodies)))
         for request, parsed, id, body in zip(whole.requests, whole.parsed, whole.ids, whole.bodies, strict=True):
             took = done - request.arrived
             cells[at + bisect_left(BUCKETS, took)] += 1
@@ -223,10 +280,12 @@ class DataPlane:
         if asked.error is not None:
             code = status_of(asked.error)
             endpoint.count(code, live)
+            self._watch.failed(endpoint, request, asked.id, asked.error, code)
             request.reply(code, [JSON, ("x-request-id", asked.id)], endpoint.codec.error(message_of(asked.error), code))
             return
         endpoint.count(200, live)
-        cells, at = live.counters.cells, live.seconds_at
+        cells, at = live.counters.cells, endpoint.seconds_at(live)
+        endpoint.carried(len(request.body), len(asked.body))
         took = time.time() - request.arrived
         cells[live.rows_at] += len(asked.parsed.rows)
         cells[at + bisect_left(BUCKETS, took)] += 1

@@ -20,6 +20,7 @@ from fairlead.contract.errors import BundleRefused, UsageError
 from fairlead.contract.plugins import variant
 from fairlead.contract.routes import Limits, Route, Routes, Variant
 from fairlead.contract.settings import AccessSettings, CaptureSettings, ServeSettings, TelemetrySettings
+from fairlead.runtime.serve.lane import Door
 from fairlead.runtime.serve.worker import FACTORY
 
 _PATIENCE_S = 3.0
@@ -76,6 +77,8 @@ def serve(options: ServeOptions, ready: Say = lambda url: None, warn: Say = lamb
             old.unlink()
         for old in run.glob(f"worker-{instance}-*.json"):
             old.unlink()
+        if options.server.batch_kb:
+            settings |= {"door": stack.enter_context(contextlib.closing(Door())), "factory": FACTORY}
         _preload(bool(options.load))
         transport.serve(
             FACTORY, options.host, options.port, options.workers, settings,

@@ -20,6 +20,7 @@ from fairlead.runtime.capture.spool import Spool
 from fairlead.runtime.serve import routes as published
 from fairlead.runtime.serve.counters import Counters
 from fairlead.runtime.serve.deployed import Find, Load, Model, Serving, build
+from fairlead.runtime.serve.lane import Lane
 from fairlead.runtime.serve.pages import Pages
 from fairlead.runtime.serve.plane import DataPlane
 from fairlead.runtime.serve.workers import STALE_S, WorkerStatus, birth, report
@@ -36,7 +37,7 @@ def open_plane(slot: int, settings: Mapping[str, Any]) -> DataPlane:
 
     settings: run (folder of reports and counters), instance, host, port, load ("module:function"), and either
     home or fixed (Routes) with bundle (its folder); keep_records (False: keep none); aliases, server,
-    access, capture, telemetry as in `ServeOptions`.
+    access, capture, telemetry as in `ServeOptions`; door (Door of the batch lane), role.
     """
     return Worker(slot, settings).plane
 
@@ -62,6 +63,7 @@ class Worker:
             host=str(settings.get("host", "")),
             port=int(settings.get("port", 0)),
             started=time.time(),
+            role=str(settings.get("role", "")),
         )
         self._report()
         self._counters = Counters(counters_path(self._run, instance, slot))
@@ -76,6 +78,9 @@ class Worker:
         pages = Pages(self._counters, lambda: sorted(self._run.glob(f"counters-{instance}-*.bin")))
         empty = Serving(Routes(0), (), self._counters)
         self.plane = DataPlane(empty, pages, spool, self._counters, self._close)
+        door = settings.get("door")
+        if door is not None:
+            self.plane.lane = Lane(door.path, self.plane.answer_here)
         self._over = threading.Event()
         self._follow()
         self._status = msgspec.structs.replace(self._status, state="serving")

@@ -18,7 +18,7 @@ STALE_S = 30.0
 class WorkerStatus(msgspec.Struct, frozen=True, omit_defaults=True):
     """One worker. state: starting -> serving -> stopping. generation: of the routes it answers with.
 
-    refused: why it did not take `refused_generation`; it then goes on with `generation`.
+    role: "" answers whoever connects, "batch" is the lane of large requests. refused: why it did not take `refused_generation`; it then goes on with `generation`.
     """
 
     pid: int
@@ -32,6 +32,7 @@ class WorkerStatus(msgspec.Struct, frozen=True, omit_defaults=True):
     port: int = 0
     started: float = 0.0
     models: tuple[str, ...] = ()
+    role: str = ""
     refused: str = ""
     refused_generation: int = 0
 
@@ -77,15 +78,15 @@ def _alive(status: WorkerStatus, path: Path) -> bool:
     return status.birth == birth(status.pid)
 
 
-def live_workers(home: Path) -> list[WorkerStatus]:
-    """Workers that live now, by instance and slot."""
+def live_workers(home: Path, lanes: bool = False) -> list[WorkerStatus]:
+    """Workers that live now, by instance and slot. lanes: with those that answer large requests alone."""
     found = []
     for path in sorted((Path(home) / "run").glob("worker-*.json")):
         try:
             status = msgspec.json.decode(path.read_bytes(), type=WorkerStatus)
         except (OSError, msgspec.MsgspecError):
             continue
-        if status.state != "stopping" and _alive(status, path):
+        if status.state != "stopping" and (lanes or not status.role) and _alive(status, path):
             found.append(status)
     return found
 
@@ -97,13 +98,14 @@ def confirm(home: Path, generation: int, timeout_s: float = 10.0) -> Confirmatio
     """
     deadline = time.monotonic() + timeout_s
     while True:
-        live = live_workers(home)
+        live = live_workers(home, lanes=True)
+        workers = sum(not worker.role for worker in live)
         refused = tuple(dict.fromkeys(w.refused for w in live if w.refused_generation >= generation and w.refused))
         if refused or not live:
-            return Confirmation(False, len(live), refused)
+            return Confirmation(False, workers, refused)
         if all(worker.generation >= generation for worker in live):
-            return Confirmation(True, len(live))
+            return Confirmation(True, workers)
         if time.monotonic() >= deadline:
             late = [w.slot for w in live if w.generation < generation]
-            return Confirmation(False, len(live), (f"no word from workers {late} within {timeout_s:g} s",))
+            return Confirmation(False, workers, (f"no word from workers {late} within {timeout_s:g} s",))
         time.sleep(0.02)

@@ -19,6 +19,7 @@ from granian.server.embed import Server
 
 from fairlead.contract.errors import BodyInvalid, BodyTooLarge, Busy, DeadlineExceeded, FairleadError
 from fairlead.contract.ports import Application, Request
+from fairlead.runtime.serve.lane import lanes, run_lane
 from fairlead.runtime.serve.supervise import Supervisor, listen
 from fairlead.runtime.wire.status import FAULT, status_of
 
@@ -36,7 +37,7 @@ class Exchange(Request):
     def __init__(self, scope: Any, body: bytes, arrived: float, proto: Any, finished: asyncio.Future[None]) -> None:
         self.method, self.path, self.query, self.headers = scope.method, scope.path, scope.query_string, scope.headers
         self.body, self.arrived, self.proto, self.finished = body, arrived, proto, finished
-        self.peer, self.caller = None, None
+        self.peer, self.caller, self.later = None, None, False
 
     def reply(self, code: int, headers: Headers, body: bytes) -> None:  # type: ignore[override]
         """Send and let the coroutine end. A client that went away is nobody's fault."""
@@ -127,7 +128,7 @@ class Gather:
         except Exception:
             _log.exception("a tick of %d requests failed", len(waiting))
         for exchange in waiting:
-            if not exchange.finished.done():
+            if not exchange.finished.done() and not exchange.later:
                 exchange.reply(500, [_JSON], json.dumps({"error": FAULT}).encode())
 
     def _sweep(self) -> None:
@@ -175,10 +176,15 @@ class GranianTransport:
         settings = {**settings, "host": host, "port": bound}
 
         def work(slot: int, lifeline: socket.socket) -> None:
+            if slot >= workers:
+                run_lane(slot, settings, lifeline)
+                return
             uvloop.run(_work(factory, slot, settings, listener, lifeline))
 
         try:
-            Supervisor(work, workers, grace_s=float(settings.get("grace_s", 15.0))).run(lambda: ready(host, bound))
+            Supervisor(work, workers + lanes(settings), grace_s=float(settings.get("grace_s", 15.0))).run(
+                lambda: ready(host, bound)
+            )
         finally:
             listener.close()
 
