@@ -18,7 +18,10 @@ from typing import Any
 from fairlead.contract.errors import MissingExtra, UnknownPlugin
 
 BUILT_IN: dict[str, dict[str, str]] = {
-    "transport": {"granian": "fairlead.runtime.serve.transports.granian:GranianTransport"},
+    "transport": {
+        "bare": "fairlead.runtime.serve.transports.bare:BareTransport",
+        "granian": "fairlead.runtime.serve.transports.granian:GranianTransport",
+    },
     "codec": {
         "native": "fairlead.runtime.wire.native:Native",
         "v2": "fairlead.runtime.wire.v2:V2",

@@ -69,10 +69,19 @@ class Supervisor:
 
     grace_s: how long a worker may drain before it is killed. A worker that dies young is replaced later and
     later (at most every 5 s), so a crash loop costs little and still ends by itself once its cause is gone.
+    gone: told the slot of a worker that ended. draining: called once, before the workers are asked to end.
     """
 
-    def __init__(self, work: Work, workers: int, grace_s: float = 15.0) -> None:
+    def __init__(
+        self,
+        work: Work,
+        workers: int,
+        grace_s: float = 15.0,
+        gone: Callable[[int], None] = lambda slot: None,
+        draining: Callable[[], None] = lambda: None,
+    ) -> None:
         self._work, self._grace_s = work, grace_s
+        self._gone, self._draining = gone, draining
         self._live: dict[int, _Worker] = {}
         self._due: dict[int, float] = dict.fromkeys(range(workers), 0.0)
         self._delay: dict[int, float] = dict.fromkeys(range(workers), 0.0)
@@ -173,6 +182,7 @@ class Supervisor:
             if gone:
                 worker = self._live.pop(pid)
                 worker.lifeline.close()
+                self._gone(worker.slot)
                 lived = time.monotonic() - worker.started
                 last = self._delay[worker.slot]
                 # A worker that served is replaced at once; one that dies at birth, ever later.
@@ -180,6 +190,7 @@ class Supervisor:
                 self._due[worker.slot] = time.monotonic() + self._delay[worker.slot]
 
     def _drain(self) -> None:
+        self._draining()
         for worker in self._live.values():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(worker.pid, signal.SIGTERM)

@@ -1,0 +1,405 @@
+"""One connection: bytes in, requests in order, answers in order, bytes out, within bounds and deadlines."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any, cast
+
+from fairlead.contract.errors import BodyTooLarge, Busy
+from fairlead.contract.ports import Request
+from fairlead.runtime.serve.transports.http.answers import CONTINUE, JSON, Headers, encode, said
+from fairlead.runtime.serve.transports.http.chunks import Chunks
+from fairlead.runtime.serve.transports.http.gather import Gather
+from fairlead.runtime.serve.transports.http.heads import CHUNKED, Head, Judge, Malformed
+from fairlead.runtime.wire.status import FAULT
+
+DEPTH = 64
+"""Requests of one connection that may be unanswered before no more are read from it."""
+LINGER_S = 2.0
+IDLE_AT_END_S = 1.0
+_HEAVY = 256 * 1024
+_CLOSE = "\r\nconnection: close"
+_KEEP = "\r\nconnection: keep-alive"
+_log = logging.getLogger("fairlead.serve")
+
+
+class Exchange(Request):
+    """A request with its way back. out: an answer that waits for its turn."""
+
+    __slots__ = ("connection", "done", "head", "out")
+
+    def __init__(self, connection: Connection, head: Head, body: bytes) -> None:
+        self.method, self.path, self.query, self.headers = head.method, head.path, head.query, head.headers
+        self.body, self.arrived, self.peer, self.caller = body, time.time(), connection.peer, None
+        self.connection, self.head = connection, head
+        self.done = self.later = False
+        self.out: bytes | None = None
+
+    def reply(self, code: int, headers: Headers, body: bytes) -> None:  # type: ignore[override]
+        """Send, or keep until those before it are answered. A client that went away is nobody's fault."""
+        if self.done:
+            return
+        self.done = True
+        connection = self.connection
+        if self.later:
+            connection.gather.answered(self)
+        asked = connection.asked
+        if connection.lost:
+            return
+        head = self.head
+        end = ""
+        if not head.keeps or (connection.gather.closing and connection.says_goodbye(self)):
+            end = _CLOSE
+            connection.last = connection.attend = True
+        elif not head.modern:
+            end = _KEEP
+        try:
+            out = encode(code, headers, body, end, head.method == "HEAD")
+        except ValueError:
+            _log.exception("an answer could not be written")
+            out = encode(500, [JSON], said(FAULT), end, head.method == "HEAD")
+        if asked[0] is not self:
+            self.out = out
+            return
+        del asked[0]
+        connection.transport.write(out)
+        if asked or connection.attend:
+            connection.answered()
+
+
+_NOBODY = Head("GET", "", "", {"connection": "close"}, 0, True)
+
+
+class Connection(asyncio.Protocol):
+    """States: between requests (buffer empty), in a head (buffer, no head), in a body (head), over (last).
+
+    asked: taken and unanswered, in order. last: nothing more is taken. attend: there is more to do after an answer
+    than to send it. deadline: monotonic seconds until which what is going on must be over, 0.0 between requests.
+    """
+
+    __slots__ = (
+        "_choked",
+        "_chunks",
+        "_counted",
+        "_head",
+        "_held_back",
+        "_judge",
+        "_judged",
+        "_owes_continue",
+        "_paused",
+        "_secure",
+        "_unsent",
+        "active",
+        "asked",
+        "attend",
+        "buffer",
+        "deadline",
+        "ended",
+        "gather",
+        "last",
+        "lost",
+        "peer",
+        "transport",
+    )
+
+    def __init__(self, gather: Gather) -> None:
+        self.gather = gather
+        self.asked: list[Exchange] = []
+        self.buffer: bytearray | None = None
+        self.peer: str | None = None
+        self.last = self.lost = self.ended = self.attend = False
+        self.active = gather.now
+        self.deadline = 0.0
+        self._head: Head | None = None
+        self._chunks: Chunks | None = None
+        self._judge: Judge | None = None
+        self._choked = self._held_back = self._paused = self._owes_continue = self._secure = False
+        self._judged = self._counted = self._unsent = 0
+
+    # What the loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        gather = self.gather
+        certificate = transport.get_extra_info("peercert")
+        self._secure = transport.get_extra_info("ssl_object") is not None
+        if certificate:
+            self.peer = common_name(certificate)
+        gather.connections.add(self)
+        if len(gather.connections) > gather.server.max_connections:
+            self._refuse_busy()
+
+    def data_received(self, data: bytes) -> None:
+        self.active = (gather := self.gather).now
+        if not (self.buffer or self.asked or self.last or self._head):
+            end = data.find(b"\r\n\r\n") + 4
+            head = gather.known.get(data[:end])
+            if head is not None and len(data) - end == head.length <= gather.limits.max_body_bytes:
+                exchange = Exchange(self, head, data[end:])
+                self.asked.append(exchange)
+                gather.take(exchange)
+                return
+        elif self.last:
+            return
+        if self.buffer is None:
+            self.buffer = bytearray(data)
+        else:
+            self.buffer += data
+        self._advance()
+
+    def eof_received(self) -> bool:
+        """A client that only stopped sending gets what it asked for."""
+        self.ended = self.last = self.attend = True
+        return bool(self.asked) and not self._secure
+
+    def connection_lost(self, failed: Exception | None) -> None:
+        self.lost = self.last = True
+        self._let_go()
+        self.asked.clear()
+        self.gather.gone(self)
+
+    def pause_writing(self) -> None:
+        """The client does not read: nothing more is read from it until it does."""
+        self._choked = True
+        self._unsent = self.transport.get_write_buffer_size()
+        self.deadline = self.gather.now + self.gather.limits.timeout_s
+        self._hold_back()
+
+    def resume_writing(self) -> None:
+        self._choked = False
+        now = self.gather.now
+        if self.last:
+            self.deadline = now + LINGER_S
+        else:
+            self.deadline = now + self.gather.limits.timeout_s if self._head is not None or self.buffer else 0.0
+        self.gather.soon(self._go_on)
+
+    # Reading.
+
+    def _advance(self) -> None:
+        """Take from the buffer all requests that are whole, as far as they may be taken."""
+        buffer = self.buffer
+        assert buffer is not None
+        try:
+            while buffer or self._head is not None:
+                if self.last:
+                    return
+                if self._head is None:
+                    if self._choked or len(self.asked) >= DEPTH or (self.asked and len(self.asked[-1].body) > _HEAVY):
+                        self._hold_back()
+                        return
+                    if not self._read_head(buffer):
+                        return
+                if not self._read_body(buffer):
+                    return
+        except Malformed as wrong:
+            self.refuse(wrong.code, str(wrong))
+            return
+        if not self.last:
+            self.buffer = None
+
+    def _read_head(self, buffer: bytearray) -> bool:
+        """Whether a head is there now. Raises Malformed."""
+        gather = self.gather
+        while buffer[:2] == b"\r\n":
+            # Tolerated before a request line (RFC 9112, section 2.2).
+            del buffer[:2]
+        end = buffer.find(b"\r\n\r\n", max(0, self._judged - 3)) + 4
+        if end < 4 or end > gather.head_bytes:
+            if len(buffer) > gather.head_bytes:
+                raise Malformed(431, f"the head of a request may have {gather.head_bytes} bytes")
+            self._judge_part(buffer)
+            return False
+        raw = bytes(buffer[:end])
+        del buffer[:end]
+        self._judge, self._judged = None, 0
+        head = gather.heads.read(raw)
+        self._head = head
+        limit = gather.limits.max_body_bytes
+        if head.length > limit:
+            raise Malformed(413, str(BodyTooLarge(limit)))
+        if head.length == CHUNKED:
+            self._chunks = Chunks()
+        if head.length:
+            self.deadline = gather.now + gather.limits.timeout_s
+            if head.expects and not buffer:
+                self._say_continue()
+        return True
+
+    def _judge_part(self, buffer: bytearray) -> None:
+        """What cannot become a head is refused now and not when its time is over. Raises Malformed."""
+        if not buffer:
+            return
+        if self._judge is None:
+            self._judge = Judge()
+            self.deadline = self.gather.now + self.gather.server.header_s
+        self._judge.feed(bytes(buffer[self._judged :]))
+        self._judged = len(buffer)
+
+    def _say_continue(self) -> None:
+        if self.asked:
+            self._owes_continue = self.attend = True
+            return
+        self._owes_continue = False
+        self.transport.write(CONTINUE)
+
+    def _read_body(self, buffer: bytearray) -> bool:
+        """Whether the request is whole now, and taken. Raises Malformed."""
+        head, chunks = self._head, self._chunks
+        assert head is not None
+        if chunks is not None:
+            whole = chunks.take(buffer)
+            limit = self.gather.limits.max_body_bytes
+            if chunks.size > limit:
+                raise Malformed(413, str(BodyTooLarge(limit)))
+            held = len(chunks.body)
+        else:
+            whole, held = len(buffer) >= head.length, len(buffer)
+        if not whole:
+            self._count(held)
+            return False
+        if chunks is not None:
+            body = bytes(chunks.body)
+        else:
+            body = bytes(buffer[: head.length])
+            del buffer[: head.length]
+        self._let_go()
+        self.deadline = 0.0
+        if not head.keeps:
+            self.last = self.attend = True
+        exchange = Exchange(self, head, body)
+        self.asked.append(exchange)
+        self.gather.take(exchange)
+        return True
+
+    def _count(self, held: int) -> None:
+        """All bodies that are arriving are bounded together."""
+        gather = self.gather
+        gather.held += held - self._counted
+        self._counted = held
+        if gather.held > gather.max_held:
+            raise Malformed(503, str(Busy()))
+
+    def _let_go(self) -> None:
+        self.gather.held -= self._counted
+        self._counted = 0
+        self._head = self._chunks = None
+        self._owes_continue = False
+
+    # Answering.
+
+    def refuse(self, code: int, says: str) -> None:
+        """Answer in turn what is no request, and end the connection."""
+        self._let_go()
+        self.buffer = None
+        self.last = self.attend = True
+        exchange = Exchange(self, _NOBODY, b"")
+        self.asked.append(exchange)
+        exchange.reply(code, [JSON, ("retry-after", "1")] if code == 503 else [JSON], said(says))
+
+    def answered(self) -> None:
+        """One was sent: so may be those that waited for it; then go on reading, or end."""
+        asked = self.asked
+        ready: list[bytes] = []
+        while asked and asked[0].out is not None:
+            ready.append(asked.pop(0).out or b"")
+        if ready:
+            self.transport.write(b"".join(ready))
+        if asked:
+            return
+        if self.last:
+            self._finish()
+            return
+        if self._owes_continue:
+            self._say_continue()
+        if self._held_back:
+            self.gather.soon(self._go_on)
+        else:
+            self.attend = False
+
+    def says_goodbye(self, exchange: Exchange) -> bool:
+        """While the server ends: whether this answer is the last that the client waits for."""
+        return self.asked[-1] is exchange and not self.buffer and self._head is None
+
+    def _hold_back(self) -> None:
+        self._held_back = self.attend = True
+        if not self._paused and not self.lost:
+            self._paused = True
+            self.transport.pause_reading()
+
+    def _go_on(self) -> None:
+        if self.lost or self._choked or self.last:
+            return
+        self._held_back = False
+        if self.buffer:
+            self._advance()
+        if not self._held_back and not self.last:
+            self.attend = self._owes_continue
+            self._read_again()
+
+    def _read_again(self) -> None:
+        if self._paused:
+            self._paused = False
+            self.transport.resume_reading()
+
+    # Ending.
+
+    def _finish(self) -> None:
+        """All is answered. Unread input would reset the connection and lose the answer, so the rest is let in."""
+        self.buffer = None
+        if self.ended or self._choked:
+            self.transport.close()
+            return
+        self._read_again()
+        if not self._secure:
+            self.transport.write_eof()
+        self.deadline = self.gather.now + LINGER_S
+
+    def abort(self) -> None:
+        """Now."""
+        if not self.lost:
+            self.transport.abort()
+
+    def _refuse_busy(self) -> None:
+        self.refuse(503, str(Busy()))
+
+    def sweep(self, now: float) -> None:
+        """What is over its time ends."""
+        gather = self.gather
+        if self.deadline:
+            if now >= self.deadline:
+                self._overdue()
+        elif self.asked:
+            return
+        elif gather.closing:
+            if now - max(self.active, gather.closing) >= IDLE_AT_END_S:
+                self.transport.close()
+        elif now - self.active >= gather.server.keep_alive_s:
+            self.transport.close()
+
+    def _overdue(self) -> None:
+        if self._choked:
+            left = self.transport.get_write_buffer_size()
+            if left <= self._unsent - min(self._unsent // 8 + 1, 65536):
+                self._unsent = left
+                self.deadline = self.gather.now + self.gather.limits.timeout_s
+                return
+            self.transport.abort()
+        elif self.last:
+            self.transport.abort()
+        elif self._head is not None:
+            self.refuse(408, "the body did not arrive in time")
+        else:
+            self.refuse(408, "the head did not arrive in time")
+
+
+def common_name(certificate: Mapping[str, Any]) -> str | None:
+    """Of a certificate as `SSLObject.getpeercert` gives it."""
+    for part in certificate.get("subject", ()):
+        for name, value in part:
+            if name == "commonName":
+                return str(value)
+    return None

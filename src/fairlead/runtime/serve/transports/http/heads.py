@@ -1,0 +1,156 @@
+"""Heads of requests: judged by llhttp, read once, remembered while clients repeat them.
+
+llhttp (strict) is asked about every head that was not seen before; what is read here is read only after it found the
+head valid: the request line, framing, how the connection goes on. A client on a keep-alive connection sends the same
+head again and again, so judged heads are kept by their bytes, and a repeated one costs a look-up.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+
+CHUNKED = -1
+MAX_HEADERS = 100
+_KEPT, _KEPT_BYTES = 1024, 2048
+_HOST = re.compile(rb"[A-Za-z0-9\-._~%!$&'()*+,;=:\[\]]*")
+_VERSIONS = {b"HTTP/1.1": True, b"HTTP/1.0": False}
+
+
+class Malformed(Exception):
+    """A head that is answered with `code` and the end of its connection."""
+
+    def __init__(self, code: int, says: str) -> None:
+        self.code = code
+        super().__init__(says)
+
+
+class Head:
+    """What a request says of itself. length: bytes of its body, CHUNKED if it is in chunks.
+
+    keeps: the client wants to go on with the connection. modern: HTTP/1.1. expects: it waits for `100 Continue`.
+    """
+
+    __slots__ = ("expects", "headers", "keeps", "length", "method", "modern", "path", "query")
+
+    def __init__(self, method: str, path: str, query: str, headers: dict[str, str], length: int, modern: bool) -> None:
+        self.method, self.path, self.query, self.headers = method, path, query, headers
+        self.length, self.modern = length, modern
+        said = headers.get("connection")
+        options = () if said is None else tuple(option.strip() for option in said.lower().split(","))
+        self.keeps = "close" not in options and (modern or "keep-alive" in options)
+        self.expects = modern and "expect" in headers and length != 0
+
+
+class Heads:
+    """The heads that one worker has judged, by their bytes: at most `_KEPT` of at most `_KEPT_BYTES`."""
+
+    def __init__(self) -> None:
+        self.known: dict[bytes, Head] = {}
+
+    def read(self, raw: bytes) -> Head:
+        """The head in `raw`, which ends with an empty line. Raises Malformed."""
+        head = self.known.get(raw)
+        if head is None:
+            head = _read(raw)
+            if len(raw) <= _KEPT_BYTES:
+                if len(self.known) >= _KEPT:
+                    self.known.clear()
+                self.known[raw] = head
+        return head
+
+
+class Judge:
+    """llhttp over bytes as they come. complete: it found the end of a message."""
+
+    __slots__ = ("_parser", "complete")
+
+    def __init__(self) -> None:
+        self.complete = False
+        self._parser = HttpRequestParser(self)
+
+    def on_message_complete(self) -> None:
+        self.complete = True
+
+    def feed(self, data: bytes) -> None:
+        """Raises Malformed as soon as what came cannot become a request."""
+        try:
+            self._parser.feed_data(data)
+        except HttpParserUpgrade:
+            # An upgrade may be ignored, and is: the request is answered as it stands.
+            pass
+        except HttpParserError as error:
+            raise Malformed(400, f"not valid HTTP: {str(error).lower() or 'unknown'}") from None
+
+
+def _read(raw: bytes) -> Head:
+    lines = raw.split(b"\r\n")
+    if len(lines) - 3 > MAX_HEADERS:
+        raise Malformed(431, f"a request may have {MAX_HEADERS} headers")
+    judge = Judge()
+    judge.feed(raw)
+    words = lines[0].split(b" ")
+    if len(words) != 3:
+        raise Malformed(400, "not valid HTTP: the request line has three words")
+    if words[2] not in _VERSIONS:
+        raise Malformed(505, "this server speaks HTTP/1.1")
+    if words[0] == b"CONNECT":
+        raise Malformed(405, "this server is no proxy")
+    modern = _VERSIONS[words[2]]
+    headers = _headers(lines)
+    _check_host(lines, modern)
+    length = _length(headers, modern)
+    upgrades = "upgrade" in headers
+    if not upgrades and judge.complete != (length == 0):
+        raise Malformed(400, "not valid HTTP: the length of the body is not clear")
+    if headers.get("expect", "100-continue").lower() != "100-continue":
+        raise Malformed(417, "the only expectation that is met is 100-continue")
+    path, query = _target(words[1].decode("latin-1"))
+    return Head(words[0].decode("latin-1"), path, query, headers, length, modern)
+
+
+def _headers(lines: list[bytes]) -> dict[str, str]:
+    """Names in lower case; what is said more than once is a list with commas."""
+    headers: dict[str, str] = {}
+    for line in lines[1:-2]:
+        name, _, value = line.decode("latin-1").partition(":")
+        name, value = name.lower(), value.strip(" \t")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
+
+
+def _check_host(lines: list[bytes], modern: bool) -> None:
+    hosts = [line[5:].strip(b" \t") for line in lines[1:-2] if line[:5].lower() == b"host:"]
+    if len(hosts) > 1 or (modern and not hosts):
+        raise Malformed(400, "a request must have exactly one Host header")
+    if hosts and not _HOST.fullmatch(hosts[0]):
+        raise Malformed(400, "the Host header is not a host")
+
+
+def _length(headers: dict[str, str], modern: bool) -> int:
+    coding = headers.get("transfer-encoding")
+    if coding is not None:
+        if not modern or "content-length" in headers:
+            raise Malformed(400, "not valid HTTP: the length of the body is not clear")
+        if coding.lower() != "chunked":
+            raise Malformed(501, "the only transfer encoding that is taken is chunked")
+        return CHUNKED
+    stated = headers.get("content-length", "0")
+    if not stated.isascii() or not stated.isdigit() or len(stated) > 18:
+        raise Malformed(400, "content-length must be a number of bytes")
+    return int(stated)
+
+
+def _target(target: str) -> tuple[str, str]:
+    """Path, percent-decoded once, and query, as it is: of the usual form, of `http://host/path`, and `*`."""
+    if not target.startswith("/") and "://" in target:
+        _, _, rest = target.partition("://")
+        slash = re.search(r"[/?#]", rest)
+        target = rest[slash.start() :] if slash else "/"
+        if not target.startswith("/"):
+            target = "/" + target
+    target = target.partition("#")[0]
+    path, _, query = target.partition("?")
+    return unquote(path, errors="replace") if "%" in path else path, query
