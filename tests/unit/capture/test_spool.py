@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from fairlead.contract.signature import Column, Signature
-from fairlead.runtime.capture import Spool, Tally, collect, reconcile
-from fairlead.runtime.capture.spool import segments
+from fairlead.runtime.capture import Records, Spool, Tally, collect, reconcile
+from fairlead.runtime.capture.spool import counts_of, segments
 from fairlead.runtime.wire import frames
 
 SIGNATURE = Signature("classification", (Column("x", "number"),), classes=("a", "b"), key="id")
@@ -35,16 +35,70 @@ def opened(home: Path, **how: object) -> Spool:
     return Spool(home / "spool", "i", "0", how.pop("max_bytes", 1 << 30), **how)  # type: ignore[arg-type]
 
 
-def test_every_write_ends_with_running_counts_and_describes_its_bundles_once(tmp_path: Path) -> None:
-    spool = opened(tmp_path)
-    for number in range(3):
+def kinds(path: Path) -> list[str]:
+    return [type(frame).__name__ for _, _, frame in frames.scan(path)]
+
+
+def test_a_segment_opens_with_counts_describes_its_bundles_once_and_counts_again_by_the_second(tmp_path: Path) -> None:
+    seconds = iter([0.0, 0.5, 1.5, 1.6, 1.7])
+    spool = opened(tmp_path, timer=lambda: next(seconds, 9.0))
+    for number in range(4):
         assert write(spool, number, 2)
     (path,) = segments(spool.folder)
-    kinds = [type(frame).__name__ for _, _, frame in frames.scan(path)]
-    assert kinds == ["Counts", "Schema", *["Prediction", "Counts"] * 3]
-    last = [frame for _, _, frame in frames.scan(path)][-1]
-    assert (last.answered, last.captured) == (6, 6)  # type: ignore[union-attr]
+    assert kinds(path) == ["Counts", "Schema", "Prediction", "Prediction", "Prediction", "Counts", "Prediction"]
     assert path.stat().st_mode & 0o777 == 0o600
+    counts = counts_of(path)
+    assert counts is not None
+    assert (counts.answered, counts.captured) == (8, 8)
+
+
+def tick(number: int, *sizes: int, passes: bool = False) -> bytes:
+    """Requests `t<number>.0`, `t<number>.1`, ... with so many rows each."""
+    rows = sum(sizes)
+    return frames.encode(
+        frames.Tick(1_600_000_000.0 + number, "m", "b1", "champion", "v2",
+                    [1_600_000_000.0 + number - 0.5] * len(sizes), [f"t{number}.{at}" for at in range(len(sizes))],
+                    None, None if set(sizes) == {1} else list(sizes), [[float(at)] for at in range(rows)],
+                    [[f"k{at}"] for at in range(rows)] if passes else None, ["a"] * rows, [[0.9, 0.1]] * rows)
+    )  # fmt: skip
+
+
+def test_requests_of_a_tick_become_records_with_identities_of_their_own(tmp_path: Path) -> None:
+    spool = opened(tmp_path)
+    shapes = [(1, 1, 1), (2, 1, 3), (1,), (1,) * 40]
+    for number, sizes in enumerate(shapes):
+        assert write(spool, 100 + number)
+        assert spool.append([tick(number, *sizes, passes=True)], [SCHEMA], Tally(sum(sizes), sum(sizes)))
+    collect(tmp_path)
+    table = Records(tmp_path, "m").between(None, None)
+    identities = set(zip(*(table.column(name).to_pylist() for name in ("segment", "offset", "row")), strict=True))
+    assert len(identities) == table.num_rows == sum(map(sum, shapes)) + len(shapes)
+    got = table.to_pylist()
+    second = [row for row in got if row["request"].startswith("t1.")]
+    assert {(row["request"], row["row"], row["in.x"], row["key"]) for row in second} == {
+        ("t1.0", 0, 0.0, "k0"), ("t1.0", 1, 1.0, "k1"), ("t1.1", 0, 2.0, "k2"),
+        ("t1.2", 0, 3.0, "k3"), ("t1.2", 1, 4.0, "k4"), ("t1.2", 2, 5.0, "k5"),
+    }  # fmt: skip
+    assert {row["latency_s"] for row in got} == {0.5, 0.001}
+    assert {row["protocol"] for row in got} == {"v2", "native"}
+    books = reconcile(tmp_path)
+    assert books.ok
+    assert books.captured == table.num_rows
+
+
+def test_who_follows_by_position_meets_each_request_of_a_tick_once(tmp_path: Path) -> None:
+    spool = opened(tmp_path)
+    records, cursor, seen = Records(tmp_path, "m"), "", []
+    for number in range(20):
+        spool.append([tick(number, 1, 2, 1)], [SCHEMA], Tally(4, 4))
+        if number % 3 == 0:
+            collect(tmp_path)
+            table, cursor = records.since(cursor)
+            seen += zip(table.column("request").to_pylist(), table.column("row").to_pylist(), strict=True)
+    collect(tmp_path)
+    table, cursor = records.since(cursor)
+    seen += zip(table.column("request").to_pylist(), table.column("row").to_pylist(), strict=True)
+    assert len(seen) == len(set(seen)) == 80
 
 
 def test_a_restarted_worker_begins_a_segment_and_counts_on(tmp_path: Path) -> None:
@@ -57,7 +111,7 @@ def test_a_restarted_worker_begins_a_segment_and_counts_on(tmp_path: Path) -> No
     assert reconcile(tmp_path).ok
 
 
-@pytest.mark.parametrize("cut", [1, 20, 40, 80, 120])
+@pytest.mark.parametrize("cut", [1, 20, 40, 60, 80])
 def test_a_torn_end_loses_only_what_was_never_acknowledged(tmp_path: Path, cut: int) -> None:
     spool = opened(tmp_path)
     write(spool, 0)
@@ -99,6 +153,47 @@ def test_at_its_bound_rows_are_dropped_and_counted_and_room_made_by_the_collecto
     books = reconcile(tmp_path)
     assert books.ok
     assert (books.answered, books.captured, books.dropped) == (61, kept + 1, 60 - kept)
+
+
+def test_what_left_no_frame_is_known_after_a_kill(tmp_path: Path) -> None:
+    spool = opened(tmp_path, max_bytes=5000, segment_bytes=1000)
+    kept = sum(write(spool, number) for number in range(60))
+    for _ in range(7):
+        spool.append([], [], Tally(answered=3, sampled_out=3))
+    # As after kill -9: nothing is closed, another process begins with what is on the disk.
+    books = reconcile(tmp_path)
+    assert books.ok
+    assert (books.answered, books.captured, books.sampled_out, books.dropped) == (81, kept, 21, 60 - kept)
+    again = opened(tmp_path)
+    assert again.counts.dropped == {"spool_full": 60 - kept}
+    assert (again.counts.answered, again.counts.sampled_out) == (81, 21)
+
+
+def test_a_clock_that_is_set_neither_stops_rotation_nor_the_books(tmp_path: Path) -> None:
+    wall = iter([1.6e9, 0.0, 1.7e9, 5.0, 4e9, 1.0])
+    timer = iter(range(0, 100_000, 700))
+    spool = opened(tmp_path, clock=lambda: next(wall, 1.6e9), timer=lambda: float(next(timer)), segment_s=2000.0)
+    for number in range(30):
+        assert write(spool, number)
+    found = segments(spool.folder)
+    assert len(found) == 10
+    collect(tmp_path)
+    books = reconcile(tmp_path)
+    assert books.ok
+    assert books.collected == 30
+
+
+def test_a_turned_segment_can_be_collected_whole_and_removed(tmp_path: Path) -> None:
+    spool = opened(tmp_path)
+    write(spool, 0)
+    (first,) = segments(spool.folder)
+    spool.turn()
+    assert collect(tmp_path).segments == 1
+    assert not first.exists()
+    write(spool, 1)
+    collect(tmp_path)
+    assert reconcile(tmp_path).ok
+    assert reconcile(tmp_path).collected == 2
 
 
 WRITES = """

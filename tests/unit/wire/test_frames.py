@@ -32,6 +32,22 @@ def predictions(draw: st.DrawFn) -> frames.Frame:
     )  # fmt: skip
 
 
+@st.composite
+def ticks(draw: st.DrawFn) -> frames.Tick:
+    sizes = draw(st.lists(st.integers(0, 3), min_size=1, max_size=4))
+    rows, many = sum(sizes), len(sizes)
+    return frames.Tick(
+        draw(floats), "m", "b" * 64, "champion", "v2",
+        draw(st.lists(floats, min_size=many, max_size=many)), draw(st.lists(texts, min_size=many, max_size=many)),
+        draw(st.none() | st.lists(st.none() | texts, min_size=many, max_size=many)),
+        None if set(sizes) == {1} else sizes,
+        draw(st.lists(st.lists(cells, min_size=3, max_size=3), min_size=rows, max_size=rows)),
+        draw(st.none() | st.lists(st.lists(passes, max_size=2), min_size=rows, max_size=rows)),
+        draw(st.none() | st.lists(texts, min_size=rows, max_size=rows)),
+        draw(st.lists(st.lists(floats, min_size=2, max_size=2), min_size=rows, max_size=rows)),
+    )  # fmt: skip
+
+
 givens = st.builds(
     frames.Given, st.none() | texts, st.integers(0, 9), st.none() | texts, st.none() | floats,
     st.none() | texts, st.none() | floats, st.none() | texts, texts,
@@ -43,7 +59,7 @@ others = st.one_of(
     st.builds(frames.Counts, floats, *[st.integers(0, 10**12)] * 3, st.dictionaries(texts, st.integers(0, 9)),
               *[st.integers(0, 10**12)] * 3),
 )  # fmt: skip
-any_frame = st.one_of(predictions(), others)
+any_frame = st.one_of(predictions(), ticks(), others)
 
 
 @given(st.lists(any_frame, min_size=1, max_size=5))
@@ -55,6 +71,19 @@ def test_frames_come_back_as_they_were(written: list[frames.Frame]) -> None:
         read.append(frame)
     assert read == written
     assert at == len(data)
+
+
+@given(ticks(), st.integers(0, 1 << 40))
+def test_a_tick_unfolds_to_its_requests_under_offsets_that_no_other_frame_has(tick: frames.Tick, offset: int) -> None:
+    unfolded = list(frames.unfold(tick, offset))
+    assert [one.request for _, one in unfolded] == tick.requests
+    assert [row for _, one in unfolded for row in one.rows] == tick.rows
+    assert [said for _, one in unfolded for said in one.scores] == tick.scores
+    assert [label for _, one in unfolded for label in one.labels or ()] == (tick.labels or [])
+    offsets = [at for at, _ in unfolded]
+    assert offsets == sorted(set(offsets))
+    assert offset <= offsets[0]
+    assert offsets[-1] < offset + len(frames.encode(tick))
 
 
 @given(any_frame, st.data())

@@ -9,6 +9,7 @@ import msgspec
 from fairlead.runtime.capture import spool
 from fairlead.runtime.capture.collector import worker_folders
 from fairlead.runtime.capture.cursor import read_cursor
+from fairlead.runtime.capture.uncaptured import settle
 from fairlead.runtime.wire import frames
 
 
@@ -106,9 +107,13 @@ def _in_spool(folder: Path, collected: dict[str, int]) -> tuple[frames.Counts, i
                     continue
                 if found is not None:
                     spool.add(found, frame)
-                if offset >= start and isinstance(frame, frames.Prediction) and not isinstance(frame, frames.Shadow):
+                if (
+                    offset >= start
+                    and isinstance(frame, (frames.Prediction, frames.Tick))
+                    and not isinstance(frame, frames.Shadow)
+                ):
                     waiting += len(frame.rows)
         except FileNotFoundError:
             continue
         counts = found or counts
-    return counts or frames.Counts(0.0, 0, 0, 0, {}, 0, 0, 0), waiting
+    return settle(counts or frames.Counts(0.0, 0, 0, 0, {}, 0, 0, 0), folder), waiting

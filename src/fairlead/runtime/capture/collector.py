@@ -146,13 +146,14 @@ class _Part:
     def fill(self, path: Path) -> int:
         """Take frames in until the range is full or the complete frames end; where it ends.
 
-        A range holds records of one hour, so that it is one file a model: a reader that follows by position
-        can then never meet a second file of a range it has passed.
+        A range holds records of one hour (of arrival; of writing, where requests were written together), so that
+        it is one file a model: a reader that follows by position can then never meet a second file of a range it
+        has passed.
         """
         end = self._start
         hour: tuple[str, str] | None = None
         for offset, after, frame in frames.scan(path, self._start):
-            if isinstance(frame, frames.Prediction):
+            if isinstance(frame, (frames.Prediction, frames.Tick)):
                 this = layout.hour_of(frame.time)
                 if hour is not None and this != hour:
                     self.full = True
@@ -166,13 +167,14 @@ class _Part:
         return end
 
     def _take(self, frame: frames.Frame, offset: int) -> None:
-        if isinstance(frame, frames.Prediction):
+        if isinstance(frame, (frames.Prediction, frames.Tick)):
             group = self._records.setdefault((frame.model, *layout.hour_of(frame.time)), {})
             columns = group.get(frame.bundle)
             if columns is None:
                 schema = self._schemas[frame.model, frame.bundle]
                 columns = group[frame.bundle] = RecordColumns(schema, self._segment)
-            columns.add(frame, offset)
+            for at, request in frames.unfold(frame, offset):
+                columns.add(request, at)
             if isinstance(frame, frames.Shadow):
                 self.shadows += len(frame.rows)
             else:
@@ -212,14 +214,7 @@ def write_table(path: Path, table: Any) -> None:
 
 def _opened(newest: Path) -> bool:
     """Whether the newest segment holds running counts, so that the worker's books no longer rest on older ones."""
-    return any(isinstance(frame, frames.Counts) for _, _, frame in _first(newest))
-
-
-def _first(path: Path) -> Iterator[tuple[int, int, frames.Frame]]:
-    for at, item in enumerate(frames.scan(path)):
-        if at >= 4:
-            return
-        yield item
+    return any(isinstance(frame, frames.Counts) for _, _, frame in frames.scan(newest))
 
 
 def _over(path: Path, progress: Progress) -> bool:

@@ -5,19 +5,26 @@ What a client saw answered is in the page cache by then and survives kill -9 of 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from fairlead.contract.ports import Clock
+from fairlead.runtime.capture.cursor import sync_folder
+from fairlead.runtime.capture.uncaptured import DISK_ERROR, DISK_FULL, SPOOL_FULL, Uncaptured, settle
 from fairlead.runtime.wire import frames
-from fairlead.runtime.wire.frames import Counts, Drop, Label, Prediction, Schema, Shadow
+from fairlead.runtime.wire.frames import Counts, Drop, Label, Prediction, Schema, Shadow, Tick
 
 SUFFIX = ".spool"
 DAMAGED = ".damaged"
-SLACK_BYTES = 1 << 20
-"""Room beyond the bound for drops and counts alone, so that what was not captured is still known."""
+COUNTS_S = 1.0
+"""Running counts are written at least so often while there is traffic: frames and counts check each other."""
+MOST_RETIRED = 8
+"""Finished segments that may wait to be synced."""
 
 
 class Tally:
@@ -75,7 +82,7 @@ def add(counts: Counts, frame: frames.Frame) -> None:
     """Add a complete frame to running counts that do not have it yet."""
     if isinstance(frame, Shadow):
         counts.shadows += len(frame.rows)
-    elif isinstance(frame, Prediction):
+    elif isinstance(frame, (Prediction, Tick)):
         counts.answered += len(frame.rows)
         counts.captured += len(frame.rows)
     elif isinstance(frame, Label):
@@ -88,10 +95,12 @@ def add(counts: Counts, frame: frames.Frame) -> None:
 
 
 class Spool:
-    """Appends frames; never raises for a disk that is full or a bound that is reached: drops are counted.
+    """Appends frames; never raises for a disk that is full or cannot be written: drops are counted.
 
-    max_bytes bounds the folder of this worker; segment_bytes and segment_s when a new segment begins.
-    Not safe for several threads, except `sync`.
+    max_bytes bounds the folder of this worker; segment_bytes and segment_s when a new segment begins. durable:
+    somebody calls `sync` by interval, so finished segments wait for it. clock: seconds since the epoch, for what
+    people read; timer: for spans of time, which a clock that is set must not change.
+    One thread appends; `sync` and `turn` may be called from another one.
     """
 
     def __init__(
@@ -103,77 +112,94 @@ class Spool:
         *,
         segment_bytes: int = 64 << 20,
         segment_s: float = 3600.0,
+        durable: bool = False,
+        clock: Clock = time.time,
+        timer: Clock = time.monotonic,
     ) -> None:
         self.folder = Path(folder) / instance / worker
         self.instance, self.worker, self.max_bytes = instance, worker, max_bytes
         self._segment_bytes, self._segment_s = segment_bytes, segment_s
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self._durable, self._clock, self._timer = durable, clock, timer
+        self._lock = threading.Lock()
         self._fd = -1
         self._size = self._others = 0
-        self._began = self._measured = self._said = 0.0
-        self._known: set[tuple[str, str]] = set()
-        self._unsaid: dict[str, int] = {}
-        self._dirty = False
+        self._began = self._measured = self._counted = 0.0
+        # Schemas that the segment has, by identity: kept, so that no other object gets theirs.
+        self._known: dict[int, Schema] = {}
+        self._retired: list[int] = []
+        # To the disk: bytes of the segment, the name of a new one, the counts beside it.
+        self._dirty = self._named = False
+        # Whether the running counts say more than frames and the file beside them do.
+        self._owed = False
+        with contextlib.suppress(OSError):
+            self.folder.mkdir(parents=True, exist_ok=True)
         self.counts = self._recover()
+        self._uncaptured = Uncaptured(self.folder, self.counts)
 
     def _recover(self) -> Counts:
         """Counts go on where the segments of the worker before this one end."""
         for path in reversed(segments(self.folder)):
             counts = counts_of(path)
             if counts is not None:
-                return counts
-        return Counts(0.0, 0, 0, 0, {}, 0, 0, 0)
+                break
+        else:
+            counts = Counts(0.0, 0, 0, 0, {}, 0, 0, 0)
+        return settle(counts, self.folder)
 
     def append(self, encoded: Sequence[bytes], schemas: Sequence[Schema], tally: Tally) -> bool:
-        """Write frames, ended by the running counts, in one os.write. False when they were dropped instead.
+        """Write frames in one os.write. False when they were dropped instead.
 
         schemas: of the bundles in `encoded`; written once a segment.
         """
-        now = time.time()
-        counts = self.counts
-        # First, as a new segment opens with the counts before this write.
-        reason = "" if self._room(now) else "spool_full"
-        counts.answered += tally.answered
-        counts.sampled_out += tally.sampled_out
-        if not reason:
-            counts.captured += tally.captured
-            counts.shadows += tally.shadows
-            counts.labels += tally.labels
-            counts.errors += tally.errors
-            reason = self._write([*self._drops(now), *self._describe(schemas), *encoded], now)
-            if not reason:
-                return True
-            counts.captured -= tally.captured
-            counts.shadows -= tally.shadows
-            counts.labels -= tally.labels
-            counts.errors -= tally.errors
-            self._known.clear()
-        if tally.captured:
-            counts.dropped[reason] = counts.dropped.get(reason, 0) + tally.captured
-            self._unsaid[reason] = self._unsaid.get(reason, 0) + tally.captured
-        if (
-            reason == "spool_full"
-            and now - self._said >= 1.0
-            and self._size + self._others < self.max_bytes + SLACK_BYTES
-        ):
-            self._said = now
-            self._write(self._drops(now), now)
-        return False
+        with self._lock:
+            now = self._timer()
+            reason = "" if self._room(now) else SPOOL_FULL
+            counts = self.counts
+            counts.answered += tally.answered
+            counts.sampled_out += tally.sampled_out
+            if not reason and (encoded or self._owed):
+                reason = self._append(encoded, schemas, tally, now)
+            if reason and tally.captured:
+                counts.dropped[reason] = counts.dropped.get(reason, 0) + tally.captured
+                self._owed = True
+            if (tally.sampled_out or self._owed) and not self._uncaptured.save(counts):
+                self._owed = True
+            return not reason
 
-    def _drops(self, now: float) -> list[bytes]:
-        return [frames.encode(Drop(now, reason, rows)) for reason, rows in self._unsaid.items()]
+    def _append(self, encoded: Sequence[bytes], schemas: Sequence[Schema], tally: Tally, now: float) -> str:
+        counts = self.counts
+        counts.captured += tally.captured
+        counts.shadows += tally.shadows
+        counts.labels += tally.labels
+        counts.errors += tally.errors
+        parts = self._describe(schemas)
+        parts += encoded
+        counted = self._owed or now - self._counted >= COUNTS_S
+        if counted:
+            counts.time = self._clock()
+            parts.append(frames.encode(counts))
+        reason = self._put(parts[0] if len(parts) == 1 else b"".join(parts))
+        if not reason:
+            if counted:
+                self._owed, self._counted = False, now
+            return ""
+        counts.captured -= tally.captured
+        counts.shadows -= tally.shadows
+        counts.labels -= tally.labels
+        counts.errors -= tally.errors
+        self._known.clear()
+        return reason
 
     def _describe(self, schemas: Sequence[Schema]) -> list[bytes]:
         new = []
         for schema in schemas:
-            key = (schema.model, schema.bundle)
-            if key not in self._known:
-                self._known.add(key)
+            if id(schema) not in self._known:
+                self._known[id(schema)] = schema
                 new.append(frames.encode(schema))
         return new
 
     def _room(self, now: float) -> bool:
-        """Whether a segment is open and the bound is not reached; begins a segment where one is due."""
+        """Whether the bound is not reached; begins a segment where one is due."""
         if self._size + self._others >= self.max_bytes:
             if now - self._measured < 1.0:
                 return False
@@ -196,32 +222,38 @@ class Spool:
         self._others = total - self._size
 
     def _rotate(self, now: float) -> None:
-        before = segments(self.folder)
-        number = max(int(now * 1000), sequence(before[-1]) + 1 if before else 0)
-        self.close()
+        # The counts before this write open the segment: whoever removes older ones loses nothing of the books.
+        self._retire()
+        wall = self._clock()
         try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            before = segments(self.folder)
+            number = max(int(wall * 1000), sequence(before[-1]) + 1 if before else 0)
             path = self.folder / f"{number}{SUFFIX}"
             self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
         except OSError:
             self._fd = -1
             return
-        self._size, self._began = 0, now
+        self._size, self._began, self._counted, self._named = 0, now, now, True
         self._known.clear()
         self._measure(now)
-        self._put(frames.encode(self.counts))
+        self.counts.time = wall
+        self._owed = bool(self._put(frames.encode(self.counts)))
 
-    def _write(self, encoded: list[bytes], now: float) -> str:
+    def _retire(self) -> None:
+        """Let go of the segment; of one that is to be durable once it is on the disk, by whoever syncs."""
         if self._fd < 0:
-            return "disk_error"
-        self.counts.time = now
-        encoded.append(frames.encode(self.counts))
-        reason = self._put(b"".join(encoded))
-        if not reason:
-            self._unsaid.clear()
-        return reason
+            return
+        if self._durable and len(self._retired) < MOST_RETIRED:
+            self._retired.append(self._fd)
+        else:
+            os.close(self._fd)
+        self._fd = -1
 
     def _put(self, data: bytes) -> str:
         """One write; the reason if it failed. What a full disk cut short is taken back: segments stay readable."""
+        if self._fd < 0:
+            return DISK_ERROR
         try:
             done = os.write(self._fd, data)
             while done < len(data):
@@ -230,27 +262,48 @@ class Spool:
             try:
                 os.ftruncate(self._fd, self._size)
             except OSError:
-                self.close()
-            return "disk_full" if failed.errno in {errno.ENOSPC, errno.EDQUOT} else "disk_error"
+                self._retire()
+            return DISK_FULL if failed.errno in {errno.ENOSPC, errno.EDQUOT} else DISK_ERROR
         self._size += len(data)
         self._dirty = True
         return ""
 
+    def turn(self) -> None:
+        """Begin a new segment now, so that the one before it can be collected whole and removed."""
+        with self._lock:
+            if self._fd >= 0 or segments(self.folder):
+                self._rotate(self._timer())
+
     def sync(self) -> None:
-        """To the disk, against loss of power. Called from another thread, by interval."""
-        if self._dirty and self._fd >= 0:
-            self._dirty = False
+        """To the disk, against loss of power; appending does not wait for it."""
+        with self._lock:
+            waiting, self._retired = self._retired, []
+            if self._dirty and self._fd >= 0:
+                waiting.append(os.dup(self._fd))
+            named, self._dirty, self._named = self._named, False, False
+        failed = False
+        for fd in waiting:
             try:
-                os.fdatasync(self._fd)
+                os.fdatasync(fd)
             except OSError:
-                self._dirty = True
+                failed = True
+            os.close(fd)
+        self._uncaptured.sync()
+        if named:
+            with contextlib.suppress(OSError):
+                sync_folder(self.folder)
+        if failed:
+            self._dirty = True
 
     def close(self) -> None:
-        """Let go of the segment, with the last drops said."""
-        if self._fd >= 0:
-            now = time.time()
-            if self._unsaid:
-                self._write(self._drops(now), now)
-            self.sync()
-            os.close(self._fd)
-            self._fd = -1
+        """Let go of the segment, with the counts said and all of it on the disk."""
+        with self._lock:
+            if self._fd >= 0:
+                self.counts.time = self._clock()
+                self._put(frames.encode(self.counts))
+                self._dirty = True
+        self.sync()
+        with self._lock:
+            self._durable = False
+            self._retire()
+            self._uncaptured.close()

@@ -58,7 +58,8 @@ class RecordColumns:
         for name, value in (
             (names.KIND, kind),
             (names.ARRIVED, frame.time),
-            (names.LATENCY, frame.latency_s),
+            # A clock that was set back while a request was answered took no time off it.
+            (names.LATENCY, max(frame.latency_s, 0.0)),
             (names.REQUEST, frame.request),
             (names.CALLER, frame.caller),
             (names.MODEL, frame.model),

@@ -315,11 +315,10 @@ def _recorded(serving: Serving, whole: Whole) -> bool:
     """Encode what is captured of a group. False when it cannot be: the general path then finds out which request."""
     live, deployed, parsed = whole.live, whole.endpoint.deployed, whole.parsed
     rows: Any = whole.rows
-    sizes: list[int] | None = [len(one.rows) for one in parsed]
-    if len(rows) == len(parsed) and 0 not in sizes:
-        sizes = None
+    sizes = [len(one.rows) for one in parsed]
+    single = len(rows) == len(parsed) and 0 not in sizes
     passes: Any = None
-    if any([one.passes for one in parsed]):
+    if any(one.passes for one in parsed):
         passes = [cells for one in parsed for cells in one.passes or [()] * len(one.rows)]
     try:
         if deployed.redacts:
@@ -327,7 +326,16 @@ def _recorded(serving: Serving, whole: Whole) -> bool:
         arrivals = [request.arrived for request in whole.requests]
         names = (deployed.route.model, live.variant.bundle, live.variant.name, whole.endpoint.codec.name)
         tick = frames.Tick(
-            time.time(), *names, arrivals, whole.ids, None, sizes, rows, passes, whole.labels, whole.scores
+            time.time(),
+            *names,
+            arrivals,
+            whole.ids,
+            None,
+            None if single else sizes,
+            rows,
+            passes,
+            whole.labels,
+            whole.scores,
         )
         whole.frames.append(frames.encode(tick))
     except Exception:

@@ -140,8 +140,33 @@ class Schema(msgspec.Struct, array_like=True, gc=False):
     passes: list[str]
 
 
-Frame = Prediction | Shadow | Label | Error | Drop | Counts | Schema
-KINDS: tuple[type[Frame], ...] = (Prediction, Shadow, Label, Error, Drop, Counts, Schema)
+class Tick(msgspec.Struct, array_like=True, gc=False):
+    """Requests that one variant answered whole, in one write: what they share is said once.
+
+    time: of the write. arrivals, requests, callers (None: of nobody known): one entry a request. sizes: rows of each
+    request, None when each has one. rows, passes, labels, scores: as in Prediction, one entry a row, in the order of
+    the requests. `unfold` gives each request as a Prediction with an offset of its own.
+    """
+
+    kind: ClassVar[int] = 8
+
+    time: float
+    model: str
+    bundle: str
+    variant: str
+    protocol: str
+    arrivals: list[float]
+    requests: list[str]
+    callers: list[str | None] | None
+    sizes: list[int] | None
+    rows: list[Any]
+    passes: list[Any] | None
+    labels: list[str] | None
+    scores: list[list[float]]
+
+
+Frame = Prediction | Shadow | Label | Error | Drop | Counts | Schema | Tick
+KINDS: tuple[type[Frame], ...] = (Prediction, Shadow, Label, Error, Drop, Counts, Schema, Tick)
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = {kind.kind: msgspec.msgpack.Decoder(kind).decode for kind in KINDS}
@@ -155,6 +180,32 @@ def encode(frame: Frame) -> bytes:
     """The bytes of one frame."""
     payload = _lead[type(frame)] + _encode(frame)
     return _pack(len(payload), _crc(payload)) + payload
+
+
+def unfold(frame: Prediction | Tick, offset: int) -> Iterator[tuple[int, Prediction]]:
+    """The requests of a frame at `offset`, each with the offset that its records carry.
+
+    That of request n of a tick is the frame's plus n: a frame has more bytes than requests, so none meets another's.
+    """
+    if isinstance(frame, Prediction):
+        yield offset, frame
+        return
+    sizes = frame.sizes if frame.sizes is not None else [1] * len(frame.requests)
+    callers = frame.callers if frame.callers is not None else [None] * len(frame.requests)
+    at = 0
+    for number, (arrived, request, caller, size) in enumerate(
+        zip(frame.arrivals, frame.requests, callers, sizes, strict=True)
+    ):
+        end = at + size
+        yield offset + number, Prediction(
+            arrived, frame.time - arrived, request, caller, frame.model, frame.bundle, frame.variant, frame.protocol,
+            frame.rows[at:end],
+            None if frame.passes is None else frame.passes[at:end],
+            None,
+            None if frame.labels is None else frame.labels[at:end],
+            frame.scores[at:end],
+        )  # fmt: skip
+        at = end
 
 
 def whole(buffer: bytes | memoryview, offset: int) -> int:
