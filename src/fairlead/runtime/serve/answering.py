@@ -175,6 +175,9 @@ def render(asked: Asked) -> None:
             asked.error = part.error or ArithmeticError()
             return
     try:
-        asked.body = asked.endpoint.codec.render(asked.parsed, _joined(asked))
+        answer, caller = _joined(asked), asked.request.caller
+        if caller is not None and caller.rules.blunts:
+            answer = caller.rules.blunted(answer, asked.endpoint.deployed.signature.classes)
+        asked.body = asked.endpoint.codec.render(asked.parsed, answer)
     except Exception as error:
         fail(asked, error)

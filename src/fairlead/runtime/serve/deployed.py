@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -18,6 +18,9 @@ from fairlead.runtime.serve.counters import BUCKETS, Counters
 from fairlead.runtime.wire.checks import Checks, Row
 from fairlead.runtime.wire.codec import Codec
 from fairlead.runtime.wire.frames import Schema
+
+if TYPE_CHECKING:
+    from fairlead.runtime.serve.access import Access
 
 Guard = Callable[[Sequence[Row]], None]
 
@@ -141,6 +144,7 @@ class Serving:
         aliases: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.generation, self.limits = routes.generation, routes.limits
+        self.access: Access | None = None  # nobody is asked who they are
         self.routes = routes
         self.deployed = {one.route.model: one for one in deployed}
         self.default = self._default(routes)

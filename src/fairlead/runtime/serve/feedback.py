@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from fairlead.contract.errors import BodyInvalid, Busy, ModelNotFound
+from fairlead.contract.ports import Caller
 from fairlead.runtime.capture.redaction import redact
 from fairlead.runtime.capture.spool import Spool, Tally
 from fairlead.runtime.serve.deployed import Deployed, Serving
@@ -29,12 +30,20 @@ class _Rejected(Exception):
     """Why one item was not taken."""
 
 
-def take(serving: Serving, body: bytes, model: str | None, arrived: float, spool: Spool | None) -> bytes:
+def take(
+    serving: Serving,
+    body: bytes,
+    model: str | None,
+    arrived: float,
+    spool: Spool | None,
+    caller: Caller | None = None,
+) -> bytes:
     """Write what is right, name what is not: {"accepted": n, "rejected": [{"item": i, "reason": text}]}.
 
     body: one item or a list. An item says what it is about by `request_id` and `row` (0 when left out), or by
     `key` and, where a key comes back, `time`; and gives `label`, `value`, `comment` or several of them.
-    Raises BodyInvalid, and Busy when the spool cannot take it: nothing is acknowledged that was not written.
+    caller: who gives it, where that is known; it may do so for the models of its key alone.
+    Raises BodyInvalid, Forbidden, and Busy when the spool cannot take it: nothing is acknowledged that was not written.
     """
     got = read_json(body)
     items = got if isinstance(got, list) else [got]
@@ -45,6 +54,8 @@ def take(serving: Serving, body: bytes, model: str | None, arrived: float, spool
     for at, item in enumerate(items):
         try:
             deployed = _deployed(serving, item, model)
+            if caller is not None and serving.access is not None:
+                serving.access.permit(caller, "feedback", deployed.route.model)
             given.setdefault(deployed.route.model, []).append(_given(item, deployed, serving.redact_key))
         except _Rejected as reason:
             rejected.append({"item": at, "reason": str(reason)})
@@ -52,7 +63,8 @@ def take(serving: Serving, body: bytes, model: str | None, arrived: float, spool
     if accepted:
         if spool is None:
             raise BodyInvalid("this server keeps no records, so it takes no feedback")
-        encoded = [frames.encode(frames.Label(arrived, name, None, labels)) for name, labels in given.items()]
+        mark = None if caller is None else caller.rules.mark
+        encoded = [frames.encode(frames.Label(arrived, name, mark, labels)) for name, labels in given.items()]
         if not spool.append(encoded, [], Tally(labels=accepted)):
             raise Busy()
     return msgspec.json.encode({"accepted": accepted, "rejected": rejected})

@@ -18,7 +18,7 @@ from fairlead.runtime.serve.counters import Counters
 from fairlead.runtime.serve.deployed import Deployed, Serving
 from fairlead.runtime.serve.feedback import take
 from fairlead.runtime.serve.metrics import exposition
-from fairlead.runtime.wire.status import message_of, status_of
+from fairlead.runtime.wire.status import headers_of, message_of, status_of
 from fairlead.runtime.wire.v2 import V2
 
 _json = msgspec.json.Encoder().encode
@@ -50,9 +50,12 @@ class Pages:
         headers: list[tuple[str, str]] = [("x-request-id", id)]
         protocol = "v2" if request.path.startswith("/v2") else "http"
         try:
+            if serving.access is not None:
+                serving.access.admit_page(request)
             code, kind, body = self._said(serving, request, spool)
         except Exception as error:
             code, kind, body = status_of(error), _JSON, _json({"error": message_of(error)})
+            headers += headers_of(error)
         if code == 405:
             headers.append(("allow", body.decode()))
             body = _json({"error": f"this address takes {body.decode()} alone"})
@@ -91,7 +94,7 @@ class Pages:
             raise BodyTooLarge(limit)
         body = plain(request.body, request.headers, limit)
         model = unquote(request.path[len("/feedback/") :]) or None
-        return 200, _JSON, take(serving, body, model, request.arrived, spool)
+        return 200, _JSON, take(serving, body, model, request.arrived, spool, request.caller)
 
     def _exposed(self, serving: Serving) -> Said:
         return 200, _PROMETHEUS, exposition(self._metrics(), serving)

@@ -19,12 +19,12 @@ from fairlead.contract.errors import (
     DeadlineExceeded,
     FairleadError,
     InputInvalid,
-    TooManyRequests,
 )
 from fairlead.contract.ports import Request
 from fairlead.contract.routes import Limits
 from fairlead.runtime.capture.redaction import redact
 from fairlead.runtime.capture.spool import Spool, Tally
+from fairlead.runtime.serve.access import UNRECORDED
 from fairlead.runtime.serve.answering import Asked, Part, answer, assigned, fail, score
 from fairlead.runtime.serve.assignment import share
 from fairlead.runtime.serve.bodies import must_be_json, plain
@@ -38,7 +38,7 @@ from fairlead.runtime.serve.whole import Whole
 from fairlead.runtime.wire import frames
 from fairlead.runtime.wire.checks import text_of
 from fairlead.runtime.wire.codec import Parsed
-from fairlead.runtime.wire.status import message_of, status_of
+from fairlead.runtime.wire.status import headers_of, message_of, status_of
 
 JSON = ("content-type", "application/json")
 _SUM = len(BUCKETS) + 1
@@ -113,15 +113,22 @@ class DataPlane:
             try:
                 if room <= 0.0:
                     raise Busy()
+                if serving.access is not None:
+                    serving.access.admit(request, endpoint.deployed.route.model, "predict")
                 parsed = self._parsed(serving, endpoint, request, now)
+                caller = request.caller
+                if caller is not None:
+                    caller.rules.charge(len(parsed.rows), now)
                 id = self._id(request, parsed.id)
                 room -= endpoint.likely.cost * len(parsed.rows)
                 live = endpoint.whole
-                if live is None:
+                if live is None or (caller is not None and caller.rules.blunts):
                     asked.append(assigned(Asked(request, endpoint, id, parsed)))
                     continue
             except Exception as error:
-                refused.append(self._refuse(endpoint, request, error, now))
+                frame = self._refuse(endpoint, request, error, now)
+                if not isinstance(error, UNRECORDED):
+                    refused.append(frame)
                 continue
             whole = wholes.get(endpoint)
             if whole is None:
@@ -206,9 +213,7 @@ class DataPlane:
         id = self._id(request, None)
         endpoint.count(code)
         self._watch.failed(endpoint, request, id, error, code)
-        head = [JSON, ("x-request-id", id)]
-        if isinstance(error, (Busy, TooManyRequests)):
-            head.append(("retry-after", str(error.retry_after_s)))
+        head = [JSON, ("x-request-id", id), *headers_of(error)]
         request.reply(code, head, endpoint.codec.error(message_of(error), code))
         return _error_frame(endpoint, id, error, now)
 
@@ -324,13 +329,16 @@ def _recorded(serving: Serving, whole: Whole) -> bool:
         if deployed.redacts:
             rows, passes = _redacted(deployed, live, rows, passes, serving.redact_key)
         arrivals = [request.arrived for request in whole.requests]
+        callers = None
+        if serving.access is not None:
+            callers = [None if one.caller is None else one.caller.rules.mark for one in whole.requests]
         names = (deployed.route.model, live.variant.bundle, live.variant.name, whole.endpoint.codec.name)
         tick = frames.Tick(
             time.time(),
             *names,
             arrivals,
             whole.ids,
-            None,
+            callers,
             None if single else sizes,
             rows,
             passes,
@@ -369,7 +377,7 @@ def _frame(kind: type[frames.Prediction], serving: Serving, part: Part, done: fl
             arrived,
             done - arrived,
             asked.id,
-            None,
+            None if asked.request.caller is None else asked.request.caller.rules.mark,
             deployed.route.model,
             live.variant.bundle,
             live.variant.name,
