@@ -1,0 +1,197 @@
+"""`/docs`: what is served, what it takes, how to ask; readable without a script."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from html import escape
+from typing import Any
+from urllib.parse import quote
+
+from fairlead.contract.signature import Column
+from fairlead.runtime.serve.deployed import Deployed, Serving
+from fairlead.runtime.serve.web.addresses import FIXED, WORDS
+from fairlead.runtime.serve.web.columns import MOST_NAMED, Field, example_of, fields_of, number_in_words
+from fairlead.runtime.serve.web.markup import attributes
+from fairlead.runtime.serve.web.openapi import endpoints_of
+
+_OPEN = 3
+"""Models up to which all are unfolded."""
+_ORIGIN = '<span class="origin">http://localhost:8080</span>'
+_KINDS = {
+    "number": "number",
+    "integer": "whole number",
+    "boolean": "true or false",
+    "category": "category",
+    "text": "text",
+    "time": "time",
+}
+
+
+def contents(serving: Serving, fixed: frozenset[str], *, secured: bool) -> str:
+    """The inside of the page."""
+    served = sorted(serving.deployed.items())
+    if not served:
+        listed = "<p>No model is served yet. This page fills itself as soon as one is deployed; reload it then.</p>"
+    else:
+        unfold = len(served) <= _OPEN
+        listed = "\n".join(_model(serving, one, unfold=unfold, secured=secured) for _, one in served)
+    return f"""<h1>Models served here</h1>
+<p class="lead">Every model has a form for people and an address for programs. The whole interface, with every field
+typed, is in the <a href="/openapi.json">OpenAPI document</a>.</p>
+{listed}
+{_feedback()}
+{_errors(secured=secured)}
+{_addresses(fixed)}"""
+
+
+def _model(serving: Serving, deployed: Deployed, *, unfold: bool, secured: bool) -> str:
+    name = deployed.route.model
+    fields = fields_of(deployed)
+    passed = deployed.signature.passthrough
+    optional = f"<p>Optional, passed through and never looked at by the model: {_codes(passed)}.</p>" if passed else ""
+    return f"""<details class="model"{attributes(open=unfold)}>
+<summary><h2>{escape(name)}</h2> <span class="what">{summary_of(deployed)}</span></summary>
+<p><a class="try" href="/models/{quote(name)}">Try {escape(name)} in a form</a></p>
+<h3>What it takes</h3>
+<div class="scroll" role="region" tabindex="0" aria-label="Columns of {escape(name)}">
+<table>
+<thead><tr><th scope="col">column</th><th scope="col">kind</th><th scope="col">values</th>
+<th scope="col">missing</th></tr></thead>
+<tbody>
+{chr(10).join(_row(field) for field in fields)}
+</tbody>
+</table>
+</div>
+{optional}
+<h3>What it gives</h3>
+<p>{_gives(deployed)}</p>
+<h3>How to ask</h3>
+{_how(name, fields, secured=secured)}
+<h3>Its addresses</h3>
+<ul class="addresses">
+{chr(10).join(_address(path, codec) for path, codec in _paths(serving, deployed))}
+</ul>
+</details>"""
+
+
+def summary_of(deployed: Deployed) -> str:
+    """What a model predicts, in a line of HTML."""
+    signature = deployed.signature
+    target = f" <code>{escape(signature.target)}</code>" if signature.target else ""
+    if signature.task == "classification":
+        said = f"says which class of{target}" if target else "says which class"
+    else:
+        said = f"predicts the number{target}"
+    versions = f" · version {escape(', '.join(deployed.versions))}" if deployed.versions else ""
+    return said + versions
+
+
+def _gives(deployed: Deployed) -> str:
+    signature = deployed.signature
+    if signature.task != "classification":
+        return "One number a row."
+    said = f"A label and the probability of each class: {_codes(signature.classes)}."
+    if signature.positive is not None and len(signature.classes) == 2:
+        said += (
+            f" It says <code>{escape(signature.positive)}</code> when its probability is above {signature.threshold:g}."
+        )
+    return said
+
+
+def _codes(names: tuple[str, ...]) -> str:
+    shown = ", ".join(f"<code>{escape(name)}</code>" for name in names[:MOST_NAMED])
+    return shown + (f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else "")
+
+
+def _row(field: Field) -> str:
+    column = field.column
+    missing = "must be given" if field.required else "<code>null</code>"
+    return (
+        f'<tr><th scope="row"><code>{escape(column.name)}</code></th><td>{_KINDS.get(column.kind, column.kind)}</td>'
+        f"<td>{_values(field)}</td><td>{missing}</td></tr>"
+    )
+
+
+def _values(field: Field) -> str:
+    column = field.column
+    said = []
+    if column.minimum is not None:
+        said.append(f"from {number_in_words(column, column.minimum)}")
+    if column.maximum is not None:
+        said.append(f"up to {number_in_words(column, column.maximum)}")
+    if column.low is not None and column.high is not None and column.kind != "boolean":
+        low, high = (number_in_words(column, at) for at in (column.low, column.high))
+        said.append(f"training saw {escape(low)} to {escape(high)}")
+    if column.categories:
+        said.append(_categories(column))
+        said.append("no others" if field.closed else "others are answered, too")
+    return "; ".join(said)
+
+
+def _categories(column: Column) -> str:
+    if len(column.categories) <= 8:
+        return _codes(column.categories)
+    inner = _codes(column.categories)
+    return f"<details><summary>{len(column.categories)} categories</summary>{inner}</details>"
+
+
+def _how(name: str, fields: tuple[Field, ...], *, secured: bool) -> str:
+    row: dict[str, Any] = {field.column.name: example_of(field) for field in fields}
+    body = json.dumps(row, ensure_ascii=False)
+    key = " \\\n  -H 'x-api-key: YOUR-KEY'" if secured else ""
+    curl = f"/predict/{quote(name)} \\\n  -H 'content-type: application/json'{key} \\\n  -d {shlex.quote(body)}"
+    headers = ', headers={"x-api-key": "YOUR-KEY"}' if secured else ""
+    python = f'row = {row!r}\nanswer = httpx.post(url, json=row{headers}).json()\nprint(answer["predictions"][0])'
+    url = f'import httpx\n\nurl = "{_ORIGIN}/predict/{quote(name)}"\n'
+    return _code("curl", f"curl -s {_ORIGIN}{escape(curl)}") + _code("Python", url + escape(python))
+
+
+def _code(title: str, markup: str) -> str:
+    """Something to copy."""
+    return f'<figure><figcaption>{title}</figcaption><pre tabindex="0"><code>{markup}</code></pre></figure>\n'
+
+
+def _paths(serving: Serving, deployed: Deployed) -> list[tuple[str, str]]:
+    return [(path, e.codec.name) for path, e in endpoints_of(serving) if e.deployed is deployed]
+
+
+def _address(path: str, codec: str) -> str:
+    return f"<li><code>POST {escape(path)}</code> {escape(codec)}</li>"
+
+
+def _feedback() -> str:
+    body = '{"request": "ID", "row": 0, "label": "…", "comment": "…"}'
+    return f"""<section aria-labelledby="feedback"><h2 id="feedback">Say when an answer was wrong</h2>
+<p>Every answer carries its id in the header <code>x-request-id</code>. Send what was right, or words, at once or months
+later; it is joined to the answer it is about. The forms do the same behind “This is wrong”.</p>
+{_code("curl", f"curl -s {_ORIGIN}/feedback/MODEL -d {escape(shlex.quote(body))}")}</section>"""
+
+
+def _errors(*, secured: bool) -> str:
+    shown = {code: words for code, words in WORDS.items() if secured or code not in {401, 403, 429}}
+    rows = "\n".join(f'<tr><th scope="row">{code}</th><td>{escape(words)}</td></tr>' for code, words in shown.items())
+    return f"""<section aria-labelledby="errors"><h2 id="errors">When something is wrong</h2>
+<p>The body is <code>{{"error": "…"}}</code>: what, where, and what would be right. It never repeats a value.</p>
+<div class="scroll" role="region" tabindex="0" aria-labelledby="errors"><table>
+<thead><tr><th scope="col">code</th><th scope="col">meaning</th></tr></thead><tbody>
+{rows}
+</tbody></table></div></section>"""
+
+
+def _addresses(fixed: frozenset[str]) -> str:
+    rows = "\n".join(
+        f'<tr><th scope="row"><code>{escape(path)}</code></th><td>{escape(_summary(path))}</td></tr>'
+        for path in sorted(fixed & FIXED.keys())
+    )
+    return f"""<section aria-labelledby="other"><h2 id="other">Other addresses</h2>
+<div class="scroll" role="region" tabindex="0" aria-labelledby="other"><table>
+<thead><tr><th scope="col">address</th><th scope="col">what it says</th></tr></thead><tbody>
+{rows}
+</tbody></table></div></section>"""
+
+
+def _summary(path: str) -> str:
+    operation = FIXED[path]
+    said: str = next(iter(operation.values()))["summary"]
+    return said

@@ -1,0 +1,207 @@
+"""What each codec takes and gives, as OpenAPI media types; a codec that is not in the table is told in general."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from fairlead.contract.signature import Column
+from fairlead.runtime.serve.web.addresses import json_of
+from fairlead.runtime.serve.web.columns import Field, example_of, schema_of
+from fairlead.runtime.wire.tensors import BINARY, datatype_of
+
+Schema = dict[str, Any]
+
+
+class Said(NamedTuple):
+    """What one model says about itself. part(name): reference to a component of this model."""
+
+    model: str
+    fields: tuple[Field, ...]
+    passes: Mapping[str, Schema]
+    classes: tuple[str, ...]
+    part: Callable[[str], Schema]
+
+    @property
+    def example(self) -> dict[str, Any]:
+        """A row that the model answers."""
+        return {field.column.name: example_of(field) for field in self.fields}
+
+
+class Spoken(NamedTuple):
+    """One protocol's request and answer, both by media type."""
+
+    summary: str
+    request: Schema
+    answer: Schema
+    words: str = ""
+
+
+def row_of(said: Said) -> Schema:
+    """A row as an object: every feature, and what is passed through."""
+    properties = {field.column.name: schema_of(field) for field in said.fields}
+    return {
+        "type": "object",
+        "required": list(properties),
+        "properties": {**properties, **said.passes},
+        "additionalProperties": False,
+        "examples": [said.example],
+    }
+
+
+def columns_of(said: Said) -> Schema:
+    """Rows column by column; the lists are of one length, which JSON Schema cannot say."""
+
+    def listed(cell: Schema) -> Schema:
+        return {"type": "array", "items": cell, "minItems": 1}
+
+    properties = {field.column.name: listed(schema_of(field)) for field in said.fields}
+    inner = {
+        "type": "object",
+        "required": list(properties),
+        "properties": {**properties, **{name: listed(cell) for name, cell in said.passes.items()}},
+        "additionalProperties": False,
+        "description": "Lists of the same length.",
+    }
+    return {
+        "type": "object",
+        "required": ["columns"],
+        "properties": {"columns": inner},
+        "additionalProperties": False,
+        "examples": [{"columns": {name: [value] for name, value in said.example.items()}}],
+    }
+
+
+def prediction_of(said: Said) -> Schema:
+    """One native answer."""
+    if not said.classes:
+        return {"type": "number"}
+    share = {"type": "number", "minimum": 0, "maximum": 1}
+    return {
+        "type": "object",
+        "required": ["label"],
+        "properties": {
+            "label": {"type": "string", "enum": list(said.classes)},
+            "probabilities": {
+                "type": "object",
+                "properties": dict.fromkeys(said.classes, share),
+                "additionalProperties": False,
+                "description": "Left out for callers that may have the label alone.",
+            },
+        },
+    }
+
+
+def _answers(items: Schema) -> Schema:
+    return {
+        "type": "object",
+        "required": ["predictions"],
+        "properties": {"predictions": {"type": "array", "items": items, "minItems": 1}},
+    }
+
+
+def _native(said: Said) -> Spoken:
+    row = said.part("row")
+    body = {"anyOf": [row, {"type": "array", "items": row, "minItems": 1}, said.part("columns")]}
+    examples = {
+        "row": {"summary": "One row", "value": said.example},
+        "rows": {"summary": "Several rows", "value": [said.example] * 2},
+        "columns": {
+            "summary": "Column by column",
+            "value": {"columns": {name: [value] for name, value in said.example.items()}},
+        },
+    }
+    return Spoken(
+        "Predict: rows as JSON objects, or columns",
+        json_of(body, examples=examples),
+        json_of(_answers(said.part("prediction"))),
+    )
+
+
+def _tensor_types(column: Column) -> list[str]:
+    """Datatypes whose values can be cells of the column."""
+    numbers = [name for name in BINARY if name != "BOOL"]
+    if column.kind in {"category", "text"}:
+        return {"integer": ["BYTES", *numbers], "boolean": ["BOOL", "BYTES", *numbers]}.get(column.coded, ["BYTES"])
+    if column.kind == "time":
+        return ["BYTES", *numbers]
+    return ["BOOL", *numbers] if column.kind == "boolean" else numbers
+
+
+def _tensor(name: str, types: list[str], cell: Schema) -> Schema:
+    return {
+        "type": "object",
+        "required": ["name", "shape", "datatype"],
+        "properties": {
+            "name": {"const": name},
+            "shape": {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1, "maxItems": 8},
+            "datatype": {"enum": types},
+            "data": {"type": "array", "items": {"anyOf": [cell, {"type": "array"}]}},
+            "parameters": {"type": "object"},
+        },
+    }
+
+
+def _v2(said: Said) -> Spoken:
+    cells = {field.column.name: schema_of(field) for field in said.fields}
+    kinds = [_tensor(f.column.name, _tensor_types(f.column), cells[f.column.name]) for f in said.fields]
+    kinds += [_tensor(name, [*BINARY, "BYTES"], cell) for name, cell in said.passes.items()]
+    body = {
+        "type": "object",
+        "required": ["inputs"],
+        "properties": {
+            "id": {"type": "string", "description": "Comes back as it is, and names the request."},
+            "parameters": {"type": "object"},
+            "inputs": {
+                "type": "array",
+                "minItems": len(said.fields),
+                "items": {"anyOf": kinds},
+                "description": "One tensor a column, [rows] or [rows, 1]; every column once, all of the same length.",
+            },
+            "outputs": {"type": "array", "items": {"type": "object", "required": ["name"]}},
+        },
+    }
+    tensors = [
+        {"name": f.column.name, "shape": [1], "datatype": datatype_of(f.column), "data": [example_of(f)]}
+        for f in said.fields
+    ]
+    output = {
+        "type": "object",
+        "required": ["name", "shape", "datatype"],
+        "properties": {
+            "name": {"type": "string"},
+            "shape": {"type": "array", "items": {"type": "integer"}},
+            "datatype": {"type": "string"},
+            "data": {"type": "array"},
+            "parameters": {"type": "object"},
+        },
+    }
+    answer = {
+        "type": "object",
+        "required": ["model_name", "outputs"],
+        "properties": {
+            "model_name": {"type": "string"},
+            "model_version": {"type": "string"},
+            "id": {"type": "string"},
+            "parameters": {"type": "object"},
+            "outputs": {"type": "array", "items": output},
+        },
+    }
+    return Spoken(
+        "Infer: the Open Inference Protocol, one tensor a column",
+        json_of(body, examples={"row": {"summary": "One row", "value": {"inputs": tensors}}}),
+        json_of(answer),
+    )
+
+
+def _general(said: Said) -> Spoken:
+    """A codec of a third party: what it takes is its own to say."""
+    return Spoken("Predict, by a protocol of its own", json_of({}), json_of({}))
+
+
+_TABLE: dict[str, Callable[[Said], Spoken]] = {"native": _native, "v2": _v2}
+
+
+def spoken(codec: str, said: Said) -> Spoken:
+    """Request and answer of a codec for one model."""
+    return _TABLE.get(codec, _general)(said)

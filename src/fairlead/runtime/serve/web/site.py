@@ -1,0 +1,124 @@
+"""The addresses for people and for tools that read about the server: documents, pages and what they are made of."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Collection, Sequence
+from urllib.parse import unquote
+
+from fairlead.contract.errors import ModelNotFound, NotFound
+from fairlead.contract.ports import Request
+from fairlead.runtime.serve.deployed import Serving
+from fairlead.runtime.serve.web import docs, form
+from fairlead.runtime.serve.web.markup import ASSETS, asset, door, page
+from fairlead.runtime.serve.web.openapi import document
+
+Header = tuple[str, str]
+Answer = tuple[int, Sequence[Header], bytes]
+
+_JSON: Header = ("content-type", "application/json")
+_HTML: Header = ("content-type", "text/html; charset=utf-8")
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+)
+_GUARDED: Sequence[Header] = (
+    ("content-security-policy", _POLICY),
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "no-referrer"),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("cache-control", "no-cache"),
+)
+_ASSETS = "/assets/"
+_MODELS = "/models/"
+_INSIDE = "/contents"
+
+
+def is_frame(path: str) -> bool:
+    """Whether an address may be read by anybody: it says nothing of what is served where callers need a key."""
+    if path in {"/", "/docs"} or path.startswith(_ASSETS):
+        return True
+    return path.startswith(_MODELS) and "/" not in path[len(_MODELS) :]
+
+
+class Site:
+    """fixed: the other pages' addresses."""
+
+    def __init__(self, fixed: Collection[str], version: str) -> None:
+        self._fixed, self._version = frozenset(fixed), version
+        self._serving: Serving | None = None
+        self._made: dict[str, tuple[bytes, str]] = {}
+        self._assets: dict[str, tuple[bytes, str]] = {}
+
+    def answer(self, serving: Serving, request: Request, *, secured: bool = False) -> Answer | None:
+        """The answer to a request of this site; None when the address is not one of them. Raises NotFound.
+
+        secured: callers need a key. Then a page is its frame alone, which says nothing of any model, and its
+        contents are fetched with the key from the page's address + `/contents`. The first header is the content
+        type; the body of a 405 is the method that is taken.
+        """
+        path = request.path
+        made: tuple[bytes, str] | None
+        if path == "/":
+            if "text/html" not in (request.headers.get("accept") or ""):
+                return None
+            path = "/docs"
+        if path.startswith(_ASSETS):
+            kind, made = self._asset(path[len(_ASSETS) :])
+        elif path == "/openapi.json":
+            kind, made = _JSON, self._once(serving, path, lambda: self._document(serving, secured))
+        elif path in {"/docs", "/docs" + _INSIDE} or path.startswith(_MODELS):
+            kind, made = _HTML, self._page(serving, path, secured)
+        else:
+            return None
+        if request.method not in {"GET", "HEAD"}:
+            return 405, (_JSON,), b"GET"
+        body, tag = made
+        headers = (kind, *_GUARDED, ("etag", tag))
+        if tag in [one.strip() for one in (request.headers.get("if-none-match") or "").split(",")]:
+            return 304, headers, b""
+        return 200, headers, body
+
+    def _once(self, serving: Serving, path: str, make: Callable[[], bytes]) -> tuple[bytes, str]:
+        """Made when first asked for, kept until another generation is served; there is one entry a page and model."""
+        if self._serving is not serving:
+            self._serving, self._made = serving, {}
+        made = self._made.get(path)
+        if made is None:
+            made = self._made[path] = _tagged(make())
+        return made
+
+    def _document(self, serving: Serving, secured: bool) -> bytes:
+        made = document(serving, self._fixed, self._version, secured=secured)
+        return json.dumps(made, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+    def _asset(self, name: str) -> tuple[Header, tuple[bytes, str]]:
+        kind = ASSETS.get(name)
+        if kind is None:
+            raise NotFound("no such address")
+        made = self._assets.get(name)
+        if made is None:
+            made = self._assets[name] = _tagged(asset(name))
+        return ("content-type", kind), made
+
+    def _page(self, serving: Serving, path: str, secured: bool) -> tuple[bytes, str]:
+        inside = path.endswith(_INSIDE)
+        if secured and not inside:
+            # Whether there is such a model is nobody's business yet.
+            return self._once(serving, "", lambda: page("Fairlead", door("Who are you?")))
+        title, make = self._contents(serving, path.removesuffix(_INSIDE), secured)
+        return self._once(serving, path, lambda: make().encode() if inside else page(title, make()))
+
+    def _contents(self, serving: Serving, path: str, secured: bool) -> tuple[str, Callable[[], str]]:
+        """Title and maker of what a page shows."""
+        if path == "/docs":
+            return "Models · Fairlead", lambda: docs.contents(serving, self._fixed, secured=secured)
+        deployed = serving.deployed.get(unquote(path[len(_MODELS) :]))
+        if deployed is None:
+            raise ModelNotFound(f"no such model. Served: {', '.join(sorted(serving.deployed)) or 'no model yet'}.")
+        return f"{deployed.route.model} · Fairlead", lambda: form.contents(deployed)
+
+
+def _tagged(body: bytes) -> tuple[bytes, str]:
+    return body, f'"{hashlib.sha256(body).hexdigest()[:24]}"'
