@@ -1,7 +1,7 @@
 """Counters of one worker slot in a shared file: exact over workers, and they outlive a worker that is killed.
 
-The file is a header, a growing list of series names (JSON lines) and an array of doubles. Only the worker of
-the slot writes; any worker reads them all.
+The file is a header, a growing list of series (JSON lines) and an array of doubles. Only the worker of the slot
+writes; any worker reads them all. A server that starts anew begins with new files: its counters begin at 0.
 """
 
 from __future__ import annotations
@@ -9,14 +9,18 @@ from __future__ import annotations
 import mmap
 import os
 import struct
+import threading
+from bisect import bisect_left
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
-CELLS = 4096
-NAMES_BYTES = 256 * 1024
-_HEAD = struct.Struct("<QQ")
+CELLS = 32_768
+NAMES_BYTES = 1 << 20
+SPARE = 64
+"""Cells at the end that series without a place of their own share; none is named, none is ever shown."""
+_HEAD = struct.Struct("<QQQ")
 _SIZE = _HEAD.size + NAMES_BYTES + CELLS * 8
 
 BUCKETS: tuple[float, ...] = (
@@ -32,7 +36,8 @@ Series = tuple[str, ...]
 class Counters:
     """`cells[index(series)] += 1` is all that the request path does.
 
-    A file that is there already is continued, so a replaced worker counts on. Full: series share the last cell.
+    A file that is there already is continued, so a replaced worker counts on. A series that finds no room shares
+    cells that nobody shows, and `refused` says how often that happened.
     """
 
     def __init__(self, path: Path) -> None:
@@ -47,25 +52,34 @@ class Counters:
         finally:
             os.close(fd)
         self.cells = memoryview(self._map)[_HEAD.size + NAMES_BYTES :].cast("d")
-        self._index = {series: at for at, series in enumerate(_names(self._map))}
+        self._index = {series: at for series, at, _ in _places(self._map)}
+        self._growing = threading.Lock()
 
     def index(self, series: Series, width: int = 1) -> int:
-        """Where a series counts; `width` cells in a row belong to it."""
+        """Where a series counts; `width` cells in a row belong to it, at most `SPARE`."""
         known = self._index.get(series)
         if known is not None:
             return known
-        for part in range(width):
-            line = msgspec.json.encode(series if part == 0 else ()) + b"\n"
-            used, count = _HEAD.unpack_from(self._map)
-            if used + len(line) > NAMES_BYTES or count + (width - part) >= CELLS:
-                return CELLS - width - 1
+        with self._growing:
+            if series in self._index:
+                return self._index[series]
+            line = msgspec.json.encode((width, *series)) + b"\n"
+            used, count, refused = (int(number) for number in _HEAD.unpack_from(self._map))
+            if used + len(line) > NAMES_BYTES or count + width > CELLS - SPARE:
+                _HEAD.pack_into(self._map, 0, used, count, refused + 1)
+                return CELLS - SPARE
             at = _HEAD.size + used
             self._map[at : at + len(line)] = line
             # The length is written after the line: a reader never sees half a name.
-            _HEAD.pack_into(self._map, 0, used + len(line), count + 1)
-            if part == 0:
-                self._index[series] = count
-        return self._index[series]
+            _HEAD.pack_into(self._map, 0, used + len(line), count + width, refused)
+            self._index[series] = count
+            return count
+
+    def observe(self, series: Series, value: float, buckets: Sequence[float] = BUCKETS) -> None:
+        """One more value of a histogram: a cell a bucket, one for what is above them, one for the sum."""
+        at = self.index(series, len(buckets) + 2)
+        self.cells[at + bisect_left(buckets, value)] += 1
+        self.cells[at + len(buckets) + 1] += value
 
     def close(self) -> None:
         """Let go of the file."""
@@ -73,31 +87,47 @@ class Counters:
         self._map.close()
 
 
-def _names(buffer: mmap.mmap | bytes) -> list[Series]:
-    used, count = _HEAD.unpack_from(buffer)
-    lines = bytes(buffer[_HEAD.size : _HEAD.size + min(used, NAMES_BYTES)]).splitlines()
-    return [tuple(msgspec.json.decode(line, type=list[str])) for line in lines[:count]]
+def slot_files(run: Path, kind: str, instance: str, suffix: str) -> list[Path]:
+    """`kind`-`instance`-SLOT`suffix` of every slot: of this instance alone, not of one whose name begins like it."""
+    found = Path(run).glob(f"{kind}-{instance}-*{suffix}")
+    return sorted(path for path in found if path.stem.rpartition("-")[0] == f"{kind}-{instance}")
+
+
+def _places(buffer: mmap.mmap | bytes) -> list[tuple[Series, int, int]]:
+    """Every series with its first cell and its width."""
+    used, _, _ = _HEAD.unpack_from(buffer)
+    found, at = [], 0
+    for line in bytes(buffer[_HEAD.size : _HEAD.size + min(used, NAMES_BYTES)]).splitlines():
+        width, *series = msgspec.json.decode(line)
+        found.append((tuple(series), at, width))
+        at += width
+    return found
+
+
+def read_slot(path: Path) -> dict[Series, list[float]]:
+    """One slot: series -> its cells; empty when the file is not there. ("refused",) when series found no room."""
+    try:
+        data = Path(path).read_bytes()
+    except FileNotFoundError:
+        return {}
+    if len(data) != _SIZE:
+        return {}
+    _, count, refused = _HEAD.unpack_from(data)
+    cells = struct.unpack_from(f"<{min(count, CELLS)}d", data, _HEAD.size + NAMES_BYTES)
+    found = {series: list(cells[at : at + width]) for series, at, width in _places(data)}
+    return found | ({("refused",): [float(refused)]} if refused else {})
 
 
 def read_counters(paths: Sequence[Path]) -> dict[Series, list[float]]:
     """Sums over slots: series -> its cells."""
+    return summed([read_slot(path) for path in paths])
+
+
+def summed(slots: Sequence[dict[Series, list[float]]]) -> dict[Series, list[float]]:
+    """Cell by cell."""
     total: dict[Series, list[float]] = {}
-    for path in paths:
-        try:
-            data = path.read_bytes()
-        except FileNotFoundError:
-            continue
-        if len(data) != _SIZE:
-            continue
-        cells = struct.unpack_from(f"<{CELLS}d", data, _HEAD.size + NAMES_BYTES)
-        current: list[float] = []
-        for at, series in enumerate(_names(data)):
-            if series:
-                current = total.setdefault(series, [])
-                offset = 0
-            else:
-                offset += 1
-            while len(current) <= offset:
-                current.append(0.0)
-            current[offset] += cells[at]
+    for slot in slots:
+        for series, cells in slot.items():
+            known = total.get(series)
+            total[series] = cells if known is None else [a + b for a, b in zip(known, cells, strict=True)]
     return total

@@ -47,7 +47,7 @@ class Live:
     """One variant with its loaded model and where it counts. cost: seconds a row lately, learnt as it answers."""
 
     __slots__ = (
-        "classified", "columns", "cost", "counters", "guard", "model", "rows_at", "schema", "seconds_at", "shadow",
+        "classified", "columns", "cost", "counters", "guard", "model", "rows_at", "schema", "shadow",
         "variant", "version",
     )  # fmt: skip
 
@@ -67,7 +67,6 @@ class Live:
         labels = (route.model, str(taken.version or ""), taken.name)
         self.counters = counters
         self.rows_at = counters.index(("rows", *labels))
-        self.seconds_at = counters.index(("predict_seconds", *labels), len(BUCKETS) + 2)
 
     def learn(self, seconds: float, rows: int) -> None:
         """Answering `rows` took `seconds`: a moving average, quick to rise, so that overload is met at once."""
@@ -105,7 +104,10 @@ class Endpoint:
     row for row as they come, with all of them captured; None where requests are to be looked at one by one.
     """
 
-    __slots__ = ("_codes", "_labels", "codec", "counters", "deployed", "likely", "parse", "pinned", "whole")
+    __slots__ = (
+        "_bytes", "_codes", "_labels", "_seconds", "codec", "counters", "deployed", "likely", "parse", "pinned",
+        "whole",
+    )  # fmt: skip
 
     def __init__(self, deployed: Deployed, codec: Codec, counters: Counters, pinned: Live | None = None) -> None:
         self.deployed, self.codec, self.pinned = deployed, codec, pinned
@@ -117,6 +119,8 @@ class Endpoint:
         self.counters = counters
         self._labels = (deployed.route.model, codec.name)
         self._codes: dict[tuple[int, str], int] = {}
+        self._seconds: dict[Live, int] = {}
+        self._bytes = -1
 
     def count(self, code: int, live: Live | None = None, requests: int = 1) -> None:
         """More requests answered with `code`."""
@@ -128,6 +132,22 @@ class Endpoint:
             at = self.counters.index(("requests", model, version, name, protocol, str(code)))
             self._codes[code, name] = at
         self.counters.cells[at] += requests
+
+    def seconds_at(self, live: Live) -> int:
+        """Where the histogram of what `live` answered here begins: a cell a bucket, one above them, the sum."""
+        at = self._seconds.get(live)
+        if at is None:
+            model, protocol = self._labels
+            labels = ("seconds", model, live.version, live.variant.name, protocol)
+            at = self._seconds[live] = self.counters.index(labels, len(BUCKETS) + 2)
+        return at
+
+    def carried(self, received: int, sent: int) -> None:
+        """Bytes of bodies that were answered and of those that answered them."""
+        if self._bytes < 0:
+            self._bytes = self.counters.index(("bytes", *self._labels), 2)
+        self.counters.cells[self._bytes] += received
+        self.counters.cells[self._bytes + 1] += sent
 
 
 class Serving:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from urllib.parse import unquote
 
 import msgspec
@@ -17,30 +16,31 @@ from fairlead.runtime.serve.bodies import plain
 from fairlead.runtime.serve.counters import Counters
 from fairlead.runtime.serve.deployed import Deployed, Serving
 from fairlead.runtime.serve.feedback import take
-from fairlead.runtime.serve.metrics import exposition
+from fairlead.runtime.serve.metrics import Scene, exposition
+from fairlead.runtime.serve.observing.page import OPEN_METRICS, PROMETHEUS, wants_open_metrics
+from fairlead.runtime.serve.observing.watch import Watch
 from fairlead.runtime.wire.status import headers_of, message_of, status_of
 from fairlead.runtime.wire.v2 import V2
 
 _json = msgspec.json.Encoder().encode
 _JSON = ("content-type", "application/json")
 _TEXT = ("content-type", "text/plain; charset=utf-8")
-_PROMETHEUS = ("content-type", "text/plain; version=0.0.4; charset=utf-8")
+GRPC = "grpc:"
 
 Said = tuple[int, tuple[str, str], bytes]
 
 
 class Pages:
-    """metrics: gives the counter files of all slots."""
+    """scene: what /metrics is about."""
 
-    def __init__(self, counters: Counters, metrics: Callable[[], list[Path]]) -> None:
-        self._counters, self._metrics = counters, metrics
+    def __init__(self, counters: Counters, scene: Callable[[Serving], Scene], watch: Watch) -> None:
+        self._counters, self._scene, self._watch = counters, scene, watch
         self._fixed: dict[str, Callable[[Serving], Said]] = {
             "/health/live": lambda serving: (200, _JSON, b'{"live":true}'),
             "/v2/health/live": lambda serving: (200, _JSON, b'{"live":true}'),
             "/health/ready": _ready,
             "/v2/health/ready": _ready,
             "/version": lambda serving: (200, _TEXT, _version().encode()),
-            "/metrics": self._exposed,
             "/v2": _server,
             "/v2/models": lambda serving: (200, _JSON, _json({"models": sorted(serving.deployed)})),
         }
@@ -48,7 +48,7 @@ class Pages:
     def answer(self, serving: Serving, request: Request, id: str, spool: Spool | None) -> None:
         """Reply to a request of any other address."""
         headers: list[tuple[str, str]] = [("x-request-id", id)]
-        protocol = "v2" if request.path.startswith("/v2") else "http"
+        protocol = "v2grpc" if request.path.startswith(GRPC) else "v2" if request.path.startswith("/v2") else "http"
         try:
             if serving.access is not None:
                 serving.access.admit_page(request)
@@ -56,6 +56,8 @@ class Pages:
         except Exception as error:
             code, kind, body = status_of(error), _JSON, _json({"error": message_of(error)})
             headers += headers_of(error)
+            self._watch.page_failed(request, id, error, code)
+        self._watch.page_answered(request, self._route(request.path), code)
         if code == 405:
             headers.append(("allow", body.decode()))
             body = _json({"error": f"this address takes {body.decode()} alone"})
@@ -73,13 +75,17 @@ class Pages:
         if path == "/feedback" or path.startswith("/feedback/"):
             return self._feedback(serving, request, spool)
         reading = request.method in {"GET", "HEAD"}
+        if path == "/metrics":
+            return self._exposed(serving, request) if reading else (405, _JSON, b"GET")
         page = self._fixed.get(path)
         if page is not None:
             return page(serving) if reading else (405, _JSON, b"GET")
         if path in serving.endpoints:
             return 405, _JSON, b"POST"
-        if path.startswith("/v2/models/"):
-            return self._model(serving, path, reading)
+        # Of gRPC's addresses no other is a page: what asks for a key of its own must not have a second name.
+        plain_path = path.removeprefix(GRPC)
+        if plain_path.startswith("/v2/models/"):
+            return self._model(serving, plain_path, reading)
         if path == "/predict":
             raise ModelNotFound("several models are served, or none: ask for /predict/{model}. " + _known(serving))
         if path.startswith("/predict/"):
@@ -96,8 +102,17 @@ class Pages:
         model = unquote(request.path[len("/feedback/") :]) or None
         return 200, _JSON, take(serving, body, model, request.arrived, spool, request.caller)
 
-    def _exposed(self, serving: Serving) -> Said:
-        return 200, _PROMETHEUS, exposition(self._metrics(), serving)
+    def _exposed(self, serving: Serving, request: Request) -> Said:
+        open_metrics = wants_open_metrics(request.headers.get("accept") or "")
+        triton = "names=triton" in request.query.split("&")
+        kind = OPEN_METRICS if open_metrics else PROMETHEUS
+        return 200, ("content-type", kind), exposition(self._scene(serving), open_metrics, triton)
+
+    def _route(self, path: str) -> str:
+        """The address as a template, one of few; "" for what is not there."""
+        if path in self._fixed or path in {"/metrics", "/feedback"}:
+            return path
+        return next((f"{start}{{model}}" for start in ("/feedback/", "/v2/models/") if path.startswith(start)), "")
 
     @staticmethod
     def _model(serving: Serving, path: str, reading: bool) -> Said:

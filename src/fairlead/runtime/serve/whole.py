@@ -7,6 +7,7 @@ path of `answering`, which decides for each request alone.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import isfinite
 from time import perf_counter
 from typing import Any
@@ -40,14 +41,19 @@ class Whole:
         self.bodies: list[bytes] = []
         self.frames: list[bytes] = []
 
-    def answer(self) -> bool:
-        """Score and render all. False when any of it did not go as it should: then nothing here counts."""
+    def answer(self, lap: Callable[[str], None] | None = None) -> bool:
+        """Score and render all. False when any of it did not go as it should: then nothing here counts.
+
+        lap: told when a layer of this is done, in a tick that is measured.
+        """
         live, began = self.live, perf_counter()
         rows = self.rows = [row for parsed in self.parsed for row in parsed.rows]
         try:
             found = live.model.score_rows(rows)
             labels = live.model.decide(found) if live.classified else None
             scores = self.scores = found.tolist()
+            if lap:
+                lap("predict")
             # Numbers whose sum is finite are finite; of a few rows Python knows that sooner than numpy does.
             if not (isfinite(sum(map(sum, scores))) if len(scores) < _FEW else bool(np.isfinite(found).all())):
                 return False
@@ -55,6 +61,8 @@ class Whole:
                 labels = labels.tolist()
             self.labels = labels
             self._render(labels, scores)
+            if lap:
+                lap("render")
             live.learn(perf_counter() - began, len(rows))
         except Exception:
             return False

@@ -18,12 +18,14 @@ from fairlead.contract.errors import FairleadError
 from fairlead.contract.routes import Routes
 from fairlead.runtime.capture.spool import Spool
 from fairlead.runtime.serve import routes as published
-from fairlead.runtime.serve.counters import Counters
+from fairlead.runtime.serve.counters import Counters, slot_files
 from fairlead.runtime.serve.deployed import Find, Load, Model, Serving, build
 from fairlead.runtime.serve.lane import Lane
+from fairlead.runtime.serve.metrics import Scene
+from fairlead.runtime.serve.observing.opening import open_watch
 from fairlead.runtime.serve.pages import Pages
 from fairlead.runtime.serve.plane import DataPlane
-from fairlead.runtime.serve.workers import STALE_S, WorkerStatus, birth, report
+from fairlead.runtime.serve.workers import STALE_S, WorkerStatus, birth, live_workers, report
 
 POLL_S = 0.1
 SYNC_S = 1.0
@@ -75,9 +77,11 @@ class Worker:
         if self._home is not None and settings.get("keep_records", True):
             spool = Spool(self._home / "spool", instance, str(slot), Routes(0).limits.max_spool_bytes)
         self._spool = spool
-        pages = Pages(self._counters, lambda: sorted(self._run.glob(f"counters-{instance}-*.bin")))
+        self._secure = bool(getattr(settings.get("server"), "tls_certificate", ""))
+        self._watcher = open_watch(self._counters, self._run, slot, settings)
+        pages = Pages(self._counters, self._scene, self._watcher)
         empty = Serving(Routes(0), (), self._counters)
-        self.plane = DataPlane(empty, pages, spool, self._counters, self._close)
+        self.plane = DataPlane(empty, pages, spool, self._counters, self._close, self._watcher)
         door = settings.get("door")
         if door is not None:
             self.plane.lane = Lane(door.path, self.plane.answer_here)
@@ -87,6 +91,18 @@ class Worker:
         self._report()
         self._thread = threading.Thread(target=self._watch, name="fairlead-routes", daemon=True)
         self._thread.start()
+
+    def _scene(self, serving: Serving) -> Scene:
+        """What /metrics is about: all slots of this server, whichever worker is asked."""
+        instance = self._status.instance
+        workers = [one for one in live_workers(self._run.parent, lanes=True) if one.instance == instance]
+        return Scene(
+            serving,
+            slot_files(self._run, "counters", instance, ".bin"),
+            workers,
+            None if self._spool is None else self._spool.folder.parent,
+            "https" if self._secure else "http",
+        )
 
     def _report(self) -> None:
         try:
@@ -150,9 +166,11 @@ class Worker:
             try:
                 self._follow()
                 now = time.monotonic()
-                if self._spool is not None and now - synced >= SYNC_S:
+                if now - synced >= SYNC_S:
                     synced = now
-                    self._spool.sync()
+                    self._watcher.flush()
+                    if self._spool is not None:
+                        self._spool.sync()
                 if now - reported >= STALE_S / 3:
                     reported = now
                     self._report()
@@ -162,6 +180,7 @@ class Worker:
     def _close(self) -> None:
         self._over.set()
         self._thread.join(timeout=5.0)
+        self._watcher.close()
         self._status = msgspec.structs.replace(self._status, state="stopping")
         self._report()
 
