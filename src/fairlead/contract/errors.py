@@ -33,12 +33,14 @@ FairleadError                     the root: catch this to catch us
 ├── NotCompilable                 no allow-listed form reproduces this model
 ├── Unanswerable                  the model's answer to a row is no finite number (HTTP 422)
 ├── Busy                          over capacity; carries retry_after_s (HTTP 503)
+├── ModelUnavailable              routed, but its bundle cannot be loaded (HTTP 503)
 ├── DeadlineExceeded              not answered in time (HTTP 504)
 ├── StateError                    the state database cannot be used as it is
 │   ├── FormatUnknown             written by a newer Fairlead
 │   └── AuditBroken               the audit chain does not verify
 └── RemoteError                   another process or service did not do its part
-    └── ServerUnreachable         no Fairlead server answers at that address
+    ├── ServerUnreachable         no Fairlead server answers at that address
+    └── NativeFailed              a native model raised, or its process ended
 
 Exit codes and HTTP codes are given by `doors` and `runtime/wire`, not here.
 Messages never contain the value of a cell, a secret, or a path of the server.
@@ -229,6 +231,14 @@ class Busy(FairleadError):
         super().__init__("the server is at capacity, try again later")
 
 
+class ModelUnavailable(FairleadError):
+    """A model that is routed and cannot be loaded for now; the reason is said. `retry_after_s`: when it is tried again."""
+
+    def __init__(self, model: str, why: str, retry_after_s: int = 5) -> None:
+        self.model, self.retry_after_s = model, retry_after_s
+        super().__init__(f"model {model!r} cannot be served: {why}")
+
+
 class DeadlineExceeded(FairleadError):
     """Not answered in time."""
 
@@ -251,3 +261,7 @@ class RemoteError(FairleadError):
 
 class ServerUnreachable(RemoteError):
     """No Fairlead server answers at that address."""
+
+
+class NativeFailed(RemoteError):
+    """A model that runs in a process of its own raised, or that process ended. Says the kind of error, no more."""

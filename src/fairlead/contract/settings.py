@@ -37,6 +37,7 @@ class ModelSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     features: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     categories: tuple[str, ...] | None = None
+    trust: Literal["", "native"] = ""
 
     @property
     def time_columns(self) -> tuple[str, ...]:
@@ -92,6 +93,9 @@ class ServeSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     tls_client_ca: str = ""
     insecure: bool = False
     purposes: tuple[str, ...] = ()
+    native_python: str = ""
+    native_memory_mb: Annotated[int, Meta(ge=0)] = 0
+    native_start_s: Positive = 120.0
 
 
 class AccessSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -180,6 +184,7 @@ DOC: dict[str, str] = {
     "model.features": "the features; empty: every column that is not target, id, time or excluded",
     "model.exclude": "columns that are never features",
     "model.categories": "integer columns to treat as categories; not given: those with few consecutive codes; []: none",
+    "model.trust": "native: models that cannot be compiled may run their own code, in a process of their own",
     "data.train": "path of the training table: CSV, Parquet or Feather",
     "data.prepare": "your own function run before everything, as file.py:function",
     "data.holdout": "share of rows kept for judging: the newest if there is a time, else stratified",
@@ -218,6 +223,9 @@ DOC: dict[str, str] = {
     "serve.tls_client_ca": "PEM file of the authorities whose client certificates are demanded (mTLS)",
     "serve.insecure": "allow plain HTTP without keys on an address that is not loopback",
     "serve.purposes": "intended uses of the model, which purpose-bound keys must name",
+    "serve.native_python": "interpreter that native models run in; empty: this one",
+    "serve.native_memory_mb": "address space of a native model's process; 0: without limit",
+    "serve.native_start_s": "seconds for a native model's process to load the model",
     "access.required": "whether callers need a key or token; not given: on any address but loopback",
     "access.issuer": "OIDC issuer whose JWTs are accepted",
     "access.audience": "audience that a JWT must name",
