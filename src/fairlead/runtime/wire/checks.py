@@ -18,6 +18,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 from msgspec import Meta
+from msgspec.structs import astuple
 
 from fairlead.contract.errors import BundleRefused, CellInvalid, ColumnMissing, ColumnUnknown, ShapeMismatch, UsageError
 from fairlead.contract.signature import Cell, Column, Signature
@@ -30,7 +31,9 @@ Values = Sequence[Any] | npt.NDArray[Any]
 _UNFIT = re.compile(r'["\\\x00-\x1f]')
 _LONG = 1 << 63
 _DIGITS = 128
-_PASSED: Any = Annotated[int, Meta(ge=-_LONG, le=_LONG - 1)] | float | str | bool | None
+PASSED: Any = Annotated[int, Meta(ge=-_LONG, le=_LONG - 1)] | float | str | bool | None
+_FLAGS: Mapping[Any, Cell] = {True: 1.0, False: 0.0, None: None}
+_FLAG_CODES: Mapping[Any, Cell] = {True: "true", False: "false", None: None}
 _NAMES = {"integer": "an integer", "boolean": "true or false", "number": "a number", "time": "a time"}
 
 
@@ -162,7 +165,12 @@ class _Cells:
 
 
 class Checks:
-    """Validation of one signature. Raises BundleRefused for columns or a time zone that cannot be served here."""
+    """Validation of one signature. Raises BundleRefused for columns or a time zone that cannot be served here.
+
+    types: what typed decoders take for each column; fix: turns a list of such values into cells in place and raises
+    CellInvalid, None where they are cells already. row_type: a structure of a row by its columns' names, and
+    split(row) -> (cells, pass-through cells or None). timed: whether `check_times` has anything to look at.
+    """
 
     def __init__(self, signature: Signature) -> None:
         try:
@@ -174,18 +182,21 @@ class Checks:
         self.passthrough = signature.passthrough
         self.width = len(self.names)
         self._cells = tuple(_Cells(column, zone) for column in signature.columns)
-        self._types = tuple(_type(column) for column in signature.columns)
+        self.types = tuple(_type(column) for column in signature.columns)
         self._known = frozenset((*self.names, *self.passthrough))
         self._fix = tuple(
             (at, _reader(column, zone))
             for at, column in enumerate(signature.columns)
             if column.kind in {"boolean", "time"} or column.coded != "text"
         )
+        self._zone = zone
         # The first time column may be a feature, too (or absent): then its own check has seen it.
         first = signature.time[0] if signature.time else None
         self._time_at = self.passthrough.index(first) if first in self.passthrough else None
-        self._zone = zone
+        self.timed = self._time_at is not None
         self.row_type: Any = self._structure()
+        self.fix = self._fixer()
+        self.split = self._splitter()
 
     def check_times(self, passes: Sequence[Sequence[Pass]] | None) -> None:
         """Raises CellInvalid for an event time that is none: taken as the time of arrival it would move all that waits
@@ -203,32 +214,55 @@ class Checks:
         if any(_UNFIT.search(name) for name in self._known):
             # msgspec cannot name a field so; a structure that fits nothing sends every row along the careful path.
             return msgspec.defstruct("Row", [("never", Annotated[int, Meta(ge=1, le=0)])], forbid_unknown_fields=True)
-        fields: list[Any] = [(f"c{at}", taken) for at, taken in enumerate(self._types)]
-        fields += [(f"p{at}", _PASSED, None) for at in range(len(self.passthrough))]
+        fields: list[Any] = [(f"c{at}", taken) for at, taken in enumerate(self.types)]
+        fields += [(f"p{at}", PASSED, None) for at in range(len(self.passthrough))]
         rename = dict(zip((field[0] for field in fields), (*self.names, *self.passthrough), strict=True))
         return msgspec.defstruct("Row", fields, rename=rename, forbid_unknown_fields=True, gc=False)
 
-    def split(self, got: Any) -> tuple[Row, Sequence[Pass] | None]:
-        """Cells and pass-through cells of a `row_type` that the fast path decoded."""
-        cells: Any = msgspec.structs.astuple(got)
-        passes = None
+    def _splitter(self) -> Callable[[Any], tuple[Row, Sequence[Pass] | None]]:
+        """`split` with no work that this signature does not need."""
+        fix, width, passed = self.fix, self.width, len(self.passthrough)
         if self.passthrough:
-            passes = cells[self.width :]
-            cells = cells[: self.width]
-            if passes.count(None) == len(passes):
-                passes = None
-        return (self._fixed(cells) if self._fix else cells), passes
 
-    def _fixed(self, cells: Sequence[Any]) -> Row:
-        fixed = list(cells)
+            def split(got: Any) -> tuple[Row, Sequence[Pass] | None]:
+                cells = astuple(got)
+                passes = cells[width:]
+                row = cells[:width] if fix is None else fix(list(cells[:width]))
+                return row, None if passes.count(None) == passed else passes
+
+            return split
+        if fix is None:
+            return lambda got: (astuple(got), None)
+        return lambda got: (fix(list(astuple(got))), None)
+
+    def _fixer(self) -> Callable[[list[Any]], Row] | None:
+        """What turns values that `types` took into cells, in place; None where they are cells already."""
+        flags: list[tuple[int, Mapping[Any, Cell]]] = []
+        readers: list[tuple[int, Callable[[object], Cell]]] = []
         for at, read in self._fix:
-            value = fixed[at]
-            if value is not None:
-                cell = read(value)
-                if cell is None:
-                    self._cells[at](value, 0)
-                fixed[at] = cell
-        return fixed
+            column = self.signature.columns[at]
+            if column.kind == "boolean":
+                flags.append((at, _FLAGS))
+            elif column.coded == "boolean":
+                flags.append((at, _FLAG_CODES))
+            else:
+                readers.append((at, read))
+        if not flags and not readers:
+            return None
+        careful = self._cells
+
+        def fix(cells: list[Any]) -> Row:
+            for at, table in flags:
+                cells[at] = table[cells[at]]
+            for at, read in readers:
+                value = cells[at]
+                if value is not None:
+                    cell = cells[at] = read(value)
+                    if cell is None:
+                        careful[at](value, 0)
+            return cells
+
+        return fix
 
     def rows(self, records: Sequence[Mapping[str, Any]]) -> tuple[list[Row], list[Sequence[Pass]] | None]:
         """The careful path, row by row. Raises ColumnMissing, ColumnUnknown, CellInvalid."""
@@ -275,7 +309,7 @@ class Checks:
             values = _listed(values)
         elif not any(at == fixed for fixed, _ in self._fix):
             try:
-                quick: list[Any] = msgspec.convert(values, list[self._types[at]])  # type: ignore[name-defined]
+                quick: list[Any] = msgspec.convert(values, list[self.types[at]])  # type: ignore[name-defined]
                 # Binary values may be infinite, which msgspec lets pass.
                 if not self.signature.columns[at].numeric or isfinite(sum([c for c in quick if c is not None])):
                     return quick

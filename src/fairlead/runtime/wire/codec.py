@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+import msgspec
+
 from fairlead.contract.signature import Cell, Signature
 from fairlead.runtime.wire.checks import Checks
 from fairlead.runtime.wire.frames import Pass
@@ -14,34 +16,28 @@ Header = tuple[str, str]
 JSON_HEAD: tuple[Header, ...] = (("content-type", "application/json"),)
 
 
-class Parsed:
+class Parsed(msgspec.Struct, gc=False):
     """What a request asks. rows: validated cells in signature order. passes: cells of the pass-through columns
     per row, None when the request has none of them. id: the protocol's own request id. outputs: names asked for.
     head: headers of the answer, its content type among them; `parse` or `render` sets it where it is not JSON.
     form: whatever else a codec wants to remember from `parse` to `render`.
     """
 
-    __slots__ = ("form", "head", "id", "outputs", "passes", "rows")
-
-    def __init__(
-        self,
-        rows: list[Row],
-        passes: list[Sequence[Pass]] | None = None,
-        id: str | None = None,
-        outputs: tuple[str, ...] | None = None,
-    ) -> None:
-        self.rows, self.passes, self.id, self.outputs = rows, passes, id, outputs
-        self.head: Sequence[Header] = JSON_HEAD
-        self.form: Any = None
+    # A structure, as one is made for every request: it costs a third of a class of Python's.
+    rows: list[Row]
+    passes: list[Sequence[Pass]] | None = None
+    id: str | None = None
+    outputs: tuple[str, ...] | None = None
+    head: Sequence[Header] = JSON_HEAD
+    form: Any = None
 
 
-class Answer:
+class Answer(msgspec.Struct, gc=False):
     """What a model said, one entry a row. labels: None for a regression. version: "" when there is none to name."""
 
-    __slots__ = ("labels", "scores", "version")
-
-    def __init__(self, labels: list[str] | None, scores: list[list[float]], version: str = "") -> None:
-        self.labels, self.scores, self.version = labels, scores, version
+    labels: list[str] | None
+    scores: list[list[float]]
+    version: str = ""
 
 
 class Codec(Protocol):
@@ -60,11 +56,12 @@ class Codec(Protocol):
     def parse(self, body: bytes, headers: Mapping[str, str]) -> Parsed:
         """Raises InputInvalid and below: which row, which column, what was found, what is allowed.
 
-        headers: names in lower case; body: free of its content encoding.
+        headers: names in lower case. body: as it came. A codec that takes more than JSON calls `must_be_plain`
+        before it reads a body as anything else: a compressed one then comes back decoded.
         """
 
     def render(self, asked: Parsed, answer: Answer) -> bytes:
         """The body of a 200."""
 
     def error(self, message: str, code: int) -> bytes:
-        """The body of anything else, as JSON. code: of HTTP."""
+        """The body of anything else, as JSON; text where it does not begin with a brace. code: of HTTP."""

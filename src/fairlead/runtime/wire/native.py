@@ -1,4 +1,4 @@
-"""The native protocol: a JSON row, a list of rows, or columns in; `{"predictions": [...]}` out."""
+"""The native protocol: a JSON row, a list of rows, columns, or Arrow in; `{"predictions": [...]}` or Arrow out."""
 
 from __future__ import annotations
 
@@ -11,20 +11,10 @@ from fairlead.contract.errors import BodyInvalid, CellInvalid
 from fairlead.contract.signature import Signature
 from fairlead.runtime.wire.checks import Checks
 from fairlead.runtime.wire.codec import Answer, Parsed
+from fairlead.runtime.wire.reading import UNREADABLE, encode, read_json
 
-_encode = msgspec.json.Encoder().encode
-_any = msgspec.json.Decoder().decode
 _SHAPES = 'a row {"column": value, ...}, a list of rows, or {"columns": {"column": [values], ...}}'
-
-
-def read_json(body: bytes) -> Any:
-    """The JSON value of a body. Raises BodyInvalid; NaN and Infinity are not JSON."""
-    try:
-        return _any(body)
-    except RecursionError:
-        raise BodyInvalid("body is nested too deeply") from None
-    except (msgspec.MsgspecError, UnicodeDecodeError) as bad:
-        raise BodyInvalid(f"body is not valid JSON: {bad}") from None
+_START, _END = b'{"predictions":[', b"]}"
 
 
 class Native:
@@ -39,15 +29,16 @@ class Native:
         self.model, self._checks = model, checks
         row: Any = checks.row_type
         self._decode = msgspec.json.Decoder(row | list[row]).decode
+        self._split, self._timed = checks.split, checks.timed
         self._shape = self._template(signature) if signature.task == "classification" else None
 
     @staticmethod
-    def _template(signature: Signature) -> dict[str, str]:
+    def _template(signature: Signature) -> dict[str, bytes]:
         """Everything of an answer but its numbers, per label: rendering is then one formatting a row."""
-        quoted = [_encode(name).decode().replace("%", "%%") for name in signature.classes]
-        inner = ",".join(f"{name}:%r" for name in quoted)
+        quoted = [encode(name).replace(b"%", b"%%") for name in signature.classes]
+        inner = b",".join(name + b":%b" for name in quoted)
         return {
-            name: f'{{"label":{text},"probabilities":{{{inner}}}}}'
+            name: b'{"label":' + text + b',"probabilities":{' + inner + b"}}"
             for name, text in zip(signature.classes, quoted, strict=True)
         }
 
@@ -59,29 +50,27 @@ class Native:
 
     def parse(self, body: bytes, headers: Mapping[str, str]) -> Parsed:
         """Raises InputInvalid and below."""
-        parsed = self._parse(body)
-        self._checks.check_times(parsed.passes)
-        return parsed
-
-    def _parse(self, body: bytes) -> Parsed:
         try:
             got = self._decode(body)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            return self._careful(body)
-        split = self._checks.split
-        if type(got) is not list:
-            cells, passed = split(got)
-            return Parsed([cells], None if passed is None else [passed])
-        if not got:
-            raise BodyInvalid("the list of rows is empty")
-        if len(got) > 1:
-            return self._many(got, body)
-        cells, passed = split(got[0])
-        return Parsed([cells], None if passed is None else [passed])
+        except UNREADABLE:
+            parsed = self._careful(body)
+        else:
+            if type(got) is not list:
+                cells, passed = self._split(got)
+                if passed is None:
+                    return Parsed([cells])
+                parsed = Parsed([cells], [passed])
+            else:
+                parsed = self._many(got, body)
+        if self._timed:
+            self._checks.check_times(parsed.passes)
+        return parsed
 
     def _many(self, got: list[Any], body: bytes) -> Parsed:
+        if not got:
+            raise BodyInvalid("the list of rows is empty")
         try:
-            pairs = [self._checks.split(row) for row in got]
+            pairs = [self._split(row) for row in got]
         except CellInvalid:
             return self._careful(body)  # which knows the number of the row
         none = (None,) * len(self._checks.passthrough)
@@ -112,14 +101,13 @@ class Native:
         return Parsed(rows, passes)
 
     def render(self, asked: Parsed, answer: Answer) -> bytes:
-        if self._shape is None or answer.labels is None:
-            inner = ",".join([repr(row[0]) for row in answer.scores])
-        else:
-            shape = self._shape
-            inner = ",".join(
-                [shape[label] % tuple(row) for label, row in zip(answer.labels, answer.scores, strict=True)]
-            )
-        return ('{"predictions":[' + inner + "]}").encode()
+        shape, labels, scores = self._shape, answer.labels, answer.scores
+        if shape is None or labels is None:
+            return b'{"predictions":' + encode([row[0] for row in scores]) + b"}"
+        if len(scores) == 1:
+            return _START + shape[labels[0]] % tuple(map(encode, scores[0])) + _END
+        said = [shape[label] % tuple(map(encode, row)) for label, row in zip(labels, scores, strict=True)]
+        return _START + b",".join(said) + _END
 
     def error(self, message: str, code: int) -> bytes:
-        return _encode({"error": message})
+        return encode({"error": message})

@@ -85,7 +85,9 @@ def values_of(data: Sequence[Any], datatype: str, shape: Sequence[int], name: st
         if not all(isinstance(value, list) and len(value) == inner for value in flat):
             raise ShapeMismatch(f"input {name[:80]!r}: data must be flat, or nested as its shape says")
         flat = [value for one in flat for value in one]
-    if len(shape) == 1 and flat and all(isinstance(value, list) and len(value) == 1 for value in flat):
+    if len(shape) == 1 and any(isinstance(value, list) for value in flat):
+        if not all(isinstance(value, list) and len(value) == 1 for value in flat):
+            raise ShapeMismatch(f"input {name[:80]!r}: data must be flat, or nested as [[value], [value], ...]")
         flat = [value for (value,) in flat]
     if len(flat) != size:
         rows = f"{size} rows" if len(shape) == 1 else f"{size} values"
