@@ -30,6 +30,8 @@ _GUARDED: Sequence[Header] = (
     ("cross-origin-opener-policy", "same-origin"),
     ("cache-control", "no-cache"),
 )
+_ROOT = b'{"name":"fairlead","docs":"/docs","openapi":"/openapi.json"}'
+"""What programs are told at `/`, where platforms look whether the server is there."""
 _ASSETS = "/assets/"
 _MODELS = "/models/"
 _INSIDE = "/contents"
@@ -62,7 +64,7 @@ class Site:
         made: tuple[bytes, str] | None
         if path == "/":
             if "text/html" not in (request.headers.get("accept") or ""):
-                return None
+                return None if path in self._fixed else (200, (_JSON,), _ROOT)
             path = "/docs"
         if path.startswith(_ASSETS):
             kind, made = self._asset(path[len(_ASSETS) :])
@@ -116,7 +118,7 @@ class Site:
             return "Models · Fairlead", lambda: docs.contents(serving, self._fixed, secured=secured)
         deployed = serving.deployed.get(unquote(path[len(_MODELS) :]))
         if deployed is None:
-            raise ModelNotFound(f"no such model. Served: {', '.join(sorted(serving.deployed)) or 'no model yet'}.")
+            raise ModelNotFound(f"no such model. Served: {', '.join(serving.models) or 'no model yet'}.")
         return f"{deployed.route.model} · Fairlead", lambda: form.contents(deployed)
 
 
