@@ -19,6 +19,7 @@ from fairlead.runtime.serve.feedback import take
 from fairlead.runtime.serve.metrics import Scene, exposition
 from fairlead.runtime.serve.observing.page import OPEN_METRICS, PROMETHEUS, wants_open_metrics
 from fairlead.runtime.serve.observing.watch import Watch
+from fairlead.runtime.serve.web import Site, is_frame
 from fairlead.runtime.wire.status import headers_of, message_of, status_of
 from fairlead.runtime.wire.v2 import V2
 
@@ -44,15 +45,21 @@ class Pages:
             "/v2": _server,
             "/v2/models": lambda serving: (200, _JSON, _json({"models": sorted(serving.deployed)})),
         }
+        self._site = Site({*self._fixed, "/metrics"}, _version())
 
     def answer(self, serving: Serving, request: Request, id: str, spool: Spool | None) -> None:
         """Reply to a request of any other address."""
         headers: list[tuple[str, str]] = [("x-request-id", id)]
         protocol = "v2grpc" if request.path.startswith(GRPC) else "v2" if request.path.startswith("/v2") else "http"
         try:
-            if serving.access is not None:
+            if serving.access is not None and not is_frame(request.path):
                 serving.access.admit_page(request)
-            code, kind, body = self._said(serving, request, spool)
+            seen = self._site.answer(serving, request, secured=serving.access is not None)
+            if seen is not None:
+                code, (kind, *more), body = seen
+                headers += more
+            else:
+                code, kind, body = self._said(serving, request, spool)
         except Exception as error:
             code, kind, body = status_of(error), _JSON, _json({"error": message_of(error)})
             headers += headers_of(error)
