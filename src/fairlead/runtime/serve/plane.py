@@ -7,6 +7,7 @@ else: whatever is wrong with one of them, or goes wrong with it, the others do n
 
 from __future__ import annotations
 
+import threading
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
@@ -24,7 +25,7 @@ from fairlead.contract.ports import Request
 from fairlead.contract.routes import Limits
 from fairlead.runtime.capture.redaction import redact
 from fairlead.runtime.capture.spool import Spool, Tally
-from fairlead.runtime.serve.access import UNRECORDED
+from fairlead.runtime.serve.access import UNRECORDED, Access
 from fairlead.runtime.serve.answering import Asked, Part, answer, assigned, fail, score
 from fairlead.runtime.serve.assignment import share
 from fairlead.runtime.serve.bodies import must_be_json, plain
@@ -64,13 +65,22 @@ class DataPlane:
         self._captured_at = counters.index(("capture", "captured", ""))
         self._ids = Ids()
         self._watch = watch or Watch(counters)
+        self._access: Access | None = None
+        self._changing = threading.Lock()
         self.lane: Lane | None = None
 
     def swap(self, serving: Serving) -> None:
-        """From the next tick on, answer with `serving`."""
-        self._serving = serving
+        """From the next tick on, answer with `serving`, and by the access that holds."""
+        with self._changing:
+            serving.access = self._access
+            self._serving = serving
         if self._spool is not None:
             self._spool.max_bytes = serving.limits.max_spool_bytes
+
+    def admit_by(self, access: Access | None) -> None:
+        """From the next tick on `access` says who may ask, also of what is swapped in later; None: anybody."""
+        with self._changing:
+            self._access = self._serving.access = access
 
     def limits(self) -> Limits:
         return self._serving.limits

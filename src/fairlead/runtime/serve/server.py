@@ -16,10 +16,12 @@ from typing import Any
 
 import msgspec
 
-from fairlead.contract.errors import BundleRefused, UsageError
+from fairlead.contract.errors import BundleRefused, FairleadError, UsageError
 from fairlead.contract.plugins import variant
 from fairlead.contract.routes import Limits, Route, Routes, Variant
 from fairlead.contract.settings import AccessSettings, CaptureSettings, ServeSettings, TelemetrySettings
+from fairlead.runtime.serve import routes as published
+from fairlead.runtime.serve.access import closed_to_all, issuers_of, keys_of_environment, require_safe
 from fairlead.runtime.serve.lane import Door
 from fairlead.runtime.serve.worker import FACTORY
 
@@ -62,6 +64,7 @@ def serve(options: ServeOptions, ready: Say = lambda url: None, warn: Say = lamb
     """
     if options.home is None and options.bundle is None:
         raise UsageError("nothing to serve: give a home or a bundle.")
+    require_safe(options.host, options.server)
     transport = variant("transport", options.transport)()
     with contextlib.ExitStack() as stack:
         run = stack.enter_context(_run_folder(options.home))
@@ -73,6 +76,7 @@ def serve(options: ServeOptions, ready: Say = lambda url: None, warn: Say = lamb
         if options.bundle is not None:
             settings["bundle"] = str(options.bundle)
             settings["fixed"] = fixed_routes(options, warn)
+        _warn_if_closed(options, settings.get("fixed"), warn)
         for old in run.glob(f"counters-{instance}-*.bin"):
             old.unlink()
         for old in run.glob(f"worker-{instance}-*.json"):
@@ -84,6 +88,15 @@ def serve(options: ServeOptions, ready: Say = lambda url: None, warn: Say = lamb
             FACTORY, options.host, options.port, options.workers, settings,
             lambda host, port: ready(url_of(host, port)),
         )  # fmt: skip
+
+
+def _warn_if_closed(options: ServeOptions, fixed: Routes | None, warn: Say) -> None:
+    """What is published now decides; a home without routes yet has no keys either."""
+    with contextlib.suppress(FairleadError):
+        routes = fixed if fixed is not None or options.home is None else published.read(options.home / published.FILE)
+        told = closed_to_all(options.host, options.server, options.access, routes or Routes(0))
+        if told:
+            warn(told)
 
 
 def url_of(host: str, port: int) -> str:
@@ -108,7 +121,15 @@ def fixed_routes(options: ServeOptions, warn: Say) -> Routes:
         verified = verify(options.bundle, trusted)
         identity, name = verified.id, verified.manifest.name
     route = Route(model=name, variants=(Variant("champion", identity),))
-    return Routes(generation=1, routes=(route,), default=name, trusted=trusted, limits=options.limits)
+    return Routes(
+        generation=1,
+        routes=(route,),
+        default=name,
+        trusted=trusted,
+        limits=options.limits,
+        keys=keys_of_environment(os.environ),
+        issuers=issuers_of(options.access),
+    )
 
 
 def _signer(shown: dict[str, Any]) -> str:

@@ -18,6 +18,7 @@ from fairlead.contract.errors import FairleadError
 from fairlead.contract.routes import Routes
 from fairlead.runtime.capture.spool import Spool
 from fairlead.runtime.serve import routes as published
+from fairlead.runtime.serve.access import Doorkeeper
 from fairlead.runtime.serve.counters import Counters, slot_files
 from fairlead.runtime.serve.deployed import Find, Load, Model, Serving, build
 from fairlead.runtime.serve.lane import Lane
@@ -82,6 +83,8 @@ class Worker:
         pages = Pages(self._counters, self._scene, self._watcher)
         empty = Serving(Routes(0), (), self._counters)
         self.plane = DataPlane(empty, pages, spool, self._counters, self._close, self._watcher)
+        self._doorkeeper = Doorkeeper(self._run, instance, slot, settings)
+        self.plane.admit_by(self._doorkeeper.access(Routes(0)))
         door = settings.get("door")
         if door is not None:
             self.plane.lane = Lane(door.path, self.plane.answer_here)
@@ -134,6 +137,8 @@ class Worker:
         # A key that is no longer trusted takes its bundles along.
         kept = self._models if self._trusted <= frozenset(routes.trusted) else {}
         try:
+            # First, and whatever becomes of the bundles: a key that was revoked is gone.
+            self.plane.admit_by(self._doorkeeper.access(routes))
             serving, models = build(routes, self._find, self._load, self._counters, kept, self._aliases)
         except FairleadError as refused:
             self._refuse(routes.generation, str(refused))
@@ -180,6 +185,7 @@ class Worker:
     def _close(self) -> None:
         self._over.set()
         self._thread.join(timeout=5.0)
+        self._doorkeeper.close()
         self._watcher.close()
         self._status = msgspec.structs.replace(self._status, state="stopping")
         self._report()
