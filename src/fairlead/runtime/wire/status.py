@@ -33,7 +33,8 @@ def status_of(error: BaseException) -> int:
     return 500
 
 
-_CHALLENGE = (("www-authenticate", "Bearer"), ("www-authenticate", 'Basic realm="fairlead", charset="UTF-8"'))
+_CHALLENGE = (("www-authenticate", 'Bearer realm="fairlead"'),)
+"""HTTP Basic is taken, too, and not asked for: browsers would put a window of their own before the page that asks."""
 
 
 def headers_of(error: BaseException) -> tuple[tuple[str, str], ...]:
