@@ -234,14 +234,14 @@ def test_variants_that_cannot_stand_in_for_each_other_are_refused(home: Path) ->
     from fairlead.contract.routes import Route, Routes
     from fairlead.contract.signature import Column, Signature
     from fairlead.runtime.serve.counters import Counters
-    from fairlead.runtime.serve.deployed import build
+    from fairlead.runtime.serve.fleet import Fleet
 
     other = Signature("classification", (Column("age", "number"),), classes=("No", "Yes"))
     models = {FIRST: stand_in.StandIn(0.5), SECOND: stand_in.StandIn(0.5, other)}
     routes = Routes(1, (Route("churn", (Variant("champion", FIRST), Variant("challenger", SECOND, weight=0.0))),))
     counters = Counters(home / "c.bin")
     with pytest.raises(BundleRefused, match="'age'"):
-        build(routes, Path, lambda folder, trusted: models[folder.name], counters, {})
+        Fleet(Path, lambda folder, trusted: models[folder.name], counters).take(routes)
 
 
 NAIVE = ("2024-07-01T12:00", "2024-01-01 00:30", "01.02.2024 09:15", "2024-03-31T02:30", "2024-10-27T02:30:00")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import unquote
 
 import msgspec
 
@@ -75,10 +76,11 @@ class Live:
 
 
 class Deployed:
-    """One route with everything that can be worked out before a request comes."""
+    """One route with everything that can be worked out before a request comes. used: seconds since the epoch."""
 
     def __init__(self, route: Route, lives: Sequence[Live], checks: Checks, codecs: Mapping[str, Codec]) -> None:
         self.route, self.checks, self.codecs = route, checks, dict(codecs)
+        self.used = 0.0
         self.answering = tuple(live for live in lives if not live.shadow)
         self.shadows = tuple(live for live in lives if live.shadow)
         self.only = self.answering[0] if len(self.answering) == 1 else None
@@ -154,6 +156,7 @@ class Serving:
     """Everything that one generation of routes serves; immutable once built.
 
     aliases: further paths of the default model -> the codec that is spoken there (what a platform asks for).
+    asleep: routes whose models are loaded when they are asked.
     """
 
     def __init__(
@@ -162,7 +165,9 @@ class Serving:
         deployed: Sequence[Deployed],
         counters: Counters,
         aliases: Mapping[str, str] = MappingProxyType({}),
+        asleep: Mapping[str, Route] = MappingProxyType({}),
     ) -> None:
+        self.asleep = asleep
         self.generation, self.limits = routes.generation, routes.limits
         self.access: Access | None = None  # nobody is asked who they are
         self.routes = routes
@@ -173,10 +178,20 @@ class Serving:
         for one in deployed:
             self._add(one, counters, aliases)
 
+    @property
+    def models(self) -> list[str]:
+        """Names of all models that may be asked, loaded or not."""
+        return sorted([*self.deployed, *self.asleep])
+
+    def sleeper(self, path: str) -> str | None:
+        """The sleeping model that an address is about."""
+        parts = [unquote(part).partition(":")[0] for part in path.split("/")]
+        return next((part for part in parts if part in self.asleep), None)
+
     def _default(self, routes: Routes) -> Deployed | None:
         if routes.default:
             return self.deployed.get(routes.default)
-        return next(iter(self.deployed.values())) if len(self.deployed) == 1 else None
+        return next(iter(self.deployed.values())) if len(routes.routes) == 1 and self.deployed else None
 
     def _add(self, one: Deployed, counters: Counters, aliases: Mapping[str, str]) -> None:
         for name, codec in one.codecs.items():
@@ -208,42 +223,16 @@ def _place(name: str | None, signature: Signature) -> tuple[bool, int] | None:
     return (False, signature.names.index(name)) if name in signature.names else None
 
 
-def build(
-    routes: Routes,
-    find: Find,
-    load: Load,
-    counters: Counters,
-    kept: Mapping[str, Model],
-    aliases: Mapping[str, str] = MappingProxyType({}),
-) -> tuple[Serving, dict[str, Model]]:
-    """Load what the routes name; models that run already are kept.
-
-    Raises BundleRefused with the reason, before anything that runs is touched.
-    """
-    models: dict[str, Model] = {}
-    deployed = []
-    try:
-        key = bytes.fromhex(routes.redact_key)
-    except ValueError:
-        raise BundleRefused("routes.json: redact_key is not hexadecimal") from None
-    for route in routes.routes:
-        if route.redact and not 0 < len(key) <= 64:
-            raise BundleRefused("routes.json: redaction needs a redact_key of 1 to 64 bytes")
-        for taken in route.variants:
-            if taken.bundle not in models:
-                models[taken.bundle] = kept.get(taken.bundle) or _load(taken, routes, find, load)
-        deployed.append(_deploy(route, models, counters))
-    return Serving(routes, deployed, counters, aliases), models
-
-
-def _load(taken: Variant, routes: Routes, find: Find, load: Load) -> Model:
+def load_variant(taken: Variant, routes: Routes, find: Find, load: Load) -> Model:
+    """The model of a variant. Raises BundleRefused with the reason."""
     try:
         return load(find(taken.bundle), routes.trusted)
     except FairleadError as refused:
         raise BundleRefused(f"variant {taken.name!r}, bundle {taken.bundle[:12]}: {refused}") from refused
 
 
-def _deploy(route: Route, models: Mapping[str, Model], counters: Counters) -> Deployed:
+def deploy(route: Route, models: Mapping[str, Model], counters: Counters) -> Deployed:
+    """A route with its loaded models. Raises BundleRefused where its variants cannot answer together."""
     answering = [taken for taken in route.variants if not taken.shadow]
     if not answering:
         raise BundleRefused(f"route {route.model!r} has no variant that answers")

@@ -16,7 +16,7 @@ from fairlead.runtime.serve.deployed import Deployed, Serving
 from fairlead.runtime.serve.identity import usable
 from fairlead.runtime.wire import frames
 from fairlead.runtime.wire.checks import kind_of, text_of
-from fairlead.runtime.wire.native import read_json
+from fairlead.runtime.wire.reading import read_json
 from fairlead.runtime.wire.times import event_time
 
 MOST_ITEMS = 10_000
@@ -76,13 +76,13 @@ def _deployed(serving: Serving, item: Any, model: str | None) -> Deployed:
     name = item.get("model", model)
     if name is None:
         if serving.default is None:
-            raise _Rejected(f"name the model. Served: {', '.join(sorted(serving.deployed)) or 'none'}")
+            raise _Rejected(f"name the model. Served: {', '.join(serving.models) or 'none'}")
         return serving.default
     found = serving.deployed.get(name) if isinstance(name, str) else None
     if found is None:
         if model is not None and name == model:
-            raise ModelNotFound(f"no such model. Served: {', '.join(sorted(serving.deployed)) or 'none'}.")
-        raise _Rejected(f"no such model. Served: {', '.join(sorted(serving.deployed)) or 'none'}")
+            raise ModelNotFound(f"no such model. Served: {', '.join(serving.models) or 'none'}.")
+        raise _Rejected(f"no such model. Served: {', '.join(serving.models) or 'none'}")
     return found
 
 

@@ -43,7 +43,7 @@ class Pages:
             "/v2/health/ready": _ready,
             "/version": lambda serving: (200, _TEXT, _version().encode()),
             "/v2": _server,
-            "/v2/models": lambda serving: (200, _JSON, _json({"models": sorted(serving.deployed)})),
+            "/v2/models": lambda serving: (200, _JSON, _json({"models": serving.models})),
         }
         self._site = Site({*self._fixed, "/metrics"}, _version())
 
@@ -75,7 +75,8 @@ class Pages:
         """Reply to a request that was turned away before anybody looked at its address."""
         code = status_of(error)
         self._counters.cells[self._counters.index(("requests", "", "", "", "http", str(code)))] += 1
-        request.reply(code, [_JSON, ("x-request-id", id)], _json({"error": message_of(error)}))
+        head = [_JSON, ("x-request-id", id), *headers_of(error)]
+        request.reply(code, head, _json({"error": message_of(error)}))
 
     def _said(self, serving: Serving, request: Request, spool: Spool | None) -> Said:
         path = request.path
@@ -151,11 +152,11 @@ def _version() -> str:
 
 
 def _known(serving: Serving) -> str:
-    return f"Served: {', '.join(sorted(serving.deployed)) or 'no model yet'}."
+    return f"Served: {', '.join(serving.models) or 'no model yet'}."
 
 
 def _ready(serving: Serving) -> Said:
-    ready = bool(serving.deployed)
+    ready = bool(serving.models)
     return 200 if ready else 503, _JSON, _json({"ready": ready})
 
 

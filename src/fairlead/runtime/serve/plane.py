@@ -35,6 +35,7 @@ from fairlead.runtime.serve.identity import Ids, usable
 from fairlead.runtime.serve.lane import SMALL, Lane
 from fairlead.runtime.serve.observing.watch import SLOW_S, Watch
 from fairlead.runtime.serve.pages import Pages
+from fairlead.runtime.serve.waking import Waker
 from fairlead.runtime.serve.whole import Whole
 from fairlead.runtime.wire import frames
 from fairlead.runtime.wire.checks import text_of
@@ -68,6 +69,7 @@ class DataPlane:
         self._access: Access | None = None
         self._changing = threading.Lock()
         self.lane: Lane | None = None
+        self.waker: Waker | None = None
 
     def swap(self, serving: Serving) -> None:
         """From the next tick on, answer with `serving`, and by the access that holds."""
@@ -107,6 +109,8 @@ class DataPlane:
         refused: list[frames.Error] = []
         endpoints = serving.endpoints
         room = serving.limits.timeout_s * SHARE
+        # Where many wait, those whose time is half gone would be answered too late, or make others so.
+        late = now - serving.limits.timeout_s / 2
         lane = self.lane
         watch = self._watch
         lap, taps = watch.layers.begin(requests), watch.taps
@@ -115,13 +119,15 @@ class DataPlane:
                 self._pass_on(serving, lane, request)
                 continue
             endpoint = endpoints.get(request.path)
+            if endpoint is None and serving.asleep and self._wakes(serving, request):
+                continue
             if endpoint is None or request.method != "POST":
                 self._pages.answer(serving, request, self._id(request, None), self._spool)
                 continue
             if taps:
                 request = watch.watched(serving, endpoint, request)
             try:
-                if room <= 0.0:
+                if room <= 0.0 or (request.arrived < late and len(requests) > 1):
                     raise Busy()
                 if serving.access is not None:
                     serving.access.admit(request, endpoint.deployed.route.model, "predict")
@@ -183,12 +189,26 @@ class DataPlane:
         try:
             lane.take(request, serving.limits)
         except FairleadError as error:
-            endpoint = serving.endpoints.get(request.path)
-            if endpoint is not None:
-                frame = self._refuse(endpoint, request, error, time.time())
-                self._capture(serving, (), (), [frame])
-            else:
-                self._pages.refuse(request, self._id(request, None), error)
+            self.refuse(request, error)
+
+    def _wakes(self, serving: Serving, request: Request) -> bool:
+        """Whether a request is about a model that sleeps, and so is parked until that is loaded."""
+        model = serving.sleeper(request.path)
+        if model is None or self.waker is None:
+            return False
+        try:
+            self.waker.park(model, request, serving.limits.max_queue)
+        except FairleadError as error:
+            self.refuse(request, error)
+        return True
+
+    def refuse(self, request: Request, error: Exception) -> None:
+        """Reply to a request that is turned away before it was read."""
+        endpoint = self._serving.endpoints.get(request.path)
+        if endpoint is None:
+            self._pages.refuse(request, self._id(request, None), error)
+            return
+        self._capture(self._serving, (), (), [self._refuse(endpoint, request, error, time.time())])
 
     def _id(self, request: Request, own: str | None) -> str:
         if own is not None and usable(own):
@@ -279,6 +299,7 @@ class DataPlane:
     @staticmethod
     def _reply_whole(whole: Whole, done: float) -> None:
         live = whole.live
+        whole.endpoint.deployed.used = done
         whole.endpoint.count(200, live, len(whole.requests))
         cells, at = live.counters.cells, whole.endpoint.seconds_at(live)
         cells[live.rows_at] += len(whole.rows)
@@ -291,6 +312,7 @@ class DataPlane:
 
     def _reply(self, asked: Asked) -> None:
         endpoint, request = asked.endpoint, asked.request
+        endpoint.deployed.used = request.arrived
         live = asked.parts[0].live
         if asked.error is not None:
             code = status_of(asked.error)

@@ -20,12 +20,14 @@ from fairlead.runtime.capture.spool import Spool
 from fairlead.runtime.serve import routes as published
 from fairlead.runtime.serve.access import Doorkeeper
 from fairlead.runtime.serve.counters import Counters, slot_files
-from fairlead.runtime.serve.deployed import Find, Load, Model, Serving, build
+from fairlead.runtime.serve.deployed import Find, Load, Serving
+from fairlead.runtime.serve.fleet import Fleet
 from fairlead.runtime.serve.lane import Lane
 from fairlead.runtime.serve.metrics import Scene
-from fairlead.runtime.serve.observing.opening import open_watch
+from fairlead.runtime.serve.observing.opening import open_watch, scheme
 from fairlead.runtime.serve.pages import Pages
 from fairlead.runtime.serve.plane import DataPlane
+from fairlead.runtime.serve.waking import Waker
 from fairlead.runtime.serve.workers import STALE_S, WorkerStatus, birth, live_workers, report
 
 POLL_S = 0.1
@@ -52,8 +54,7 @@ class Worker:
         self._home = Path(settings["home"]) if settings.get("home") else None
         self._run = Path(settings["run"])
         self._fixed: Routes | None = settings.get("fixed")
-        self._load, self._find = _tools(settings)
-        self._aliases: Mapping[str, str] = settings.get("aliases") or {}
+        load, find = _tools(settings)
         instance = str(settings["instance"])
         self._status = WorkerStatus(
             pid=os.getpid(),
@@ -70,21 +71,21 @@ class Worker:
         )
         self._report()
         self._counters = Counters(counters_path(self._run, instance, slot))
-        self._models: dict[str, Model] = {}
-        self._trusted: frozenset[str] = frozenset()
+        self._fleet = Fleet(find, load, self._counters, settings.get("aliases") or {})
         self._seen: tuple[int, int, int] | None = None
         self._retry = 0.0
         spool = None
         if self._home is not None and settings.get("keep_records", True):
             spool = Spool(self._home / "spool", instance, str(slot), Routes(0).limits.max_spool_bytes)
         self._spool = spool
-        self._secure = bool(getattr(settings.get("server"), "tls_certificate", ""))
-        self._watcher = open_watch(self._counters, self._run, slot, settings)
+        self._scheme = scheme(settings)
+        self._watcher = open_watch(self._counters, self._run, slot, settings, lambda: self._scene(self._serving))
         pages = Pages(self._counters, self._scene, self._watcher)
-        empty = Serving(Routes(0), (), self._counters)
-        self.plane = DataPlane(empty, pages, spool, self._counters, self._close, self._watcher)
+        self._serving = Serving(Routes(0), (), self._counters)
+        self.plane = DataPlane(self._serving, pages, spool, self._counters, self._close, self._watcher)
         self._doorkeeper = Doorkeeper(self._run, instance, slot, settings)
         self.plane.admit_by(self._doorkeeper.access(Routes(0)))
+        self.plane.waker = Waker(self._fleet, self.plane.swap, self.plane.answer, self.plane.refuse)
         door = settings.get("door")
         if door is not None:
             self.plane.lane = Lane(door.path, self.plane.answer_here)
@@ -104,7 +105,7 @@ class Worker:
             slot_files(self._run, "counters", instance, ".bin"),
             workers,
             None if self._spool is None else self._spool.folder.parent,
-            "https" if self._secure else "http",
+            self._scheme,
         )
 
     def _report(self) -> None:
@@ -134,12 +135,10 @@ class Worker:
             self._take(routes)
 
     def _take(self, routes: Routes) -> None:
-        # A key that is no longer trusted takes its bundles along.
-        kept = self._models if self._trusted <= frozenset(routes.trusted) else {}
         try:
             # First, and whatever becomes of the bundles: a key that was revoked is gone.
             self.plane.admit_by(self._doorkeeper.access(routes))
-            serving, models = build(routes, self._find, self._load, self._counters, kept, self._aliases)
+            serving = self._fleet.take(routes)
         except FairleadError as refused:
             self._refuse(routes.generation, str(refused))
             return
@@ -148,14 +147,16 @@ class Worker:
             self._refuse(routes.generation, f"{type(fault).__name__} while loading")
             return
         self.plane.swap(serving)
-        self._models, self._trusted = models, frozenset(routes.trusted)
+        self._serving = serving
         self._status = msgspec.structs.replace(
             self._status,
             generation=routes.generation,
-            models=tuple(sorted(serving.deployed)),
+            models=tuple(serving.models),
             refused="",
             refused_generation=0,
         )
+        for why in self._fleet.refused:
+            self._refuse(routes.generation, why)
         self._report()
 
     def _refuse(self, generation: int, why: str) -> None:
@@ -186,6 +187,8 @@ class Worker:
         self._over.set()
         self._thread.join(timeout=5.0)
         self._doorkeeper.close()
+        if self.plane.waker is not None:
+            self.plane.waker.close()
         self._watcher.close()
         self._status = msgspec.structs.replace(self._status, state="stopping")
         self._report()

@@ -18,7 +18,8 @@ STALE_S = 30.0
 class WorkerStatus(msgspec.Struct, frozen=True, omit_defaults=True):
     """One worker. state: starting -> serving -> stopping. generation: of the routes it answers with.
 
-    role: "" answers whoever connects, "batch" is the lane of large requests. refused: why it did not take `refused_generation`; it then goes on with `generation`.
+    role: "" answers whoever connects, "batch" is the lane of large requests. refused: why it did not take
+    `refused_generation`; it then goes on with `generation`.
     """
 
     pid: int

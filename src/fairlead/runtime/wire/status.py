@@ -18,6 +18,7 @@ STATUS: dict[type[BaseException], int] = {
     errors.TooManyRequests: 429,
     errors.NotOffered: 501,
     errors.Busy: 503,
+    errors.ModelUnavailable: 503,
     errors.DeadlineExceeded: 504,
 }
 
@@ -41,7 +42,7 @@ def headers_of(error: BaseException) -> tuple[tuple[str, str], ...]:
     """What belongs to an error besides its code: how to authenticate, and when to try again."""
     if isinstance(error, errors.Unauthenticated):
         return _CHALLENGE
-    if isinstance(error, (errors.Busy, errors.TooManyRequests)):
+    if isinstance(error, (errors.Busy, errors.ModelUnavailable, errors.TooManyRequests)):
         return (("retry-after", str(error.retry_after_s)),)
     return ()
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Collection, Sequence
 from urllib.parse import unquote
+
+import msgspec
 
 from fairlead.contract.errors import ModelNotFound, NotFound
 from fairlead.contract.ports import Request
 from fairlead.runtime.serve.deployed import Serving
 from fairlead.runtime.serve.web import docs, form
 from fairlead.runtime.serve.web.markup import ASSETS, asset, door, page
-from fairlead.runtime.serve.web.openapi import document
+from fairlead.runtime.serve.web.openapi import Writer
 
 Header = tuple[str, str]
 Answer = tuple[int, Sequence[Header], bytes]
@@ -48,7 +49,8 @@ class Site:
     """fixed: the other pages' addresses."""
 
     def __init__(self, fixed: Collection[str], version: str) -> None:
-        self._fixed, self._version = frozenset(fixed), version
+        self._fixed = frozenset(fixed)
+        self._writer = Writer(self._fixed, version)
         self._serving: Serving | None = None
         self._made: dict[str, tuple[bytes, str]] = {}
         self._assets: dict[str, tuple[bytes, str]] = {}
@@ -92,8 +94,7 @@ class Site:
         return made
 
     def _document(self, serving: Serving, secured: bool) -> bytes:
-        made = document(serving, self._fixed, self._version, secured=secured)
-        return json.dumps(made, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        return msgspec.json.encode(self._writer.document(serving, secured=secured))
 
     def _asset(self, name: str) -> tuple[Header, tuple[bytes, str]]:
         kind = ASSETS.get(name)
