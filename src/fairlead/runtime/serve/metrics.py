@@ -18,7 +18,8 @@ from fairlead.runtime.serve.observing.processes import folder_bytes, usage
 from fairlead.runtime.serve.workers import WorkerStatus
 
 Cells = list[float]
-GRPC = "grpc"
+GRPC = "v2grpc"
+INFER = "inference.GRPCInferenceService/ModelInfer"
 """The protocol whose durations are those of RPC calls instead of HTTP requests."""
 
 
@@ -98,9 +99,22 @@ def http_durations(sums: _Sums, serving: Serving) -> Iterator[tuple[tuple[str, s
         yield (method, route, code), cells
 
 
+def http_and_rpc(scene: Scene) -> Iterator[tuple[str, dict[str, str | int], Cells]]:
+    """The histograms that OpenTelemetry knows, by its names: (metric, attributes, cells of BUCKETS)."""
+    sums = _Sums(scene.files)
+    for (method, route, code), cells in http_durations(sums, scene.serving):
+        said: dict[str, str | int] = {"http.request.method": method, "url.scheme": scene.scheme}
+        if route:
+            said["http.route"] = route
+        yield "http.server.request.duration", said | {"http.response.status_code": int(code)}, cells
+    for (method, status), cells in rpc_durations(sums):
+        called: dict[str, str | int] = {"rpc.system.name": "grpc", "rpc.method": method}
+        yield "rpc.server.call.duration", called | {"rpc.response.status_code": status}, cells
+
+
 def rpc_durations(sums: _Sums) -> Iterator[tuple[tuple[str, str], Cells]]:
     """(method, status) and cells of BUCKETS."""
-    answered = sums.grouped("seconds", lambda labels: ("ModelInfer", "OK") if labels[3] == GRPC else None)
+    answered = sums.grouped("seconds", lambda labels: (INFER, "OK") if labels[3] == GRPC else None)
     yield from sorted((answered | dict(sums.of("rpc"))).items())  # type: ignore[misc]
 
 

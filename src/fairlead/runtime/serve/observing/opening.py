@@ -2,21 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from fairlead.contract.settings import TelemetrySettings
 from fairlead.runtime.serve.counters import Counters
+from fairlead.runtime.serve.metrics import Scene
+from fairlead.runtime.serve.observing import logs
 from fairlead.runtime.serve.observing.watch import Watch
 from fairlead.runtime.serve.observing.watched import Tap
 
 
-def open_watch(counters: Counters, run: Path, slot: int, settings: Mapping[str, Any]) -> Watch:
-    """The watch of a slot. settings: those of a worker; `instance` and `telemetry` are read."""
+def prepare(telemetry: TelemetrySettings) -> None:
+    """Before workers are forked: logs as they are to be, and what exporting needs. Raises MissingExtra."""
+    logs.configure(telemetry.log)
+    if telemetry.otlp:
+        from fairlead.runtime.serve.observing.otlp import require
+
+        require()
+
+
+def open_watch(
+    counters: Counters, run: Path, slot: int, settings: Mapping[str, Any], scene: Callable[[], Scene]
+) -> Watch:
+    """The watch of a slot. settings: those of a worker; instance, server and telemetry are read.
+
+    scene: what metrics are about, for those that are sent instead of asked for. Raises MissingExtra, ConfigInvalid.
+    """
+    telemetry: TelemetrySettings = settings.get("telemetry") or TelemetrySettings()
     instance = str(settings["instance"])
+    about: dict[str, Any] = {"instance": instance, "worker": slot}
     counters.cells[counters.index(("starts",))] += 1
+    began = counters.index(("began",))
+    counters.cells[began] = counters.cells[began] or time.time()
     taps: list[Tap] = []
-    return Watch(counters, examples_path(run, instance, slot), taps, {"instance": instance, "worker": slot})
+    if telemetry.otlp:
+        from fairlead.runtime.serve.observing.otlp import Otlp
+        from fairlead.runtime.serve.observing.spans import Spans
+
+        otlp = Otlp(telemetry.otlp, about, None if slot else scene, counters.cells[began])
+        spans = Spans(otlp, counters, telemetry.sample, scheme(settings))
+        otlp.start(spans.send)
+        taps.append(spans)
+    if telemetry.events:
+        from fairlead.runtime.serve.observing.events import Events
+        from fairlead.runtime.serve.observing.sender import Sender
+
+        taps.append(Events(telemetry, Sender(telemetry.events, counters), instance))
+    return Watch(counters, examples_path(run, instance, slot), taps, about)
+
+
+def scheme(settings: Mapping[str, Any]) -> str:
+    """How callers reach a server with these settings."""
+    return "https" if getattr(settings.get("server"), "tls_certificate", "") else "http"
 
 
 def examples_path(run: Path, instance: str, slot: int) -> Path:

@@ -12,10 +12,11 @@ from fairlead.contract.ports import Request
 from fairlead.runtime.serve.answering import Asked
 from fairlead.runtime.serve.counters import Counters
 from fairlead.runtime.serve.deployed import Deployed, Endpoint, Serving
-from fairlead.runtime.serve.metrics import GRPC, route_template
+from fairlead.runtime.serve.metrics import GRPC, INFER, route_template
 from fairlead.runtime.serve.observing.errors import Errors
 from fairlead.runtime.serve.observing.layers import Layers
 from fairlead.runtime.serve.observing.logs import Lines
+from fairlead.runtime.serve.observing.traceparent import read
 from fairlead.runtime.serve.observing.watched import Tap, Watched
 from fairlead.runtime.serve.whole import Whole
 
@@ -93,11 +94,15 @@ class Watch:
     def _series(endpoint: Endpoint, code: int) -> tuple[str, ...]:
         protocol = endpoint.codec.name
         if protocol == GRPC:
-            return "rpc", "ModelInfer", str(code)
+            from fairlead.runtime.wire.v2_grpc import STATUS  # needs the extra grpc, which a caller by gRPC proves
+
+            return "rpc", INFER, STATUS.get(code, "INTERNAL")
         return "http", "POST", route_template(endpoint.deployed, protocol), str(code)
 
     def page_answered(self, request: Request, route: str, code: int) -> None:
         """A request of any other address was answered. route: its template; "" for an address that is not there."""
+        if request.path.startswith("grpc:"):
+            return  # answered by the page that REST has for it; the call itself is not of HTTP
         method = request.method if request.method in METHODS else "_OTHER"
         self._counters.observe(("http", method, route, str(code)), time() - request.arrived)
 
@@ -148,6 +153,5 @@ def names_of(deployed: Deployed) -> frozenset[str]:
 
 def trace_of(request: Request) -> str:
     """The trace that a caller's `traceparent` names; "" without a sound one."""
-    given = request.headers.get("traceparent") or ""
-    parts = given.split("-")
-    return parts[1] if len(parts) >= 4 and len(parts[1]) == 32 and parts[1].isalnum() else ""
+    found = read(request.headers.get("traceparent"))
+    return "" if found is None else f"{found[0]:032x}"
