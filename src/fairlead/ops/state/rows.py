@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from fairlead.contract.events import Decision, Finding
-from fairlead.contract.routes import Variant
+from fairlead.contract.routes import Key, Variant
 
 Hold = Literal["", "pinned", "frozen", "rolled_back"]
 
@@ -102,3 +102,16 @@ class DeliveryRow(msgspec.Struct, frozen=True):
     due_at: float
     done_at: float | None
     error: str
+
+
+class KeyRow(msgspec.Struct, frozen=True):
+    """An API key as it was made, and how long it holds. expires: 0 never. revoked_at: None while it was not."""
+
+    key: Key
+    created_at: float
+    expires: float
+    revoked_at: float | None
+
+    def holds(self, now: float) -> bool:
+        """Whether it opens anything."""
+        return self.revoked_at is None and not 0.0 < self.expires <= now

@@ -17,7 +17,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 HEAD = REVISIONS[-1]
 
 metadata = MetaData(
@@ -160,4 +160,18 @@ events = Table(
     Column("details", Text, nullable=False),
     Column("previous", String, nullable=False),
     Column("hash", String, nullable=False),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("hash", String, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires", Double, nullable=False),
+    Column("revoked_at", Double),
+    Column("body", Text, nullable=False),
+    UniqueConstraint("hash"),
+    Index("ix_keys_name", "name"),
 )
