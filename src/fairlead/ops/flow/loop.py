@@ -10,6 +10,7 @@ import numpy as np
 from fairlead.contract import records as names
 from fairlead.contract.errors import UsageError
 from fairlead.contract.events import Decision, Finding, Window
+from fairlead.ops.access import audit_refusals
 from fairlead.ops.flow import acting, closing
 from fairlead.ops.flow.decide import decide
 from fairlead.ops.flow.situation import Candidate, Live, Situation
@@ -60,6 +61,7 @@ class Loop:
         Two watchers of one model take turns: what one decided, the other finds done.
         """
         ws = self.ws
+        audit_refusals(ws.state, ws.audit, ws.home.run)
         intent = ws.state.intent(ws.model)
         if intent is None or not intent.variants:
             return Pass()

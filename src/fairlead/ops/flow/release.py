@@ -12,6 +12,7 @@ import msgspec
 from fairlead.contract.errors import BundleRefused, HeldByHuman, UsageError
 from fairlead.contract.routes import Limits, Route, Routes, Variant
 from fairlead.ops.flow import making
+from fairlead.ops.flow.admitting import admitted, routes_lock
 from fairlead.ops.flow.making import require_attested
 from fairlead.ops.flow.workspace import RULE, Workspace
 from fairlead.ops.state import Intent, Rollout
@@ -41,6 +42,7 @@ def route_of(ws: Workspace, intent: Intent) -> Route:
         salt=intent.salt,
         sample=settings.capture.sample,
         redact=settings.capture.redact,
+        purposes=settings.serve.purposes,
     )
 
 
@@ -53,13 +55,34 @@ def publish(ws: Workspace, intent: Intent) -> Deployed:
     from fairlead.runtime.serve import publish as replace_routes
     from fairlead.runtime.serve import read as read_routes
 
-    before = read_routes(ws.home.routes)
-    generation = max(ws.state.next_generation(), before.generation + 1)
+    with routes_lock(ws):
+        before = read_routes(ws.home.routes)
+        routes = _changed(ws, before, (route_of(ws, intent),))
+        replace_routes(ws.home.routes, routes)
+    generation = routes.generation
+    variants = routes_variants(routes, ws.model)
+    confirmation = confirm(ws.home.root, generation, timeout_s=CONFIRM_S)
+    if confirmation.workers == 0:
+        return Deployed(ws.model, variants, generation, None)
+    if not confirmation.confirmed:
+        # Back to what answered before, under a newer number, so that no worker keeps waiting for this one.
+        with routes_lock(ws):
+            mine = tuple(r for r in before.routes if r.model == ws.model)
+            back = msgspec.structs.replace(
+                _changed(ws, read_routes(ws.home.routes), mine), default=before.default, limits=before.limits
+            )
+            replace_routes(ws.home.routes, back)
+        raise BundleRefused(f"workers did not take the new routes: {'; '.join(confirmation.refused)}")
+    return Deployed(ws.model, variants, generation, confirmation.workers)
+
+
+def _changed(ws: Workspace, before: Routes, mine: tuple[Route, ...]) -> Routes:
+    """Routes of the next generation: `mine` for this model, those of others as they are, and who may ask now."""
     others = tuple(r for r in before.routes if r.model != ws.model)
     serve, capture = ws.settings.serve, ws.settings.capture
-    routes = Routes(
-        generation=generation,
-        routes=tuple(sorted((*others, route_of(ws, intent)), key=lambda r: r.model)),
+    return Routes(
+        generation=max(ws.state.next_generation(), before.generation + 1),
+        routes=tuple(sorted((*others, *mine), key=lambda r: r.model)),
         default=before.default or ws.model,
         trusted=ws.trusted,
         redact_key=ws.redact_key,
@@ -69,17 +92,8 @@ def publish(ws: Workspace, intent: Intent) -> Deployed:
             timeout_s=serve.timeout_s,
             max_spool_bytes=int(capture.max_spool_mb * 1024 * 1024),
         ),
+        **admitted(ws),
     )
-    replace_routes(ws.home.routes, routes)
-    variants = routes_variants(routes, ws.model)
-    confirmation = confirm(ws.home.root, generation, timeout_s=CONFIRM_S)
-    if confirmation.workers == 0:
-        return Deployed(ws.model, variants, generation, None)
-    if not confirmation.confirmed:
-        # Back to what answered before, under a newer number, so that no worker keeps waiting for this one.
-        replace_routes(ws.home.routes, msgspec.structs.replace(before, generation=ws.state.next_generation()))
-        raise BundleRefused(f"workers did not take the new routes: {'; '.join(confirmation.refused)}")
-    return Deployed(ws.model, variants, generation, confirmation.workers)
 
 
 def routes_variants(routes: Routes, model: str) -> tuple[Variant, ...]:
