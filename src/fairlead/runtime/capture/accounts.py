@@ -9,6 +9,7 @@ import msgspec
 from fairlead.runtime.capture import spool
 from fairlead.runtime.capture.collector import worker_folders
 from fairlead.runtime.capture.cursor import read_cursor
+from fairlead.runtime.capture.locking import scan
 from fairlead.runtime.capture.uncaptured import settle
 from fairlead.runtime.wire import frames
 
@@ -101,7 +102,7 @@ def _in_spool(folder: Path, collected: dict[str, int]) -> tuple[frames.Counts, i
         start = collected.get(path.name, 0)
         found: frames.Counts | None = None
         try:
-            for offset, _, frame in frames.scan(path):
+            for offset, _, frame in scan(path):
                 if isinstance(frame, frames.Counts):
                     found = frame
                     continue

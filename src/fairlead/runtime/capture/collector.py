@@ -13,14 +13,15 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from fairlead.contract.errors import Busy
 from fairlead.runtime.capture import layout, spool
 from fairlead.runtime.capture.cursor import Cursor, Progress, read_cursor, sync_folder, write_cursor
-from fairlead.runtime.capture.lazy import arrow, parquet
+from fairlead.runtime.capture.files import write_table
+from fairlead.runtime.capture.lazy import arrow
+from fairlead.runtime.capture.locking import scan
 from fairlead.runtime.capture.tables import LabelColumns, RecordColumns
 from fairlead.runtime.wire import frames
 
@@ -127,7 +128,7 @@ def _schemas(path: Path, stop: int) -> dict[tuple[str, str], frames.Schema]:
     """Schemas that a segment named before `stop`; they are few and come early, but may come anywhere."""
     found: dict[tuple[str, str], frames.Schema] = {}
     if stop:
-        for _, _, frame in frames.scan(path, 0, stop):
+        for _, _, frame in scan(path, 0, stop):
             if isinstance(frame, frames.Schema):
                 found[frame.model, frame.bundle] = frame
     return found
@@ -152,14 +153,19 @@ class _Part:
         """
         end = self._start
         hour: tuple[str, str] | None = None
-        for offset, after, frame in frames.scan(path, self._start):
+        between = True
+        for offset, after, frame in scan(path, self._start):
             if isinstance(frame, (frames.Prediction, frames.Tick)):
                 this = layout.hour_of(frame.time)
-                if hour is not None and this != hour:
+                # A write that was encrypted as one is taken as one.
+                if between and hour is not None and this != hour:
                     self.full = True
                     break
                 hour = this
             self._take(frame, offset)
+            between = after >= 0
+            if not between:
+                continue
             end = after
             if end - self._start >= RANGE_BYTES:
                 self.full = True
@@ -199,22 +205,9 @@ class _Part:
             write_table(layout.piece_path(folder, self._segment, self._start), labels.table())
 
 
-def write_table(path: Path, table: Any) -> None:
-    """A Parquet file that is there whole or not at all."""
-    fresh = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    parquet().write_table(table, temporary, compression="zstd")
-    with open(temporary, "rb") as file:
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-    for folder in (path.parent, *(made.parent for made in fresh)):
-        sync_folder(folder)
-
-
 def _opened(newest: Path) -> bool:
     """Whether the newest segment holds running counts, so that the worker's books no longer rest on older ones."""
-    return any(isinstance(frame, frames.Counts) for _, _, frame in frames.scan(newest))
+    return any(isinstance(frame, frames.Counts) for _, _, frame in scan(newest))
 
 
 def _over(path: Path, progress: Progress) -> bool:

@@ -50,6 +50,12 @@ def piece_of(path: Path) -> Piece:
     return Piece(segment, int(offset), path)
 
 
+def home_and_place(path: Path) -> tuple[Path, str]:
+    """The home of a piece, and where in it the piece lies: records have an hour below their day, labels do not."""
+    depth = 5 if len(path.parent.name) == 2 else 4
+    return path.parents[depth - 1], "/".join(path.parts[-depth:])
+
+
 def pieces(folder: Path, first_day: str = "", last_day: str = "9") -> list[Piece]:
     """All files below a model's folder whose day of arrival lies in [first_day, last_day], oldest first."""
     found: list[Piece] = []

@@ -15,8 +15,9 @@ import msgspec
 from fairlead.contract import records as names
 from fairlead.contract.errors import UsageError
 from fairlead.runtime.capture import layout
+from fairlead.runtime.capture.files import read_metadata, read_table
 from fairlead.runtime.capture.joining import join
-from fairlead.runtime.capture.lazy import arrow, compute, parquet
+from fairlead.runtime.capture.lazy import arrow, compute
 from fairlead.runtime.capture.remembered import files
 from fairlead.runtime.capture.tables import type_of
 
@@ -105,7 +106,7 @@ class Records:
         tables = []
         for piece in layout.pieces(self._labels, *_days(start, end)):
             try:
-                tables.append(_within(_read(piece.path), names.ARRIVED, start, end))
+                tables.append(_within(read_table(piece.path), names.ARRIVED, start, end))
             except FileNotFoundError:
                 continue
         return _sorted(_plain(tables, names.LABEL_META), _LABEL_ORDER)
@@ -152,7 +153,7 @@ class Records:
     ) -> Iterator[Any]:
         for path in self._files(start, end):
             try:
-                table = _within(_read(path, columns), names.TIME, start, end)
+                table = _within(read_table(path, columns), names.TIME, start, end)
             except FileNotFoundError:
                 continue
             yield table if shadows else _answers(table)
@@ -196,7 +197,7 @@ class Records:
         if footer is None or (at is not None and footer.offset < at[0]):
             return None
         try:
-            table = _read(piece.path)
+            table = read_table(piece.path)
         except FileNotFoundError:
             return None
         if at is None:
@@ -223,26 +224,22 @@ def _read_position(cursor: str) -> _Position:
         raise UsageError("this is no cursor of Records.since.") from None
 
 
-def _read(path: Path, columns: Sequence[str] | None = None) -> Any:
-    return parquet().ParquetFile(path).read(columns=None if columns is None else list(columns))
-
-
 def _read_moment(path: Path) -> Any:
     """Columns `_MOMENT` of a file; of one that has gone, none of its rows."""
     try:
-        return parquet().ParquetFile(path, read_dictionary=[names.KIND]).read(columns=list(_MOMENT))
+        return read_table(path, _MOMENT, [names.KIND])
     except FileNotFoundError:
         pa = arrow()
         return pa.schema([(name, type_of(name)) for name in _MOMENT]).empty_table()
 
 
 def _read_looked_up(path: Path) -> Any:
-    return parquet().ParquetFile(path, read_dictionary=list(_FEW)).read(columns=list(_LOOKED_UP))
+    return read_table(path, _LOOKED_UP, _FEW)
 
 
 def _statistics(path: Path, *wanted: str) -> list[list[Any]]:
     """Of each column wanted, the statistics of its row groups."""
-    meta = parquet().read_metadata(path)
+    meta = read_metadata(path)
     place = {meta.schema.column(at).name: at for at in range(meta.num_columns)}
     groups = [meta.row_group(at) for at in range(meta.num_row_groups)]
     return [[group.column(place[name]).statistics for group in groups] for name in wanted]

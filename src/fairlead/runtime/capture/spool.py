@@ -15,6 +15,8 @@ from pathlib import Path
 
 from fairlead.contract.ports import Clock
 from fairlead.runtime.capture.cursor import sync_folder
+from fairlead.runtime.capture.keys import Key
+from fairlead.runtime.capture.locking import Locker, scan
 from fairlead.runtime.capture.uncaptured import DISK_ERROR, DISK_FULL, SPOOL_FULL, Uncaptured, settle
 from fairlead.runtime.wire import frames
 from fairlead.runtime.wire.frames import Counts, Drop, Label, Prediction, Schema, Shadow, Tick
@@ -70,7 +72,7 @@ def counts_of(path: Path) -> Counts | None:
     Frames without their counts are those of a write that a kill cut short: captured, so also counted as answered.
     """
     counts: Counts | None = None
-    for _, _, frame in frames.scan(path):
+    for _, _, frame in scan(path):
         if isinstance(frame, Counts):
             counts = frame
         elif counts is not None:
@@ -98,8 +100,8 @@ class Spool:
     """Appends frames; never raises for a disk that is full or cannot be written: drops are counted.
 
     max_bytes bounds the folder of this worker; segment_bytes and segment_s when a new segment begins. durable:
-    somebody calls `sync` by interval, so finished segments wait for it. clock: seconds since the epoch, for what
-    people read; timer: for spans of time, which a clock that is set must not change.
+    somebody calls `sync` by interval, so finished segments wait for it. key: to encrypt with, None not to. clock:
+    seconds since the epoch, for what people read; timer: for spans of time, which a clock that is set must not change.
     One thread appends; `sync` and `turn` may be called from another one.
     """
 
@@ -113,6 +115,7 @@ class Spool:
         segment_bytes: int = 64 << 20,
         segment_s: float = 3600.0,
         durable: bool = False,
+        key: Key | None = None,
         clock: Clock = time.time,
         timer: Clock = time.monotonic,
     ) -> None:
@@ -120,6 +123,8 @@ class Spool:
         self.instance, self.worker, self.max_bytes = instance, worker, max_bytes
         self._segment_bytes, self._segment_s = segment_bytes, segment_s
         self._durable, self._clock, self._timer = durable, clock, timer
+        self._key = key
+        self._locker: Locker | None = None
         self._lock = threading.Lock()
         self._fd = -1
         self._size = self._others = 0
@@ -235,6 +240,7 @@ class Spool:
             self._fd = -1
             return
         self._size, self._began, self._counted, self._named = 0, now, now, True
+        self._locker = None if self._key is None else Locker(self._key, path)
         self._known.clear()
         self._measure(now)
         self.counts.time = wall
@@ -254,6 +260,8 @@ class Spool:
         """One write; the reason if it failed. What a full disk cut short is taken back: segments stay readable."""
         if self._fd < 0:
             return DISK_ERROR
+        if self._locker is not None:
+            data = self._locker.lock(data, self._size)
         try:
             done = os.write(self._fd, data)
             while done < len(data):

@@ -20,6 +20,7 @@ from fairlead.contract.errors import BundleRefused, FairleadError, UsageError
 from fairlead.contract.plugins import variant
 from fairlead.contract.routes import Limits, Route, Routes, Variant
 from fairlead.contract.settings import AccessSettings, CaptureSettings, ServeSettings, TelemetrySettings
+from fairlead.runtime.capture.tended import take_keys
 from fairlead.runtime.serve import routes as published
 from fairlead.runtime.serve.access import closed_to_all, issuers_of, keys_of_environment, require_safe
 from fairlead.runtime.serve.lane import Door
@@ -72,6 +73,7 @@ def serve(options: ServeOptions, ready: Say = lambda url: None, warn: Say = lamb
         settings: dict[str, Any] = {"run": str(run), "instance": instance, "load": options.load}
         settings |= {name: getattr(options, name) for name in ("aliases", "server", "access", "capture", "telemetry")}
         if options.home is not None:
+            take_keys(options.home, options.capture.encrypt)
             settings["home"] = str(options.home)
         if options.bundle is not None:
             settings["bundle"] = str(options.bundle)

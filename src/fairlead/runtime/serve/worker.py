@@ -16,7 +16,7 @@ import msgspec
 
 from fairlead.contract.errors import FairleadError
 from fairlead.contract.routes import Routes
-from fairlead.runtime.capture.spool import Spool
+from fairlead.runtime.capture.tended import open_spool
 from fairlead.runtime.serve import routes as published
 from fairlead.runtime.serve.access import Doorkeeper
 from fairlead.runtime.serve.counters import Counters, slot_files
@@ -76,7 +76,7 @@ class Worker:
         self._retry = 0.0
         spool = None
         if self._home is not None and settings.get("keep_records", True):
-            spool = Spool(self._home / "spool", instance, str(slot), Routes(0).limits.max_spool_bytes)
+            spool = open_spool(self._home, instance, str(slot), settings.get("capture"))
         self._spool = spool
         self._scheme = scheme(settings)
         self._watcher = open_watch(self._counters, self._run, slot, settings, lambda: self._scene(self._serving))
@@ -175,8 +175,6 @@ class Worker:
                 if now - synced >= SYNC_S:
                     synced = now
                     self._watcher.flush()
-                    if self._spool is not None:
-                        self._spool.sync()
                 if now - reported >= STALE_S / 3:
                     reported = now
                     self._report()

@@ -165,8 +165,27 @@ class Tick(msgspec.Struct, array_like=True, gc=False):
     scores: list[list[float]]
 
 
-Frame = Prediction | Shadow | Label | Error | Drop | Counts | Schema | Tick
-KINDS: tuple[type[Frame], ...] = (Prediction, Shadow, Label, Error, Drop, Counts, Schema, Tick)
+class Lock(msgspec.Struct, array_like=True, gc=False):
+    """Begins a segment that is encrypted: all that follows are Locked frames. key: its name; salt: of this segment."""
+
+    kind: ClassVar[int] = 9
+
+    algorithm: str
+    key: str
+    salt: bytes
+
+
+class Locked(msgspec.Struct, array_like=True, gc=False):
+    """The frames of one write, encrypted. count: the nonce, which only grows within a segment."""
+
+    kind: ClassVar[int] = 10
+
+    count: int
+    data: bytes
+
+
+Frame = Prediction | Shadow | Label | Error | Drop | Counts | Schema | Tick | Lock | Locked
+KINDS: tuple[type[Frame], ...] = (Prediction, Shadow, Label, Error, Drop, Counts, Schema, Tick, Lock, Locked)
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = {kind.kind: msgspec.msgpack.Decoder(kind).decode for kind in KINDS}

@@ -1,0 +1,250 @@
+"""Records at rest that only the key opens: spool and files, keys that change, and whatever somebody does to them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from test_spool import SCHEMA, prediction, tick, write
+
+from fairlead.contract.errors import ConfigInvalid, StateError
+from fairlead.runtime.capture import Records, Spool, Tally, collect, expire, keys, reconcile
+from fairlead.runtime.capture.locking import scan
+from fairlead.runtime.capture.spool import segments
+from fairlead.runtime.wire import frames
+
+SECRET_TEXT = "a-name-that-nobody-may-read"
+
+
+@pytest.fixture
+def key_file(tmp_path: Path) -> Path:
+    path = tmp_path / "records.key"
+    path.write_text(os.urandom(32).hex() + "\n")
+    return path
+
+
+@pytest.fixture
+def home(tmp_path: Path, key_file: Path) -> Path:
+    home = tmp_path / "home"
+    assert keys.configure(home, f"file:{key_file}") is not None
+    return home
+
+
+def opened(home: Path, worker: str = "0", **how: object) -> Spool:
+    return Spool(home / "spool", "i", worker, 1 << 30, key=keys.current(home), **how)  # type: ignore[arg-type]
+
+
+def label(number: int) -> bytes:
+    given = frames.Given(f"r{number}", 0, None, None, "a", None, SECRET_TEXT, "v1")
+    return frames.encode(frames.Label(1_600_000_000.0, "m", None, [given]))
+
+
+def filled(home: Path, rows: int = 5) -> Spool:
+    spool = opened(home)
+    for number in range(rows):
+        assert write(spool, number)
+        assert spool.append([tick(100 + number, 1, 2, passes=True)], [SCHEMA], Tally(3, 3))
+        assert spool.append([label(number)], [], Tally(labels=1))
+    return spool
+
+
+def bytes_at_rest(home: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in home.rglob("*") if path.is_file())
+
+
+def test_all_that_reads_records_works_and_nothing_of_a_record_is_on_the_disk(home: Path) -> None:
+    filled(home)
+    plain = bytes_at_rest(home)
+    assert collect(home).records == 20
+    plain += bytes_at_rest(home)
+    for text in (SECRET_TEXT, "champion", "t100.1", "customer", "latency_s"):
+        assert text.encode() not in plain
+    records = Records(home, "m")
+    table, cursor = records.since()
+    assert table.num_rows == 20
+    assert records.since(cursor)[0].num_rows == 0
+    assert records.joined(None, None).column("comment").to_pylist().count(SECRET_TEXT) == 5
+    assert records.columns(None, None, ["in.x"]).num_rows == 20
+    books = reconcile(home)
+    assert books.ok
+    assert (books.collected, books.waiting, books.labels) == (20, 0, 5)
+    assert expire(home, 1, 4e9).records == 1
+
+
+def test_a_worker_after_a_kill_counts_on_and_a_torn_end_is_left_out(home: Path) -> None:
+    filled(home)
+    (path,) = segments(home / "spool" / "i" / "0")
+    os.truncate(path, path.stat().st_size - 7)
+    again = opened(home)
+    assert (again.counts.captured, again.counts.labels) == (20, 4)
+    write(again, 50)
+    collect(home)
+    books = reconcile(home)
+    assert books.ok
+    assert (books.collected, books.labels) == (21, 4)
+    assert not path.exists()
+
+
+def test_no_two_writes_share_key_and_nonce(home: Path) -> None:
+    used = set()
+    for _ in range(3):
+        spool = filled(home, 3)
+        spool.turn()
+        write(spool, 99)
+    for path in segments(home / "spool" / "i" / "0"):
+        salt = None
+        for _, _, frame in frames.scan(path):
+            if isinstance(frame, frames.Lock):
+                salt = frame.salt
+            assert isinstance(frame, (frames.Lock, frames.Locked))
+            if isinstance(frame, frames.Locked):
+                assert (salt, frame.count) not in used
+                used.add((salt, frame.count))
+    assert len(used) > 30
+
+
+def test_a_write_that_failed_takes_its_nonce_with_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool = opened(home)
+    write(spool, 0)
+    kept, spool._fd = spool._fd, os.open("/dev/full", os.O_WRONLY)
+    assert not write(spool, 1)
+    os.close(spool._fd) if spool._fd >= 0 else None
+    spool._fd = kept
+    assert write(spool, 2)
+    (path,) = segments(spool.folder)
+    counts = [frame.count for _, _, frame in frames.scan(path) if isinstance(frame, frames.Locked)]
+    assert counts == sorted(set(counts))
+    assert len(counts) < counts[-1]
+
+
+def damaged(home: Path) -> int:
+    """Records that can still be had after somebody touched the only segment."""
+    write(opened(home), 900)
+    done = collect(home)
+    assert list((home / "spool" / "i" / "0").glob("*.damaged"))
+    assert not reconcile(home).ok
+    return done.records - 1
+
+
+def messages(path: Path) -> list[tuple[int, int]]:
+    return [(offset, end) for offset, end, frame in frames.scan(path) if isinstance(frame, frames.Locked)]
+
+
+def test_frames_cannot_be_moved_repeated_or_cut_out(home: Path) -> None:
+    filled(home, 4)
+    (path,) = segments(home / "spool" / "i" / "0")
+    whole, parts = path.read_bytes(), messages(path)
+    first, second = parts[3], parts[4]
+    swapped = bytearray(whole)
+    swapped[first[0] : second[1]] = whole[second[0] : second[1]] + whole[first[0] : first[1]]
+    cut = whole[: first[0]] + whole[first[1] :]
+    repeated = whole[: first[1]] + whole[first[0] :]
+    forged = whole[: first[0]] + prediction(7) + whole[first[0] :]
+    flipped = bytearray(whole)
+    flipped[first[0] + 40] ^= 1
+    for touched in (swapped, cut, repeated, forged, flipped):
+        path.write_bytes(bytes(touched))
+        offsets = [item.offset for item in scan(path)]
+        assert max(offsets) < first[1], "nothing from the touched place on is believed"
+    assert 0 < damaged(home) < 16
+
+
+def test_a_segment_of_another_worker_does_not_open(home: Path) -> None:
+    filled(home)
+    (path,) = segments(home / "spool" / "i" / "0")
+    other = home / "spool" / "i" / "1" / path.name
+    other.parent.mkdir()
+    other.write_bytes(path.read_bytes())
+    assert len(list(scan(other))) == 1
+
+
+def test_a_file_of_another_place_does_not_open(home: Path) -> None:
+    filled(home)
+    collect(home)
+    (path,) = home.glob("records/**/*.parquet")
+    other = path.parent.parent / "23" / path.name
+    other.parent.mkdir(exist_ok=True)
+    path.rename(other)
+    with pytest.raises(StateError, match="not where it was written"):
+        Records(home, "m").between(None, None)
+
+
+def test_a_changed_key_reads_what_is_older_and_writes_with_the_new_one(home: Path, key_file: Path) -> None:
+    filled(home)
+    collect(home)
+    old = keys.current(home)
+    key_file.write_text(os.urandom(32).hex() + "\n" + key_file.read_text())
+    new = keys.configure(home, f"file:{key_file}")
+    assert old is not None and new is not None and old.id != new.id
+    write(opened(home), 200)
+    assert len(reconcile(home).workers) == 1
+    collect(home)
+    assert Records(home, "m").between(None, None).num_rows == 21
+    assert reconcile(home).ok
+
+
+def test_another_source_of_keys_keeps_the_one_before_readable(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    filled(home)
+    monkeypatch.setenv("RECORDS_KEY", os.urandom(32).hex())
+    keys.configure(home, "env:RECORDS_KEY")
+    write(opened(home), 200)
+    collect(home)
+    assert Records(home, "m").between(None, None).num_rows == 21
+
+
+def test_without_its_key_nothing_is_read_and_the_message_says_what_to_set(home: Path, key_file: Path) -> None:
+    filled(home)
+    collect(home)
+    lost = keys.current(home)
+    key_file.write_text(os.urandom(32).hex())
+    assert lost is not None
+    for reads in (lambda: Records(home, "m").between(None, None), lambda: reconcile(home), lambda: opened(home)):
+        with pytest.raises(ConfigInvalid, match=rf"capture\.encrypt: .*{lost.id}.*Give that key back"):
+            reads()
+    key_file.unlink()
+    with pytest.raises(ConfigInvalid, match="cannot be read"):
+        collect(home)
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("file:nowhere.key", "No such file"),
+        ("env:NOT_SET_ANYWHERE", "NOT_SET_ANYWHERE"),
+        ("command:false", "the command failed"),
+        ("command:echo hello", "no key"),
+        ("vault", "file:PATH, env:NAME or command:LINE"),
+    ],
+)
+def test_a_source_that_gives_no_key_is_refused_and_changes_nothing(tmp_path: Path, source: str, said: str) -> None:
+    with pytest.raises(ConfigInvalid, match=said):
+        keys.configure(tmp_path, source)
+    assert not (tmp_path / "keys").exists()
+
+
+def test_keys_come_from_files_the_environment_and_commands_in_hex_base64_or_raw(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import base64
+
+    secret = os.urandom(32)
+    (tmp_path / "raw").write_bytes(secret)
+    (tmp_path / "b64").write_bytes(b"# the newest\n" + base64.b64encode(secret) + b"\n")
+    monkeypatch.setenv("HEX", secret.hex().upper())
+    sources = (f"file:{tmp_path / 'raw'}", f"file:{tmp_path / 'b64'}", "env:HEX", f"command:cat {tmp_path / 'b64'}")
+    found = {keys.configure(tmp_path / "home", source) for source in sources}
+    assert {key.secret for key in found if key} == {secret}
+    assert secret.hex() not in repr(found)
+    assert secret.hex().encode() not in bytes_at_rest(tmp_path / "home")
+
+
+def test_switched_off_by_word_only(home: Path) -> None:
+    assert keys.configure(home, "") is not None
+    assert keys.configure(home, "off") is None
+    spool = filled(home)
+    spool.close()
+    collect(home)
+    (path,) = home.glob("records/**/*.parquet")
+    assert pq.read_table(path).num_rows == 20
