@@ -39,7 +39,7 @@ class Keyring:
 
     def rows(self) -> list[KeyRow]:
         """All keys that were ever made, oldest first."""
-        return self._state.keys()
+        return self._state.api_keys()
 
     def published(self) -> tuple[Key, ...]:
         """Those that hold now, as the data plane is told of them."""
@@ -99,7 +99,9 @@ class Keyring:
         with self._state.transaction():
             found = self._live(name)
             if len(found) > 1:
-                raise UsageError(f"{name!r} is being rotated already: revoke the older of its two keys first, by its id.")
+                raise UsageError(
+                    f"{name!r} is being rotated already: first revoke the older of its two keys, by its id."
+                )
             old = found[0]
             expires = now + (old.key.expires - old.created_at) if old.key.expires else 0.0
             issued = self._make(old.key, expires, "rotate key", replaces=old.key.id)
@@ -158,7 +160,7 @@ def _known_verbs(given: Iterable[str]) -> tuple[str, ...]:
 
 def _require_sound(key: Key, days: float) -> None:
     if not _NAME.match(key.name):
-        raise UsageError("a name has up to 63 letters, digits, spaces and . _ @ + -, and begins with a letter or digit.")
+        raise UsageError("a name has up to 63 letters, digits, spaces and . _ @ + - and does not begin with a sign.")
     if not 0 <= days <= 3650:
         raise UsageError("a key holds for up to 3650 days; 0 is for ever.")
     if not 0 <= key.rate_per_s <= 1e6:

@@ -44,7 +44,7 @@ def audit_refusals(state: State, audit: Audit, run: Path) -> int:
                 fresh[series] = fresh.get(series, 0.0) + more
     if not fresh:
         return 0
-    known = {row.key.id: row.key for row in state.keys()}
+    known = {row.key.id: row.key for row in state.api_keys()}
     with state.transaction():
         for series, times in sorted(fresh.items()):
             _, id, model, purpose = series

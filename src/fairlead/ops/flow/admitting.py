@@ -94,14 +94,9 @@ def bring_up_to_date(ws: Workspace) -> bool:
 
     with routes_lock(ws):
         before = read(ws.home.routes)
-        told = msgspec.structs.replace(
-            before,
-            routes=tuple(
-                msgspec.structs.replace(route, purposes=ws.settings.serve.purposes) if route.model == ws.model else route
-                for route in before.routes
-            ),
-            **admitted(ws),
-        )
+        mine = {"purposes": ws.settings.serve.purposes}
+        routes = [msgspec.structs.replace(r, **mine) if r.model == ws.model else r for r in before.routes]
+        told = msgspec.structs.replace(before, routes=tuple(routes), **admitted(ws))
         if told == before:
             return False
         generation = max(ws.state.next_generation(), before.generation + 1)

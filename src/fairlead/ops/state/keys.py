@@ -20,7 +20,7 @@ class Keys(Store):
             row = {"id": key.id, "name": key.name, "hash": key.hash, "created_at": at, "expires": key.expires}
             connection.execute(insert(keys).values(**row, revoked_at=None, body=to_text(key)))
 
-    def keys(self) -> list[KeyRow]:
+    def api_keys(self) -> list[KeyRow]:
         """All that were ever made, oldest first."""
         with self._reading() as connection:
             found = connection.execute(select(keys).order_by(keys.c.created_at, keys.c.id))
