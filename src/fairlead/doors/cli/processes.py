@@ -38,8 +38,13 @@ def stop_on_signal() -> threading.Event:
     return stop
 
 
-def run_server(bundle: Path | None, host: str | None, port: int | None, workers: int | None) -> None:
+def run_server(
+    bundle: Path | None, host: str | None, port: int | None, workers: int | None, grpc_port: int | None = None
+) -> None:
     """The data plane in the foreground."""
+    import msgspec
+
+    from fairlead.contract.settings import ServeSettings
     from fairlead.ops.flow.lifeline import die_with_parent
     from fairlead.runtime.serve import ServeOptions, serve
 
@@ -47,7 +52,11 @@ def run_server(bundle: Path | None, host: str | None, port: int | None, workers:
         if not bundle.is_dir():
             raise UsageError(f"{bundle}: no such folder. Give the folder of a sealed bundle.")
         options = ServeOptions(
-            bundle=bundle, host=host or "127.0.0.1", port=8080 if port is None else port, workers=workers or 1
+            bundle=bundle,
+            host=host or "127.0.0.1",
+            port=8080 if port is None else port,
+            workers=workers or 1,
+            server=ServeSettings(grpc_port=grpc_port),
         )
     else:
         from fairlead.ops.project import Project
@@ -60,7 +69,7 @@ def run_server(bundle: Path | None, host: str | None, port: int | None, workers:
             host=host or asked.host,
             port=asked.port if port is None else port,
             workers=workers or asked.workers,
-            server=asked,
+            server=asked if grpc_port is None else msgspec.structs.replace(asked, grpc_port=grpc_port),
             access=project.settings.access,
             capture=project.settings.capture,
             telemetry=project.settings.telemetry,

@@ -35,11 +35,12 @@ def serve(
     host: Annotated[str | None, typer.Option(help="address to listen on")] = None,
     port: Annotated[int | None, typer.Option(help="port; 0 takes a free one")] = None,
     workers: Annotated[int | None, typer.Option(help="worker processes")] = None,
+    grpc_port: Annotated[int | None, typer.Option(help="port of gRPC; 0 takes a free one")] = None,
 ) -> None:
     """Run the data plane in the foreground; Ctrl-C stops it cleanly."""
     from fairlead.doors.cli.processes import run_server
 
-    run_server(bundle, host, port, workers)
+    run_server(bundle, host, port, workers, grpc_port)
 
 
 def deploy(

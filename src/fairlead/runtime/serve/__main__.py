@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from fairlead.contract.errors import FairleadError, Refused
+from fairlead.contract.settings import ServeSettings
 from fairlead.runtime.serve.server import ServeOptions, serve
 
 
@@ -18,6 +19,7 @@ def main() -> int:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8080, help="0 takes a free one")
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--grpc-port", type=int, help="port of gRPC; not given: no gRPC; 0 takes a free one")
     parser.add_argument("--trust", action="append", default=[], help="hex public key to trust; may be repeated")
     given = parser.parse_args()
     options = ServeOptions(
@@ -27,6 +29,7 @@ def main() -> int:
         port=given.port,
         workers=given.workers,
         trusted=tuple(given.trust),
+        server=ServeSettings(grpc_port=given.grpc_port),
     )
     try:
         serve(options, _said, _warned)

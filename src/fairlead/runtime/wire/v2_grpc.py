@@ -96,6 +96,8 @@ class V2Grpc:
         except msgspec.ValidationError:
             return None
         cells, passed = self._checks.split(row)
+        if any(isinstance(cell, float) and cell - cell != 0.0 for cell in cells):
+            return None  # unlike JSON, a message can hold an infinity
         return Parsed([cells], None if passed is None else [passed])
 
     def _careful(self, columns: Mapping[str, Values]) -> Parsed:

@@ -19,11 +19,13 @@ from granian.server.embed import Server
 
 from fairlead.contract.errors import BodyInvalid, BodyTooLarge, Busy, DeadlineExceeded, FairleadError
 from fairlead.contract.ports import Application, Request
+from fairlead.runtime.serve.grpc_door import open_grpc
 from fairlead.runtime.serve.lane import lanes, run_lane
 from fairlead.runtime.serve.supervise import Supervisor, listen
 from fairlead.runtime.wire.status import FAULT, status_of
 
 BACKLOG = 1024
+GRACE_S = 5.0
 _log = logging.getLogger("fairlead.serve")
 _JSON = ("content-type", "application/json")
 Headers = Sequence[tuple[str, str]]
@@ -198,6 +200,7 @@ async def _work(
     application: Application = getattr(import_module(module), name)(slot, settings)
     server: Any = _Server(listener, Gather(application, loop))
     lifeline.setblocking(False)
+    grpc = await open_grpc(application, loop, settings)
 
     def gone() -> None:
         loop.remove_reader(lifeline.fileno())
@@ -210,4 +213,6 @@ async def _work(
     try:
         await server.serve()
     finally:
+        if grpc is not None:
+            await grpc.close(GRACE_S)
         application.close()
