@@ -23,6 +23,7 @@ from fairlead.contract.settings import AccessSettings, CaptureSettings, ServeSet
 from fairlead.runtime.capture.tended import take_keys
 from fairlead.runtime.serve import routes as published
 from fairlead.runtime.serve.access import closed_to_all, issuers_of, keys_of_environment, require_safe
+from fairlead.runtime.serve.grpc_door.port import held_port
 from fairlead.runtime.serve.lane import Door
 from fairlead.runtime.serve.worker import FACTORY
 
@@ -60,7 +61,8 @@ class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
 def serve(options: ServeOptions, ready: Say = lambda url: None, warn: Say = lambda text: None) -> None:
     """Serve until SIGTERM or SIGINT, then drain. On the main thread alone.
 
-    ready: called once with the URL, when the first worker accepts. warn: told what the operator should know.
+    ready: called once with the URL, when the first worker accepts; where there is gRPC, its address follows after a
+    space. warn: told what the operator should know.
     Raises BundleRefused for a bundle whose seal does not hold, UsageError for an address that is taken.
     """
     if options.home is None and options.bundle is None:
@@ -85,10 +87,15 @@ def serve(options: ServeOptions, ready: Say = lambda url: None, warn: Say = lamb
             old.unlink()
         if options.server.batch_kb:
             settings |= {"door": stack.enter_context(contextlib.closing(Door())), "factory": FACTORY}
+        grpc = ""
+        if options.server.grpc_port is not None:
+            number = stack.enter_context(held_port(options.host, options.server.grpc_port))
+            settings["server"] = msgspec.structs.replace(options.server, grpc_port=number)
+            grpc = " " + url_of(options.host, number).replace("http", "grpc", 1)
         _preload(bool(options.load))
         transport.serve(
             FACTORY, options.host, options.port, options.workers, settings,
-            lambda host, port: ready(url_of(host, port)),
+            lambda host, port: ready(url_of(host, port) + grpc),
         )  # fmt: skip
 
 
