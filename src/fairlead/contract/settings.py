@@ -221,7 +221,7 @@ DOC: dict[str, str] = {
     "serve.tls_certificate": "PEM file of the certificate chain; switches TLS on; a renewed file is taken up",
     "serve.tls_key": "PEM file of the certificate's key",
     "serve.tls_client_ca": "PEM file of the authorities whose client certificates are demanded (mTLS)",
-    "serve.insecure": "allow plain HTTP without keys on an address that is not loopback",
+    "serve.insecure": "allow plain HTTP on an address that is not loopback; whether keys are needed is access.required",
     "serve.purposes": "intended uses of the model, which purpose-bound keys must name",
     "serve.native_python": "interpreter that native models run in; empty: this one",
     "serve.native_memory_mb": "address space of a native model's process; 0: without limit",

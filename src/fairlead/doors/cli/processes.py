@@ -39,7 +39,12 @@ def stop_on_signal() -> threading.Event:
 
 
 def run_server(
-    bundle: Path | None, host: str | None, port: int | None, workers: int | None, grpc_port: int | None = None
+    bundle: Path | None,
+    host: str | None,
+    port: int | None,
+    workers: int | None,
+    grpc_port: int | None = None,
+    insecure: bool = False,
 ) -> None:
     """The data plane in the foreground."""
     import msgspec
@@ -56,7 +61,7 @@ def run_server(
             host=host or "127.0.0.1",
             port=8080 if port is None else port,
             workers=workers or 1,
-            server=ServeSettings(grpc_port=grpc_port),
+            server=ServeSettings(grpc_port=grpc_port, insecure=insecure),
         )
     else:
         from fairlead.ops.project import Project
@@ -69,7 +74,11 @@ def run_server(
             host=host or asked.host,
             port=asked.port if port is None else port,
             workers=workers or asked.workers,
-            server=asked if grpc_port is None else msgspec.structs.replace(asked, grpc_port=grpc_port),
+            server=msgspec.structs.replace(
+                asked,
+                grpc_port=asked.grpc_port if grpc_port is None else grpc_port,
+                insecure=asked.insecure or insecure,
+            ),
             access=project.settings.access,
             capture=project.settings.capture,
             telemetry=project.settings.telemetry,
@@ -165,10 +174,12 @@ def require_pass(judged: Any) -> None:
 def ensure_deployed(say: Callable[[str], None]) -> None:
     """Train, judge, register and deploy when nothing answers yet. Raises GateFailed when the gate says no."""
     from fairlead.ops.flow import RULE, Workspace, making, release
+    from fairlead.ops.flow.admitting import bring_up_to_date
 
     ws = Workspace.find(chosen.folder, actor=RULE)
     intent = ws.state.intent(ws.model)
     if intent is not None and intent.variants:
+        bring_up_to_date(ws)
         return
     latest = ws.state.get(f"latest:{ws.model}")
     if latest is None or making.verdict_of(ws, latest.decode()) == "fail":

@@ -36,11 +36,12 @@ def serve(
     port: Annotated[int | None, typer.Option(help="port; 0 takes a free one")] = None,
     workers: Annotated[int | None, typer.Option(help="worker processes")] = None,
     grpc_port: Annotated[int | None, typer.Option(help="port of gRPC; 0 takes a free one")] = None,
+    insecure: Annotated[bool, typer.Option("--insecure", help="plain HTTP, although others reach the address")] = False,
 ) -> None:
     """Run the data plane in the foreground; Ctrl-C stops it cleanly."""
     from fairlead.doors.cli.processes import run_server
 
-    run_server(bundle, host, port, workers, grpc_port)
+    run_server(bundle, host, port, workers, grpc_port, insecure)
 
 
 def deploy(

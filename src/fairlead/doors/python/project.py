@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fairlead.doors.python.keys import Keys
     from fairlead.ops.flow.workspace import Workspace
     from fairlead.runtime.bundle import Model
 
@@ -152,6 +153,13 @@ class Project:
         from fairlead.doors.python import serving
 
         return serving.status(self.workspace)
+
+    @property
+    def keys(self) -> Keys:
+        """Who may ask: `.create(name)`, `.rotate(name)`, `.revoke(name)`, `.list()`."""
+        from fairlead.doors.python.keys import Keys
+
+        return Keys(self.workspace)
 
     # Staying healthy
 

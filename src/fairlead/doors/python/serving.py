@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from fairlead.contract.errors import ServerUnreachable, UsageError
+from fairlead.doors.python.asking import address, post
 from fairlead.ops.flow import Workspace
 
 Answer = dict[str, Any]
@@ -64,25 +65,15 @@ def hold(ws: Workspace, kind: Literal["pinned", "frozen", ""], why: str) -> Answ
     }
 
 
-def address(ws: Workspace) -> str:
-    """Base URL of the running server: of a live worker of this home, else as configured."""
-    from fairlead.runtime.serve import live_workers
-
-    for worker in live_workers(ws.home.root):
-        if worker.port:
-            return f"http://{worker.host}:{worker.port}"
-    return f"http://{ws.settings.serve.host}:{ws.settings.serve.port}"
-
-
 def ask(ws: Workspace, path: str, body: Any) -> Any:
     """POST JSON to the running server. Raises ServerUnreachable, or UsageError with the server's own words."""
     import httpx
 
-    url = address(ws)
+    url, _ = address(ws)
     if url.endswith(":0"):
         raise ServerUnreachable("no server is running here: start one with `fairlead up` or `fairlead serve`.")
     try:
-        reply = httpx.post(f"{url}{path}", content=msgspec.json.encode(body), timeout=60.0)
+        reply = post(ws, path, msgspec.json.encode(body))
     except httpx.TransportError as failure:
         raise ServerUnreachable(
             f"no server answers at {url}: start one with `fairlead up` or `fairlead serve`."

@@ -21,6 +21,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--grpc-port", type=int, help="port of gRPC; not given: no gRPC; 0 takes a free one")
     parser.add_argument("--trust", action="append", default=[], help="hex public key to trust; may be repeated")
+    parser.add_argument("--insecure", action="store_true", help="plain HTTP, although others reach the address")
     given = parser.parse_args()
     options = ServeOptions(
         home=given.home,
@@ -29,7 +30,7 @@ def main() -> int:
         port=given.port,
         workers=given.workers,
         trusted=tuple(given.trust),
-        server=ServeSettings(grpc_port=given.grpc_port),
+        server=ServeSettings(grpc_port=given.grpc_port, insecure=given.insecure),
     )
     try:
         serve(options, _said, _warned)
