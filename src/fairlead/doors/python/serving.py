@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from fairlead.contract.errors import ServerUnreachable, UsageError
-from fairlead.doors.python.asking import address, post
+from fairlead.doors.python.asking import located, post
 from fairlead.ops.flow import Workspace
 
 Answer = dict[str, Any]
@@ -65,11 +65,16 @@ def hold(ws: Workspace, kind: Literal["pinned", "frozen", ""], why: str) -> Answ
     }
 
 
+def address(ws: Workspace) -> str:
+    """Base URL of the running server: of a live worker of this home, else as configured."""
+    return located(ws)[0]
+
+
 def ask(ws: Workspace, path: str, body: Any) -> Any:
     """POST JSON to the running server. Raises ServerUnreachable, or UsageError with the server's own words."""
     import httpx
 
-    url, _ = address(ws)
+    url = address(ws)
     if url.endswith(":0"):
         raise ServerUnreachable("no server is running here: start one with `fairlead up` or `fairlead serve`.")
     try:
