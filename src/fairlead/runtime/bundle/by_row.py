@@ -13,7 +13,7 @@ import numpy.typing as npt
 from fairlead.contract.signature import Cell
 from fairlead.runtime.bundle.front import Delta, Front, Table, value
 from fairlead.runtime.bundle.ops import one_after_another
-from fairlead.runtime.bundle.plan import Placed, never_seen, no_value, plan
+from fairlead.runtime.bundle.plan import Placed, Scaled, never_seen, no_value, plan
 
 Floats = npt.NDArray[np.float64]
 Writes = tuple[tuple[int, float], ...]
@@ -34,30 +34,57 @@ def row_encoder(front: Front) -> RowEncoder:
             several.append((placed.source, _lookup(placed, len(planned.template))))
     template = array("d", planned.template)
     width = len(template)
+    fill_row = _unrolled(scaled, general, single, several)
     frombuffer = np.frombuffer
 
     def encode(rows: Sequence[Sequence[Any]]) -> Floats:
         buffer = template * len(rows)
-        start = 0
-        for row in rows:
-            for source, fill, shift, scale, output in scaled:
-                x = row[source]
-                # None, or the NaN that differs from itself.
-                buffer[start + output] = ((fill if x is None or x != x else x) - shift) / scale
-            for source, apply, output in general:
-                x = row[source]
-                buffer[start + output] = apply(math.nan if x is None else x)
-            for source, find, number in single:
-                at = find(row[source])
-                if at is not None:
-                    buffer[start + at] = number
-            for source, lookup in several:
-                for at, number in lookup(row[source], start):
-                    buffer[start + at] = number
-            start += width
+        fill_row(rows, buffer, width)
         return frombuffer(buffer).reshape(len(rows), width)
 
     return encode
+
+
+def _unrolled(
+    scaled: Sequence[Scaled],
+    general: Sequence[tuple[int, Any, int]],
+    single: Sequence[tuple[int, Any, float]],
+    several: Sequence[tuple[int, Any]],
+) -> Callable[[Sequence[Sequence[Any]], Any, int], None]:
+    """A function that writes rows into a buffer, with a line of its own for each column: loops over columns cost more
+    than what they do. The source holds positions and names made here; whatever a bundle states is bound as a value.
+    """
+    bound: dict[str, Any] = {"nan": math.nan}
+    lines = ["def fill_row(rows, buffer, width):", "    start = 0", "    for row in rows:"]
+    for n, (source, fill, shift, scale, output) in enumerate(scaled):
+        bound |= {f"fill{n}": fill, f"shift{n}": shift, f"scale{n}": scale}
+        # None, or the NaN that differs from itself.
+        lines += [
+            f"        x = row[{source}]",
+            f"        buffer[start + {output}] = ((fill{n} if x is None or x != x else x) - shift{n}) / scale{n}",
+        ]
+    for n, (source, apply, output) in enumerate(general):
+        bound[f"apply{n}"] = apply
+        lines += [
+            f"        x = row[{source}]",
+            f"        buffer[start + {output}] = apply{n}(nan if x is None else x)",
+        ]
+    for n, (source, find, number) in enumerate(single):
+        bound |= {f"find{n}": find, f"number{n}": number}
+        lines += [
+            f"        at = find{n}(row[{source}])",
+            f"        if at is not None: buffer[start + at] = number{n}",
+        ]
+    for n, (source, lookup) in enumerate(several):
+        bound[f"lookup{n}"] = lookup
+        lines += [f"        for at, number in lookup{n}(row[{source}], start): buffer[start + at] = number"]
+    lines += ["        start += width"]
+    # Defaults are locals, which cost less to read than globals.
+    lines[0] = f"def fill_row(rows, buffer, width, {', '.join(f'{name}={name}' for name in bound)}):"
+    made: dict[str, Any] = {}
+    exec("\n".join(lines), bound, made)  # noqa: S102
+    filled: Callable[[Sequence[Sequence[Any]], Any, int], None] = made["fill_row"]
+    return filled
 
 
 def row_guard(front: Front) -> Callable[[Sequence[Sequence[Any]]], None] | None:
