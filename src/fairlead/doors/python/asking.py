@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 PATIENCE_S = 60.0
 
 
-def address(ws: Workspace) -> tuple[str, bool]:
+def located(ws: Workspace) -> tuple[str, bool]:
     """(base URL, whether a worker of this home lives there): where one lives, else as configured."""
     from fairlead.runtime.serve import live_workers
 
@@ -35,7 +35,7 @@ def post(ws: Workspace, path: str, body: bytes) -> httpx.Response:
 
     from fairlead.runtime.serve.access import VARIABLE
 
-    url, ours = address(ws)
+    url, ours = located(ws)
     given = os.environ.get(VARIABLE, "").strip()
     secret = given or (_stored(ws) if ours else None)
     with httpx.Client(timeout=PATIENCE_S, verify=_trust(ws, ours)) as client:

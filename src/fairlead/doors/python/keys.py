@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from fairlead.contract.errors import FairleadError, UsageError
+from fairlead.contract.routes import Key
 from fairlead.ops.access import Issued
 from fairlead.ops.flow import Workspace
 from fairlead.ops.flow.admitting import keyring, publish_keys
@@ -76,7 +77,7 @@ class Keys:
         return {"keys": [_shown(row, now) for row in keyring(self._ws).rows()]}
 
     def _told(self, issued: Issued) -> Answer:
-        answer = {"key": issued.secret, **_rules(issued.key), "warnings": self._warnings(issued)}
+        answer: Answer = {"key": issued.secret, **_rules(issued.key), "warnings": _warnings(self._ws, issued.key)}
         try:
             return {**answer, **self._published()}
         except FairleadError as failure:
@@ -88,15 +89,17 @@ class Keys:
         done = publish_keys(self._ws)
         return {"generation": done.generation, "confirmed": done.confirmed}
 
-    def _warnings(self, issued: Issued) -> list[str]:
-        purpose, key = self._ws.settings.serve.purposes, issued.key
-        if key.purpose and key.purpose not in purpose and self._ws.model in key.models:
-            named = ", ".join(purpose) or "none"
-            return [f"{self._ws.model} is not meant for {key.purpose!r}, so it refuses this key: its uses are {named}"]
+
+def _warnings(ws: Workspace, key: Key) -> list[str]:
+    purposes = ws.settings.serve.purposes
+    if not key.purpose or key.purpose in purposes or ws.model not in key.models:
         return []
+    return [
+        f"{ws.model} refuses this key: {key.purpose!r} is none of its uses, {', '.join(purposes) or 'which are none'}"
+    ]
 
 
-def _rules(key: Any) -> Answer:
+def _rules(key: Key) -> Answer:
     shown: Answer = {field: getattr(key, field) for field in key.__struct_fields__ if field != "hash"}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in shown.items()}
 
