@@ -18,6 +18,7 @@ import uvloop
 
 from fairlead.contract.ports import Application
 from fairlead.contract.settings import ServeSettings
+from fairlead.runtime.serve.grpc_door import open_grpc
 from fairlead.runtime.serve.lane import lanes, run_lane
 from fairlead.runtime.serve.supervise import Supervisor, listen
 from fairlead.runtime.serve.transports.http.accepting import Acceptor, Shares
@@ -106,12 +107,14 @@ async def _work(
     if certificates is not None:
         gather.every_sweep = certificates.renew
     acceptor = Acceptor(listener, gather, certificates, shares, slot, most_files())
+    grpc = await open_grpc(application, loop, settings)
     acceptor.start()
     os.write(lifeline.fileno(), b"r")
     try:
         await over.wait()
         await acceptor.stop()
-        await gather.drain(max(float(settings.get("grace_s", GRACE_S)) - 1.0, 0.5))
+        within_s = max(float(settings.get("grace_s", GRACE_S)) - 1.0, 0.5)
+        await asyncio.gather(gather.drain(within_s), *([] if grpc is None else [grpc.close(within_s)]))
     finally:
         with contextlib.suppress(OSError):
             listener.close()

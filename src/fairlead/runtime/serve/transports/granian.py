@@ -11,17 +11,22 @@ import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import uvloop
 from granian._granian import SocketHolder  # type: ignore[attr-defined]
+from granian.constants import SSLProtocols
 from granian.server.embed import Server
 
 from fairlead.contract.errors import BodyInvalid, BodyTooLarge, Busy, DeadlineExceeded, FairleadError
 from fairlead.contract.ports import Application, Request
+from fairlead.contract.settings import ServeSettings
 from fairlead.runtime.serve.grpc_door import open_grpc
 from fairlead.runtime.serve.lane import lanes, run_lane
 from fairlead.runtime.serve.supervise import Supervisor, listen
+from fairlead.runtime.serve.transports.http.gather import LATE_S
+from fairlead.runtime.serve.transports.http.tls import Certificates
 from fairlead.runtime.wire.status import FAULT, status_of
 
 BACKLOG = 1024
@@ -43,6 +48,8 @@ class Exchange(Request):
 
     def reply(self, code: int, headers: Headers, body: bytes) -> None:  # type: ignore[override]
         """Send and let the coroutine end. A client that went away is nobody's fault."""
+        if self.finished.done():
+            return
         try:
             self.proto.response_bytes(code, headers, body)
         except Exception as failed:
@@ -59,22 +66,24 @@ class Gather:
     def __init__(self, application: Application, loop: asyncio.AbstractEventLoop) -> None:
         self._application, self._loop = application, loop
         self._waiting: list[Exchange] = []
+        self._late: set[Exchange] = set()
         self._reading: dict[asyncio.Task[Any], float] = {}
         self._sweep()
 
     async def __rsgi__(self, scope: Any, proto: Any) -> None:
         arrived = time.time()
         limits = self._application.limits()
-        if len(self._waiting) + len(self._reading) >= limits.max_queue:
-            self._refuse(proto, Busy())
+        if len(self._waiting) + len(self._late) >= limits.max_queue:
+            self._refuse(proto, Busy(), 503)
             return
         if scope.http_version == "1.1" and len(scope.headers.get_all("host")) != 1:
-            self._refuse(proto, BodyInvalid("a request must have exactly one Host header"))
+            self._refuse(proto, BodyInvalid("a request must have exactly one Host header"), 400)
             return
         try:
             body = b"" if scope.method in ("GET", "HEAD") else await self._read(scope, proto, limits, arrived)
         except FairleadError as error:
-            self._refuse(proto, error)
+            # A body that does not come is the client's time, not ours.
+            self._refuse(proto, error, 408 if isinstance(error, DeadlineExceeded) else status_of(error))
             return
         finished = self._loop.create_future()
         if not self._waiting:
@@ -113,13 +122,13 @@ class Gather:
             del self._reading[task]
 
     @staticmethod
-    def _refuse(proto: Any, error: FairleadError) -> None:
+    def _refuse(proto: Any, error: FairleadError, code: int) -> None:
         headers = [_JSON]
         if isinstance(error, Busy):
             headers.append(("retry-after", str(error.retry_after_s)))
         if isinstance(error, (BodyTooLarge, DeadlineExceeded)):
             headers.append(("connection", "close"))
-        proto.response_bytes(status_of(error), headers, json.dumps({"error": str(error)}).encode())
+        proto.response_bytes(code, headers, json.dumps({"error": str(error)}).encode())
 
     def _flush(self) -> None:
         """All that arrived in this tick, together: no timer, no waiting."""
@@ -130,12 +139,20 @@ class Gather:
         except Exception:
             _log.exception("a tick of %d requests failed", len(waiting))
         for exchange in waiting:
-            if not exchange.finished.done() and not exchange.later:
+            if exchange.finished.done():
+                continue
+            if exchange.later:
+                self._late.add(exchange)
+                exchange.finished.add_done_callback(lambda _, late=exchange: self._late.discard(late))
+            else:
                 exchange.reply(500, [_JSON], json.dumps({"error": FAULT}).encode())
 
     def _sweep(self) -> None:
-        """One timer for all slow bodies instead of one each."""
+        """One timer for all that is overdue instead of one each."""
         now = time.time()
+        given_up = now - self._application.limits().timeout_s - LATE_S
+        for exchange in [one for one in self._late if one.arrived < given_up]:
+            exchange.reply(504, [_JSON], json.dumps({"error": "not answered in time"}).encode())
         for task in [task for task, until in self._reading.items() if until < now]:
             task.cancel()
         self._loop.call_later(0.25, self._sweep)
@@ -144,8 +161,17 @@ class Gather:
 class _Server(Server):
     """granian inside this process, on a socket that is listening already and outlives the worker."""
 
-    def __init__(self, listener: socket.socket, target: Any) -> None:
-        super().__init__(target, websockets=False, backlog=BACKLOG, backpressure=BACKLOG, log_enabled=False)
+    def __init__(self, listener: socket.socket, target: Any, server: ServeSettings) -> None:
+        secure: dict[str, Any] = {}
+        if server.tls_certificate:
+            secure = {
+                "ssl_cert": Path(server.tls_certificate),
+                "ssl_key": Path(server.tls_key or server.tls_certificate),
+                "ssl_protocol_min": SSLProtocols.tls12,
+            }
+            if server.tls_client_ca:
+                secure |= {"ssl_ca": Path(server.tls_client_ca), "ssl_client_verify": True}
+        super().__init__(target, websockets=False, backlog=BACKLOG, backpressure=BACKLOG, log_enabled=False, **secure)
         self._listener = listener
 
     def _init_shared_socket(self) -> None:
@@ -171,11 +197,14 @@ class GranianTransport:
         """Serve until SIGTERM or SIGINT, then drain.
 
         factory: "module:function", called in each worker with (slot, settings). ready: called once, with the
-        address, when the first worker accepts. Raises UsageError when the address is taken.
+        address, when the first worker accepts. Raises UsageError when the address is taken or a certificate
+        cannot be used. Certificates are read once, and the names of clients' certificates are not told.
         """
+        server: ServeSettings = settings.get("server") or ServeSettings()
+        Certificates.of(server)
         listener = listen(host, port, BACKLOG)
         bound = listener.getsockname()[1]
-        settings = {**settings, "host": host, "port": bound}
+        settings = {**settings, "server": server, "host": host, "port": bound}
 
         def work(slot: int, lifeline: socket.socket) -> None:
             if slot >= workers:
@@ -198,7 +227,7 @@ async def _work(
     module, _, name = factory.partition(":")
     loop = asyncio.get_running_loop()
     application: Application = getattr(import_module(module), name)(slot, settings)
-    server: Any = _Server(listener, Gather(application, loop))
+    server: Any = _Server(listener, Gather(application, loop), settings["server"])
     lifeline.setblocking(False)
     grpc = await open_grpc(application, loop, settings)
 

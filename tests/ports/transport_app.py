@@ -1,0 +1,148 @@
+"""A small real application for what transports promise: says what it was asked, late or large or not at all.
+
+Run as a program it serves itself: `python transport_app.py SPEC`, a JSON object with transport, workers, limits and
+server; prints its port when it accepts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+from fairlead.contract.ports import Request
+from fairlead.contract.routes import Limits
+
+JSON = ("content-type", "application/json")
+
+
+class Echo:
+    """Answers by path: see the methods. Requests to be answered later are answered on the loop."""
+
+    def __init__(self, slot: int, limits: Limits) -> None:
+        self._slot, self._limits = slot, limits
+        self._held: list[Request] = []
+        self.taken = 0
+
+    def limits(self) -> Limits:
+        return self._limits
+
+    def close(self) -> None:
+        """Says that it was closed, for whoever looks for it in the log."""
+        os.write(2, b"closed\n")
+
+    def answer(self, requests: Sequence[Request]) -> None:
+        for request in requests:
+            self.taken += 1
+            asked = {key: values[0] for key, values in parse_qs(request.query).items()}
+            act = getattr(self, "on_" + request.path.strip("/").split("/")[0], self.on_echo)
+            act(request, asked, len(requests))
+
+    def on_echo(self, request: Request, asked: Mapping[str, str], tick: int) -> None:
+        said = {
+            "method": request.method,
+            "path": request.path,
+            "query": request.query,
+            "headers": dict(request.headers.items()),
+            "size": len(request.body),
+            "hash": hashlib.sha256(request.body).hexdigest(),
+            "peer": request.peer,
+            "tick": tick,
+            "slot": self._slot,
+            "pid": os.getpid(),
+        }
+        request.reply(200, [JSON, ("x-request-id", request.headers.get("x-request-id") or "-")], _json(said))
+
+    def on_later(self, request: Request, asked: Mapping[str, str], tick: int) -> None:
+        """After `ms`."""
+        request.later = True
+        asyncio.get_running_loop().call_later(float(asked["ms"]) / 1e3, self.on_echo, request, asked, tick)
+
+    def on_hold(self, request: Request, asked: Mapping[str, str], tick: int) -> None:
+        """When somebody asks for /release."""
+        request.later = True
+        self._held.append(request)
+
+    def on_release(self, request: Request, asked: Mapping[str, str], tick: int) -> None:
+        """Answers what is held, the newest first."""
+        held, self._held = self._held, []
+        for one in reversed(held):
+            self.on_echo(one, {}, tick)
+        request.reply(200, [JSON], _json(len(held)))
+
+    def on_held(self, request: Request, asked: Mapping[str, str], tick: int) -> None:
+        """How many are held, and how many requests were seen at all."""
+        request.reply(200, [JSON], _json([len(self._held), self.taken]))
+
+    def on_large(self, request: Request, asked: Mapping[str, str], tick: int) -> None:
+        """An answer of so many bytes."""
+        request.reply(200, [("content-type", "application/octet-stream")], b"x" * int(asked["bytes"]))
+
+    def on_busy(self, request: Request, asked: Mapping[str, str], tick: int) -> None:
+        """Stands still for `ms`, as a model that computes does."""
+        end = time.perf_counter() + float(asked["ms"]) / 1e3
+        while time.perf_counter() < end:
+            pass
+        self.on_echo(request, asked, tick)
+
+    def on_silent(self, request: Request, asked: Mapping[str, str], tick: int) -> None:
+        """No answer, and no word that one will come."""
+
+    def on_fault(self, request: Request, asked: Mapping[str, str], tick: int) -> None:
+        raise RuntimeError("the secret reason")
+
+    def on_split(self, request: Request, asked: Mapping[str, str], tick: int) -> None:
+        """A header that would add another."""
+        request.reply(200, [JSON, ("x-said", "a\r\nx-injected: b")], b"{}")
+
+    def on_empty(self, request: Request, asked: Mapping[str, str], tick: int) -> None:
+        request.reply(204, [], b"")
+
+    def on_twice(self, request: Request, asked: Mapping[str, str], tick: int) -> None:
+        """A second reply is one too many, and changes nothing."""
+        self.on_echo(request, asked, tick)
+        self.on_echo(request, asked, tick)
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value).encode()
+
+
+def make(slot: int, settings: Mapping[str, Any]) -> Echo:
+    """The factory that transports are given."""
+    return Echo(slot, settings["limits"])
+
+
+def main() -> None:
+    import msgspec
+
+    from fairlead.contract.errors import UsageError
+    from fairlead.contract.plugins import variant
+    from fairlead.contract.settings import ServeSettings
+
+    sys.path.insert(0, str(Path(__file__).parent))
+    spec = json.loads(sys.argv[1])
+    settings = {
+        "limits": msgspec.convert(spec["limits"], Limits),
+        "server": msgspec.convert(spec["server"], ServeSettings),
+        "grace_s": spec["grace_s"],
+    }
+    try:
+        variant("transport", spec["transport"])().serve(
+            "transport_app:make", spec["host"], spec["port"], spec["workers"], settings,
+            lambda host, port: print(port, flush=True),
+        )  # fmt: skip
+    except UsageError as error:
+        print(f"usage: {error}", flush=True)
+        raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+    main()
