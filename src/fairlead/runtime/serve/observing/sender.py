@@ -61,6 +61,7 @@ class Sender:
             return
         self._bytes_in += size
         self._queue.append((time.monotonic(), headers, body))
+        self._cells[self._waiting_at] = len(self._queue)
         if not self._wake.is_set():
             self._wake.set()
 
@@ -69,7 +70,7 @@ class Sender:
         self._end = time.monotonic() + PATIENCE_S
         self._over.set()
         self._wake.set()
-        self._thread.join(PATIENCE_S + TIMEOUT_S)
+        self._thread.join(PATIENCE_S + 1.0)
 
     def _run(self) -> None:
         while not (self._over.is_set() and not self._queue):
@@ -77,10 +78,9 @@ class Sender:
             self._wake.clear()
             while self._queue:
                 message = self._queue.popleft()
-                self._cells[self._waiting_at] = len(self._queue) + 1
                 self._cells[self._deliver(message)] += 1
                 self._bytes_out += len(message[2]) + 512
-            self._cells[self._waiting_at] = 0
+                self._cells[self._waiting_at] = len(self._queue)
         self._let_go()
 
     def _deliver(self, message: Message) -> int:
@@ -88,6 +88,8 @@ class Sender:
         at, headers, body = message
         pause = _FIRST_PAUSE_S
         while True:
+            if time.monotonic() >= self._end:
+                return self._failed
             code = self._post(headers, body)
             if 200 <= code < 300:
                 return self._sent
