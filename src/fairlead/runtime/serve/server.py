@@ -23,8 +23,10 @@ from fairlead.contract.settings import AccessSettings, CaptureSettings, ServeSet
 from fairlead.runtime.capture.tended import take_keys
 from fairlead.runtime.serve import routes as published
 from fairlead.runtime.serve.access import closed_to_all, issuers_of, keys_of_environment, require_safe
+from fairlead.runtime.serve.counters import slot_files
 from fairlead.runtime.serve.grpc_door.port import held_port
 from fairlead.runtime.serve.lane import Door
+from fairlead.runtime.serve.observing.opening import prepare
 from fairlead.runtime.serve.worker import FACTORY
 
 _PATIENCE_S = 3.0
@@ -69,6 +71,7 @@ def serve(options: ServeOptions, ready: Say = lambda url: None, warn: Say = lamb
         raise UsageError("nothing to serve: give a home or a bundle.")
     require_safe(options.host, options.server)
     transport = variant("transport", options.transport)()
+    prepare(options.telemetry)
     with contextlib.ExitStack() as stack:
         run = stack.enter_context(_run_folder(options.home))
         instance = stack.enter_context(_instance(run, options.instance))
@@ -81,10 +84,9 @@ def serve(options: ServeOptions, ready: Say = lambda url: None, warn: Say = lamb
             settings["bundle"] = str(options.bundle)
             settings["fixed"] = fixed_routes(options, warn)
         _warn_if_closed(options, settings.get("fixed"), warn)
-        for old in run.glob(f"counters-{instance}-*.bin"):
-            old.unlink()
-        for old in run.glob(f"worker-{instance}-*.json"):
-            old.unlink()
+        for kind, suffix in (("counters", ".bin"), ("worker", ".json"), ("errors", ".json")):
+            for old in slot_files(run, kind, instance, suffix):
+                old.unlink()
         if options.server.batch_kb:
             settings |= {"door": stack.enter_context(contextlib.closing(Door())), "factory": FACTORY}
         grpc = ""
