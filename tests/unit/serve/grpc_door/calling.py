@@ -23,15 +23,17 @@ KINDS = {"tenure": "INT64", "charges": "FP64", "contract": "BYTES", "paperless":
 
 
 class GrpcServer:
-    """`serve` over a home of stand-ins. url: of HTTP; target: of gRPC."""
+    """`serve` over a home of stand-ins. url: of HTTP; target: of gRPC. server: of `ServeSettings`, and `required`."""
 
     def __init__(self, home: Path, workers: int, **server: Any) -> None:
-        transport = server.pop("transport", "granian")
+        transport = server.pop("transport", "bare")
+        required = server.pop("required", None)
         program = (
             "from pathlib import Path; from fairlead.contract.settings import *\n"
             "from fairlead.runtime.serve import ServeOptions, serve\n"
             f"serve(ServeOptions(home=Path({str(home)!r}), port=0, workers={workers}, load='stand_in:load',"
-            f" transport={transport!r}, server=ServeSettings(**{ {'grpc_port': 0, **server}!r})),"
+            f" transport={transport!r}, access=AccessSettings(required={required!r}),"
+            f" server=ServeSettings(**{ {'grpc_port': 0, **server}!r})),"
             " lambda url: print(url, flush=True))"
         )
         environ = {**os.environ, "PYTHONPATH": str(asking.HERE), "OMP_NUM_THREADS": "1"}

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import asking
 import grpc
 import httpx
 import pytest
@@ -27,6 +28,15 @@ from fairlead.runtime.wire.tensors import values_of_raw
 def client(home: Path) -> Iterator[Client]:
     with grpc_server(home) as server, Client(server.target) as made:
         yield made
+
+
+@pytest.mark.parametrize("transport", ["bare", "granian"])
+def test_every_transport_opens_it(home: Path, transport: str) -> None:
+    with grpc_server(home, transport=transport) as server, Client(server.target) as client:
+        assert client.infer([ROW])[0].outputs
+        assert httpx.post(server.url + "/predict", json=ROW).status_code == 200
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(20) == 0
 
 
 def refused(of: pytest.ExceptionInfo[grpc.RpcError]) -> tuple[grpc.StatusCode, str]:
@@ -227,9 +237,7 @@ def test_no_call_fails_while_models_are_swapped_and_the_server_drains(home: Path
 
 
 def test_without_a_port_nothing_listens_and_grpc_is_not_loaded(home: Path) -> None:
-    from asking import server
-
-    with server(home) as plain:
+    with asking.server(home) as plain:
         maps = {worker.pid: Path(f"/proc/{worker.pid}/maps").read_text() for worker in live_workers(home)}
         assert maps
         assert plain.url
