@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from fairlead.contract.errors import BodyInvalid, CellInvalid, ColumnMissing, ColumnUnknown, ShapeMismatch
 from fairlead.contract.signature import Cell, Column, Signature
+from fairlead.runtime.bundle.tabular import columns_in
 from fairlead.runtime.bundle.zones import instant, zone_of
 
 
@@ -39,9 +40,13 @@ def rows_from(dicts: Iterable[Mapping[str, Any]], signature: Signature) -> list[
 
 
 def columns_from(table: Any, signature: Signature) -> dict[str, npt.NDArray[Any]]:
-    """Columns form of a mapping of sequences or of a DataFrame. Raises as `rows_from`, and ShapeMismatch."""
+    """Columns form of a mapping of sequences, or of a table of pandas, polars, Arrow or numpy.
+
+    Raises as `rows_from`, and ShapeMismatch.
+    """
     expected = signature.names
-    given = [str(name) for name in (table.columns if hasattr(table, "columns") else table)]
+    table = columns_in(table, expected)
+    given = [str(name) for name in table]
     if missing := [name for name in expected if name not in given]:
         raise ColumnMissing(missing, expected)
     if unknown := sorted(set(given) - {*expected, *signature.passthrough}):
@@ -60,6 +65,8 @@ def column_of(values: Any, column: Column, zone: tzinfo = UTC) -> npt.NDArray[An
     if fast is not None:
         if not column.nullable and len(gaps := np.flatnonzero(np.isnan(fast))):
             raise CellInvalid(int(gaps[0]), column.name, "no value", f"a {column.kind}; it is not nullable")
+        if len(out := np.flatnonzero(_out_of_range(fast, column))):
+            raise CellInvalid(int(out[0]), column.name, "a value out of range", allowed_in(column))
         return fast
     cells = [cell_of(value, column, row, zone) for row, value in enumerate(array.tolist())]
     if not column.numeric:
@@ -67,6 +74,13 @@ def column_of(values: Any, column: Column, zone: tzinfo = UTC) -> npt.NDArray[An
         found[:] = cells
         return found
     return np.array([math.nan if cell is None else cell for cell in cells], dtype=np.float64)
+
+
+def _out_of_range(numbers: npt.NDArray[np.float64], column: Column) -> npt.NDArray[np.bool_]:
+    low = -math.inf if column.minimum is None else column.minimum
+    high = math.inf if column.maximum is None else column.maximum
+    found: npt.NDArray[np.bool_] = (numbers < low) | (numbers > high)
+    return found
 
 
 def _fast(array: npt.NDArray[Any], column: Column, zone: tzinfo) -> npt.NDArray[np.float64] | None:
@@ -100,6 +114,11 @@ def cell_of(value: Any, column: Column, row: int, zone: tzinfo = UTC) -> Cell:
     found = _numeric_cell(value, column, zone) if column.numeric else _text_cell(value, column)
     if found is None:
         raise CellInvalid(row, column.name, kind_of(value), allowed_in(column))
+    if isinstance(found, float) and (
+        (column.minimum is not None and found < column.minimum)
+        or (column.maximum is not None and found > column.maximum)
+    ):
+        raise CellInvalid(row, column.name, "a value out of range", allowed_in(column))
     return found
 
 
@@ -164,7 +183,10 @@ def kind_of(value: Any) -> str:
 def allowed_in(column: Column) -> str:
     """What a column takes."""
     kind = {"time": "time as ISO 8601 or seconds since the epoch", "category": f"category as {column.coded}"}
-    return kind.get(column.kind, column.kind) + (" or null" if column.nullable else "")
+    said = kind.get(column.kind, column.kind)
+    said += f" from {column.minimum:g}" if column.minimum is not None else ""
+    said += f" up to {column.maximum:g}" if column.maximum is not None else ""
+    return said + (" or null" if column.nullable else "")
 
 
 def outside(cell: Cell, column: Column) -> Any:

@@ -18,6 +18,7 @@ SIGNATURE, FRONT, REFERENCE = "signature.json", "model/front.json", "reference.j
 GOLDEN, BACKGROUND, PARITY = "golden.jsonl", "background.jsonl", "parity.json"
 CARD, REQUIREMENTS = "model_card.md", "requirements.txt"
 TAIL_ONNX, TAIL_LINEAR = "model/tail.onnx", "model/tail.json"
+NATIVE_FORM, NATIVE_ARTEFACT = "model/native/form.json", "model/native/artefact"
 
 LIMITS: dict[str, int] = {
     MANIFEST: MIB,
@@ -26,6 +27,8 @@ LIMITS: dict[str, int] = {
     FRONT: 64 * MIB,
     TAIL_ONNX: 1024 * MIB,
     TAIL_LINEAR: 64 * MIB,
+    NATIVE_FORM: 16 * MIB,
+    NATIVE_ARTEFACT: 1024 * MIB,
     REFERENCE: 256 * MIB,
     GOLDEN: 16 * MIB,
     BACKGROUND: 16 * MIB,
@@ -39,7 +42,9 @@ TOTAL = 1280 * MIB
 """Largest size of a bundle, bytes."""
 
 TAILS = (TAIL_ONNX, TAIL_LINEAR)
-REQUIRED = frozenset({SIGNATURE, FRONT, REFERENCE, GOLDEN, BACKGROUND, PARITY, CARD, REQUIREMENTS})
+REQUIRED = frozenset({SIGNATURE, REFERENCE, GOLDEN, BACKGROUND, PARITY, CARD, REQUIREMENTS})
+COMPILED, NATIVE = frozenset({FRONT, *TAILS}), frozenset({NATIVE_FORM, NATIVE_ARTEFACT})
+"""Files of the two kinds of models: data that is computed with, and code that runs in a process of its own."""
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 
@@ -87,6 +92,12 @@ def check_files(manifest: Manifest) -> None:
     missing = sorted(REQUIRED - manifest.files.keys())
     if missing:
         raise BundleRefused(f"manifest.json lacks {', '.join(missing)}")
+    if native := NATIVE & manifest.files.keys():
+        if native != NATIVE or COMPILED & manifest.files.keys():
+            raise BundleRefused("a bundle holds one model: a compiled one, or a native form and its artefact")
+        return
+    if FRONT not in manifest.files:
+        raise BundleRefused(f"manifest.json lacks {FRONT}")
     tails = [path for path in TAILS if path in manifest.files]
     if len(tails) != 1:
         raise BundleRefused(f"a bundle has one tail, this has {len(tails)}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,12 @@ from fairlead.contract.signature import Cell, Signature
 from fairlead.runtime.bundle import golden
 from fairlead.runtime.bundle.cells import columns_from, columns_of_rows, rows_from
 from fairlead.runtime.bundle.front import Columns, Front
-from fairlead.runtime.bundle.manifest import FRONT, GOLDEN, REFERENCE, SIGNATURE
+from fairlead.runtime.bundle.manifest import FRONT, GOLDEN, NATIVE_FORM, REFERENCE, SIGNATURE
+from fairlead.runtime.bundle.tabular import is_table
 from fairlead.runtime.bundle.tail import Tail, load_tail
 from fairlead.runtime.bundle.verifying import Verified, verify
 from fairlead.runtime.bundle.zones import zone_of
+from fairlead.runtime.native.form import NativeTerms
 
 Floats = npt.NDArray[np.float64]
 
@@ -89,12 +91,13 @@ class Model:
         return found
 
     def predict(self, rows: Any) -> list[Any]:
-        """Answers for a list of dicts, a mapping of columns, or a DataFrame.
+        """Answers for a list of dicts, a mapping of columns, or a table of pandas, polars, Arrow or numpy (a plain
+        array has the columns in the signature's order). Columns that the model does not know are refused.
 
         Classification: `{"label": ..., "probabilities": {class: p}}` a row; regression: a number.
         Raises InputInvalid with row and column of what does not fit.
         """
-        if isinstance(rows, Mapping) or hasattr(rows, "columns"):
+        if is_table(rows):
             scores = self.score_columns(columns_from(rows, self.signature))
         else:
             scores = self.score_rows(rows_from(rows, self.signature))
@@ -137,16 +140,17 @@ def decided_one(scores: list[float], signature: Signature) -> int:
     return positive if chosen else 1 - positive
 
 
-def load(folder: str | Path, trusted: Iterable[str], *, threads: int = 1) -> Model:
+def load(folder: str | Path, trusted: Iterable[str], *, threads: int = 1, native: NativeTerms | None = None) -> Model:
     """Verify the bundle in `folder`, build its model and replay its golden rows.
 
     trusted: hex Ed25519 public keys. threads: of the model's own arithmetic; one is right for serving.
+    native: the terms on which a native model may run, in a process of its own; None: it is refused.
     Raises BundleRefused with the reason.
     """
-    return build(verify(folder, trusted), threads=threads)
+    return build(verify(folder, trusted), threads=threads, native=native)
 
 
-def build(verified: Verified, *, threads: int = 1) -> Model:
+def build(verified: Verified, *, threads: int = 1, native: NativeTerms | None = None) -> Model:
     """The model of verified bytes, golden rows replayed. Raises BundleRefused."""
     files = verified.files
     try:
@@ -154,6 +158,10 @@ def build(verified: Verified, *, threads: int = 1) -> Model:
     except (msgspec.MsgspecError, RecursionError, UnicodeError) as why:
         raise BundleRefused(f"signature.json: {why}") from why
     check_signature(signature)
+    if NATIVE_FORM in files:
+        from fairlead.runtime.bundle.native_model import open_native
+
+        return open_native(verified, signature, native)
     front = Front.from_json(files[FRONT])
     if not front.agrees(signature):
         raise BundleRefused("front.json takes other columns than signature.json states")

@@ -14,6 +14,7 @@ from fairlead.contract.evidence import Manifest
 from fairlead.runtime.bundle.keys import check_line
 from fairlead.runtime.bundle.manifest import LIMITS, MANIFEST, SEAL, TOTAL, read_manifest, sha256
 
+FOLDERS = frozenset(path[:at] for path in LIMITS for at, letter in enumerate(path) if letter == "/")
 _READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
@@ -82,7 +83,6 @@ def names_in(folder: Path) -> set[str]:
 
 
 def _list(folder: Path, prefix: str, found: set[str]) -> None:
-    folders = {path.partition("/")[0] for path in LIMITS if "/" in path}
     with os.scandir(folder) as entries:
         for entry in entries:
             path = prefix + entry.name
@@ -90,10 +90,10 @@ def _list(folder: Path, prefix: str, found: set[str]) -> None:
             if entry.is_symlink():
                 raise BundleRefused(f"{shown} is a link")
             if entry.is_dir(follow_symlinks=False):
-                # One level of folders, by name: depth and count are bounded by the list of what may be there.
-                if prefix or entry.name not in folders:
+                # Folders by name: depth and count are bounded by the list of what may be there.
+                if path not in FOLDERS:
                     raise BundleRefused(f"a folder that no bundle has: {shown}")
-                _list(folder / entry.name, f"{entry.name}/", found)
+                _list(folder / entry.name, f"{path}/", found)
             elif not entry.is_file(follow_symlinks=False):
                 raise BundleRefused(f"{shown} is not a plain file")
             elif path not in LIMITS:
