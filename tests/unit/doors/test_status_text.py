@@ -46,7 +46,22 @@ def test_tables_fit_80_columns(capsys: pytest.CaptureFixture[str], monkeypatch: 
     }  # fmt: skip
     finding = {"area": "performance", "check": "promise", "since": 1_700_000_000.0, "message": "worse " * 30}
     decision = {"at": 1_700_000_000.0, "action": "end_rollout", "why": "the challenger " * 12}
-    shown = said(capsys, models=[{**MODEL, "windows": [window]}], incidents=[finding], decisions=[decision])
+    error = {
+        "model": "churn", "cause": "DeadlineExceeded", "code": 504, "column": "", "count": 1_234_567,
+        "first": 1_700_000_000.0, "last": 1_700_000_060.0, "example": "not answered within 10 s",
+    }  # fmt: skip
+    shown = said(
+        capsys, models=[{**MODEL, "windows": [window]}], incidents=[finding], decisions=[decision], errors=[error]
+    )
     assert max(map(len, shown.splitlines())) <= 80
-    for word in ("calibrating", "1,234,567", "0.800", "performance", "promise", "end_rollout", "2023-11-14 22:13"):
+    for word in (
+        "calibrating",
+        "1,234,567",
+        "0.800",
+        "performance",
+        "promise",
+        "end_rollout",
+        "2023-11-14 22:13",
+        "DeadlineExceeded",
+    ):
         assert word in shown

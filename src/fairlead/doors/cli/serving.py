@@ -187,6 +187,13 @@ def tell_status(answer: Answer) -> None:
     if answer["incidents"]:
         found = [(f["area"], f["check"], moment(f["since"]), f["message"]) for f in answer["incidents"]]
         table("Open findings", ("area", "check", "since (UTC)", "what"), found)
+    if answer.get("errors"):
+        failed = [
+            (e["count"], e["code"], e["cause"], moment(e["first"]), moment(e["last"]), e["example"])
+            for e in answer["errors"][:10]
+        ]
+        heads = ("times", "code", "cause", "first (UTC)", "last (UTC)", "for example")
+        table("Requests answered with an error, since the server started", heads, failed, wraps=heads[3:])
     if answer["decisions"]:
         decided = [(moment(d.get("at")), d["action"], d["why"]) for d in answer["decisions"]]
         table("Decisions", ("when (UTC)", "what", "why"), decided)

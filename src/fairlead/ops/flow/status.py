@@ -12,12 +12,14 @@ from fairlead.ops.flow.workspace import Workspace
 def status_of(ws: Workspace) -> dict[str, Any]:
     """The answer of `fairlead status` for this project's model; reads only."""
     from fairlead.runtime.serve import live_workers
+    from fairlead.runtime.serve.observing.errors import error_groups
 
     intent = ws.state.intent(ws.model)
     windows = ws.state.windows(ws.model, last=12)
     workers = live_workers(ws.home.root)
     findings = ws.state.findings(ws.model, open_only=True)
     decisions = ws.state.decisions(ws.model, last=10)
+    errors = [group for group in error_groups(ws.home.root / "run") if group.model in {ws.model, ""}]
     scored = [w for w in windows if w.state == "scored"]
     return {
         "models": [
@@ -36,6 +38,7 @@ def status_of(ws: Workspace) -> dict[str, Any]:
         ],
         "variants": [msgspec.to_builtins(v) for v in intent.variants] if intent else [],
         "workers": [msgspec.to_builtins(w) for w in workers],
+        "errors": [msgspec.to_builtins(group) for group in errors],
         "incidents": [msgspec.to_builtins(f) for f in findings],
         "decisions": [{**msgspec.to_builtins(d.decision), "state": d.state, "outcome": d.outcome} for d in decisions],
     }
