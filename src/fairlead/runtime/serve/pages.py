@@ -75,6 +75,7 @@ class Pages:
         """Reply to a request that was turned away before anybody looked at its address."""
         code = status_of(error)
         self._counters.cells[self._counters.index(("requests", "", "", "", "http", str(code)))] += 1
+        self._watch.page_failed(request, id, error, code)
         head = [_JSON, ("x-request-id", id), *headers_of(error)]
         request.reply(code, head, _json({"error": message_of(error)}))
 
