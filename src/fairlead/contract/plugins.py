@@ -26,6 +26,11 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "native": "fairlead.runtime.wire.native:Native",
         "v2": "fairlead.runtime.wire.v2:V2",
         "v2grpc": "fairlead.runtime.wire.v2_grpc:V2Grpc",
+        "v1": "fairlead.runtime.wire.v1:V1",
+        "mlflow": "fairlead.runtime.wire.mlflow:MLflow",
+        "sagemaker": "fairlead.runtime.wire.sagemaker:SageMaker",
+        "vertex": "fairlead.runtime.wire.vertex:Vertex",
+        "azureml": "fairlead.runtime.wire.azureml:AzureML",
     },
     "learner": {
         "logistic": "fairlead.lab.train.learners.logistic:Logistic",

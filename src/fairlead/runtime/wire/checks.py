@@ -290,16 +290,14 @@ class Checks:
         taken = [self._column(at, columns[name]) for at, name in enumerate(self.names)]
         rows: list[Row] = list(zip(*taken, strict=True))
         given = [_listed(columns[name]) if name in columns else None for name in self.passthrough]
-        if not any(values is not None for values in given):
-            return rows, None
-        passes: list[Sequence[Pass]] = [
-            tuple(
-                None if values is None else self._passed(values[number], name, number)
-                for name, values in zip(self.passthrough, given, strict=True)
-            )
-            for number in range(len(rows))
+        none = [None] * len(rows)
+        passed = [
+            none if values is None else [self._passed(value, name, row) for row, value in enumerate(values)]
+            for name, values in zip(self.passthrough, given, strict=True)
         ]
-        return rows, passes
+        if not any(value is not None for values in passed for value in values):
+            return rows, None
+        return rows, list(zip(*passed, strict=True))
 
     def _column(self, at: int, values: Values) -> Sequence[Cell]:
         if isinstance(values, np.ndarray):

@@ -9,9 +9,11 @@ import msgspec
 
 from fairlead.contract.errors import BodyInvalid, CellInvalid
 from fairlead.contract.signature import Signature
+from fairlead.runtime.wire.arrow_tables import HEAD as ARROW_HEAD
+from fairlead.runtime.wire.arrow_tables import MEDIA, read_arrow, write_arrow
 from fairlead.runtime.wire.checks import Checks
-from fairlead.runtime.wire.codec import Answer, Parsed
-from fairlead.runtime.wire.reading import UNREADABLE, encode, read_json
+from fairlead.runtime.wire.codec import JSON_HEAD, Answer, Parsed
+from fairlead.runtime.wire.reading import UNREADABLE, encode, media_type, must_be_plain, read_json
 
 _SHAPES = 'a row {"column": value, ...}, a list of rows, or {"columns": {"column": [values], ...}}'
 _START, _END = b'{"predictions":[', b"]}"
@@ -30,6 +32,7 @@ class Native:
         row: Any = checks.row_type
         self._decode = msgspec.json.Decoder(row | list[row]).decode
         self._split, self._timed = checks.split, checks.timed
+        self._signature = signature
         self._shape = self._template(signature) if signature.task == "classification" else None
 
     @staticmethod
@@ -53,6 +56,8 @@ class Native:
         try:
             got = self._decode(body)
         except UNREADABLE:
+            if media_type(headers) == MEDIA:
+                return self._arrow(body, headers)
             parsed = self._careful(body)
         else:
             if type(got) is not list:
@@ -64,6 +69,14 @@ class Native:
                 parsed = self._many(got, body)
         if self._timed:
             self._checks.check_times(parsed.passes)
+        return parsed
+
+    def _arrow(self, body: bytes, headers: Mapping[str, str]) -> Parsed:
+        must_be_plain(headers)
+        parsed = read_arrow(body, self._checks)
+        accept = (headers.get("accept") or MEDIA).lower()
+        if "application/json" in accept and MEDIA not in accept:
+            parsed.head = JSON_HEAD
         return parsed
 
     def _many(self, got: list[Any], body: bytes) -> Parsed:
@@ -102,6 +115,8 @@ class Native:
 
     def render(self, asked: Parsed, answer: Answer) -> bytes:
         shape, labels, scores = self._shape, answer.labels, answer.scores
+        if asked.head is ARROW_HEAD:
+            return write_arrow(self._signature, answer)
         if shape is None or labels is None:
             return b'{"predictions":' + encode([row[0] for row in scores]) + b"}"
         if len(scores) == 1:

@@ -121,7 +121,7 @@ def values_of_raw(raw: bytes | memoryview, datatype: str, shape: Sequence[int], 
     if size >= _FEW:
         return np.frombuffer(raw, "<" + form)
     few = struct.unpack(f"<{size}{form}", raw)
-    return [None if value != value else value for value in few] if datatype in FLOATS else few
+    return [_value(value, datatype, name, row) for row, value in enumerate(few)] if datatype in FLOATS else few
 
 
 def columns_of(tensors: Iterable[tuple[str, Sequence[int], Values]], signature: Signature) -> dict[str, Values]:
@@ -245,8 +245,10 @@ def _value(value: Any, datatype: str, name: str, row: int) -> Any:
     if value is None:
         return None
     kind = type(value)
-    if kind is float and value != value:
-        return None
+    if kind is float and value - value != 0.0:
+        if value != value:
+            return None
+        raise BodyInvalid(f"row {row}, column {name[:80]!r}: found a number that is not finite")
     if kind in _EXACT[datatype]:
         if datatype not in _RANGES:
             return value

@@ -1,0 +1,102 @@
+"""Rows as CSV: with the columns' names in the first line, as MLflow sends it, or without, as SageMaker does.
+
+Cells are read as a table of the same text is read in training: blank is missing; NA, N/A, NaN, null, none, ? and -
+are missing where a number, a flag or a time is wanted.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from fairlead.contract.errors import BodyInvalid
+from fairlead.contract.signature import Column
+from fairlead.runtime.wire.checks import Checks
+from fairlead.runtime.wire.codec import Parsed
+from fairlead.runtime.wire.tables import Tables
+from fairlead.runtime.wire.times import seconds
+
+_MISSING = frozenset({"na", "n/a", "nan", "null", "none", "?", "-"})
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
+_FLAGS = {"true": True, "false": False}
+
+
+class CsvText:
+    """Reads CSV for one signature."""
+
+    def __init__(self, checks: Checks, tables: Tables) -> None:
+        self._tables = tables
+        self._names = checks.names
+        self._known = frozenset((*checks.names, *checks.passthrough))
+        self._read: dict[str, Callable[[str], Any]] = {c.name: _reader(c) for c in checks.signature.columns}
+
+    def rows(self, body: bytes) -> Parsed:
+        """Raises InputInvalid and below."""
+        try:
+            text = body.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise BodyInvalid("body is not UTF-8 text") from None
+        try:
+            # Lines with nothing in them are no rows, unless the model has one column and takes none for missing.
+            lines = [line for line in csv.reader(io.StringIO(text, newline=""), strict=True) if line]
+        except csv.Error as bad:
+            raise BodyInvalid(f"body is not valid CSV: {bad}") from None
+        if not lines:
+            raise BodyInvalid("the list of rows is empty")
+        names: Sequence[str] = self._names
+        first = [cell.strip() for cell in lines[0]]
+        if self._is_header(first):
+            names, lines = first, lines[1:]
+            if names[0] == "" and len(names) > 1:
+                # The index, which pandas writes first and without a name.
+                names, lines = names[1:], [line[1:] for line in lines]
+        read = [self._read.get(name, _passed) for name in names]
+        # A line of another length goes on as it is: its length is what the error is about.
+        width = len(read)
+        rows = [
+            [one(cell) for one, cell in zip(read, line, strict=True)] if len(line) == width else line for line in lines
+        ]
+        return self._tables.lists(rows, names, "CSV")
+
+    def _is_header(self, cells: Sequence[str]) -> bool:
+        """Whether most of the first line are names of columns."""
+        return 2 * sum(cell in self._known for cell in cells) > sum(cell != "" for cell in cells)
+
+
+def _reader(column: Column) -> Callable[[str], Any]:
+    if column.kind == "time":
+        return _time
+    if column.coded == "integer":
+        return _code
+    if column.numeric or column.coded == "boolean":
+        return _number
+    return _passed
+
+
+def _passed(cell: str) -> str | None:
+    return cell if cell.strip() else None
+
+
+def _number(cell: str) -> Any:
+    """A number or a flag; other text as it is, for the checks to refuse."""
+    cell = cell.strip()
+    if _NUMBER.fullmatch(cell) is not None:
+        return float(cell)
+    said = cell.lower()
+    return None if not cell or said in _MISSING else _FLAGS.get(said, cell)
+
+
+def _code(cell: str) -> Any:
+    """Text that may be a code, or a number: pandas writes codes as 1.0 where some are missing."""
+    found = _number(cell)
+    return int(found) if isinstance(found, float) and found.is_integer() and abs(found) < 1 << 53 else found
+
+
+def _time(cell: str) -> Any:
+    cell = cell.strip()
+    if not cell or cell.lower() in _MISSING:
+        return None
+    return float(cell) if seconds(cell) is None and _NUMBER.fullmatch(cell) is not None else cell
