@@ -32,6 +32,7 @@ class Doorkeeper:
         self._refusals: Counters | None = None
         self._tokens: Tokens | None = None
         self._current: Access | None = None
+        self._first = True
 
     def access(self, routes: Routes) -> Access | None:
         """Who may ask under these routes; None: anybody. Raises BundleRefused for keys that cannot be used."""
@@ -58,9 +59,11 @@ class Doorkeeper:
             self._refusals = Counters(refusals_path(self._run, self._instance, self._slot))
         if self._tokens is None and routes.issuers:
             self._tokens = Tokens(self._changed)
-            self._tokens.follow(routes.issuers, wait_s=FIRST_FETCH_S)
+            # A worker that starts has nobody to keep waiting yet; one that serves follows its routes without a pause.
+            self._tokens.follow(routes.issuers, wait_s=FIRST_FETCH_S if self._first else 0.0)
         elif self._tokens is not None:
             self._tokens.follow(routes.issuers)
+        self._first = self._first and routes.generation == 0
 
     def _changed(self) -> None:
         if self._current is not None:

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from fairlead.contract.errors import RemoteError
+from fairlead.runtime.serve.access.starting import is_loopback
 
 MOST_BYTES = 1 << 20
 TIMEOUT_S = 5.0
@@ -20,8 +21,6 @@ def is_fetchable(address: str) -> bool:
     >>> [is_fetchable(a) for a in ("keys.json", "https://id.example/keys", "http://id.example/keys", "ftp://x/y")]
     [True, True, False, False]
     """
-    from fairlead.runtime.serve.access.starting import is_loopback
-
     if "://" not in address:
         return bool(address)
     parts = urlsplit(address)

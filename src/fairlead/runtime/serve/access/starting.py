@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from collections.abc import Mapping
 
 from fairlead.contract.errors import UsageError
+from fairlead.contract.routes import Issuer, Key, Routes
 from fairlead.contract.settings import AccessSettings, ServeSettings
+from fairlead.runtime.serve.access.secret import hash_of
+
+VARIABLE = "FAIRLEAD_KEY"
+"""Environment variable of the key that a client sends, and of the one that a bundle served alone takes."""
+
+LEAST_CHARACTERS = 32
 
 
 def is_loopback(host: str) -> bool:
@@ -44,4 +52,44 @@ def require_safe(host: str, server: ServeSettings) -> None:
         "a certificate ([serve] tls_certificate and tls_key); a platform that ends TLS in front of this server "
         "([serve] platform = sagemaker, vertex, azureml or kserve); or your word that plain HTTP is meant here "
         "(--insecure, or [serve] insecure = true)."
+    )
+
+
+def issuers_of(access: AccessSettings) -> tuple[Issuer, ...]:
+    """The issuer that the settings name, if they name one whole. Raises UsageError for half of one."""
+    given = (access.issuer, access.audience, access.jwks)
+    if not any(given):
+        return ()
+    if not all(given):
+        raise UsageError("[access] issuer, audience and jwks belong together: give all three, or none.")
+    from fairlead.runtime.serve.access.fetching import is_fetchable
+
+    if not is_fetchable(access.jwks):
+        raise UsageError("[access] jwks must be a file or an https address (http on this machine alone).")
+    return (Issuer(access.issuer, access.audience, access.jwks, access.claim),)
+
+
+def keys_of_environment(environ: Mapping[str, str]) -> tuple[Key, ...]:
+    """For a bundle served without a home, which has no keys of its own: the key that `FAIRLEAD_KEY` holds.
+
+    Raises UsageError for one that could be guessed.
+    """
+    secret = environ.get(VARIABLE, "").strip()
+    if not secret:
+        return ()
+    if len(secret) < LEAST_CHARACTERS:
+        raise UsageError(f"{VARIABLE} must have at least {LEAST_CHARACTERS} characters, as `openssl rand -hex 32` makes.")
+    return (Key(id="environment", name=VARIABLE, hash=hash_of(secret), verbs=("predict", "feedback", "metrics")),)
+
+
+def closed_to_all(host: str, server: ServeSettings, access: AccessSettings, routes: Routes) -> str:
+    """What the operator should know when callers need a key and there is none; empty when all is well."""
+    if not is_required(host, server, access) or routes.keys or routes.issuers:
+        return ""
+    if server.tls_client_ca and access.required is not True:
+        return ""
+    return (
+        "callers need a key here and there is none yet, so every request is answered with 401: make one with "
+        f"`fairlead keys create --name NAME` (a bundle served without a project takes it from {VARIABLE}), "
+        "or set [access] required = false to answer anybody"
     )

@@ -113,8 +113,9 @@ def _raw(key: Any) -> bytes:
 class Tokens:
     """All issuers. changed: called, on the fetching thread, when what was verified may no longer hold."""
 
-    def __init__(self, changed: Callable[[], None] = lambda: None, patience_s: float = PATIENCE_S) -> None:
-        self._changed, self._patience_s = changed, patience_s
+    def __init__(self, changed: Callable[[], None] = lambda: None, patience_s: float | None = None) -> None:
+        self._changed = changed
+        self._patience_s = PATIENCE_S if patience_s is None else patience_s
         self._sources: tuple[Source, ...] = ()
         self._wake, self._over = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
