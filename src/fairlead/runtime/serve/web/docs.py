@@ -14,9 +14,12 @@ from fairlead.runtime.serve.web.addresses import FIXED, WORDS
 from fairlead.runtime.serve.web.columns import MOST_NAMED, Field, example_of, fields_of, number_in_words
 from fairlead.runtime.serve.web.markup import attributes
 from fairlead.runtime.serve.web.openapi import endpoints_of
+from fairlead.runtime.serve.web.protocols import TITLES
 
 _OPEN = 3
 """Models up to which all are unfolded."""
+_NAMED = 4
+"""Classes up to which all are named in a line."""
 _ORIGIN = '<span class="origin">http://localhost:8080</span>'
 _KINDS = {
     "number": "number",
@@ -31,11 +34,10 @@ _KINDS = {
 def contents(serving: Serving, fixed: frozenset[str], *, secured: bool) -> str:
     """The inside of the page."""
     served = sorted(serving.deployed.items())
-    if not served:
+    listed = "\n".join(_model(serving, one, unfold=len(served) <= _OPEN, secured=secured) for _, one in served)
+    listed += "\n".join(_sleeping(name) for name in sorted(serving.asleep))
+    if not listed:
         listed = "<p>No model is served yet. This page fills itself as soon as one is deployed; reload it then.</p>"
-    else:
-        unfold = len(served) <= _OPEN
-        listed = "\n".join(_model(serving, one, unfold=unfold, secured=secured) for _, one in served)
     return f"""<h1>Models served here</h1>
 <p class="lead">Every model has a form for people and an address for programs. The whole interface, with every field
 typed, is in the <a href="/openapi.json">OpenAPI document</a>.</p>
@@ -75,14 +77,22 @@ def _model(serving: Serving, deployed: Deployed, *, unfold: bool, secured: bool)
 </details>"""
 
 
+def _sleeping(name: str) -> str:
+    return f"""<section class="sleeping"><h2>{escape(name)}</h2>
+<p>Loaded when it is first asked. <a href="/models/{quote(name)}">Load it and open its form</a></p></section>"""
+
+
 def summary_of(deployed: Deployed) -> str:
     """What a model predicts, in a line of HTML."""
     signature = deployed.signature
-    target = f" <code>{escape(signature.target)}</code>" if signature.target else ""
-    if signature.task == "classification":
-        said = f"says which class of{target}" if target else "says which class"
+    target = f"<code>{escape(signature.target)}</code>" if signature.target else ""
+    classes = signature.classes if signature.task == "classification" else ()
+    if not classes:
+        said = f"Predicts the number {target}" if target else "Predicts a number"
+    elif len(classes) <= _NAMED:
+        said = f"Predicts {target or 'a class'}: {escape(' or '.join(classes))}"
     else:
-        said = f"predicts the number{target}"
+        said = f"Predicts {target or 'a class'}, one of {len(classes)} classes"
     versions = f" · version {escape(', '.join(deployed.versions))}" if deployed.versions else ""
     return said + versions
 
@@ -115,7 +125,7 @@ def _row(field: Field) -> str:
 
 def _values(field: Field) -> str:
     column = field.column
-    said = []
+    said: list[str] = []
     if column.minimum is not None:
         said.append(f"from {number_in_words(column, column.minimum)}")
     if column.maximum is not None:
@@ -124,27 +134,35 @@ def _values(field: Field) -> str:
         low, high = (number_in_words(column, at) for at in (column.low, column.high))
         said.append(f"training saw {escape(low)} to {escape(high)}")
     if column.categories:
-        said.append(_categories(column))
-        said.append("no others" if field.closed else "others are answered, too")
+        said.append(_categories(column, "no others" if field.closed else "others are answered, too"))
     return "; ".join(said)
 
 
-def _categories(column: Column) -> str:
+def _categories(column: Column, others: str) -> str:
+    listed = _codes(column.categories)
     if len(column.categories) <= 8:
-        return _codes(column.categories)
-    inner = _codes(column.categories)
-    return f"<details><summary>{len(column.categories)} categories</summary>{inner}</details>"
+        return f"{listed}; {others}"
+    return f"<details><summary>{len(column.categories)} categories; {others}</summary>{listed}</details>"
 
 
 def _how(name: str, fields: tuple[Field, ...], *, secured: bool) -> str:
     row: dict[str, Any] = {field.column.name: example_of(field) for field in fields}
-    body = json.dumps(row, ensure_ascii=False)
+    body = json.dumps(row, ensure_ascii=False, indent=2 if len(row) > 3 else None)
     key = " \\\n  -H 'x-api-key: YOUR-KEY'" if secured else ""
     curl = f"/predict/{quote(name)} \\\n  -H 'content-type: application/json'{key} \\\n  -d {shlex.quote(body)}"
     headers = ', headers={"x-api-key": "YOUR-KEY"}' if secured else ""
-    python = f'row = {row!r}\nanswer = httpx.post(url, json=row{headers}).json()\nprint(answer["predictions"][0])'
+    python = (
+        f'row = {_literal(row)}\nanswer = httpx.post(url, json=row{headers}).json()\nprint(answer["predictions"][0])'
+    )
     url = f'import httpx\n\nurl = "{_ORIGIN}/predict/{quote(name)}"\n'
     return _code("curl", f"curl -s {_ORIGIN}{escape(curl)}") + _code("Python", url + escape(python))
+
+
+def _literal(row: dict[str, Any]) -> str:
+    """A row in Python, a line a column where there are many."""
+    if len(row) <= 3:
+        return repr(row)
+    return "{\n" + "".join(f"    {name!r}: {value!r},\n" for name, value in row.items()) + "}"
 
 
 def _code(title: str, markup: str) -> str:
@@ -157,7 +175,7 @@ def _paths(serving: Serving, deployed: Deployed) -> list[tuple[str, str]]:
 
 
 def _address(path: str, codec: str) -> str:
-    return f"<li><code>POST {escape(path)}</code> {escape(codec)}</li>"
+    return f"<li><code>POST {escape(path)}</code> {escape(TITLES.get(codec, codec))}</li>"
 
 
 def _feedback() -> str:

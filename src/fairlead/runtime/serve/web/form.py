@@ -23,11 +23,11 @@ def contents(deployed: Deployed) -> str:
     """The inside of the page."""
     name = deployed.route.model
     fields = fields_of(deployed)
-    controls = "\n".join(_field(field, f"f{at}") for at, field in enumerate(fields))
+    controls = "\n".join(_field(field, f"f{at}", deployed.signature.timezone) for at, field in enumerate(fields))
     return f"""<h1>{escape(name)}</h1>
-<p class="lead">This model {summary_of(deployed)}. Fill in what you know, ask, and say when the answer is wrong.</p>
+<p class="lead">{summary_of(deployed)}. Fill in what you know, ask, and say when the answer is wrong.</p>
 <div class="ask">
-<form id="ask" novalidate{attributes(data_predict=f"/predict/{quote(name)}", data_classes=_classes(deployed))}>
+<form id="ask" novalidate{attributes(data_predict=f"/predict/{quote(name)}")}>
 <div class="problems" id="problems" role="alert" tabindex="-1" hidden></div>
 <fieldset class="cells"><legend>What the model looks at</legend>
 {controls}
@@ -44,6 +44,7 @@ def contents(deployed: Deployed) -> str:
 <h2 id="said" tabindex="-1"></h2>
 <p class="note" id="stale" role="status" hidden>The values were changed since. Ask again for a new answer.</p>
 <div id="shares"></div>
+{_decides(deployed)}
 <p class="fine">Id of this answer: <code id="answer-id"></code></p>
 <button type="button" id="wrong" aria-expanded="false" aria-controls="correct">This is wrong</button>
 {_correction(deployed, name)}
@@ -51,8 +52,13 @@ def contents(deployed: Deployed) -> str:
 </div>"""
 
 
-def _classes(deployed: Deployed) -> str | None:
-    return "yes" if deployed.signature.task == "classification" else None
+def _decides(deployed: Deployed) -> str:
+    """Why the label may not be the most probable class."""
+    signature = deployed.signature
+    if signature.positive is None or len(signature.classes) != 2 or signature.threshold == 0.5:
+        return ""
+    share = f"{signature.threshold * 100:g} %"
+    return f'<p class="fine">It says {escape(signature.positive)} when that is more than {share} probable.</p>'
 
 
 def _optional(deployed: Deployed, first: int) -> str:
@@ -62,20 +68,26 @@ def _optional(deployed: Deployed, first: int) -> str:
     controls = []
     for at, name in enumerate(signature.passthrough, first):
         timed = bool(signature.time) and name == signature.time[0]
-        hint = "When it happened." if timed else "Finds this answer again." if name == signature.key else "Passed on."
-        kind = "time" if timed else "passed"
-        column = Column(name, "time" if timed else "text")
-        controls.append(_control(Field(column), f"f{at}", f"{hint} May be left empty.", kind, _typed(kind)))
+        hint = (
+            f"When it happened, in {signature.timezone}."
+            if timed
+            else "Finds this answer again."
+            if name == signature.key
+            else "Passed on."
+        )
+        kind = "time" if timed else "text"
+        hint += " May be left empty."
+        controls.append(_control(Field(Column(name, "text")), f"f{at}", hint, kind, _typed(kind), passed=True))
     return f"""<details class="more"><summary>Optional: not looked at by the model</summary>
 <fieldset class="cells"><legend class="unseen">Passed through</legend>
 {chr(10).join(controls)}
 </fieldset></details>"""
 
 
-def _field(field: Field, id: str) -> str:
+def _field(field: Field, id: str, zone: str) -> str:
     """Label, hint, control and the place of its error."""
     column = field.column
-    hint = _hint(field)
+    hint = _hint(field, zone)
     if column.kind == "boolean" or column.coded == "boolean":
         options = [("true", "yes"), ("false", "no")]
         return _control(field, id, hint, "boolean", _select(field, options))
@@ -97,8 +109,8 @@ def _reads(column: Column) -> str:
     return column.kind
 
 
-def _control(field: Field, id: str, hint: str, kind: str, control: str) -> str:
-    """control: its markup with {} where the attributes go."""
+def _control(field: Field, id: str, hint: str, kind: str, control: str, *, passed: bool = False) -> str:
+    """control: its markup with {} where the attributes go. passed: not a feature."""
     column = field.column
     given = attributes(
         id=id,
@@ -110,18 +122,24 @@ def _control(field: Field, id: str, hint: str, kind: str, control: str) -> str:
         data_column=column.name,
         data_kind=kind,
         data_required=field.required,
-        data_minimum=None if column.kind == "time" else column.minimum,
-        data_maximum=None if column.kind == "time" else column.maximum,
+        data_passed=passed,
+        data_minimum=_limit(column, column.minimum),
+        data_maximum=_limit(column, column.maximum),
         data_said=_as_errors_say(column.name),
-        data_example=_example(field, kind),
+        data_example=None if passed else _example(field, kind),
     )
     needed = ' <span class="needed">required</span>' if field.required else ""
     return f"""<div class="field"{data}>
 <label for="{id}">{escape(column.name)}{needed}</label>
 <p class="hint" id="{id}-hint">{escape(hint)}</p>
-{control.replace("{}", given, 1)}
+<div class="control">{control.replace("{}", given, 1)}</div>
 <p class="error" id="{id}-error" hidden></p>
 </div>"""
+
+
+def _limit(column: Column, value: float | None) -> str | None:
+    """A limit as the script compares and shows it; those of times are the server's to check."""
+    return None if value is None or column.kind == "time" else number_in_words(column, value)
 
 
 def _as_errors_say(name: str) -> str:
@@ -130,21 +148,21 @@ def _as_errors_say(name: str) -> str:
     return said[said.index("column ") : said.index(": found")]
 
 
-def _example(field: Field, kind: str) -> str | None:
-    if kind == "passed":
-        return None
+def _example(field: Field, kind: str) -> str:
     value = example_of(field)
     if kind == "time" and isinstance(value, str):
         return value.removesuffix("Z")[:16]
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value)
+    return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
 
 
-def _hint(field: Field) -> str:
+def _hint(field: Field, zone: str) -> str:
     column = field.column
     said = []
-    kind = {"number": "A number", "integer": "A whole number", "time": "A date and time"}.get(column.kind, "")
+    kind = {"number": "A number", "integer": "A whole number", "time": f"A date and time, in {zone}"}.get(
+        column.kind, ""
+    )
     low, high = column.minimum, column.maximum
     if low is not None:
         kind += f" from {number_in_words(column, low)}"

@@ -6,8 +6,10 @@ It is made from `Serving.endpoints`, so an address that answers predictions is i
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 from urllib.parse import quote
+from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -23,6 +25,7 @@ from fairlead.runtime.serve.web.addresses import (
     errors,
     feedback,
     item_of,
+    json_of,
     named,
     reply,
 )
@@ -30,44 +33,106 @@ from fairlead.runtime.serve.web.columns import fields_of
 from fairlead.runtime.serve.web.protocols import Said, columns_of, prediction_of, row_of, spoken
 
 VERSION = "3.1.0"
-_LONGEST_KEY = 10**128
+_LONGEST_KEY = 1e128
 _SECURITY: Schema = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, or a JWT of the configured issuer."},
     "key": {"type": "apiKey", "in": "header", "name": "x-api-key", "description": "An API key."},
 }
 
 
-def document(serving: Serving, fixed: Collection[str], version: str, *, secured: bool) -> Schema:
-    """fixed: addresses of pages that are served; secured: callers need a key or a token."""
-    components: Schema = {
-        "schemas": {"Error": ERROR},
-        "headers": {"RequestId": REQUEST_ID, "RetryAfter": RETRY_AFTER},
-    }
-    denied = errors(401, 403, 429) if secured else {}
-    paths: Schema = {path: FIXED[path] for path in fixed if path in FIXED}
-    paths |= SITE
-    paths |= {path: named(path, serving.deployed) for path in NAMED}
-    told = {name: _said(one, components["schemas"]) for name, one in serving.deployed.items()}
-    paths |= _feedback(serving, told, components["schemas"], denied)
+class Part(NamedTuple):
+    """What a document says of one model: its components and its paths."""
+
+    schemas: Schema
+    paths: Schema
+
+
+class Writer:
+    """Makes documents; what was written of a model is kept as long as that model stays as it is.
+
+    fixed: addresses of pages that are served.
+    """
+
+    def __init__(self, fixed: Collection[str], version: str) -> None:
+        self._fixed, self._version = fixed, version
+        self._parts: WeakKeyDictionary[Deployed, dict[tuple[Any, ...], Part]] = WeakKeyDictionary()
+
+    def document(self, serving: Serving, *, secured: bool) -> Schema:
+        """secured: callers need a key or a token."""
+        denied = errors(401, 403, 429) if secured else {}
+        # Without a name in the address an item may be about any model.
+        schemas: Schema = {"Error": ERROR, "Feedback": item_of({"type": ["string", "number", "boolean", "null"]})}
+        headers = {"RequestId": REQUEST_ID, "RetryAfter": RETRY_AFTER}
+        components: Schema = {"schemas": schemas, "headers": headers}
+        names = sorted([*serving.deployed, *serving.asleep])
+        paths: Schema = {path: FIXED[path] for path in FIXED if path in self._fixed}
+        paths |= SITE
+        paths |= {path: named(path, names) for path in NAMED}
+        paths["/feedback"] = feedback("feedback", {"$ref": "#/components/schemas/Feedback"}, denied)
+        endpoints: dict[Deployed, list[tuple[str, Endpoint]]] = {one: [] for one in serving.deployed.values()}
+        for path, endpoint in endpoints_of(serving):
+            endpoints[endpoint.deployed].append((path, endpoint))
+        for deployed, own in endpoints.items():
+            part = self._part(deployed, own, denied)
+            schemas |= part.schemas
+            paths |= part.paths
+        for name in serving.asleep:
+            paths |= _asleep(name, denied)
+        made: Schema = {
+            "openapi": VERSION,
+            "info": {
+                "title": "Fairlead",
+                "version": self._version,
+                "description": "Predictions of the served models, by every protocol that this server speaks.",
+            },
+            "servers": [{"url": "/"}],
+            "tags": _tags(names),
+            "paths": paths,
+            "components": components,
+        }
+        if secured:
+            components["securitySchemes"] = _SECURITY
+            made["security"] = [{name: []} for name in _SECURITY]
+        return made
+
+    def _part(self, deployed: Deployed, endpoints: Sequence[tuple[str, Endpoint]], denied: Schema) -> Part:
+        kept = self._parts.setdefault(deployed, {})
+        key = (bool(denied), tuple(path for path, _ in endpoints))
+        if key not in kept:
+            kept.clear()
+            kept[key] = _written(deployed, endpoints, denied)
+        return kept[key]
+
+
+def _written(deployed: Deployed, endpoints: Sequence[tuple[str, Endpoint]], denied: Schema) -> Part:
+    schemas: Schema = {}
+    said = _said(deployed, schemas)
     ids: set[str] = set()
-    for path, endpoint in endpoints_of(serving):
-        paths[path] = {"post": _predict(path, endpoint, told[endpoint.deployed.route.model], ids, denied)}
-    made: Schema = {
-        "openapi": VERSION,
-        "info": {
-            "title": "Fairlead",
-            "version": version,
-            "description": "Predictions of the served models, by every protocol that this server speaks.",
-        },
-        "servers": [{"url": "/"}],
-        "tags": _tags(serving),
-        "paths": paths,
-        "components": components,
+    paths: Schema = {
+        path: {"post": _predict(path, endpoint, said, schemas, ids, denied)} for path, endpoint in endpoints
     }
-    if secured:
-        components["securitySchemes"] = _SECURITY
-        made["security"] = [{name: []} for name in _SECURITY]
-    return made
+    path = f"/feedback/{quote(said.model)}"
+    paths[path] = feedback(_id(path, ids), said.part("feedback"), denied)
+    return Part(schemas, paths)
+
+
+def _asleep(model: str, denied: Schema) -> Schema:
+    """What can be said of a model before it is loaded."""
+    path = f"/predict/{quote(model)}"
+    told = "This model is loaded when it is first asked; its columns are told here from then on."
+    operation: Schema = {
+        "operationId": _id(path, set()),
+        "tags": [model],
+        "summary": "Predict: rows as JSON objects, or columns",
+        "description": told,
+        "requestBody": {"required": True, "content": json_of({"type": ["object", "array"]})},
+        "responses": {
+            "200": reply("The answer.", json_of({"type": "object"})),
+            **errors(400, 404, 413, 415, 422, 500, 503, 504),
+            **denied,
+        },
+    }
+    return {path: {"post": operation}}
 
 
 def endpoints_of(serving: Serving) -> Iterator[tuple[str, Endpoint]]:
@@ -75,19 +140,15 @@ def endpoints_of(serving: Serving) -> Iterator[tuple[str, Endpoint]]:
     return ((path, endpoint) for path, endpoint in serving.endpoints.items() if path.startswith("/"))
 
 
-def _tags(serving: Serving) -> list[Schema]:
+def _tags(models: Iterable[str]) -> list[Schema]:
     fixed = ("feedback", "health", "metadata", "documentation")
-    models = [
-        {"name": name, "description": f"Predictions of the model {name}."}
-        for name in sorted(serving.deployed)
-        if name not in fixed
-    ]
-    return models + [{"name": name} for name in fixed]
+    listed = [{"name": n, "description": f"Predictions of the model {n}."} for n in models if n not in fixed]
+    return listed + [{"name": name} for name in fixed]
 
 
 def _said(deployed: Deployed, schemas: Schema) -> Said:
     """What one model says of itself; its row, columns and prediction become components."""
-    prefix = _component(deployed.route.model, schemas)
+    prefix = _component(deployed.route.model)
     signature = deployed.signature
     said = Said(
         deployed.route.model,
@@ -103,12 +164,13 @@ def _said(deployed: Deployed, schemas: Schema) -> Said:
     return said
 
 
-def _component(model: str, taken: Iterable[str]) -> str:
-    """A component's name may hold letters, digits, dot, dash and underscore alone."""
-    name = re.sub(r"[^A-Za-z0-9._-]", "-", model) or "model"
-    while f"{name}.row" in taken:
-        name += "_"
-    return name
+def _component(model: str) -> str:
+    """A component's name may hold letters, digits, dot, dash and underscore alone; different models stay different.
+
+    >>> _component("churn"), _component("a b")
+    ('churn', 'a_20b')
+    """
+    return re.sub(r"[^A-Za-z0-9.-]", lambda odd: f"_{ord(odd.group()):x}", model)
 
 
 def _passed(deployed: Deployed, name: str) -> Schema:
@@ -124,24 +186,33 @@ def _passed(deployed: Deployed, name: str) -> Schema:
     return {"anyOf": [{"type": ["string", "boolean", "null"]}, whole, {"type": "number"}], "description": words}
 
 
-def _predict(path: str, endpoint: Endpoint, said: Said, ids: set[str], denied: Schema) -> Schema:
+def _predict(path: str, endpoint: Endpoint, said: Said, schemas: Schema, ids: set[str], denied: Schema) -> Schema:
     codec = endpoint.codec
     how = spoken(codec.name, said)
-    body = _error_of(endpoint)
     operation: Schema = {
         "operationId": _id(path, ids),
         "tags": [said.model],
         "summary": how.summary,
-        "requestBody": {"required": True, "content": how.request},
+        "requestBody": {"required": True, "content": _shared(how.request, f"{codec.name}.request", said, schemas)},
         "responses": {
-            "200": reply("The answer.", how.answer),
-            **errors(400, 404, 413, 415, 422, 500, 503, 504, schema=body),
+            "200": reply("The answer.", _shared(how.answer, f"{codec.name}.answer", said, schemas)),
+            **errors(400, 404, 413, 415, 422, 500, 503, 504, schema=_error_of(endpoint)),
             **denied,
         },
     }
     if how.words:
         operation["description"] = how.words
     return operation
+
+
+def _shared(content: Schema, name: str, said: Said, schemas: Schema) -> Schema:
+    """Media types whose JSON schema is a component: the addresses of one codec are several."""
+    json = content.get("application/json")
+    if json is None:
+        return content
+    reference = said.part(name)
+    schemas.setdefault(reference["$ref"].rpartition("/")[2], json["schema"])
+    return {**content, "application/json": {**json, "schema": reference}}
 
 
 def _id(path: str, ids: set[str]) -> str:
@@ -161,16 +232,6 @@ def _error_of(endpoint: Endpoint) -> Schema:
     kinds = {str: "string", int: "integer", float: "number", bool: "boolean", list: "array", dict: "object"}
     fields = {name: {"type": kinds[type(value)]} for name, value in said.items() if type(value) in kinds}
     return {"anyOf": [{"type": "object", "required": list(fields), "properties": fields}, ours]}
-
-
-def _feedback(serving: Serving, told: Mapping[str, Said], schemas: Schema, denied: Schema) -> Schema:
-    # Without a name in the address an item may be about any model.
-    schemas["Feedback"] = item_of({"type": ["string", "number", "boolean", "null"]})
-    paths: Schema = {"/feedback": feedback("feedback", {"$ref": "#/components/schemas/Feedback"}, denied)}
-    for name in serving.deployed:
-        path = f"/feedback/{quote(name)}"
-        paths[path] = feedback(_id(path, set()), told[name].part("feedback"), denied)
-    return paths
 
 
 def _label(deployed: Deployed) -> Schema:

@@ -202,6 +202,13 @@ def _general(said: Said) -> Spoken:
 _TABLE: dict[str, Callable[[Said], Spoken]] = {"native": _native, "v2": _v2}
 
 
+TITLES = {
+    "native": "rows as JSON, or columns",
+    "v2": "Open Inference Protocol",
+}
+"""What a codec is called where people read about it."""
+
+
 def spoken(codec: str, said: Said) -> Spoken:
     """Request and answer of a codec for one model."""
     return _TABLE.get(codec, _general)(said)

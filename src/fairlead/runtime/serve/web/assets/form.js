@@ -73,7 +73,7 @@ function readRow(form) {
   for (const field of form.querySelectorAll(".field")) {
     try {
       const value = read(field);
-      if (value !== null || field.dataset.kind !== "passed") row[field.dataset.column] = value;
+      if (value !== null || !("passed" in field.dataset)) row[field.dataset.column] = value;
     } catch (wrong) {
       if (!(wrong instanceof Wrong)) throw wrong;
       problems.push({ field, words: wrong.message });
