@@ -36,6 +36,7 @@ from fairlead.runtime.serve.lane import SMALL, Lane
 from fairlead.runtime.serve.observing.watch import SLOW_S, Watch
 from fairlead.runtime.serve.pages import Pages
 from fairlead.runtime.serve.waking import Waker
+from fairlead.runtime.serve.web import is_frame
 from fairlead.runtime.serve.whole import Whole
 from fairlead.runtime.wire import frames
 from fairlead.runtime.wire.checks import text_of
@@ -187,6 +188,8 @@ class DataPlane:
 
     def _pass_on(self, serving: Serving, lane: Lane, request: Request) -> None:
         try:
+            if serving.access is not None:
+                serving.access.authenticate(request)
             lane.take(request, serving.limits)
         except FairleadError as error:
             self.refuse(request, error)
@@ -194,9 +197,11 @@ class DataPlane:
     def _wakes(self, serving: Serving, request: Request) -> bool:
         """Whether a request is about a model that sleeps, and so is parked until that is loaded."""
         model = serving.sleeper(request.path)
-        if model is None or self.waker is None:
+        if model is None or self.waker is None or (serving.access is not None and is_frame(request.path)):
             return False
         try:
+            if serving.access is not None:
+                serving.access.authenticate(request)
             self.waker.park(model, request, serving.limits.max_queue)
         except FairleadError as error:
             self.refuse(request, error)
@@ -208,7 +213,9 @@ class DataPlane:
         if endpoint is None:
             self._pages.refuse(request, self._id(request, None), error)
             return
-        self._capture(self._serving, (), (), [self._refuse(endpoint, request, error, time.time())])
+        frame = self._refuse(endpoint, request, error, time.time())
+        if not isinstance(error, UNRECORDED):
+            self._capture(self._serving, (), (), [frame])
 
     def _id(self, request: Request, own: str | None) -> str:
         if own is not None and usable(own):
