@@ -30,7 +30,7 @@ def wanted(path: str) -> tuple[str, str | None]:
     >>> wanted("//v2/repository/models/churn/%6coad/")
     ('admin', 'churn')
     """
-    parts = [part for part in unquote(path).split("/") if part]
+    parts = [part for part in unquote(path).removeprefix("grpc:").split("/") if part]
     plain = "/" + "/".join(parts)
     if plain == "/metrics" or plain.startswith("/metrics/"):
         return "metrics", None

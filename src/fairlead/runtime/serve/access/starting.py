@@ -78,7 +78,7 @@ def keys_of_environment(environ: Mapping[str, str]) -> tuple[Key, ...]:
     if not secret:
         return ()
     if len(secret) < LEAST_CHARACTERS:
-        raise UsageError(f"{VARIABLE} must have at least {LEAST_CHARACTERS} characters, as `openssl rand -hex 32` makes.")
+        raise UsageError(f"{VARIABLE} needs at least {LEAST_CHARACTERS} characters: `openssl rand -hex 32` makes some.")
     return (Key(id="environment", name=VARIABLE, hash=hash_of(secret), verbs=("predict", "feedback", "metrics")),)
 
 
