@@ -264,4 +264,8 @@ class ServerUnreachable(RemoteError):
 
 
 class NativeFailed(RemoteError):
-    """A model that runs in a process of its own raised, or that process ended. Says the kind of error, no more."""
+    """A model that runs in a process of its own raised (`raised`), or that process ended. Says the kind, no more."""
+
+    def __init__(self, what: str, *, raised: bool = False) -> None:
+        self.raised = raised
+        super().__init__(what)

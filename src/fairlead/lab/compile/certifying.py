@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fairlead.contract.errors import CellInvalid, NotCompilable
+from fairlead.contract.errors import CellInvalid, NativeFailed, NotCompilable
 from fairlead.contract.evidence import ParityCertificate
 from fairlead.contract.signature import Signature
 from fairlead.lab.compile.frames import frame_like
+from fairlead.lab.compile.native import NativeCompiled
 from fairlead.lab.compile.pipeline import Compiled
 from fairlead.lab.compile.probes import Columns, probes
 from fairlead.runtime.bundle.manifest import TAIL_ONNX
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 def certify(
     pipeline: Any,
-    compiled: Compiled,
+    compiled: Compiled | NativeCompiled,
     signature: Signature,
     columns: Mapping[str, np.ndarray],
     sample: pd.DataFrame | None = None,
@@ -36,7 +37,7 @@ def certify(
     refuses must be refused, or left out where only their size is refused.
     Raises NotCompilable if the trained model takes no missing cells in a nullable column.
     """
-    tail = compiled.running()
+    answering = compiled.answering()
     differences: list[np.ndarray] = []
     kinds: dict[str, int] = {}
     flipped = 0
@@ -45,7 +46,7 @@ def certify(
         nonlocal flipped
         rows = _together(blocks)
         expected = trained_scores(pipeline, rows, signature, sample)
-        found = _compiled_scores(compiled, tail, rows)
+        found = _scores_or_refusal(answering, rows)
         if isinstance(expected, np.ndarray) and found is not None:
             differences.append(_differences(found, expected))
             kinds[kind] = kinds.get(kind, 0) + len(expected)
@@ -102,16 +103,21 @@ def trained_scores(pipeline: Any, rows: Columns, signature: Signature, sample: p
             if signature.task == "classification":
                 return np.asarray(pipeline.predict_proba(given), dtype=np.float64)
             return np.asarray(pipeline.predict(given), dtype=np.float64).reshape(len(frame), -1)
-    except (ValueError, TypeError) as why:
-        return str(why).splitlines()[0][:200] or type(why).__name__
+    except Exception as why:
+        # A model trained elsewhere may raise anything on rows that it does not take.
+        return next(iter(str(why).splitlines()), "")[:200] or type(why).__name__
 
 
-def _compiled_scores(compiled: Compiled, tail: Any, rows: Columns) -> np.ndarray | None:
+def _scores_or_refusal(answering: Callable[[Columns], np.ndarray], rows: Columns) -> np.ndarray | None:
     try:
         with np.errstate(all="ignore"):
-            return tail.scores(compiled.front.encode(rows))  # type: ignore[no-any-return]
+            return answering(rows)
     except CellInvalid:
         return None
+    except NativeFailed as failed:
+        if failed.raised:
+            return None
+        raise
 
 
 def _together(blocks: list[Columns]) -> Columns:
@@ -147,7 +153,7 @@ def _all_missing(array: np.ndarray) -> bool:
     return all(cell is None or cell != cell for cell in array.tolist())
 
 
-def thresholds_of(compiled: Compiled) -> dict[int, np.ndarray]:
+def thresholds_of(compiled: Compiled | NativeCompiled) -> dict[int, np.ndarray]:
     """{feature: distinct splits} read back from the tail, whoever emitted it; empty for forms without splits."""
     if compiled.file != TAIL_ONNX:
         return {}

@@ -40,6 +40,7 @@ def signature_for_estimator(
         raise UsageError("the sample has no rows.")
     columns = tuple(_column(name, sample[name]) for name in names)
     labels = getattr(estimator, "classes_", None)
+    _check_kind(estimator)
     if labels is not None and not hasattr(estimator, "predict_proba"):
         raise NotCompilable(f"{type(estimator).__name__} gives no probabilities.")
     classes = () if labels is None else tuple(text_of(label) for label in labels)
@@ -52,6 +53,20 @@ def signature_for_estimator(
         definition=definition,
     )
     return _with_nullable(estimator, signature, sample)
+
+
+def _check_kind(estimator: Any) -> None:
+    """Raises NotCompilable for estimators that neither classify nor predict a number."""
+    tags = getattr(estimator, "__sklearn_tags__", None)
+    kind = getattr(tags(), "estimator_type", None) if callable(tags) else None
+    if kind not in (None, "classifier", "regressor") or not hasattr(estimator, "predict"):
+        raise NotCompilable(
+            f"{type(estimator).__name__} is {_article(kind)}; classifiers and regressors can be sealed."
+        )
+
+
+def _article(kind: str | None) -> str:
+    return "no predictor" if kind is None else f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
 
 
 def columns_like(sample: pd.DataFrame, signature: Signature) -> dict[str, np.ndarray]:

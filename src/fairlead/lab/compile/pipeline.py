@@ -36,9 +36,14 @@ class Compiled:
         """The tail, ready to score."""
         return load_tail({self.file: self.tail}, self.front.width)
 
+    def answering(self) -> Callable[[Columns], np.ndarray]:
+        """Rows in the columns form -> scores, shape (n, outputs)."""
+        tail = self.running()
+        return lambda columns: tail.scores(self.front.encode(columns))
+
     def scores(self, columns: Columns) -> np.ndarray:
         """Scores, shape (n, outputs), of rows in the columns form."""
-        return self.running().scores(self.front.encode(columns))
+        return self.answering()(columns)
 
 
 def compile_pipeline(

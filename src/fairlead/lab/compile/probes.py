@@ -21,11 +21,15 @@ NEVER = "never seen in training"
 
 
 def probes(
-    signature: Signature, columns: Mapping[str, Any], front: Front, thresholds: Mapping[int, np.ndarray], seed: int = 0
+    signature: Signature,
+    columns: Mapping[str, Any],
+    front: Front | None,
+    thresholds: Mapping[int, np.ndarray],
+    seed: int = 0,
 ) -> Iterable[tuple[str, Columns]]:
     """(kind, rows in the columns form), of every kind that this model has; deterministic.
 
-    thresholds: {feature of the tail: splits}, for trees.
+    front: None for a model without one. thresholds: {feature of the tail: splits}, for trees.
     """
     random = np.random.default_rng(seed)
     rows = len(next(iter(columns.values())))
@@ -41,7 +45,8 @@ def probes(
         elif column.kind in ("category", "text") and column.coded != "boolean":
             yield "unseen", _replaced(base, column, _unseen(column), random)
     yield "random", random_rows(signature, RANDOM, random)
-    yield from _around(signature, base, front, thresholds, random)
+    if front is not None:
+        yield from _around(signature, base, front, thresholds, random)
 
 
 def random_rows(signature: Signature, rows: int, random: np.random.Generator, gaps: float = 0.1) -> Columns:

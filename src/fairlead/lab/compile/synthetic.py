@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fairlead.contract.errors import CellInvalid
+from fairlead.contract.errors import CellInvalid, NativeFailed
 from fairlead.contract.signature import Cell, Column, Signature
 from fairlead.lab.compile.probes import NEVER, random_cells
 from fairlead.runtime.bundle.cells import outside
@@ -47,19 +47,27 @@ def golden(model: Model, seed: int = 2) -> bytes:
 
 def _spread(model: Model, rows: list[list[Cell]]) -> list[list[Cell]]:
     """Rows spread evenly over the scores of the first output, so that the rarer answers are among them."""
-    found = [(scores[0, 0], at) for at, row in enumerate(rows) if (scores := _answered(model, row)) is not None]
+    together = _answered(model, *rows)
+    if together is not None:
+        found = [(score, at) for at, score in enumerate(together[:, 0].tolist())]
+    else:
+        found = [(scores[0, 0], at) for at, row in enumerate(rows) if (scores := _answered(model, row)) is not None]
     ranked = [at for _, at in sorted(found)]
     chosen = {ranked[int(share)] for share in np.linspace(0, len(ranked) - 1, GOLDEN)} if ranked else set()
     return [rows[at] for at in sorted(chosen)] or rows[:1]
 
 
-def _answered(model: Model, row: list[Cell]) -> np.ndarray | None:
-    """Scores, shape (1, outputs), None where the model refuses the row or has no finite answer."""
+def _answered(model: Model, *rows: list[Cell]) -> np.ndarray | None:
+    """Scores, shape (n, outputs), None where the model refuses a row or has no finite answer to it."""
     try:
         with np.errstate(all="ignore"):
-            scores = model.score_rows([row])
+            scores = model.score_rows(rows)
     except CellInvalid:
         return None
+    except NativeFailed as failed:
+        if failed.raised:
+            return None
+        raise
     return scores if np.isfinite(scores).all() else None
 
 

@@ -1,0 +1,114 @@
+"""A bundle whose model runs its own code, in a process of its own."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from functools import cached_property
+
+import msgspec
+import numpy as np
+
+from fairlead.contract.errors import BundleRefused
+from fairlead.contract.evidence import Manifest
+from fairlead.contract.signature import Cell, Signature
+from fairlead.runtime.bundle import golden
+from fairlead.runtime.bundle.cells import columns_of_rows
+from fairlead.runtime.bundle.front import Columns
+from fairlead.runtime.bundle.manifest import GOLDEN, NATIVE_ARTEFACT, NATIVE_FORM, REFERENCE, REQUIREMENTS
+from fairlead.runtime.bundle.run import Floats, Model
+from fairlead.runtime.bundle.verifying import Verified
+from fairlead.runtime.native.desk import Desk, Done
+from fairlead.runtime.native.form import NativeForm, NativeTerms
+from fairlead.runtime.native.process import NativeProcess
+
+
+class NativeModel(Model):
+    """A Model whose arithmetic is somewhere else. Its process ends with it, or with `close()`.
+
+    Besides what every Model raises: NativeFailed, DeadlineExceeded, Busy (see `NativeProcess.score`).
+    """
+
+    def __init__(self, identity: str, manifest: Manifest, signature: Signature, process: NativeProcess) -> None:
+        self.id, self.manifest, self.signature = identity, manifest, signature
+        self.threshold = signature.threshold
+        self.guard = None
+        self.process = process
+        self.close = weakref.finalize(self, process.close)
+        self._reference = b""
+        self._classes = np.array(signature.classes, dtype=object)
+
+    @property
+    def closed(self) -> frozenset[str]:
+        """See Model: what a native model refuses is known to it alone."""
+        return frozenset()
+
+    def score_rows(self, rows: Sequence[Sequence[Cell]]) -> Floats:
+        """See Model. Waits for the answer; a loop that must not wait uses `submit`."""
+        return self.process.score(columns_of_rows(rows, self.signature), len(rows))
+
+    def score_columns(self, columns: Columns) -> Floats:
+        """See Model."""
+        rows = len(next(iter(columns.values()))) if columns else 0
+        return self.process.score(columns, rows)
+
+    def submit(self, rows: Sequence[Sequence[Cell]], done: Done, deadline_s: float | None = None) -> None:
+        """As `score_rows`, without waiting: see `Desk.submit`, which says on which thread `done` is called."""
+        self._desk.submit(rows, done, deadline_s)
+
+    @cached_property
+    def _desk(self) -> Desk:
+        process, signature = self.process, self.signature
+
+        def score(rows: Sequence[Sequence[Cell]], deadline_s: float) -> Floats:
+            return process.score(columns_of_rows(rows, signature), len(rows), deadline_s)
+
+        return Desk(score, process.terms.deadline_s)
+
+
+def open_native(verified: Verified, signature: Signature, terms: NativeTerms | None) -> NativeModel:
+    """The native model of verified bytes, golden rows replayed. Raises BundleRefused."""
+    if terms is None:
+        raise BundleRefused(
+            "it holds a native model, which runs code of its own, and native models are not trusted here: "
+            'set [model] trust = "native" in fairlead.toml, or serve with --trust-native, if you trust who sealed it'
+        )
+    files = verified.files
+    try:
+        form = msgspec.json.decode(files[NATIVE_FORM], type=NativeForm)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError) as why:
+        raise BundleRefused(f"form.json: {why}") from why
+    check_form(form, signature)
+    process = NativeProcess(form, files[NATIVE_ARTEFACT], terms, locked(files[REQUIREMENTS]))
+    model = NativeModel(verified.id, verified.manifest, signature, process)
+    model._reference = files[REFERENCE]
+    try:
+        golden.replay(model, files[GOLDEN])
+    except BaseException:
+        model.close()
+        raise
+    return model
+
+
+def check_form(form: NativeForm, signature: Signature) -> None:
+    """Raises BundleRefused for a form that does not fit the signature, or is not known."""
+    if form.format != 1:
+        raise BundleRefused(f"form.json: format {form.format} is not known; this version reads 1")
+    stated = [(c.name, c.numeric) for c in signature.columns]
+    if [(c.name, c.numeric) for c in form.columns] != stated:
+        raise BundleRefused("form.json takes other columns than signature.json states")
+    if form.outputs != len(signature.outputs):
+        raise BundleRefused(f"the model gives {form.outputs} scores, its signature states {len(signature.outputs)}")
+    if form.method == "labels" and len(form.classes) != form.outputs:
+        raise BundleRefused("form.json names other classes than signature.json states")
+
+
+def locked(requirements: bytes) -> dict[str, str]:
+    """{distribution: version} of requirements.txt. Raises BundleRefused for a line that pins nothing."""
+    found = {}
+    for line in requirements.decode("utf-8", "replace").splitlines():
+        name, same, version = line.partition("==")
+        if not same:
+            raise BundleRefused("requirements.txt: a line states no exact version")
+        found[name.strip()] = version.strip()
+    return found
