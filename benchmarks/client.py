@@ -1,13 +1,16 @@
 """A load client that costs little: one process, uvloop, N keep-alive connections, each asking again when answered.
 
-`python benchmarks/client.py PORT CONNECTIONS SECONDS BODYFILE PATH` prints requests, seconds, errors and latency
-percentiles as one JSON object. It talks to 127.0.0.1 alone and stops by itself.
+`python benchmarks/client.py PORT CONNECTIONS SECONDS BODYFILE PATH [RATE]` prints requests, seconds, errors and latency
+percentiles as one JSON object. It talks to 127.0.0.1 alone and stops by itself. With RATE, requests a second, it asks
+at Poisson times instead, over whichever connection is free; latency then counts from the time a request was due, so
+that a server that stands still is not spared the requests that would have come meanwhile.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import random
 import sys
 import time
 from pathlib import Path
@@ -23,14 +26,16 @@ class Connection(asyncio.Protocol):
         self.buffer = b""
         self.number = 0
         self.sent = 0.0
+        self.free: list[Connection] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
-        self.send()
+        if self.free is None:
+            self.send()
 
-    def send(self) -> None:
+    def send(self, due: float = 0.0) -> None:
         self.number += 1
-        self.sent = time.perf_counter()
+        self.sent = due or time.perf_counter()
         self.transport.write(self.requests[self.number % len(self.requests)])  # type: ignore[attr-defined]
 
     def data_received(self, data: bytes) -> None:
@@ -47,8 +52,29 @@ class Connection(asyncio.Protocol):
         if not self.buffer.startswith(b"HTTP/1.1 200"):
             self.state["errors"] += 1  # type: ignore[operator]
         self.buffer = b""
-        if not self.state["stop"]:
+        if self.free is not None:
+            waiting: list[float] = self.state["waiting"]  # type: ignore[assignment]
+            if waiting:
+                self.send(waiting.pop(0))
+            else:
+                self.free.append(self)
+        elif not self.state["stop"]:
             self.send()
+
+
+async def at_poisson_times(free: list[Connection], state: dict[str, object], rate: float, seconds: float) -> None:
+    """Ask until `seconds` are over; what finds no free connection waits for one."""
+    chance, began, due = random.Random(1), time.perf_counter(), 0.0
+    waiting: list[float] = state["waiting"]  # type: ignore[assignment]
+    while due < seconds:
+        now = time.perf_counter() - began
+        while due <= now:
+            if free:
+                free.pop().send(began + due)
+            else:
+                waiting.append(began + due)
+            due += chance.expovariate(rate)
+        await asyncio.sleep(0)
 
 
 async def main() -> None:
@@ -60,12 +86,23 @@ async def main() -> None:
         for body in bodies
         if body
     ]
-    state: dict[str, object] = {"latencies": [], "errors": 0, "stop": False}
+    state: dict[str, object] = {"latencies": [], "errors": 0, "stop": False, "waiting": []}
+    rate = float(sys.argv[6]) if len(sys.argv) > 6 else 0.0
     loop = asyncio.get_running_loop()
+    free: list[Connection] = []
+    for at in range(int(connections)):
+        made = Connection(requests, state)
+        # So that connections do not all send the same row at once.
+        made.number = at * 7
+        if rate:
+            made.free = free
+            free.append(made)
+        await loop.create_connection(lambda made=made: made, "127.0.0.1", int(port))  # type: ignore[misc]
     started = time.perf_counter()
-    for _ in range(int(connections)):
-        await loop.create_connection(lambda: Connection(requests, state), "127.0.0.1", int(port))
-    await asyncio.sleep(float(seconds))
+    if rate:
+        await at_poisson_times(free, state, rate, float(seconds))
+    else:
+        await asyncio.sleep(float(seconds))
     state["stop"] = True
     taken = time.perf_counter() - started
     latencies = sorted(state["latencies"])  # type: ignore[call-overload]

@@ -1,8 +1,11 @@
 """Serving single rows over HTTP with validation, capture and metrics on.
 
-Scenarios: `serve-start` (seconds from the command to the first answer, memory) and `serve-single-N` for 1, 8 and 32
-connections: server CPU per request for a logistic and a boosted model, against granian answering a constant of the
-same size. Rounds alternate between the servers; medians with spread. CPU is the worker's user and system time.
+Scenarios: `serve-start` (seconds from the command to the first answer, memory), `serve-single-N` for 1, 8, 32 and 128
+connections (server CPU per request and requests a second of six models, asked by the Open Inference Protocol's JSON,
+against granian reading the same body and answering a constant of the same size), `serve-latency` (at half of the peak
+rate, Poisson arrivals) and `serve-two-workers` (CPU per request of two workers at 64 connections against one at 32).
+Rounds alternate between the servers; medians with spread. CPU is the user and system time of all of a server's
+processes. Every model's answers are compared with its pipeline's before anything is measured.
 """
 
 from __future__ import annotations
@@ -18,34 +21,17 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-TABLES = HERE.parent.parent / "shared" / "data"
-CONNECTIONS = (1, 8, 32)
-ROUNDS, SECONDS = 5, 3.0
+CONNECTIONS = (1, 8, 32, 128)
+ROUNDS, SECONDS = 5, 2.0
 TICK = os.sysconf("SC_CLK_TCK")
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
-CONFIG = """
-[model]
-name = "churn"
-task = "classification"
-target = "Churn"
-positive = "Churned"
-id = "customerID"
-[data]
-train = "{table}"
-[train]
-learners = ["{learner}"]
-trials = 1
-folds = 3
-[gate]
-beats = false
-[monitor]
-window = "500rows"
-"""
+PATH = "/v2/models/churn/infer"
+TRANSPORT = os.environ.get("TRANSPORT", "bare")
 
 
 def free_port() -> int:
@@ -113,80 +99,46 @@ def running(
         process.wait(20)
 
 
-def project(folder: Path, learner: str) -> None:
-    """A deployed project with one learner."""
-    import fairlead
-
-    folder.mkdir()
-    (folder / "fairlead.toml").write_text(CONFIG.format(table=TABLES / "telco-churn.csv", learner=learner))
-    opened = fairlead.open(folder)
-    opened.train()
-    opened.evaluate()
-    opened.register()
-    opened.deploy()
+def command(folder: Path, bundle: Path, port: int, workers: int = 1) -> list[str]:
+    """A server of one bundle that captures into the project's home."""
+    program = (
+        "from pathlib import Path; from fairlead.runtime.serve import ServeOptions, serve; "
+        f"serve(ServeOptions(home=Path({str(folder / '.fairlead')!r}), bundle=Path({str(bundle)!r}), "
+        f"port={port}, workers={workers}, transport={TRANSPORT!r}))"
+    )
+    return [sys.executable, "-c", program]
 
 
-def rows(folder: Path, count: int = 200) -> tuple[Path, Path]:
-    """Requests from the table's own rows: the native form and the Open Inference Protocol's, a line each."""
-    import fairlead
-    from fairlead.lab.tables import open_table
-
-    ws = fairlead.open(folder).workspace
-    intent = ws.state.intent("churn")
-    assert intent is not None
-    signature = ws.load(intent.variants[0].bundle).signature
-    frame = open_table(str(TABLES / "telco-churn.csv")).frame().head(count)
-    native, v2 = [], []
-    for record in json.loads(frame.to_json(orient="records")):
-        row = {name: record[name] for name in signature.names}
-        native.append(json.dumps(row))
-        kinds = {
-            c.name: "FP64" if c.kind == "number" else "INT64" if c.kind == "integer" else "BYTES"
-            for c in signature.columns
-        }
-        inputs = [{"name": n, "shape": [1], "datatype": kinds[n], "data": [cell]} for n, cell in row.items()]
-        v2.append(json.dumps({"inputs": inputs}))
-    paths = folder / "native.txt", folder / "v2.txt"
-    paths[0].write_text("\n".join(native))
-    paths[1].write_text("\n".join(v2))
-    return paths
-
-
-def load(port: int, connections: int, bodies: Path, path: str, pid: int) -> dict[str, Any]:
+def load(port: int, connections: int, bodies: Path, path: str, pid: int, rate: float = 0.0) -> dict[str, Any]:
     """One round: CPU µs a request, rate, latency."""
+    asked = [str(port), str(connections), str(SECONDS), str(bodies), path, *([str(rate)] if rate else [])]
     before = cpu_seconds(pid)
-    done = subprocess.run(
-        [sys.executable, str(HERE / "client.py"), str(port), str(connections), str(SECONDS), str(bodies), path],
-        stdout=subprocess.PIPE, check=True,
-    )  # fmt: skip
+    done = subprocess.run([sys.executable, str(HERE / "client.py"), *asked], stdout=subprocess.PIPE, check=True)
     result: dict[str, Any] = json.loads(done.stdout)
     result["cpu_us"] = (cpu_seconds(pid) - before) / max(result["requests"], 1) * 1e6
     result["rate"] = result["requests"] / result["seconds"]
     return result
 
 
-def middle(results: list[dict[str, Any]], name: str) -> dict[str, float]:
+def middle(values: Sequence[float]) -> dict[str, float]:
     """Median and range."""
-    values = [float(r[name]) for r in results]
-    return {"median": round(statistics.median(values), 3), "low": round(min(values), 3), "high": round(max(values), 3)}
+    found = {"median": statistics.median(values), "low": min(values), "high": max(values)}
+    return {name: round(value, 3) for name, value in found.items()}
 
 
-def start_scenario(folder: Path) -> dict[str, Any]:
-    """Seconds and memory of a fresh server, five times."""
+def start_scenario(folder: Path, bundle: Path) -> dict[str, Any]:
+    """Seconds and memory of a fresh server, five times; memory of the second worker once both have answered."""
     seconds, sizes = [], []
+    program = [sys.executable, "-m", "fairlead", "serve", "--bundle", str(bundle), "--port"]
     for _ in range(5):
         port = free_port()
-        with running([sys.executable, "-m", "fairlead", "-C", str(folder), "serve", "--port", str(port)], port) as (
-            p,
-            taken,
-        ):
+        with running([*program, str(port)], port, folder) as (process, taken):
             seconds.append(taken)
-            sizes.append(memory_mb(p.pid))
+            sizes.append(memory_mb(process.pid))
     port = free_port()
-    command = [sys.executable, "-m", "fairlead", "-C", str(folder), "serve", "--port", str(port), "--workers", "2"]
-    with running(command, port) as (p, _):
+    with running([*program, str(port), "--workers", "2"], port, folder) as (process, _):
         time.sleep(1.0)
-        two = memory_mb(p.pid)
+        two = memory_mb(process.pid)
     one = statistics.median(s["total_mb"] for s in sizes)
     return {
         "scenario": "serve-start",
@@ -198,51 +150,119 @@ def start_scenario(folder: Path) -> dict[str, Any]:
     }
 
 
-def single_rows(folders: dict[str, Path]) -> Iterator[dict[str, Any]]:
-    """The three serving scenarios."""
-    bodies = {name: rows(folder) for name, folder in folders.items()}
-    ports = {name: free_port() for name in (*folders, "constant")}
-    with contextlib.ExitStack() as stack:
-        pids = {
-            "constant": stack.enter_context(
-                running([sys.executable, str(HERE / "constant.py"), str(ports["constant"]), "80"], ports["constant"])
-            )[0].pid
+def check(port: int, name: str, rows: list[dict[str, Any]]) -> float:
+    """The largest difference between a server's probabilities and its pipeline's."""
+    import pandas as pd
+
+    import models
+
+    expected = models.fitted(name).predict_proba(pd.DataFrame(rows)[list(models.COLUMNS)])
+    worst = 0.0
+    for row, wanted in zip(rows, expected, strict=True):
+        asked = urllib.request.Request(f"http://127.0.0.1:{port}{PATH}", models.v2(row))
+        tensors = {t["name"]: t["data"] for t in json.load(urllib.request.urlopen(asked, timeout=10))["outputs"]}
+        worst = max(worst, *(abs(a - float(b)) for a, b in zip(tensors["probabilities"], wanted, strict=True)))
+    if worst > (1e-5 if name == "xgboost" else 1e-9):
+        raise SystemExit(f"{name}: answers differ by {worst}")
+    return worst
+
+
+class Servers:
+    """The constant and a server a model, all running."""
+
+    def __init__(self, stack: contextlib.ExitStack, scratch: Path) -> None:
+        import models
+
+        rows = models.rows()
+        self.bodies = scratch / "v2.txt"
+        self.bodies.write_bytes(b"\n".join(models.v2(row) for row in rows))
+        self.ports, self.pids, self.differences = {}, {}, {}
+        self.bundles = {}
+        for name in models.ESTIMATORS:
+            bundle = self.bundles[name] = models.seal(name, scratch / name)
+            port = self.ports[name] = free_port()
+            self.pids[name] = stack.enter_context(running(command(scratch / name, bundle, port), port))[0].pid
+            self.differences[name] = check(port, name, rows[:50])
+        port = self.ports["constant"] = free_port()
+        asked = urllib.request.Request(f"http://127.0.0.1:{self.ports['logistic']}{PATH}", models.v2(rows[0]))
+        self.size = len(urllib.request.urlopen(asked, timeout=10).read())
+        constant = [sys.executable, str(HERE / "constant.py"), str(port), str(self.size)]
+        self.pids["constant"] = stack.enter_context(running(constant, port))[0].pid
+
+    def round(self, case: str, connections: int, rate: float = 0.0) -> dict[str, Any]:
+        """One round of one server."""
+        return load(self.ports[case], connections, self.bodies, PATH, self.pids[case], rate)
+
+
+def single_rows(servers: Servers) -> Iterator[dict[str, Any]]:
+    """`serve-single-N`."""
+    cases = ["constant", *servers.bundles]
+    for connections in CONNECTIONS:
+        results: dict[str, list[dict[str, Any]]] = {case: [] for case in cases}
+        for number in range(ROUNDS):
+            for case in cases if number % 2 == 0 else reversed(cases):
+                results[case].append(servers.round(case, connections))
+        answer: dict[str, Any] = {"scenario": f"serve-single-{connections}", "connections": connections}
+        for case, found in results.items():
+            base = results["constant"]
+            cpu = [f["cpu_us"] / c["cpu_us"] for f, c in zip(found, base, strict=True)]
+            rate = [f["rate"] / c["rate"] for f, c in zip(found, base, strict=True)]
+            answer[f"{case}_cpu_us"] = round(statistics.median(f["cpu_us"] for f in found), 1)
+            answer[f"{case}_cpu_ratio"] = round(statistics.median(cpu), 2)
+            answer[f"{case}_rate_ratio"] = round(statistics.median(rate), 2)
+            answer.setdefault("detail", {})[case] = {
+                **{n: middle([f[n] for f in found]) for n in ("cpu_us", "rate", "p50_ms", "p99_ms")},
+                "cpu_ratio_range": [round(min(cpu), 2), round(max(cpu), 2)],
+                "rate_ratio_range": [round(min(rate), 2), round(max(rate), 2)],
+                "errors": sum(f["errors"] for f in found),
+                "difference": servers.differences.get(case, 0.0),
+            }
+        yield answer
+
+
+def latency(servers: Servers) -> dict[str, Any]:
+    """Half of the peak rate over 64 connections."""
+    answer: dict[str, Any] = {"scenario": "serve-latency"}
+    for case in ("constant", "logistic", "boosted", "forest"):
+        peak = statistics.median(servers.round(case, 32)["rate"] for _ in range(3))
+        found = [servers.round(case, 64, peak / 2) for _ in range(ROUNDS)]
+        answer[f"{case}_p99_ms"] = round(statistics.median(f["p99_ms"] for f in found), 3)
+        answer.setdefault("detail", {})[case] = {
+            "peak": round(peak),
+            **{n: middle([f[n] for f in found]) for n in ("rate", "p50_ms", "p99_ms", "cpu_us")},
+            "errors": sum(f["errors"] for f in found),
         }
-        for name, folder in folders.items():
-            command = [sys.executable, "-m", "fairlead", "-C", str(folder), "serve", "--port", str(ports[name])]
-            pids[name] = stack.enter_context(running(command, ports[name]))[0].pid
-        first = bodies["logistic"]
-        cases = {"constant": ("constant", first[0], "/"), "constant-v2": ("constant", first[1], "/")}
-        for name in folders:
-            cases[name] = (name, bodies[name][0], "/predict/churn")
-            cases[f"{name}-v2"] = (name, bodies[name][1], "/v2/models/churn/infer")
-        for connections in CONNECTIONS:
-            results: dict[str, list[dict[str, Any]]] = {case: [] for case in cases}
-            for _ in range(ROUNDS):
-                for case, (server, body, path) in cases.items():
-                    results[case].append(load(ports[server], connections, body, path, pids[server]))
-            answer: dict[str, Any] = {"scenario": f"serve-single-{connections}", "connections": connections}
-            for case, found in results.items():
-                base = "constant-v2" if case.endswith("-v2") else "constant"
-                ratios = [f["cpu_us"] / c["cpu_us"] for f, c in zip(found, results[base], strict=True)]
-                answer[f"{case}_cpu_us"] = round(statistics.median(f["cpu_us"] for f in found), 1)
-                answer[f"{case}_cpu_ratio"] = round(statistics.median(ratios), 2)
-                answer.setdefault("detail", {})[case] = {
-                    **{n: middle(found, n) for n in ("cpu_us", "rate", "p50_ms", "p99_ms")},
-                    "cpu_ratio_range": [round(min(ratios), 2), round(max(ratios), 2)],
-                    "errors": sum(f["errors"] for f in found),
-                }
-            yield answer
+    return answer
+
+
+def two_workers(servers: Servers, scratch: Path) -> dict[str, Any]:
+    """CPU per request of two workers at 64 connections against one at 32."""
+    port = free_port()
+    bundle = servers.bundles["logistic"]
+    with running(command(scratch / "logistic", bundle, port, 2), port) as (process, _):
+        one, two = [], []
+        for _ in range(ROUNDS):
+            one.append(servers.round("logistic", 32))
+            two.append(load(port, 64, servers.bodies, PATH, process.pid))
+    ratios = [b["cpu_us"] / a["cpu_us"] for a, b in zip(one, two, strict=True)]
+    return {
+        "scenario": "serve-two-workers",
+        "cpu_ratio": round(statistics.median(ratios), 3),
+        "cpu_ratio_range": [round(min(ratios), 3), round(max(ratios), 3)],
+        "one": {n: middle([f[n] for f in one]) for n in ("cpu_us", "rate", "p99_ms")},
+        "two": {n: middle([f[n] for f in two]) for n in ("cpu_us", "rate", "p99_ms")},
+    }
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as scratch:
-        folders = {"logistic": Path(scratch) / "logistic", "boosted": Path(scratch) / "boosted"}
-        project(folders["logistic"], "logistic")
-        project(folders["boosted"], "hist_gradient_boosting")
-        print(json.dumps(start_scenario(folders["logistic"])), flush=True)
-        for result in single_rows(folders):
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        scratch = Path(folder)
+        servers = Servers(stack, scratch)
+        print(json.dumps(start_scenario(scratch / "logistic", servers.bundles["logistic"])), flush=True)
+        for result in single_rows(servers):
             print(json.dumps(result), flush=True)
+        print(json.dumps(latency(servers)), flush=True)
+        print(json.dumps(two_workers(servers, scratch)), flush=True)
 
 
 if __name__ == "__main__":
