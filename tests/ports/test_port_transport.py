@@ -714,15 +714,15 @@ def test_a_renewed_certificate_is_taken_up(transport: str, authority: Authority,
             return str(subject[0][0][1])
 
     renew("localhost")
-    with serving(transport, server={"tls_certificate": str(certificate), "tls_key": str(key)}) as one:
-        with Peer(one.port, tls=authority.client()) as old:
-            assert old.ask(get("/echo")).code == 200
-            certificate.write_text("broken")
-            eventually(lambda: "is not used, the old one goes on" in one.log, 10.0, "the broken file is told")
-            assert shown() == "localhost"
-            renew("renewed")
-            eventually(lambda: shown() == "renewed", 10.0, "the new certificate is shown")
-            assert old.ask(get("/echo")).code == 200
+    files = {"tls_certificate": str(certificate), "tls_key": str(key)}
+    with serving(transport, server=files) as one, Peer(one.port, tls=authority.client()) as old:
+        assert old.ask(get("/echo")).code == 200
+        certificate.write_text("broken")
+        eventually(lambda: "is not used, the old one goes on" in one.log, 10.0, "the broken file is told")
+        assert shown() == "localhost"
+        renew("renewed")
+        eventually(lambda: shown() == "renewed", 10.0, "the new certificate is shown")
+        assert old.ask(get("/echo")).code == 200
 
 
 def test_certificates_that_cannot_be_used_are_said_so_before_anything_starts(

@@ -25,6 +25,7 @@ from fairlead.runtime.serve import routes as published
 from fairlead.runtime.serve.access import closed_to_all, issuers_of, keys_of_environment, require_safe
 from fairlead.runtime.serve.counters import slot_files
 from fairlead.runtime.serve.grpc_door.port import held_port
+from fairlead.runtime.native.form import NativeTerms
 from fairlead.runtime.serve.lane import Door
 from fairlead.runtime.serve.observing.opening import prepare
 from fairlead.runtime.serve.worker import FACTORY
@@ -39,8 +40,10 @@ class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
     home: routes, bundles, spool and run/ are there. bundle: serve this folder alone, whatever the routes say;
     records are kept only if there is a home, too. trusted: hex public keys for `bundle`; empty: its own
     signer's, which is said as a warning. workers: processes. instance: name of this server in spool and run/;
-    empty: that of the machine. aliases: further paths of the default model -> codec spoken there. server, access,
-    capture, telemetry: what fairlead.toml says beyond the fields here; workers get them as they are.
+    empty: that of the machine. transport: empty is what `server` says. aliases: further paths of the default model ->
+    codec spoken there. server, access, capture, telemetry: what fairlead.toml says beyond the fields here; workers
+    get them as they are.
+    native: terms for models that run code of their own; None: bundles with such a model are refused.
     """
 
     home: Path | None = None
@@ -51,13 +54,14 @@ class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
     trusted: tuple[str, ...] = ()
     limits: Limits = Limits()
     instance: str = ""
-    transport: str = "granian"
+    transport: str = ""
     load: str = ""
     aliases: dict[str, str] = {}
     server: ServeSettings = ServeSettings()
     access: AccessSettings = AccessSettings()
     capture: CaptureSettings = CaptureSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
+    native: NativeTerms | None = None
 
 
 def serve(options: ServeOptions, ready: Say = lambda url: None, warn: Say = lambda text: None) -> None:
@@ -70,13 +74,14 @@ def serve(options: ServeOptions, ready: Say = lambda url: None, warn: Say = lamb
     if options.home is None and options.bundle is None:
         raise UsageError("nothing to serve: give a home or a bundle.")
     require_safe(options.host, options.server)
-    transport = variant("transport", options.transport)()
+    transport = variant("transport", options.transport or options.server.transport)()
     prepare(options.telemetry)
     with contextlib.ExitStack() as stack:
         run = stack.enter_context(_run_folder(options.home))
         instance = stack.enter_context(_instance(run, options.instance))
         settings: dict[str, Any] = {"run": str(run), "instance": instance, "load": options.load}
-        settings |= {name: getattr(options, name) for name in ("aliases", "server", "access", "capture", "telemetry")}
+        handed = ("aliases", "server", "access", "capture", "telemetry", "native")
+        settings |= {name: getattr(options, name) for name in handed}
         if options.home is not None:
             take_keys(options.home, options.capture.encrypt)
             settings["home"] = str(options.home)
@@ -89,15 +94,15 @@ def serve(options: ServeOptions, ready: Say = lambda url: None, warn: Say = lamb
                 old.unlink()
         if options.server.batch_kb:
             settings |= {"door": stack.enter_context(contextlib.closing(Door())), "factory": FACTORY}
-        grpc = ""
+        grpc, secure = "", bool(options.server.tls_certificate)
         if options.server.grpc_port is not None:
             number = stack.enter_context(held_port(options.host, options.server.grpc_port))
             settings["server"] = msgspec.structs.replace(options.server, grpc_port=number)
-            grpc = " " + url_of(options.host, number).replace("http", "grpc", 1)
+            grpc = " " + url_of(options.host, number, secure).replace("http", "grpc", 1)
         _preload(bool(options.load))
         transport.serve(
             FACTORY, options.host, options.port, options.workers, settings,
-            lambda host, port: ready(url_of(host, port) + grpc),
+            lambda host, port: ready(url_of(host, port, secure) + grpc),
         )  # fmt: skip
 
 
@@ -110,10 +115,11 @@ def _warn_if_closed(options: ServeOptions, fixed: Routes | None, warn: Say) -> N
             warn(told)
 
 
-def url_of(host: str, port: int) -> str:
-    """Where a person or a program on this machine reaches the server."""
+def url_of(host: str, port: int, secure: bool = False) -> str:
+    """Where a person or a program on this machine reaches the server. secure: by TLS."""
+    scheme = "https" if secure else "http"
     reached = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104
-    return f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"
+    return f"{scheme}://[{reached}]:{port}" if ":" in reached else f"{scheme}://{reached}:{port}"
 
 
 def fixed_routes(options: ServeOptions, warn: Say) -> Routes:

@@ -10,6 +10,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -143,9 +144,12 @@ class Gather:
                 continue
             if exchange.later:
                 self._late.add(exchange)
-                exchange.finished.add_done_callback(lambda _, late=exchange: self._late.discard(late))
+                exchange.finished.add_done_callback(partial(self._no_longer, exchange))
             else:
                 exchange.reply(500, [_JSON], json.dumps({"error": FAULT}).encode())
+
+    def _no_longer(self, exchange: Exchange, _: object) -> None:
+        self._late.discard(exchange)
 
     def _sweep(self) -> None:
         """One timer for all that is overdue instead of one each."""
