@@ -30,7 +30,8 @@ from fairlead.runtime.serve.web.addresses import (
     reply,
 )
 from fairlead.runtime.serve.web.columns import fields_of
-from fairlead.runtime.serve.web.protocols import Said, columns_of, prediction_of, row_of, spoken
+from fairlead.runtime.serve.web.protocols import columns_of, prediction_of, row_of, spoken
+from fairlead.runtime.serve.web.said import Said
 
 VERSION = "3.1.0"
 _LONGEST_KEY = 1e128
@@ -152,9 +153,9 @@ def _said(deployed: Deployed, schemas: Schema) -> Said:
     signature = deployed.signature
     said = Said(
         deployed.route.model,
+        signature,
         fields_of(deployed),
         {name: _passed(deployed, name) for name in signature.passthrough},
-        signature.classes if signature.task == "classification" else (),
         lambda part: {"$ref": f"#/components/schemas/{prefix}.{part}"},
     )
     schemas[f"{prefix}.row"] = row_of(said)

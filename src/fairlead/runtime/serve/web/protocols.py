@@ -2,39 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable
 
 from fairlead.contract.signature import Column
 from fairlead.runtime.serve.web.addresses import json_of
-from fairlead.runtime.serve.web.columns import Field, example_of, schema_of
+from fairlead.runtime.serve.web.columns import example_of, schema_of
+from fairlead.runtime.serve.web.said import Said, Schema, Spoken
+from fairlead.runtime.serve.web.scoring import azureml, mlflow, v1
+from fairlead.runtime.wire.arrow_tables import MEDIA
 from fairlead.runtime.wire.tensors import BINARY, datatype_of
 
-Schema = dict[str, Any]
-
-
-class Said(NamedTuple):
-    """What one model says about itself. part(name): reference to a component of this model."""
-
-    model: str
-    fields: tuple[Field, ...]
-    passes: Mapping[str, Schema]
-    classes: tuple[str, ...]
-    part: Callable[[str], Schema]
-
-    @property
-    def example(self) -> dict[str, Any]:
-        """A row that the model answers."""
-        return {field.column.name: example_of(field) for field in self.fields}
-
-
-class Spoken(NamedTuple):
-    """One protocol's request and answer, both by media type."""
-
-    summary: str
-    request: Schema
-    answer: Schema
-    words: str = ""
+_OCTETS = "application/octet-stream"
+_BYTES: Schema = {"schema": {}}
 
 
 def row_of(said: Said) -> Schema:
@@ -112,9 +91,10 @@ def _native(said: Said) -> Spoken:
         },
     }
     return Spoken(
-        "Predict: rows as JSON objects, or columns",
-        json_of(body, examples=examples),
-        json_of(_answers(said.part("prediction"))),
+        "Predict: rows as JSON objects, columns, or an Arrow stream",
+        {**json_of(body, examples=examples), MEDIA: _BYTES},
+        {**json_of(_answers(said.part("prediction"))), MEDIA: _BYTES},
+        "An Arrow stream is answered by one, unless `accept` asks for JSON.",
     )
 
 
@@ -189,8 +169,10 @@ def _v2(said: Said) -> Spoken:
     }
     return Spoken(
         "Infer: the Open Inference Protocol, one tensor a column",
-        json_of(body, examples={"row": {"summary": "One row", "value": {"inputs": tensors}}}),
-        json_of(answer),
+        {**json_of(body, examples={"row": {"summary": "One row", "value": {"inputs": tensors}}}), _OCTETS: _BYTES},
+        {**json_of(answer), _OCTETS: _BYTES},
+        "Octets are Triton's binary extension: JSON of the length that `inference-header-content-length` says, then "
+        "the tensors' bytes.",
     )
 
 
@@ -199,12 +181,23 @@ def _general(said: Said) -> Spoken:
     return Spoken("Predict, by a protocol of its own", json_of({}), json_of({}))
 
 
-_TABLE: dict[str, Callable[[Said], Spoken]] = {"native": _native, "v2": _v2}
-
-
+_TABLE: dict[str, Callable[[Said], Spoken]] = {
+    "native": _native,
+    "v2": _v2,
+    "v1": v1,
+    "vertex": v1,
+    "mlflow": mlflow,
+    "sagemaker": mlflow,
+    "azureml": azureml,
+}
 TITLES = {
-    "native": "rows as JSON, or columns",
+    "native": "rows as JSON, columns, Arrow",
     "v2": "Open Inference Protocol",
+    "v1": "KServe V1",
+    "vertex": "Vertex AI",
+    "mlflow": "MLflow",
+    "sagemaker": "SageMaker",
+    "azureml": "Azure ML",
 }
 """What a codec is called where people read about it."""
 
