@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 from running import Asking, running
+from test_dashboard import expressions
 from tests.conftest import eventually
 
 from fairlead.runtime.serve import live_workers
@@ -102,6 +103,11 @@ def test_counts_are_exact_in_prometheus_when_workers_are_killed(home: Path, tmp_
         settled(url, 'up{job="fairlead"}', 1)
         target = httpx.get(f"{url}/api/v1/targets").json()["data"]["activeTargets"][0]
         assert target["lastError"] == ""
+        for panel, expression in expressions().items():
+            found = httpx.get(f"{url}/api/v1/query", params={"query": expression}).json()
+            assert found["status"] == "success", (panel, found)
+            empty = any(word in expression for word in ("_events_", "_spans_", "> 0"))
+            assert bool(found["data"]["result"]) is not empty, panel
 
 
 def test_a_server_that_starts_anew_counts_from_zero(home: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fairlead.contract.settings import TelemetrySettings
+from fairlead.runtime.capture.uncaptured import REASONS
 from fairlead.runtime.serve.counters import Counters
 from fairlead.runtime.serve.metrics import Scene
 from fairlead.runtime.serve.observing import logs
@@ -35,6 +36,9 @@ def open_watch(
     instance = str(settings["instance"])
     about: dict[str, Any] = {"instance": instance, "worker": slot}
     counters.cells[counters.index(("starts",))] += 1
+    for reason in REASONS:
+        # There from the start, so that a first drop is an increase and not a series that appears.
+        counters.index(("capture", "dropped", reason))
     began = counters.index(("began",))
     counters.cells[began] = counters.cells[began] or time.time()
     taps: list[Tap] = []
