@@ -17,6 +17,7 @@ from fairlead.runtime.serve.counters import Counters
 from fairlead.runtime.serve.deployed import Deployed, Serving
 from fairlead.runtime.serve.feedback import take
 from fairlead.runtime.serve.metrics import Scene, exposition
+from fairlead.runtime.serve.neighbours import EXTENSIONS, Neighbours
 from fairlead.runtime.serve.observing.page import OPEN_METRICS, PROMETHEUS, wants_open_metrics
 from fairlead.runtime.serve.observing.watch import Watch
 from fairlead.runtime.serve.web import Site, is_frame
@@ -32,9 +33,15 @@ Said = tuple[int, tuple[str, str], bytes]
 
 
 class Pages:
-    """scene: what /metrics is about."""
+    """scene: what /metrics is about. neighbours: what clients of other servers ask besides predictions."""
 
-    def __init__(self, counters: Counters, scene: Callable[[Serving], Scene], watch: Watch) -> None:
+    def __init__(
+        self,
+        counters: Counters,
+        scene: Callable[[Serving], Scene],
+        watch: Watch,
+        neighbours: Neighbours | None = None,
+    ) -> None:
         self._counters, self._scene, self._watch = counters, scene, watch
         self._fixed: dict[str, Callable[[Serving], Said]] = {
             "/health/live": lambda serving: (200, _JSON, b'{"live":true}'),
@@ -45,6 +52,8 @@ class Pages:
             "/v2": _server,
             "/v2/models": lambda serving: (200, _JSON, _json({"models": serving.models})),
         }
+        self.neighbours = neighbours or Neighbours()
+        self._fixed = {**self._fixed, **self.neighbours.fixed}
         self._site = Site({*self._fixed, "/metrics"}, _version())
 
     def answer(self, serving: Serving, request: Request, id: str, spool: Spool | None) -> None:
@@ -91,6 +100,9 @@ class Pages:
             return page(serving) if reading else (405, _JSON, b"GET")
         if path in serving.endpoints:
             return 405, _JSON, b"POST"
+        near = self.neighbours.answer(serving, request)
+        if near is not None:
+            return near
         # Of gRPC's addresses no other is a page: what asks for a key of its own must not have a second name.
         plain_path = path.removeprefix(GRPC)
         if plain_path.startswith("/v2/models/"):
@@ -162,7 +174,7 @@ def _ready(serving: Serving) -> Said:
 
 
 def _server(serving: Serving) -> Said:
-    return 200, _JSON, _json({"name": "fairlead", "version": _version(), "extensions": []})
+    return 200, _JSON, _json({"name": "fairlead", "version": _version(), "extensions": EXTENSIONS})
 
 
 def _metadata(deployed: Deployed) -> bytes:

@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from fairlead.contract.errors import (
-    BodyInvalid,
     BodyTooLarge,
     Busy,
     DeadlineExceeded,
@@ -28,7 +27,7 @@ from fairlead.runtime.capture.spool import Spool, Tally
 from fairlead.runtime.serve.access import UNRECORDED, Access
 from fairlead.runtime.serve.answering import Asked, Part, answer, assigned, fail, score
 from fairlead.runtime.serve.assignment import share
-from fairlead.runtime.serve.bodies import must_be_json, plain
+from fairlead.runtime.serve.bodies import head_of, read_again
 from fairlead.runtime.serve.counters import BUCKETS, Counters
 from fairlead.runtime.serve.deployed import Deployed, Endpoint, Live, Serving
 from fairlead.runtime.serve.identity import Ids, usable
@@ -43,7 +42,6 @@ from fairlead.runtime.wire.checks import text_of
 from fairlead.runtime.wire.codec import Parsed
 from fairlead.runtime.wire.status import headers_of, message_of, status_of
 
-JSON = ("content-type", "application/json")
 _SUM = len(BUCKETS) + 1
 SHARE = 1 / 4
 """Of the deadline, what one tick may take by what its models cost lately; the rest is turned away before work is begun.
@@ -87,6 +85,10 @@ class DataPlane:
 
     def limits(self) -> Limits:
         return self._serving.limits
+
+    def turned_away(self, code: int) -> None:
+        """The transport answered with `code` what it did not pass on."""
+        self._watch.turned_away(code)
 
     def close(self) -> None:
         self._closing()
@@ -233,25 +235,16 @@ class DataPlane:
         try:
             return endpoint.parse(request.body, request.headers)
         except InputInvalid as error:
-            return self._again(endpoint, request, limits, error)
-
-    @staticmethod
-    def _again(endpoint: Endpoint, request: Request, limits: Limits, error: InputInvalid) -> Parsed:
-        """A body that did not read may be compressed, or of a content type that is not ours."""
-        body = plain(request.body, request.headers, limits.max_body_bytes)
-        if body is not request.body:
-            return endpoint.parse(body, request.headers)
-        if isinstance(error, BodyInvalid):
-            must_be_json(request.headers)
-        raise error
+            most = limits.max_body_bytes
+            return read_again(endpoint.parse, endpoint.codec, request.body, request.headers, most, error)
 
     def _refuse(self, endpoint: Endpoint, request: Request, error: Exception, now: float) -> frames.Error:
         code = status_of(error)
         id = self._id(request, None)
         endpoint.count(code)
         self._watch.failed(endpoint, request, id, error, code)
-        head = [JSON, ("x-request-id", id), *headers_of(error)]
-        request.reply(code, head, endpoint.codec.error(message_of(error), code))
+        body = endpoint.codec.error(message_of(error), code)
+        request.reply(code, [head_of(body), ("x-request-id", id), *headers_of(error)], body)
         return _error_frame(endpoint, id, error, now)
 
     def _capture(
@@ -325,7 +318,8 @@ class DataPlane:
             code = status_of(asked.error)
             endpoint.count(code, live)
             self._watch.failed(endpoint, request, asked.id, asked.error, code)
-            request.reply(code, [JSON, ("x-request-id", asked.id)], endpoint.codec.error(message_of(asked.error), code))
+            body = endpoint.codec.error(message_of(asked.error), code)
+            request.reply(code, [head_of(body), ("x-request-id", asked.id)], body)
             return
         endpoint.count(200, live)
         cells, at = live.counters.cells, endpoint.seconds_at(live)

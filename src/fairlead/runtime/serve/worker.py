@@ -24,6 +24,7 @@ from fairlead.runtime.serve.deployed import Find, Load, Serving
 from fairlead.runtime.serve.fleet import Fleet
 from fairlead.runtime.serve.lane import Lane
 from fairlead.runtime.serve.metrics import Scene
+from fairlead.runtime.serve.neighbours import Neighbours
 from fairlead.runtime.serve.observing.opening import open_watch, scheme
 from fairlead.runtime.serve.pages import Pages
 from fairlead.runtime.serve.plane import DataPlane
@@ -80,7 +81,7 @@ class Worker:
         self._spool = spool
         self._scheme = scheme(settings)
         self._watcher = open_watch(self._counters, self._run, slot, settings, lambda: self._scene(self._serving))
-        pages = Pages(self._counters, self._scene, self._watcher)
+        pages = Pages(self._counters, self._scene, self._watcher, Neighbours(settings.get("probes") or (), self._rest))
         self._serving = Serving(Routes(0), (), self._counters)
         self.plane = DataPlane(self._serving, pages, spool, self._counters, self._close, self._watcher)
         self._doorkeeper = Doorkeeper(self._run, instance, slot, settings)
@@ -95,6 +96,10 @@ class Worker:
         self._report()
         self._thread = threading.Thread(target=self._watch, name="fairlead-routes", daemon=True)
         self._thread.start()
+
+    def _rest(self, model: str) -> None:
+        """A model of many is let go until it is asked again."""
+        self.plane.swap(self._fleet.rest(model))
 
     def _scene(self, serving: Serving) -> Scene:
         """What /metrics is about: all slots of this server, whichever worker is asked."""

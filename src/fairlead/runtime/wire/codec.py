@@ -41,7 +41,10 @@ class Answer(msgspec.Struct, gc=False):
 
 
 class Codec(Protocol):
-    """Port `codec`, built once per model: `Codec(model, signature, checks)`."""
+    """Port `codec`, built once per model: `Codec(model, signature, checks)`.
+
+    A codec may have `media`, a frozenset of the media types that it takes besides JSON.
+    """
 
     name: str
 

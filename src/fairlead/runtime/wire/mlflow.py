@@ -62,6 +62,7 @@ class MLflow:
     """
 
     name = "mlflow"
+    media = frozenset({"text/csv", *_LINES})
     parameters = frozenset({"charset"})
     """Parameters of a content type that mean nothing else than what is done anyway."""
 

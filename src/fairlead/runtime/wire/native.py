@@ -26,6 +26,7 @@ class Native:
     """
 
     name = "native"
+    media = frozenset({MEDIA})
 
     def __init__(self, model: str, signature: Signature, checks: Checks) -> None:
         self.model, self._checks = model, checks
