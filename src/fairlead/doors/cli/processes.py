@@ -45,12 +45,14 @@ def run_server(
     workers: int | None,
     grpc_port: int | None = None,
     insecure: bool = False,
+    trust_native: bool = False,
 ) -> None:
     """The data plane in the foreground."""
     import msgspec
 
     from fairlead.contract.settings import ServeSettings
     from fairlead.ops.flow.lifeline import die_with_parent
+    from fairlead.runtime.native import native_terms, terms_of
     from fairlead.runtime.serve import ServeOptions, serve
 
     if bundle is not None:
@@ -62,6 +64,7 @@ def run_server(
             port=8080 if port is None else port,
             workers=workers or 1,
             server=ServeSettings(grpc_port=grpc_port, insecure=insecure),
+            native=terms_of(ServeSettings()) if trust_native else None,
         )
     else:
         from fairlead.ops.project import Project
@@ -82,6 +85,7 @@ def run_server(
             access=project.settings.access,
             capture=project.settings.capture,
             telemetry=project.settings.telemetry,
+            native=terms_of(asked) if trust_native else native_terms(project.settings),
         )
 
     def ready(url: str) -> None:

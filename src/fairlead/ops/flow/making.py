@@ -146,12 +146,13 @@ def seal_candidate(ws: Workspace, candidate: Candidate) -> tuple[str, dict[str, 
     from fairlead.lab.compile import write_bundle
     from fairlead.lab.stats import few_threads
     from fairlead.runtime.bundle import verify
+    from fairlead.runtime.native import native_terms
 
     ws.home.bundles.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(dir=ws.home.bundles, prefix=".new-"))
     try:
         with few_threads(candidate.lineage.rows):
-            write_bundle(candidate, folder, ws.key)
+            write_bundle(candidate, folder, ws.key, native=native_terms(ws.settings))
         bundle = ws.store.add(folder)
         try:
             verify(ws.store.path(bundle), ws.trusted)

@@ -141,12 +141,13 @@ class Workspace:
     def load(self, bundle: str) -> Model:
         """The verified, running form of a bundle of our store. Raises BundleNotFound, BundleRefused."""
         from fairlead.runtime.bundle import load
+        from fairlead.runtime.native import native_terms
 
         if bundle not in self._models:
             if len(self._models) >= 8:
                 self._models.pop(next(iter(self._models)))
             try:
-                self._models[bundle] = load(self.store.path(bundle), self.trusted)
+                self._models[bundle] = load(self.store.path(bundle), self.trusted, native=native_terms(self.settings))
             except BundleRefused as refusal:
                 raise BundleRefused(f"bundle {bundle[:12]} is refused: {refusal}") from refusal
         return self._models[bundle]

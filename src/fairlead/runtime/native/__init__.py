@@ -11,11 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fairlead.runtime.native.desk import Desk
-    from fairlead.runtime.native.form import NativeForm, NativeTerms
+    from fairlead.runtime.native.form import NativeForm, NativeTerms, native_terms, terms_of
     from fairlead.runtime.native.process import NativeProcess
 
-_HOME = {"Desk": "desk", "NativeForm": "form", "NativeProcess": "process", "NativeTerms": "form"}
-__all__ = ["Desk", "NativeForm", "NativeProcess", "NativeTerms"]
+_HOME = {
+    "Desk": "desk",
+    "NativeForm": "form",
+    "NativeProcess": "process",
+    "NativeTerms": "form",
+    "native_terms": "form",
+    "terms_of": "form",
+}
+__all__ = ["Desk", "NativeForm", "NativeProcess", "NativeTerms", "native_terms", "terms_of"]
 
 
 def __getattr__(name: str) -> Any:

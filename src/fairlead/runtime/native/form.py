@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from fairlead.contract.settings import ServeSettings, Settings
+
 Loader = Literal["joblib", "pickle", "skops", "mlflow"]
 Method = Literal["proba", "number", "labels"]
 
@@ -55,3 +57,18 @@ class NativeTerms(msgspec.Struct, frozen=True, kw_only=True):
     start_s: float = 120.0
     memory_mb: int = 0
     patient: bool = True
+
+
+def terms_of(serve: ServeSettings) -> NativeTerms:
+    """The terms that a project states for native models, once it trusts them."""
+    return NativeTerms(
+        python=serve.native_python,
+        deadline_s=serve.timeout_s,
+        start_s=serve.native_start_s,
+        memory_mb=serve.native_memory_mb,
+    )
+
+
+def native_terms(settings: Settings) -> NativeTerms | None:
+    """The terms for native models; None unless the project trusts them (`[model] trust`)."""
+    return terms_of(settings.serve) if settings.model.trust == "native" else None

@@ -21,11 +21,11 @@ from fairlead.contract.plugins import variant
 from fairlead.contract.routes import Limits, Route, Routes, Variant
 from fairlead.contract.settings import AccessSettings, CaptureSettings, ServeSettings, TelemetrySettings
 from fairlead.runtime.capture.tended import take_keys
+from fairlead.runtime.native.form import NativeTerms
 from fairlead.runtime.serve import routes as published
 from fairlead.runtime.serve.access import closed_to_all, issuers_of, keys_of_environment, require_safe
 from fairlead.runtime.serve.counters import slot_files
 from fairlead.runtime.serve.grpc_door.port import held_port
-from fairlead.runtime.native.form import NativeTerms
 from fairlead.runtime.serve.lane import Door
 from fairlead.runtime.serve.observing.opening import prepare
 from fairlead.runtime.serve.worker import FACTORY

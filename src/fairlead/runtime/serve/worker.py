@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Mapping
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import msgspec
 from fairlead.contract.errors import FairleadError
 from fairlead.contract.routes import Routes
 from fairlead.runtime.capture.tended import open_spool
+from fairlead.runtime.native.form import NativeTerms
 from fairlead.runtime.serve import routes as published
 from fairlead.runtime.serve.access import Doorkeeper
 from fairlead.runtime.serve.counters import Counters, slot_files
@@ -204,7 +206,11 @@ def counters_path(run: Path, instance: str, slot: int) -> Path:
 
 def _tools(settings: Mapping[str, Any]) -> tuple[Load, Find]:
     module, _, name = str(settings.get("load") or "fairlead.runtime.bundle:load").partition(":")
-    load: Load = getattr(import_module(module), name)
+    load: Any = getattr(import_module(module), name)
+    terms: NativeTerms | None = settings.get("native")
+    if terms is not None:
+        # A worker that waited for one model's process would hold up every other model.
+        load = partial(load, native=msgspec.structs.replace(terms, patient=False))
     bundle = settings.get("bundle")
     if bundle:
         return load, lambda _: Path(bundle)
