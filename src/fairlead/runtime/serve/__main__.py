@@ -1,24 +1,32 @@
-"""`python -m fairlead.runtime.serve`: the data plane alone, for containers that have nothing else."""
+"""`python -m fairlead.runtime.serve`: the data plane alone, for containers that have nothing else.
+
+As the entry point of an image (`ENTRYPOINT ["python", "-m", "fairlead.runtime.serve"]`) it is started as
+`docker run IMAGE serve` or without a word, and finds out from the environment which platform it runs on.
+"""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
 from fairlead.contract.errors import FairleadError, Refused
 from fairlead.contract.settings import ServeSettings
+from fairlead.runtime.serve.platforms import applied, detected, platform
 from fairlead.runtime.serve.server import ServeOptions, serve
 
 
 def main() -> int:
     """Exit codes as those of the CLI: 0 stopped, 2 usage, 3 refused."""
     parser = argparse.ArgumentParser(prog="fairlead.runtime.serve", description="Serve a home or one bundle.")
+    parser.add_argument("word", nargs="?", choices=("serve",), help="what platforms say when they start an image")
+    parser.add_argument("--platform", help="sagemaker, vertex, azureml or kserve; not given: as the environment shows")
     parser.add_argument("--home", type=Path, help="serve what is deployed here")
     parser.add_argument("--bundle", type=Path, help="serve this bundle alone")
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8080, help="0 takes a free one")
-    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--host", help="default: as the platform wants it, else 127.0.0.1")
+    parser.add_argument("--port", type=int, help="0 takes a free one; default: as the platform wants it, else 8080")
+    parser.add_argument("--workers", type=int, help="default: as the platform wants it, else 1")
     parser.add_argument("--grpc-port", type=int, help="port of gRPC; not given: no gRPC; 0 takes a free one")
     parser.add_argument("--trust", action="append", default=[], help="hex public key to trust; may be repeated")
     parser.add_argument("--insecure", action="store_true", help="plain HTTP, although others reach the address")
@@ -26,13 +34,19 @@ def main() -> int:
     options = ServeOptions(
         home=given.home,
         bundle=given.bundle,
-        host=given.host,
-        port=given.port,
-        workers=given.workers,
+        host=given.host or "127.0.0.1",
+        port=8080 if given.port is None else given.port,
+        workers=given.workers or 1,
         trusted=tuple(given.trust),
         server=ServeSettings(grpc_port=given.grpc_port, insecure=given.insecure),
     )
     try:
+        name = given.platform or detected(os.environ)
+        if not name and given.word and options.home is None and options.bundle is None:
+            name = "sagemaker"  # which starts images so, and need not set any variable
+        if name:
+            found = platform(name, os.environ)
+            options = applied(options, found, host=given.host, port=given.port, workers=given.workers)
         serve(options, _said, _warned)
     except FairleadError as error:
         sys.stderr.write(f"{error}\n")

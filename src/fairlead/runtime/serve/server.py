@@ -43,6 +43,7 @@ class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
     empty: that of the machine. transport: empty is what `server` says. aliases: further paths of the default model ->
     codec spoken there. server, access, capture, telemetry: what fairlead.toml says beyond the fields here; workers
     get them as they are.
+    probes: further paths that say whether there is a model to ask (what a platform asks for).
     native: terms for models that run code of their own; None: bundles with such a model are refused.
     """
 
@@ -57,6 +58,7 @@ class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
     transport: str = ""
     load: str = ""
     aliases: dict[str, str] = {}
+    probes: tuple[str, ...] = ()
     server: ServeSettings = ServeSettings()
     access: AccessSettings = AccessSettings()
     capture: CaptureSettings = CaptureSettings()
@@ -80,7 +82,7 @@ def serve(options: ServeOptions, ready: Say = lambda url: None, warn: Say = lamb
         run = stack.enter_context(_run_folder(options.home))
         instance = stack.enter_context(_instance(run, options.instance))
         settings: dict[str, Any] = {"run": str(run), "instance": instance, "load": options.load}
-        handed = ("aliases", "server", "access", "capture", "telemetry", "native")
+        handed = ("aliases", "probes", "server", "access", "capture", "telemetry", "native")
         settings |= {name: getattr(options, name) for name in handed}
         if options.home is not None:
             take_keys(options.home, options.capture.encrypt)
