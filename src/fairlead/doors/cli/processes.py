@@ -46,6 +46,7 @@ def run_server(
     grpc_port: int | None = None,
     insecure: bool = False,
     trust_native: bool = False,
+    platform: str | None = None,
 ) -> None:
     """The data plane in the foreground."""
     import msgspec
@@ -55,6 +56,8 @@ def run_server(
     from fairlead.runtime.native import native_terms, terms_of
     from fairlead.runtime.serve import ServeOptions, serve
 
+    if bundle is None and platform:
+        bundle = mounted(platform)
     if bundle is not None:
         if not bundle.is_dir():
             raise UsageError(f"{bundle}: no such folder. Give the folder of a sealed bundle.")
@@ -88,12 +91,32 @@ def run_server(
             native=terms_of(asked) if trust_native else native_terms(project.settings),
         )
 
+    platform = platform or options.server.platform
+    if platform:
+        from fairlead.runtime.serve import platforms
+
+        found = platforms.platform(platform, os.environ)
+        options = platforms.applied(options, found, host=host, port=port, workers=workers)
+
     def ready(url: str) -> None:
         sys.stdout.write(f"ready: {url}\n")
         sys.stdout.flush()
 
     die_with_parent()
     serve(options, ready=ready, warn=lambda text: log(f"warning: {text}"))
+
+
+def mounted(platform: str) -> Path | None:
+    """The bundle that a platform put where it puts models; None where there is a project, which says what is served."""
+    from fairlead.contract.errors import NotAProject
+    from fairlead.ops.project import Project
+    from fairlead.runtime.serve import platforms
+
+    try:
+        Project.find(chosen.folder)
+    except NotAProject:
+        return platforms.bundle_of(platforms.platform(platform, os.environ))
+    return None
 
 
 def repeat(what: Callable[[], str], every_s: float) -> None:

@@ -38,11 +38,14 @@ def serve(
     grpc_port: Annotated[int | None, typer.Option(help="port of gRPC; 0 takes a free one")] = None,
     insecure: Annotated[bool, typer.Option("--insecure", help="plain HTTP, although others reach the address")] = False,
     trust_native: Annotated[bool, typer.Option("--trust-native", help="let native models run their code")] = False,
+    platform: Annotated[
+        str | None, typer.Option(help="sagemaker, vertex, azureml or kserve; auto: as the environment shows")
+    ] = None,
 ) -> None:
     """Run the data plane in the foreground; Ctrl-C stops it cleanly."""
     from fairlead.doors.cli.processes import run_server
 
-    run_server(bundle, host, port, workers, grpc_port, insecure, trust_native)
+    run_server(bundle, host, port, workers, grpc_port, insecure, trust_native, platform)
 
 
 def deploy(
