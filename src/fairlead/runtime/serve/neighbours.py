@@ -59,7 +59,12 @@ class Neighbours:
 
     def __init__(self, probes: Sequence[str] = (), rest: Rest | None = None) -> None:
         self.fixed = {**FIXED, **dict.fromkeys(probes, alive)}
+        self._probes = frozenset(probes)
         self.rest = rest
+
+    def is_probe(self, request: Request) -> bool:
+        """Whether a platform asks for health, which it does without a key; the answer says nothing else."""
+        return request.path in self._probes and request.method in {"GET", "HEAD"}
 
     def answer(self, serving: Serving, request: Request) -> Said | None:
         """The answer to a request of these addresses, None for any other; of a 405 the body is the right method."""

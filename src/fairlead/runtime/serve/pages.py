@@ -61,7 +61,7 @@ class Pages:
         headers: list[tuple[str, str]] = [("x-request-id", id)]
         protocol = "v2grpc" if request.path.startswith(GRPC) else "v2" if request.path.startswith("/v2") else "http"
         try:
-            if serving.access is not None and not is_frame(request.path):
+            if serving.access is not None and not (is_frame(request.path) or self.neighbours.is_probe(request)):
                 serving.access.admit_page(request)
             seen = self._site.answer(serving, request, secured=serving.access is not None)
             if seen is not None:
