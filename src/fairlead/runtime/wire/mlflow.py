@@ -56,7 +56,7 @@ def error_body(message: str, code: int) -> bytes:
 
 
 class MLflow:
-    """`POST /invocations` and `POST /invocations/{model}`; `params` are taken and change nothing.
+    """`POST /invocations`, `/invocations/{model}` and `/endpoints/{model}/invocations`; `params` are taken and change nothing.
 
     An `Accept` of text/csv or application/jsonlines is followed, as SageMaker's batch transform asks for it.
     """
@@ -76,7 +76,8 @@ class MLflow:
         self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(msgspec.defstruct("Invocation", fields)).decode
 
     def paths(self) -> Sequence[str]:
-        return (f"/invocations/{self.model}",)
+        # The last one is where MLflow's deployment client asks.
+        return (f"/invocations/{self.model}", f"/endpoints/{self.model}/invocations")
 
     def default_paths(self) -> Sequence[str]:
         return ("/invocations",)
