@@ -132,6 +132,7 @@ def test_quick_and_careful_agree_on_requests_with_anything_changed(data: st.Data
 @example("i", "FP64", 1e300)
 @example("i", "INT64", 9007199254740993)
 @example("n", "FP64", -0.0)
+@example("i", "INT64", -0.0)
 @example("n", "INT64", 2.5)
 @example("ci", "INT64", 2**63)
 def test_quick_and_careful_agree_on_every_datatype_and_value(name: str, datatype: Any, value: Any) -> None:

@@ -265,5 +265,5 @@ def _value(value: Any, datatype: str, name: str, row: int) -> Any:
     elif datatype in _RANGES and kind is float and value.is_integer():
         low, high = _RANGES[datatype]
         if low <= value <= high:
-            return int(value)
+            return int(value) or value  # a zero keeps its sign
     raise BodyInvalid(f"row {row}, column {name[:80]!r}: found {kind_of(value)} in a tensor of {datatype}")
