@@ -60,7 +60,7 @@ def app(home: Path) -> Iterator[DataPlane]:
 def test_without_a_key_every_address_is_closed_however_it_is_written(app: DataPlane) -> None:
     spoken = {endpoint.codec.name for endpoint in app._serving.endpoints.values()}
     assert {"native", "v2"} <= spoken <= set(names("codec"))
-    known = {*app._serving.endpoints, *app._pages._fixed, *PAGES, *OPEN}
+    known = {*app._serving.endpoints, *app._pages._fixed, *app._pages.neighbours.fixed, *PAGES, *OPEN}
     tried = 0
     for path in sorted({way for address in known for way in written(address)}):
         for method in METHODS:
@@ -132,14 +132,15 @@ def spoken_raw(port: int, method: str, path: str, **headers: str) -> tuple[int, 
 def test_over_a_socket_every_address_is_closed_too(home: Path, transport: str) -> None:
     (secret,) = secrets(1)
     allow(home, key(secret))
+    ready, log = home / "ready.txt", home / "server.log"
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, str(home), transport],
-        stdout=subprocess.PIPE, stderr=(home / "server.log").open("ab"), text=True,
+        stdout=ready.open("wb"), stderr=log.open("wb"),
         env={**os.environ, "PYTHONPATH": str(HERE), "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     try:
-        assert process.stdout is not None
-        port = int(process.stdout.readline().strip().rpartition(":")[2])
+        eventually(lambda: ready.read_text().endswith("\n") or process.poll() is not None, what=f"ready, see {log}")
+        port = int(ready.read_text().strip().rpartition(":")[2])
         asked = [
             "/predict",
             "/predict/churn",
@@ -165,4 +166,3 @@ def test_over_a_socket_every_address_is_closed_too(home: Path, transport: str) -
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(20)
-        process.stdout.close()
