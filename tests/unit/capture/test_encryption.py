@@ -177,7 +177,9 @@ def test_a_changed_key_reads_what_is_older_and_writes_with_the_new_one(home: Pat
     old = keys.current(home)
     key_file.write_text(os.urandom(32).hex() + "\n" + key_file.read_text())
     new = keys.configure(home, f"file:{key_file}")
-    assert old is not None and new is not None and old.id != new.id
+    assert old is not None
+    assert new is not None
+    assert old.id != new.id
     write(opened(home), 200)
     assert len(reconcile(home).workers) == 1
     collect(home)

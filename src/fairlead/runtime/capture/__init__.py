@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fairlead.runtime.capture.accounts import Reconciliation, WorkerAccount, reconcile
     from fairlead.runtime.capture.collector import Collected, collect
+    from fairlead.runtime.capture.forgetting import Forgotten, forget
     from fairlead.runtime.capture.reader import Records
     from fairlead.runtime.capture.redaction import redact
     from fairlead.runtime.capture.retention import Expired, expire
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Collected": "collector",
     "Expired": "retention",
+    "Forgotten": "forgetting",
     "Reconciliation": "accounts",
     "Records": "reader",
     "Spool": "spool",
@@ -22,12 +24,14 @@ _HOME = {
     "WorkerAccount": "accounts",
     "collect": "collector",
     "expire": "retention",
+    "forget": "forgetting",
     "reconcile": "accounts",
     "redact": "redaction",
 }
 __all__ = [
     "Collected",
     "Expired",
+    "Forgotten",
     "Reconciliation",
     "Records",
     "Spool",
@@ -35,6 +39,7 @@ __all__ = [
     "WorkerAccount",
     "collect",
     "expire",
+    "forget",
     "reconcile",
     "redact",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import msgspec
@@ -9,13 +10,17 @@ import msgspec
 from fairlead.runtime.capture import spool
 from fairlead.runtime.capture.collector import worker_folders
 from fairlead.runtime.capture.cursor import read_cursor
+from fairlead.runtime.capture.forgotten import entries
 from fairlead.runtime.capture.locking import scan
 from fairlead.runtime.capture.uncaptured import settle
 from fairlead.runtime.wire import frames
 
 
 class WorkerAccount(msgspec.Struct, frozen=True):
-    """One worker's books, in rows. collected: brought into Parquet; waiting: whole in the spool, to be collected."""
+    """One worker's books, in rows. collected: brought into Parquet; waiting: whole in the spool, to be collected.
+
+    damaged: segments. forgotten: of the collected, those erased since by requests to forget that are done.
+    """
 
     instance: str
     worker: str
@@ -29,13 +34,15 @@ class WorkerAccount(msgspec.Struct, frozen=True):
     collected: int
     waiting: int
     damaged: int = 0
+    forgotten: int = 0
 
     @property
     def ok(self) -> bool:
         """Whether both sums hold and no segment is damaged."""
         accounted = self.captured + self.sampled_out + sum(self.dropped.values())
         stored = self.collected + self.waiting
-        return self.answered == accounted and self.captured == stored and not self.damaged
+        erased = self.forgotten <= self.collected + self.shadows
+        return self.answered == accounted and self.captured == stored and erased and not self.damaged
 
 
 class Reconciliation(msgspec.Struct, frozen=True):
@@ -50,11 +57,15 @@ class Reconciliation(msgspec.Struct, frozen=True):
     waiting: int
     labels: int
     workers: tuple[WorkerAccount, ...]
+    forgotten: int = 0
 
 
 def reconcile(home: Path) -> Reconciliation:
     """Read the books of a home; changes nothing, may run beside servers and the collector."""
-    workers = tuple(_account(folder) for folder in worker_folders(Path(home)))
+    forgotten: Counter[str] = Counter()
+    for entry in entries(Path(home)):
+        forgotten.update(entry.workers)
+    workers = tuple(_account(folder, forgotten) for folder in worker_folders(Path(home)))
     return Reconciliation(
         ok=all(worker.ok for worker in workers),
         answered=sum(worker.answered for worker in workers),
@@ -65,10 +76,11 @@ def reconcile(home: Path) -> Reconciliation:
         waiting=sum(worker.waiting for worker in workers),
         labels=sum(worker.labels for worker in workers),
         workers=workers,
+        forgotten=sum(worker.forgotten for worker in workers),
     )
 
 
-def _account(folder: Path) -> WorkerAccount:
+def _account(folder: Path, forgotten: Counter[str]) -> WorkerAccount:
     # The collector may move rows from waiting to collected meanwhile: read again until it did not.
     for _ in range(20):
         cursor = read_cursor(folder)
@@ -88,6 +100,7 @@ def _account(folder: Path) -> WorkerAccount:
         collected=cursor.rows,
         waiting=waiting,
         damaged=len(list(folder.glob(f"*{spool.DAMAGED}"))),
+        forgotten=forgotten[f"{folder.parent.name}/{folder.name}"],
     )
 
 

@@ -19,6 +19,7 @@ import msgspec
 from fairlead.contract.errors import Busy
 from fairlead.runtime.capture import layout, spool
 from fairlead.runtime.capture.cursor import Cursor, Progress, read_cursor, sync_folder, write_cursor
+from fairlead.runtime.capture.erasing import settle
 from fairlead.runtime.capture.files import write_table
 from fairlead.runtime.capture.lazy import arrow
 from fairlead.runtime.capture.locking import scan
@@ -42,7 +43,7 @@ class Collected(msgspec.Struct):
 
 
 def collect(home: Path) -> Collected:
-    """Bring all complete frames of a home's spool into Parquet.
+    """Bring all complete frames of a home's spool into Parquet, and erase again what is to be forgotten.
 
     One collector at a time: another one waits. Raises Busy when it waited for a minute.
     """
@@ -53,6 +54,7 @@ def collect(home: Path) -> Collected:
     with _alone(home):
         for folder in worker_folders(home):
             _collect_worker(home, folder, done)
+        settle(home)
     return done
 
 
