@@ -21,12 +21,12 @@ HERE = Path(__file__).parent.parent
 class Running:
     """telemetry: arguments of TelemetrySettings, as Python writes them."""
 
-    def __init__(self, home: Path, workers: int = 1, telemetry: str = "") -> None:
+    def __init__(self, home: Path, workers: int = 1, telemetry: str = "", transport: str = "bare") -> None:
         program = (
             "from pathlib import Path; from fairlead.runtime.serve import ServeOptions, serve\n"
             "from fairlead.contract.settings import TelemetrySettings\n"
             f"serve(ServeOptions(home=Path({str(home)!r}), port=0, workers={workers}, load='stand_in:load',"
-            f" telemetry=TelemetrySettings({telemetry})), lambda url: print(url, flush=True))"
+            f" transport={transport!r}, telemetry=TelemetrySettings({telemetry})), lambda url: print(url, flush=True))"
         )
         self.log = home / "server.log"
         self.process = subprocess.Popen(
@@ -48,9 +48,9 @@ class Running:
 
 
 @contextlib.contextmanager
-def running(home: Path, workers: int = 1, telemetry: str = "") -> Iterator[Running]:
+def running(home: Path, workers: int = 1, telemetry: str = "", transport: str = "bare") -> Iterator[Running]:
     """Stopped at the end, whatever happened."""
-    made = Running(home, workers, telemetry)
+    made = Running(home, workers, telemetry, transport)
     try:
         yield made
     finally:

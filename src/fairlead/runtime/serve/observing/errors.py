@@ -51,20 +51,27 @@ class Errors:
         """One more. known: names that may be shown, which are those of the model's signature."""
         column = getattr(error, "column", "") or next(iter(getattr(error, "missing", ())), "")
         key: Series = ("errors", model, type(error).__name__, str(code), column if column in known else "")
+        self._add(key, "" if key in self._places else shown(error, known))
+
+    def _add(self, key: Series, example: str) -> None:
         at = self._places.get(key)
         if at is None:
             if len(self._places) >= MOST_GROUPS:
-                key = OTHER
+                key, example = OTHER, ""
             at = self._places[key] = self._counters.index(key, 3)
             name = "\n".join(key[1:])
             if name not in self._examples:
-                self._examples[name] = "" if key == OTHER else shown(error, known)
+                self._examples[name] = example
                 self._fresh = True
         now, cells = time.time(), self._counters.cells
         cells[at] += 1
         if not cells[at + 1]:
             cells[at + 1] = now
         cells[at + 2] = now
+
+    def turned_away(self, code: int) -> None:
+        """One more that a transport refused before anybody read it: too many at once, or no sound HTTP in time."""
+        self._add(("errors", "", "TurnedAway", str(code), ""), "refused before it was read")
 
     def save(self) -> None:
         """Write new examples, if there are any. Called from another thread, once a second at most."""

@@ -99,6 +99,11 @@ class Watch:
             return "rpc", INFER, STATUS.get(code, "INTERNAL")
         return "http", "POST", route_template(endpoint.deployed, protocol), str(code)
 
+    def turned_away(self, code: int) -> None:
+        """A transport answered by itself, with this code, what it did not pass on."""
+        self._counters.cells[self._counters.index(("requests", "", "", "", "http", str(code)))] += 1
+        self.errors.turned_away(code)
+
     def page_answered(self, request: Request, route: str, code: int) -> None:
         """A request of any other address was answered. route: its template; "" for an address that is not there."""
         if request.path.startswith("grpc:"):

@@ -66,6 +66,7 @@ class Gather:
 
     def __init__(self, application: Application, loop: asyncio.AbstractEventLoop) -> None:
         self._application, self._loop = application, loop
+        self._turned_away: Callable[[int], None] = getattr(application, "turned_away", lambda code: None)
         self._waiting: list[Exchange] = []
         self._late: set[Exchange] = set()
         self._reading: dict[asyncio.Task[Any], float] = {}
@@ -122,8 +123,8 @@ class Gather:
         finally:
             del self._reading[task]
 
-    @staticmethod
-    def _refuse(proto: Any, error: FairleadError, code: int) -> None:
+    def _refuse(self, proto: Any, error: FairleadError, code: int) -> None:
+        self._turned_away(code)
         headers = [_JSON]
         if isinstance(error, Busy):
             headers.append(("retry-after", str(error.retry_after_s)))
@@ -146,6 +147,7 @@ class Gather:
                 self._late.add(exchange)
                 exchange.finished.add_done_callback(partial(self._no_longer, exchange))
             else:
+                self._turned_away(500)
                 exchange.reply(500, [_JSON], json.dumps({"error": FAULT}).encode())
 
     def _no_longer(self, exchange: Exchange, _: object) -> None:
@@ -156,6 +158,7 @@ class Gather:
         now = time.time()
         given_up = now - self._application.limits().timeout_s - LATE_S
         for exchange in [one for one in self._late if one.arrived < given_up]:
+            self._turned_away(504)
             exchange.reply(504, [_JSON], json.dumps({"error": "not answered in time"}).encode())
         for task in [task for task, until in self._reading.items() if until < now]:
             task.cancel()

@@ -298,6 +298,7 @@ class Connection(asyncio.Protocol):
         self.last = self.attend = True
         exchange = Exchange(self, _NOBODY, b"")
         self.asked.append(exchange)
+        self.gather.turned_away(code)
         exchange.reply(code, [JSON, ("retry-after", "1")] if code == 503 else [JSON], said(says))
 
     def answered(self) -> None:

@@ -51,6 +51,7 @@ class Gather:
         "now",
         "room",
         "server",
+        "turned_away",
         "waiting",
     )
 
@@ -66,6 +67,7 @@ class Gather:
         self.closing = 0.0
         self.every_sweep: Callable[[], None] = lambda: None
         self.counted: Callable[[], None] = lambda: None
+        self.turned_away: Callable[[int], None] = getattr(application, "turned_away", lambda code: None)
         self._drained: asyncio.Event = asyncio.Event()
         self.renew()
         self._sweeping = loop.call_later(SWEEP_S, self._sweep)
@@ -83,6 +85,7 @@ class Gather:
         waiting = self.waiting
         if len(waiting) >= self.room:
             busy = Busy()
+            self.turned_away(503)
             exchange.reply(503, [JSON, ("retry-after", str(busy.retry_after_s))], said(str(busy)))
             return
         if not waiting:
@@ -103,6 +106,7 @@ class Gather:
             if exchange.later:
                 self.late.add(exchange)
             else:
+                self.turned_away(500)
                 exchange.reply(500, [JSON], said(FAULT))
         self.renew()
 
@@ -145,6 +149,7 @@ class Gather:
             until = time.time() - self.limits.timeout_s - LATE_S
             for exchange in [one for one in self.late if one.arrived < until]:
                 given_up = DeadlineExceeded(f"not answered within {self.limits.timeout_s:g} s")
+                self.turned_away(504)
                 exchange.reply(504, [JSON], said(str(given_up)))
             for connection in list(self.connections):
                 connection.sweep(self.now)
