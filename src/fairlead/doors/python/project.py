@@ -169,6 +169,23 @@ class Project:
 
         return watching.collect(self.workspace)
 
+    def forget(
+        self,
+        key: str,
+        *,
+        column: str | None = None,
+        request: bool = False,
+        every_model: bool = False,
+        wait_s: float = 30.0,
+    ) -> Answer:
+        """Erase one person's rows from spool, records and labels; `key` is of the id column, of `column`, or a request.
+
+        `done` is False while a segment stays open longer than `wait_s`: the collector goes on by itself.
+        """
+        from fairlead.doors.python import forgetting
+
+        return forgetting.forget(self.workspace, key, column, request, every_model, wait_s)
+
     def watch(self) -> Answer:
         """Close due windows, find, decide, act, once."""
         from fairlead.doors.python import watching

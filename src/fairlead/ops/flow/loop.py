@@ -13,6 +13,7 @@ from fairlead.contract.events import Decision, Finding, Window
 from fairlead.ops.access import audit_refusals
 from fairlead.ops.flow import acting, closing
 from fairlead.ops.flow.decide import decide
+from fairlead.ops.flow.forgetting import bury
 from fairlead.ops.flow.situation import Candidate, Live, Situation
 from fairlead.ops.flow.tracker import (
     NEVER,
@@ -62,6 +63,7 @@ class Loop:
         """
         ws = self.ws
         audit_refusals(ws.state, ws.audit, ws.home.run)
+        bury(ws)
         intent = ws.state.intent(ws.model)
         if intent is None or not intent.variants:
             return Pass()
