@@ -129,6 +129,7 @@ def test_quick_and_careful_agree_on_requests_with_anything_changed(data: st.Data
 @example("i", "INT64", 2**63 - 1)
 @example("i", "INT64", 2**63 - 512)
 @example("i", "INT64", -(2**63))
+@example("i", "INT64", -(2**63) - 1)
 @example("i", "FP64", 1e300)
 @example("i", "INT64", 9007199254740993)
 @example("n", "FP64", -0.0)

@@ -15,7 +15,7 @@ from msgspec import Meta
 from fairlead.contract.signature import Column
 from fairlead.runtime.wire.checks import Checks
 
-_LONG = float(1 << 63)
+_FAR = float(1 << 62)
 _WITHIN = Meta(ge=-(1 << 63), le=(1 << 63) - 1)
 _PASSED: Any = Annotated[int, _WITHIN] | str | None
 FLAT: Any = tuple[Literal[1]]
@@ -96,9 +96,9 @@ def _taken(column: Column, typed: Any) -> tuple[Any, Any]:
     if column.kind == "number":
         return Literal["FP64", "FP32"], typed
     if column.kind == "integer":
-        # As far as an INT64 goes; 2**63 itself is the next number that a double has.
-        low = -_LONG if column.minimum is None else max(column.minimum, -_LONG)
-        high = _LONG / 2 if column.maximum is None else min(column.maximum, _LONG / 2)
+        # Well within an INT64: at its ends whole numbers are rounded to doubles beyond it.
+        low = -_FAR if column.minimum is None else max(column.minimum, -_FAR)
+        high = _FAR if column.maximum is None else min(column.maximum, _FAR)
         datatype, taken = Literal["INT64", "FP64"], Annotated[float, Meta(multiple_of=1, ge=low, le=high)]
     elif column.kind == "boolean" or column.coded == "boolean":
         datatype, taken = Literal["BOOL"], bool
