@@ -31,8 +31,8 @@ _GUARDED: Sequence[Header] = (
     ("cross-origin-opener-policy", "same-origin"),
     ("cache-control", "no-cache"),
 )
-_ROOT = b'{"name":"fairlead","docs":"/docs","openapi":"/openapi.json"}'
-"""What programs are told at `/`, where platforms look whether the server is there."""
+_ROOT = b'{"status":"alive","name":"fairlead","docs":"/docs","openapi":"/openapi.json"}'
+"""What programs are told at `/`, where platforms look whether the server is there; the status is V1's."""
 _ASSETS = "/assets/"
 _MODELS = "/models/"
 _INSIDE = "/contents"
