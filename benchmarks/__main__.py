@@ -17,7 +17,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
-SCRIPTS = ("imports", "profile", "server", "false_alarms", "rehearsal", "demo")
+SCRIPTS = ("imports", "profile", "transport", "server", "false_alarms", "rehearsal", "demo")
 
 
 def environment() -> dict[str, object]:
