@@ -71,6 +71,7 @@ def run_server(
         )
     else:
         from fairlead.ops.project import Project
+        from fairlead.runtime.capture.keys import anchored
 
         project = Project.find(chosen.folder)
         project.home.ensure()
@@ -86,7 +87,7 @@ def run_server(
                 insecure=asked.insecure or insecure,
             ),
             access=project.settings.access,
-            capture=project.settings.capture,
+            capture=anchored(project.settings.capture, project.root),
             telemetry=project.settings.telemetry,
             native=terms_of(asked) if trust_native else native_terms(project.settings),
         )

@@ -20,6 +20,7 @@ from typing import NamedTuple
 import msgspec
 
 from fairlead.contract.errors import ConfigInvalid, FormatUnknown
+from fairlead.contract.settings import CaptureSettings
 from fairlead.runtime.capture.cursor import write_durable
 
 FILE = "records.json"
@@ -69,6 +70,14 @@ def configure(home: Path, setting: str) -> Key | None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_durable(folder / FILE, msgspec.json.encode(wanted))
     return first if setting != OFF else None
+
+
+def anchored(capture: CaptureSettings, root: Path) -> CaptureSettings:
+    """The settings with the path of a key file taken from `root`, the folder of fairlead.toml."""
+    kind, _, rest = capture.encrypt.partition(":")
+    if kind != "file" or not rest:
+        return capture
+    return msgspec.structs.replace(capture, encrypt=f"file:{root.absolute() / Path(rest).expanduser()}")
 
 
 def current(home: Path) -> Key | None:
