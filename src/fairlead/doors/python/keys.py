@@ -94,9 +94,8 @@ def _warnings(ws: Workspace, key: Key) -> list[str]:
     purposes = ws.settings.serve.purposes
     if not key.purpose or key.purpose in purposes or ws.model not in key.models:
         return []
-    return [
-        f"{ws.model} refuses this key: {key.purpose!r} is none of its uses, {', '.join(purposes) or 'which are none'}"
-    ]
+    known = f"It is meant for: {', '.join(purposes)}." if purposes else "[serve] purposes names none."
+    return [f"{ws.model} refuses this key, as {key.purpose!r} is none of its intended uses. {known}"]
 
 
 def _rules(key: Key) -> Answer:
