@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -142,7 +143,8 @@ def server(root: Path, *, required: bool = False, workers: int = 1) -> Iterator[
         )
     assert process.stdout is not None
     try:
-        url = process.stdout.readline().strip()
+        came, _, _ = select.select([process.stdout], [], [], 60)
+        url = process.stdout.readline().strip() if came else ""
         assert url.startswith("http://"), log.read_text()
         yield url
     finally:

@@ -72,7 +72,7 @@ def test_ask_and_correct_by_keyboard_alone(tab: Tab, served: tuple[str, Path]) -
     keys.type("They left in May.")
     tab_to(page, "Send")
     keys.press("Enter")
-    page.wait_for_function("document.querySelector('#sent').textContent.startsWith('Thank you')")
+    page.wait_for_selector("#sent >> text=Thank you")
 
     def joined() -> list[dict[str, Any]]:
         collect(root)
@@ -162,7 +162,7 @@ def test_a_number_is_answered_and_corrected(tab: Tab, served: tuple[str, Path]) 
     with page.expect_request("**/feedback/rides") as sent:
         page.click("#correct button")
     assert sent.value.post_data_json == {"request": page.inner_text("#answer-id"), "row": 0, "label": 120.5}
-    page.wait_for_function("document.querySelector('#sent').textContent.startsWith('Thank you')")
+    page.wait_for_selector("#sent >> text=Thank you")
 
 
 def test_a_server_that_went_away_is_said(tab: Tab, served: tuple[str, Path]) -> None:
