@@ -6,8 +6,11 @@ UV := $(BIN)/uv
 FIND := $(if $(PIP_FIND_LINKS),--find-links "$(PIP_FIND_LINKS)",)
 export OMP_NUM_THREADS ?= 1
 
+# What only KServe's server needs; its clients, which the tests install in .venv-clients-kserve, do without.
+KSERVE_SERVER := uvloop httptools websockets aiohttp aiohttp-retry aiosignal frozenlist multidict propcache yarl aiohappyeyeballs attrs pillow grpcio-tools setuptools cryptography cffi pycparser pyjwt pyasn1 python-dotenv
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long lint types imports docs bench lock clean
+.PHONY: help demo test test-long lint types imports docs proto bench lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */|/' | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -55,6 +58,9 @@ imports: .venv/.dev  ## import contracts (import-linter)
 	@echo "==> import contracts"
 	@$(BIN)/lint-imports > .venv/imports.log 2>&1 || { cat .venv/imports.log; exit 1; }
 
+proto: .venv/.dev  ## compile the gRPC interfaces
+	@$(BIN)/python tests/unit/serve/grpc_door/generate.py
+
 docs: .venv/.dev  ## regenerate docs/reference from the program
 	@$(BIN)/python -m tests.docs.generate
 
@@ -66,7 +72,8 @@ lock: .venv/.uv  ## resolve pyproject.toml anew into requirements/
 	@$(UV) pip compile -q --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --extra studio -c requirements/dev.txt pyproject.toml -o requirements/studio.txt
 	@$(UV) pip compile -q --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -c requirements/dev.txt pyproject.toml -o requirements/base.txt
 	@printf 'hatchling>=1.27\neditables>=0.5\n' | $(UV) pip compile -q --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -c requirements/dev.txt - -o requirements/build.txt
+	@printf 'kserve>=0.21,<0.22\n' | $(UV) pip compile -q --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate $(KSERVE_SERVER:%=--no-emit-package %) - -o requirements/clients-kserve.txt
 	@printf 'uv\n' | $(UV) pip compile -q --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header - -o requirements/uv.txt
 
 clean:  ## remove what make made
-	rm -rf .venv .venv-lowest .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist demo benchmarks/.work
+	rm -rf .venv .venv-lowest .venv-clients-kserve .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist demo benchmarks/.work
