@@ -56,9 +56,10 @@ def error_body(message: str, code: int) -> bytes:
 
 
 class MLflow:
-    """`POST /invocations`, `/invocations/{model}` and `/endpoints/{model}/invocations`; `params` are taken and change nothing.
+    """`POST /invocations`, `/invocations/{model}` and `/endpoints/{model}/invocations`.
 
-    An `Accept` of text/csv or application/jsonlines is followed, as SageMaker's batch transform asks for it.
+    `params` are taken and change nothing. An `Accept` of text/csv or application/jsonlines is followed, as
+    SageMaker's batch transform asks for it.
     """
 
     name = "mlflow"
