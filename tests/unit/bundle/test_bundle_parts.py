@@ -181,7 +181,7 @@ FUNCTION = helper.make_function(
         (model([ADD], [giant()]), "claims more cells"),
         (model([branch()]), "graphs inside nodes"),
         (model([helper.make_node("F", ["x"], ["value"])], functions=[FUNCTION]), "not allowed"),
-        (model([helper.make_node("Identity", ["x"], [f"v{i}"]) for i in range(100)]), "more than 64 nodes"),
+        (model([helper.make_node("Identity", ["x"], [f"v{i}"]) for i in range(5000)]), "more than 4096 nodes"),
     ],
 )
 def test_anything_else_is_refused_before_onnxruntime_sees_it(built, why):

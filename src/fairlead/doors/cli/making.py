@@ -88,25 +88,37 @@ def remark(row: Answer) -> str:
 
 
 def bundle(
-    source: Annotated[Path, typer.Argument(help="a joblib file with a fitted sklearn pipeline")],
+    source: Annotated[str, typer.Argument(help="a file or folder with the model, or an MLflow URI")],
     sample: Annotated[str, typer.Option(help="rows it was trained on, as a table")],
-    trust: Annotated[bool, typer.Option("--trust", help="open the file although that runs the code it holds")] = False,
+    trust: Annotated[
+        bool, typer.Option("--trust", "--trust-pickle", help="open it although that runs the code it holds")
+    ] = False,
+    target: Annotated[str | None, typer.Option(help="column of the sample with the truth, for metrics")] = None,
     as_json: Json = False,
 ) -> None:
-    """Seal a model trained elsewhere."""
-    show(project().bundle(source, sample, trust=trust), as_json, tell_bundle)
+    """Seal a model trained elsewhere.
+
+    Takes ONNX, MLflow models, joblib, pickle and skops files of scikit-learn, XGBoost's JSON and LightGBM's text.
+    """
+    show(project().bundle(source, sample, trust=trust, target=target), as_json, tell_bundle)
 
 
 def tell_bundle(answer: Answer) -> None:
-    console().print(
-        f"sealed as [bold]{answer['bundle'][:12]}[/]; {compiled(answer['parity'])}\n{escape(answer['path'])}"
-    )
+    out = console()
+    out.print(escape(answer["did"]))
+    out.print(f"sealed as [bold]{answer['bundle'][:12]}[/]; {compiled(answer['parity'])}")
+    out.print(f"why this form: {escape(answer['why'])}")
+    if metrics := answer.get("metrics"):
+        told = ", ".join(f"{name} {number(value)}" for name, value in metrics.items())
+        out.print(f"on the sample, which it may have been fitted on: {told}")
+    out.print(escape(answer["path"]))
 
 
 def compiled(parity: Answer) -> str:
     """The parity certificate in a sentence."""
+    how = "runs natively" if parity["form"] == "native" else f"compiled to {parity['form']}"
     return (
-        f"compiled to {parity['form']}: {parity['flipped']} of {parity['rows']:,} decisions differ from the trained "
+        f"{how}: {parity['flipped']} of {parity['rows']:,} decisions differ from the trained "
         f"pipeline's, scores by at most {parity['max_difference']:.1e}"
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from fairlead.contract.errors import SourceUnreadable, UsageError
+from fairlead.contract.errors import UsageError
 from fairlead.ops.flow import Workspace
 
 Answer = dict[str, Any]
@@ -31,39 +31,29 @@ def train(ws: Workspace, data: Any, progress: Callable[..., None] | None) -> Ans
     }
 
 
-def bundle(ws: Workspace, source: Any, sample: Any, *, trust: bool) -> Answer:
+def bundle(ws: Workspace, source: Any, sample: Any, *, trust: bool, target: str | None) -> Answer:
     """See `Project.bundle`."""
-    from fairlead.lab.train import candidate_of
+    from fairlead.doors.python import foreign
     from fairlead.ops.flow import making
 
-    if isinstance(source, str | Path):
-        if not trust:
-            raise UsageError(
-                "opening a joblib file runs whatever code it holds. Give --trust if it comes from someone you trust."
-            )
-        source = opened(Path(source))
     frame = making.training_frame(ws, sample)
-    candidate = candidate_of(source, frame, ws.settings)
+    if target is not None and target not in frame.columns:
+        raise UsageError(f"the sample has no column {target!r}. It has: {', '.join(map(str, frame.columns))}.")
+    candidate, said = foreign.candidate_from(ws, source, frame, trust=trust, target=target)
     sealed, parity = making.seal_candidate(ws, candidate)
     ws.state.put(f"latest:{ws.model}", sealed.encode())
     ws.audit.record(ws.actor, "seal", sealed, "sealed a model trained elsewhere", {"rows": len(frame)})
-    return {"bundle": sealed, "path": str(ws.store.path(sealed)), "parity": parity, "form": parity["form"]}
-
-
-def opened(path: Path) -> Any:
-    """What a joblib file holds. Raises SourceUnreadable. Runs the code in it: the caller has asked for trust."""
-    import joblib
-
-    if not path.is_file():
-        raise SourceUnreadable(f"{path}: no such file")
-    try:
-        return joblib.load(path)
-    except Exception as failure:
-        # Whatever a foreign pickle does wrong, the person's question is about the file.
-        raise SourceUnreadable(
-            f"{path}: cannot be opened as a joblib file ({type(failure).__name__}: {failure}). "
-            "Was it written by joblib.dump, with the library versions installed here?"
-        ) from failure
+    answer: Answer = {
+        "bundle": sealed,
+        "path": str(ws.store.path(sealed)),
+        "parity": parity,
+        "form": parity["form"],
+        "why": foreign.why(parity),
+        "did": said,
+    }
+    if target is not None:
+        answer["metrics"] = foreign.metrics_of(ws.load(sealed), frame, target)
+    return answer
 
 
 def evaluate(ws: Workspace, reference: str | None, data: Any) -> Answer:

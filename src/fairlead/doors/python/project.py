@@ -32,17 +32,20 @@ def init(data: str | Path, target: str, folder: str | Path = ".", **chosen: Any)
     return Project(folder)
 
 
-def load(folder: str | Path, trusted: tuple[str, ...] | None = None) -> Model:
+def load(folder: str | Path, trusted: tuple[str, ...] | None = None, *, trust_native: bool = False) -> Model:
     """A sealed bundle as a running model, without a server: `.predict(rows)`.
 
     trusted: hex public keys whose seals are accepted. None takes the seal's own key: intact, but
-    not vouched for by anyone you named. Raises BundleRefused.
+    not vouched for by anyone you named. trust_native: let a model that was not compiled run its code, in a process
+    of its own. Raises BundleRefused.
     """
     from fairlead.runtime.bundle import load as load_bundle
     from fairlead.runtime.bundle import signer_of
+    from fairlead.runtime.native import NativeTerms
 
     where = Path(folder)
-    return load_bundle(where, trusted if trusted is not None else (signer_of(where),))
+    terms = NativeTerms() if trust_native else None
+    return load_bundle(where, trusted if trusted is not None else (signer_of(where),), native=terms)
 
 
 class Project:
@@ -66,11 +69,15 @@ class Project:
 
         return making.train(self.workspace, data, progress)
 
-    def bundle(self, source: Any, sample: Any, *, trust: bool = False) -> Answer:
-        """Seal a fitted sklearn pipeline (object, or a joblib file with `trust`); sample: rows it was trained on."""
+    def bundle(self, source: Any, sample: Any, *, trust: bool = False, target: str | None = None) -> Answer:
+        """Seal a model trained elsewhere: a fitted estimator, or a file, folder or MLflow URI of one.
+
+        sample: rows it was trained on. trust: open files although that runs the code they hold. target: a column of
+        the sample with the truth, for metrics; else [model] target where the sample has it.
+        """
         from fairlead.doors.python import making
 
-        return making.bundle(self.workspace, source, sample, trust=trust)
+        return making.bundle(self.workspace, source, sample, trust=trust, target=target)
 
     def evaluate(self, bundle: str | None = None, data: Any = None) -> Answer:
         """Judge the sealed bundle: report, gate, attestation."""

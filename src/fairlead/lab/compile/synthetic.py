@@ -27,13 +27,14 @@ def background(signature: Signature, seed: int = 1) -> bytes:
     return _lines([_outside(row, signature) for row in rows])
 
 
-def golden(model: Model, seed: int = 2) -> bytes:
+def golden(model: Model, tolerance: float = 0.0, seed: int = 2) -> bytes:
     """golden.jsonl: random and edge rows with the answers of the compiled model.
 
     Edges: every nullable cell missing, a category never seen, values at and beyond the
-    range, negative zero. Rows that the model refuses, as its trained form did, are left out.
+    range, negative zero. Rows that the model refuses, as its trained form did, are left out, and those so near to
+    another decision that a difference of `tolerance` could turn them.
     """
-    signature = model.signature
+    signature, near = model.signature, max(NEAR, 2 * tolerance)
     rows = _spread(model, _rows(signature, DRAWN, np.random.default_rng(seed), gaps=0.1))
     for at, column in enumerate(signature.columns):
         for number, cell in enumerate(_edges(column)):
@@ -42,7 +43,7 @@ def golden(model: Model, seed: int = 2) -> bytes:
             rows.append(row)
     rows.append([None if c.nullable else cell for c, cell in zip(signature.columns, rows[0], strict=True)])
     answered = [(row, scores) for row in rows if (scores := _answered(model, row)) is not None]
-    return _lines([_golden(model, row, scores) for row, scores in answered if not _near_tie(model, scores)])
+    return _lines([_golden(model, row, scores) for row, scores in answered if not _near_tie(model, scores, near)])
 
 
 def _spread(model: Model, rows: list[list[Cell]]) -> list[list[Cell]]:
@@ -71,15 +72,15 @@ def _answered(model: Model, *rows: list[Cell]) -> np.ndarray | None:
     return scores if np.isfinite(scores).all() else None
 
 
-def _near_tie(model: Model, scores: np.ndarray) -> bool:
+def _near_tie(model: Model, scores: np.ndarray, near: float) -> bool:
     signature = model.signature
     if signature.task != "classification":
         return False
     if signature.positive is not None and len(signature.classes) == 2:
         p = scores[0, signature.classes.index(signature.positive)]
-        return bool(abs(p - signature.threshold) < NEAR)
+        return bool(abs(p - signature.threshold) < near)
     second, first = np.sort(scores[0])[-2:]
-    return bool(first - second < NEAR)
+    return bool(first - second < near)
 
 
 def _golden(model: Model, row: list[Cell], scores: np.ndarray) -> Golden:

@@ -124,7 +124,7 @@ def _written(
         SIGNATURE: canonical(signature),
         **own,
         REFERENCE: canonical(candidate.reference),
-        GOLDEN: golden(model),
+        GOLDEN: golden(model, certificate.tolerance),
         BACKGROUND: background(signature),
         PARITY: canonical(certificate),
         CARD: (candidate.model_card or model_card(candidate, certificate)).encode(),

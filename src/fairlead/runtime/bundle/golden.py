@@ -9,13 +9,15 @@ import msgspec
 import numpy as np
 
 from fairlead.contract.errors import BundleRefused, FairleadError
+from fairlead.contract.evidence import ParityCertificate
 from fairlead.runtime.bundle.cells import columns_of_rows, rows_from
 
 if TYPE_CHECKING:
     from fairlead.runtime.bundle.run import Model
 
 TOLERANCE = 1e-9
-"""Largest difference of a score, as a share of the larger of 1 and the score."""
+"""Largest difference of a score, as a share of the larger of 1 and the score, unless the bundle's certificate allows
+more: sums in single precision depend on how many rows are answered together."""
 
 LINES = 10_000
 
@@ -28,7 +30,16 @@ class Golden(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     answer: str | float
 
 
-def replay(model: Model, data: bytes) -> None:
+def tolerance_of(certificate: bytes) -> float:
+    """What a bundle's certificate allows its form, within [TOLERANCE, 1e-4]. Raises BundleRefused."""
+    try:
+        stated = msgspec.json.decode(certificate, type=ParityCertificate).tolerance
+    except (msgspec.MsgspecError, RecursionError, UnicodeError) as why:
+        raise BundleRefused(f"parity.json: {why}") from why
+    return min(max(stated, TOLERANCE), 1e-4)
+
+
+def replay(model: Model, data: bytes, tolerance: float = TOLERANCE) -> None:
     """Score every golden row by both forms of the front.
 
     Raises BundleRefused naming the first that comes out otherwise.
@@ -46,16 +57,16 @@ def replay(model: Model, data: bytes) -> None:
         raise BundleRefused(f"golden.jsonl: {why}") from why
     for scores, form in ((one_by_one, "row by row"), (together, "by columns")):
         for number, (line, found, answer) in enumerate(zip(golden, scores, model.decide(scores), strict=True)):
-            if not _same(line, found.tolist(), answer):
+            if not _same(line, found.tolist(), answer, tolerance):
                 raise BundleRefused(f"golden row {number} does not get the answer it was sealed with ({form})")
 
 
-def _same(line: Golden, scores: list[float], answer: str | float) -> bool:
+def _same(line: Golden, scores: list[float], answer: str | float, tolerance: float) -> bool:
     if len(line.scores) != len(scores) or isinstance(line.answer, str) != isinstance(answer, str):
         return False
     if isinstance(answer, str) and line.answer != answer:
         return False
     return all(
-        math.isfinite(found) and abs(found - stated) <= TOLERANCE * max(1.0, abs(stated))
+        math.isfinite(found) and abs(found - stated) <= tolerance * max(1.0, abs(stated))
         for stated, found in zip(line.scores, scores, strict=True)
     )

@@ -13,12 +13,25 @@ from collections.abc import Iterator
 
 from fairlead.contract.errors import BundleRefused
 
+ARITHMETIC = (
+    "Abs", "Add", "And", "ArgMax", "ArgMin", "BatchNormalization", "Cast", "Ceil", "Clip", "Concat", "Constant", "Div",
+    "Dropout", "Elu", "Equal", "Erf", "Exp", "Flatten", "Floor", "Gather", "Gelu", "Gemm", "Greater", "GreaterOrEqual",
+    "HardSigmoid", "Identity", "IsNaN", "LayerNormalization", "LeakyRelu", "Less", "LessOrEqual", "Log", "LogSoftmax",
+    "MatMul", "Max", "Mean", "Min", "Mul", "Neg", "Not", "Or", "PRelu", "Pow", "Reciprocal", "ReduceMax", "ReduceMean",
+    "ReduceMin", "ReduceSum", "ReduceSumSquare", "Relu", "Reshape", "Round", "Selu", "Sigmoid", "Sign", "Slice",
+    "Softmax", "Softplus", "Split", "Sqrt", "Squeeze", "Sub", "Sum", "Tanh", "Transpose", "Unsqueeze", "Where",
+)  # fmt: skip
+LEARNED = (
+    "ArrayFeatureExtractor", "Binarizer", "FeatureVectorizer", "Imputer", "LinearClassifier", "LinearRegressor",
+    "Normalizer", "Scaler", "SVMClassifier", "SVMRegressor", "TreeEnsemble", "TreeEnsembleClassifier",
+    "TreeEnsembleRegressor",
+)  # fmt: skip
 ALLOWED: frozenset[tuple[str, str]] = frozenset(
-    {("ai.onnx.ml", "TreeEnsemble")}
-    | {("", op) for op in ("Add", "Sub", "Mul", "Div", "Exp", "Cast", "Concat", "Sigmoid", "Softmax", "Identity")}
-    | {("", op) for op in ("MatMul", "Gemm", "Relu", "Tanh", "Equal", "Where")}
+    {("", op) for op in ARITHMETIC} | {("ai.onnx", op) for op in ARITHMETIC} | {("ai.onnx.ml", op) for op in LEARNED}
 )
-NODES, ATTRIBUTES = 64, 32
+"""Arithmetic on tensors whose sizes follow from those of inputs and constants: nothing loops, branches, reads or
+makes a tensor of a size that is computed."""
+NODES, ATTRIBUTES = 4096, 32
 """Most nodes of a graph, and most attributes of a node."""
 
 _Span = memoryview

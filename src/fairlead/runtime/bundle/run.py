@@ -18,7 +18,7 @@ from fairlead.contract.signature import Cell, Signature
 from fairlead.runtime.bundle import golden
 from fairlead.runtime.bundle.cells import columns_from, columns_of_rows, rows_from
 from fairlead.runtime.bundle.front import Columns, Front
-from fairlead.runtime.bundle.manifest import FRONT, GOLDEN, NATIVE_FORM, REFERENCE, SIGNATURE
+from fairlead.runtime.bundle.manifest import FRONT, GOLDEN, NATIVE_FORM, PARITY, REFERENCE, SIGNATURE
 from fairlead.runtime.bundle.tabular import is_table
 from fairlead.runtime.bundle.tail import Tail, load_tail
 from fairlead.runtime.bundle.verifying import Verified, verify
@@ -170,7 +170,7 @@ def build(verified: Verified, *, threads: int = 1, native: NativeTerms | None = 
         raise BundleRefused(f"the model gives {tail.outputs} scores, its signature states {len(signature.outputs)}")
     model = Model(verified.id, verified.manifest, signature, front, tail)
     model._reference = files[REFERENCE]
-    golden.replay(model, files[GOLDEN])
+    golden.replay(model, files[GOLDEN], golden.tolerance_of(files[PARITY]))
     return model
 
 

@@ -1,0 +1,187 @@
+"""ONNX files: one matrix of numbers in, or one number a column; a label, probabilities or a number out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fairlead.contract.errors import NotCompilable, UsageError
+from fairlead.lab.compile.sources.opening import Hints, Opened, whole
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FLOAT, INT64, DOUBLE = 1, 7, 11
+NUMPY = {FLOAT: np.float32, INT64: np.int64, DOUBLE: np.float64}
+"""Types of ONNX tensors that a column of numbers can be handed over as."""
+
+
+class OnnxFile:
+    """Port `source`."""
+
+    def takes(self, where: str) -> bool:
+        """See Source."""
+        return where.endswith(".onnx")
+
+    def open(self, where: str, sample: pd.DataFrame, hints: Hints) -> Opened:
+        """See Source. The file is data; what it computes is checked against an allow-list when it is sealed."""
+        data = whole(where)
+        graph = read_graph(data)
+        names = _columns(graph, [str(name) for name in sample.columns])
+        found = OnnxNumber(data, names, graph)
+        width = graph.outputs
+        classes = graph.classes or _classes(found, sample, hints, width)
+        shape = "a matrix" if graph.matrix else "a number a column"
+        said = f"read an ONNX graph of {len(graph.nodes)} nodes that takes {shape}"
+        return Opened(found if classes is None else OnnxClasses(data, names, graph, classes), said)
+
+
+class Graph:
+    """What an ONNX file computes. nodes: those that `output` needs. inputs: (name, element type), in order.
+
+    classes: labels that the file itself states. outputs: columns of `output`, 0 where the file does not say.
+    """
+
+    def __init__(self, model: Any) -> None:
+        from onnx import helper
+
+        graph = model.graph
+        fixed = {held.name for held in graph.initializer}
+        self.inputs = [(i.name, i.type.tensor_type.elem_type) for i in graph.input if i.name not in fixed]
+        shapes = [_shape(i) for i in graph.input if i.name not in fixed]
+        self.matrix = len(self.inputs) == 1 and shapes[0][-1:] != [1]
+        self.width = shapes[0][-1] if self.matrix and shapes[0] else len(self.inputs)
+        maps = {n.output[0]: n for n in graph.node if n.op_type == "ZipMap"}
+        stated = [a for n in graph.node for a in n.attribute if a.name.startswith("classlabels_")]
+        labels = [v for a in stated for v in helper.get_attribute_value(a)]
+        self.classes = tuple(dict.fromkeys(v.decode() if isinstance(v, bytes) else v for v in labels)) or None
+        scores = [o for o in graph.output if o.name in maps or o.type.tensor_type.elem_type in (FLOAT, DOUBLE)]
+        if len(scores) != 1:
+            raise NotCompilable(f"the ONNX graph has {len(scores)} outputs of numbers, one is needed.")
+        self.output = maps[scores[0].name].input[0] if scores[0].name in maps else scores[0].name
+        self.type = FLOAT if scores[0].name in maps else scores[0].type.tensor_type.elem_type
+        self.rank = 2 if scores[0].name in maps else len(_shape(scores[0]))
+        last = _shape(scores[0])[-1:] if self.rank == 2 and scores[0].name not in maps else []
+        self.outputs = len(self.classes or ()) or (last[0] if last and last[0] else 1 if self.rank == 1 else 0)
+        self.nodes = _needed(graph.node, self.output)
+        self.model = model
+
+
+def read_graph(data: bytes) -> Graph:
+    """The graph in `data`. Raises NotCompilable for inputs that are not numbers."""
+    import onnx
+
+    model = onnx.load_model_from_string(data)
+    if model.functions:
+        raise NotCompilable("the ONNX file holds functions of its own, which are not compiled.")
+    found = Graph(model)
+    if not found.inputs or any(kind not in NUMPY for _, kind in found.inputs):
+        raise NotCompilable("the ONNX graph takes something else than numbers: encode text ahead of it.")
+    return found
+
+
+def _shape(value: Any) -> list[int]:
+    return [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+
+
+def _needed(nodes: Any, output: str) -> list[Any]:
+    """The nodes that compute `output`, in their order."""
+    wanted, found = {output}, []
+    for node in reversed(list(nodes)):
+        if wanted & set(node.output):
+            wanted |= set(node.input)
+            found.append(node)
+    return found[::-1]
+
+
+def _columns(graph: Graph, there: list[str]) -> list[str]:
+    if graph.matrix:
+        if graph.width and graph.width > len(there):
+            raise UsageError(f"the model takes {graph.width} columns, the sample has {len(there)}.")
+        return there[: graph.width or None]
+    # Converters write what is no identifier as an underscore.
+    written = {"".join(c if c.isalnum() or c == "_" else "_" for c in name): name for name in there}
+    written |= {name: name for name in there}
+    names = [name for name, _ in graph.inputs]
+    if absent := [name for name in names if name not in written]:
+        raise UsageError(f"the sample lacks columns that the model takes: {', '.join(absent)}.")
+    return [written[name] for name in names]
+
+
+def _classes(model: OnnxNumber, sample: pd.DataFrame, hints: Hints, width: int) -> tuple[Any, ...] | None:
+    """Classes of a graph that names none: of scores that add up to 1, or where the project says so."""
+    said = model.scores(sample)
+    width = width or said.shape[1]
+    if width == 1:
+        two = tuple(sorted(hints.labels, key=str))
+        return (two if len(two) == 2 else (0, 1)) if hints.task == "classification" else None
+    if hints.task == "regression" or not np.allclose(said.sum(axis=1), 1.0, atol=1e-3):
+        raise NotCompilable(f"the ONNX graph gives {width} numbers a row that are no probabilities.")
+    known = tuple(sorted(hints.labels, key=str))
+    return known if len(known) == width else tuple(range(width))
+
+
+class OnnxNumber:
+    """An ONNX graph as an estimator, run by onnxruntime as its file says: what the sealed form is compared with."""
+
+    def __init__(self, data: bytes, names: list[str], graph: Graph) -> None:
+        self.data, self.graph = data, graph
+        self.feature_names_in_ = np.array(names, dtype=object)
+        self.n_features_in_ = len(names)
+        self._session: Any = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"data": self.data, "names": self.feature_names_in_.tolist(), "classes": getattr(self, "classes_", None)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        OnnxNumber.__init__(self, state["data"], state["names"], read_graph(state["data"]))
+        if state["classes"] is not None:
+            self.classes_ = state["classes"]
+
+    def scores(self, frame: Any) -> np.ndarray:
+        """What the graph gives, shape (n, k)."""
+        if self._session is None:
+            import onnxruntime
+
+            model = type(self.graph.model)()
+            model.CopyFrom(self.graph.model)
+            if self.graph.output not in {o.name for o in model.graph.output}:
+                model.graph.output.add().name = self.graph.output
+            options = onnxruntime.SessionOptions()
+            options.log_severity_level = 4
+            options.intra_op_num_threads = 1
+            self._session = onnxruntime.InferenceSession(
+                model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            )
+        rows = frame[list(self.feature_names_in_)].to_numpy(dtype=np.float64)
+        kinds = self.graph.inputs
+        if np.isnan(rows).any() and any(kind == INT64 for _, kind in kinds):
+            raise ValueError("an input of integers takes no missing cells")
+        if self.graph.matrix:
+            feeds = {kinds[0][0]: rows.astype(NUMPY[kinds[0][1]])}
+        else:
+            feeds = {name: rows[:, at : at + 1].astype(NUMPY[kind]) for at, (name, kind) in enumerate(kinds)}
+        said = np.asarray(self._session.run([self.graph.output], feeds)[0], dtype=np.float64)
+        return said.reshape(len(rows), -1)
+
+    def predict(self, frame: Any) -> Any:
+        """Numbers, shape (n,)."""
+        return self.scores(frame)[:, 0]
+
+
+class OnnxClasses(OnnxNumber):
+    """An ONNX graph that gives probabilities."""
+
+    def __init__(self, data: bytes, names: list[str], graph: Graph, classes: tuple[Any, ...]) -> None:
+        super().__init__(data, names, graph)
+        self.classes_ = np.array(classes)
+
+    def predict_proba(self, frame: Any) -> Any:
+        """Probabilities, shape (n, classes)."""
+        said = self.scores(frame)
+        return np.column_stack((1.0 - said, said)) if said.shape[1] == 1 else said
+
+    def predict(self, frame: Any) -> Any:
+        """Classes, shape (n,)."""
+        return self.classes_[self.predict_proba(frame).argmax(axis=1)]
