@@ -62,6 +62,7 @@ class Access:
         self._tokens = tokens if routes.issuers else None
         self._certificates, self._refusals = certificates, refusals
         self._limits = _limits(routes, ledger)
+        self._callers: Known = {}
         self._by_key: Known = {}
         self._by_authorization: Known = {}
         self._by_peer: Known = {}
@@ -169,9 +170,13 @@ class Access:
         raise Unauthenticated(_ASK)
 
     def _of_key(self, key: Key) -> Caller:
-        grants = of_key(key.verbs, key.models)
-        limit, expires = self._limits.get(key.id), key.expires or inf
-        return Caller(key.id, Rules(grants, self._mark(key.id), self._routes, expires=expires, key=key, limit=limit))
+        caller = self._callers.get(key.id)
+        if caller is None:
+            grants, mark = of_key(key.verbs, key.models), self._mark(key.id)
+            limit, expires = self._limits.get(key.id), key.expires or inf
+            rules = Rules(grants, mark, self._routes, expires=expires, key=key, limit=limit)
+            caller = self._callers[key.id] = Caller(key.id, rules)
+        return caller
 
     def _by_certificate(self, peer: str | None) -> Caller:
         if peer is None or not self._certificates:

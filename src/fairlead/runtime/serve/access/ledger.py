@@ -74,8 +74,11 @@ class Limit:
         if not self._rows:
             return
         cells, own, day = self._cells, self._own, now // DAY_S
-        first = self._at + 1
-        used = sum(cells[at + 1] for at in range(first, first + 2 * int(cells[0]), 2) if cells[at] == day)
+        used, at = 0.0, self._at + 1
+        for _ in range(int(cells[0])):
+            if cells[at] == day:
+                used += cells[at + 1]
+            at += 2
         if used + rows > self._rows:
             raise TooManyRequests(
                 f"this key may ask {self._rows:,} rows a day (UTC)",
