@@ -6,6 +6,7 @@ import platform
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -19,6 +20,8 @@ from fairlead.runtime.serve.workers import WorkerStatus
 
 Cells = list[float]
 GRPC = "v2grpc"
+_STRANGER = "0-the-name-of-the-model-0"
+_TEMPLATES: dict[type[Any], str] = {}
 INFER = "inference.GRPCInferenceService/ModelInfer"
 """The protocol whose durations are those of RPC calls instead of HTTP requests."""
 
@@ -123,8 +126,20 @@ def route_template(deployed: Deployed, protocol: str) -> str:
     codec = deployed.codecs.get(protocol)
     if codec is None:
         return ""
-    paths = [*codec.paths(), *codec.default_paths()]
-    return paths[0].replace(deployed.route.model, "{model}") if paths else ""
+    known = _TEMPLATES.get(type(codec))
+    if known is None:
+        # Asked of a codec for a model of a name that is in no path by itself, as "v2" or "infer" could be.
+        stranger = type(codec)(_STRANGER, deployed.signature, deployed.checks)
+        paths = [*stranger.paths(), *stranger.default_paths(), ""]
+        known = _TEMPLATES[type(codec)] = paths[0].replace(_STRANGER, "{model}")
+    return known
+
+
+def rpc_status(code: int) -> str:
+    """gRPC's name of an HTTP code. Asked only for calls by gRPC, which prove that its extra is there."""
+    from fairlead.runtime.wire.v2_grpc import STATUS
+
+    return "OK" if code == 200 else STATUS.get(code, "INTERNAL")
 
 
 def _templates(serving: Serving) -> dict[str, str]:

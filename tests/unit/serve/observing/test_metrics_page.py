@@ -178,3 +178,17 @@ def test_any_label_and_number_is_read_back(label: str, number: float) -> None:
         (family,) = read(made.bytes().decode())
         assert family.samples[0].labels == {"who": label}
         assert family.samples[0].value == number
+
+
+def test_a_model_named_as_a_part_of_its_address_is_no_part_of_the_template(home: Path) -> None:
+    from fairlead.contract.routes import Route, Routes
+    from fairlead.runtime.serve import publish
+
+    names = ("v2", "infer", "models", "predict")
+    publish(home / "routes.json", Routes(2, tuple(Route(name, (Variant("only", FIRST),)) for name in names)))
+    with plane(home) as app:
+        for name in names:
+            assert ask(app, ROW, path=f"/predict/{name}")[0].code == 200
+            assert ask(app, {}, path=f"/v2/models/{name}/infer")[0].code == 400
+        routes = {s.labels["http_route"] for f in read_text(page(app)) for s in f.samples if "http_route" in s.labels}
+    assert routes == {"/predict/{model}", "/v2/models/{model}/infer"}

@@ -12,7 +12,7 @@ from typing import Any
 from fairlead.contract.ports import Request
 from fairlead.runtime.serve.counters import Counters
 from fairlead.runtime.serve.deployed import Endpoint
-from fairlead.runtime.serve.metrics import route_template
+from fairlead.runtime.serve.metrics import GRPC, INFER, route_template, rpc_status
 from fairlead.runtime.serve.observing import traceparent
 from fairlead.runtime.serve.observing.otlp import Otlp
 from fairlead.runtime.serve.observing.traceparent import Trace
@@ -66,16 +66,23 @@ class Spans:
         self._otlp.close()
 
 
+def _called(watched: Watched, scheme: str) -> tuple[str, dict[str, Any]]:
+    """What the conventions for HTTP, or for RPC, say of a call: the span's name and attributes."""
+    endpoint, code = watched.endpoint, watched.code
+    if endpoint.codec.name == GRPC:
+        called = {"rpc.system.name": "grpc", "rpc.method": INFER, "rpc.response.status_code": rpc_status(code)}
+        return INFER, called
+    route = route_template(endpoint.deployed, endpoint.codec.name)
+    said = {"http.request.method": watched.method, "url.scheme": scheme, "http.route": route}
+    return f"{watched.method} {route}", {**said, "http.response.status_code": code}
+
+
 def _facts(watched: Watched, scheme: str) -> dict[str, Any]:
     """Everything that a span says, none of it a cell."""
     endpoint, code = watched.endpoint, watched.code
     deployed = endpoint.deployed
-    route = route_template(deployed, endpoint.codec.name)
-    attributes: dict[str, Any] = {
-        "http.request.method": watched.method,
-        "url.scheme": scheme,
-        "http.route": route,
-        "http.response.status_code": code,
+    name, attributes = _called(watched, scheme)
+    attributes |= {
         "http.request.body.size": len(watched.body),
         "http.response.body.size": len(watched.body_out),
         "fairlead.request_id": watched.said("x-request-id"),
@@ -97,7 +104,7 @@ def _facts(watched: Watched, scheme: str) -> dict[str, Any]:
         for live, _ in watched.answered
     ]
     return {
-        "name": f"{watched.method} {route}",
+        "name": name,
         "start": int(watched.arrived * 1e9),
         "end": int(watched.ended * 1e9),
         "attributes": attributes,

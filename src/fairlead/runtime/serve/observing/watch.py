@@ -12,7 +12,7 @@ from fairlead.contract.ports import Request
 from fairlead.runtime.serve.answering import Asked
 from fairlead.runtime.serve.counters import Counters
 from fairlead.runtime.serve.deployed import Deployed, Endpoint, Serving
-from fairlead.runtime.serve.metrics import GRPC, INFER, route_template
+from fairlead.runtime.serve.metrics import GRPC, INFER, route_template, rpc_status
 from fairlead.runtime.serve.observing.errors import Errors
 from fairlead.runtime.serve.observing.layers import Layers
 from fairlead.runtime.serve.observing.logs import Lines
@@ -94,9 +94,7 @@ class Watch:
     def _series(endpoint: Endpoint, code: int) -> tuple[str, ...]:
         protocol = endpoint.codec.name
         if protocol == GRPC:
-            from fairlead.runtime.wire.v2_grpc import STATUS  # needs the extra grpc, which a caller by gRPC proves
-
-            return "rpc", INFER, STATUS.get(code, "INTERNAL")
+            return "rpc", INFER, rpc_status(code)
         return "http", "POST", route_template(endpoint.deployed, protocol), str(code)
 
     def turned_away(self, code: int) -> None:
