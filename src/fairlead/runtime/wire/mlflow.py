@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from fairlead.contract.errors import BodyInvalid, MediaUnsupported
 from fairlead.contract.signature import Signature
@@ -71,9 +72,9 @@ class MLflow:
         self.model, self._signature = model, signature
         self._labels, self._tables = Labels(signature), Tables(checks)
         self._csv = CsvText(checks, self._tables)
-        rows: Any = list[self._tables.row] | None  # type: ignore[name-defined]
-        fields: list[Any] = [(key, rows, None) for key in KEYS[1:]]
-        fields.append(("dataframe_split", msgspec.Raw, msgspec.Raw()))
+        rows: Any = list[self._tables.row] | UnsetType  # type: ignore[name-defined]
+        fields: list[Any] = [(key, rows, UNSET) for key in KEYS[1:]]
+        fields.append(("dataframe_split", msgspec.Raw | UnsetType, UNSET))
         self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(msgspec.defstruct("Invocation", fields)).decode
 
     def paths(self) -> Sequence[str]:
@@ -119,8 +120,8 @@ class MLflow:
             got = self._decode(body)
         except UNREADABLE:
             return self._careful(body)
-        given = [rows for rows in (got.dataframe_records, got.instances, got.inputs) if rows is not None]
-        if len(given) != 1 or bytes(got.dataframe_split):
+        given = [rows for rows in (got.dataframe_records, got.instances, got.inputs) if rows is not UNSET]
+        if len(given) != 1 or got.dataframe_split is not UNSET:
             return self._careful(body)
         parsed = self._tables.typed(given[0])
         return self._careful(body) if parsed is None else parsed
