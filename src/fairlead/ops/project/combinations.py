@@ -24,7 +24,7 @@ def _plain_fail(key: str, what: str, cure: str = "") -> ConfigInvalid:
 
 def check_combinations(settings: Settings, fail: Fail = _plain_fail) -> None:
     """Raise what `fail(key, what, cure)` makes of the first thing that cannot be."""
-    for check in (_check_task, _check_columns, _check_data, _check_train, _check_gate, _check_watching):
+    for check in (_check_task, _check_columns, _check_data, _check_train, _check_gate, _check_watching, _check_access):
         check(settings, fail)
 
 
@@ -145,3 +145,17 @@ def _check_watching(settings: Settings, fail: Fail) -> None:
             parse_trigger(trigger)
         except UsageError as error:
             raise fail("retrain.when", str(error)) from None
+
+
+def _check_access(settings: Settings, fail: Fail) -> None:
+    from fairlead.runtime.serve.access import issuers_of
+
+    access = settings.access
+    given = {"issuer": access.issuer, "audience": access.audience, "jwks": access.jwks}
+    missing = [name for name, value in given.items() if not value]
+    if 0 < len(missing) < len(given):
+        raise fail(f"access.{missing[0]}", "is missing; issuer, audience and jwks belong together.", "Give all, or none.")
+    try:
+        issuers_of(access)
+    except UsageError as error:
+        raise fail("access.jwks", str(error).removeprefix("[access] jwks ")) from None

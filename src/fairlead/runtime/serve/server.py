@@ -81,7 +81,7 @@ def serve(options: ServeOptions, ready: Say = lambda url: None, warn: Say = lamb
     with contextlib.ExitStack() as stack:
         run = stack.enter_context(_run_folder(options.home))
         instance = stack.enter_context(_instance(run, options.instance))
-        settings: dict[str, Any] = {"run": str(run), "instance": instance, "load": options.load}
+        settings: dict[str, Any] = {"run": str(run), "instance": instance, "load": options.load, "host": options.host}
         handed = ("aliases", "probes", "server", "access", "capture", "telemetry", "native")
         settings |= {name: getattr(options, name) for name in handed}
         if options.home is not None:
