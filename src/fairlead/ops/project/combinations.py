@@ -154,7 +154,7 @@ def _check_access(settings: Settings, fail: Fail) -> None:
     given = {"issuer": access.issuer, "audience": access.audience, "jwks": access.jwks}
     missing = [name for name, value in given.items() if not value]
     if 0 < len(missing) < len(given):
-        raise fail(f"access.{missing[0]}", "is missing; issuer, audience and jwks belong together.", "Give all, or none.")
+        raise fail(f"access.{missing[0]}", "is missing: issuer, audience and jwks belong together.", "Give all.")
     try:
         issuers_of(access)
     except UsageError as error:
