@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
+import httpx
 import pytest
 from admitting import allow, guarded, key, secrets
 from asking import HERE, ROW, ask
@@ -163,6 +164,29 @@ def test_over_a_socket_every_address_is_closed_too(home: Path, transport: str) -
         assert spoken_raw(port, "GET", "/v2", X_API_KEY=secret)[0] == 200
         allow(home, generation=2)
         eventually(lambda: spoken_raw(port, "GET", "/v2", x_api_key=secret)[0] == 401, within_s=5)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+
+
+def test_the_batch_lane_asks_who_its_callers_are_too(home: Path) -> None:
+    telling, asking = secrets(2)
+    allow(home, key(telling, "telling", verbs=("feedback",)), key(asking, "asking", rows_per_day=9000))
+    ready, log = home / "ready.txt", home / "server.log"
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(home), "granian"],
+        stdout=ready.open("wb"), stderr=log.open("wb"),
+        env={**os.environ, "PYTHONPATH": str(HERE), "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    try:
+        eventually(lambda: ready.read_text().endswith("\n") or process.poll() is not None, what=f"ready, see {log}")
+        url = ready.read_text().split()[0]
+        rows = [ROW] * 6000
+        codes = [
+            httpx.post(f"{url}/predict", json=rows, headers={"x-api-key": secret}, timeout=30.0).status_code
+            for secret in ("", telling, asking, asking)
+        ]
+        assert codes == [401, 403, 200, 429]
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(20)

@@ -9,9 +9,10 @@ import pytest
 from admitting import allow, key, secrets
 from issuing import issuer
 
-from fairlead.contract.errors import UsageError
+from fairlead.contract.errors import ConfigInvalid, UsageError
 from fairlead.contract.routes import Routes
 from fairlead.contract.settings import AccessSettings, ServeSettings
+from fairlead.ops.project import parse_settings
 from fairlead.runtime.serve import ServeOptions, serve
 from fairlead.runtime.serve.access import (
     closed_to_all,
@@ -105,3 +106,12 @@ def test_a_bundle_without_a_home_takes_its_key_from_the_environment() -> None:
     assert (found.hash, found.models) == (hash_of(secret), ("*",))
     with pytest.raises(UsageError, match="at least 32 characters"):
         keys_of_environment({"FAIRLEAD_KEY": "hunter2"})
+
+
+def test_half_an_issuer_in_the_project_file_is_told_with_its_key() -> None:
+    model = '[model]\nname = "m"\ntask = "regression"\ntarget = "y"\n'
+    with pytest.raises(ConfigInvalid, match=r"access\.audience: is missing"):
+        parse_settings(model + '[access]\nissuer = "https://id.example"\njwks = "https://id.example/keys"\n')
+    with pytest.raises(ConfigInvalid, match=r"access\.jwks: must be a file or an https address"):
+        parse_settings(model + '[access]\nissuer = "i"\naudience = "a"\njwks = "http://id.example/keys"\n')
+    assert parse_settings(model + '[access]\nissuer = "i"\naudience = "a"\njwks = "keys.json"\n')
