@@ -62,8 +62,9 @@ def errors(*codes: int, schema: Schema | None = None) -> Schema:
     return said
 
 
-def _get(id: str, tag: str, summary: str, content: Schema, *codes: int, ok: int = 200, words: str = "") -> Schema:
-    responses = {str(ok): reply(words or summary, content), **errors(*codes, 503)}
+def get(id: str, tag: str, summary: str, content: Schema, *codes: int) -> Schema:
+    """A page that is read; codes: of the errors it has beside 503."""
+    responses = {"200": reply(summary, content), **errors(*codes, 503)}
     return {"get": {"operationId": id, "tags": [tag], "summary": summary, "responses": responses}}
 
 
@@ -72,7 +73,7 @@ def _flag(name: str, values: list[bool]) -> Schema:
 
 
 def _ready(id: str) -> Schema:
-    made = _get(id, "health", "Whether predictions are answered", json_of(_flag("ready", [True])))
+    made = get(id, "health", "Whether predictions are answered", json_of(_flag("ready", [True])))
     made["get"]["responses"]["503"] = {
         "description": "No model is loaded yet, or over capacity.",
         "content": json_of({"anyOf": [_flag("ready", [False]), {"$ref": "#/components/schemas/Error"}]}),
@@ -80,7 +81,8 @@ def _ready(id: str) -> Schema:
     return made
 
 
-def _names(key: str) -> Schema:
+def names_under(key: str) -> Schema:
+    """A list of names in a field."""
     return json_of(
         {"type": "object", "required": [key], "properties": {key: {"type": "array", "items": {"type": "string"}}}}
     )
@@ -123,7 +125,7 @@ _SERVER = json_of(
         },
     }
 )
-_MODEL_READY = json_of(
+model_ready = json_of(
     {
         "type": "object",
         "required": ["name", "ready"],
@@ -132,20 +134,24 @@ _MODEL_READY = json_of(
 )
 
 FIXED: Mapping[str, Schema] = {
-    "/health/live": _get("live", "health", "Whether the server runs", _LIVE),
-    "/v2/health/live": _get("v2Live", "health", "Whether the server runs", _LIVE),
+    "/health/live": get("live", "health", "Whether the server runs", _LIVE),
+    "/v2/health/live": get("v2Live", "health", "Whether the server runs", _LIVE),
     "/health/ready": _ready("ready"),
     "/v2/health/ready": _ready("v2Ready"),
-    "/version": _get("version", "health", "The version of this server", _TEXT),
-    "/metrics": _get("metrics", "health", "Prometheus metrics, text format 0.0.4", _TEXT),
-    "/v2": _get("v2Server", "metadata", "What this server is", _SERVER),
-    "/v2/models": _get("v2Models", "metadata", "Names of the served models", _names("models")),
+    "/version": get("version", "health", "The version of this server", _TEXT),
+    "/metrics": get("metrics", "health", "Prometheus metrics, text format 0.0.4", _TEXT),
+    "/v2": get("v2Server", "metadata", "What this server is", _SERVER),
+    "/v2/models": get("v2Models", "metadata", "Names of the served models", names_under("models")),
 }
 """By address; an entry is documented when its address is served."""
 
 SITE: Mapping[str, Schema] = {
-    "/openapi.json": _get("openapi", "documentation", "This document", json_of(_OBJECT)),
-    "/docs": _get("docs", "documentation", "This documentation for people", _HTML),
+    "/openapi.json": get("openapi", "documentation", "This document", json_of(_OBJECT)),
+    "/": get(
+        "root", "documentation", "The documentation for people, a word for programs", {**_HTML, **json_of(_OBJECT)}
+    ),
+    "/docs": get("docs", "documentation", "This documentation for people", _HTML),
+    "/docs/contents": get("docsContents", "documentation", "The same without its frame", _HTML),
 }
 """The site's own addresses; `site.py` serves them."""
 
@@ -157,25 +163,26 @@ _VERSION = {
     "description": "A served version of the model.",
 }
 NAMED: Mapping[str, Schema] = {
-    "/v2/models/{model}": _get("v2Model", "metadata", "What a model takes and gives", _METADATA, 404),
-    "/v2/models/{model}/ready": _get("v2ModelReady", "metadata", "Whether a model answers", _MODEL_READY, 404),
-    "/v2/models/{model}/versions/{version}": _get("v2Version", "metadata", "The same of a version", _METADATA, 404),
-    "/v2/models/{model}/versions/{version}/ready": _get(
-        "v2VersionReady", "metadata", "Whether a version answers", _MODEL_READY, 404
+    "/v2/models/{model}": get("v2Model", "metadata", "What a model takes and gives", _METADATA, 404),
+    "/v2/models/{model}/ready": get("v2ModelReady", "metadata", "Whether a model answers", model_ready, 404),
+    "/v2/models/{model}/versions/{version}": get("v2Version", "metadata", "The same of a version", _METADATA, 404),
+    "/v2/models/{model}/versions/{version}/ready": get(
+        "v2VersionReady", "metadata", "Whether a version answers", model_ready, 404
     ),
-    "/models/{model}": _get("form", "documentation", "A form for one model, for people", _HTML, 404),
+    "/models/{model}": get("form", "documentation", "A form for one model, for people", _HTML, 404),
+    "/models/{model}/contents": get("formContents", "documentation", "The same without its frame", _HTML, 404),
 }
 """Addresses that name a model: `{model}` and `{version}` are parameters."""
 
 
-def named(path: str, models: Iterable[str]) -> Schema:
-    """An entry of NAMED or a feedback address with its parameters."""
+def named(path: str, entry: Schema, models: Iterable[str]) -> Schema:
+    """An entry with its parameters, `{model}` and perhaps `{version}`."""
     listed = sorted(models)
     name: Schema = {"type": "string", **({"enum": listed} if listed else {})}
     parameters = [
         {"name": "model", "in": "path", "required": True, "schema": name, "description": "Name of a served model."}
     ]
-    return {"parameters": parameters + ([_VERSION] if "{version}" in path else []), **NAMED[path]}
+    return {"parameters": parameters + ([_VERSION] if "{version}" in path else []), **entry}
 
 
 def feedback(id: str, schema: Schema, more: Schema) -> Schema:

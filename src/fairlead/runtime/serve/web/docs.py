@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from fairlead.contract.signature import Column
 from fairlead.runtime.serve.deployed import Deployed, Serving
+from fairlead.runtime.serve.web import neighbouring
 from fairlead.runtime.serve.web.addresses import FIXED, WORDS
 from fairlead.runtime.serve.web.columns import MOST_NAMED, Field, example_of, fields_of, number_in_words
 from fairlead.runtime.serve.web.markup import attributes
@@ -200,7 +201,7 @@ def _errors(*, secured: bool) -> str:
 def _addresses(fixed: frozenset[str]) -> str:
     rows = "\n".join(
         f'<tr><th scope="row"><code>{escape(path)}</code></th><td>{escape(_summary(path))}</td></tr>'
-        for path in sorted(fixed & FIXED.keys())
+        for path in sorted(fixed)
     )
     return f"""<section aria-labelledby="other"><h2 id="other">Other addresses</h2>
 <div class="scroll" role="region" tabindex="0" aria-labelledby="other"><table>
@@ -210,6 +211,6 @@ def _addresses(fixed: frozenset[str]) -> str:
 
 
 def _summary(path: str) -> str:
-    operation = FIXED[path]
-    said: str = next(iter(operation.values()))["summary"]
+    known = FIXED.get(path) or neighbouring.FIXED.get(path) or neighbouring.probe("probe")
+    said: str = known["get"]["summary"]
     return said

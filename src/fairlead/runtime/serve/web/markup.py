@@ -63,6 +63,13 @@ def page(title: str, main: str) -> bytes:
 """.encode()
 
 
+def missing(words: str) -> bytes:
+    """The page of an address where there is nothing."""
+    return page(
+        "Not found · Fairlead", f'<h1>Not found</h1>\n<p>{escape(words)}</p>\n<p><a href="/docs">All models</a></p>'
+    )
+
+
 def door(title: str) -> str:
     """What a page shows before its reader has said who they are; the script then fetches the contents with the key."""
     return f"""<h1>{escape(title)}</h1>

@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 import msgspec
 
 from fairlead.runtime.serve.deployed import Deployed, Endpoint, Serving
+from fairlead.runtime.serve.web import neighbouring
 from fairlead.runtime.serve.web.addresses import (
     ERROR,
     FIXED,
@@ -66,9 +67,9 @@ class Writer:
         headers = {"RequestId": REQUEST_ID, "RetryAfter": RETRY_AFTER}
         components: Schema = {"schemas": schemas, "headers": headers}
         names = sorted([*serving.deployed, *serving.asleep])
-        paths: Schema = {path: FIXED[path] for path in FIXED if path in self._fixed}
-        paths |= SITE
-        paths |= {path: named(path, names) for path in NAMED}
+        paths: Schema = {path: _fixed(path) for path in sorted(self._fixed)}
+        paths |= {**SITE, **neighbouring.ALWAYS}
+        paths |= {path: named(path, entry, names) for path, entry in {**NAMED, **neighbouring.NAMED}.items()}
         paths["/feedback"] = feedback("feedback", {"$ref": "#/components/schemas/Feedback"}, denied)
         endpoints: dict[Deployed, list[tuple[str, Endpoint]]] = {one: [] for one in serving.deployed.values()}
         for path, endpoint in endpoints_of(serving):
@@ -103,6 +104,12 @@ class Writer:
             kept.clear()
             kept[key] = _written(deployed, endpoints, denied)
         return kept[key]
+
+
+def _fixed(path: str) -> Schema:
+    """A page of one address; what is in no table is where a platform has its probe."""
+    known = FIXED.get(path) or neighbouring.FIXED.get(path)
+    return known if known is not None else neighbouring.probe(_id(path, set()))
 
 
 def _written(deployed: Deployed, endpoints: Sequence[tuple[str, Endpoint]], denied: Schema) -> Part:

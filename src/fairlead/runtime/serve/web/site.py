@@ -12,7 +12,7 @@ from fairlead.contract.errors import ModelNotFound, NotFound
 from fairlead.contract.ports import Request
 from fairlead.runtime.serve.deployed import Serving
 from fairlead.runtime.serve.web import docs, form
-from fairlead.runtime.serve.web.markup import ASSETS, asset, door, page
+from fairlead.runtime.serve.web.markup import ASSETS, asset, door, missing, page
 from fairlead.runtime.serve.web.openapi import Writer
 
 Header = tuple[str, str]
@@ -66,14 +66,22 @@ class Site:
         made: tuple[bytes, str] | None
         if path == "/":
             if "text/html" not in (request.headers.get("accept") or ""):
-                return None if path in self._fixed else (200, (_JSON,), _ROOT)
+                if path in self._fixed:
+                    return None
+                return (200, (_JSON,), _ROOT) if request.method in {"GET", "HEAD"} else (405, (_JSON,), b"GET")
             path = "/docs"
         if path.startswith(_ASSETS):
             kind, made = self._asset(path[len(_ASSETS) :])
         elif path == "/openapi.json":
             kind, made = _JSON, self._once(serving, path, lambda: self._document(serving, secured))
         elif path in {"/docs", "/docs" + _INSIDE} or path.startswith(_MODELS):
-            kind, made = _HTML, self._page(serving, path, secured)
+            kind = _HTML
+            try:
+                made = self._page(serving, path, secured)
+            except NotFound as error:
+                if "text/html" not in (request.headers.get("accept") or ""):
+                    raise
+                return 404, (_HTML, *_GUARDED), missing(str(error))
         else:
             return None
         if request.method not in {"GET", "HEAD"}:
