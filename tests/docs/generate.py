@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,7 @@ def command_line() -> str:
         "tracebacks, which else are kept in the home's `run` folder.",
         "`fairlead -C FOLDER VERB` works on the project in that folder.",
     ]
-    for name in group.list_commands(context):
-        command = group.get_command(context, name)
+    for name, command in commands(group, context):
         lines += ["", f"## {name}", "", (command.help or "").strip(), ""]
         rows = []
         for parameter in command.params:
@@ -55,6 +55,15 @@ def command_line() -> str:
         if rows:
             lines += ["| argument | meaning |", "|---|---|", *rows]
     return "\n".join(lines) + "\n"
+
+
+def commands(group: Any, context: Any, before: str = "") -> Iterator[tuple[str, Any]]:
+    """Every command with its name; those of a group after it, under both names."""
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        yield before + name, command
+        if hasattr(command, "list_commands"):
+            yield from commands(command, context, f"{before}{name} ")
 
 
 def type_words(annotation: Any) -> str:
