@@ -47,7 +47,7 @@ def command_line() -> str:
             )
             default = (
                 ""
-                if parameter.default in (None, False, ()) or callable(parameter.default)
+                if parameter.default in (None, False, (), "") or callable(parameter.default)
                 else f" (default {parameter.default})"
             )
             required = " (required)" if parameter.required else ""
