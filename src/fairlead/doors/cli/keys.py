@@ -10,13 +10,23 @@ from fairlead.doors.cli.output import Json, console, escape, moment, project, sh
 from fairlead.doors.cli.serving import tell_confirmed
 
 Answer = dict[str, Any]
-keys = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Who may ask the server: API keys.")
+keys = typer.Typer(rich_markup_mode=None)
 Which = Annotated[str, typer.Argument(help="name of the key, or its id")]
 
 
 def add_to(app: typer.Typer) -> None:
     """Add this module's verbs, below one of their own."""
     app.add_typer(keys, name="keys")
+
+
+@keys.callback(invoke_without_command=True)
+def keys_of_home(context: typer.Context, as_json: Json = False) -> None:
+    """Who may ask the server: API keys.
+
+    Without a command below: all of them, as `list` shows them.
+    """
+    if context.invoked_subcommand is None:
+        list_keys(as_json)
 
 
 @keys.command()
