@@ -78,7 +78,7 @@ class Pages:
             headers.append(("allow", body.decode()))
             body = _json({"error": f"this address takes {body.decode()} alone"})
         self._counters.cells[self._counters.index(("requests", "", "", "", protocol, str(code)))] += 1
-        request.reply(code, [kind, *headers], b"" if request.method == "HEAD" else body)
+        request.reply(code, [kind, *headers], body)
 
     def refuse(self, request: Request, id: str, error: Exception) -> None:
         """Reply to a request that was turned away before anybody looked at its address."""

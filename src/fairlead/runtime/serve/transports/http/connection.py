@@ -133,10 +133,18 @@ class Connection(asyncio.Protocol):
             self._refuse_busy()
 
     def data_received(self, data: bytes) -> None:
-        self.active = (gather := self.gather).now
+        gather = self.gather
+        self.active = gather.now
         if not (self.buffer or self.asked or self.last or self._head):
+            # The common case by itself: one whole request, and nothing else under way.
             end = data.find(b"\r\n\r\n") + 4
             head = gather.known.get(data[:end])
+            if head is None and 4 <= end <= gather.head_bytes and data[0] != 13:
+                try:
+                    head = gather.heads.read(data[:end])
+                except Malformed as wrong:
+                    self.refuse(wrong.code, str(wrong))
+                    return
             if head is not None and len(data) - end == head.length <= gather.limits.max_body_bytes:
                 exchange = Exchange(self, head, data[end:])
                 self.asked.append(exchange)

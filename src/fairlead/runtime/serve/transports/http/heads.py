@@ -15,8 +15,10 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 CHUNKED = -1
 MAX_HEADERS = 100
 _KEPT, _KEPT_BYTES = 1024, 2048
-_HOST = re.compile(rb"[A-Za-z0-9\-._~%!$&'()*+,;=:\[\]]*")
-_VERSIONS = {b"HTTP/1.1": True, b"HTTP/1.0": False}
+_HOST = re.compile(r"[A-Za-z0-9\-._~%!$&'()*+,;=:\[\]]*")
+_VERSIONS = {"HTTP/1.1": True, "HTTP/1.0": False}
+_PLAIN = re.compile(r"[^?#%]+")
+_ONE_HOST = "a request must have exactly one Host header"
 
 
 class Malformed(Exception):
@@ -86,47 +88,48 @@ class Judge:
 
 
 def _read(raw: bytes) -> Head:
-    lines = raw.split(b"\r\n")
-    if len(lines) - 3 > MAX_HEADERS:
-        raise Malformed(431, f"a request may have {MAX_HEADERS} headers")
     judge = Judge()
     judge.feed(raw)
-    words = lines[0].split(b" ")
+    lines = raw.decode("latin-1").split("\r\n")
+    words = lines[0].split(" ")
     if len(words) != 3:
         raise Malformed(400, "not valid HTTP: the request line has three words")
-    if words[2] not in _VERSIONS:
+    method, target, version = words
+    modern = _VERSIONS.get(version)
+    if modern is None:
         raise Malformed(505, "this server speaks HTTP/1.1")
-    if words[0] == b"CONNECT":
+    if method == "CONNECT":
         raise Malformed(405, "this server is no proxy")
-    modern = _VERSIONS[words[2]]
     headers = _headers(lines)
-    _check_host(lines, modern)
+    host = headers.get("host")
+    if host is None and modern:
+        raise Malformed(400, _ONE_HOST)
+    if host and not _HOST.fullmatch(host):
+        raise Malformed(400, "the Host header is not a host")
     length = _length(headers, modern)
-    upgrades = "upgrade" in headers
-    if not upgrades and judge.complete != (length == 0):
+    if judge.complete != (length == 0) and "upgrade" not in headers:
         raise Malformed(400, "not valid HTTP: the length of the body is not clear")
-    if headers.get("expect", "100-continue").lower() != "100-continue":
+    if "expect" in headers and headers["expect"].lower() != "100-continue":
         raise Malformed(417, "the only expectation that is met is 100-continue")
-    path, query = _target(words[1].decode("latin-1"))
-    return Head(words[0].decode("latin-1"), path, query, headers, length, modern)
+    path, query = _target(target)
+    return Head(method, path, query, headers, length, modern)
 
 
-def _headers(lines: list[bytes]) -> dict[str, str]:
+def _headers(lines: list[str]) -> dict[str, str]:
     """Names in lower case; what is said more than once is a list with commas."""
+    if len(lines) - 3 > MAX_HEADERS:
+        raise Malformed(431, f"a request may have {MAX_HEADERS} headers")
     headers: dict[str, str] = {}
     for line in lines[1:-2]:
-        name, _, value = line.decode("latin-1").partition(":")
+        name, _, value = line.partition(":")
         name, value = name.lower(), value.strip(" \t")
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        if name not in headers:
+            headers[name] = value
+        elif name == "host":
+            raise Malformed(400, _ONE_HOST)
+        else:
+            headers[name] += ", " + value
     return headers
-
-
-def _check_host(lines: list[bytes], modern: bool) -> None:
-    hosts = [line[5:].strip(b" \t") for line in lines[1:-2] if line[:5].lower() == b"host:"]
-    if len(hosts) > 1 or (modern and not hosts):
-        raise Malformed(400, "a request must have exactly one Host header")
-    if hosts and not _HOST.fullmatch(hosts[0]):
-        raise Malformed(400, "the Host header is not a host")
 
 
 def _length(headers: dict[str, str], modern: bool) -> int:
@@ -145,6 +148,8 @@ def _length(headers: dict[str, str], modern: bool) -> int:
 
 def _target(target: str) -> tuple[str, str]:
     """Path, percent-decoded once, and query, as it is: of the usual form, of `http://host/path`, and `*`."""
+    if target.startswith("/") and _PLAIN.fullmatch(target):
+        return target, ""
     if not target.startswith("/") and "://" in target:
         _, _, rest = target.partition("://")
         slash = re.search(r"[/?#]", rest)
