@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -152,3 +153,31 @@ def test_what_a_bundle_redacts_for_a_while_can_still_be_read_together(tmp_path: 
 @pytest.fixture(autouse=True)
 def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
+def test_it_comes_to_an_end_while_a_worker_goes_on_writing(tmp_path: Path) -> None:
+    spool = opened(tmp_path)
+    stop = threading.Event()
+    written = [0]
+
+    def serve() -> None:
+        while not stop.is_set():
+            write(spool, written[0])
+            written[0] += 1
+
+    thread = threading.Thread(target=serve)
+    patience = threading.Timer(20.0, stop.set)
+    thread.start()
+    patience.start()
+    try:
+        while written[0] < 100:
+            pass
+        collect(tmp_path)
+        assert not stop.is_set(), "it went on for as long as there was something new"
+    finally:
+        stop.set()
+        patience.cancel()
+        thread.join()
+    collect(tmp_path)
+    assert len(set(all_records(tmp_path))) == written[0]
+    assert reconcile(tmp_path).ok

@@ -107,9 +107,11 @@ def _collect_segment(home: Path, folder: Path, path: Path, cursor: Cursor, done:
     segment = spool.segment_name(instance, worker, path)
     progress = cursor.segments[path.name]
     schemas = _schemas(path, progress.start)
+    # What comes while this runs is for the next time: a busy worker would keep it here for ever.
+    stop = path.stat().st_size
     while True:
         part = _Part(home, segment, progress.start, schemas)
-        end = part.fill(path)
+        end = part.fill(path, stop)
         if end <= progress.offset:
             return
         part.write()
@@ -124,6 +126,8 @@ def _collect_segment(home: Path, folder: Path, path: Path, cursor: Cursor, done:
             progress.start = end
             progress.rows = progress.shadows = progress.labels = 0
         write_cursor(folder, cursor)
+        if end >= stop:
+            return
 
 
 def _schemas(path: Path, stop: int) -> dict[tuple[str, str], frames.Schema]:
@@ -146,8 +150,8 @@ class _Part:
         self.rows = self.shadows = self.labels = 0
         self.full = False
 
-    def fill(self, path: Path) -> int:
-        """Take frames in until the range is full or the complete frames end; where it ends.
+    def fill(self, path: Path, stop: int) -> int:
+        """Take frames in until the range is full, or `stop`, or the complete frames end; where it ends.
 
         A range holds records of one hour (of arrival; of writing, where requests were written together), so that
         it is one file a model: a reader that follows by position can then never meet a second file of a range it
@@ -156,7 +160,7 @@ class _Part:
         end = self._start
         hour: tuple[str, str] | None = None
         between = True
-        for offset, after, frame in scan(path, self._start):
+        for offset, after, frame in scan(path, self._start, stop):
             if isinstance(frame, (frames.Prediction, frames.Tick)):
                 this = layout.hour_of(frame.time)
                 # A write that was encrypted as one is taken as one.
