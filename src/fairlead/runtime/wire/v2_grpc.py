@@ -6,7 +6,9 @@ body of a request to an address that begins with `grpc:`, so that it takes the o
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import Any
 from urllib.parse import quote
 
@@ -31,6 +33,10 @@ _FIELDS = {
     "FP64": "fp64_contents",
     "BYTES": "bytes_contents",
 }
+_EXACT = frozenset({"BOOL", "INT32", "INT64", "UINT32", "UINT64", "FP32", "FP64", "BYTES"})
+"""Datatypes whose field can hold nothing that is out of their range."""
+_WIDE = {"FP64": struct.Struct("<d").unpack, "INT64": struct.Struct("<q").unpack}
+_ONE = [1]
 
 STATUS: dict[int, str] = {
     400: "INVALID_ARGUMENT",
@@ -78,8 +84,7 @@ class V2Grpc:
     def parse(self, body: bytes, headers: Mapping[str, str]) -> Parsed:
         """Raises InputInvalid and below, MissingExtra without protobuf."""
         asked = _read(messages("open_inference").ModelInferRequest, body)
-        columns = columns_of(_tensors(asked), self._signature)
-        parsed = self._quick(columns) or self._careful(columns)
+        parsed = self._quick(asked) or self._careful(asked)
         self._checks.check_times(parsed.passes)
         parsed.id = asked.id or None
         if asked.outputs:
@@ -87,21 +92,22 @@ class V2Grpc:
         parsed.form, parsed.head = bool(asked.raw_input_contents), _HEAD
         return parsed
 
-    def _quick(self, columns: Mapping[str, Values]) -> Parsed | None:
+    def _quick(self, asked: Any) -> Parsed | None:
         """One row that is surely right; None sends it along the careful path."""
-        if not all(len(values) == 1 for values in columns.values()):
+        record = _raw_row(asked) if asked.raw_input_contents else _typed_row(asked)
+        if record is None or len(record) != len(asked.inputs):
             return None
         try:
-            row = msgspec.convert({name: values[0] for name, values in columns.items()}, self._checks.row_type)
+            row = msgspec.convert(record, self._checks.row_type)
         except msgspec.ValidationError:
             return None
         cells, passed = self._checks.split(row)
-        if any(isinstance(cell, float) and cell - cell != 0.0 for cell in cells):
+        if not isfinite(sum([cell for cell in cells if isinstance(cell, float)])):
             return None  # unlike JSON, a message can hold an infinity
         return Parsed([cells], None if passed is None else [passed])
 
-    def _careful(self, columns: Mapping[str, Values]) -> Parsed:
-        rows, passes = self._checks.columns(columns)
+    def _careful(self, asked: Any) -> Parsed:
+        rows, passes = self._checks.columns(columns_of(_tensors(asked), self._signature))
         if not rows:
             raise BodyInvalid("the inputs have no rows")
         return Parsed(rows, passes)
@@ -133,6 +139,55 @@ def _read(kind: Any, body: bytes) -> Any:
         return kind.FromString(body)
     except DecodeError:
         raise BodyInvalid(f"the message is no {kind.DESCRIPTOR.name}") from None
+
+
+def _typed_row(asked: Any) -> dict[str, Any] | None:
+    """The values of tensors of one value each; None where any is out of the ordinary."""
+    record: dict[str, Any] = {}
+    for tensor in asked.inputs:
+        fields = tensor.contents.ListFields()
+        if len(fields) != 1 or tensor.shape != _ONE:
+            return None
+        field, values = fields[0]
+        datatype = tensor.datatype
+        if len(values) != 1 or datatype not in _EXACT or field.name != _FIELDS[datatype]:
+            return None
+        value = values[0]
+        if datatype == "BYTES":
+            try:
+                value = value.decode()
+            except UnicodeDecodeError:
+                return None
+        record[tensor.name] = None if value != value else value
+    return record
+
+
+def _raw_row(asked: Any) -> dict[str, Any] | None:
+    """The same of raw contents."""
+    raw = asked.raw_input_contents
+    if len(raw) != len(asked.inputs):
+        return None
+    record: dict[str, Any] = {}
+    for tensor, held in zip(asked.inputs, raw, strict=True):
+        datatype = tensor.datatype
+        value: Any
+        if tensor.shape != _ONE or tensor.HasField("contents"):
+            return None
+        if datatype == "BYTES":
+            if int.from_bytes(held[:4], "little") != len(held) - 4:
+                return None
+            try:
+                value = held[4:].decode()
+            except UnicodeDecodeError:
+                return None
+        elif datatype in _WIDE and len(held) == 8:
+            (value,) = _WIDE[datatype](held)
+        elif datatype == "BOOL" and held in (b"\0", b"\1"):
+            value = held == b"\1"
+        else:
+            return None
+        record[tensor.name] = None if value != value else value
+    return record
 
 
 def _tensors(asked: Any) -> list[tuple[str, Sequence[int], Values]]:
