@@ -52,7 +52,8 @@ class Counters:
         finally:
             os.close(fd)
         self.cells = memoryview(self._map)[_HEAD.size + NAMES_BYTES :].cast("d")
-        self._index = {series: at for series, at, _ in _places(self._map)}
+        used, _, _ = _HEAD.unpack_from(self._map)
+        self._index = {series: at for series, at, _ in _places(self._map[_HEAD.size : _HEAD.size + used])}
         self._growing = threading.Lock()
 
     def index(self, series: Series, width: int = 1) -> int:
@@ -93,11 +94,10 @@ def slot_files(run: Path, kind: str, instance: str, suffix: str) -> list[Path]:
     return sorted(path for path in found if path.stem.rpartition("-")[0] == f"{kind}-{instance}")
 
 
-def _places(buffer: mmap.mmap | bytes) -> list[tuple[Series, int, int]]:
+def _places(names: bytes) -> list[tuple[Series, int, int]]:
     """Every series with its first cell and its width."""
-    used, _, _ = _HEAD.unpack_from(buffer)
     found, at = [], 0
-    for line in bytes(buffer[_HEAD.size : _HEAD.size + min(used, NAMES_BYTES)]).splitlines():
+    for line in names.splitlines():
         width, *series = msgspec.json.decode(line)
         found.append((tuple(series), at, width))
         at += width
@@ -107,14 +107,18 @@ def _places(buffer: mmap.mmap | bytes) -> list[tuple[Series, int, int]]:
 def read_slot(path: Path) -> dict[Series, list[float]]:
     """One slot: series -> its cells; empty when the file is not there. ("refused",) when series found no room."""
     try:
-        data = Path(path).read_bytes()
+        with Path(path).open("rb") as file:
+            if os.fstat(file.fileno()).st_size != _SIZE:
+                return {}
+            # Of a file that is mostly room, what is used.
+            used, count, refused = _HEAD.unpack(os.pread(file.fileno(), _HEAD.size, 0))
+            names = os.pread(file.fileno(), min(used, NAMES_BYTES), _HEAD.size)
+            cells = struct.unpack(
+                f"<{min(count, CELLS)}d", os.pread(file.fileno(), min(count, CELLS) * 8, _HEAD.size + NAMES_BYTES)
+            )
     except FileNotFoundError:
         return {}
-    if len(data) != _SIZE:
-        return {}
-    _, count, refused = _HEAD.unpack_from(data)
-    cells = struct.unpack_from(f"<{min(count, CELLS)}d", data, _HEAD.size + NAMES_BYTES)
-    found = {series: list(cells[at : at + width]) for series, at, width in _places(data)}
+    found = {series: list(cells[at : at + width]) for series, at, width in _places(names)}
     return found | ({("refused",): [float(refused)]} if refused else {})
 
 

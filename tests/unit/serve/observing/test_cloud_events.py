@@ -17,6 +17,7 @@ from fairlead.contract.errors import ConfigInvalid
 from fairlead.contract.routes import Variant
 from fairlead.contract.settings import TelemetrySettings
 from fairlead.runtime.capture.redaction import redact
+from fairlead.runtime.serve import ServeOptions, serve
 from fairlead.runtime.serve.counters import Counters
 from fairlead.runtime.serve.observing import sender
 from fairlead.runtime.serve.observing.sender import Sender
@@ -188,7 +189,8 @@ def test_what_a_sink_refuses_for_good_is_not_sent_again(tmp_path: Path) -> None:
     assert counters.cells[counters.index(("events", "dropped", "refused"))] == 5
 
 
-@pytest.mark.parametrize("url", ["ftp://sink", "sink:80", "http://"])
-def test_what_is_no_http_address_is_refused_at_the_start(tmp_path: Path, url: str) -> None:
-    with pytest.raises(ConfigInvalid, match=r"telemetry\.events"):
-        Sender(url, Counters(tmp_path / "c.bin"))
+@pytest.mark.parametrize("url", ["ftp://sink", "sink:80", "http://", "http://sink:99999", "http://[1"])
+def test_what_is_no_http_address_is_refused_at_the_start(home: Path, url: str) -> None:
+    for key in ("events", "otlp"):
+        with pytest.raises(ConfigInvalid, match=rf"telemetry\.{key}: must be an address"):
+            serve(ServeOptions(home=home, port=0, telemetry=TelemetrySettings(**{key: url})))

@@ -22,7 +22,7 @@ MOST_GROUPS = 200
 """Groups of one worker; whatever comes beyond them is counted as `other`."""
 LONGEST = 300
 OTHER: Series = ("errors", "", "other", "", "")
-_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+_QUOTED = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|`[^`]*`""", re.DOTALL)
 
 
 class ErrorGroup(msgspec.Struct, frozen=True):

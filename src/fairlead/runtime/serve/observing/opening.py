@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+from fairlead.contract.errors import ConfigInvalid
 from fairlead.contract.settings import TelemetrySettings
 from fairlead.runtime.capture.uncaptured import REASONS
 from fairlead.runtime.serve.counters import Counters
@@ -17,12 +19,27 @@ from fairlead.runtime.serve.observing.watched import Tap
 
 
 def prepare(telemetry: TelemetrySettings) -> None:
-    """Before workers are forked: logs as they are to be, and what exporting needs. Raises MissingExtra."""
-    logs.configure(telemetry.log)
+    """Before workers are forked: logs as they are to be, and what exporting needs.
+
+    Raises MissingExtra, and ConfigInvalid for what is no address.
+    """
+    for key, address in (("telemetry.otlp", telemetry.otlp), ("telemetry.events", telemetry.events)):
+        _must_be_http(address, key)
     if telemetry.otlp:
         from fairlead.runtime.serve.observing.otlp import require
 
         require()
+    logs.configure(telemetry.log)
+
+
+def _must_be_http(address: str, key: str) -> None:
+    try:
+        parts = urlsplit(address)
+        sound = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        sound = False
+    if address and not sound:
+        raise ConfigInvalid("must be an address as http://host:port/path.", key=key)
 
 
 def open_watch(
@@ -30,7 +47,7 @@ def open_watch(
 ) -> Watch:
     """The watch of a slot. settings: those of a worker; instance, server and telemetry are read.
 
-    scene: what metrics are about, for those that are sent instead of asked for. Raises MissingExtra, ConfigInvalid.
+    scene: what metrics are about, for those that are sent instead of asked for.
     """
     telemetry: TelemetrySettings = settings.get("telemetry") or TelemetrySettings()
     instance = str(settings["instance"])

@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from fairlead.contract.errors import ConfigInvalid
 from fairlead.runtime.serve.counters import Counters
 
 MOST_WAITING = 10_000
@@ -32,9 +31,7 @@ class Sender:
 
     def __init__(self, url: str, counters: Counters) -> None:
         parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ConfigInvalid("must be the address of an HTTP sink, as http://host/path", key="telemetry.events")
-        self._secure, self._host, self._port = parts.scheme == "https", parts.hostname, parts.port
+        self._secure, self._host, self._port = parts.scheme == "https", parts.hostname or "", parts.port
         self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         self._cells = counters.cells
         self._sent = counters.index(("events", "sent", ""))
