@@ -48,7 +48,7 @@ DEVIATES: dict[str, frozenset[str]] = {
     # Answered although they should be refused; a broken chunk ends a body as if it were whole.
     "granian": frozenset(
         {
-            "a method nobody knows", "a method in lower case", "http/2 without asking", "no version",
+            "a line feed before the request", "a method nobody knows", "a method in lower case", "http/2 without asking", "no version",
             "a version before 1.0", "another protocol", "a target that is no path", "a tunnel",
             "a byte over 127 in the path", "no host", "two hosts", "a host with a space", "a host with a path",
             "lines that end without carriage return", "a length and chunks", "chunks and a length",

@@ -6,6 +6,7 @@ _HEAD = b"POST /echo HTTP/1.1\r\nhost: x\r\n"
 _LINE = b"GET /echo HTTP/1.1\r\n"
 
 REFUSED: dict[str, tuple[bytes, int]] = {
+    "a line feed before the request": (b"\nGET /echo HTTP/1.1\r\nhost: x\r\n\r\n", 400),
     "words that are no request": (b"hello there\r\n\r\n", 400),
     "a method nobody knows": (b"FETCH / HTTP/1.1\r\nhost: x\r\n\r\n", 400),
     "a method in lower case": (b"get / HTTP/1.1\r\nhost: x\r\n\r\n", 400),

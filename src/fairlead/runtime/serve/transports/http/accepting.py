@@ -15,7 +15,7 @@ import socket
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from fairlead.runtime.serve.transports.http.connection import Connection
+from fairlead.runtime.serve.transports.http.connection import LINGER_S, Connection
 from fairlead.runtime.serve.transports.http.gather import Gather
 from fairlead.runtime.serve.transports.http.tls import Certificates
 
@@ -142,7 +142,11 @@ class Acceptor:
         peer.setblocking(False)
         secure: dict[str, Any] = {}
         if self._certificates is not None:
-            secure = {"ssl": self._certificates.context, "ssl_handshake_timeout": self._gather.server.header_s}
+            secure = {
+                "ssl": self._certificates.context,
+                "ssl_handshake_timeout": self._gather.server.header_s,
+                "ssl_shutdown_timeout": LINGER_S,
+            }
         handing = self._loop.connect_accepted_socket(lambda: Connection(self._gather), peer, **secure)
         arrival = _Arrival(handing, peer, self._over)
         self._arriving.add(arrival)

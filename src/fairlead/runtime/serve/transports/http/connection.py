@@ -90,6 +90,7 @@ class Connection(asyncio.Protocol):
         "_judged",
         "_owes_continue",
         "_paused",
+        "_refused",
         "_secure",
         "_unsent",
         "active",
@@ -116,7 +117,8 @@ class Connection(asyncio.Protocol):
         self._head: Head | None = None
         self._chunks: Chunks | None = None
         self._judge: Judge | None = None
-        self._choked = self._held_back = self._paused = self._owes_continue = self._secure = False
+        self._choked = self._held_back = self._paused = self._owes_continue = False
+        self._secure = self._refused = False
         self._judged = self._counted = self._unsent = 0
 
     # What the loop calls.
@@ -303,7 +305,7 @@ class Connection(asyncio.Protocol):
         """Answer in turn what is no request, and end the connection."""
         self._let_go()
         self.buffer = None
-        self.last = self.attend = True
+        self.last = self.attend = self._refused = True
         exchange = Exchange(self, _NOBODY, b"")
         self.asked.append(exchange)
         self.gather.turned_away(code)
@@ -359,7 +361,8 @@ class Connection(asyncio.Protocol):
     def _finish(self) -> None:
         """All is answered. Unread input would reset the connection and lose the answer, so the rest is let in."""
         self.buffer = None
-        if self.ended or self._choked:
+        if self.ended or self._choked or (self._secure and not self._refused):
+            # TLS has a word of its own for the end, and waits for the client's.
             self.transport.close()
             return
         self._read_again()
@@ -382,7 +385,8 @@ class Connection(asyncio.Protocol):
             if now >= self.deadline:
                 self._overdue()
         elif self.asked:
-            return
+            # Idle is what waits for the client, not who waits for us.
+            self.active = now
         elif gather.closing:
             if now - max(self.active, gather.closing) >= IDLE_AT_END_S:
                 self.transport.close()

@@ -95,6 +95,9 @@ def _read(raw: bytes) -> Head:
     if len(words) != 3:
         raise Malformed(400, "not valid HTTP: the request line has three words")
     method, target, version = words
+    if not method[:1].isalpha():
+        # llhttp skips line ends of any kind here, and what it skips would be taken for the method.
+        raise Malformed(400, "not valid HTTP: something stands before the request line")
     modern = _VERSIONS.get(version)
     if modern is None:
         raise Malformed(505, "this server speaks HTTP/1.1")
