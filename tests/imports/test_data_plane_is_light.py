@@ -9,12 +9,15 @@ import sys
 import pytest
 
 HEAVY = ("mlflow", "sklearn", "pandas", "scipy", "torch", "sqlalchemy", "pyspark", "pyarrow", "matplotlib", "optuna")
+LATER = ("grpc", "google")  # only in a worker that was asked for gRPC
 
 SERVING = """
 import fairlead.runtime.serve
 from fairlead.runtime.serve import DataPlane, ServeOptions, assign, confirm, live_workers, publish, read, serve
 import fairlead.runtime.serve.worker, fairlead.runtime.serve.transports.granian, fairlead.runtime.bundle.run
-import fairlead.runtime.wire.native, fairlead.runtime.wire.v2
+import fairlead.runtime.wire.native, fairlead.runtime.wire.v2, fairlead.runtime.wire.v2_grpc
+import fairlead.runtime.serve.grpc_door.port
+import fairlead.runtime.bundle.native_model, fairlead.runtime.native.process
 """
 CAPTURING = """
 import fairlead.runtime.capture
@@ -31,4 +34,4 @@ def test_a_fresh_interpreter_loads_nothing_heavy(program: str) -> None:
     )
     loaded = set(json.loads(done.stdout))
     assert "fairlead" in loaded
-    assert not loaded & set(HEAVY)
+    assert not loaded & {*HEAVY, *LATER}

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from lightgbm import LGBMRegressor
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestRegressor
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neural_network import MLPClassifier
+from xgboost import XGBClassifier
 
 from fairlead.contract.plugins import names, variant
 from fairlead.contract.ports import Emitter
@@ -27,6 +30,9 @@ ESTIMATORS = [
     LogisticRegression(),
     HistGradientBoostingClassifier(max_iter=5),
     RandomForestRegressor(5, random_state=0),
+    XGBClassifier(n_estimators=5),
+    LGBMRegressor(n_estimators=5, verbose=-1),
+    MLPClassifier((4,), max_iter=20, random_state=0),
     RidgeClassifier(),
     KNeighborsClassifier(),
 ]

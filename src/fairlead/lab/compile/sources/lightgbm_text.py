@@ -25,7 +25,7 @@ class LightGBMText:
         try:
             import lightgbm
         except ModuleNotFoundError as missing:
-            raise MissingExtra("lightgbm", "studio") from missing
+            raise MissingExtra("lightgbm", "boosting") from missing
         booster = lightgbm.Booster(model_file=where)
         return Opened(of_booster(booster, sample), f"read by LightGBM {lightgbm.__version__} as a booster")
 

@@ -28,7 +28,7 @@ class XGBoostFile:
         try:
             import xgboost
         except ModuleNotFoundError as missing:
-            raise MissingExtra("xgboost", "studio") from missing
+            raise MissingExtra("xgboost", "boosting") from missing
         booster = xgboost.Booster(model_file=where)
         return Opened(of_booster(booster), f"read by XGBoost {xgboost.__version__} as a booster")
 
