@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jsonschema_rs
@@ -40,19 +41,11 @@ class Said:
 def ask(plane: DataPlane, method: str, path: str, body: bytes = b"", **headers: str) -> Said:
     got: list[Said] = []
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    plane.answer(
-        [
-            Request(
-                method,
-                path,
-                "",
-                named,
-                body,
-                __import__("time").time(),
-                lambda c, h, b: got.append(Said(c, dict(h), b)),
-            )
-        ]
-    )
+
+    def reply(code: int, told: Sequence[tuple[str, str]], body: bytes) -> None:
+        got.append(Said(code, dict(told), body))
+
+    plane.answer([Request(method, path, "", named, body, time.time(), reply)])
     (said,) = got
     return said
 

@@ -147,9 +147,7 @@ FIXED: Mapping[str, Schema] = {
 
 SITE: Mapping[str, Schema] = {
     "/openapi.json": get("openapi", "documentation", "This document", json_of(_OBJECT)),
-    "/": get(
-        "root", "documentation", "The documentation for people, a word for programs", {**_HTML, **json_of(_OBJECT)}
-    ),
+    "/": get("root", "documentation", "The same as /docs; a word for programs", {**_HTML, **json_of(_OBJECT)}),
     "/docs": get("docs", "documentation", "This documentation for people", _HTML),
     "/docs/contents": get("docsContents", "documentation", "The same without its frame", _HTML),
 }
