@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import uvloop
 from asking import ROW
 from calling import Client, grpc_server, infer_request
 from tests.conftest import eventually
+from tests.ports.transport_certificates import Authority
 
 from fairlead.contract.ports import Request
 from fairlead.contract.routes import Limits
@@ -47,13 +47,15 @@ class Scripted:
 class Running:
     """A door before an application, on a loop in a thread."""
 
-    def __init__(self, act: Callable[[Sequence[Request]], None], **limits: Any) -> None:
+    def __init__(
+        self, act: Callable[[Sequence[Request]], None], secure: Mapping[str, str] | None = None, **limits: Any
+    ) -> None:
         self.application = Scripted(act, Limits(**limits))
         self.loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever)
         self._thread.start()
         self._held = held_port("127.0.0.1", 0)
-        settings = {"host": "127.0.0.1", "server": ServeSettings(grpc_port=self._held.__enter__())}
+        settings = {"host": "127.0.0.1", "server": ServeSettings(grpc_port=self._held.__enter__(), **(secure or {}))}
         opened: Any = asyncio.run_coroutine_threadsafe(open_grpc(self.application, self.loop, settings), self.loop)
         self.door: Door = opened.result(10)
         self.target = f"127.0.0.1:{self.door.port}"
@@ -70,8 +72,8 @@ class Running:
 def opened() -> Iterator[Callable[..., Running]]:
     made: list[Running] = []
 
-    def start(act: Callable[[Sequence[Request]], None], **limits: Any) -> Running:
-        made.append(Running(act, **limits))
+    def start(act: Callable[[Sequence[Request]], None], *secure: Any, **limits: Any) -> Running:
+        made.append(Running(act, *secure, **limits))
         return made[-1]
 
     yield start
@@ -133,14 +135,23 @@ def test_an_application_that_breaks_or_forgets_is_a_fault_without_details(opened
             assert code_of(client)[:2] == (grpc.StatusCode.INTERNAL, "the model could not answer this request")
 
 
-def test_calls_of_one_tick_are_answered_together(opened: Callable[..., Running]) -> None:
-    running = opened(fine)
-    with ThreadPoolExecutor(8) as pool, Client(running.target) as client:
+def test_the_name_on_a_clients_certificate_reaches_the_application(
+    opened: Callable[..., Running], tmp_path: Path
+) -> None:
+    seen: list[str | None] = []
+
+    def look(requests: Sequence[Request]) -> None:
+        seen.extend(request.peer for request in requests)
+        fine(requests)
+
+    authority = Authority(tmp_path, "ours")
+    chain, key = authority.issue("localhost")
+    own = authority.issue("a-client")
+    secure = {"tls_certificate": str(chain), "tls_key": str(key), "tls_client_ca": str(authority.path)}
+    shown = grpc.ssl_channel_credentials(authority.path.read_bytes(), own[1].read_bytes(), own[0].read_bytes())
+    with Client(opened(look, secure).target, shown) as client:
         client.infer([ROW])
-        running.loop.call_soon_threadsafe(time.sleep, 0.5)
-        for one in [pool.submit(code_of, client) for _ in range(8)]:
-            assert one.result()[0] is grpc.StatusCode.OK
-    assert max(running.application.asked) > 1, running.application.asked
+    assert seen == ["a-client"]
 
 
 def test_a_long_error_fits_into_its_metadata(opened: Callable[..., Running]) -> None:

@@ -58,10 +58,13 @@ class Call(Request):
 
 
 class Calls:
-    """The handlers of every method. Requests of one loop tick go to the application together."""
+    """The handlers of every method. Requests of one loop tick go to the application together.
 
-    def __init__(self, application: Application, loop: asyncio.AbstractEventLoop) -> None:
-        self._application, self._loop = application, loop
+    mutual: whether callers show certificates.
+    """
+
+    def __init__(self, application: Application, loop: asyncio.AbstractEventLoop, mutual: bool) -> None:
+        self._application, self._loop, self._mutual = application, loop, mutual
         self._messages, self._health = messages("open_inference"), messages("health")
         self._waiting: list[Call] = []
         self._open = 0
@@ -180,7 +183,8 @@ class Calls:
         said = self._loop.create_future()
         if not self._waiting:
             self._loop.call_soon(self._flush)
-        self._waiting.append(Call(method, path, _headers(context), body, said, _peer(context)))
+        peer = _peer(context) if self._mutual else None
+        self._waiting.append(Call(method, path, _headers(context), body, said, peer))
         timer = self._loop.call_later(patience, _expire, said, patience)
         self._open += 1
         try:

@@ -26,7 +26,7 @@ class Door:
         self, application: Application, loop: asyncio.AbstractEventLoop, host: str, server: ServeSettings
     ) -> None:
         limits = application.limits()
-        self._calls = Calls(application, loop)
+        self._calls = Calls(application, loop, bool(server.tls_client_ca))
         # Twice the queue: what is over the queue is told so by us, with a time to come back; the rest by gRPC.
         self._server = grpc.aio.server(
             handlers=self._calls.handlers(),
