@@ -12,6 +12,7 @@ import struct
 import threading
 from bisect import bisect_left
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import msgspec
@@ -104,6 +105,12 @@ def _places(names: bytes) -> list[tuple[Series, int, int]]:
     return found
 
 
+@lru_cache(maxsize=64)
+def _known_places(names: bytes) -> list[tuple[Series, int, int]]:
+    """Of a file that is read again and again; its names seldom change."""
+    return _places(names)
+
+
 def read_slot(path: Path) -> dict[Series, list[float]]:
     """One slot: series -> its cells; empty when the file is not there. ("refused",) when series found no room."""
     try:
@@ -118,7 +125,7 @@ def read_slot(path: Path) -> dict[Series, list[float]]:
             )
     except FileNotFoundError:
         return {}
-    found = {series: list(cells[at : at + width]) for series, at, width in _places(names)}
+    found = {series: list(cells[at : at + width]) for series, at, width in _known_places(names)}
     return found | ({("refused",): [float(refused)]} if refused else {})
 
 

@@ -12,6 +12,7 @@ import pytest
 from asking import FIRST, ROW, SECOND, ask, deploy, settings
 from hypothesis import given
 from hypothesis import strategies as st
+from running import Asking, running
 from sinks import Sink
 from tests.conftest import eventually
 
@@ -197,3 +198,34 @@ def test_a_traceparent_is_read_as_it_was_written(trace: int, span: int, sampled:
     begun = traceparent.begun((trace, span, True), "a=1")
     assert traceparent.read(begun.header) == (trace, begun.span, True)
     assert (begun.parent, begun.state) == (span, "a=1")
+
+
+def test_every_worker_exports_its_spans_and_one_the_durations_of_all(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_METRIC_EXPORT_INTERVAL", "200")
+    with Sink(code=200) as sink:
+        with running(home, workers=2, telemetry=f"otlp={sink.url!r}, sample=1.0") as server:
+            with Asking(server.port, connections=8) as load:
+                eventually(lambda: load.codes.get(200, 0) > 300, 20.0, "load flows")
+            acknowledged = sum(load.codes.values())
+            eventually(lambda: len(spans(sink)) == acknowledged, 20.0, "every request is a span")
+            eventually(lambda: exported(sink) == {acknowledged}, 20.0, "durations are those of all workers")
+        resources = [
+            attributes(resource.resource.attributes)["service.instance.id"]
+            for posted in sink.taken
+            if posted.path == "/v1/traces"
+            for resource in traces_pb.ExportTraceServiceRequest.FromString(posted.body).resource_spans
+        ]
+    assert len({name.rpartition("-")[2] for name in resources}) == 2
+    assert len({span.span_id for span in spans(sink)}) == acknowledged
+
+
+def exported(sink: Sink) -> set[int]:
+    """Requests that the newest export of each exporter counts."""
+    newest: dict[str, int] = {}
+    for posted in [one for one in list(sink.taken) if one.path == "/v1/metrics"]:
+        (resource,) = metrics_pb.ExportMetricsServiceRequest.FromString(posted.body).resource_metrics
+        points = [p for m in resource.scope_metrics[0].metrics for p in m.histogram.data_points]
+        newest[attributes(resource.resource.attributes)["service.instance.id"]] = sum(p.count for p in points)
+    return set(newest.values())

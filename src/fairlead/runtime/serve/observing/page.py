@@ -33,24 +33,24 @@ class Page:
 
     def add(self, name: str, values: Sequence[str], number: float) -> None:
         """One sample of a counter or gauge; `values` are those of the family's labels."""
-        labels = self._begin(name).labels
-        self._lines.append(_line(name, labels, values, number))
+        self._lines.append(_line(name, _said(self._begin(name).labels, values), number))
 
     def histogram(self, name: str, values: Sequence[str], cells: Sequence[float], buckets: Sequence[float]) -> None:
         """cells: one a bucket, one above them all, the sum."""
-        labels = self._begin(name).labels
-        running = 0.0
+        said = _said(self._begin(name).labels, values)
+        lead = f"{name}_bucket{{{said}," if said else f"{name}_bucket{{"
+        running, lines = 0.0, self._lines
         for cell, edge in zip(cells, (*map(repr, buckets), "+Inf"), strict=False):
             running += cell
-            self._lines.append(_line(f"{name}_bucket", (*labels, "le"), (*values, edge), running))
-        self._lines.append(_line(f"{name}_sum", labels, values, cells[len(buckets) + 1]))
-        self._lines.append(_line(f"{name}_count", labels, values, running))
+            lines.append(f'{lead}le="{edge}"}} {_number(running)}')
+        lines.append(_line(f"{name}_sum", said, cells[len(buckets) + 1]))
+        lines.append(_line(f"{name}_count", said, running))
 
     def summary(self, name: str, values: Sequence[str], total: float, count: float) -> None:
         """A sum and a count, without quantiles."""
-        labels = self._begin(name).labels
-        self._lines.append(_line(f"{name}_sum", labels, values, total))
-        self._lines.append(_line(f"{name}_count", labels, values, count))
+        said = _said(self._begin(name).labels, values)
+        self._lines.append(_line(f"{name}_sum", said, total))
+        self._lines.append(_line(f"{name}_count", said, count))
 
     def bytes(self) -> bytes:
         """The page."""
@@ -82,10 +82,21 @@ def wants_open_metrics(accept: str) -> bool:
     return best["application/openmetrics-text"] > 0 and best["application/openmetrics-text"] >= best["text/plain"]
 
 
+def _said(names: Sequence[str], values: Sequence[str]) -> str:
+    """Labels and their values, without the braces."""
+    return ",".join([f'{label}="{_quoted(value)}"' for label, value in zip(names, values, strict=True)])
+
+
 def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"') + '"'
+    if text.isalnum():
+        return text
+    return text.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
 
 
-def _line(name: str, names: Sequence[str], values: Sequence[str], number: float) -> str:
-    said = ",".join(f"{label}={_quoted(value)}" for label, value in zip(names, values, strict=True))
-    return f"{name}{{{said}}} {number:.17g}" if said else f"{name} {number:.17g}"
+def _number(number: float) -> str:
+    # Counts are whole and many; what is too large to be exact keeps its exponent.
+    return str(int(number)) if -1e15 < number < 1e15 and number == int(number) else f"{number:.17g}"
+
+
+def _line(name: str, said: str, number: float) -> str:
+    return f"{name}{{{said}}} {_number(number)}" if said else f"{name} {_number(number)}"
