@@ -16,8 +16,9 @@ import numpy as np
 from fairlead.contract.errors import BodyInvalid, MediaUnsupported, MissingExtra
 from fairlead.contract.signature import Signature
 from fairlead.runtime.bundle.zones import zone_of
-from fairlead.runtime.wire.checks import Checks, Values
+from fairlead.runtime.wire.checks import Checks
 from fairlead.runtime.wire.codec import Answer, Header, Parsed
+from fairlead.runtime.wire.whole_columns import Values
 
 MEDIA = "application/vnd.apache.arrow.stream"
 HEAD: tuple[Header, ...] = (("content-type", MEDIA),)

@@ -11,12 +11,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import tzinfo
 from functools import partial
-from math import isfinite
 from typing import Annotated, Any
 
 import msgspec
-import numpy as np
-import numpy.typing as npt
 from msgspec import Meta
 from msgspec.structs import astuple
 
@@ -25,15 +22,14 @@ from fairlead.contract.signature import Cell, Column, Signature
 from fairlead.runtime.bundle.zones import zone_of
 from fairlead.runtime.wire.frames import Pass
 from fairlead.runtime.wire.times import seconds
+from fairlead.runtime.wire.whole_columns import FLAG_CODES, FLAGS, WholeColumn, listed
+from fairlead.runtime.wire.whole_columns import Values as Values
 
 Row = Sequence[Cell]
-Values = Sequence[Any] | npt.NDArray[Any]
 _UNFIT = re.compile(r'["\\\x00-\x1f]')
 _LONG = 1 << 63
 _DIGITS = 128
 PASSED: Any = Annotated[int, Meta(ge=-_LONG, le=_LONG - 1)] | float | str | bool | None
-_FLAGS: Mapping[Any, Cell] = {True: 1.0, False: 0.0, None: None}
-_FLAG_CODES: Mapping[Any, Cell] = {True: "true", False: "false", None: None}
 _NAMES = {"integer": "an integer", "boolean": "true or false", "number": "a number", "time": "a time"}
 
 
@@ -183,6 +179,7 @@ class Checks:
         self.width = len(self.names)
         self._cells = tuple(_Cells(column, zone) for column in signature.columns)
         self.types = tuple(_type(column) for column in signature.columns)
+        self._whole = tuple(map(WholeColumn, signature.columns, self.types))
         self._known = frozenset((*self.names, *self.passthrough))
         self._fix = tuple(
             (at, _reader(column, zone))
@@ -242,9 +239,9 @@ class Checks:
         for at, read in self._fix:
             column = self.signature.columns[at]
             if column.kind == "boolean":
-                flags.append((at, _FLAGS))
+                flags.append((at, FLAGS))
             elif column.coded == "boolean":
-                flags.append((at, _FLAG_CODES))
+                flags.append((at, FLAG_CODES))
             else:
                 readers.append((at, read))
         if not flags and not readers:
@@ -287,9 +284,13 @@ class Checks:
             raise ShapeMismatch(
                 f"columns differ in length: {self.names[0]!r} has {first} rows, {odd!r} has {len(columns[odd])}"
             )
+        if lengths == {1}:
+            one = self._one({name: listed(values)[0] for name, values in columns.items()})
+            if one is not None:
+                return one
         taken = [self._column(at, columns[name]) for at, name in enumerate(self.names)]
         rows: list[Row] = list(zip(*taken, strict=True))
-        given = [_listed(columns[name]) if name in columns else None for name in self.passthrough]
+        given = [listed(columns[name]) if name in columns else None for name in self.passthrough]
         none = [None] * len(rows)
         passed = [
             none if values is None else [self._passed(value, name, row) for row, value in enumerate(values)]
@@ -299,22 +300,23 @@ class Checks:
             return rows, None
         return rows, list(zip(*passed, strict=True))
 
+    def _one(self, record: dict[str, Any]) -> tuple[list[Row], list[Sequence[Pass]] | None] | None:
+        """A single row at once; None where the careful way must decide."""
+        try:
+            row, passed = self.split(msgspec.convert(record, self.row_type))
+        except (msgspec.ValidationError, CellInvalid):
+            return None
+        # What came as bytes may be infinite, which msgspec lets pass.
+        if any(type(cell) is float and cell - cell != 0.0 for cell in row):
+            return None
+        return [tuple(row)], None if passed is None else [passed]
+
     def _column(self, at: int, values: Values) -> Sequence[Cell]:
-        if isinstance(values, np.ndarray):
-            cells = _of_array(self.signature.columns[at], values)
-            if cells is not None:
-                return cells
-            values = _listed(values)
-        elif not any(at == fixed for fixed, _ in self._fix):
-            try:
-                quick: list[Any] = msgspec.convert(values, list[self.types[at]])  # type: ignore[name-defined]
-                # Binary values may be infinite, which msgspec lets pass.
-                if not self.signature.columns[at].numeric or isfinite(sum([c for c in quick if c is not None])):
-                    return quick
-            except msgspec.ValidationError:
-                pass  # the careful path says which row, or takes what the fast one is too strict for
+        cells = self._whole[at](values)
+        if cells is not None:
+            return cells
         check = self._cells[at]
-        return [check(value, number) for number, value in enumerate(values)]
+        return [check(value, number) for number, value in enumerate(listed(values))]
 
     def _names_fit(self, given: Mapping[str, Any], row: int | None) -> None:
         missing = [name for name in self.names if name not in given]
@@ -335,47 +337,6 @@ class Checks:
         if value is None or isinstance(value, (str, int, float)):
             return value
         raise CellInvalid(row, name, kind_of(value), "text, a number, a boolean or null")
-
-
-def _of_array(column: Column, array: npt.NDArray[Any]) -> list[Cell] | None:
-    """Cells of a numeric array, NaN being missing; None where a cell must be looked at by itself."""
-    kind = array.dtype.kind
-    if kind not in "fiub":
-        return None
-    if not column.numeric:
-        if column.coded == "integer" and kind in "iu":
-            return list(map(str, array.tolist())) if array.dtype != np.uint64 else None
-        return (
-            ["true" if flag else "false" for flag in array.tolist()]
-            if (column.coded, kind) == ("boolean", "b")
-            else None
-        )
-    if (kind == "b") != (column.kind == "boolean") or column.kind == "time":
-        return None
-    numbers = array.astype(np.float64)
-    missing = np.isnan(numbers)
-    gaps = bool(missing.any())
-    with np.errstate(invalid="ignore"):
-        wrong = (
-            (gaps and not column.nullable)
-            or bool(np.isinf(numbers).any())
-            or (column.minimum is not None and bool((numbers < column.minimum).any()))
-            or (column.maximum is not None and bool((numbers > column.maximum).any()))
-            or (column.kind == "integer" and bool(((numbers != np.floor(numbers)) & ~missing).any()))
-        )
-    if wrong:
-        return None
-    cells: list[Cell] = numbers.tolist()
-    for at in np.flatnonzero(missing).tolist() if gaps else ():
-        cells[at] = None
-    return cells
-
-
-def _listed(values: Values) -> Sequence[Any]:
-    """An array as a list whose NaN is None; a list as it is."""
-    if not isinstance(values, np.ndarray):
-        return values
-    return [None if value != value else value for value in values.tolist()]
 
 
 def text_of(value: object) -> str | None:

@@ -18,14 +18,16 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Mapping, Sequence
+from math import isfinite
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from fairlead.contract.errors import BodyInvalid, ShapeMismatch
 from fairlead.contract.signature import Column, Signature
-from fairlead.runtime.wire.checks import Values, kind_of
+from fairlead.runtime.wire.checks import kind_of
 from fairlead.runtime.wire.codec import Answer
+from fairlead.runtime.wire.whole_columns import Values
 
 BINARY: dict[str, str] = {
     "BOOL": "?", "UINT8": "B", "UINT16": "H", "UINT32": "I", "UINT64": "Q", "INT8": "b", "INT16": "h", "INT32": "i",
@@ -92,7 +94,7 @@ def values_of(data: Sequence[Any], datatype: str, shape: Sequence[int], name: st
     if len(flat) != size:
         rows = f"{size} rows" if len(shape) == 1 else f"{size} values"
         raise ShapeMismatch(f"input {name[:80]!r}: shape says {rows}, data has {len(flat)}")
-    return [_value(value, datatype, name, row) for row, value in enumerate(flat)]
+    return flat if _exact(flat, datatype) else [_value(value, datatype, name, row) for row, value in enumerate(flat)]
 
 
 def values_of_raw(raw: bytes | memoryview, datatype: str, shape: Sequence[int], name: str) -> Values:
@@ -235,9 +237,30 @@ def _texts(raw: bytes | memoryview, size: int, name: str) -> list[str]:
     return texts
 
 
-_EXACT: Mapping[str, tuple[type, ...]] = {
-    **dict.fromkeys(FLOATS, (float, int)), **dict.fromkeys(_RANGES, (int,)), "BOOL": (bool,), "BYTES": (str,),
-}  # fmt: skip
+_EXACT: Mapping[str, frozenset[type]] = {
+    **dict.fromkeys(FLOATS, frozenset((float, int))),
+    **dict.fromkeys(_RANGES, frozenset((int,))),
+    "BOOL": frozenset((bool,)),
+    "BYTES": frozenset((str,)),
+}
+
+
+def _exact(flat: list[Any], datatype: str) -> bool:
+    """Whether all values are surely what their datatype promises, so that none need be looked at by itself."""
+    kinds = set(map(type, flat))
+    kinds.discard(type(None))
+    if not kinds <= _EXACT[datatype]:
+        return False
+    if datatype in FLOATS:
+        try:
+            return isfinite(sum(filter(None, flat)))
+        except OverflowError:
+            return False
+    if datatype in _RANGES:
+        low, high = _RANGES[datatype]
+        numbers = list(filter(None, flat))
+        return not numbers or (low <= min(numbers) and max(numbers) <= high)
+    return True
 
 
 def _value(value: Any, datatype: str, name: str, row: int) -> Any:

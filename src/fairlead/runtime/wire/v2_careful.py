@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fairlead.contract.errors import BodyInvalid, ShapeMismatch
-from fairlead.runtime.wire.checks import Checks, Values
+from fairlead.runtime.wire.checks import Checks
 from fairlead.runtime.wire.codec import Parsed
 from fairlead.runtime.wire.reading import must_be_plain, read_json
 from fairlead.runtime.wire.tensors import asked_outputs, columns_of, values_of, values_of_raw
+from fairlead.runtime.wire.whole_columns import Values
 
 HEADER_LENGTH = "inference-header-content-length"
 _SHAPE = 'body must be {"inputs": [{"name", "shape", "datatype", "data"}, ...]}'
