@@ -7,19 +7,19 @@ import contextlib
 import json
 import os
 import random
+import re
 import signal
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from tests.conftest import Program, eventually, real_table
 from tests.journeys.load import Load
 from tests.journeys.test_churn_loop import quick_settings, split_table, typed
 
 import fairlead
-
-KILLS = 20
-DEPLOYS = 10
+from fairlead.runtime.capture import reconcile
 
 
 @pytest.fixture(scope="module")
@@ -94,19 +94,44 @@ def captured(program: Program) -> collections.Counter[str]:
     return collections.Counter(table.column("request").to_pylist())
 
 
-def test_twenty_kills_under_load_lose_and_double_nothing(deployed: tuple[Program, list[dict[str, Any]]]) -> None:
+def rows_by_metrics(program: Program) -> dict[str, float]:
+    """What /metrics says became of rows, by outcome."""
+    page = httpx.get(f"http://127.0.0.1:{server_port(program)}/metrics").text
+    found: collections.Counter[str] = collections.Counter()
+    for outcome, rows in re.findall(r'^fairlead_capture_rows_total\{outcome="(\w+)".*\} (\S+)$', page, re.MULTILINE):
+        found[outcome] += float(rows)
+    return dict(found)
+
+
+def strike(program: Program, load: Load, chance: random.Random) -> str:
+    """Kill one of the processes, or hold the collector for a while; what was done."""
+    kind = chance.choice(("worker", "worker", "server", "collector", "watcher", "slow collector"))
+    if kind == "slow collector":
+        collector = living(program, "collector")
+        os.kill(collector, signal.SIGSTOP)
+        more_answers(load, 100)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(collector, signal.SIGCONT)
+        return kind
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(living(program, kind), signal.SIGKILL)
+    return kind
+
+
+@pytest.mark.parametrize("kills", [12, pytest.param(100, marks=pytest.mark.long)])
+def test_kills_under_load_lose_and_double_nothing(deployed: tuple[Program, list[dict[str, Any]]], kills: int) -> None:
     program, rows = deployed
+    (program.folder / "up.log").unlink(missing_ok=True)
     process = start_up(program)
-    chance = random.Random(20)
-    killed: collections.Counter[str] = collections.Counter()
+    chance = random.Random(kills)
     try:
         with Load(lambda: server_port(program), "churn", rows) as load:
-            for _ in range(KILLS):
+            for _ in range(kills):
                 more_answers(load, 20)
-                kind = chance.choice(("worker", "collector", "watcher"))
-                os.kill(living(program, kind), signal.SIGKILL)
-                killed[kind] += 1
+                strike(program, load, chance)
             more_answers(load, 100)
+        books = reconcile(program.folder / ".fairlead")
+        assert rows_by_metrics(program)["captured"] == books.captured
     finally:
         stop_up(process)
     counts = captured(program)
@@ -115,7 +140,6 @@ def test_twenty_kills_under_load_lose_and_double_nothing(deployed: tuple[Program
     assert not lost, f"{len(lost)} of {len(load.acknowledged)} acknowledged requests are not in the records"
     assert not doubled
     assert not load.refused
-    assert sum(killed.values()) == KILLS
     doctor = program.json("doctor")
     assert doctor["reconciliation"]["ok"]
 
@@ -141,14 +165,15 @@ def test_killed_all_at_once_and_up_again_goes_on(deployed: tuple[Program, list[d
     assert program.json("doctor")["reconciliation"]["ok"]
 
 
-def test_ten_deploys_under_load_fail_no_request(deployed: tuple[Program, list[dict[str, Any]]]) -> None:
+@pytest.mark.parametrize("deploys", [10, pytest.param(100, marks=pytest.mark.long)])
+def test_deploys_under_load_fail_no_request(deployed: tuple[Program, list[dict[str, Any]]], deploys: int) -> None:
     program, rows = deployed
     (program.folder / "up.log").unlink(missing_ok=True)
     process = start_up(program)
     project = fairlead.open(program.folder)
     try:
         with Load(lambda: server_port(program), "churn", rows) as load:
-            for number in range(DEPLOYS):
+            for number in range(deploys):
                 done = project.deploy(1 + (number + 1) % 2)
                 assert done["confirmed"]
                 more_answers(load, 20)
