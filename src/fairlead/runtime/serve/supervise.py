@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import os
 import select
 import signal
 import socket
 import sys
 import time
-import traceback
 from collections.abc import Callable
 
 from fairlead.contract.errors import UsageError
 
 Work = Callable[[int, socket.socket], None]
 _PATIENCE_S = 3.0
+_log = logging.getLogger("fairlead.serve")
 
 
 def listen(host: str, port: int, backlog: int) -> socket.socket:
@@ -52,6 +53,14 @@ def listen(host: str, port: int, backlog: int) -> socket.socket:
             raise UsageError(f"{host}:{port} {reason}. Choose another with --port.") from None
     listener.setblocking(False)
     return listener
+
+
+def ended(how: int) -> str:
+    """The status of `waitpid` in words: the signal's name, or the exit code."""
+    code = os.waitstatus_to_exitcode(how)
+    if code >= 0:
+        return f"exit {code}"
+    return signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
 
 
 class _Worker:
@@ -154,7 +163,7 @@ class Supervisor:
             self._work(slot, lifeline)
             code = 0
         except BaseException:
-            traceback.print_exc()
+            _log.exception("a worker could not go on", extra={"worker": slot})
         finally:
             sys.stderr.flush()
             os._exit(code)
@@ -176,13 +185,16 @@ class Supervisor:
     def _reap(self) -> None:
         for pid in list(self._live):
             try:
-                gone, _ = os.waitpid(pid, os.WNOHANG)
+                gone, how = os.waitpid(pid, os.WNOHANG)
             except ChildProcessError:
-                gone = pid
+                gone, how = pid, 0
             if gone:
                 worker = self._live.pop(pid)
                 worker.lifeline.close()
                 self._gone(worker.slot)
+                if not self._stopping:
+                    said = {"worker": worker.slot, "ended": ended(how)}
+                    _log.warning("a worker ended and is replaced", extra=said)
                 lived = time.monotonic() - worker.started
                 last = self._delay[worker.slot]
                 # A worker that served is replaced at once; one that dies at birth, ever later.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
+import signal
 import socket
 import time
 from pathlib import Path
@@ -16,6 +18,7 @@ from running import Running, running
 from sinks import Sink
 from tests.conftest import eventually
 
+from fairlead.runtime.serve import live_workers
 from fairlead.runtime.serve.observing.errors import error_groups
 
 
@@ -56,6 +59,16 @@ def test_logs_of_server_and_workers_are_json_lines(home: Path) -> None:
     assert refused["worker"] in {0, 1}
     assert {line["message"].split(" ")[0] for line in said} == {"request", "routes"}
     assert "Ada" not in server.log.read_text()
+
+
+def test_a_worker_that_dies_is_a_line_in_the_log(home: Path) -> None:
+    with running(home, telemetry="log='json'") as server:
+        (worker,) = eventually(lambda: live_workers(home), 10.0, "the worker is there")
+        os.kill(worker.pid, signal.SIGKILL)
+        eventually(lambda: [w for w in live_workers(home) if w.pid != worker.pid], 20.0, "it is replaced")
+        (said,) = [line for line in lines(server) if line["message"] == "a worker ended and is replaced"]
+    assert (said["worker"], said["ended"], said["level"]) == (0, "SIGKILL", "warning")
+    assert len(lines(server)) == 1, "a server that is stopped has nothing to complain of"
 
 
 def test_text_logs_leave_out_what_callers_did_wrong(home: Path) -> None:

@@ -12,8 +12,11 @@ from typing import Any, Literal
 
 import msgspec
 
+from fairlead.contract.errors import FairleadError
+
 FIELDS = (
-    "request_id", "trace_id", "model", "protocol", "code", "error", "seconds", "suppressed", "instance", "worker",
+    "request_id", "trace_id", "model", "protocol", "code", "error", "seconds", "suppressed", "ended", "instance",
+    "worker",
 )  # fmt: skip
 """What a line may say beside its message."""
 LINES_A_SECOND = 20
@@ -63,10 +66,11 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
 
 
 def _where(error: BaseException) -> list[str]:
-    """The class of an exception and the places it came through."""
+    """The places an exception came through and its class; its message only where we wrote that ourselves."""
     frames = traceback.extract_tb(error.__traceback__)[-20:]
     places = [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in frames]
-    return [*places, type(error).__name__]
+    said = f"{type(error).__name__}: {error}" if isinstance(error, FairleadError) else type(error).__name__
+    return [*places, said]
 
 
 class Lines:
