@@ -45,10 +45,13 @@ Find = Callable[[str], Path]
 
 
 class Live:
-    """One variant with its loaded model and where it counts. cost: seconds a row lately, learnt as it answers."""
+    """One variant with its loaded model and where it counts. cost: seconds a row lately, learnt as it answers.
+
+    aside: the model is slow or may hang, and answers without being waited for (`submit`).
+    """
 
     __slots__ = (
-        "classified", "columns", "cost", "counters", "guard", "model", "rows_at", "schema", "shadow",
+        "aside", "classified", "columns", "cost", "counters", "guard", "model", "rows_at", "schema", "shadow",
         "variant", "version",
     )  # fmt: skip
 
@@ -58,6 +61,7 @@ class Live:
         self.cost = 0.0
         self.classified = model.signature.task == "classification"
         self.guard = model.guard
+        self.aside = hasattr(model, "submit")
         own = model.signature.names
         # Rows come in the route's order; a variant with another one gets them in its own.
         self.columns = None if own == merged.names else tuple(merged.names.index(name) for name in own)
@@ -116,7 +120,7 @@ class Endpoint:
         self.parse = codec.parse
         live = pinned or deployed.only
         self.likely = live or max(deployed.answering, key=lambda one: one.variant.weight)
-        plain = live is not None and live.guard is None and live.columns is None
+        plain = live is not None and live.guard is None and live.columns is None and not live.aside
         self.whole = live if plain and not deployed.sampled and not deployed.shadows else None
         self.counters = counters
         self._labels = (deployed.route.model, codec.name)

@@ -25,7 +25,8 @@ from fairlead.contract.routes import Limits
 from fairlead.runtime.capture.redaction import redact
 from fairlead.runtime.capture.spool import Spool, Tally
 from fairlead.runtime.serve.access import UNRECORDED, Access
-from fairlead.runtime.serve.answering import Asked, Part, answer, assigned, fail, score
+from fairlead.runtime.serve.answering import Asked, Part, answer, assigned, fail, render, score
+from fairlead.runtime.serve.aside import Aside
 from fairlead.runtime.serve.assignment import share
 from fairlead.runtime.serve.bodies import head_of, read_again
 from fairlead.runtime.serve.counters import BUCKETS, Counters
@@ -67,6 +68,7 @@ class DataPlane:
         self._watch = watch or Watch(counters)
         self._access: Access | None = None
         self._changing = threading.Lock()
+        self._aside = Aside(self._finish)
         self.lane: Lane | None = None
         self.waker: Waker | None = None
 
@@ -166,6 +168,7 @@ class DataPlane:
             if lap:
                 lap("capture")
         if asked:
+            asked = self._aside.take(serving, asked)
             answer(asked)
             if lap:
                 lap("predict")
@@ -184,6 +187,20 @@ class DataPlane:
             watch.end_tick(groups, asked)
         if requests and done - requests[0].arrived > SLOW_S:
             watch.slow(groups, asked, done)
+        shadowed = [one for one in asked if one.endpoint.deployed.shadows and one.error is None]
+        if shadowed:
+            self._shadow(serving, shadowed)
+
+    def _finish(self, serving: Serving, asked: list[Asked]) -> None:
+        """Answer requests whose scores came after their tick."""
+        for one in asked:
+            one.request.later = False
+            render(one)
+        self._capture(serving, (), asked, [])
+        for one in asked:
+            self._reply(one)
+        if self._watch.taps:
+            self._watch.end_tick([], asked)
         shadowed = [one for one in asked if one.endpoint.deployed.shadows and one.error is None]
         if shadowed:
             self._shadow(serving, shadowed)
@@ -336,17 +353,27 @@ class DataPlane:
         for one in asked:
             for live in one.endpoint.deployed.shadows:
                 groups.setdefault(live, []).append(Part(one, live, one.parsed.rows))
-        encoded: list[bytes] = []
-        tally = Tally()
+        scored: list[Part] = []
         for live, parts in groups.items():
+            if live.aside:
+                self._aside.shadows(serving, parts, self._record_shadows)
+                continue
             score(live, parts)
-            for part in parts:
-                if part.scores is None or not _sampled(part.asked):
-                    continue
-                tally.shadows += len(part.rows)
-                encoded.append(_frame(frames.Shadow, serving, part, time.time()))
+            scored += parts
+        self._record_shadows(serving, scored)
+
+    def _record_shadows(self, serving: Serving, parts: list[Part]) -> None:
+        encoded: list[bytes] = []
+        schemas: dict[int, frames.Schema] = {}
+        tally = Tally()
+        for part in parts:
+            if part.scores is None or not _sampled(part.asked):
+                continue
+            tally.shadows += len(part.rows)
+            encoded.append(_frame(frames.Shadow, serving, part, time.time()))
+            schemas[id(part.live)] = part.live.schema
         if self._spool is not None and encoded:
-            self._spool.append(encoded, [live.schema for live in groups], tally)
+            self._spool.append(encoded, list(schemas.values()), tally)
 
 
 def _recorded(serving: Serving, whole: Whole) -> bool:
