@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
 
 from fairlead.contract.errors import BodyInvalid
 from fairlead.contract.signature import Signature
@@ -10,7 +14,7 @@ from fairlead.runtime.wire.checks import Checks
 from fairlead.runtime.wire.codec import Answer, Parsed
 from fairlead.runtime.wire.labels import Labels
 from fairlead.runtime.wire.mlflow import from_keys
-from fairlead.runtime.wire.reading import encode, read_json
+from fairlead.runtime.wire.reading import UNREADABLE, encode, read_json
 from fairlead.runtime.wire.tables import Tables
 
 _KEYS = ("input_data", "data")
@@ -26,6 +30,9 @@ class AzureML:
 
     def __init__(self, model: str, signature: Signature, checks: Checks) -> None:
         self._labels, self._tables = Labels(signature), Tables(checks)
+        rows: Any = list[self._tables.row] | UnsetType  # type: ignore[name-defined]
+        asked = msgspec.defstruct("Asked", [(key, rows, UNSET) for key in _KEYS])
+        self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(asked).decode
 
     def paths(self) -> Sequence[str]:
         return ()
@@ -35,6 +42,15 @@ class AzureML:
 
     def parse(self, body: bytes, headers: Mapping[str, str]) -> Parsed:
         """Raises InputInvalid and below."""
+        try:
+            asked = self._decode(body)
+        except UNREADABLE:
+            return self._careful(body)
+        given = [rows for rows in (asked.input_data, asked.data) if rows is not UNSET]
+        parsed = self._tables.typed(given[0]) if len(given) == 1 else None
+        return self._careful(body) if parsed is None else parsed
+
+    def _careful(self, body: bytes) -> Parsed:
         got = read_json(body)
         if not isinstance(got, dict):
             raise BodyInvalid('body must be {"input_data": {"columns": [names], "data": [[values], ...]}}')

@@ -21,6 +21,7 @@ from fairlead.runtime.wire.times import seconds
 
 _MISSING = frozenset({"na", "n/a", "nan", "null", "none", "?", "-"})
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
+_BEYOND = re.compile("[_a-df-zA-DF-Z]")
 _FLAGS = {"true": True, "false": False}
 
 
@@ -31,7 +32,9 @@ class CsvText:
         self._tables = tables
         self._names = checks.names
         self._known = frozenset((*checks.names, *checks.passthrough))
-        self._read: dict[str, Callable[[str], Any]] = {c.name: _reader(c) for c in checks.signature.columns}
+        self._read: dict[str, Callable[[Sequence[str]], list[Any]]] = {
+            c.name: _reader(c) for c in checks.signature.columns
+        }
 
     def rows(self, body: bytes) -> Parsed:
         """Raises InputInvalid and below."""
@@ -53,31 +56,44 @@ class CsvText:
             if names[0] == "" and len(names) > 1:
                 # The index, which pandas writes first and without a name.
                 names, lines = names[1:], [line[1:] for line in lines]
-        read = [self._read.get(name, _passed) for name in names]
-        # A line of another length goes on as it is: its length is what the error is about.
-        width = len(read)
-        rows = [
-            [one(cell) for one, cell in zip(read, line, strict=True)] if len(line) == width else line for line in lines
-        ]
-        return self._tables.lists(rows, names, "CSV")
+        width = len(names)
+        if not lines or len(set(names)) != width or any(len(line) != width for line in lines):
+            return self._tables.lists(lines, names, "CSV")  # which says what is wrong
+        columns = {
+            name: self._read.get(name, _texts)(cells)
+            for name, cells in zip(names, zip(*lines, strict=True), strict=True)
+        }
+        return self._tables.columns(columns, "CSV")
 
     def _is_header(self, cells: Sequence[str]) -> bool:
         """Whether most of the first line are names of columns."""
         return 2 * sum(cell in self._known for cell in cells) > sum(cell != "" for cell in cells)
 
 
-def _reader(column: Column) -> Callable[[str], Any]:
+def _reader(column: Column) -> Callable[[Sequence[str]], list[Any]]:
+    """Cells of a column -> values, such as JSON would have them."""
     if column.kind == "time":
-        return _time
+        return lambda cells: [_time(cell) for cell in cells]
     if column.coded == "integer":
-        return _code
-    if column.numeric or column.coded == "boolean":
-        return _number
-    return _passed
+        return lambda cells: [_code(cell) for cell in cells]
+    if column.coded == "boolean" or column.kind == "boolean":
+        return lambda cells: [_number(cell) for cell in cells]
+    return _numbers if column.numeric else _texts
 
 
-def _passed(cell: str) -> str | None:
-    return cell if cell.strip() else None
+def _texts(cells: Sequence[str]) -> list[Any]:
+    return [cell if cell.strip() else None for cell in cells]
+
+
+def _numbers(cells: Sequence[str]) -> list[Any]:
+    """At once where all are plain numbers: what `float` takes beyond those has an underscore, a letter or an accent."""
+    whole = "".join(cells)
+    if whole.isascii() and not _BEYOND.search(whole):
+        try:
+            return list(map(float, cells))
+        except ValueError:
+            pass
+    return [_number(cell) for cell in cells]
 
 
 def _number(cell: str) -> Any:

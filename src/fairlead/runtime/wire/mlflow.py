@@ -75,6 +75,7 @@ class MLflow:
         rows: Any = list[self._tables.row] | UnsetType  # type: ignore[name-defined]
         fields: list[Any] = [(key, rows, UNSET) for key in KEYS[1:]]
         fields.append(("dataframe_split", msgspec.Raw | UnsetType, UNSET))
+        self._decode_lines = msgspec.json.Decoder(self._tables.row).decode_lines
         self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(msgspec.defstruct("Invocation", fields)).decode
 
     def paths(self) -> Sequence[str]:
@@ -134,6 +135,12 @@ class MLflow:
 
     def _lines(self, body: bytes) -> Parsed:
         """One row a line: an object, a list, or SageMaker's {"features": [...]}."""
+        try:
+            parsed = self._tables.typed(self._decode_lines(body))
+        except UNREADABLE:
+            parsed = None
+        if parsed is not None:
+            return parsed
         rows: list[Any] = []
         for number, line in enumerate(body.splitlines()):
             if not line.strip():
