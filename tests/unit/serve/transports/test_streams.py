@@ -6,6 +6,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -81,6 +82,20 @@ def test_the_newest_may_be_answered_first_and_still_waits_its_turn(running: Serv
         eventually(lambda: other.ask(get("/held")).json[0] == 5, 5.0, "five are held")
         assert other.ask(get("/release")).json == 5
         assert [peer.answer().json["path"] for _ in range(5)] == [f"/hold/{n}" for n in range(5)]
+
+
+def test_pipelined_answers_of_a_tick_are_one_write(running: Server) -> None:
+    def writes() -> int:
+        lines = Path(f"/proc/{running.workers()[0]}/io").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith("syscw")).split()[1])
+
+    with Peer(running.port) as peer:
+        assert peer.ask(get("/echo")).code == 200
+        before = writes()
+        peer.send(get("/echo") * 20)
+        assert [peer.answer().code for _ in range(20)] == [200] * 20
+        # Besides the answers a sweep may have had something to say.
+        assert writes() - before <= 3
 
 
 def test_a_continue_waits_for_the_answers_before_it(running: Server) -> None:

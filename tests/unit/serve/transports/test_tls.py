@@ -10,8 +10,7 @@ from tests.ports.transport_certificates import Authority
 
 from fairlead.contract.errors import UsageError
 from fairlead.contract.settings import ServeSettings
-from fairlead.runtime.serve.transports.http.connection import common_name
-from fairlead.runtime.serve.transports.http.tls import Certificates
+from fairlead.runtime.serve.transports.http.tls import Certificates, common_name
 
 
 def settings(**files: Path) -> ServeSettings:

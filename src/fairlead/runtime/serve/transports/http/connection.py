@@ -3,71 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import time
-from collections.abc import Mapping
-from typing import Any, cast
+from typing import cast
 
 from fairlead.contract.errors import BodyTooLarge, Busy
-from fairlead.contract.ports import Request
-from fairlead.runtime.serve.transports.http.answers import CONTINUE, JSON, Headers, encode, said
+from fairlead.runtime.serve.transports.http.answers import CONTINUE, JSON, said
 from fairlead.runtime.serve.transports.http.chunks import Chunks
+from fairlead.runtime.serve.transports.http.exchange import Exchange
 from fairlead.runtime.serve.transports.http.gather import Gather
 from fairlead.runtime.serve.transports.http.heads import CHUNKED, Head, Judge, Malformed
-from fairlead.runtime.wire.status import FAULT
+from fairlead.runtime.serve.transports.http.tls import common_name
 
 DEPTH = 64
 """Requests of one connection that may be unanswered before no more are read from it."""
 LINGER_S = 2.0
 IDLE_AT_END_S = 1.0
 _HEAVY = 256 * 1024
-_CLOSE = "\r\nconnection: close"
-_KEEP = "\r\nconnection: keep-alive"
-_log = logging.getLogger("fairlead.serve")
-
-
-class Exchange(Request):
-    """A request with its way back. out: an answer that waits for its turn."""
-
-    __slots__ = ("connection", "done", "head", "out")
-
-    def __init__(self, connection: Connection, head: Head, body: bytes) -> None:
-        self.method, self.path, self.query, self.headers = head.method, head.path, head.query, head.headers
-        self.body, self.arrived, self.peer, self.caller = body, time.time(), connection.peer, None
-        self.connection, self.head = connection, head
-        self.done = self.later = False
-        self.out: bytes | None = None
-
-    def reply(self, code: int, headers: Headers, body: bytes) -> None:  # type: ignore[override]
-        """Send, or keep until those before it are answered. A client that went away is nobody's fault."""
-        if self.done:
-            return
-        self.done = True
-        connection = self.connection
-        if self.later:
-            connection.gather.answered(self)
-        asked = connection.asked
-        if connection.lost:
-            return
-        head = self.head
-        end = ""
-        if not head.keeps or (connection.gather.closing and connection.says_goodbye(self)):
-            end = _CLOSE
-            connection.last = connection.attend = True
-        elif not head.modern:
-            end = _KEEP
-        try:
-            out = encode(code, headers, body, end, head.method == "HEAD")
-        except ValueError:
-            _log.exception("an answer could not be written")
-            out = encode(500, [JSON], said(FAULT), end, head.method == "HEAD")
-        if asked[0] is not self:
-            self.out = out
-            return
-        del asked[0]
-        connection.transport.write(out)
-        if asked or connection.attend:
-            connection.answered()
 
 
 _NOBODY = Head("GET", "", "", {"connection": "close"}, 0, True)
@@ -92,6 +42,7 @@ class Connection(asyncio.Protocol):
         "_paused",
         "_refused",
         "_secure",
+        "_sending",
         "_unsent",
         "active",
         "asked",
@@ -118,7 +69,7 @@ class Connection(asyncio.Protocol):
         self._chunks: Chunks | None = None
         self._judge: Judge | None = None
         self._choked = self._held_back = self._paused = self._owes_continue = False
-        self._secure = self._refused = False
+        self._secure = self._refused = self._sending = False
         self._judged = self._counted = self._unsent = 0
 
     # What the loop calls.
@@ -311,14 +262,23 @@ class Connection(asyncio.Protocol):
         self.gather.turned_away(code)
         exchange.reply(code, [JSON, ("retry-after", "1")] if code == 503 else [JSON], said(says))
 
+    def ready(self, exchange: Exchange) -> None:
+        """One of several is answered; if none before it is missing, send after this tick."""
+        if not self._sending and self.asked[0] is exchange:
+            self._sending = True
+            self.gather.soon(self.answered)
+
     def answered(self) -> None:
-        """One was sent: so may be those that waited for it; then go on reading, or end."""
+        """Send what is ready, in order; when nothing is missing any more go on reading, or end."""
+        self._sending = False
+        if self.lost:
+            return
         asked = self.asked
         ready: list[bytes] = []
         while asked and asked[0].out is not None:
             ready.append(asked.pop(0).out or b"")
         if ready:
-            self.transport.write(b"".join(ready))
+            self.transport.writelines(ready)
         if asked:
             return
         if self.last:
@@ -407,12 +367,3 @@ class Connection(asyncio.Protocol):
             self.refuse(408, "the body did not arrive in time")
         else:
             self.refuse(408, "the head did not arrive in time")
-
-
-def common_name(certificate: Mapping[str, Any]) -> str | None:
-    """Of a certificate as `SSLObject.getpeercert` gives it."""
-    for part in certificate.get("subject", ()):
-        for name, value in part:
-            if name == "commonName":
-                return str(value)
-    return None

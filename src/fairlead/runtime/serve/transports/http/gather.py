@@ -16,7 +16,8 @@ from fairlead.runtime.serve.transports.http.heads import Heads
 from fairlead.runtime.wire.status import FAULT
 
 if TYPE_CHECKING:
-    from fairlead.runtime.serve.transports.http.connection import Connection, Exchange
+    from fairlead.runtime.serve.transports.http.connection import Connection
+    from fairlead.runtime.serve.transports.http.exchange import Exchange
 
 SWEEP_S = 0.25
 LATE_S = 6.0

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import ssl
+from collections.abc import Mapping
+from typing import Any
 
 from fairlead.contract.errors import UsageError
 from fairlead.contract.settings import ServeSettings
@@ -72,6 +74,15 @@ def context_of(server: ServeSettings) -> ssl.SSLContext:
             raise UsageError(f"serve.tls_client_ca: holds no certificate ({_reason(failed)})") from None
         context.verify_mode = ssl.CERT_REQUIRED
     return context
+
+
+def common_name(certificate: Mapping[str, Any]) -> str | None:
+    """Of a certificate as `SSLObject.getpeercert` gives it."""
+    for part in certificate.get("subject", ()):
+        for name, value in part:
+            if name == "commonName":
+                return str(value)
+    return None
 
 
 def _no_password() -> str:

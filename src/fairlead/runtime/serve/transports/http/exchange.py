@@ -1,0 +1,65 @@
+"""One request with its way back."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from fairlead.contract.ports import Request
+from fairlead.runtime.serve.transports.http.answers import JSON, Headers, encode, said
+from fairlead.runtime.serve.transports.http.heads import Head
+from fairlead.runtime.wire.status import FAULT
+
+if TYPE_CHECKING:
+    from fairlead.runtime.serve.transports.http.connection import Connection
+
+_CLOSE = "\r\nconnection: close"
+_KEEP = "\r\nconnection: keep-alive"
+_log = logging.getLogger("fairlead.serve")
+
+
+class Exchange(Request):
+    """A request with its way back. out: an answer that waits for its turn."""
+
+    __slots__ = ("connection", "done", "head", "out")
+
+    def __init__(self, connection: Connection, head: Head, body: bytes) -> None:
+        self.method, self.path, self.query, self.headers = head.method, head.path, head.query, head.headers
+        self.body, self.arrived, self.peer, self.caller = body, time.time(), connection.peer, None
+        self.connection, self.head = connection, head
+        self.done = self.later = False
+        self.out: bytes | None = None
+
+    def reply(self, code: int, headers: Headers, body: bytes) -> None:  # type: ignore[override]
+        """Send, or keep until those before it are answered. A client that went away is nobody's fault."""
+        if self.done:
+            return
+        self.done = True
+        connection = self.connection
+        if self.later:
+            connection.gather.answered(self)
+        asked = connection.asked
+        if connection.lost:
+            return
+        head = self.head
+        end = ""
+        if not head.keeps or (connection.gather.closing and connection.says_goodbye(self)):
+            end = _CLOSE
+            connection.last = connection.attend = True
+        elif not head.modern:
+            end = _KEEP
+        try:
+            out = encode(code, headers, body, end, head.method == "HEAD")
+        except ValueError:
+            _log.exception("an answer could not be written")
+            out = encode(500, [JSON], said(FAULT), end, head.method == "HEAD")
+        if len(asked) > 1:
+            # Pipelined: what is ready when the tick is over goes out in one write.
+            self.out = out
+            connection.ready(self)
+            return
+        del asked[0]
+        connection.transport.write(out)
+        if connection.attend:
+            connection.answered()
