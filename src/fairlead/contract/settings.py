@@ -243,7 +243,7 @@ DOC: dict[str, str] = {
     "capture.max_spool_mb": "bound of the spool; beyond it serving goes on and drops are counted",
     "capture.fsync": "interval: to the disk every fsync_s seconds, against loss of power; never: left to the system",
     "capture.fsync_s": "seconds between two writes to the disk",
-    "capture.encrypt": "key for records at rest: file:PATH, env:NAME or command:LINE; empty: not encrypted",
+    "capture.encrypt": "key for records at rest: file:PATH, env:NAME or command:LINE; empty: as before; off: no longer",
     "monitor.window": "length of a window as 7d, 24h or 500rows; empty: 7d with a time column, else 500rows",
     "monitor.lateness": "how late records may come and still belong to an open window",
     "monitor.false_alarms_per_month": "budget of false alarms for all checks together",

@@ -10,7 +10,8 @@ import pytest
 from test_spool import SCHEMA, prediction, tick, write
 
 from fairlead.contract.errors import ConfigInvalid, StateError
-from fairlead.runtime.capture import Records, Spool, Tally, collect, expire, keys, reconcile
+from fairlead.contract.settings import CaptureSettings
+from fairlead.runtime.capture import Records, Spool, Tally, collect, expire, keys, reconcile, tended
 from fairlead.runtime.capture.locking import scan
 from fairlead.runtime.capture.spool import segments
 from fairlead.runtime.wire import frames
@@ -250,3 +251,20 @@ def test_switched_off_by_word_only(home: Path) -> None:
     collect(home)
     (path,) = home.glob("records/**/*.parquet")
     assert pq.read_table(path).num_rows == 20
+
+
+def test_a_server_that_lacks_the_key_of_what_waits_in_the_spool_does_not_start(home: Path, key_file: Path) -> None:
+    filled(home)
+    tended.take_keys(home, f"file:{key_file}")
+    old = key_file.read_text()
+    key_file.write_text(os.urandom(32).hex())
+    with pytest.raises(ConfigInvalid, match="cannot be had"):
+        tended.take_keys(home, f"file:{key_file}")
+    key_file.write_text(key_file.read_text() + "\n" + old)
+    tended.take_keys(home, f"file:{key_file}")
+
+
+def test_a_path_in_the_settings_is_taken_from_their_folder(tmp_path: Path) -> None:
+    wanted = keys.anchored(CaptureSettings(encrypt="file:keys/a"), tmp_path)
+    assert wanted.encrypt == f"file:{tmp_path}/keys/a"
+    assert keys.anchored(CaptureSettings(encrypt="env:K"), tmp_path).encrypt == "env:K"

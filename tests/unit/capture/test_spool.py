@@ -200,6 +200,7 @@ WRITES = """
 import os, resource, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
+import test_spool
 from test_spool import opened, write
 spool = opened(Path(sys.argv[1]))
 assert write(spool, 0)
@@ -235,13 +236,46 @@ assert spool.counts.dropped == {"disk_error": 1}, spool.counts
     assert (books.answered, books.captured, books.dropped) == (3, 2, 1)
 
 
-def test_a_disk_that_is_full_is_survived_and_used_again_when_there_is_room(tmp_path: Path) -> None:
+def small_disk(tmp_path: Path) -> tuple[Path, list[str]]:
+    """A folder, and what to put before a command so that it sees a disk of 64 KiB there."""
     small = tmp_path / "small"
     small.mkdir()
     own = ["unshare", "--user", "--map-root-user", "--mount"]
     mounted = f"mount -t tmpfs -o size=64k tmpfs {small} || exit 77; "
     if shutil.which("unshare") is None or subprocess.run([*own, "sh", "-c", mounted], capture_output=True).returncode:
         pytest.skip("no small file system can be mounted here (unshare, tmpfs): a full disk cannot be had")
+    return small, [*own, "sh", "-c", mounted + 'exec "$@"', "sh"]
+
+
+def test_a_disk_that_is_read_only_is_survived_and_used_once_it_can_be_written(tmp_path: Path) -> None:
+    small, prefix = small_disk(tmp_path)
+    done = in_a_process(
+        """
+import subprocess
+from fairlead.runtime.capture import collect, reconcile
+home = Path(sys.argv[1])
+spool.close()
+subprocess.run(["mount", "-o", "remount,ro", str(home)], check=True)
+spool = opened(home)
+assert not write(spool, 1)
+assert not write(spool, 2)
+spool.append([], [], test_spool.Tally(answered=4, sampled_out=4))
+assert spool.counts.dropped == {"disk_error": 2}, spool.counts
+subprocess.run(["mount", "-o", "remount,rw", str(home)], check=True)
+assert write(spool, 3)
+del spool
+books = reconcile(home)
+assert books.ok, books
+assert (books.answered, books.captured, books.sampled_out, books.dropped) == (8, 2, 4, 2), books
+""",
+        small,
+        *prefix,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_disk_that_is_full_is_survived_and_used_again_when_there_is_room(tmp_path: Path) -> None:
+    small, prefix = small_disk(tmp_path)
     # The mount is seen by that process alone, so it looks at its books there.
     done = in_a_process(
         """
@@ -264,11 +298,7 @@ assert books.ok, books
 assert (books.answered, books.collected, books.dropped) == (201, kept + 2, 199 - kept), books
 """,
         small,
-        *own,
-        "sh",
-        "-c",
-        mounted + 'exec "$@"',
-        "sh",
+        *prefix,
     )
     assert done.returncode == 0, done.stderr
 

@@ -158,7 +158,10 @@ class Spool:
         """
         with self._lock:
             now = self._timer()
-            reason = "" if self._room(now) else SPOOL_FULL
+            size = self._size
+            open_ = self._fd >= 0 and size < self._segment_bytes and now - self._began < self._segment_s
+            # As it nearly always is, said first: a segment is open and has room.
+            reason = "" if (open_ and size + self._others < self.max_bytes) or self._room(now) else SPOOL_FULL
             counts = self.counts
             counts.answered += tally.answered
             counts.sampled_out += tally.sampled_out
@@ -177,12 +180,15 @@ class Spool:
         counts.shadows += tally.shadows
         counts.labels += tally.labels
         counts.errors += tally.errors
-        parts = self._describe(schemas)
-        parts += encoded
+        parts = encoded
+        for schema in schemas:
+            if id(schema) not in self._known:
+                self._known[id(schema)] = schema
+                parts = [frames.encode(schema), *parts]
         counted = self._owed or now - self._counted >= COUNTS_S
         if counted:
             counts.time = self._clock()
-            parts.append(frames.encode(counts))
+            parts = [*parts, frames.encode(counts)]
         reason = self._put(parts[0] if len(parts) == 1 else b"".join(parts))
         if not reason:
             if counted:
@@ -194,14 +200,6 @@ class Spool:
         counts.errors -= tally.errors
         self._known.clear()
         return reason
-
-    def _describe(self, schemas: Sequence[Schema]) -> list[bytes]:
-        new = []
-        for schema in schemas:
-            if id(schema) not in self._known:
-                self._known[id(schema)] = schema
-                new.append(frames.encode(schema))
-        return new
 
     def _room(self, now: float) -> bool:
         """Whether the bound is not reached; begins a segment where one is due."""
