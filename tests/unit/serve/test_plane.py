@@ -69,7 +69,7 @@ PAGES = [
     ("GET", "/v2/models/churn", 200), ("GET", "/v2/models/churn/ready", 200),
     ("GET", "/v2/models/churn/versions/1", 200),
     ("GET", "/v2/models/churn/versions/9", 404), ("GET", "/v2/models/nobody", 404), ("POST", "/predict/nobody", 404),
-    ("POST", "/v2/models/nobody/infer", 404), ("GET", "/predict", 405), ("POST", "/metrics", 405), ("GET", "/", 404),
+    ("POST", "/v2/models/nobody/infer", 404), ("GET", "/predict", 405), ("POST", "/metrics", 405), ("GET", "/", 200),
     ("GET", "/feedback", 405), ("POST", "/v2/models/churn/versions/9/infer", 404), ("GET", "/../../etc/passwd", 404),
 ]  # fmt: skip
 
