@@ -197,10 +197,10 @@ class DataPlane:
             one.request.later = False
             render(one)
         self._capture(serving, (), asked, [])
+        self._watch.know(asked)
         for one in asked:
             self._reply(one)
-        if self._watch.taps:
-            self._watch.end_tick([], asked)
+        self._watch.slow((), asked, time.time())
         shadowed = [one for one in asked if one.endpoint.deployed.shadows and one.error is None]
         if shadowed:
             self._shadow(serving, shadowed)
@@ -336,7 +336,7 @@ class DataPlane:
             endpoint.count(code, live)
             self._watch.failed(endpoint, request, asked.id, asked.error, code)
             body = endpoint.codec.error(message_of(asked.error), code)
-            request.reply(code, [head_of(body), ("x-request-id", asked.id)], body)
+            request.reply(code, [head_of(body), ("x-request-id", asked.id), *headers_of(asked.error)], body)
             return
         endpoint.count(200, live)
         cells, at = live.counters.cells, endpoint.seconds_at(live)
