@@ -13,6 +13,7 @@ from pathlib import Path
 
 from fairlead.contract.errors import FairleadError, Refused
 from fairlead.contract.settings import ServeSettings
+from fairlead.runtime.native.form import terms_of
 from fairlead.runtime.serve.platforms import applied, detected, platform
 from fairlead.runtime.serve.server import ServeOptions, serve
 
@@ -30,6 +31,7 @@ def main() -> int:
     parser.add_argument("--grpc-port", type=int, help="port of gRPC; not given: no gRPC; 0 takes a free one")
     parser.add_argument("--trust", action="append", default=[], help="hex public key to trust; may be repeated")
     parser.add_argument("--insecure", action="store_true", help="plain HTTP, although others reach the address")
+    parser.add_argument("--trust-native", action="store_true", help="let native models run their code")
     given = parser.parse_args()
     options = ServeOptions(
         home=given.home,
@@ -39,6 +41,7 @@ def main() -> int:
         workers=given.workers or 1,
         trusted=tuple(given.trust),
         server=ServeSettings(grpc_port=given.grpc_port, insecure=given.insecure),
+        native=terms_of(ServeSettings()) if given.trust_native else None,
     )
     try:
         name = given.platform or detected(os.environ)
