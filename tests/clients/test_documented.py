@@ -27,6 +27,7 @@ def ids() -> list[str]:
     return found
 
 
+@pytest.mark.parametrize("served", ["logistic"], indirect=True)
 @pytest.mark.parametrize(("language", "block"), BLOCKS, ids=ids())
 def test_a_block_gives_the_answer_of_the_model(served: Served, tmp_path: Path, language: str, block: str) -> None:
     told = served.told

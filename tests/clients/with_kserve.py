@@ -11,6 +11,8 @@ import numpy as np
 from case import Case, main
 from httpx import HTTPStatusError
 from kserve import InferenceGRPCClient, InferenceRESTClient, InferInput, InferRequest, RESTConfig
+from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
+from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceStub
 from kserve.protocol.infer_type import RequestedOutput
 
 logging.disable(logging.CRITICAL)
@@ -107,6 +109,18 @@ def check_open_inference_over_grpc(case: Case) -> None:
             await refused(client.infer(odd), "INVALID_ARGUMENT", "column 'tenure': found text", kind=error)
 
     asyncio.run(ask())
+
+
+def check_the_repository_over_grpc(case: Case) -> None:
+    with grpc.insecure_channel(case.grpc) as channel:
+        stub = GRPCInferenceServiceStub(channel)
+        said = stub.RepositoryModelLoad(pb.RepositoryModelLoadRequest(model_name=case.model))
+        assert (said.model_name, said.isLoaded) == (case.model, True)
+        try:
+            stub.RepositoryModelUnload(pb.RepositoryModelUnloadRequest(model_name=case.model))
+        except grpc.RpcError as error:
+            code = error.code()
+        assert code is grpc.StatusCode.UNIMPLEMENTED
 
 
 if __name__ == "__main__":

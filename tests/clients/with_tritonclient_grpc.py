@@ -97,6 +97,18 @@ def check_mistakes(case: Case) -> None:
         refused("INVALID_ARGUMENT", "outputs unknown: mood", outputs=[triton.InferRequestedOutput("mood")])
 
 
+def check_the_repository(case: Case) -> None:
+    with triton.InferenceServerClient(case.grpc) as client:
+        (entry,) = client.get_model_repository_index().models
+        assert (entry.name, entry.version, entry.state) == (case.model, case.version, "READY")
+        client.load_model(case.model)
+        loading = {"config": "{}", "files": {"file:1/model.onnx": b"x"}}
+        refused = InferenceServerException
+        raised(lambda: client.load_model(case.model, **loading), "UNIMPLEMENTED", "seal it", kind=refused)
+        raised(lambda: client.unload_model(case.model), "UNIMPLEMENTED", "stays loaded", kind=refused)
+        raised(lambda: client.load_model("nothing"), "NOT_FOUND", "no such model", kind=refused)
+
+
 def check_the_asyncio_client(case: Case) -> None:
     async def ask() -> None:
         async with triton_aio.InferenceServerClient(case.grpc) as client:

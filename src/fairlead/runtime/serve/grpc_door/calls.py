@@ -76,6 +76,9 @@ class Calls:
             "ModelInfer": self.infer,
             "ModelMetadata": self.model_metadata,
             "ModelReady": self.model_ready,
+            "RepositoryIndex": self.repository_index,
+            "RepositoryModelLoad": self.repository_load,
+            "RepositoryModelUnload": self.repository_unload,
             "ServerLive": self.server_live,
             "ServerMetadata": self.server_metadata,
             "ServerReady": self.server_ready,
@@ -134,6 +137,35 @@ class Calls:
             platform=said["platform"],
             inputs=[tensor(**one) for one in said["inputs"]],
             outputs=[tensor(**one) for one in said["outputs"]],
+        ).SerializeToString()
+        return made
+
+    async def repository_index(self, body: bytes, context: Any) -> bytes:
+        """Which models may be asked."""
+        asked = await _read(self._messages.RepositoryIndexRequest, body, context)
+        said = await self._told("POST", "/v2/repository/index", b'{"ready":true}' if asked.ready else b"{}", context)
+        made = self._messages.RepositoryIndexResponse()
+        for one in msgspec.json.decode(said):
+            made.models.add(name=one["name"], version=one["version"], state=one["state"], reason=one["reason"])
+        whole: bytes = made.SerializeToString()
+        return whole
+
+    async def repository_load(self, body: bytes, context: Any) -> bytes:
+        """Load a model ahead, of those that sleep until they are asked."""
+        return await self._repository(body, context, "load")
+
+    async def repository_unload(self, body: bytes, context: Any) -> bytes:
+        """Let such a model go."""
+        return await self._repository(body, context, "unload")
+
+    async def _repository(self, body: bytes, context: Any, verb: str) -> bytes:
+        asked = await _read(self._messages.RepositoryModelRequest, body, context)
+        name = asked.model_name or asked.repository_name
+        # What is in the parameters decides nothing here, but that they are there may: no model comes by a request.
+        told = msgspec.json.encode({"parameters": dict.fromkeys(asked.parameters)})
+        await self._told("POST", f"/v2/repository/models/{quote(name, safe='')}/{verb}", told, context)
+        made: bytes = self._messages.RepositoryModelResponse(
+            model_name=name, is_loaded=verb == "load"
         ).SerializeToString()
         return made
 
