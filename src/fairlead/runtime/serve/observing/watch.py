@@ -62,16 +62,22 @@ class Watch:
             for request, parsed in zip(whole.requests, whole.parsed, strict=True):
                 if isinstance(request, Watched):
                     request.parsed, request.answered = parsed, ((whole.live, len(parsed.rows)),)
-        for one in asked:
-            if isinstance(one.request, Watched):
-                one.request.parsed = one.parsed
-                one.request.answered = [(part.live, len(part.rows)) for part in one.parts]
+        self.know(asked)
         for watched in self._tick:
             if watched.code:
                 self._tell(watched)
             else:
                 watched.tell = self._tell
         self._tick = []
+
+    @staticmethod
+    def know(asked: Sequence[Asked]) -> None:
+        """Taps will want to know what these ask and who answers; of requests that outlive their tick, before they
+        are answered."""
+        for one in asked:
+            if isinstance(one.request, Watched):
+                one.request.parsed = one.parsed
+                one.request.answered = [(part.live, len(part.rows)) for part in one.parts]
 
     def _tell(self, watched: Watched) -> None:
         for tap, mark in zip(self.taps, watched.marks, strict=True):
