@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from tests.browser.served import CHURN, RIDES, Model
+from tests.fuzz.connections import LIMITS, converse
 
 from fairlead.contract.errors import FairleadError, InputInvalid, NotOffered
 from fairlead.contract.plugins import BUILT_IN, names, variant
@@ -190,6 +191,23 @@ def body(data: bytes) -> None:
             return
 
 
+def http(data: bytes) -> None:
+    """The same bytes mean the same however they arrive: whole, cut once, or in small pieces."""
+    if len(data) < 2:
+        return
+    cut, data = data[0] * len(data) // 256, data[1:]
+    whole = converse([data])
+    in_two = converse([data[:cut], data[cut:]] if 0 < cut < len(data) else [data])
+    small = converse([data[at : at + 7] for at in range(0, len(data), 7)])
+    # What is malformed may be seen while its head is still arriving, or only once it is there.
+    settled = [
+        (asked, codes[:-1] if codes and codes[-1] >= 400 else codes) for asked, codes, _ in (whole, in_two, small)
+    ]
+    assert settled[0] == settled[1] == settled[2], (whole, in_two, small)
+    for _, _, body in whole[0]:
+        assert len(body) <= LIMITS.max_body_bytes
+
+
 def _speakers() -> Any:
     ports = str(Path(__file__).resolve().parent.parent / "ports")
     if ports not in sys.path:
@@ -214,11 +232,12 @@ def target(name: str) -> Target:
         "frame": lambda: frame,
         "times": lambda: times,
         "body": lambda: body,
+        "http": lambda: http,
     }
     return made[name]()
 
 
-TARGETS = [*(f"codec-{name}" for name in codecs()), "feedback", "repository", "frame", "times", "body"]
+TARGETS = [*(f"codec-{name}" for name in codecs()), "feedback", "repository", "frame", "times", "body", "http"]
 
 
 def seeds(name: str) -> list[bytes]:
@@ -251,6 +270,13 @@ def seeds(name: str) -> list[bytes]:
         ]
     elif name == "times":
         found = [b"2020-01-01T00:00:00Z", b"31.01.2011 05:00", b"2011/01/31", b"2011-01-01\n17:30", b"2020-W01-1"]
+    elif name == "http":
+        get = b"GET /docs HTTP/1.1\r\nhost: x\r\n\r\n"
+        post = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}"
+        chunked = b"POST /p HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n2;a=b\r\n{}\r\n0\r\nt: x\r\n\r\n"
+        expect = b"POST /p HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 1\r\n\r\n1"
+        close = b"GET / HTTP/1.0\r\nconnection: keep-alive\r\n\r\n"
+        found = [b"\x40" + one for one in (get, post * 2, chunked + get, expect, close, get + b"junk\r\n\r\n")]
     elif name == "body":
         import gzip
         import zlib
