@@ -12,14 +12,15 @@ from typing import Any
 import grpc
 import pytest
 import uvloop
-from asking import ROW
+from asking import FIRST, ROW
 from calling import Client, grpc_server, infer_request
 from tests.conftest import eventually
 from tests.ports.transport_certificates import Authority
 
 from fairlead.contract.ports import Request
-from fairlead.contract.routes import Limits
+from fairlead.contract.routes import Limits, Route, Routes, Variant
 from fairlead.contract.settings import ServeSettings
+from fairlead.runtime.serve import publish
 from fairlead.runtime.serve.grpc_door import open_grpc
 from fairlead.runtime.serve.grpc_door.door import Door
 from fairlead.runtime.serve.grpc_door.port import held_port
@@ -176,3 +177,13 @@ def test_a_large_request_goes_through_the_batch_lane(home: Path) -> None:
         few, _ = client.infer(rows[:70])
     many = values_of_raw(answer.raw_output_contents[1], "FP64", [30_000, 2], "p")
     assert list(many[:140]) == list(few.outputs[1].contents.fp64_contents)
+
+
+def test_a_model_that_sleeps_is_woken_by_a_call(home: Path) -> None:
+    routes = tuple(Route(f"m{n}", (Variant("champion", FIRST, n + 1),)) for n in range(20))
+    publish(home / "routes.json", Routes(1, routes, limits=Limits(max_models_bytes=1 << 30)))
+    with grpc_server(home) as server, Client(server.target) as client:
+        assert client.infer([ROW], model="m7")[0].model_version == "8"
+        assert client.infer([ROW], model="m9", version="10")[0].model_version == "10"
+        (name, *_) = [one.name for one in client.call("RepositoryIndex", b"\x10\x01")[0].models]
+        assert name in {"m7", "m9"}
