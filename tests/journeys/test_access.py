@@ -13,7 +13,8 @@ from typing import Any
 import httpx
 import pytest
 from tests.conftest import Program, environment, eventually
-from tests.journeys.cli import make_project
+from tests.journeys.cli import copy_of, make_project
+from tests.ports.transport_certificates import Authority
 
 ROW = {"income": 50.0, "kind": "car"}
 GUARDED = """
@@ -43,6 +44,7 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
     made = Team(folder)
     for verb in ("train", "evaluate", "register", "deploy"):
         made.run(verb)
+    copy_of(folder, folder.with_name("twin"))
     server = made.start("serve", "--workers", "2")
     try:
         log = folder / "serve.log"
@@ -189,3 +191,30 @@ def test_python_has_the_same_verbs(team: Team) -> None:
     assert any(key["name"] == "from python" and key["state"] == "live" for key in keys.list()["keys"])
     assert keys.revoke("from python")["confirmed"] == 2
     assert os.environ.get("FAIRLEAD_KEY") is None
+
+
+def test_a_server_that_others_reach_over_tls_and_its_home(team: Team) -> None:
+    twin = Team(team.folder.with_name("twin"))
+    authority = Authority(twin.folder, "ours")
+    certificate, private = (path.name for path in authority.issue("models.example"))
+    settings = twin.folder / "fairlead.toml"
+    tls = f'port = 0\nhost = "0.0.0.0"\ntls_certificate = "{certificate}"\ntls_key = "{private}"'
+    settings.write_text(settings.read_text().replace("port = 0", tls).replace(GUARDED, ""))
+    up = twin.start("up", "--every", "1")
+    log = twin.folder / "up.log"
+    try:
+        eventually(lambda: "ready: loans" in log.read_text() or up.poll() is not None, 90, f"ready, see {log}")
+        assert "fairlead keys create" in log.read_text()
+        assert twin.json("predict", "loans.csv")["rows"] == 400
+        made = twin.created("partner")
+        assert made["confirmed"] == 1
+        port = twin.json("status")["workers"][0]["port"]
+        with httpx.Client(verify=authority.client()) as client:
+            asked = [
+                client.post(f"https://localhost:{port}/predict", json=ROW, headers={"x-api-key": key}).status_code
+                for key in (made["key"], made["key"][:-1] + "_")
+            ]
+        assert asked == [200, 401]
+    finally:
+        up.terminate()
+        up.wait(60)
