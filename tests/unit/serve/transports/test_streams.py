@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import time
 from collections.abc import Iterator, Sequence
@@ -65,6 +66,33 @@ def test_a_stream_cut_anywhere_gives_the_same_answers(running: Server, requests:
     cuts = [seed.randrange(len(data)) for _ in range(seed.randrange(12))]
     whole = answers(running.port, data, [], len(requests))
     assert answers(running.port, data, cuts, len(requests)) == whole
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    requests=st.lists(REQUESTS, min_size=1, max_size=4),
+    changes=st.lists(
+        st.tuples(st.integers(0, 10**6), st.binary(max_size=3), st.integers(0, 4)), min_size=1, max_size=4
+    ),
+)
+def test_requests_with_bytes_changed_are_answered_or_refused_and_hurt_nobody(
+    running: Server, requests: list[bytes], changes: list[tuple[int, bytes, int]]
+) -> None:
+    data = bytearray(b"".join(requests))
+    for place, new, old in changes:
+        at = place % (len(data) + 1)
+        data[at : at + old] = new
+    with Peer(running.port) as peer:
+        peer.send(bytes(data))
+        peer.stop_sending()
+        said = b""
+        with contextlib.suppress(ConnectionError):
+            while piece := peer.socket.recv(65536):
+                said += piece
+    assert b"HTTP/1.1 500" not in said
+    assert b"Traceback" not in said
+    with Peer(running.port) as other:
+        assert other.ask(get("/echo")).code == 200
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -225,7 +225,7 @@ class Connection(asyncio.Protocol):
         if chunks is not None:
             body = bytes(chunks.body)
         else:
-            body = bytes(buffer[: head.length])
+            body = bytes(buffer) if len(buffer) == head.length else bytes(buffer[: head.length])
             del buffer[: head.length]
         self._let_go()
         self.deadline = 0.0
