@@ -44,7 +44,8 @@ def allow(
 def guarded(home: Path, **server: Any) -> Iterator[DataPlane]:
     """The data plane of slot 0, where callers must say who they are."""
     access = AccessSettings(required=server.pop("required", True))
-    made = open_plane(0, {**settings(home), "access": access, "server": ServeSettings(**server)})
+    aliases = server.pop("aliases", {})
+    made = open_plane(0, {**settings(home), "aliases": aliases, "access": access, "server": ServeSettings(**server)})
     try:
         yield made
     finally:

@@ -23,6 +23,7 @@ from fairlead.runtime.serve.plane import DataPlane
 from fairlead.runtime.serve.web import is_frame
 
 METHODS = ("GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE", "PATCH", "TRACE", "get", "PROPFIND")
+ALIASES = {"/v1/endpoints/7:predict": "native", "/custom/score": "v2"}
 PAGES = (
     "/feedback", "/feedback/churn", "/feedback/nothing", "/v2/models/churn", "/v2/models/churn/ready",
     "/v2/models/churn/versions/1", "/v2/models/churn/versions/1/ready", "/v2/models/nothing", "/v2/repository/index",
@@ -53,13 +54,15 @@ def is_stated_open(method: str, path: str) -> bool:
 def app(home: Path) -> Iterator[DataPlane]:
     (secret,) = secrets(1)
     allow(home, key(secret, models=("*",), verbs=("predict", "feedback", "metrics", "admin")))
-    with guarded(home) as made:
+    with guarded(home, aliases=ALIASES) as made:
         assert ask(made, ROW, x_api_key=secret)[0].code == 200
+        assert ask(made, ROW, path="/v1/endpoints/7:predict", x_api_key=secret)[0].code == 200
         yield made
 
 
 def test_without_a_key_every_address_is_closed_however_it_is_written(app: DataPlane) -> None:
     spoken = {endpoint.codec.name for endpoint in app._serving.endpoints.values()}
+    assert set(ALIASES) <= set(app._serving.endpoints)
     assert {"native", "v2"} <= spoken <= set(names("codec"))
     known = {*app._serving.endpoints, *app._pages._fixed, *app._pages.neighbours.fixed, *PAGES, *OPEN}
     tried = 0
