@@ -108,3 +108,4 @@ def test_mutual_tls_takes_only_certificates_of_its_authority(home: Path, tmp_pat
             with Client(server.target, credentials) as client, pytest.raises(grpc.RpcError) as refused:
                 client.infer([ROW], timeout=5.0)
             assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert "andshake" not in server.log.read_text(), "strangers must not be able to fill the log"

@@ -6,6 +6,7 @@ Nothing here imports grpc before `open_grpc` is called in a worker: its threads 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,9 @@ from fairlead.contract.settings import ServeSettings
 
 if TYPE_CHECKING:
     from fairlead.runtime.serve.grpc_door.door import Door
+
+# A line a failed handshake would let anybody fill the log; and no child that forgets to exec uses our channels.
+_QUIET = {"GRPC_VERBOSITY": "ERROR", "GRPC_ENABLE_FORK_SUPPORT": "0"}
 
 
 async def open_grpc(
@@ -27,6 +31,8 @@ async def open_grpc(
     server: ServeSettings | None = settings.get("server")
     if server is None or server.grpc_port is None:
         return None
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
     from fairlead.runtime.serve.grpc_door.door import Door
 
     door = Door(application, loop, str(settings["host"]), server)
