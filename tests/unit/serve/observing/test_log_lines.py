@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,6 +69,18 @@ def test_an_exception_is_told_by_its_class_and_place_alone(form: logging.Formatt
     assert "Lovelace" not in said.getvalue()
     assert "ValueError" in said.getvalue()
     assert "test_log_lines.py" in said.getvalue()
+
+
+def test_what_libraries_say_is_json_too() -> None:
+    program = (
+        "import logging; from fairlead.runtime.serve.observing import logs; logs.configure('json')\n"
+        "logging.getLogger('asyncio').error('a task was lost'); logging.getLogger('fairlead.serve').error('once')"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    said = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [(line["logger"], line["message"]) for line in said] == [
+        ("asyncio", "a task was lost"), ("fairlead.serve", "once"),
+    ]  # fmt: skip
 
 
 def test_text_is_for_people(home: Path, lines: io.StringIO) -> None:

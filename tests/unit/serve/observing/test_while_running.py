@@ -113,3 +113,23 @@ def test_a_sink_in_trouble_leaves_answers_about_as_fast(home: Path, trouble: str
     assert "fairlead_events_waiting" in page
     # On a busy machine single slow moments are the machine's; a sink that was waited for would cost 0.2 s and more.
     assert having < max(5 * without, 0.05)
+
+
+@pytest.mark.parametrize("transport", ["bare", "granian"])
+def test_small_and_large_requests_are_told_of_once_over_every_transport(home: Path, transport: str) -> None:
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    small, large = json.dumps(ROW).encode(), json.dumps([ROW] * 6000).encode()
+    with Sink() as sink, running(home, telemetry=f"events={sink.url!r}", transport=transport) as server:
+        for id, body in (("small", small), ("large", large)):
+            head = {"x-request-id": id, "traceparent": f"00-{trace}-b7ad6b7169203331-00"}
+            reply = httpx.post(f"{server.url}/predict", content=body, headers=head, timeout=30)
+            assert reply.status_code == 200
+        eventually(lambda: len(sink.taken) >= 4, 20.0, "both are told of")
+        sent = 'fairlead_events_total{outcome="sent",reason=""} 4\n'
+        eventually(lambda: sent in httpx.get(f"{server.url}/metrics").text, 10.0, "both are counted")
+        counted = httpx.get(f"{server.url}/metrics").text
+    told = {(one.headers["ce-id"], one.headers["ce-type"].rpartition(".")[2]): one for one in sink.taken}
+    assert len(told) == len(sink.taken) == 4
+    assert told["large", "request"].body == large
+    assert told["small", "request"].headers["ce-traceparent"].split("-")[1] == trace
+    assert "fairlead_workers 2" in counted, "the batch lane is one of them"

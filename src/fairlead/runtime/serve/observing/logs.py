@@ -24,13 +24,19 @@ log = logging.getLogger("fairlead.serve")
 
 
 def configure(form: Literal["text", "json"]) -> None:
-    """Every logger of ours to stderr. json: also what clients did wrong (level INFO); text: from WARNING on."""
+    """Every logger of ours to stderr, and those of libraries unless somebody has taken them in hand already.
+
+    json: also what clients did wrong (level INFO); text: from WARNING on.
+    """
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines() if form == "json" else Plain())
     ours = logging.getLogger("fairlead")
     ours.handlers[:] = [handler]
     ours.setLevel(logging.INFO if form == "json" else logging.WARNING)
     ours.propagate = False
+    root = logging.getLogger()
+    if not root.handlers:
+        root.addHandler(handler)
 
 
 class JsonLines(logging.Formatter):
