@@ -14,6 +14,7 @@ from datetime import UTC, datetime, tzinfo
 from fairlead.runtime.bundle.zones import instant
 
 _LONGEST = 40
+_EPOCH = datetime(1970, 1, 1)
 _OTHER_DATES = re.compile(r"(?:(\d{4})/(\d{2})/(\d{2})|(\d{2})\.(\d{2})\.(\d{4}))(?=[T ]|$)", re.ASCII)
 _CLOCK = re.compile(r"\s*(\d{1,2}):(\d{2})(?::(\d{2}))?\s*", re.ASCII)
 
@@ -29,6 +30,8 @@ def seconds(value: object, zone: tzinfo = UTC) -> float | None:
     """
     if isinstance(value, str):
         moment = _moment(value)
+        if zone is UTC and moment is not None and moment.tzinfo is None:
+            return (moment - _EPOCH).total_seconds()  # what `instant` says, sooner
         try:
             return None if moment is None else instant(moment, zone)
         except OverflowError:
@@ -79,7 +82,7 @@ def _moment(text: str) -> datetime | None:
     text = text.strip()
     if len(text) > _LONGEST:
         return None
-    other = _OTHER_DATES.match(text)
+    other = None if text[4:5] == "-" else _OTHER_DATES.match(text)
     if other is not None:
         year, month, day = other.group(1, 2, 3) if other.group(1) else other.group(6, 5, 4)
         text = f"{year}-{month}-{day}{text[other.end() :]}"
