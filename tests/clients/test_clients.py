@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +15,7 @@ from tests.clients.environments import python_of
 from tests.conftest import environment
 
 HERE = Path(__file__).parent
+JSON = ("-H", "content-type: application/json")
 
 
 def run(client: str, served: Served, python: str = sys.executable) -> None:
@@ -46,3 +49,41 @@ def test_a_client_that_is_installed_beside_us(served: Served, client: str, libra
 
 def test_kserve_in_an_environment_of_its_own(served: Served) -> None:
     run("with_kserve", served, python_of("kserve"))
+
+
+def curl(served: Served, path: str, *more: str, body: object = None) -> tuple[int, str]:
+    """Code and body of one request by curl."""
+    if shutil.which("curl") is None:
+        pytest.skip("curl (Debian package curl) is missing")
+    sent = [] if body is None else ["-d", json.dumps(body)]
+    words = ["curl", "-s", "-w", "\n%{http_code}", f"http://{served.http}{path}", *sent, *more]
+    said, _, code = subprocess.run(words, capture_output=True, text=True, check=True).stdout.rpartition("\n")
+    return int(code), said
+
+
+def test_curl(served: Served) -> None:
+    told = served.told
+    rows, expected = told["rows"], told["expected"]
+    labels = {"predictions": [one["label"] for one in expected]}
+    for path, body, answer in (
+        ("/predict", rows, {"predictions": expected}),
+        ("/predict/churn", rows[0], {"predictions": expected[:1]}),
+        ("/invocations/churn", {"dataframe_records": rows}, labels),
+        ("/v1/models/churn:predict", {"instances": rows}, labels),
+        ("/score", {"input_data": rows}, labels["predictions"]),
+    ):
+        code, said = curl(served, path, *JSON, body=body)
+        assert (code, json.loads(said)) == (200, answer), path
+        # Without a header of its own curl says that it sends a form, which MLflow's protocol refuses.
+        assert curl(served, path, body=body)[0] == (415 if "invocations" in path else 200), path
+    for path in ("/v2/health/live", "/v2/health/ready", "/v2/models/churn/ready", "/v2", "/v2/models/churn", "/ping"):
+        assert curl(served, path)[0] == 200, path
+    for path, body, code, words in (
+        ("/predict/nothing", rows, 404, "no such model"),
+        ("/predict", [{**rows[0], "colour": "red"}], 400, "columns unknown: colour"),
+        ("/invocations", {"dataframe_records": [{**rows[0], "tenure": "long"}]}, 400, "column 'tenure': found text"),
+        ("/v1/models/churn:predict", {"rows": rows}, 400, "instances"),
+        ("/v2/models/churn/infer", {"inputs": []}, 400, "columns missing"),
+    ):
+        found, said = curl(served, path, *JSON, body=body)
+        assert (found, words in said) == (code, True), (path, said)

@@ -244,8 +244,14 @@ def test_without_a_port_nothing_listens_and_grpc_is_not_loaded(home: Path) -> No
         assert not any("cygrpc" in loaded for loaded in maps.values())
 
 
-def test_an_idle_connection_that_says_nothing_harms_nobody(client: Client, home: Path) -> None:
-    port = int(client.channel._channel.target().decode().rpartition(":")[2])  # type: ignore[attr-defined]
-    with socket.create_connection(("127.0.0.1", port)) as idle:
-        idle.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+@pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"], ids=["silence", "another protocol"])
+def test_a_connection_that_asks_nothing_is_ended_and_harms_nobody(home: Path, said: bytes) -> None:
+    with grpc_server(home, keep_alive_s=1.0, header_s=1.0) as server, Client(server.target) as client:
+        host, _, port = server.target.rpartition(":")
+        with socket.create_connection((host, int(port))) as idle:
+            idle.sendall(said)
+            assert client.infer([ROW])[0].outputs
+            idle.settimeout(15.0)
+            while idle.recv(4096):
+                pass
         assert client.infer([ROW])[0].outputs
