@@ -384,7 +384,8 @@ def _recorded(serving: Serving, whole: Whole) -> bool:
     single = len(rows) == len(parsed) and 0 not in sizes
     passes: Any = None
     if any(one.passes for one in parsed):
-        passes = [cells for one in parsed for cells in one.passes or [()] * len(one.rows)]
+        blank = (None,) * len(live.schema.passes)
+        passes = [cells for one in parsed for cells in one.passes or [blank] * len(one.rows)]
     try:
         if deployed.redacts:
             rows, passes = _redacted(deployed, live, rows, passes, serving.redact_key)

@@ -1,0 +1,42 @@
+"""What requests of one tick become in the spool: one frame where they can share one, each with its own identity."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from asking import ROW, ask, deploy, plane
+
+from fairlead.runtime.capture import Records, collect, reconcile, redact
+from fairlead.runtime.capture.spool import segments
+from fairlead.runtime.wire import frames
+
+BODIES = (
+    [{**ROW, "customer": "c1"}],
+    [ROW],
+    [{**ROW, "customer": "c2", "tenure": 9}, {**ROW, "customer": "c3"}, {**ROW, "customer": "c1"}],
+)
+KEYS = ["c1", None, "c2", "c3", "c1"]
+
+
+@pytest.mark.parametrize("redacted", [False, True])
+def test_requests_of_a_tick_share_a_frame_and_are_recorded_each_by_itself(home: Path, redacted: bool) -> None:
+    deploy(home, redact=("customer", "contract") if redacted else ())
+    with plane(home) as app:
+        replies = ask(app, *BODIES)
+    assert [reply.code for reply in replies] == [200] * 3
+    (path,) = segments(home / "spool" / "test" / "0")
+    assert [type(f).__name__ for _, _, f in frames.scan(path)].count("Tick") == 1
+    collect(home)
+    table = Records(home, "churn").between(None, None).sort_by([("offset", "ascending"), ("row", "ascending")])
+    shown = [redact(key, bytes.fromhex("0a0b")) if key and redacted else key for key in KEYS]
+    assert table.column("key").to_pylist() == shown
+    assert table.column("row").to_pylist() == [0, 0, 0, 1, 2]
+    ids = [replies[at].headers["x-request-id"] for at in (0, 1, 2, 2, 2)]
+    assert table.column("request").to_pylist() == ids
+    assert table.column("in.tenure").to_pylist() == [3.0, 3.0, 9.0, 3.0, 3.0]
+    said = [one["probabilities"]["Yes"] for reply in replies for one in reply.json["predictions"]]
+    assert table.column("out.p.Yes").to_pylist() == said
+    books = reconcile(home)
+    assert books.ok
+    assert (books.answered, books.collected) == (5, 5)
