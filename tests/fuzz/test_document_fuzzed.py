@@ -108,4 +108,5 @@ def test_wrong_requests_are_refused_as_documented(url: str) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
 def test_many_requests_are_answered_as_documented(url: str, mode: GenerationMode) -> None:
-    assert fuzz(url, mode, 250, takes_input) > 2_000
+    # Versions take what their models take, at the same codec.
+    assert fuzz(url, mode, 60, lambda path: takes_input(path) and "/versions/" not in path) > 800
