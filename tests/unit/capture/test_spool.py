@@ -9,10 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.conftest import eventually
 
 from fairlead.contract.signature import Column, Signature
 from fairlead.runtime.capture import Records, Spool, Tally, collect, reconcile
 from fairlead.runtime.capture.spool import counts_of, segments
+from fairlead.runtime.capture.tended import TendedSpool
 from fairlead.runtime.wire import frames
 
 SIGNATURE = Signature("classification", (Column("x", "number"),), classes=("a", "b"), key="id")
@@ -318,3 +320,41 @@ def test_damage_in_the_middle_is_kept_for_a_person_and_said(tmp_path: Path) -> N
     assert not path.exists()
     assert path.with_suffix(".damaged").read_bytes() == bytes(data)
     assert not reconcile(tmp_path).ok
+
+
+def test_what_an_older_version_wrote_is_read_and_counted_on(tmp_path: Path) -> None:
+    folder = tmp_path / "spool" / "i" / "0"
+    folder.mkdir(parents=True)
+    old = [
+        frames.encode(frames.Counts(1.6e9, 0, 0, 0, {}, 0, 0, 0)), frames.encode(SCHEMA),
+        prediction(0, 2), frames.encode(frames.Counts(1.6e9, 5, 2, 3, {}, 0, 0, 0)),
+        frames.encode(frames.Drop(1.6e9, "spool_full", 4)),
+        frames.encode(frames.Counts(1.6e9, 9, 2, 3, {"spool_full": 4}, 0, 0, 0)),
+        prediction(1, 1),
+    ]  # fmt: skip
+    (folder / "1600000000000.spool").write_bytes(b"".join(old))
+    books = reconcile(tmp_path)
+    assert books.ok
+    assert (books.answered, books.captured, books.sampled_out, books.dropped) == (10, 3, 3, 4)
+    spool = opened(tmp_path)
+    spool.append([tick(1, 1, 2)], [SCHEMA], Tally(answered=4, captured=3, sampled_out=1))
+    collect(tmp_path)
+    books = reconcile(tmp_path)
+    assert books.ok
+    assert (books.answered, books.collected, books.sampled_out, books.dropped) == (14, 6, 4, 4)
+
+
+def test_a_tended_spool_is_brought_to_the_disk_by_interval(tmp_path: Path) -> None:
+    spool = TendedSpool(0.02, tmp_path / "spool", "i", "0", 1 << 30)
+    for number in range(3):
+        write(spool, number)
+        spool.turn()
+        write(spool, number)
+        eventually(lambda: not spool._dirty and not spool._retired and not spool._named, within_s=5.0)
+    spool.close()
+    assert reconcile(tmp_path).ok
+    kept = TendedSpool(None, tmp_path / "spool", "i", "0", 1 << 30)
+    write(kept, 9)
+    kept.turn()
+    assert not kept._retired, "left to the system, nothing waits"
+    kept.close()

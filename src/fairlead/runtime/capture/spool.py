@@ -280,8 +280,8 @@ class Spool:
             if self._fd >= 0 or segments(self.folder):
                 self._rotate(self._timer())
 
-    def sync(self) -> None:
-        """To the disk, against loss of power; appending does not wait for it."""
+    def sync(self) -> bool:
+        """To the disk, against loss of power; appending does not wait for it. False when the disk would not."""
         with self._lock:
             waiting, self._retired = self._retired, []
             if self._dirty and self._fd >= 0:
@@ -300,6 +300,7 @@ class Spool:
                 sync_folder(self.folder)
         if failed:
             self._dirty = True
+        return not failed
 
     def close(self) -> None:
         """Let go of the segment, with the counts said and all of it on the disk."""

@@ -19,6 +19,8 @@ from fairlead.runtime.capture.spool import SUFFIX, Spool
 TURN = "turn"
 """A file of this name in a worker's folder asks for a new segment; whoever asks makes it, the worker removes it."""
 _POLL_S = 0.1
+_ILL = (logging.ERROR, "the spool cannot be brought to the disk: a loss of power now costs captured rows")
+_WELL = (logging.WARNING, "the spool is brought to the disk again")
 _log = logging.getLogger("fairlead.capture")
 
 
@@ -42,7 +44,7 @@ class TendedSpool(Spool):
         self._thread.start()
 
     def _tend(self) -> None:
-        asked, synced = self.folder / TURN, time.monotonic()
+        asked, synced, well = self.folder / TURN, time.monotonic(), True
         while not self._over.wait(_POLL_S if self._every_s is None else min(_POLL_S, self._every_s)):
             try:
                 if asked.exists():
@@ -50,7 +52,10 @@ class TendedSpool(Spool):
                     self.turn()
                 if self._every_s is not None and time.monotonic() - synced >= self._every_s:
                     # A disk that takes long is given as long again before it is asked the next time.
-                    self.sync()
+                    done = self.sync()
+                    if done is not well:
+                        well = done
+                        _log.log(*(_WELL if well else _ILL))
                     synced = time.monotonic()
             except Exception:
                 _log.exception("tending the spool failed once, going on")
