@@ -49,8 +49,8 @@ DEVIATES: dict[str, frozenset[str]] = {
     # Answered although they should be refused; a broken chunk ends a body as if it were whole.
     "granian": frozenset(
         {
-            "a line feed before the request", "a method nobody knows", "a method in lower case", "http/2 without asking",
-            "no version",
+            "a line feed before the request", "a method nobody knows", "a method in lower case", "no version",
+            "http/2 without asking",
             "a version before 1.0", "another protocol", "a target that is no path", "a tunnel",
             "a byte over 127 in the path", "no host", "two hosts", "a host with a space", "a host with a path",
             "lines that end without carriage return", "a length and chunks", "chunks and a length",
@@ -630,12 +630,13 @@ def test_who_connects_while_a_worker_computes_is_answered_by_another(transport: 
         eventually(lambda: len(by_slot()) == 2, 10.0, "both workers answer")
         busy = by_slot()[0]
         busy.send(get("/busy?ms=2000"))
-        answered = []
-        for _ in range(20):
+        answered: list[int] = []
+        began = time.monotonic()
+        while time.monotonic() - began < 1.5 and len(answered) < 20:
             with Peer(one.port) as fresh:
                 answered.append(fresh.ask(get("/echo")).json["slot"])
         # One may have been taken in the moment before the worker began.
-        assert answered.count(1) >= 19
+        assert answered.count(1) >= max(2, len(answered) - 1)
         assert busy.answer().code == 200
         for each in peers:
             each.socket.close()
