@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -172,6 +173,13 @@ def test_the_list_of_the_forgotten_does_not_remember_them(tmp_path: Path) -> Non
     forget(tmp_path, [PEOPLE[0]])
     assert b"values" not in path.read_bytes()
     assert (tmp_path / "keys" / "forget.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_files_whose_spool_has_gone_are_gone_through_as_well(tmp_path: Path) -> None:
+    filled(tmp_path, range(3)).close()
+    collect(tmp_path)
+    shutil.rmtree(tmp_path / "spool")
+    assert forget(tmp_path, [PEOPLE[0]], wait_s=0.0).records == 3
 
 
 def test_half_written_files_of_the_killed_go_too(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from fairlead.runtime.capture import layout, spool
 from fairlead.runtime.capture.cursor import Cursor, Progress, read_cursor, sync_folder, write_cursor
 from fairlead.runtime.capture.erasing import settle
 from fairlead.runtime.capture.files import write_table
+from fairlead.runtime.capture.forgotten import entries
 from fairlead.runtime.capture.lazy import arrow
 from fairlead.runtime.capture.locking import scan
 from fairlead.runtime.capture.tables import LabelColumns, RecordColumns
@@ -49,7 +50,7 @@ def collect(home: Path) -> Collected:
     """
     home = Path(home)
     done = Collected()
-    if not (home / "spool").is_dir():
+    if not (home / "spool").is_dir() and not entries(home, opened=True):
         return done
     with _alone(home):
         for folder in worker_folders(home):
