@@ -621,24 +621,33 @@ def test_workers_share_connections_fairly(transport: str) -> None:
 
 def test_who_connects_while_a_worker_computes_is_answered_by_another(transport: str) -> None:
     with serving(transport, workers=2) as one:
-        peers: list[Peer] = []
+        slots: dict[int, list[Peer]] = {0: [], 1: []}
 
-        def by_slot() -> dict[int, Peer]:
-            peers.append(Peer(one.port))
-            return {each.ask(get("/echo")).json["slot"]: each for each in peers}
+        def connected() -> bool:
+            each = Peer(one.port)
+            slots[each.ask(get("/echo")).json["slot"]].append(each)
+            return len(slots[0]) >= 2 and bool(slots[1])
 
-        eventually(lambda: len(by_slot()) == 2, 10.0, "both workers answer")
-        busy = by_slot()[0]
-        busy.send(get("/busy?ms=2000"))
+        eventually(connected, 10.0, "both workers answer")
+        busy, probe = slots[0][:2]
+        busy.send(get("/busy?ms=3000"))
+        probe.socket.settimeout(0.1)
+
+        def stands_still() -> bool:
+            try:
+                return probe.ask(get("/echo")).code != 200
+            except TimeoutError:
+                return True
+
+        eventually(stands_still, 5.0, "the worker computes")
         answered: list[int] = []
         began = time.monotonic()
         while time.monotonic() - began < 1.5 and len(answered) < 20:
             with Peer(one.port) as fresh:
                 answered.append(fresh.ask(get("/echo")).json["slot"])
-        # One may have been taken in the moment before the worker began.
-        assert answered.count(1) >= max(2, len(answered) - 1)
-        assert busy.answer().code == 200
-        for each in peers:
+        assert len(answered) >= 2
+        assert set(answered) == {1}
+        for each in (*slots[0], *slots[1]):
             each.socket.close()
 
 
