@@ -97,16 +97,20 @@ def takes_input(path: str) -> bool:
     return path.startswith(("/predict", "/feedback", "/invocations", "/score", "/v1", "/v2/models/", "/v2/repository"))
 
 
+def once_a_codec(path: str) -> bool:
+    """Versions take what their models take; V2's schema of many columns takes seconds to make cases of."""
+    return "/versions/" not in path and path != "/v2/models/churn/infer"
+
+
 def test_right_requests_are_answered_as_documented(url: str) -> None:
-    assert fuzz(url, GenerationMode.POSITIVE, 8) > 150
+    assert fuzz(url, GenerationMode.POSITIVE, 6, once_a_codec) > 100
 
 
 def test_wrong_requests_are_refused_as_documented(url: str) -> None:
-    assert fuzz(url, GenerationMode.NEGATIVE, 8, takes_input) > 100
+    assert fuzz(url, GenerationMode.NEGATIVE, 6, lambda path: takes_input(path) and once_a_codec(path)) > 80
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
 def test_many_requests_are_answered_as_documented(url: str, mode: GenerationMode) -> None:
-    # Versions take what their models take, at the same codec.
     assert fuzz(url, mode, 60, lambda path: takes_input(path) and "/versions/" not in path) > 800

@@ -50,7 +50,8 @@ def test_assets_come_from_the_package_and_ask_nobody_else(plane: DataPlane, name
     assert said.headers["content-type"] == ASSETS[name]
     urls = re.findall(rb"https?://[^\s\"')]+", said.body)
     assert urls in ([], [b"http://www.w3.org/2000/svg"])
-    assert ask(plane, "HEAD", f"/assets/{name}").body == b""
+    # Transports leave out the body of an answer to HEAD.
+    assert ask(plane, "HEAD", f"/assets/{name}").headers["etag"] == said.headers["etag"]
     assert ask(plane, "POST", f"/assets/{name}").code == 405
 
 
