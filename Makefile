@@ -22,7 +22,7 @@ help:  ## this list
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	@touch $@
 
-.venv/.studio: .venv/.uv requirements/studio.txt pyproject.toml
+.venv/.studio: .venv/.uv requirements/studio.txt pyproject.toml hatch_build.py src/fairlead/runtime/bundle/_trees.c
 	@echo "==> installing Fairlead and what it needs into .venv (about 650 MB; a minute or two the first time)"
 	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python $(FIND) --require-hashes -r requirements/studio.txt
 	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python $(FIND) --require-hashes -r requirements/build.txt

@@ -45,9 +45,18 @@ class Connection(asyncio.Protocol):
             return
         lower = self.buffer[:head].lower()
         at = lower.find(b"content-length:")
+        if at < 0:
+            # In chunks.
+            if not self.buffer.endswith(b"0\r\n\r\n"):
+                return
+            self.answered()
+            return
         length = int(lower[at + 15 : lower.find(b"\r", at) if lower.find(b"\r", at) > 0 else head].split(b"\r")[0])
         if len(self.buffer) < head + 4 + length:
             return
+        self.answered()
+
+    def answered(self) -> None:
         self.state["latencies"].append(time.perf_counter() - self.sent)  # type: ignore[attr-defined]
         if not self.buffer.startswith(b"HTTP/1.1 200"):
             self.state["errors"] += 1  # type: ignore[operator]

@@ -68,12 +68,34 @@ def column_of(values: Any, column: Column, zone: tzinfo = UTC) -> npt.NDArray[An
         if len(out := np.flatnonzero(_out_of_range(fast, column))):
             raise CellInvalid(int(out[0]), column.name, "a value out of range", allowed_in(column))
         return fast
-    cells = [cell_of(value, column, row, zone) for row, value in enumerate(array.tolist())]
+    listed = array.tolist()
+    texts = _texts(array, listed, column)
+    if texts is not None:
+        return texts
+    cells = [cell_of(value, column, row, zone) for row, value in enumerate(listed)]
     if not column.numeric:
         found = np.empty(len(cells), dtype=object)
         found[:] = cells
         return found
     return np.array([math.nan if cell is None else cell for cell in cells], dtype=np.float64)
+
+
+def _texts(array: npt.NDArray[Any], listed: list[Any], column: Column) -> npt.NDArray[Any] | None:
+    """Texts with gaps, told by the types of all cells at once; None if cells must be looked at one by one."""
+    if column.numeric or column.coded != "text" or not column.nullable:
+        return None
+    kinds = set(map(type, listed))
+    if not kinds <= {str, type(None), float}:
+        return None
+    if float not in kinds:
+        return array if array.dtype == object else np.array(listed, dtype=object)
+    found = np.array(listed, dtype=object)
+    # What differs from itself is NaN, a gap; any other float is no text.
+    gaps = found != found
+    if any(type(cell) is float for cell in found[~gaps]):
+        return None
+    found[gaps] = None
+    return found
 
 
 def _out_of_range(numbers: npt.NDArray[np.float64], column: Column) -> npt.NDArray[np.bool_]:

@@ -38,14 +38,14 @@ _Span = memoryview
 
 # The whole numbers of an attribute (field 8) come one by one, millions of them in a large forest. Nothing is
 # checked about them, so a run of them is skipped by a pattern; possessive, so that it cannot backtrack.
-_INTS_TAG = 0x40
-_INTS = re.compile(rb"(?:\x40[\x80-\xff]{0,9}+[\x00-\x7f])++")
+INTS_TAG = 0x40
+INTS = re.compile(rb"(?:\x40[\x80-\xff]{0,9}+[\x00-\x7f])++")
 
 
 def check_onnx(data: bytes) -> None:
     """Raises BundleRefused unless `data` is an ONNX model of allow-listed nodes and nothing else."""
     graphs = 0
-    for field, payload in _fields(memoryview(data)):
+    for field, payload in fields(memoryview(data)):
         if field == 7:
             graphs += 1
             _check_graph(_span(payload))
@@ -57,7 +57,7 @@ def check_onnx(data: bytes) -> None:
 
 def _check_graph(graph: _Span) -> None:
     nodes = 0
-    for field, payload in _fields(graph):
+    for field, payload in fields(graph):
         if field == 1:
             nodes += 1
             if nodes > NODES:
@@ -71,7 +71,7 @@ def _check_graph(graph: _Span) -> None:
 
 def _check_node(node: _Span) -> None:
     operator, domain, attributes = "", "", 0
-    for field, payload in _fields(node):
+    for field, payload in fields(node):
         if field == 4:
             operator = _text(payload)
         elif field == 7:
@@ -86,7 +86,7 @@ def _check_node(node: _Span) -> None:
 
 
 def _check_attribute(attribute: _Span) -> None:
-    for field, payload in _fields(attribute):
+    for field, payload in fields(attribute):
         if field in (6, 11):
             raise _refused("graphs inside nodes are not allowed")
         if field in (22, 23):
@@ -97,7 +97,7 @@ def _check_attribute(attribute: _Span) -> None:
 
 def _check_tensor(tensor: _Span) -> None:
     cells, held = 1, 0
-    for field, payload in _fields(tensor):
+    for field, payload in fields(tensor):
         if field == 13 or (field == 14 and payload != 0):
             raise _refused("data outside the file is not allowed")
         if field == 1:
@@ -130,11 +130,11 @@ def _varints(payload: int | _Span) -> Iterator[int]:
         return
     at = 0
     while at < len(payload):
-        found, at = _varint(payload, at)
+        found, at = varint(payload, at)
         yield found
 
 
-def _varint(data: _Span, at: int) -> tuple[int, int]:
+def varint(data: _Span, at: int) -> tuple[int, int]:
     found = shift = 0
     while True:
         if at >= len(data) or shift > 63:
@@ -147,21 +147,21 @@ def _varint(data: _Span, at: int) -> tuple[int, int]:
         shift += 7
 
 
-def _fields(data: _Span) -> Iterator[tuple[int, int | _Span]]:
+def fields(data: _Span) -> Iterator[tuple[int, int | _Span]]:
     """(field number, varint or bytes) in order, runs of attribute integers left out; fixed-width fields as bytes."""
     at = 0
     while at < len(data):
-        if data[at] == _INTS_TAG and (run := _INTS.match(data, at)) is not None:
+        if data[at] == INTS_TAG and (run := INTS.match(data, at)) is not None:
             at = run.end()
             continue
-        key, at = _varint(data, at)
+        key, at = varint(data, at)
         kind, length = key & 7, 0
         if kind == 0:
-            number, at = _varint(data, at)
+            number, at = varint(data, at)
             yield key >> 3, number
             continue
         if kind == 2:
-            length, at = _varint(data, at)
+            length, at = varint(data, at)
         elif kind in (1, 5):
             length = 8 if kind == 1 else 4
         else:

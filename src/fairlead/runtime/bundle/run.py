@@ -97,11 +97,13 @@ class Model:
         Classification: `{"label": ..., "probabilities": {class: p}}` a row; regression: a number.
         Raises InputInvalid with row and column of what does not fit.
         """
+        return self.answers(self.probabilities(rows))
+
+    def probabilities(self, rows: Any) -> Floats:
+        """Scores, shape (n, outputs), in the order of the signature's outputs, of rows as `predict` takes them."""
         if is_table(rows):
-            scores = self.score_columns(columns_from(rows, self.signature))
-        else:
-            scores = self.score_rows(rows_from(rows, self.signature))
-        return self.answers(scores)
+            return self.score_columns(columns_from(rows, self.signature))
+        return self.score_rows(rows_from(rows, self.signature))
 
     def answers(self, scores: Floats) -> list[Any]:
         """The native answers for scores, shape (n, outputs)."""

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from fairlead.contract.errors import BundleRefused
 from fairlead.runtime.bundle.manifest import TAIL_LINEAR, TAIL_ONNX, canonical
 from fairlead.runtime.bundle.onnx_guard import check_onnx
+from fairlead.runtime.bundle.tree_tail import TreeTail, compiled
 
 Floats = npt.NDArray[np.float64]
 
@@ -146,10 +147,12 @@ def _check_ports(session: Any, width: int) -> int:
     return columns
 
 
-def load_tail(files: dict[str, bytes], width: int, threads: int = 1) -> LinearTail | OnnxTail:
+def load_tail(files: dict[str, bytes], width: int, threads: int = 1) -> LinearTail | TreeTail | OnnxTail:
     """The tail among the verified `files`. Raises BundleRefused."""
     if TAIL_ONNX in files:
-        return OnnxTail(files[TAIL_ONNX], width, threads)
+        data = files[TAIL_ONNX]
+        check_onnx(data)
+        return compiled(data, width) or OnnxTail(data, width, threads)
     try:
         form = msgspec.json.decode(files[TAIL_LINEAR], type=LinearForm)
     except (msgspec.MsgspecError, RecursionError, UnicodeError) as why:

@@ -1,0 +1,210 @@
+"""Rows in bulk.
+
+Scenarios: `bulk-in-process` (100,000 rows of each model against its own scikit-learn pipeline's `predict_proba`, one
+thread each, a DataFrame in and probabilities out, rounds alternating), `bulk-over-http` (1,000 and 100,000 rows a
+request as JSON rows, CSV and Arrow; rows a second and the peak memory of all of the server's processes),
+`bulk-score` (1,000,000 rows from a file to a file, CSV and Parquet, with the process's peak memory) and `bulk-lane`
+(p99 of single rows alone and beside 100,000-row requests).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import models
+import server
+
+ROUNDS = 5
+ONE = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
+def table(rows: int) -> pd.DataFrame:
+    """The churn table's 15 columns, over and over, numbers slightly moved so that rows differ."""
+    base = models.frame()[list(models.COLUMNS)]
+    found = pd.concat([base] * (rows // len(base) + 1), ignore_index=True).head(rows)
+    rng = np.random.default_rng(0)
+    for name in ("MonthlyCharges", "TotalCharges"):
+        found[name] = found[name] * rng.uniform(0.9, 1.1, rows)
+    return found
+
+
+def in_process(bundles: dict[str, Path]) -> dict[str, Any]:
+    """`bulk-in-process`."""
+    import fairlead
+
+    rows = table(100_000)
+    answer: dict[str, Any] = {"scenario": "bulk-in-process", "rows": len(rows), "detail": {}}
+    for name, bundle in bundles.items():
+        pipeline, model = models.fitted(name), fairlead.load(bundle)
+        ours, theirs = [], []
+        for _ in range(ROUNDS):
+            began = time.perf_counter()
+            expected = pipeline.predict_proba(rows)
+            theirs.append(time.perf_counter() - began)
+            began = time.perf_counter()
+            found = model.probabilities(rows)
+            ours.append(time.perf_counter() - began)
+        ratios = [a / b for a, b in zip(theirs, ours, strict=True)]
+        answer[f"{name}_times"] = round(statistics.median(ratios), 2)
+        answer["detail"][name] = {
+            "times_range": [round(min(ratios), 2), round(max(ratios), 2)],
+            "sklearn_s": server.middle(theirs),
+            "fairlead_s": server.middle(ours),
+            "difference": float(np.abs(found - expected).max()),
+        }
+    return answer
+
+
+def peak_mb(pid: int) -> float:
+    """Peak resident memory of a process family, summed."""
+    total = 0
+    for one in server.family(pid):
+        with contextlib.suppress(OSError, TypeError):
+            found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{one}/status").read_text())
+            total += int(found[1])  # type: ignore[index]
+    return round(total / 1024, 1)
+
+
+def bodies(rows: pd.DataFrame) -> Iterator[tuple[str, str, str, bytes]]:
+    """form, path, content type, body."""
+    import pyarrow as pa
+
+    yield "json", "/predict/churn", "application/json", rows.to_json(orient="records").encode()
+    yield "csv", "/invocations", "text/csv", rows.to_csv(index=False).encode()
+    out = io.BytesIO()
+    arrow = pa.Table.from_pandas(rows, preserve_index=False)
+    with pa.ipc.new_stream(out, arrow.schema) as writer:
+        writer.write_table(arrow)
+    yield "arrow", "/predict/churn", "application/vnd.apache.arrow.stream", out.getvalue()
+
+
+def over_http(folder: Path, bundle: Path) -> dict[str, Any]:
+    """`bulk-over-http`."""
+    answer: dict[str, Any] = {"scenario": "bulk-over-http", "detail": {}}
+    for count in (1_000, 100_000):
+        for form, path, kind, body in bodies(table(count)):
+            port = server.free_port()
+            with server.running(command(folder, bundle, port), port) as (process, _):
+                request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", body, {"content-type": kind})
+                taken = []
+                for _ in range(ROUNDS + 1):
+                    began = time.perf_counter()
+                    urllib.request.urlopen(request, timeout=120).read()
+                    taken.append(time.perf_counter() - began)
+                rate = [count / seconds for seconds in taken[1:]]
+                answer[f"{form}_{count}_rows_per_s"] = round(statistics.median(rate))
+                answer["detail"][f"{form}-{count}"] = {
+                    "rows_per_s": server.middle(rate),
+                    "body_mb": round(len(body) / 1e6, 2),
+                    "peak_mb": peak_mb(process.pid),
+                }
+    return answer
+
+
+def command(folder: Path, bundle: Path, port: int) -> list[str]:
+    """A server that takes bodies of 64 MB and gives them a minute."""
+    program = (
+        "from pathlib import Path; from fairlead.contract.routes import Limits; "
+        "from fairlead.runtime.serve import ServeOptions, serve; "
+        f"serve(ServeOptions(home=Path({str(folder / '.fairlead')!r}), bundle=Path({str(bundle)!r}), port={port}, "
+        "limits=Limits(max_body_bytes=1 << 26, timeout_s=60.0)))"
+    )
+    return [sys.executable, "-c", program]
+
+
+def score(folder: Path) -> dict[str, Any]:
+    """`bulk-score`."""
+    rows = table(1_000_000)
+    rows.to_parquet(folder / "rows.parquet")
+    rows.to_csv(folder / "rows.csv", index=False)
+    answer: dict[str, Any] = {"scenario": "bulk-score", "rows": len(rows)}
+    for kind in ("parquet", "csv"):
+        program = (
+            "import sys, time, resource, fairlead; p = fairlead.open(sys.argv[1]); "
+            "began = time.perf_counter(); "
+            "done = p.score(sys.argv[2], sys.argv[3]); "
+            "print(done['rows'], time.perf_counter() - began, "
+            "resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+        )
+        taken, peaks = [], []
+        for _ in range(3):
+            done = subprocess.run(
+                [sys.executable, "-c", program, str(folder), str(folder / f"rows.{kind}"), str(folder / f"out.{kind}")],
+                capture_output=True, text=True, check=True, env={**os.environ, **ONE},
+            )  # fmt: skip
+            _, seconds, peak = done.stdout.split()
+            taken.append(float(seconds))
+            peaks.append(float(peak))
+        answer[f"{kind}_rows_per_s"] = round(len(rows) / statistics.median(taken))
+        answer[f"{kind}_peak_mb"] = round(max(peaks))
+        answer[f"{kind}_s"] = server.middle(taken)
+    return answer
+
+
+def lane(folder: Path, bundle: Path) -> dict[str, Any]:
+    """`bulk-lane`."""
+    single = folder / "v2.txt"
+    single.write_bytes(b"\n".join(models.v2(row) for row in models.rows()))
+    _, path, kind, large = next(bodies(table(100_000)))
+    port = server.free_port()
+    with server.running(command(folder, bundle, port), port) as (process, _):
+        request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", large, {"content-type": kind})
+        urllib.request.urlopen(request, timeout=60).read()
+        alone, beside, count = [], [], 0
+        over = threading.Event()
+
+        def keep_asking() -> None:
+            nonlocal count
+            while not over.is_set():
+                urllib.request.urlopen(request, timeout=60).read()
+                count += 1
+
+        for _ in range(ROUNDS):
+            alone.append(server.load(port, 8, single, server.PATH, process.pid, 1000.0)["p99_ms"])
+            over.clear()
+            thread = threading.Thread(target=keep_asking)
+            thread.start()
+            beside.append(server.load(port, 8, single, server.PATH, process.pid, 1000.0)["p99_ms"])
+            over.set()
+            thread.join()
+    ratios = [b / a for a, b in zip(alone, beside, strict=True)]
+    return {
+        "scenario": "bulk-lane",
+        "p99_ratio": round(statistics.median(ratios), 2),
+        "p99_ratio_range": [round(min(ratios), 2), round(max(ratios), 2)],
+        "alone_p99_ms": server.middle(alone),
+        "beside_p99_ms": server.middle(beside),
+        "large_requests": count,
+    }
+
+
+def main() -> None:
+    os.environ.update(ONE)
+    with tempfile.TemporaryDirectory() as scratch:
+        bundles = {name: models.seal(name, Path(scratch) / name) for name in models.ESTIMATORS}
+        print(json.dumps(in_process(bundles)), flush=True)
+        folder = Path(scratch) / "boosted"
+        print(json.dumps(over_http(folder, bundles["boosted"])), flush=True)
+        print(json.dumps(score(folder)), flush=True)
+        print(json.dumps(lane(folder, bundles["boosted"])), flush=True)
+
+
+if __name__ == "__main__":
+    main()
