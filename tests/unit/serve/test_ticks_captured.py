@@ -40,3 +40,13 @@ def test_requests_of_a_tick_share_a_frame_and_are_recorded_each_by_itself(home: 
     books = reconcile(home)
     assert books.ok
     assert (books.answered, books.collected) == (5, 5)
+
+
+def test_metrics_and_books_agree_from_the_first_moment_of_a_new_worker(home: Path) -> None:
+    with plane(home) as app:
+        ask(app, *BODIES)
+    (home / "run" / "counters-test-0.bin").unlink()
+    with plane(home) as app:
+        page = ask(app, b"", path="/metrics", method="GET")[0].body.decode()
+    (line,) = [text for text in page.splitlines() if text.startswith('fairlead_capture_rows_total{outcome="captured"')]
+    assert float(line.rpartition(" ")[2]) == reconcile(home).captured == 5

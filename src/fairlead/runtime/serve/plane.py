@@ -64,6 +64,8 @@ class DataPlane:
         self._serving, self._pages, self._spool, self._closing = serving, pages, spool, closing
         self._counters = counters
         self._captured_at = counters.index(("capture", "captured", ""))
+        if spool is not None:
+            self._count_captured(spool)
         self._ids = Ids()
         self._watch = watch or Watch(counters)
         self._access: Access | None = None
