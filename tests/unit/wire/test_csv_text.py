@@ -198,3 +198,11 @@ def test_params_and_other_keys_change_nothing_and_nan_is_missing() -> None:
     split = {"columns": [*SIGNATURE.names], "index": [0], "data": [[31, float("nan"), "a", 2, True, 0]]}
     got = rows(json.dumps({"dataframe_split": split}).encode(), content_type="application/json")
     assert got == [[31.0, None, *EXPECTED[2:]]]
+
+
+def test_very_many_names_are_refused_soon() -> None:
+    names = [f"c{at}" for at in range(60_000)]
+    for given in (names, [*names, "c7"]):
+        split = {"columns": given, "data": [[1] * len(given)]}
+        with pytest.raises(InputInvalid):
+            CODEC.parse(json.dumps({"dataframe_split": split}).encode(), {"content-type": "application/json"})

@@ -18,6 +18,7 @@ from fairlead.contract.signature import Signature
 from fairlead.runtime.bundle.zones import zone_of
 from fairlead.runtime.wire.checks import Checks
 from fairlead.runtime.wire.codec import Answer, Header, Parsed
+from fairlead.runtime.wire.tables import first_twice
 from fairlead.runtime.wire.whole_columns import Values
 
 MEDIA = "application/vnd.apache.arrow.stream"
@@ -89,10 +90,8 @@ def _batches(stream: Any) -> Iterator[Any]:
 
 
 def _names_fit(schema: Any) -> None:
-    names = schema.names
-    twice = next((name for name in names if names.count(name) > 1), None) if len(names) < 10_000 else names[0]
-    if twice is not None:
-        raise BodyInvalid(f"column {twice[:80]!r} is given twice")
+    if len(set(schema.names)) != len(schema.names):
+        raise BodyInvalid(f"column {first_twice(schema.names)[:80]!r} is given twice")
 
 
 def _reader(pa: Any, field: Any, checks: Checks) -> tuple[str, Any]:

@@ -13,6 +13,12 @@ from fairlead.runtime.wire.checks import Checks
 from fairlead.runtime.wire.codec import Parsed
 
 
+def first_twice(names: Sequence[str]) -> str:
+    """The first name that is given again; names has one."""
+    seen: set[str] = set()
+    return next(name for name in names if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+
+
 class Tables:
     """Reads rows for one signature. Every method raises InputInvalid and below.
 
@@ -72,9 +78,8 @@ class Tables:
             if len(row) != len(names):
                 wanted = ", ".join(name[:80] for name in names[:40])
                 raise ShapeMismatch(f"row {number}: {len(row)} values for {len(names)} columns. In order: {wanted}.")
-        twice = next((name for name in names if list(names).count(name) > 1), None) if len(names) < 10_000 else None
-        if twice is not None:
-            raise BodyInvalid(f"column {twice[:80]!r} is given twice")
+        if len(set(names)) != len(names):
+            raise BodyInvalid(f"column {first_twice(names)[:80]!r} is given twice")
         return self.columns(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)), said)
 
     def columns(self, columns: object, said: str) -> Parsed:
