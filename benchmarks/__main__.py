@@ -17,7 +17,9 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
-SCRIPTS = ("imports", "profile", "transport", "server", "false_alarms", "rehearsal", "demo")
+SCRIPTS = (
+    "imports", "profile", "transport", "layers", "server", "bulk", "peers", "false_alarms", "rehearsal", "demo",
+)  # fmt: skip
 
 
 def environment() -> dict[str, object]:
