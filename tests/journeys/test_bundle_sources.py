@@ -341,3 +341,57 @@ def test_what_is_nothing_we_know_is_said(project, tmp_path):
         project().bundle(tmp_path / "model.txt", table())
     with pytest.raises(UsageError, match="no column 'paid'"):
         project().bundle(tmp_path / "model.txt", table(), target="paid")
+
+
+@pytest.mark.parametrize("library", ["xgboost", "lightgbm", "onnx"])
+def test_served_over_a_socket_it_answers_as_the_library_does(library, project, program, tmp_path):
+    import os
+    import re
+    import signal
+    import urllib.request
+
+    import lightgbm
+    import xgboost
+    from tests.conftest import eventually
+
+    rows = table().fillna({"income": 0.0})
+    later = fresh().fillna({"income": 0.0} if library == "onnx" else {})
+    if library == "xgboost":
+        model = xgboost.XGBClassifier(n_estimators=50, n_jobs=1).fit(rows[NUMBERS], rows["repaid"])
+        model.save_model(tmp_path / "model.json")
+        file = "model.json"
+    elif library == "lightgbm":
+        model = lightgbm.LGBMClassifier(n_estimators=50, verbose=-1).fit(rows[NUMBERS], rows["repaid"])
+        model.booster_.save_model(tmp_path / "model.txt")
+        file = "model.txt"
+    else:
+        import skl2onnx
+        from skl2onnx.common.data_types import FloatTensorType
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        model = make_pipeline(StandardScaler(), LogisticRegression()).fit(rows[NUMBERS].to_numpy(), rows["repaid"])
+        made = skl2onnx.convert_sklearn(model, initial_types=[("input", FloatTensorType([None, 3]))])
+        (tmp_path / "model.onnx").write_bytes(made.SerializeToString())
+        file = "model.onnx"
+    project()
+    rows[[*NUMBERS, "loan", "repaid"]].to_csv(tmp_path / "rows.csv", index=False)
+    sealed = program.json("bundle", file, "--sample", "rows.csv")
+    assert sealed["form"] == library
+    server = program.start("serve", "--bundle", sealed["path"], "--port", "0")
+    log = tmp_path / "serve.log"
+    try:
+        url = eventually(lambda: re.search(r"ready: (\S+)", log.read_text()), 60, "the ready line")[1]
+        body = later[NUMBERS].to_json(orient="records", double_precision=15).encode()
+        asked = urllib.request.Request(f"{url}/predict/loans", body, {"content-type": "application/json"})
+        with urllib.request.urlopen(asked, timeout=20) as reply:
+            said = json.load(reply)["predictions"]
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(20)
+    found = np.array([list(one["probabilities"].values()) for one in said])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        given = later[NUMBERS].to_numpy() if library == "onnx" else later[NUMBERS]
+        same(found, model.predict_proba(given), 1e-9 if library == "lightgbm" else 1e-5)

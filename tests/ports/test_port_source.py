@@ -11,7 +11,8 @@ from fairlead.lab.compile.sources import Hints, open_source
 
 FILES = {
     "a.onnx": b"\x08\x0a", "a.skops": b"PK\x03\x04", "a.joblib": b"\x80\x05.", "a.pkl": b"\x80\x05.",
-    "a.json": b'{"learner": {}}', "a.txt": b"tree\nversion=v4\n", "a.csv": b"x,y\n1,2\n", "empty": b"",
+    "a.json": b'{"learner": {}}', "a.txt": b"tree\nversion=v4\n", "a.pt2": b"PK\x03\x04",
+    "a.csv": b"x,y\n1,2\n", "empty": b"",
 }  # fmt: skip
 SAMPLE = pd.DataFrame({"x": [1.0, 2.0]})
 

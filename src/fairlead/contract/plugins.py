@@ -44,6 +44,16 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "xgboost": "fairlead.lab.compile.xgboost_trees:XGBoostTrees",
         "lightgbm": "fairlead.lab.compile.lightgbm_trees:LightGBMTrees",
         "network": "fairlead.lab.compile.networks:Networks",
+        "onnx": "fairlead.lab.compile.onnx_graphs:OnnxGraphs",
+    },
+    "source": {
+        "onnx": "fairlead.lab.compile.sources.onnx_file:OnnxFile",
+        "mlflow": "fairlead.lab.compile.sources.mlflow_model:MlflowModel",
+        "skops": "fairlead.lab.compile.sources.skops_file:SkopsFile",
+        "joblib": "fairlead.lab.compile.sources.joblib_file:JoblibFile",
+        "xgboost": "fairlead.lab.compile.sources.xgboost_file:XGBoostFile",
+        "lightgbm": "fairlead.lab.compile.sources.lightgbm_text:LightGBMText",
+        "torch": "fairlead.lab.compile.sources.torch_export:TorchExport",
     },
     "alert": {"apprise": "fairlead.ops.alerts.apprise_channel:AppriseChannel"},
 }

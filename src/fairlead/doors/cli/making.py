@@ -98,7 +98,8 @@ def bundle(
 ) -> None:
     """Seal a model trained elsewhere.
 
-    Takes ONNX, MLflow models, joblib, pickle and skops files of scikit-learn, XGBoost's JSON and LightGBM's text.
+    Takes ONNX, MLflow models, joblib, pickle and skops files of scikit-learn, XGBoost's JSON, LightGBM's text and
+    programs of torch.export.
     """
     show(project().bundle(source, sample, trust=trust, target=target), as_json, tell_bundle)
 

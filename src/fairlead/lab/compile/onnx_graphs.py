@@ -23,7 +23,9 @@ class OnnxGraphs:
 
     def accepts(self, estimator: Any) -> str | None:
         """See Emitter."""
-        if type(estimator).__name__ not in ("OnnxNumber", "OnnxClasses") or not hasattr(estimator, "graph"):
+        from fairlead.lab.compile.sources.onnx_file import OnnxNumber
+
+        if not isinstance(estimator, OnnxNumber):
             return f"{type(estimator).__name__} is no ONNX graph"
         try:
             check_onnx(_emitted(estimator, estimator.n_features_in_))

@@ -28,10 +28,10 @@ class OnnxFile:
         """See Source. The file is data; what it computes is checked against an allow-list when it is sealed."""
         data = whole(where)
         graph = read_graph(data)
-        names = _columns(graph, [str(name) for name in sample.columns])
+        names = columns_for(graph, [str(name) for name in sample.columns])
         found = OnnxNumber(data, names, graph)
         width = graph.outputs
-        classes = graph.classes or _classes(found, sample, hints, width)
+        classes = graph.classes or classes_of(found, sample, hints, width)
         shape = "a matrix" if graph.matrix else "a number a column"
         said = f"read an ONNX graph of {len(graph.nodes)} nodes that takes {shape}"
         return Opened(found if classes is None else OnnxClasses(data, names, graph, classes), said)
@@ -95,7 +95,8 @@ def _needed(nodes: Any, output: str) -> list[Any]:
     return found[::-1]
 
 
-def _columns(graph: Graph, there: list[str]) -> list[str]:
+def columns_for(graph: Graph, there: list[str]) -> list[str]:
+    """Columns of the sample that the graph takes, in its order. Raises UsageError."""
     if graph.matrix:
         if graph.width and graph.width > len(there):
             raise UsageError(f"the model takes {graph.width} columns, the sample has {len(there)}.")
@@ -109,7 +110,7 @@ def _columns(graph: Graph, there: list[str]) -> list[str]:
     return [written[name] for name in names]
 
 
-def _classes(model: OnnxNumber, sample: pd.DataFrame, hints: Hints, width: int) -> tuple[Any, ...] | None:
+def classes_of(model: OnnxNumber, sample: pd.DataFrame, hints: Hints, width: int) -> tuple[Any, ...] | None:
     """Classes of a graph that names none: of scores that add up to 1, or where the project says so."""
     said = model.scores(sample)
     width = width or said.shape[1]
@@ -120,6 +121,16 @@ def _classes(model: OnnxNumber, sample: pd.DataFrame, hints: Hints, width: int) 
         raise NotCompilable(f"the ONNX graph gives {width} numbers a row that are no probabilities.")
     known = tuple(sorted(hints.labels, key=str))
     return known if len(known) == width else tuple(range(width))
+
+
+def answered(rows: np.ndarray, said: Any) -> np.ndarray:
+    """Scores, shape (n, k). Raises ValueError where they are no numbers: a graph says so to cells that it cannot take,
+    and operators do not agree on what becomes of them.
+    """
+    scores = np.asarray(said, dtype=np.float64).reshape(len(rows), -1)
+    if not np.isfinite(scores).all():
+        raise ValueError("the graph has no finite answer to some rows")
+    return scores
 
 
 class OnnxNumber:
@@ -162,8 +173,7 @@ class OnnxNumber:
             feeds = {kinds[0][0]: rows.astype(NUMPY[kinds[0][1]])}
         else:
             feeds = {name: rows[:, at : at + 1].astype(NUMPY[kind]) for at, (name, kind) in enumerate(kinds)}
-        said = np.asarray(self._session.run([self.graph.output], feeds)[0], dtype=np.float64)
-        return said.reshape(len(rows), -1)
+        return answered(rows, self._session.run([self.graph.output], feeds)[0])
 
     def predict(self, frame: Any) -> Any:
         """Numbers, shape (n,)."""
