@@ -112,7 +112,7 @@ def test_a_sink_in_trouble_leaves_answers_about_as_fast(home: Path, trouble: str
             sink.__exit__()
     assert "fairlead_events_waiting" in page
     # On a busy machine single slow moments are the machine's; a sink that was waited for would cost 0.2 s and more.
-    assert having < max(5 * without, 0.05)
+    assert having < max(5 * without, 0.1)
 
 
 @pytest.mark.parametrize("transport", ["bare", "granian"])
