@@ -36,11 +36,25 @@ class Case:
         return [math.nan if row[name] is None and datatype.startswith("FP") else row[name] for row in self.rows]
 
     def agrees(self, labels: Sequence[Any], probabilities: Sequence[Any]) -> None:
-        """labels: text or bytes. probabilities: rows of them, or all in one list. Equal to the last bit."""
+        """labels: text or bytes. probabilities: rows of them, or all in one list."""
         said = [label.decode() if isinstance(label, bytes) else str(label) for label in labels]
         assert said == self.labels(), said
         flat = [float(p) for row in probabilities for p in (row if hasattr(row, "__len__") else [row])]
-        assert flat == [one["probabilities"][name] for one in self.expected for name in self.classes], flat
+        wanted = [one["probabilities"][name] for one in self.expected for name in self.classes]
+        assert len(flat) == len(wanted)
+        assert all(same(got, one) for got, one in zip(flat, wanted, strict=True)), flat
+
+    def gives(self, predictions: Sequence[dict[str, Any]]) -> None:
+        """The same of the native protocol's predictions."""
+        self.agrees(
+            [one["label"] for one in predictions],
+            [one["probabilities"][name] for one in predictions for name in self.classes],
+        )
+
+
+def same(got: float, wanted: float) -> bool:
+    """Equal but for the last bits, which depend on how many rows the model is asked at once."""
+    return math.isclose(got, wanted, rel_tol=1e-12, abs_tol=1e-15)
 
 
 def raised(call: Callable[[], Any], *words: str, kind: type[BaseException] = Exception) -> BaseException:

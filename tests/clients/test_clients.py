@@ -66,8 +66,6 @@ def test_curl(served: Served) -> None:
     rows, expected = told["rows"], told["expected"]
     labels = {"predictions": [one["label"] for one in expected]}
     for path, body, answer in (
-        ("/predict", rows, {"predictions": expected}),
-        ("/predict/churn", rows[0], {"predictions": expected[:1]}),
         ("/invocations/churn", {"dataframe_records": rows}, labels),
         ("/v1/models/churn:predict", {"instances": rows}, labels),
         ("/score", {"input_data": rows}, labels["predictions"]),
@@ -76,6 +74,12 @@ def test_curl(served: Served) -> None:
         assert (code, json.loads(said)) == (200, answer), path
         # Without a header of its own curl says that it sends a form, which MLflow's protocol refuses.
         assert curl(served, path, body=body)[0] == (415 if "invocations" in path else 200), path
+    for path, body, wanted in (("/predict", rows, expected), ("/predict/churn", rows[0], expected[:1])):
+        code, said = curl(served, path, *JSON, body=body)
+        found = json.loads(said)["predictions"]
+        assert code == 200
+        assert [one["label"] for one in found] == [one["label"] for one in wanted]
+        assert [one["probabilities"] for one in found] == [pytest.approx(one["probabilities"]) for one in wanted]
     for path in ("/v2/health/live", "/v2/health/ready", "/v2/models/churn/ready", "/v2", "/v2/models/churn", "/ping"):
         assert curl(served, path)[0] == 200, path
     for path, body, code, words in (
