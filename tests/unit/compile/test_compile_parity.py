@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.compose import ColumnTransformer, make_column_selector, make_column_transformer
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import (
     ExtraTreesClassifier,
@@ -25,9 +26,11 @@ from sklearn.linear_model import (
     ElasticNet,
     LinearRegression,
     LogisticRegression,
+    OrthogonalMatchingPursuit,
     PoissonRegressor,
     Ridge,
     SGDClassifier,
+    TweedieRegressor,
 )
 from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
@@ -43,6 +46,7 @@ from sklearn.preprocessing import (
     StandardScaler,
     TargetEncoder,
 )
+from sklearn.svm import LinearSVR
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from fairlead.contract.errors import CellInvalid, NotCompilable
@@ -139,6 +143,7 @@ CLASSIFIERS = {
     "exponential": GradientBoostingClassifier(loss="exponential", n_estimators=12, random_state=0),
     "from zero": GradientBoostingClassifier(init="zero", n_estimators=5, random_state=0),
     "histogram": HistGradientBoostingClassifier(max_iter=15, random_state=0),
+    "discriminant": LinearDiscriminantAnalysis(),
     "dummy": DummyClassifier(strategy="prior"),
     "dummy frequent": DummyClassifier(strategy="most_frequent"),
 }
@@ -153,6 +158,10 @@ REGRESSORS = {
     "boosting": GradientBoostingRegressor(n_estimators=12, loss="huber", random_state=0),
     "histogram": HistGradientBoostingRegressor(max_iter=15, random_state=0),
     "histogram gamma": HistGradientBoostingRegressor(loss="gamma", max_iter=15, random_state=0),
+    "tweedie": TweedieRegressor(power=1.5, max_iter=300),
+    "tweedie normal": TweedieRegressor(power=0, max_iter=300),
+    "pursuit": OrthogonalMatchingPursuit(n_nonzero_coefs=3),
+    "support vectors": LinearSVR(max_iter=5000, random_state=0),
     "dummy": DummyRegressor(),
     "dummy median": DummyRegressor(strategy="median"),
 }

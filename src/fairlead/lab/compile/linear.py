@@ -10,12 +10,19 @@ from fairlead.contract.errors import NotCompilable
 from fairlead.runtime.bundle.manifest import TAIL_LINEAR
 from fairlead.runtime.bundle.tail import LinearForm
 
-CLASSIFIERS = ("LogisticRegression", "LogisticRegressionCV", "SGDClassifier", "Perceptron")
+CLASSIFIERS = (
+    "LogisticRegression",
+    "LogisticRegressionCV",
+    "SGDClassifier",
+    "Perceptron",
+    "LinearDiscriminantAnalysis",
+)
 REGRESSORS = (
     "LinearRegression", "Ridge", "RidgeCV", "Lasso", "LassoCV", "ElasticNet", "ElasticNetCV", "BayesianRidge",
     "HuberRegressor", "SGDRegressor", "ARDRegression", "Lars", "LassoLars", "TheilSenRegressor", "QuantileRegressor",
+    "LarsCV", "LassoLarsCV", "LassoLarsIC", "OrthogonalMatchingPursuit", "OrthogonalMatchingPursuitCV", "LinearSVR",
 )  # fmt: skip
-EXPONENTIAL = ("PoissonRegressor", "GammaRegressor")
+EXPONENTIAL = ("PoissonRegressor", "GammaRegressor", "TweedieRegressor")
 DUMMIES = ("DummyClassifier", "DummyRegressor")
 
 
@@ -67,7 +74,13 @@ class Linear:
             raise NotCompilable(f"{name} was fitted on {len(weights)} features and gets {features}.")
         if name in CLASSIFIERS:
             return _form(weights, intercept, "sigmoid" if weights.shape[1] == 1 else "softmax")
-        return _form(weights, intercept, "exp" if name in EXPONENTIAL else "identity")
+        return _form(weights, intercept, "exp" if name in EXPONENTIAL and not _straight(estimator) else "identity")
+
+
+def _straight(estimator: Any) -> bool:
+    """Whether a TweedieRegressor answers without a logarithm: by its link, which follows its power when not given."""
+    link = getattr(estimator, "link", "log")
+    return bool(link == "identity" or (link == "auto" and estimator.power <= 0))
 
 
 def _dummy_reason(estimator: Any) -> str | None:
