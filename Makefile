@@ -59,7 +59,7 @@ imports: .venv/.dev  ## import contracts (import-linter)
 	@$(BIN)/lint-imports > .venv/imports.log 2>&1 || { cat .venv/imports.log; exit 1; }
 
 proto: .venv/.dev  ## compile the gRPC interfaces
-	@$(BIN)/python tests/unit/serve/grpc_door/generate.py
+	@$(BIN)/python tests/unit/serve/grpc_door/compile_interfaces.py
 
 docs: .venv/.dev  ## regenerate docs/reference from the program
 	@$(BIN)/python -m tests.docs.generate

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import generate
+import compile_interfaces as interfaces
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -21,8 +21,8 @@ SIGNATURE = Signature("regression", (Column("x", "number"), Column("k", "categor
 
 
 def test_the_compiled_interfaces_are_those_of_the_files(tmp_path: Path) -> None:
-    generate.compile_to(tmp_path)
-    for name in generate.INTERFACES:
+    interfaces.compile_to(tmp_path)
+    for name in interfaces.INTERFACES:
         assert (tmp_path / f"{name}.binpb").read_bytes() == compiled(name).read_bytes(), "run `make proto`"
 
 
