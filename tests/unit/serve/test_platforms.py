@@ -132,11 +132,14 @@ def test_the_bundle_is_found_in_the_models_folder_and_must_be_one(tmp_path: Path
 
 
 @contextlib.contextmanager
-def started(*words: str, **environ: str) -> Iterator[str]:
+def started(
+    *words: str, module: str = "fairlead.runtime.serve", cwd: Path | None = None, **environ: str
+) -> Iterator[str]:
     """The entry of an image, until the end; its URL."""
-    program = [sys.executable, "-m", "fairlead.runtime.serve", *words]
+    program = [sys.executable, "-m", module, *words]
     process = subprocess.Popen(
         program,
+        cwd=cwd,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -195,3 +198,13 @@ def test_the_entry_says_what_is_missing(tmp_path: Path) -> None:
     assert done.stderr.startswith(
         "no bundle (a folder with manifest.json and seal.sig) in the model folder of sagemaker"
     )
+
+
+def test_the_verb_serves_what_a_platform_mounted(tmp_path: Path, key: SigningKey) -> None:
+    make_bundle(tmp_path / "model", key)
+    words = ("serve", "--platform", "sagemaker", "--port", "0", "--host", "127.0.0.1")
+    with started(*words, module="fairlead", cwd=tmp_path, SM_MODEL_DIR=str(tmp_path / "model")) as url:
+        assert url.startswith("http://127.0.0.1:")
+        assert call(f"{url}/ping")[0] == 200
+        body = json.dumps({"instances": [ROW]}).encode()
+        assert call(f"{url}/invocations", body, Content_Type="application/json") == (200, b'{"predictions":["yes"]}')

@@ -202,7 +202,7 @@ def test_params_and_other_keys_change_nothing_and_nan_is_missing() -> None:
 
 def test_very_many_names_are_refused_soon() -> None:
     names = [f"c{at}" for at in range(60_000)]
-    for given in (names, [*names, "c7"]):
-        split = {"columns": given, "data": [[1] * len(given)]}
+    for several in (names, [*names, "c7"]):
+        split = {"columns": several, "data": [[1] * len(several)]}
         with pytest.raises(InputInvalid):
             CODEC.parse(json.dumps({"dataframe_split": split}).encode(), {"content-type": "application/json"})
