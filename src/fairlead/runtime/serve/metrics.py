@@ -20,10 +20,10 @@ from fairlead.runtime.serve.workers import WorkerStatus
 
 Cells = list[float]
 GRPC = "v2grpc"
+"""The protocol whose durations are those of RPC calls instead of HTTP requests."""
+INFER = "inference.GRPCInferenceService/ModelInfer"
 _STRANGER = "0-the-name-of-the-model-0"
 _TEMPLATES: dict[type[Any], str] = {}
-INFER = "inference.GRPCInferenceService/ModelInfer"
-"""The protocol whose durations are those of RPC calls instead of HTTP requests."""
 
 
 class Scene(msgspec.Struct, frozen=True):
