@@ -23,7 +23,7 @@ from fairlead.runtime.serve.deployed import Serving
 from fairlead.runtime.serve.neighbours import Neighbours
 from fairlead.runtime.serve.pages import Pages
 from fairlead.runtime.serve.plane import DataPlane
-from fairlead.runtime.serve.web import neighbouring
+from fairlead.runtime.serve.web import neighbouring, openapi
 from fairlead.runtime.serve.web.addresses import FIXED, NAMED, SITE
 from fairlead.runtime.serve.web.columns import Field, example_of, schema_of, words_of
 from fairlead.runtime.serve.web.openapi import Writer, endpoints_of
@@ -129,8 +129,23 @@ def test_a_platforms_probe_and_a_sleeping_model_are_told(plane: DataPlane) -> No
     more = Serving(routes, list(serving.deployed.values()), plane._counters, asleep={"far": routes.routes[-1]})
     made = Writer({*Neighbours(probes=("/my/health",)).fixed}, "1").document(more, secured=False)
     assert "404" in made["paths"]["/my/health"]["get"]["responses"]
-    assert "loaded when it is first asked" in made["paths"]["/predict/far"]["post"]["description"]
+    assert "/models/far/openapi.json" in made["paths"]["/predict/far"]["post"]["description"]
     schemathesis.openapi.from_dict(msgspec.json.decode(msgspec.json.encode(made))).validate()
+
+
+def test_a_model_has_a_document_of_its_own(plane: DataPlane, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = ask(plane, "GET", "/models/rides/openapi.json")
+    made = json.loads(said.body)
+    schemathesis.openapi.from_dict(made).validate()
+    own = {path for path, one in endpoints_of(serving_of(plane)) if one.deployed.route.model == "rides"}
+    assert own <= set(made["paths"])
+    assert "/predict/churn" not in made["paths"]
+    assert ask(plane, "GET", "/models/none/openapi.json").code == 404
+    monkeypatch.setattr(openapi, "MOST_TYPED", 1)
+    few = Writer((), "1").document(serving_of(plane), secured=False)
+    assert "churn.row" in few["components"]["schemas"]
+    assert "rides.row" not in few["components"]["schemas"]
+    assert "/models/rides/openapi.json" in few["paths"]["/predict/rides"]["post"]["description"]
 
 
 def test_it_is_made_once_a_generation(plane: DataPlane) -> None:

@@ -168,6 +168,7 @@ NAMED: Mapping[str, Schema] = {
         "v2VersionReady", "metadata", "Whether a version answers", model_ready, 404
     ),
     "/models/{model}": get("form", "documentation", "A form for one model, for people", _HTML, 404),
+    "/models/{model}/openapi.json": get("modelOpenapi", "documentation", "One model alone", json_of(_OBJECT), 404),
     "/models/{model}/contents": get("formContents", "documentation", "The same without its frame", _HTML, 404),
 }
 """Addresses that name a model: `{model}` and `{version}` are parameters."""

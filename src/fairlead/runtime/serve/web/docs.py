@@ -14,7 +14,7 @@ from fairlead.runtime.serve.web import neighbouring
 from fairlead.runtime.serve.web.addresses import FIXED, WORDS
 from fairlead.runtime.serve.web.columns import MOST_NAMED, Field, example_of, fields_of, number_in_words
 from fairlead.runtime.serve.web.markup import attributes
-from fairlead.runtime.serve.web.openapi import endpoints_of
+from fairlead.runtime.serve.web.openapi import MOST_TYPED, endpoints_of
 from fairlead.runtime.serve.web.protocols import TITLES
 
 _OPEN = 3
@@ -35,8 +35,9 @@ _KINDS = {
 def contents(serving: Serving, fixed: frozenset[str], *, secured: bool) -> str:
     """The inside of the page."""
     served = sorted(serving.deployed.items())
-    listed = "\n".join(_model(serving, one, unfold=len(served) <= _OPEN, secured=secured) for _, one in served)
-    listed += "\n".join(_sleeping(name) for name in sorted(serving.asleep))
+    full = served[:MOST_TYPED]
+    listed = "\n".join(_model(serving, one, unfold=len(served) <= _OPEN, secured=secured) for _, one in full)
+    listed += "\n".join(_named(name) for name in sorted({*serving.models} - {name for name, _ in full}))
     if not listed:
         listed = "<p>No model is served yet. This page fills itself as soon as one is deployed; reload it then.</p>"
     return f"""<h1>Models served here</h1>
@@ -78,9 +79,11 @@ def _model(serving: Serving, deployed: Deployed, *, unfold: bool, secured: bool)
 </details>"""
 
 
-def _sleeping(name: str) -> str:
+def _named(name: str) -> str:
+    """One of very many, or one that is not loaded."""
     return f"""<section class="sleeping"><h2>{escape(name)}</h2>
-<p>Loaded when it is first asked. <a href="/models/{quote(name)}">Load it and open its form</a></p></section>"""
+<p><a href="/models/{quote(name)}">Open the form of {escape(name)}</a>, which loads it where it is not loaded yet, or
+read its <a href="/models/{quote(name)}/openapi.json">OpenAPI document</a>.</p></section>"""
 
 
 def summary_of(deployed: Deployed) -> str:

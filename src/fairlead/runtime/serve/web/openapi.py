@@ -35,6 +35,8 @@ from fairlead.runtime.serve.web.protocols import columns_of, prediction_of, row_
 from fairlead.runtime.serve.web.said import Said
 
 VERSION = "3.1.0"
+MOST_TYPED = 32
+"""Models that one document tells in full: it is made while requests wait, a few milliseconds a model."""
 _LONGEST_KEY = 1e128
 _SECURITY: Schema = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, or a JWT of the configured issuer."},
@@ -59,8 +61,9 @@ class Writer:
         self._fixed, self._version = fixed, version
         self._parts: WeakKeyDictionary[Deployed, dict[tuple[Any, ...], Part]] = WeakKeyDictionary()
 
-    def document(self, serving: Serving, *, secured: bool) -> Schema:
-        """secured: callers need a key or a token."""
+    def document(self, serving: Serving, *, secured: bool, only: str | None = None) -> Schema:
+        """secured: callers need a key or a token. only: a served model that the document is about; else it is about
+        all of them, of which at most MOST_TYPED are told in full."""
         denied = errors(401, 403, 429) if secured else {}
         # Without a name in the address an item may be about any model.
         schemas: Schema = {"Error": ERROR, "Feedback": item_of({"type": ["string", "number", "boolean", "null"]})}
@@ -74,12 +77,15 @@ class Writer:
         endpoints: dict[Deployed, list[tuple[str, Endpoint]]] = {one: [] for one in serving.deployed.values()}
         for path, endpoint in endpoints_of(serving):
             endpoints[endpoint.deployed].append((path, endpoint))
-        for deployed, own in endpoints.items():
+        full = [one for one in endpoints if one.route.model == only] if only else list(endpoints)[:MOST_TYPED]
+        for deployed in full:
+            own = endpoints[deployed]
             part = self._part(deployed, own, denied)
             schemas |= part.schemas
             paths |= part.paths
-        for name in serving.asleep:
-            paths |= _asleep(name, denied)
+        told = {deployed.route.model for deployed in full}
+        for name in [] if only else [name for name in names if name not in told]:
+            paths |= _untold(name, denied)
         made: Schema = {
             "openapi": VERSION,
             "info": {
@@ -124,10 +130,10 @@ def _written(deployed: Deployed, endpoints: Sequence[tuple[str, Endpoint]], deni
     return Part(schemas, paths)
 
 
-def _asleep(model: str, denied: Schema) -> Schema:
-    """What can be said of a model before it is loaded."""
+def _untold(model: str, denied: Schema) -> Schema:
+    """A model that is not loaded, or one of very many."""
     path = f"/predict/{quote(model)}"
-    told = "This model is loaded when it is first asked; its columns are told here from then on."
+    told = f"Its columns and its other addresses are in a document of its own, /models/{quote(model)}/openapi.json."
     operation: Schema = {
         "operationId": _id(path, set()),
         "tags": [model],

@@ -34,11 +34,11 @@ def columns_of(said: Said) -> Schema:
     def listed(cell: Schema) -> Schema:
         return {"type": "array", "items": cell, "minItems": 1}
 
-    properties = {field.column.name: listed(schema_of(field)) for field in said.fields}
+    names = list(said.example)
     inner = {
         "type": "object",
-        "required": list(properties),
-        "properties": {**properties, **{name: listed(cell) for name, cell in said.passes.items()}},
+        "required": names,
+        "properties": {name: listed(said.cell(name)) for name in (*names, *said.passes)},
         "additionalProperties": False,
         "description": "Lists of the same length.",
     }
@@ -123,9 +123,8 @@ def _tensor(name: str, types: list[str], cell: Schema) -> Schema:
 
 
 def _v2(said: Said) -> Spoken:
-    cells = {field.column.name: schema_of(field) for field in said.fields}
-    kinds = [_tensor(f.column.name, _tensor_types(f.column), cells[f.column.name]) for f in said.fields]
-    kinds += [_tensor(name, [*BINARY, "BYTES"], cell) for name, cell in said.passes.items()]
+    kinds = [_tensor(f.column.name, _tensor_types(f.column), said.cell(f.column.name)) for f in said.fields]
+    kinds += [_tensor(name, [*BINARY, "BYTES"], said.cell(name)) for name in said.passes]
     body = {
         "type": "object",
         "required": ["inputs"],

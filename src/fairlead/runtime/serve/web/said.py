@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from fairlead.contract.signature import Signature
 from fairlead.runtime.serve.web.columns import Field, example_of
@@ -26,10 +27,23 @@ class Said(NamedTuple):
         """A row that the model answers."""
         return {field.column.name: example_of(field) for field in self.fields}
 
+    def cell(self, name: str) -> Schema:
+        """Reference to the schema of one cell, a feature's or a pass-through one."""
+        return {"$ref": f"{self.part('row')['$ref']}/properties/{_pointer(name)}"}
+
     @property
     def classes(self) -> tuple[str, ...]:
         """Labels of a classification; empty for a regression."""
         return self.signature.classes if self.signature.task == "classification" else ()
+
+
+def _pointer(name: str) -> str:
+    """A name as a part of a JSON pointer in a URI.
+
+    >>> _pointer("a/b c~%")
+    'a~1b%20c~0%25'
+    """
+    return quote(name.replace("~", "~0").replace("/", "~1"), safe="~!$&'()*+,;=:@")
 
 
 class Spoken(NamedTuple):

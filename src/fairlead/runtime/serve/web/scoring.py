@@ -6,8 +6,6 @@ all answer what the model's own `predict` would.
 
 from __future__ import annotations
 
-from urllib.parse import quote
-
 from fairlead.runtime.serve.web.addresses import json_of
 from fairlead.runtime.serve.web.said import Said, Schema, Spoken
 from fairlead.runtime.wire.codec import Answer
@@ -19,21 +17,12 @@ _LINES = "application/jsonlines"
 
 def _rows(said: Said) -> Schema:
     """Objects, or lists of values in order; all rows of a request in one of the two ways."""
-    cells = [{"$ref": f"{said.part('row')['$ref']}/properties/{_pointer(field.column.name)}"} for field in said.fields]
+    cells = [said.cell(field.column.name) for field in said.fields]
     listed = {"type": "array", "prefixItems": cells, "items": False, "minItems": len(cells)}
     ways: list[Schema] = [{"type": "array", "items": one, "minItems": 1} for one in (said.part("row"), listed)]
     if len(cells) == 1:
         ways.append({"type": "array", "items": cells[0], "minItems": 1})
     return {"anyOf": ways}
-
-
-def _pointer(name: str) -> str:
-    """A name as a part of a JSON pointer in a URI.
-
-    >>> _pointer("a/b c~%")
-    'a~1b%20c~0%25'
-    """
-    return quote(name.replace("~", "~0").replace("/", "~1"), safe="~!$&'()*+,;=:@")
 
 
 def _columns(said: Said) -> Schema:

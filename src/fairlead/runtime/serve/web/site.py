@@ -36,6 +36,7 @@ _ROOT = b'{"status":"alive","name":"fairlead","docs":"/docs","openapi":"/openapi
 _ASSETS = "/assets/"
 _MODELS = "/models/"
 _INSIDE = "/contents"
+_DOCUMENT = "/openapi.json"
 
 
 def is_frame(path: str) -> bool:
@@ -72,8 +73,11 @@ class Site:
             path = "/docs"
         if path.startswith(_ASSETS):
             kind, made = self._asset(path[len(_ASSETS) :])
-        elif path == "/openapi.json":
+        elif path == _DOCUMENT:
             kind, made = _JSON, self._once(serving, path, lambda: self._document(serving, secured))
+        elif path.startswith(_MODELS) and path.endswith(_DOCUMENT):
+            name = _served(serving, path[len(_MODELS) : -len(_DOCUMENT)])
+            kind, made = _JSON, self._once(serving, path, lambda: self._document(serving, secured, name))
         elif path in {"/docs", "/docs" + _INSIDE} or path.startswith(_MODELS):
             kind = _HTML
             try:
@@ -101,8 +105,8 @@ class Site:
             made = self._made[path] = _tagged(make())
         return made
 
-    def _document(self, serving: Serving, secured: bool) -> bytes:
-        return msgspec.json.encode(self._writer.document(serving, secured=secured))
+    def _document(self, serving: Serving, secured: bool, only: str | None = None) -> bytes:
+        return msgspec.json.encode(self._writer.document(serving, secured=secured, only=only))
 
     def _asset(self, name: str) -> tuple[Header, tuple[bytes, str]]:
         kind = ASSETS.get(name)
@@ -125,10 +129,16 @@ class Site:
         """Title and maker of what a page shows."""
         if path == "/docs":
             return "Models · Fairlead", lambda: docs.contents(serving, self._fixed, secured=secured)
-        deployed = serving.deployed.get(unquote(path[len(_MODELS) :]))
-        if deployed is None:
-            raise ModelNotFound(f"no such model. Served: {', '.join(serving.models) or 'no model yet'}.")
+        deployed = serving.deployed[_served(serving, path[len(_MODELS) :])]
         return f"{deployed.route.model} · Fairlead", lambda: form.contents(deployed)
+
+
+def _served(serving: Serving, quoted: str) -> str:
+    """The model that an address names. Raises ModelNotFound."""
+    name = unquote(quoted)
+    if name not in serving.deployed:
+        raise ModelNotFound(f"no such model. Served: {', '.join(serving.models) or 'no model yet'}.")
+    return name
 
 
 def _tagged(body: bytes) -> tuple[bytes, str]:
