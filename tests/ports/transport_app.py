@@ -63,7 +63,7 @@ class Echo:
     def on_later(self, request: Request, asked: Mapping[str, str], tick: int) -> None:
         """After `ms`."""
         request.later = True
-        asyncio.get_running_loop().call_later(float(asked["ms"]) / 1e3, self.on_echo, request, asked, tick)
+        asyncio.get_running_loop().call_later(_seconds(asked), self.on_echo, request, asked, tick)
 
     def on_hold(self, request: Request, asked: Mapping[str, str], tick: int) -> None:
         """When somebody asks for /release."""
@@ -87,7 +87,7 @@ class Echo:
 
     def on_busy(self, request: Request, asked: Mapping[str, str], tick: int) -> None:
         """Stands still for `ms`, as a model that computes does."""
-        end = time.perf_counter() + float(asked["ms"]) / 1e3
+        end = time.perf_counter() + _seconds(asked)
         while time.perf_counter() < end:
             pass
         self.on_echo(request, asked, tick)
@@ -109,6 +109,12 @@ class Echo:
         """A second reply is one too many, and changes nothing."""
         self.on_echo(request, asked, tick)
         self.on_echo(request, asked, tick)
+
+
+def _seconds(asked: Mapping[str, str]) -> float:
+    """Of `ms`, a whole number up to 9999; anything else is none."""
+    given = asked.get("ms", "")
+    return int(given) / 1e3 if given.isascii() and given.isdigit() and len(given) <= 4 else 0.0
 
 
 def _json(value: Any) -> bytes:
