@@ -40,6 +40,25 @@ class Client:
         for _, writer in self.free:
             writer.close()
 
+    async def peak(self) -> float:
+        """Rows a second that eight connections get when each asks again as soon as it is answered."""
+        until = time.perf_counter() + SECONDS / 2
+
+        async def keep_asking() -> None:
+            while time.perf_counter() < until:
+                await self.one()
+
+        await asyncio.gather(*(keep_asking() for _ in range(8)))
+        rate = len(self.answered) / (SECONDS / 2)
+        self.answered.clear()
+        return rate
+
+    async def both(self) -> float:
+        """The peak, then the overload."""
+        rate = await self.peak()
+        await self.run()
+        return rate
+
     async def one(self) -> None:
         began = time.perf_counter()
         reader, writer = self.free.pop() if self.free else await asyncio.open_connection("127.0.0.1", self.port)
@@ -62,12 +81,12 @@ def test_at_three_times_the_capacity_goodput_stays_and_the_admitted_are_answered
     deploy(tmp_path, limits=Limits(timeout_s=DEADLINE_S))
     with server(tmp_path) as running:
         client = Client(running.port, 3 * CAPACITY)
-        asyncio.run(client.run())
+        peak = asyncio.run(client.both())
     in_time = sorted(taken for taken in client.answered if taken <= DEADLINE_S)
     assert client.shed > CAPACITY
     assert client.other == 0
     assert client.retry_after
-    assert len(in_time) >= 0.9 * CAPACITY * SECONDS, (len(in_time), len(client.answered))
+    assert len(in_time) >= 0.9 * peak * SECONDS, (len(in_time), len(client.answered), peak)
     assert sorted(client.answered)[int(len(client.answered) * 0.99)] <= DEADLINE_S
 
 

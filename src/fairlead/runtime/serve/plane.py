@@ -40,7 +40,6 @@ from fairlead.runtime.serve.web import is_frame
 from fairlead.runtime.serve.whole import Whole
 from fairlead.runtime.wire import frames
 from fairlead.runtime.wire.checks import text_of
-from fairlead.runtime.wire.codec import Parsed
 from fairlead.runtime.wire.status import headers_of, message_of, status_of
 
 _SUM = len(BUCKETS) + 1
@@ -114,15 +113,17 @@ class DataPlane:
         wholes: dict[Endpoint, Whole] = {}
         asked: list[Asked] = []
         refused: list[frames.Error] = []
-        endpoints = serving.endpoints
-        room = serving.limits.timeout_s * SHARE
+        endpoints, limits, access = serving.endpoints, serving.limits, serving.access
+        room = limits.timeout_s * SHARE
         # Where many wait, those whose time is half gone would be answered too late, or make others so.
-        late = now - serving.limits.timeout_s / 2
-        lane = self.lane
+        late = now - (limits.timeout_s / 2 if len(requests) > 1 else limits.timeout_s)
+        most, lane, new_id = limits.max_body_bytes, self.lane, self._ids.new
+        before: Endpoint | None = None
         watch = self._watch
         lap, taps = watch.layers.begin(requests), watch.taps
         for request in requests:
-            if lane is not None and len(request.body) > SMALL and lane.wants(request, serving.limits):
+            body = request.body
+            if lane is not None and len(body) > SMALL and lane.wants(request, limits):
                 self._pass_on(serving, lane, request)
                 continue
             endpoint = endpoints.get(request.path)
@@ -134,15 +135,24 @@ class DataPlane:
             if taps:
                 request = watch.watched(serving, endpoint, request)
             try:
-                if room <= 0.0 or (request.arrived < late and len(requests) > 1):
-                    raise Busy()
-                if serving.access is not None:
-                    serving.access.admit(request, endpoint.deployed.route.model, "predict")
-                parsed = self._parsed(serving, endpoint, request, now)
+                if room <= 0.0 or request.arrived < late:
+                    raise _too_late(request, now, limits)
+                if access is not None:
+                    access.admit(request, endpoint.deployed.route.model, "predict")
+                if len(body) > most:
+                    raise BodyTooLarge(most)
+                try:
+                    parsed = endpoint.parse(body, request.headers)
+                except InputInvalid as error:
+                    parsed = read_again(endpoint.parse, endpoint.codec, body, request.headers, most, error)
                 caller = request.caller
                 if caller is not None:
                     caller.rules.charge(len(parsed.rows), now)
-                id = self._id(request, parsed.id)
+                id = parsed.id
+                if id is None or not usable(id):
+                    id = request.headers.get("x-request-id")
+                    if id is None or not usable(id):
+                        id = new_id()
                 room -= endpoint.likely.cost * len(parsed.rows)
                 live = endpoint.whole
                 if live is None or (caller is not None and caller.rules.blunts):
@@ -153,9 +163,9 @@ class DataPlane:
                 if not isinstance(error, UNRECORDED):
                     refused.append(frame)
                 continue
-            whole = wholes.get(endpoint)
-            if whole is None:
-                whole = wholes[endpoint] = Whole(endpoint, live)
+            if endpoint is not before:
+                before = endpoint
+                whole = wholes.get(endpoint) or wholes.setdefault(endpoint, Whole(endpoint, live))
             whole.requests.append(request)
             whole.parsed.append(parsed)
             whole.ids.append(id)
@@ -243,19 +253,6 @@ class DataPlane:
             return own
         given = request.headers.get("x-request-id")
         return given if given is not None and usable(given) else self._ids.new()
-
-    def _parsed(self, serving: Serving, endpoint: Endpoint, request: Request, now: float) -> Parsed:
-        """What a request asks, if it may ask at all. Raises FairleadError."""
-        limits = serving.limits
-        if now - request.arrived > limits.timeout_s:
-            raise DeadlineExceeded(f"not answered within {limits.timeout_s:g} s")
-        if len(request.body) > limits.max_body_bytes:
-            raise BodyTooLarge(limits.max_body_bytes)
-        try:
-            return endpoint.parse(request.body, request.headers)
-        except InputInvalid as error:
-            most = limits.max_body_bytes
-            return read_again(endpoint.parse, endpoint.codec, request.body, request.headers, most, error)
 
     def _refuse(self, endpoint: Endpoint, request: Request, error: Exception, now: float) -> frames.Error:
         code = status_of(error)
@@ -376,6 +373,13 @@ class DataPlane:
             schemas[id(part.live)] = part.live.schema
         if self._spool is not None and encoded:
             self._spool.append(encoded, list(schemas.values()), tally)
+
+
+def _too_late(request: Request, now: float, limits: Limits) -> Exception:
+    """Why a request is not begun: its own time is over, or there is none left for it."""
+    if now - request.arrived > limits.timeout_s:
+        return DeadlineExceeded(f"not answered within {limits.timeout_s:g} s")
+    return Busy()
 
 
 def _recorded(serving: Serving, whole: Whole) -> bool:
