@@ -9,6 +9,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path(__file__).parent / "results"
+EXPLANATION = ROOT / "docs" / "explanation" / "where-the-time-goes.md"
+MODELS = ("logistic", "boosted", "forest", "xgboost", "lightgbm", "network")
 
 
 def result(name: str) -> dict[str, Any] | None:
@@ -33,19 +35,82 @@ def lines() -> list[str]:
             "memory (PSS): one worker / each further one",
             f"{found['memory_mb_1_worker']:.0f} MB / {found['memory_mb_further_worker']:.0f} MB",
         ))  # fmt: skip
-    for count in (1, 8, 32):
-        if found := result(f"serve-single-{count}"):
-            rows.append((
-                f"single rows, {count} connection{'s' if count > 1 else ''}, validation, capture and metrics on: "
-                "server CPU per request, logistic / boosted (x granian serving a constant)",
-                f"{found['logistic_cpu_us']:.0f} µs ({found['logistic_cpu_ratio']} x) / "
-                f"{found['boosted_cpu_us']:.0f} µs ({found['boosted_cpu_ratio']} x)",
-            ))  # fmt: skip
+    rows += serving()
     for name, where in (("profile-memory-1m", "in memory"), ("profile-parquet-1m", "from Parquet")):
         if found := result(name):
             rows.append((f"profile of 1M rows x 15 columns, {where}", f"{found['seconds']} s"))
     rows += statistics()
     return [f"| {what} | {figure} |" for what, figure in rows]
+
+
+def serving() -> list[tuple[str, str]]:
+    """Single rows, peers and bulk."""
+    rows = []
+    for count in (1, 8, 32, 128):
+        if found := result(f"serve-single-{count}"):
+            figures = ", ".join(
+                f"{name} {found[f'{name}_cpu_us']:.0f} µs ({found[f'{name}_cpu_ratio']:.2f} x)" for name in MODELS
+            )
+            rows.append((
+                f"single rows, {count} connection{'s' if count > 1 else ''}, validation, capture and metrics on: "
+                "server CPU per request (x granian answering a constant)",
+                figures,
+            ))  # fmt: skip
+    if found := result("serve-single-32"):
+        rows.append((
+            "the same at 32 connections: requests a second (x granian answering a constant)",
+            ", ".join(
+                f"{name} {found['detail'][name]['rate']['median']:,.0f} ({found[f'{name}_rate_ratio']:.2f} x)"
+                for name in MODELS
+            ),
+        ))  # fmt: skip
+    if found := result("serve-latency"):
+        figures = " / ".join(f"{found[f'{name}_p99_ms']:.2f} ms" for name in ("logistic", "boosted", "forest"))
+        rows.append(("p99 at half of the peak rate: logistic / boosted / forest", figures))
+    if found := result("serve-two-workers"):
+        rows.append(("CPU per request of two workers at 64 connections, of one at 32", f"{found['cpu_ratio']} x"))
+    if found := result("peers"):
+        names = [name.removesuffix("_times") for name in found if name.endswith("_times")]
+        rows.append((
+            "times the single rows a second of, on the same fitted boosted pipeline and rows, one worker each",
+            ", ".join(f"{name} {found[f'{name}_times']:,.0f}" for name in names),
+        ))  # fmt: skip
+    if found := result("bulk-in-process"):
+        rows.append((
+            "100,000 rows in process, times scikit-learn's own `predict_proba`, one thread each",
+            ", ".join(f"{name} {found[f'{name}_times']}" for name in MODELS if f"{name}_times" in found),
+        ))  # fmt: skip
+    if found := result("bulk-over-http"):
+        rows.append((
+            "100,000 rows a request, boosted, rows a second: JSON / CSV / Arrow",
+            " / ".join(f"{found[f'{form}_100000_rows_per_s']:,}" for form in ("json", "csv", "arrow")),
+        ))  # fmt: skip
+    if found := result("bulk-score"):
+        rows.append((
+            "`fairlead score` of 1,000,000 rows, rows a second (peak memory): Parquet / CSV",
+            " / ".join(f"{found[f'{k}_rows_per_s']:,} ({found[f'{k}_peak_mb']} MB)" for k in ("parquet", "csv")),
+        ))  # fmt: skip
+    if found := result("bulk-lane"):
+        rows.append(("p99 of single rows beside 100,000-row requests, of alone", f"{found['p99_ratio']} x"))
+    return rows
+
+
+LAYERS = ("parse and validate", "prepare", "predict", "decide", "render", "record", "write", "count and reply")
+
+
+def layers() -> str:
+    """The table of docs/explanation/where-the-time-goes.md."""
+    found = result("layers")
+    if found is None:
+        return ""
+    cases = list(found["detail"])
+    lines = ["| layer | " + " | ".join(cases) + " |", "|---" * (len(cases) + 1) + "|"]
+    for layer in (*LAYERS, "whole tick"):
+        lines.append(f"| {layer} | " + " | ".join(f"{found['detail'][case][layer]:.2f}" for case in cases) + " |")
+    if transport := result("transport-constant-32"):
+        us = transport["bare_cpu_us"]
+        lines += ["", f"Accepting and writing HTTP, as the bare transport does it for a constant: {us} µs a request."]
+    return "\n".join(lines)
 
 
 def statistics() -> list[tuple[str, str]]:
@@ -81,9 +146,15 @@ def written(text: str) -> str:
     return re.sub(r"<!-- benchmarks -->.*?<!-- /benchmarks -->", lambda _: block, text, flags=re.S)
 
 
+def explained(text: str) -> str:
+    """The explanation of where the time goes with its table as the results have it."""
+    block = f"<!-- layers -->\n{layers()}\n<!-- /layers -->"
+    return re.sub(r"<!-- layers -->.*?<!-- /layers -->", lambda _: block, text, flags=re.S)
+
+
 def main() -> None:
-    path = ROOT / "README.md"
-    path.write_text(written(path.read_text()))
+    for path, rewritten in ((ROOT / "README.md", written), (EXPLANATION, explained)):
+        path.write_text(rewritten(path.read_text()))
 
 
 if __name__ == "__main__":
