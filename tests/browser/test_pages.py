@@ -71,7 +71,7 @@ def test_the_form_of_a_guarded_model_asks_for_the_key_and_forgets_it(chromium: A
     made = Tab(chromium)
     made.expected.add("401 (Unauthorized)")
     page = made.page
-    page.goto(f"{guarded}/models/rides")
+    page.goto(f"{guarded}/docs")
     page.keyboard.press("Tab")
     page.fill("#key", "wrong")
     page.keyboard.press("Enter")
@@ -79,7 +79,11 @@ def test_the_form_of_a_guarded_model_asks_for_the_key_and_forgets_it(chromium: A
     assert "not known" in page.inner_text("#door-problem")
     page.fill("#key", SECRET)
     page.keyboard.press("Enter")
+    page.wait_for_selector("details.model")
+    assert page.evaluate("document.activeElement.tagName") == "H1"
+    page.click("text=Try rides in a form")
     page.wait_for_selector("#ask")
+    assert page.url == f"{guarded}/models/rides"
     assert page.evaluate("document.activeElement.tagName") == "H1"
     assert page.title() == "rides · Fairlead"
     page.click("#example")

@@ -19,24 +19,41 @@ function startDoor(door) {
       return;
     }
     useKey(field.value);
-    const path = location.pathname === "/" ? "/docs" : location.pathname;
-    const said = await ask(`${path}/contents`);
-    if (!said.ok) {
-      complain(problem, field, said.problem);
+    const problemSaid = await enter(location.pathname);
+    if (problemSaid) {
+      complain(problem, field, problemSaid);
       return;
     }
-    const inside = document.querySelector("#inside");
-    const got = new DOMParser().parseFromString(said.body, "text/html");
     field.value = "";
-    inside.replaceChildren(...got.body.childNodes);
     document.querySelector("#main > h1").remove();
     door.remove();
-    furnish(inside);
-    const title = inside.querySelector("h1");
-    document.title = `${title.textContent} · Fairlead`;
-    title.tabIndex = -1;
-    title.focus();
+    // Another page would ask for the key again, so pages of models are opened within this one.
+    document.addEventListener("click", follow);
+    addEventListener("popstate", () => location.reload());
   });
+}
+
+// Show the contents of a page; "" or words about why not.
+async function enter(path) {
+  const said = await ask(`${path === "/" ? "/docs" : path}/contents`);
+  if (!said.ok) return said.problem;
+  const inside = document.querySelector("#inside");
+  const got = new DOMParser().parseFromString(said.body, "text/html");
+  inside.replaceChildren(...got.body.childNodes);
+  furnish(inside);
+  const title = inside.querySelector("h1");
+  document.title = `${title.textContent} · Fairlead`;
+  title.tabIndex = -1;
+  title.focus();
+  return "";
+}
+
+async function follow(event) {
+  const path = event.target.closest("a")?.getAttribute("href") ?? "";
+  if (!/^\/(docs|models\/[^/]+)$/.test(path) || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  if (await enter(path)) location.assign(path);
+  else history.pushState(null, "", path);
 }
 
 function complain(problem, field, words) {
