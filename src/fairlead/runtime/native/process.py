@@ -110,7 +110,8 @@ class NativeProcess:
             raise DeadlineExceeded("the native model was busy with others until the deadline")
         try:
             child = self._running()
-            return child.ask(head, body, max(by - monotonic(), 0.01))
+            # Who is patient waits for a process first, and then as long for its answer.
+            return child.ask(head, body, within_s if self.terms.patient else max(by - monotonic(), 0.01))
         except Late:
             self._lost(f"gave no answer within {within_s:g} s")
             raise DeadlineExceeded("the native model did not answer in time") from None
