@@ -16,8 +16,9 @@ ARGUMENTS = [
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
+    """For a module, as playwright keeps an event loop running for as long as it is open: no other test may meet it."""
     path = shutil.which("chromium")
     if path is None:
         pytest.skip("chromium (Debian package chromium) is missing")

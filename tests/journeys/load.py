@@ -62,3 +62,6 @@ class Load:
                 self.acknowledged[request] = json.loads(body)["predictions"][0]
             else:
                 self.refused.append(f"{request}: {reply.status} {body[:200]!r}")
+                if reply.status == 503:
+                    # As Retry-After asks: a client that comes back at once takes the time that recovery needs.
+                    self.stopped.wait(0.05)

@@ -193,9 +193,9 @@ def test_a_gate_that_cannot_be_met(project: Path) -> None:
         ("score loans.csv fairlead.toml/out.csv", 2, ("fairlead.toml/out.csv", "cannot be written")),
         ("score other.csv out.csv", 2, ("columns missing: income, kind",)),
         ("evaluate --data other.csv", 2, ("repaid", "target")),
-        ("bundle model.joblib --sample loans.csv", 2, ("--trust",)),
+        ("bundle model.joblib --sample loans.csv", 2, ("model.joblib", "no such file")),
         ("bundle gone.joblib --sample loans.csv --trust", 2, ("gone.joblib", "no such file")),
-        ("bundle loans.csv --sample loans.csv --trust", 2, ("loans.csv", "joblib.dump")),
+        ("bundle loans.csv --sample loans.csv --trust", 2, ("loans.csv", "not a form that is known")),
         ("serve --bundle gone --port 0", 2, ("gone", "no such folder")),
     ],
 )

@@ -156,7 +156,7 @@ def test_served_from_a_process_of_its_own_it_answers_as_the_library_does(
     program, _ = deployed
     rows = table(200, seed=2)
     rows.loc[:5, "kind"] = "boat"
-    with serving(program) as (url, server):
+    with serving(program) as (url, _):
         said = ask(url, rows[FEATURES].to_dict("records"))
         found = np.array([[one["probabilities"][c] for c in fitted.classes_] for one in said])
         assert np.array_equal(found, fitted.predict_proba(rows[FEATURES]))

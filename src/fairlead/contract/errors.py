@@ -232,7 +232,7 @@ class Busy(FairleadError):
 
 
 class ModelUnavailable(FairleadError):
-    """A model that is routed and cannot be loaded for now; the reason is said. `retry_after_s`: when it is tried again."""
+    """A model that is routed and cannot be loaded for now; says why. `retry_after_s`: when it is tried again."""
 
     def __init__(self, model: str, why: str, retry_after_s: int = 5) -> None:
         self.model, self.retry_after_s = model, retry_after_s

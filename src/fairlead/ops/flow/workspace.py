@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
 import secrets
@@ -10,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fairlead.contract.errors import BundleRefused
+from fairlead.contract.errors import BundleRefused, UsageError
 from fairlead.contract.ports import Clock
 from fairlead.contract.settings import Settings
 from fairlead.ops.project import Home, Project
@@ -84,7 +85,11 @@ class Workspace:
         from fairlead.runtime.bundle import SigningKey
 
         path = self.home.keys / "seal.key"
-        return SigningKey.load(path) if path.exists() else SigningKey.create(path)
+        if not path.exists():
+            # The server, the watcher and a verb may all be the first; one of them makes it.
+            with contextlib.suppress(UsageError):
+                return SigningKey.create(path)
+        return SigningKey.load(path)
 
     @cached_property
     def trusted(self) -> tuple[str, ...]:
