@@ -56,11 +56,12 @@ def serving() -> list[tuple[str, str]]:
                 "server CPU per request (x granian answering a constant)",
                 figures,
             ))  # fmt: skip
-    if found := result("serve-single-32"):
+    if found := result("serve-rate-32"):
         rows.append((
-            "the same at 32 connections: requests a second (x granian answering a constant)",
+            "the same driven by wrk at 32 connections: requests a second, CPU per request (x granian's constant)",
             ", ".join(
-                f"{name} {found['detail'][name]['rate']['median']:,.0f} ({found[f'{name}_rate_ratio']:.2f} x)"
+                f"{name} {found[f'{name}_rate']:,} ({found[f'{name}_rate_ratio']:.2f} x), "
+                f"{found[f'{name}_cpu_us']:.0f} µs ({found[f'{name}_cpu_ratio']:.2f} x)"
                 for name in MODELS
             ),
         ))  # fmt: skip

@@ -4,8 +4,9 @@ Scenarios: `serve-start` (seconds from the command to the first answer, memory),
 connections (server CPU per request and requests a second of six models, asked by the Open Inference Protocol's JSON,
 against granian reading the same body and answering a constant of the same size), `serve-latency` (at half of the peak
 rate, Poisson arrivals) and `serve-two-workers` (CPU per request of two workers at 64 connections against one at 32).
-Rounds alternate between the servers; medians with spread. CPU is the user and system time of all of a server's
-processes. Every model's answers are compared with its pipeline's before anything is measured.
+Rounds alternate between the servers; medians with spread. CPU is user and system time of all processes of a server;
+`serve-rate-32` has the requests a second that wrk gets. Every model's answers are compared with its pipeline's before
+anything is measured.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import socket
 import statistics
 import subprocess
@@ -27,7 +29,7 @@ from typing import Any
 
 HERE = Path(__file__).parent
 CONNECTIONS = (1, 8, 32, 128)
-ROUNDS, SECONDS = 5, 2.0
+ROUNDS, SECONDS = 5, 1.5
 TICK = os.sysconf("SC_CLK_TCK")
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 PATH = "/v2/models/churn/infer"
@@ -220,6 +222,48 @@ def single_rows(servers: Servers) -> Iterator[dict[str, Any]]:
         yield answer
 
 
+def by_wrk(servers: Servers, case: str, connections: int) -> tuple[float, float]:
+    """Requests a second and server CPU µs a request as wrk (Debian package) drives it: it costs less than a client in
+    Python, which is the bottleneck of the fastest servers."""
+    before = cpu_seconds(servers.pids[case])
+    done = subprocess.run(
+        ["wrk", "-t", "1", "-c", str(connections), "-d", "2s", "-s", str(HERE / "rows.lua"),
+         f"http://127.0.0.1:{servers.ports[case]}"],
+        env={**os.environ, "BODIES": str(servers.bodies), "ASKED": PATH}, stdout=subprocess.PIPE, text=True, check=True,
+    )  # fmt: skip
+    taken = cpu_seconds(servers.pids[case]) - before
+    rate, count = (re.search(form, done.stdout) for form in (r"Requests/sec:\s+([\d.]+)", r"(\d+) requests in"))
+    if rate is None or count is None or "Non-2xx" in done.stdout:
+        raise SystemExit(f"{case}: {done.stdout}")
+    return float(rate[1]), taken / int(count[1]) * 1e6
+
+
+def rates(servers: Servers) -> dict[str, Any] | None:
+    """`serve-rate-32`, where there is wrk."""
+    if shutil.which("wrk") is None:
+        return None
+    cases = ["constant", *servers.bundles]
+    found: dict[str, list[tuple[float, float]]] = {case: [] for case in cases}
+    for number in range(ROUNDS):
+        for case in cases if number % 2 == 0 else reversed(cases):
+            found[case].append(by_wrk(servers, case, 32))
+    answer: dict[str, Any] = {"scenario": "serve-rate-32", "detail": {}}
+    for case in cases:
+        pairs = list(zip(found[case], found["constant"], strict=True))
+        rate, cpu = [a[0] / b[0] for a, b in pairs], [a[1] / b[1] for a, b in pairs]
+        answer[f"{case}_rate"] = round(statistics.median(a[0] for a in found[case]))
+        answer[f"{case}_rate_ratio"] = round(statistics.median(rate), 2)
+        answer[f"{case}_cpu_us"] = round(statistics.median(a[1] for a in found[case]), 1)
+        answer[f"{case}_cpu_ratio"] = round(statistics.median(cpu), 2)
+        answer["detail"][case] = {
+            "rate": middle([a[0] for a in found[case]]),
+            "cpu_us": middle([a[1] for a in found[case]]),
+            "rate_ratio_range": [round(min(rate), 2), round(max(rate), 2)],
+            "cpu_ratio_range": [round(min(cpu), 2), round(max(cpu), 2)],
+        }
+    return answer
+
+
 def latency(servers: Servers) -> dict[str, Any]:
     """Half of the peak rate over 64 connections."""
     answer: dict[str, Any] = {"scenario": "serve-latency"}
@@ -259,8 +303,12 @@ def main() -> None:
         scratch = Path(folder)
         servers = Servers(stack, scratch)
         print(json.dumps(start_scenario(scratch / "logistic", servers.bundles["logistic"])), flush=True)
-        for result in single_rows(servers):
+        for result in () if "rates" in sys.argv else single_rows(servers):
             print(json.dumps(result), flush=True)
+        if (found := rates(servers)) is not None:
+            print(json.dumps(found), flush=True)
+        if "rates" in sys.argv:
+            return
         print(json.dumps(latency(servers)), flush=True)
         print(json.dumps(two_workers(servers, scratch)), flush=True)
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import threading
@@ -112,7 +113,8 @@ WRONG = [
     ({"json": {**ROW, "colour": "red"}}, 400, "columns unknown: colour"),
     ({"json": {**ROW, "tenure": None}}, 400, "found null"),
     ({"json": {"columns": {name: [value] * (1 + (name == "tenure")) for name, value in ROW.items()}}}, 400, "length"),
-    ({"content": json.dumps({**ROW, "charges": float("nan")})}, 400, "not valid JSON"),
+    ({"content": json.dumps({**ROW, "charges": float("inf")})}, 400, "not valid JSON"),
+    ({"content": json.dumps({**ROW, "charges": float("nan")})}, 200, ""),  # what pandas writes for a missing cell
     ({"content": b"{"}, 400, "not valid JSON"),
     ({"content": b"[" * 50_000}, 400, "nested too deeply"),
     ({"content": b""}, 400, "not valid JSON"),
@@ -128,7 +130,7 @@ def test_what_is_wrong_with_a_request_is_said_and_is_never_a_500(running: tuple[
         assert reply.status_code == code, (how, reply.text)
         if code != 200:
             assert says in reply.json()["error"]
-            assert "/" not in reply.json()["error"].replace("application/json", "")
+            assert "/" not in re.sub(r"application/[\w.]+", "", reply.json()["error"])
             assert "Traceback" not in reply.text
 
 

@@ -68,11 +68,8 @@ class NativeModel(Model):
 
 def open_native(verified: Verified, signature: Signature, terms: NativeTerms | None) -> NativeModel:
     """The native model of verified bytes, golden rows replayed. Raises BundleRefused."""
-    if terms is None:
-        raise BundleRefused(
-            "it holds a native model, which runs code of its own, and native models are not trusted here: "
-            'set [model] trust = "native" in fairlead.toml, or serve with --trust-native, if you trust who sealed it'
-        )
+    check_trust(verified, terms)
+    assert terms is not None
     files = verified.files
     try:
         form = msgspec.json.decode(files[NATIVE_FORM], type=NativeForm)
@@ -88,6 +85,15 @@ def open_native(verified: Verified, signature: Signature, terms: NativeTerms | N
         model.close()
         raise
     return model
+
+
+def check_trust(verified: Verified, terms: NativeTerms | None) -> None:
+    """Raises BundleRefused for a native model without terms on which it may run."""
+    if terms is None and NATIVE_FORM in verified.files:
+        raise BundleRefused(
+            "it holds a native model, which runs code of its own, and native models are not trusted here: "
+            'set [model] trust = "native" in fairlead.toml, or serve with --trust-native, if you trust who sealed it'
+        )
 
 
 def check_form(form: NativeForm, signature: Signature) -> None:

@@ -132,12 +132,14 @@ def fixed_routes(options: ServeOptions, warn: Say) -> Routes:
         identity, name = options.bundle.name, options.bundle.name
     else:
         from fairlead.runtime.bundle import inspect, verify
+        from fairlead.runtime.bundle.native_model import check_trust
 
         if not trusted:
             signer = _signer(inspect(options.bundle, ()))
             warn(f"trusting the bundle's own signer {signer[:16]}, as no trusted key was given")
             trusted = (signer,)
         verified = verify(options.bundle, trusted)
+        check_trust(verified, options.native)
         identity, name = verified.id, verified.manifest.name
     route = Route(model=name, variants=(Variant("champion", identity),))
     return Routes(
