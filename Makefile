@@ -3,6 +3,7 @@ SHELL := /bin/sh
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(not (3,11) <= sys.version_info[:2] <= (3,13))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
 UV := $(BIN)/uv
+KERNELS := $(wildcard src/fairlead/runtime/*/_*.c)
 FIND := $(if $(PIP_FIND_LINKS),--find-links "$(PIP_FIND_LINKS)",)
 export OMP_NUM_THREADS ?= 1
 
@@ -22,7 +23,7 @@ help:  ## this list
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	@touch $@
 
-.venv/.studio: .venv/.uv requirements/studio.txt pyproject.toml hatch_build.py src/fairlead/runtime/bundle/_trees.c
+.venv/.studio: .venv/.uv requirements/studio.txt pyproject.toml hatch_build.py $(KERNELS)
 	@echo "==> installing Fairlead and what it needs into .venv (about 650 MB; a minute or two the first time)"
 	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python $(FIND) --require-hashes -r requirements/studio.txt
 	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python $(FIND) --require-hashes -r requirements/build.txt
