@@ -269,6 +269,13 @@ class DataPlane:
         """One write for all of the tick."""
         if self._spool is None or not (groups or asked or refused):
             return
+        if len(groups) == 1 and not asked and not refused:
+            # As it nearly always is.
+            whole = groups[0]
+            rows = len(whole.rows)
+            self._spool.append(whole.frames, (whole.live.schema,), Tally(rows, rows))
+            self._count_captured(self._spool)
+            return
         done = time.time()
         tally = Tally(errors=len(refused))
         encoded = [frames.encode(error) for error in refused]
@@ -305,8 +312,11 @@ class DataPlane:
 
     def _count_captured(self, spool: Spool) -> None:
         """Rows by what became of them, as the spool has it; whoever reads /metrics sees drops at once."""
-        counts, index, cells = spool.counts, self._counters.index, self._counters.cells
+        counts, cells = spool.counts, self._counters.cells
         cells[self._captured_at] = counts.captured
+        if not counts.sampled_out and not counts.dropped:
+            return
+        index = self._counters.index
         if counts.sampled_out:
             cells[index(("capture", "sampled_out", ""))] = counts.sampled_out
         for reason, rows in counts.dropped.items():
@@ -386,10 +396,11 @@ def _recorded(serving: Serving, whole: Whole) -> bool:
     """Encode what is captured of a group. False when it cannot be: the general path then finds out which request."""
     live, deployed, parsed = whole.live, whole.endpoint.deployed, whole.parsed
     rows: Any = whole.rows
-    sizes = [len(one.rows) for one in parsed]
-    single = len(rows) == len(parsed) and 0 not in sizes
+    sizes: list[int] | None = [len(one.rows) for one in parsed]
+    if sizes is not None and sizes.count(1) == len(sizes):
+        sizes = None
     passes: Any = None
-    if any(one.passes for one in parsed):
+    if live.schema.passes and any(one.passes for one in parsed):
         blank = (None,) * len(live.schema.passes)
         passes = [cells for one in parsed for cells in one.passes or [blank] * len(one.rows)]
     try:
@@ -399,19 +410,11 @@ def _recorded(serving: Serving, whole: Whole) -> bool:
         callers = None
         if serving.access is not None:
             callers = [None if one.caller is None else one.caller.rules.mark for one in whole.requests]
-        names = (deployed.route.model, live.variant.bundle, live.variant.name, whole.endpoint.codec.name)
+        taken = live.variant
         tick = frames.Tick(
-            time.time(),
-            *names,
-            arrivals,
-            whole.ids,
-            callers,
-            None if single else sizes,
-            rows,
-            passes,
-            whole.labels,
-            whole.scores,
-        )
+            time.time(), deployed.route.model, taken.bundle, taken.name, whole.endpoint.codec.name,
+            arrivals, whole.ids, callers, sizes, rows, passes, whole.labels, whole.scores,
+        )  # fmt: skip
         whole.frames.append(frames.encode(tick))
     except Exception:
         return False
