@@ -17,10 +17,11 @@ class Request:
     """One request as a transport hands it on. `reply(code, headers, body)` is called once, on the loop's thread; to a
     HEAD with the body of GET, which the transport leaves out.
 
-    headers: names in lower case. path: percent-decoded once, without the query, which stays as sent. peer: common
-    name of the client's certificate, None without one. caller: set by the application once it knows who asks.
-    later: set by the application when it will reply after `answer` came back; a request that is neither answered nor
-    later then is a fault.
+    arrived: seconds since the epoch by a clock that nobody sets (`runtime.serve.clock.steady`): durations and deadlines
+    are its differences. headers: names in lower case. path: percent-decoded once, without the query, which stays as
+    sent. peer: common name of the client's certificate, None without one. caller: set by the application once it
+    knows who asks. later: set by the application when it will reply after `answer` came back; a request that is
+    neither answered nor later then is a fault.
     """
 
     __slots__ = ("arrived", "body", "caller", "headers", "later", "method", "path", "peer", "query", "reply")

@@ -83,12 +83,15 @@ def ask(plane: DataPlane, *bodies: Any, path: str = "/predict", method: str = "P
 
 
 class Server:
-    """`serve` in a process of its own, over a socket, with stand-ins for bundles."""
+    """`serve` in a process of its own, over a socket, with stand-ins for bundles.
 
-    def __init__(self, home: Path, workers: int = 1) -> None:
+    first: statements before anything is imported. more: further fields of `ServeOptions`, as source.
+    """
+
+    def __init__(self, home: Path, workers: int = 1, first: str = "", more: str = "") -> None:
         program = (
-            "import sys; from pathlib import Path; from fairlead.runtime.serve import ServeOptions, serve\n"
-            f"serve(ServeOptions(home=Path({str(home)!r}), port=0, workers={workers}, load='stand_in:load'),"
+            f"{first}\nimport sys; from pathlib import Path; from fairlead.runtime.serve import ServeOptions, serve\n"
+            f"serve(ServeOptions(home=Path({str(home)!r}), port=0, workers={workers}, load='stand_in:load', {more}),"
             " lambda url: print(url, flush=True))"
         )
         environ = {**os.environ, "PYTHONPATH": str(HERE), "OMP_NUM_THREADS": "1"}
@@ -101,7 +104,7 @@ class Server:
             text=True,
         )
         assert self.process.stdout is not None
-        self.url = self.process.stdout.readline().strip()
+        self.url, _, self.grpc = self.process.stdout.readline().strip().partition(" ")
         assert self.url.startswith("http://"), self.log.read_text()
         self.port = int(self.url.rpartition(":")[2])
 
@@ -115,9 +118,9 @@ class Server:
 
 
 @contextlib.contextmanager
-def server(home: Path, workers: int = 1) -> Iterator[Server]:
+def server(home: Path, workers: int = 1, first: str = "", more: str = "") -> Iterator[Server]:
     """Stopped at the end, whatever happened."""
-    made = Server(home, workers)
+    made = Server(home, workers, first, more)
     try:
         yield made
     finally:

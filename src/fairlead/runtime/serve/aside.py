@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from math import isfinite
@@ -16,6 +15,7 @@ from typing import Any
 
 from fairlead.contract.errors import Unanswerable
 from fairlead.runtime.serve.answering import Asked, Part, score
+from fairlead.runtime.serve.clock import steady
 from fairlead.runtime.serve.deployed import Serving
 from fairlead.runtime.wire.status import status_of
 
@@ -97,7 +97,7 @@ class Aside:
 
 def _submit(loop: asyncio.AbstractEventLoop, serving: Serving, part: Part, then: Callable[[], None]) -> None:
     model: Any = part.live.model
-    left = serving.limits.timeout_s - (time.time() - part.asked.request.arrived)
+    left = serving.limits.timeout_s - (steady() - part.asked.request.arrived)
 
     def settle(said: Any) -> None:
         try:

@@ -18,7 +18,6 @@ import signal
 import socket
 import struct
 import tempfile
-import time
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -29,6 +28,7 @@ import msgspec
 from fairlead.contract.errors import Busy
 from fairlead.contract.ports import Application, Request
 from fairlead.contract.routes import Limits
+from fairlead.runtime.serve.clock import steady
 
 WAITING = 4
 """Requests that one worker may have in the lane at once; further ones are turned away."""
@@ -185,7 +185,7 @@ def _serve(connection: socket.socket, plane: Application) -> None:
 
         def reply(code: int, headers: Any, said: bytes) -> None:
             out = _encode(_Said(code, list(headers)))
-            connection.settimeout(max(1.0, head.arrived + limits.timeout_s - time.time()))
+            connection.settimeout(max(1.0, head.arrived + limits.timeout_s - steady()))
             connection.sendall(_SIZES.pack(len(out), len(said)) + out)
             connection.sendall(said)
 

@@ -13,6 +13,7 @@ from fairlead.contract.errors import BodyTooLarge, FairleadError, ModelNotFound,
 from fairlead.contract.ports import Request
 from fairlead.runtime.capture.spool import Spool
 from fairlead.runtime.serve.bodies import plain
+from fairlead.runtime.serve.clock import time_of_day
 from fairlead.runtime.serve.counters import Counters
 from fairlead.runtime.serve.deployed import Deployed, Serving
 from fairlead.runtime.serve.feedback import take
@@ -121,7 +122,7 @@ class Pages:
             raise BodyTooLarge(limit)
         body = plain(request.body, request.headers, limit)
         model = unquote(request.path[len("/feedback/") :]) or None
-        return 200, _JSON, take(serving, body, model, request.arrived, spool, request.caller)
+        return 200, _JSON, take(serving, body, model, time_of_day(request.arrived), spool, request.caller)
 
     def _exposed(self, serving: Serving, request: Request) -> Said:
         open_metrics = wants_open_metrics(request.headers.get("accept") or "")

@@ -8,9 +8,9 @@ else: whatever is wrong with one of them, or goes wrong with it, the others do n
 from __future__ import annotations
 
 import threading
-import time
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from time import time
 from typing import Any
 
 from fairlead.contract.errors import (
@@ -29,6 +29,7 @@ from fairlead.runtime.serve.answering import Asked, Part, answer, assigned, fail
 from fairlead.runtime.serve.aside import Aside
 from fairlead.runtime.serve.assignment import share
 from fairlead.runtime.serve.bodies import head_of, read_again
+from fairlead.runtime.serve.clock import steady, stepped
 from fairlead.runtime.serve.counters import BUCKETS, Counters
 from fairlead.runtime.serve.deployed import Deployed, Endpoint, Live, Serving
 from fairlead.runtime.serve.identity import Ids, usable
@@ -108,8 +109,8 @@ class DataPlane:
 
     def answer(self, requests: Sequence[Request]) -> None:
         serving = self._serving
-        now = time.time()
-        self._ids.tick(now)
+        now, today = steady(), time()
+        self._ids.tick(today)
         wholes: dict[Endpoint, Whole] = {}
         asked: list[Asked] = []
         refused: list[frames.Error] = []
@@ -147,7 +148,7 @@ class DataPlane:
                     parsed = read_again(endpoint.parse, endpoint.codec, body, request.headers, most, error)
                 caller = request.caller
                 if caller is not None:
-                    caller.rules.charge(len(parsed.rows), now)
+                    caller.rules.charge(len(parsed.rows), today)
                 id = parsed.id
                 if id is None or not usable(id):
                     id = request.headers.get("x-request-id")
@@ -159,7 +160,7 @@ class DataPlane:
                     asked.append(assigned(Asked(request, endpoint, id, parsed)))
                     continue
             except Exception as error:
-                frame = self._refuse(endpoint, request, error, now)
+                frame = self._refuse(endpoint, request, error, today)
                 if not isinstance(error, UNRECORDED):
                     refused.append(frame)
                 continue
@@ -187,7 +188,7 @@ class DataPlane:
         self._capture(serving, groups, asked, refused)
         if lap:
             lap("capture")
-        done = time.time()
+        done = steady()
         for whole in groups:
             self._reply_whole(whole, done)
         for one in asked:
@@ -212,7 +213,7 @@ class DataPlane:
         self._watch.know(asked)
         for one in asked:
             self._reply(one)
-        self._watch.slow((), asked, time.time())
+        self._watch.slow((), asked, steady())
         shadowed = [one for one in asked if one.endpoint.deployed.shadows and one.error is None]
         if shadowed:
             self._shadow(serving, shadowed)
@@ -244,7 +245,7 @@ class DataPlane:
         if endpoint is None:
             self._pages.refuse(request, self._id(request, None), error)
             return
-        frame = self._refuse(endpoint, request, error, time.time())
+        frame = self._refuse(endpoint, request, error, time())
         if not isinstance(error, UNRECORDED):
             self._capture(self._serving, (), (), [frame])
 
@@ -276,7 +277,7 @@ class DataPlane:
             self._spool.append(whole.frames, (whole.live.schema,), Tally(rows, rows))
             self._count_captured(self._spool)
             return
-        done = time.time()
+        done, today = steady(), time()
         tally = Tally(errors=len(refused))
         encoded = [frames.encode(error) for error in refused]
         schemas: dict[int, frames.Schema] = {}
@@ -290,13 +291,13 @@ class DataPlane:
             kept = _sampled(one)
             if one.error is None and kept:
                 try:
-                    said = [_frame(frames.Prediction, serving, part, done) for part in one.parts]
+                    said = [_frame(frames.Prediction, serving, part, done, today) for part in one.parts]
                 except Exception as error:
                     # What cannot be recorded is not answered.
                     fail(one, error)
             if one.error is not None:
                 tally.errors += 1
-                encoded.append(frames.encode(_error_frame(one.endpoint, one.id, one.error, done)))
+                encoded.append(frames.encode(_error_frame(one.endpoint, one.id, one.error, today)))
                 continue
             rows = len(one.parsed.rows)
             tally.answered += rows
@@ -350,7 +351,7 @@ class DataPlane:
         endpoint.count(200, live)
         cells, at = live.counters.cells, endpoint.seconds_at(live)
         endpoint.carried(len(request.body), len(asked.body))
-        took = time.time() - request.arrived
+        took = steady() - request.arrived
         cells[live.rows_at] += len(asked.parsed.rows)
         cells[at + bisect_left(BUCKETS, took)] += 1
         cells[at + _SUM] += took
@@ -379,7 +380,7 @@ class DataPlane:
             if part.scores is None or not _sampled(part.asked):
                 continue
             tally.shadows += len(part.rows)
-            encoded.append(_frame(frames.Shadow, serving, part, time.time()))
+            encoded.append(_frame(frames.Shadow, serving, part, steady(), time()))
             schemas[id(part.live)] = part.live.schema
         if self._spool is not None and encoded:
             self._spool.append(encoded, list(schemas.values()), tally)
@@ -406,13 +407,17 @@ def _recorded(serving: Serving, whole: Whole) -> bool:
     try:
         if deployed.redacts:
             rows, passes = _redacted(deployed, live, rows, passes, serving.redact_key)
+        now = steady()
+        set_by = stepped(now, time())
         arrivals = [request.arrived for request in whole.requests]
+        if set_by:
+            arrivals = [arrived + set_by for arrived in arrivals]
         callers = None
         if serving.access is not None:
             callers = [None if one.caller is None else one.caller.rules.mark for one in whole.requests]
         taken = live.variant
         tick = frames.Tick(
-            time.time(), deployed.route.model, taken.bundle, taken.name, whole.endpoint.codec.name,
+            now + set_by, deployed.route.model, taken.bundle, taken.name, whole.endpoint.codec.name,
             arrivals, whole.ids, callers, sizes, rows, passes, whole.labels, whole.scores,
         )  # fmt: skip
         whole.frames.append(frames.encode(tick))
@@ -432,7 +437,7 @@ def _error_frame(endpoint: Endpoint, id: str, error: Exception, now: float) -> f
     return frames.Error(now, id, model, protocol, status_of(error), type(error).__name__)
 
 
-def _frame(kind: type[frames.Prediction], serving: Serving, part: Part, done: float) -> bytes:
+def _frame(kind: type[frames.Prediction], serving: Serving, part: Part, done: float, today: float) -> bytes:
     asked, live = part.asked, part.live
     deployed = asked.endpoint.deployed
     rows: Any = part.rows
@@ -444,7 +449,7 @@ def _frame(kind: type[frames.Prediction], serving: Serving, part: Part, done: fl
     arrived = asked.request.arrived
     return frames.encode(
         kind(
-            arrived,
+            arrived + stepped(done, today),
             done - arrived,
             asked.id,
             None if asked.request.caller is None else asked.request.caller.rules.mark,

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from functools import partial
 from hashlib import sha256
 from math import inf
+from time import time
 
 from fairlead.contract.errors import Forbidden, PurposeRefused, TooManyRequests, Unauthenticated
 from fairlead.contract.ports import Caller, Request
@@ -121,7 +122,7 @@ class Access:
             caller = known.get(sent)
             if caller is None:
                 caller = self._authorized(request, known, sent)
-        if request.arrived >= caller.rules.expires:
+        if time() >= caller.rules.expires:
             known.pop(sent, None)
             raise Unauthenticated(_ASK)
         return caller

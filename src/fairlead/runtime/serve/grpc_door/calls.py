@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, NoReturn
 from urllib.parse import quote
@@ -19,6 +18,7 @@ import msgspec
 
 from fairlead.contract.errors import BodyInvalid, Busy, DeadlineExceeded, FairleadError
 from fairlead.contract.ports import Application, Request
+from fairlead.runtime.serve.clock import steady
 from fairlead.runtime.wire.proto import messages
 from fairlead.runtime.wire.status import FAULT, status_of
 from fairlead.runtime.wire.v2_grpc import STATUS, address
@@ -48,7 +48,7 @@ class Call(Request):
         said: asyncio.Future[Said],
         peer: str | None,
     ) -> None:
-        super().__init__(method, path, "", headers, body, time.time(), self.answered, peer)
+        super().__init__(method, path, "", headers, body, steady(), self.answered, peer)
         self.said = said
 
     def answered(self, code: int, headers: Headers, body: bytes) -> None:

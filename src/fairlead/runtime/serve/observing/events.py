@@ -17,6 +17,7 @@ import msgspec
 from fairlead.contract.ports import Request
 from fairlead.contract.settings import TelemetrySettings
 from fairlead.runtime.capture.redaction import redact
+from fairlead.runtime.serve.clock import time_of_day
 from fairlead.runtime.serve.deployed import Deployed, Endpoint
 from fairlead.runtime.serve.identity import usable
 from fairlead.runtime.serve.observing.sender import Sender
@@ -79,7 +80,7 @@ class Events:
             "ce-specversion": "1.0",
             "ce-id": _header(id),
             "ce-source": self._source,
-            "ce-time": datetime.fromtimestamp(watched.arrived, UTC).isoformat().replace("+00:00", "Z"),
+            "ce-time": datetime.fromtimestamp(time_of_day(watched.arrived), UTC).isoformat().replace("+00:00", "Z"),
             "ce-inferenceservicename": _header(model),
             "ce-namespace": self._namespace,
             "ce-endpoint": "canary" if other else "default",

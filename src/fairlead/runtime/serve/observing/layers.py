@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from time import perf_counter, time
+from time import perf_counter
 
 from fairlead.contract.ports import Request
+from fairlead.runtime.serve.clock import steady
 from fairlead.runtime.serve.counters import Counters
 
 EVERY = 64
@@ -37,7 +38,7 @@ class Layers:
         self._ticks += 1
         if self._ticks % EVERY:
             return None
-        self._spent = {"wait": max(0.0, time() - min(request.arrived for request in requests))} if requests else {}
+        self._spent = {"wait": max(0.0, steady() - min(request.arrived for request in requests))} if requests else {}
         self._counters.observe(("tick_requests",), float(len(requests)), REQUESTS)
         self._at = perf_counter()
         return self._lap

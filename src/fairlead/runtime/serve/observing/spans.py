@@ -10,6 +10,7 @@ from random import random
 from typing import Any
 
 from fairlead.contract.ports import Request
+from fairlead.runtime.serve.clock import time_of_day
 from fairlead.runtime.serve.counters import Counters
 from fairlead.runtime.serve.deployed import Endpoint
 from fairlead.runtime.serve.metrics import GRPC, INFER, route_template, rpc_status
@@ -103,10 +104,11 @@ def _facts(watched: Watched, scheme: str) -> dict[str, Any]:
         }
         for live, _ in watched.answered
     ]
+    start = time_of_day(watched.arrived)
     return {
         "name": name,
-        "start": int(watched.arrived * 1e9),
-        "end": int(watched.ended * 1e9),
+        "start": int(start * 1e9),
+        "end": int((start + watched.ended - watched.arrived) * 1e9),
         "attributes": attributes,
         "assigned": assigned,
         "failed": code >= 500,

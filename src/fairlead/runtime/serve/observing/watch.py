@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from time import time
 from typing import Any
 
 from fairlead.contract.ports import Request
 from fairlead.runtime.serve.answering import Asked
+from fairlead.runtime.serve.clock import steady
 from fairlead.runtime.serve.counters import Counters
 from fairlead.runtime.serve.deployed import Deployed, Endpoint, Serving
 from fairlead.runtime.serve.metrics import GRPC, INFER, route_template, rpc_status
@@ -92,7 +92,7 @@ class Watch:
     def failed(self, endpoint: Endpoint, request: Request, id: str, error: BaseException, code: int) -> None:
         """A request for a prediction was answered with an error."""
         deployed = endpoint.deployed
-        self._counters.observe(self._series(endpoint, code), time() - request.arrived)
+        self._counters.observe(self._series(endpoint, code), steady() - request.arrived)
         self.errors.note(deployed.route.model, error, code, names_of(deployed))
         self._line("request failed", deployed.route.model, endpoint.codec.name, request, id, error, code)
 
@@ -113,7 +113,7 @@ class Watch:
         if request.path.startswith("grpc:"):
             return  # answered by the page that REST has for it; the call itself is not of HTTP
         method = request.method if request.method in METHODS else "_OTHER"
-        self._counters.observe(("http", method, route, str(code)), time() - request.arrived)
+        self._counters.observe(("http", method, route, str(code)), steady() - request.arrived)
 
     def page_failed(self, request: Request, id: str, error: BaseException, code: int) -> None:
         """A request of any other address was answered with an error."""
@@ -126,11 +126,11 @@ class Watch:
         level = logging.INFO if code < 500 else logging.ERROR if code == 500 else logging.WARNING
         self.lines.say(
             level, message, request_id=id, trace_id=trace_of(request), model=model, protocol=protocol, code=code,
-            error=type(error).__name__, seconds=round(time() - request.arrived, 6),
+            error=type(error).__name__, seconds=round(steady() - request.arrived, 6),
         )  # fmt: skip
 
     def slow(self, groups: Sequence[Whole], asked: Sequence[Asked], done: float) -> None:
-        """Some of these took longer than `SLOW_S`: a line for each that did. done: seconds since the epoch."""
+        """Some of these took longer than `SLOW_S`: a line for each that did. done: a moment of `steady`."""
         answered = [(one.endpoint, one.request, one.id) for one in asked if one.error is None]
         for whole in groups:
             answered += [(whole.endpoint, *pair) for pair in zip(whole.requests, whole.ids, strict=True)]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from fairlead.contract.ports import Request
+from fairlead.runtime.serve.clock import steady
 from fairlead.runtime.serve.deployed import Endpoint, Live, Serving
 from fairlead.runtime.wire.codec import Header, Parsed
 
@@ -29,8 +29,9 @@ class Tap(Protocol):
 
 class Watched(Request):
     """marks: what each tap remembers, None where it does not want to hear. answered: lives and their rows; empty
-    where a request was not understood. code is 0 until the reply; ended: seconds since the epoch. tell: told when
-    the reply comes after the tick, as the batch lane's does. extra: headers that go with the answer.
+    where a request was not understood. code is 0 until the reply; ended: a moment of `steady`, as
+    arrived is. tell: told when the reply comes after the tick, as the batch lane's does. extra: headers that go with
+    the answer.
     """
 
     __slots__ = (
@@ -62,7 +63,7 @@ class Watched(Request):
     def reply(self, code: int, headers: Sequence[Header], body: bytes) -> None:  # type: ignore[override]
         """To the transport, with what taps add to the head."""
         self.given.reply(code, [*headers, *self.extra] if self.extra else headers, body)
-        self.code, self.head, self.body_out, self.ended = code, headers, body, time.time()
+        self.code, self.head, self.body_out, self.ended = code, headers, body, steady()
         if self.tell is not None:
             self.tell(self)
 

@@ -8,7 +8,6 @@ import logging
 import os
 import signal
 import socket
-import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
@@ -23,6 +22,7 @@ from granian.server.embed import Server
 from fairlead.contract.errors import BodyInvalid, BodyTooLarge, Busy, DeadlineExceeded, FairleadError
 from fairlead.contract.ports import Application, Request
 from fairlead.contract.settings import ServeSettings
+from fairlead.runtime.serve.clock import steady
 from fairlead.runtime.serve.grpc_door import open_grpc
 from fairlead.runtime.serve.lane import lanes, run_lane
 from fairlead.runtime.serve.supervise import Supervisor, listen
@@ -73,7 +73,7 @@ class Gather:
         self._sweep()
 
     async def __rsgi__(self, scope: Any, proto: Any) -> None:
-        arrived = time.time()
+        arrived = steady()
         limits = self._application.limits()
         if len(self._waiting) + len(self._late) >= limits.max_queue:
             self._refuse(proto, Busy(), 503)
@@ -116,7 +116,7 @@ class Gather:
                 pieces.append(piece)
             return b"".join(pieces)
         except asyncio.CancelledError:
-            if arrived + limits.timeout_s > time.time():
+            if arrived + limits.timeout_s > steady():
                 raise
             task.uncancel()
             raise DeadlineExceeded("the body did not arrive in time") from None
@@ -155,7 +155,7 @@ class Gather:
 
     def _sweep(self) -> None:
         """One timer for all that is overdue instead of one each."""
-        now = time.time()
+        now = steady()
         given_up = now - self._application.limits().timeout_s - LATE_S
         for exchange in [one for one in self._late if one.arrived < given_up]:
             self._turned_away(504)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import time
 from typing import TYPE_CHECKING
 
 from fairlead.contract.ports import Request
+from fairlead.runtime.serve.clock import steady
 from fairlead.runtime.serve.transports.http.answers import JSON, Headers, encode, said
 from fairlead.runtime.serve.transports.http.heads import Head
 from fairlead.runtime.wire.status import FAULT
@@ -26,7 +26,7 @@ class Exchange(Request):
 
     def __init__(self, connection: Connection, head: Head, body: bytes) -> None:
         self.method, self.path, self.query, self.headers = head.method, head.path, head.query, head.headers
-        self.body, self.arrived, self.peer, self.caller = body, time.time(), connection.peer, None
+        self.body, self.arrived, self.peer, self.caller = body, steady(), connection.peer, None
         self.connection, self.head = connection, head
         self.done = self.later = False
         self.out: bytes | None = None

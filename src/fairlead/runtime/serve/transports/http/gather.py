@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from fairlead.contract.errors import Busy, DeadlineExceeded
 from fairlead.contract.ports import Application
 from fairlead.contract.settings import ServeSettings
+from fairlead.runtime.serve.clock import steady
 from fairlead.runtime.serve.transports.http.answers import JSON, said
 from fairlead.runtime.serve.transports.http.heads import Heads
 from fairlead.runtime.wire.status import FAULT
@@ -147,7 +148,7 @@ class Gather:
         self._sweeping = self._loop.call_later(SWEEP_S, self._sweep)
         try:
             self.renew()
-            until = time.time() - self.limits.timeout_s - LATE_S
+            until = steady() - self.limits.timeout_s - LATE_S
             for exchange in [one for one in self.late if one.arrived < until]:
                 given_up = DeadlineExceeded(f"not answered within {self.limits.timeout_s:g} s")
                 self.turned_away(504)
