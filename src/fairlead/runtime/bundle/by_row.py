@@ -1,11 +1,12 @@
-"""A front as a closure over rows: for requests of a few rows, where numpy's cost per call would dominate."""
+"""A front over rows: by the compiled kernel, else as closures, for requests of a few rows, where numpy's cost per call
+would dominate."""
 
 from __future__ import annotations
 
 import math
 from array import array
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,8 @@ import numpy.typing as npt
 from fairlead.contract.signature import Cell
 from fairlead.runtime.bundle.front import Delta, Front, Table, value
 from fairlead.runtime.bundle.ops import one_after_another
-from fairlead.runtime.bundle.plan import Placed, Scaled, never_seen, no_value, plan
+from fairlead.runtime.bundle.plan import Placed, Plan, Scaled, never_seen, no_value, plan
+from fairlead.runtime.bundle.row_kernel import Features, features_of, is_one_hot
 
 Floats = npt.NDArray[np.float64]
 Writes = tuple[tuple[int, float], ...]
@@ -22,7 +24,23 @@ RowEncoder = Callable[[Sequence[Sequence[Any]]], Floats]
 
 def row_encoder(front: Front) -> RowEncoder:
     """See `Front.row_encoder`. The closure keeps no state between calls; each call returns memory of its own."""
+    features, width = row_features(front), front.width
+    frombuffer = np.frombuffer
+
+    def encode(rows: Sequence[Sequence[Any]]) -> Floats:
+        return frombuffer(features(rows)).reshape(len(rows), width)
+
+    return encode
+
+
+def row_features(front: Front) -> Features:
+    """A function from rows to the bytes of their features, double (n, width), C-contiguous."""
     planned = plan(front)
+    return features_of(planned) or closures(planned)
+
+
+def closures(planned: Plan) -> Features:
+    """What `row_features` gives where there is no kernel."""
     scaled = planned.scaled
     general = [(lane.source, one_after_another(lane.ops), lane.output) for lane in planned.general]
     single, several = [], []
@@ -35,14 +53,13 @@ def row_encoder(front: Front) -> RowEncoder:
     template = array("d", planned.template)
     width = len(template)
     fill_row = _unrolled(scaled, general, single, several)
-    frombuffer = np.frombuffer
 
-    def encode(rows: Sequence[Sequence[Any]]) -> Floats:
+    def features(rows: Sequence[Sequence[Any]]) -> Any:
         buffer = template * len(rows)
         fill_row(rows, buffer, width)
-        return frombuffer(buffer).reshape(len(rows), width)
+        return buffer
 
-    return encode
+    return features
 
 
 def _unrolled(
@@ -92,6 +109,9 @@ def row_guard(front: Front) -> Callable[[Sequence[Sequence[Any]]], None] | None:
     tables = [placed for placed in plan(front).tables if placed.table.closed or placed.table.required]
     if not tables:
         return None
+    kernel = features_of(Plan([], [], tables, [0.0] * front.width))
+    if kernel is not None:
+        return cast("Callable[[Sequence[Sequence[Any]]], None]", kernel)
     lookups = [(placed.source, _lookup(placed, 1)) for placed in tables]
 
     def guard(rows: Sequence[Sequence[Any]]) -> None:
@@ -105,18 +125,15 @@ def row_guard(front: Front) -> Callable[[Sequence[Sequence[Any]]], None] | None:
 def _one_hot(placed: Placed) -> tuple[dict[Any, int], float] | None:
     """{key: position} and the one value written there, if the table is that simple, else None."""
     table = placed.table
-    if table.closed or table.required or table.before or any(isinstance(key, float) for key in table.keys):
+    if not is_one_hot(table):
         return None
-    rows = [*table.rows, table.missing]
-    numbers = {delta.value for row in rows for delta in row}
-    if any(len(row) > 1 for row in rows) or len(numbers) != 1:
-        return None
+    number = next(delta.value for row in (*table.rows, table.missing) for delta in row)
     found: dict[Any, int] = {
         key: placed.output + row[0].output for key, row in zip(table.keys, table.rows, strict=True) if row
     }
     if table.missing:
         found[None] = placed.output + table.missing[0].output
-    return found, value(numbers.pop())
+    return found, value(number)
 
 
 def _lookup(placed: Placed, width: int) -> Callable[[Cell, int], Writes]:
