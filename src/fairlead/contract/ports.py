@@ -20,11 +20,14 @@ class Request:
     arrived: seconds since the epoch by a clock that nobody sets (`runtime.serve.clock.steady`): durations and deadlines
     are its differences. headers: names in lower case. path: percent-decoded once, without the query, which stays as
     sent. peer: common name of the client's certificate, None without one. caller: set by the application once it
-    knows who asks. later: set by the application when it will reply after `answer` came back; a request that is
-    neither answered nor later then is a fault.
+    knows who asks. patience: seconds that the client says it waits, None where it does not say. later: set by the
+    application when it will reply after `answer` came back; a request that is neither answered nor later then is a
+    fault.
     """
 
-    __slots__ = ("arrived", "body", "caller", "headers", "later", "method", "path", "peer", "query", "reply")
+    __slots__ = (
+        "arrived", "body", "caller", "headers", "later", "method", "path", "patience", "peer", "query", "reply",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -36,10 +39,11 @@ class Request:
         arrived: float,
         reply: Callable[[int, Sequence[tuple[str, str]], bytes], None],
         peer: str | None = None,
+        patience: float | None = None,
     ) -> None:
         self.method, self.path, self.query, self.headers = method, path, query, headers
         self.body, self.arrived, self.reply = body, arrived, reply
-        self.peer = peer
+        self.peer, self.patience = peer, patience
         self.caller: Caller | None = None
         self.later = False
 

@@ -97,7 +97,9 @@ class Aside:
 
 def _submit(loop: asyncio.AbstractEventLoop, serving: Serving, part: Part, then: Callable[[], None]) -> None:
     model: Any = part.live.model
-    left = serving.limits.timeout_s - (steady() - part.asked.request.arrived)
+    request, timeout_s = part.asked.request, serving.limits.timeout_s
+    patience = timeout_s if request.patience is None else min(timeout_s, request.patience)
+    left = patience - (steady() - request.arrived)
 
     def settle(said: Any) -> None:
         try:

@@ -50,6 +50,7 @@ class _Head(msgspec.Struct, array_like=True):
     headers: dict[str, str]
     peer: str | None
     arrived: float
+    patience: float | None
 
 
 class _Said(msgspec.Struct, array_like=True):
@@ -121,9 +122,8 @@ class Lane:
 async def _exchange(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: Request
 ) -> tuple[_Said, bytes]:
-    head = _encode(
-        _Head(request.method, request.path, request.query, dict(request.headers.items()), request.peer, request.arrived)
-    )
+    said = (request.method, request.path, request.query, dict(request.headers.items()), request.peer)
+    head = _encode(_Head(*said, request.arrived, request.patience))
     writer.write(_SIZES.pack(len(head), len(request.body)) + head)
     writer.write(request.body)
     await writer.drain()
@@ -189,7 +189,8 @@ def _serve(connection: socket.socket, plane: Application) -> None:
             connection.sendall(_SIZES.pack(len(out), len(said)) + out)
             connection.sendall(said)
 
-        plane.answer([Request(head.method, head.path, head.query, head.headers, body, head.arrived, reply, head.peer)])
+        told = (head.method, head.path, head.query, head.headers, body, head.arrived, reply, head.peer, head.patience)
+        plane.answer([Request(*told)])
     except (OSError, EOFError, msgspec.MsgspecError) as failed:
         _log.warning("a large request was given up: %s", type(failed).__name__)
 

@@ -36,6 +36,7 @@ from fairlead.runtime.serve.identity import Ids, usable
 from fairlead.runtime.serve.lane import SMALL, Lane
 from fairlead.runtime.serve.observing.watch import SLOW_S, Watch
 from fairlead.runtime.serve.pages import Pages
+from fairlead.runtime.serve.patience import keep_time
 from fairlead.runtime.serve.waking import Waker
 from fairlead.runtime.serve.web import is_frame
 from fairlead.runtime.serve.whole import Whole
@@ -115,7 +116,7 @@ class DataPlane:
         asked: list[Asked] = []
         refused: list[frames.Error] = []
         endpoints, limits, access = serving.endpoints, serving.limits, serving.access
-        room = limits.timeout_s * SHARE
+        room = share_s = limits.timeout_s * SHARE
         # Where many wait, those whose time is half gone would be answered too late, or make others so.
         late = now - (limits.timeout_s / 2 if len(requests) > 1 else limits.timeout_s)
         most, lane, new_id = limits.max_body_bytes, self.lane, self._ids.new
@@ -138,6 +139,8 @@ class DataPlane:
             try:
                 if room <= 0.0 or request.arrived < late:
                     raise _too_late(request, now, limits)
+                if request.patience is not None:
+                    keep_time(request, request.patience, now + share_s - room)
                 if access is not None:
                     access.admit(request, endpoint.deployed.route.model, "predict")
                 if len(body) > most:
@@ -146,6 +149,8 @@ class DataPlane:
                     parsed = endpoint.parse(body, request.headers)
                 except InputInvalid as error:
                     parsed = read_again(endpoint.parse, endpoint.codec, body, request.headers, most, error)
+                if parsed.patience is not None:
+                    keep_time(request, parsed.patience, now + share_s - room)
                 caller = request.caller
                 if caller is not None:
                     caller.rules.charge(len(parsed.rows), today)

@@ -20,7 +20,7 @@ class Parsed(msgspec.Struct, gc=False):
     """What a request asks. rows: validated cells in signature order. passes: cells of the pass-through columns
     per row, None when the request has none of them. id: the protocol's own request id. outputs: names asked for.
     head: headers of the answer, its content type among them; `parse` or `render` sets it where it is not JSON.
-    form: whatever else a codec wants to remember from `parse` to `render`.
+    form: whatever else a codec wants to remember from `parse` to `render`. patience: seconds that the client waits.
     """
 
     # A structure, as one is made for every request: it costs a third of a class of Python's.
@@ -30,6 +30,7 @@ class Parsed(msgspec.Struct, gc=False):
     outputs: tuple[str, ...] | None = None
     head: Sequence[Header] = JSON_HEAD
     form: Any = None
+    patience: float | None = None
 
 
 class Answer(msgspec.Struct, gc=False):

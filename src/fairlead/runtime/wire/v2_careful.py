@@ -12,6 +12,7 @@ from fairlead.runtime.wire.checks import Checks
 from fairlead.runtime.wire.codec import Parsed
 from fairlead.runtime.wire.reading import must_be_plain, read_json
 from fairlead.runtime.wire.tensors import asked_outputs, columns_of, values_of, values_of_raw
+from fairlead.runtime.wire.v2_timeout import timeout_s
 from fairlead.runtime.wire.whole_columns import Values
 
 HEADER_LENGTH = "inference-header-content-length"
@@ -94,11 +95,12 @@ def _from_base64(values: Values, name: str) -> list[str | None]:
 
 
 def _outputs(parsed: Parsed, got: Mapping[str, Any], checks: Checks) -> None:
-    """Which outputs are asked for, and which of them as binary data."""
+    """Which outputs are asked for, which of them as binary data, and how long the client waits for them."""
     parameters = got.get("parameters") or {}
     outputs = got.get("outputs")
     if not isinstance(parameters, dict):
         raise BodyInvalid("parameters must be an object")
+    parsed.patience = timeout_s(parameters.get("timeout"))
     every = parameters.get("binary_data_output") or False
     if outputs is None:
         outputs = []

@@ -20,6 +20,7 @@ from fairlead.runtime.wire.checks import Checks, Values
 from fairlead.runtime.wire.codec import Answer, Header, Parsed
 from fairlead.runtime.wire.proto import messages
 from fairlead.runtime.wire.tensors import asked_outputs, columns_of, outputs_of, raw_of, values_of, values_of_raw
+from fairlead.runtime.wire.v2_timeout import timeout_s
 
 _encode = msgspec.json.Encoder().encode
 _HEAD: tuple[Header, ...] = (("content-type", "application/grpc+proto"),)
@@ -89,6 +90,10 @@ class V2Grpc:
         parsed.id = asked.id or None
         if asked.outputs:
             parsed.outputs = asked_outputs([output.name for output in asked.outputs], self._signature)
+        if asked.parameters:
+            # Microseconds in whatever field a client puts whole numbers; 0 where it said nothing.
+            said = asked.parameters.get("timeout")
+            parsed.patience = None if said is None else timeout_s(said.int64_param or said.uint64_param)
         parsed.form, parsed.head = bool(asked.raw_input_contents), _HEAD
         return parsed
 

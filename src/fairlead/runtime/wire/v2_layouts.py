@@ -49,6 +49,7 @@ class _Output(msgspec.Struct, gc=False):
 
 class _OfRequest(msgspec.Struct, gc=False):
     binary_data_output: Literal[False] = False
+    timeout: None = None
 
 
 class Columns:

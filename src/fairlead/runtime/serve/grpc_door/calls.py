@@ -47,8 +47,9 @@ class Call(Request):
         body: bytes,
         said: asyncio.Future[Said],
         peer: str | None,
+        patience: float | None,
     ) -> None:
-        super().__init__(method, path, "", headers, body, steady(), self.answered, peer)
+        super().__init__(method, path, "", headers, body, steady(), self.answered, peer, patience)
         self.said = said
 
     def answered(self, code: int, headers: Headers, body: bytes) -> None:
@@ -216,7 +217,7 @@ class Calls:
         if not self._waiting:
             self._loop.call_soon(self._flush)
         peer = _peer(context) if self._mutual else None
-        self._waiting.append(Call(method, path, _headers(context), body, said, peer))
+        self._waiting.append(Call(method, path, _headers(context), body, said, peer, left))
         timer = self._loop.call_later(patience, _expire, said, patience)
         self._open += 1
         try:

@@ -44,6 +44,7 @@ class Watched(Request):
     ) -> None:
         self.method, self.path, self.query, self.headers = given.method, given.path, given.query, given.headers
         self.body, self.arrived, self.peer, self.caller = given.body, given.arrived, given.peer, given.caller
+        self.patience = given.patience
         self.given, self.serving, self.endpoint, self.marks, self.extra = given, serving, endpoint, marks, extra
         self.answered: Sequence[tuple[Live, int]] = ()
         self.parsed: Parsed | None = None

@@ -25,6 +25,7 @@ from fairlead.contract.settings import ServeSettings
 from fairlead.runtime.serve.clock import steady
 from fairlead.runtime.serve.grpc_door import open_grpc
 from fairlead.runtime.serve.lane import lanes, run_lane
+from fairlead.runtime.serve.patience import patience_of
 from fairlead.runtime.serve.supervise import Supervisor, listen
 from fairlead.runtime.serve.transports.http.gather import LATE_S
 from fairlead.runtime.serve.transports.http.tls import Certificates
@@ -45,7 +46,7 @@ class Exchange(Request):
     def __init__(self, scope: Any, body: bytes, arrived: float, proto: Any, finished: asyncio.Future[None]) -> None:
         self.method, self.path, self.query, self.headers = scope.method, scope.path, scope.query_string, scope.headers
         self.body, self.arrived, self.proto, self.finished = body, arrived, proto, finished
-        self.peer, self.caller, self.later = None, None, False
+        self.peer, self.caller, self.later, self.patience = None, None, False, patience_of(scope.headers)
 
     def reply(self, code: int, headers: Headers, body: bytes) -> None:  # type: ignore[override]
         """Send and let the coroutine end. A client that went away is nobody's fault."""

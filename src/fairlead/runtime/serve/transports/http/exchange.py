@@ -27,7 +27,7 @@ class Exchange(Request):
     def __init__(self, connection: Connection, head: Head, body: bytes) -> None:
         self.method, self.path, self.query, self.headers = head.method, head.path, head.query, head.headers
         self.body, self.arrived, self.peer, self.caller = body, steady(), connection.peer, None
-        self.connection, self.head = connection, head
+        self.connection, self.head, self.patience = connection, head, head.patience
         self.done = self.later = False
         self.out: bytes | None = None
 

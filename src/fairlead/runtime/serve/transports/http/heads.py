@@ -12,6 +12,8 @@ from urllib.parse import unquote
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
+from fairlead.runtime.serve.patience import patience_of
+
 CHUNKED = -1
 MAX_HEADERS = 100
 _KEPT, _KEPT_BYTES = 1024, 2048
@@ -33,9 +35,10 @@ class Head:
     """What a request says of itself. length: bytes of its body, CHUNKED if it is in chunks.
 
     keeps: the client wants to go on with the connection. modern: HTTP/1.1. expects: it waits for `100 Continue`.
+    patience: seconds that it waits for the answer, None where it does not say.
     """
 
-    __slots__ = ("expects", "headers", "keeps", "length", "method", "modern", "path", "query")
+    __slots__ = ("expects", "headers", "keeps", "length", "method", "modern", "path", "patience", "query")
 
     def __init__(self, method: str, path: str, query: str, headers: dict[str, str], length: int, modern: bool) -> None:
         self.method, self.path, self.query, self.headers = method, path, query, headers
@@ -44,6 +47,7 @@ class Head:
         options = () if said is None else tuple(option.strip() for option in said.lower().split(","))
         self.keeps = "close" not in options and (modern or "keep-alive" in options)
         self.expects = modern and "expect" in headers and length != 0
+        self.patience = patience_of(headers)
 
 
 class Heads:
