@@ -177,3 +177,16 @@ def test_nothing_acknowledged_is_lost_or_doubled_and_the_books_are_exact(
     under_way = books.answered - sum(schedule.said.values())
     assert 0 <= under_way <= schedule.most
     assert schedule.said["dropped"] > 0
+
+
+def test_the_books_hold_whenever_they_are_read_beside_a_collector(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    schedule = Schedule(home, 3)
+    try:
+        schedule.wait(200)
+        for _ in range(40):
+            books = reconcile(home)
+            assert books.ok, books
+    finally:
+        schedule.end()

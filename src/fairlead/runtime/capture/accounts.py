@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from pathlib import Path
 
 import msgspec
 
+from fairlead.contract.errors import Busy
 from fairlead.runtime.capture import spool
-from fairlead.runtime.capture.collector import worker_folders
-from fairlead.runtime.capture.cursor import read_cursor
+from fairlead.runtime.capture.collector import alone, worker_folders
+from fairlead.runtime.capture.cursor import Cursor, read_cursor
 from fairlead.runtime.capture.forgotten import entries
 from fairlead.runtime.capture.locking import scan
 from fairlead.runtime.capture.uncaptured import settle
 from fairlead.runtime.wire import frames
+
+_TRIES, _HOLD_S = 30, 10.0
 
 
 class WorkerAccount(msgspec.Struct, frozen=True):
@@ -65,7 +69,7 @@ def reconcile(home: Path) -> Reconciliation:
     forgotten: Counter[str] = Counter()
     for entry in entries(Path(home)):
         forgotten.update(entry.workers)
-    workers = tuple(_account(folder, forgotten) for folder in worker_folders(Path(home)))
+    workers = tuple(_account(Path(home), folder, forgotten) for folder in worker_folders(Path(home)))
     return Reconciliation(
         ok=all(worker.ok for worker in workers),
         answered=sum(worker.answered for worker in workers),
@@ -80,13 +84,21 @@ def reconcile(home: Path) -> Reconciliation:
     )
 
 
-def _account(folder: Path, forgotten: Counter[str]) -> WorkerAccount:
-    # The collector may move rows from waiting to collected meanwhile: read again until it did not.
-    for _ in range(20):
+def _account(home: Path, folder: Path, forgotten: Counter[str]) -> WorkerAccount:
+    read: dict[str, _Segment] = {}
+    # The collector may move rows from waiting to collected meanwhile: look again until it did not.
+    for _ in range(_TRIES):
         cursor = read_cursor(folder)
-        counts, waiting = _in_spool(folder, {name: p.offset for name, p in cursor.segments.items()})
-        if read_cursor(folder) == cursor:
+        found = _in_spool(folder, cursor, read)
+        if found is not None and read_cursor(folder) == cursor:
+            counts, waiting = found
             break
+    else:
+        # It is quicker than this reader, so it has to wait a moment; who may not make it wait goes by what was read.
+        with contextlib.suppress(Busy, OSError), alone(home, _HOLD_S):
+            cursor = read_cursor(folder)
+            found = _in_spool(folder, cursor, read)
+        counts, waiting = found or (frames.Counts(0.0, 0, 0, 0, {}, 0, 0, 0), 0)
     return WorkerAccount(
         instance=folder.parent.name,
         worker=folder.name,
@@ -104,30 +116,54 @@ def _account(folder: Path, forgotten: Counter[str]) -> WorkerAccount:
     )
 
 
-def _in_spool(folder: Path, collected: dict[str, int]) -> tuple[frames.Counts, int]:
-    """The running counts at the end of the newest segment that has any, and rows not collected yet.
+class _Segment:
+    """What is whole in a segment so far: running counts at its end, and (offset, rows) of what was captured."""
 
-    Each segment is read to one end: what is counted and what waits belong to the same moment.
+    def __init__(self) -> None:
+        self.counts: frames.Counts | None = None
+        self.rows: list[tuple[int, int]] = []
+        self.finished = False
+        self._at = 0
+
+    def advance(self, path: Path) -> None:
+        """Read on to the end. Raises FileNotFoundError."""
+        for offset, end, frame in scan(path, self._at):
+            if end >= 0:
+                self._at = end
+            if isinstance(frame, frames.Counts):
+                self.counts = frame
+                continue
+            if self.counts is not None:
+                spool.add(self.counts, frame)
+            if isinstance(frame, (frames.Prediction, frames.Tick)) and not isinstance(frame, frames.Shadow):
+                self.rows.append((offset, len(frame.rows)))
+
+
+def _in_spool(folder: Path, cursor: Cursor, read: dict[str, _Segment]) -> tuple[frames.Counts, int] | None:
+    """The running counts at the end of the newest segment that has any, and rows that the cursor has not collected.
+
+    Each segment is read to one end: what is counted and what waits belong to the same moment. read: what earlier
+    looks have read, so that another one is quick. None when a segment went away meanwhile.
     """
     counts: frames.Counts | None = None
     waiting = 0
-    for path in spool.segments(folder):
-        start = collected.get(path.name, 0)
-        found: frames.Counts | None = None
-        try:
-            for offset, _, frame in scan(path):
-                if isinstance(frame, frames.Counts):
-                    found = frame
-                    continue
-                if found is not None:
-                    spool.add(found, frame)
-                if (
-                    offset >= start
-                    and isinstance(frame, (frames.Prediction, frames.Tick))
-                    and not isinstance(frame, frames.Shadow)
-                ):
-                    waiting += len(frame.rows)
-        except FileNotFoundError:
-            continue
-        counts = found or counts
-    return settle(counts or frames.Counts(0.0, 0, 0, 0, {}, 0, 0, 0), folder), waiting
+    listed = spool.segments(folder)
+    for path in listed:
+        segment = read.setdefault(path.name, _Segment())
+        if not segment.finished:
+            # One that is older than another is not written to again.
+            finished = path is not listed[-1]
+            try:
+                segment.advance(path)
+            except FileNotFoundError:
+                return None
+            segment.finished = finished
+        progress = cursor.segments.get(path.name)
+        start = 0 if progress is None else progress.offset
+        waiting += sum(rows for offset, rows in segment.rows if offset >= start)
+        counts = segment.counts or counts
+    if counts is None:
+        counts = frames.Counts(0.0, 0, 0, 0, {}, 0, 0, 0)
+    else:
+        counts = msgspec.structs.replace(counts, dropped=dict(counts.dropped))
+    return settle(counts, folder), waiting

@@ -32,7 +32,7 @@ RANGE_BYTES = 16 << 20
 SMALL_BYTES = 1 << 19
 """A range below this stays open: the next call writes its files again, longer. So their number follows the
 traffic and not how often somebody collects."""
-_PATIENCE_S = 60.0
+_PATIENCE_S, _AGAIN_S = 60.0, 0.003
 
 
 class Collected(msgspec.Struct):
@@ -52,7 +52,7 @@ def collect(home: Path) -> Collected:
     done = Collected()
     if not (home / "spool").is_dir() and not entries(home, opened=True):
         return done
-    with _alone(home):
+    with alone(home):
         for folder in worker_folders(home):
             _collect_worker(home, folder, done)
         settle(home)
@@ -65,11 +65,12 @@ def worker_folders(home: Path) -> list[Path]:
 
 
 @contextlib.contextmanager
-def _alone(home: Path) -> Iterator[None]:
+def alone(home: Path, patience_s: float = _PATIENCE_S) -> Iterator[None]:
+    """No collector runs meanwhile. Raises Busy when one did for `patience_s` seconds."""
     path = home / "run" / "collect.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    deadline = time.monotonic() + _PATIENCE_S
+    deadline = time.monotonic() + patience_s
     try:
         while True:
             try:
@@ -78,7 +79,7 @@ def _alone(home: Path) -> Iterator[None]:
             except BlockingIOError:
                 if time.monotonic() >= deadline:
                     raise Busy() from None
-                time.sleep(0.05)
+                time.sleep(_AGAIN_S)
         yield
     finally:
         os.close(fd)
