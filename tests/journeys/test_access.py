@@ -208,7 +208,10 @@ def test_a_server_that_others_reach_over_tls_and_its_home(team: Team) -> None:
         assert twin.json("predict", "loans.csv")["rows"] == 400
         made = twin.created("partner")
         assert made["confirmed"] == 1
-        port = twin.json("status")["workers"][0]["port"]
+        (worker,) = twin.json("status")["workers"]
+        port = worker["port"]
+        assert worker["url"] == f"https://127.0.0.1:{port}"
+        assert f"ready: loans at https://127.0.0.1:{port}/predict/loans" in log.read_text()
         with httpx.Client(verify=authority.client()) as client:
             asked = [
                 client.post(f"https://localhost:{port}/predict", json=ROW, headers={"x-api-key": key}).status_code

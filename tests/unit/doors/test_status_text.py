@@ -26,6 +26,11 @@ def test_idle(capsys: pytest.CaptureFixture[str]) -> None:
     assert "no server is running" in shown
 
 
+def test_where_workers_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    worker = {"host": "0.0.0.0", "port": 8443, "url": "https://127.0.0.1:8443"}
+    assert "2 workers at https://127.0.0.1:8443" in said(capsys, workers=[worker, worker])
+
+
 def test_nothing_deployed(capsys: pytest.CaptureFixture[str]) -> None:
     shown = said(capsys, models=[{**MODEL, "since": None, "why": "nothing is deployed yet"}])
     assert shown.startswith("churn: nothing is deployed yet\n")

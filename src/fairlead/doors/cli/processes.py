@@ -253,7 +253,7 @@ def tell_up(model: str, home: Path) -> None:
     from fairlead.runtime.serve import live_workers
 
     workers = live_workers(home)
-    url = next((f"http://{w.host}:{w.port}" for w in workers), "http://127.0.0.1")
+    url = next((w.url for w in workers), "http://127.0.0.1")
     if not any(model in w.models for w in workers):
         why = "; ".join(dict.fromkeys(w.refused for w in workers if w.refused)) or "see `fairlead doctor`"
         log(f"{model} does not answer: {why}")

@@ -207,8 +207,7 @@ def running(workers: list[Answer]) -> str:
     """How many workers answer, and where."""
     if not workers:
         return "no server is running"
-    first = workers[0]
-    return f"{len(workers)} worker{'s' if len(workers) != 1 else ''} at http://{first['host']}:{first['port']}"
+    return f"{len(workers)} worker{'s' if len(workers) != 1 else ''} at {workers[0]['url']}"
 
 
 def window_line(window: Answer, names: Sequence[str]) -> tuple[Any, ...]:

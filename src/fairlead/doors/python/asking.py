@@ -17,12 +17,13 @@ PATIENCE_S = 60.0
 def located(ws: Workspace) -> tuple[str, bool]:
     """(base URL, whether a worker of this home lives there): where one lives, else as configured."""
     from fairlead.runtime.serve import live_workers
+    from fairlead.runtime.serve.workers import url_of
 
-    scheme = "https" if ws.settings.serve.tls_certificate else "http"
     for worker in live_workers(ws.home.root):
         if worker.port:
-            return f"{scheme}://{_reached(worker.host)}:{worker.port}", True
-    return f"{scheme}://{_reached(ws.settings.serve.host)}:{ws.settings.serve.port}", False
+            return worker.url, True
+    serve = ws.settings.serve
+    return url_of("https" if serve.tls_certificate else "http", serve.host, serve.port), False
 
 
 def post(ws: Workspace, path: str, body: bytes) -> httpx.Response:
@@ -74,9 +75,3 @@ def _trust(ws: Workspace, ours: bool) -> Any:
     context.check_hostname = False
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     return context
-
-
-def _reached(host: str) -> str:
-    """How a program on this machine reaches an address that is listened on."""
-    name = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104
-    return f"[{name}]" if ":" in name else name

@@ -37,7 +37,7 @@ def status_of(ws: Workspace) -> dict[str, Any]:
             }
         ],
         "variants": [msgspec.to_builtins(v) for v in intent.variants] if intent else [],
-        "workers": [msgspec.to_builtins(w) for w in workers],
+        "workers": [{**msgspec.to_builtins(w), "url": w.url} for w in workers],
         "errors": [msgspec.to_builtins(group) for group in errors],
         "incidents": [msgspec.to_builtins(f) for f in findings],
         "decisions": [{**msgspec.to_builtins(d.decision), "state": d.state, "outcome": d.outcome} for d in decisions],

@@ -29,6 +29,7 @@ from fairlead.runtime.serve.grpc_door.port import held_port
 from fairlead.runtime.serve.lane import Door
 from fairlead.runtime.serve.observing.opening import prepare
 from fairlead.runtime.serve.worker import FACTORY
+from fairlead.runtime.serve.workers import url_of
 
 _PATIENCE_S = 3.0
 Say = Callable[[str], None]
@@ -96,15 +97,15 @@ def serve(options: ServeOptions, ready: Say = lambda url: None, warn: Say = lamb
                 old.unlink()
         if options.server.batch_kb:
             settings |= {"door": stack.enter_context(contextlib.closing(Door())), "factory": FACTORY}
-        grpc, secure = "", bool(options.server.tls_certificate)
+        grpc, scheme = "", "https" if options.server.tls_certificate else "http"
         if options.server.grpc_port is not None:
             number = stack.enter_context(held_port(options.host, options.server.grpc_port))
             settings["server"] = msgspec.structs.replace(options.server, grpc_port=number)
-            grpc = " " + url_of(options.host, number, secure).replace("http", "grpc", 1)
+            grpc = " " + url_of(scheme, options.host, number).replace("http", "grpc", 1)
         _preload(bool(options.load))
         transport.serve(
             FACTORY, options.host, options.port, options.workers, settings,
-            lambda host, port: ready(url_of(host, port, secure) + grpc),
+            lambda host, port: ready(url_of(scheme, host, port) + grpc),
         )  # fmt: skip
 
 
@@ -115,13 +116,6 @@ def _warn_if_closed(options: ServeOptions, fixed: Routes | None, warn: Say) -> N
         told = closed_to_all(options.host, options.server, options.access, routes or Routes(0))
         if told:
             warn(told)
-
-
-def url_of(host: str, port: int, secure: bool = False) -> str:
-    """Where a person or a program on this machine reaches the server. secure: by TLS."""
-    scheme = "https" if secure else "http"
-    reached = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104
-    return f"{scheme}://[{reached}]:{port}" if ":" in reached else f"{scheme}://{reached}:{port}"
 
 
 def fixed_routes(options: ServeOptions, warn: Say) -> Routes:

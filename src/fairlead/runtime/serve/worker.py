@@ -71,6 +71,7 @@ class Worker:
             port=int(settings.get("port", 0)),
             started=time.time(),
             role=str(settings.get("role", "")),
+            scheme=scheme(settings),
         )
         self._report()
         self._counters = Counters(counters_path(self._run, instance, slot))
@@ -81,7 +82,6 @@ class Worker:
         if self._home is not None and settings.get("keep_records", True):
             spool = open_spool(self._home, instance, str(slot), settings.get("capture"))
         self._spool = spool
-        self._scheme = scheme(settings)
         self._watcher = open_watch(self._counters, self._run, slot, settings, lambda: self._scene(self._serving))
         pages = Pages(self._counters, self._scene, self._watcher, Neighbours(settings.get("probes") or (), self._rest))
         self._serving = Serving(Routes(0), (), self._counters)
@@ -112,7 +112,7 @@ class Worker:
             slot_files(self._run, "counters", instance, ".bin"),
             workers,
             None if self._spool is None else self._spool.folder.parent,
-            self._scheme,
+            self._status.scheme,
         )
 
     def _report(self) -> None:

@@ -19,7 +19,7 @@ class WorkerStatus(msgspec.Struct, frozen=True, omit_defaults=True):
     """One worker. state: starting -> serving -> stopping. generation: of the routes it answers with.
 
     role: "" answers whoever connects, "batch" is the lane of large requests. refused: why it did not take
-    `refused_generation`; it then goes on with `generation`.
+    `refused_generation`; it then goes on with `generation`. scheme: http, or https where it has a certificate.
     """
 
     pid: int
@@ -36,6 +36,12 @@ class WorkerStatus(msgspec.Struct, frozen=True, omit_defaults=True):
     role: str = ""
     refused: str = ""
     refused_generation: int = 0
+    scheme: str = "http"
+
+    @property
+    def url(self) -> str:
+        """Where a program on this machine reaches it."""
+        return url_of(self.scheme, self.host, self.port)
 
 
 class Confirmation(msgspec.Struct, frozen=True):
@@ -44,6 +50,12 @@ class Confirmation(msgspec.Struct, frozen=True):
     confirmed: bool
     workers: int
     refused: tuple[str, ...] = ()
+
+
+def url_of(scheme: str, host: str, port: int) -> str:
+    """Where a person or a program on this machine reaches what listens on an address."""
+    reached = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104
+    return f"{scheme}://[{reached}]:{port}" if ":" in reached else f"{scheme}://{reached}:{port}"
 
 
 def birth(pid: int) -> str:
