@@ -1,7 +1,8 @@
-/* Sums of decision trees, in double: what onnxruntime's TreeEnsemble gives, bit for bit, in less time.
+/* Sums of decision trees, in double or single: what onnxruntime's TreeEnsemble gives, bit for bit, in less time.
  *
- * Trees are walked eight rows (or, for few rows, eight trees) side by side: one walk waits for memory at each step,
- * eight walks wait together. Leaves are added in the order of the trees, so the rounding is the same.
+ * Small trees are looked up (_trees_table.h); others are walked eight rows (or, for few rows, eight trees) side by side:
+ * one walk waits for memory at each step, eight walks wait together. Leaves are added in the order of the trees, so the
+ * rounding is the same.
  *
  * build(...) takes nodes that are checked here again: children come after their parent and lie within the arrays,
  * features are below `features`, leaves below their count. A walk therefore ends, and reads nothing else.
@@ -9,30 +10,12 @@
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030B0000
 #include <Python.h>
-#include <math.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 
-#define LANES 8
+#include "_trees_lookup.h"
+
 #define BLOCK 128
 
-/* child[0] where x <= split, child[1] elsewhere; a negative child is leaf -1 - child. */
-typedef struct {
-    double split;
-    int32_t child[2];
-    uint16_t feature;
-    uint16_t missing; /* which child a NaN goes to */
-} Node;
-
-typedef struct {
-    Py_ssize_t features, targets, trees, leaves;
-    int rounded; /* x is rounded to single precision first */
-    Node *nodes;
-    int32_t *roots;
-    int32_t *target; /* of each leaf; NULL when there is one target */
-    double *weight;
-} Trees;
+enum { ROUNDED = 1, SINGLE = 2, SPARSE = 4, FLAGS = 7 };
 
 static const char *NAME = "fairlead.trees";
 
@@ -43,6 +26,13 @@ static void release(Trees *t)
     free(t->roots);
     free(t->target);
     free(t->weight);
+    for (Py_ssize_t n = 0; n < t->segments; n++) clear_segment(t->segment + n);
+    free(t->segment);
+    free(t->where);
+    free(t->first);
+    free(t->held);
+    free(t->held_single);
+    free(t->held_target);
     free(t);
 }
 
@@ -95,24 +85,25 @@ static inline void walk_trees(const Node *nodes, const int32_t *roots, const dou
 static inline void add(const Trees *t, double *out, int32_t leaf)
 {
     const int32_t number = -1 - leaf;
-    out[t->target == NULL ? 0 : t->target[number]] += t->weight[number];
+    double *to = out + (t->target == NULL ? 0 : t->target[number]);
+    *to = t->single ? (double)((float)*to + (float)t->weight[number]) : *to + t->weight[number];
 }
 
-static void score_row(const Trees *t, const double *x, double *out)
+static void walk_row(const Trees *t, const Segment *s, const double *x, double *out)
 {
     int32_t at[LANES];
-    for (Py_ssize_t tree = 0; tree < t->trees; tree += LANES) {
-        const int count = t->trees - tree < LANES ? (int)(t->trees - tree) : LANES;
+    for (int32_t tree = s->from; tree < s->to; tree += LANES) {
+        const int count = s->to - tree < LANES ? (int)(s->to - tree) : LANES;
         walk_trees(t->nodes, t->roots + tree, x, count, at);
         for (int k = 0; k < count; k++) add(t, out, at[k]);
     }
 }
 
-static void score_block(const Trees *t, const double *x, Py_ssize_t rows, double *out)
+static void walk_block(const Trees *t, const Segment *s, const double *x, Py_ssize_t rows, double *out)
 {
     const double *lane[LANES];
     int32_t at[LANES];
-    for (Py_ssize_t tree = 0; tree < t->trees; tree++) {
+    for (int32_t tree = s->from; tree < s->to; tree++) {
         const int32_t root = t->roots[tree];
         for (Py_ssize_t row = 0; row < rows; row += LANES) {
             const int count = rows - row < LANES ? (int)(rows - row) : LANES;
@@ -124,11 +115,33 @@ static void score_block(const Trees *t, const double *x, Py_ssize_t rows, double
     }
 }
 
+static void sum_block(const Trees *t, const double *x, Py_ssize_t rows, double *out)
+{
+    for (Py_ssize_t n = 0; n < t->segments; n++) {
+        const Segment *s = t->segment + n;
+        if (s->table != NULL) {
+            sum_rows(t, s, x, rows, out);
+        } else if (rows < LANES / 2) {
+            for (Py_ssize_t k = 0; k < rows; k++) walk_row(t, s, x + k * t->features, out + k * t->targets);
+        } else {
+            walk_block(t, s, x, rows, out);
+        }
+    }
+}
+
+/* Cells as the trees compare them. */
+static void prepare(const Trees *t, const double *from, Py_ssize_t count, double *to)
+{
+    for (Py_ssize_t k = 0; k < count; k++) to[k] = t->rounded || t->single ? (double)(float)from[k] : from[k];
+    if (t->sparse)
+        for (Py_ssize_t k = 0; k < count; k++) to[k] = to[k] == 0.0 ? NAN : to[k];
+}
+
 static int score_all(const Trees *t, const double *x, Py_ssize_t rows, double *out)
 {
     double *copy = NULL;
     memset(out, 0, sizeof(double) * (size_t)(rows * t->targets));
-    if (t->rounded) {
+    if (t->rounded || t->single || t->sparse) {
         const Py_ssize_t most = rows < BLOCK ? rows : BLOCK;
         copy = malloc(sizeof(double) * (size_t)(most * t->features + 1));
         if (copy == NULL) return -1;
@@ -136,16 +149,11 @@ static int score_all(const Trees *t, const double *x, Py_ssize_t rows, double *o
     for (Py_ssize_t row = 0; row < rows; row += BLOCK) {
         const Py_ssize_t count = rows - row < BLOCK ? rows - row : BLOCK;
         const double *from = x + row * t->features;
-        double *to = out + row * t->targets;
-        if (t->rounded) {
-            for (Py_ssize_t k = 0; k < count * t->features; k++) copy[k] = (double)(float)from[k];
+        if (copy != NULL) {
+            prepare(t, from, count * t->features, copy);
             from = copy;
         }
-        if (count < LANES / 2) {
-            for (Py_ssize_t k = 0; k < count; k++) score_row(t, from + k * t->features, to + k * t->targets);
-        } else {
-            score_block(t, from, count, to);
-        }
+        sum_block(t, from, count, out + row * t->targets);
     }
     free(copy);
     return 0;
@@ -192,17 +200,36 @@ static int sound(const Trees *t, Py_ssize_t nodes)
     return 1;
 }
 
+/* Tables for small trees; -1 with an error set. */
+static int arrange(Trees *t, int widest_form)
+{
+    t->segment = calloc((size_t)t->trees, sizeof(Segment));
+    t->where = calloc((size_t)t->trees, sizeof(uint16_t));
+    t->first = calloc((size_t)t->trees, sizeof(int32_t));
+    if (t->segment != NULL && t->where != NULL && t->first != NULL) {
+        if (widest_form < 0) {
+            t->segment->to = (int32_t)t->trees;
+            t->segments = 1;
+            return 0;
+        }
+        t->strike = widest(widest_form);
+        if (build_segments(t) == 0 && hold_leaves(t) == 0) return 0;
+    }
+    PyErr_NoMemory();
+    return -1;
+}
+
 static PyObject *build(PyObject *module, PyObject *args)
 {
     PyObject *nodes, *roots, *target, *weight, *capsule;
     Py_ssize_t features, targets, count, trees, leaves;
-    int rounded;
+    int flags, widest_form = 1;
     Trees *t;
-    if (!PyArg_ParseTuple(args, "nnnnniOOOO", &features, &targets, &count, &trees, &leaves, &rounded, &nodes, &roots,
-                          &target, &weight))
+    if (!PyArg_ParseTuple(args, "nnnnniOOOO|i", &features, &targets, &count, &trees, &leaves, &flags, &nodes, &roots,
+                          &target, &weight, &widest_form))
         return NULL;
     if (features < 1 || features > 65535 || targets < 1 || targets > 65535 || count < 1 || trees < 1 || leaves < 1 ||
-        count > INT32_MAX || trees > INT32_MAX || leaves > INT32_MAX) {
+        count > INT32_MAX || trees > INT32_MAX - LANES || leaves > INT32_MAX || flags < 0 || flags > FLAGS) {
         PyErr_SetString(PyExc_ValueError, "sizes are out of range");
         return NULL;
     }
@@ -212,24 +239,24 @@ static PyObject *build(PyObject *module, PyObject *args)
     t->targets = targets;
     t->trees = trees;
     t->leaves = leaves;
-    t->rounded = rounded;
+    t->rounded = (flags & ROUNDED) != 0;
+    t->single = (flags & SINGLE) != 0;
+    t->sparse = (flags & SPARSE) != 0;
     t->nodes = copied(nodes, count * (Py_ssize_t)sizeof(Node), "nodes");
     if (t->nodes != NULL) t->roots = copied(roots, trees * 4, "roots");
     if (t->roots != NULL) t->weight = copied(weight, leaves * 8, "weight");
-    if (t->weight != NULL && targets > 1) {
-        t->target = copied(target, leaves * 4, "target");
-        if (t->target == NULL) {
-            release(t);
-            return NULL;
-        }
-    }
-    if (t->weight == NULL) {
+    if (t->weight != NULL && targets > 1) t->target = copied(target, leaves * 4, "target");
+    if (t->weight == NULL || (targets > 1 && t->target == NULL)) {
         release(t);
         return NULL;
     }
     if (!sound(t, count)) {
         release(t);
         PyErr_SetString(PyExc_ValueError, "the nodes are no trees");
+        return NULL;
+    }
+    if (arrange(t, widest_form) < 0) {
+        release(t);
         return NULL;
     }
     capsule = PyCapsule_New(t, NAME, destroy);

@@ -8,13 +8,18 @@ def build(
     nodes: int,
     trees: int,
     leaves: int,
-    rounded: int,
+    flags: int,
     node: bytes,
     root: bytes,
     target: bytes,
     weight: bytes,
+    widest: int = 1,
 ) -> Any:
-    """Trees, checked. Raises ValueError for what is none."""
+    """Trees, checked. Raises ValueError for what is none.
+
+    flags: 1, features are rounded to single precision; 2, that, and sums are kept in it; 4, zeros are missing.
+    widest: the widest vectors to use where this machine has them: 0 any machine's, 1 AVX2; -1: trees are only walked.
+    """
 
 def score(trees: Any, rows: int, x: Any, out: Any) -> None:
-    """Sums of leaves, double (rows, targets), of features, double (rows, features), both C-contiguous."""
+    """Sums of leaves into `out`, double (rows, targets), of features `x`, double (rows, features), both C-contiguous."""

@@ -23,12 +23,14 @@ Array = npt.NDArray[Any]
 
 
 class TreeFile(msgspec.Struct, frozen=True):
-    """targets: outputs of the sum. rounded: features go through single precision first. base, count, slope: the answer
-    is link(((sum + base) / count) * slope). Arrays: one entry a node, then one a leaf; trues and falses below zero
-    are leaves -1 - n."""
+    """targets: outputs of the sum. rounded: features go through single precision first; single: that, and sums are kept
+    in it; sparse: zeros are missing. base, count, slope: the answer is link(((sum + base) / count) * slope). Arrays:
+    one entry a node, then one a leaf; trues and falses below zero are leaves -1 - n."""
 
     targets: int
     rounded: bool
+    single: bool
+    sparse: bool
     roots: Array
     split: Array
     feature: Array
@@ -69,24 +71,49 @@ def _read(data: bytes) -> TreeFile | None:
             name, array = _tensor(payload)
             constants[name] = array
     at = next(number for number, node in enumerate(nodes) if node.operator == "TreeEnsemble")
-    casts = [(node.operator, node.attributes.get("to")) for node in nodes[:at]]
-    if casts not in ([], [("Cast", _FLOAT), ("Cast", _DOUBLE)]):
+    steps, after = nodes[:at], nodes[at + 1 :]
+    sparse = [node.operator for node in steps[-2:]] == ["Equal", "Where"]
+    if sparse and not _zeros_are_missing(steps[-2:], constants):
         return None
-    tail = _tail(nodes[at + 1 :], constants)
-    trees = _ensemble(nodes[at].attributes)
+    casts = [(node.operator, node.attributes.get("to")) for node in (steps[:-2] if sparse else steps)]
+    if casts not in ([], [("Cast", _FLOAT)], [("Cast", _FLOAT), ("Cast", _DOUBLE)]):
+        return None
+    single = len(casts) == 1
+    if single and (after.pop().attributes.get("to") != _DOUBLE):
+        return None
+    precision = np.dtype(np.float32 if single else np.float64)
+    if any(array.dtype != precision for array in constants.values()):
+        return None
+    tail = _tail(after, constants)
+    trees = _ensemble(nodes[at].attributes, precision)
     if tail is None or trees is None:
         return None
-    return TreeFile(rounded=bool(casts), **trees, **tail)
+    return TreeFile(rounded=len(casts) == 2, single=single, sparse=sparse, **trees, **tail)
 
 
-def _ensemble(said: dict[str, Any]) -> dict[str, Any] | None:
+def _zeros_are_missing(steps: list[_Node], constants: dict[str, Array]) -> bool:
+    """Whether the two steps are what `tree_sums` writes for models of sparse rows."""
+    equal, where = steps
+    source, zero = equal.inputs
+    return (
+        where.inputs[0] == equal.outputs[0]
+        and where.inputs[2] == source
+        and constants[zero].item() == 0.0
+        and bool(np.isnan(constants[where.inputs[1]].item()))
+    )
+
+
+def _ensemble(said: dict[str, Any], precision: np.dtype[Any]) -> dict[str, Any] | None:
     modes, split = said["nodes_modes"], said["nodes_splits"]
     simple = np.isin(modes, (LEQ, LT)).all() and "membership_values" not in said
-    if not simple or split.dtype != np.float64 or said["leaf_weights"].dtype != np.float64:
+    if not simple or split.dtype != precision or said["leaf_weights"].dtype != precision:
         return None
     if said["aggregate_function"] != 1 or said["post_transform"] != 0:
         return None
-    # x < split is x <= the number before it.
+    # x < split is x <= the number before it; there is none before minus infinity.
+    if (np.isneginf(split) & (modes == LT)).any():
+        return None
+    split = split.astype(np.float64)
     split = np.where(modes == LT, np.nextafter(split, -np.inf), split)
 
     def child(side: str) -> Array:
@@ -102,7 +129,7 @@ def _ensemble(said: dict[str, Any]) -> dict[str, Any] | None:
         "trues": child("true"),
         "falses": child("false"),
         "missing": np.where(said["nodes_missing_value_tracks_true"] == 1, 0, 1),
-        "weight": said["leaf_weights"],
+        "weight": said["leaf_weights"].astype(np.float64),
         "target": said["leaf_targetids"],
     }
 
@@ -117,7 +144,7 @@ def _tail(nodes: list[_Node], constants: dict[str, Array]) -> dict[str, Any] | N
         return constants[name]
 
     if rest and rest[0].operator == "Add":
-        found["base"] = constant(rest.pop(0)).reshape(1, -1)
+        found["base"] = constant(rest.pop(0)).astype(np.float64).reshape(1, -1)
     if rest and rest[0].operator == "Div":
         found["count"] = float(constant(rest.pop(0)).item())
     while rest and rest[0].operator == "Mul":
@@ -127,7 +154,7 @@ def _tail(nodes: list[_Node], constants: dict[str, Array]) -> dict[str, Any] | N
         "Identity": "identity", "Exp": "exp", "Sigmoid": "sigmoid", "Softmax": "softmax",
         "Sigmoid-Sub-Concat": "logistic", "Sub-Concat": "second",
     }  # fmt: skip
-    if link not in names or any(a.dtype != np.float64 for a in constants.values()):
+    if link not in names:
         return None
     if link.endswith("Concat"):
         one, first = constant(rest[-2]), rest[-1]

@@ -23,6 +23,7 @@ Floats = npt.NDArray[np.float64]
 _NODE = np.dtype(
     [("split", "<f8"), ("true", "<i4"), ("false", "<i4"), ("feature", "<u2"), ("missing", "<u2"), ("unused", "<u4")]
 )
+_ROUNDED, _SINGLE, _SPARSE = 1, 2, 4
 _TWICE = frozenset({"logistic", "second"})
 
 
@@ -49,8 +50,9 @@ class TreeTail:
         nodes["true"], nodes["false"] = trees.trues, trees.falses
         if (trees.feature < 0).any() or (trees.feature >= width).any():
             raise ValueError("a node asks for a feature that is not there")
+        flags = _ROUNDED * trees.rounded | _SINGLE * trees.single | _SPARSE * trees.sparse
         self._kernel = _trees.build(
-            width, trees.targets, len(nodes), len(trees.roots), len(trees.weight), int(trees.rounded),
+            width, trees.targets, len(nodes), len(trees.roots), len(trees.weight), flags,
             nodes.tobytes(), trees.roots.astype("<i4").tobytes(), trees.target.astype("<i4").tobytes(),
             trees.weight.astype("<f8").tobytes(),
         )  # fmt: skip
