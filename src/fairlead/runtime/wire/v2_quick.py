@@ -1,6 +1,6 @@
-"""The common V2 request, one row of JSON tensors, decoded and validated by one typed decoder.
+"""The common V2 request, one row of JSON tensors, by the compiled scanner or else by one typed decoder.
 
-It takes only what is surely right; whatever it turns down goes the careful way, which decides. Clients send their
+Each takes only what is surely right; whatever both turn down goes the careful way, which decides. Clients send their
 columns in the order of their own code, always the same: an order that keeps coming gets a decoder of its own.
 """
 
@@ -15,15 +15,40 @@ from fairlead.runtime.wire.frames import Pass
 from fairlead.runtime.wire.reading import UNREADABLE
 from fairlead.runtime.wire.tensors import asked_outputs
 from fairlead.runtime.wire.v2_layouts import EITHER, FLAT, UPRIGHT, Columns, Decode, Pick
-
-WIDEST = 256
-"""Columns beyond which no structures are made: they cost 0.1 ms and 3 KB each, and the careful way is quick enough."""
+from fairlead.runtime.wire.v2_scan import WIDEST, keeps_raw, scanner
 
 _OFTEN, _AT_ONCE, _EVER, _WATCHED = 16, 2, 8, 64
 
 
 class SingleRow:
     """`read(body)` is what a request of one row asks, None where the careful way must decide."""
+
+    def __init__(self, checks: Checks) -> None:
+        self._checks, self._timed = checks, checks.timed
+        self._scan = scanner(checks)
+        self._unfixed = checks.fix if keeps_raw(checks) else None
+        self._typed: TypedRow | None = None if self._scan is not None else TypedRow(checks)
+
+    def read(self, body: bytes) -> Parsed | None:
+        """Raises CellInvalid for a time that is none, BodyInvalid for outputs that there are not."""
+        found = None if self._scan is None else self._scan(body)
+        if found is None:
+            if self._typed is None:
+                self._typed = TypedRow(self._checks)  # of many models few are asked for more than the scanner takes
+            return self._typed.read(body)
+        cells, passed, id = found
+        passes: list[Sequence[Pass]] | None = None
+        if passed is not None:
+            passes = [passed]
+            if self._timed:
+                self._checks.check_times(passes)
+        if self._unfixed is not None:
+            self._unfixed(cells)
+        return Parsed([cells], passes, id)
+
+
+class TypedRow:
+    """`read(body)` of SingleRow by typed decoders, which take more than the scanner does."""
 
     def __init__(self, checks: Checks) -> None:
         self._checks, self._fix, self._timed = checks, checks.fix, checks.timed

@@ -1,0 +1,273 @@
+"""The compiled scanner of V2 takes nothing that the other ways refuse, and reads nothing otherwise than they do."""
+
+from __future__ import annotations
+
+import json
+import random
+import struct
+import sys
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from v2_bodies import SIGNATURES, body_of, damaged
+
+from fairlead.contract.errors import InputInvalid
+from fairlead.contract.signature import Column, Signature
+from fairlead.runtime.wire import v2_careful, v2_scan
+from fairlead.runtime.wire.checks import Checks
+from fairlead.runtime.wire.v2_quick import SingleRow, TypedRow
+from fairlead.runtime.wire.v2_scan import WIDEST, scanner
+
+CHECKS = {name: Checks(signature) for name, signature in SIGNATURES.items()}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def kernel() -> None:
+    if v2_scan._v2 is None:
+        pytest.skip("the scanner of V2 was not compiled: there was no C compiler at installation")
+
+
+def said(read: Any, body: bytes) -> Any:
+    try:
+        parsed = read(body)
+    except InputInvalid as refused:
+        return str(refused)
+    if parsed is None:
+        return None
+    passes = None if parsed.passes is None else [list(row) for row in parsed.passes]
+    return [list(row) for row in parsed.rows], passes, parsed.id, parsed.outputs, parsed.form
+
+
+class Pair:
+    """One signature's scanner and its oracle, kept for many bodies, as in a server: what is learnt may not matter."""
+
+    def __init__(self, checks: Checks) -> None:
+        self.checks, self.single, self.typed = checks, SingleRow(checks), TypedRow(checks)
+        self.scan: Any = scanner(checks)
+
+    def agree(self, body: bytes) -> bool:
+        """Whether the scanner took it."""
+        if self.scan(body) is None:
+            return False
+        found, expected = said(self.single.read, body), said(self.typed.read, body)
+        if expected is None:
+            expected = said(lambda b: v2_careful.read(b, {}, self.checks), body)
+        assert repr(found) == repr(expected), body
+        return True
+
+
+def fuzz(seed: int, count: int) -> tuple[int, int]:
+    """How many damaged and how many whole bodies were taken."""
+    rng = random.Random(seed)
+    pairs = [Pair(checks) for checks in CHECKS.values()]
+    taken = whole = 0
+    for _ in range(count):
+        pair = rng.choice(pairs)
+        body = body_of(pair.checks.signature, rng)
+        whole += pair.agree(body)
+        for _ in range(4):
+            taken += pair.agree(damaged(body, rng))
+    return taken, whole
+
+
+def test_damaged_bodies_are_read_as_before_or_not_at_all() -> None:
+    taken, whole = fuzz(1, 1500)
+    assert whole > 700
+    assert taken > 100
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(2, 6))
+def test_a_million_damaged_bodies_are_read_as_before_or_not_at_all(seed: int) -> None:
+    fuzz(seed, 62_500)
+
+
+def tensor(name: str, datatype: str, value: str) -> str:
+    return f'{{"name":"{name}","shape":[1],"datatype":"{datatype}","data":[{value}]}}'
+
+
+def request(*tensors: str, more: str = "") -> bytes:
+    return f'{{"inputs":[{",".join(tensors)}]{more}}}'.encode("utf-8", "surrogatepass")
+
+
+NUMBER = Pair(CHECKS["one number"])
+numerals = st.from_regex(r"-?(0|[1-9][0-9]{0,20})(\.[0-9]{1,22})?([eE][+-]?[0-9]{1,3})?", fullmatch=True)
+
+
+def halfway(bits: int) -> str:
+    """A double, or the middle between it and the next, in up to 19 digits."""
+    (x,) = struct.unpack("<d", struct.pack("<Q", bits & 0x7FFFFFFFFFFFFFFF))
+    return f"{x:.18e}" if x - x == 0.0 else "0"
+
+
+@given(numerals | st.integers(0, 2**63).map(halfway) | st.floats(allow_nan=False, allow_infinity=False).map(repr))
+@settings(max_examples=500, deadline=None)
+@example("9007199254740993")
+@example("9007199254740992.5")
+@example("9007199254740993.0")
+@example("9007199254740995e22")
+@example("1152921504606846847")
+@example("18446744073709551615")
+@example("9999999999999999999e27")
+@example("1e23")
+@example("8.41e21")
+@example("5e-324")
+@example("1.7976931348623157e308")
+@example("1.7976931348623159e308")
+@example("0.000000000000000000000000000000000000000000000000000000000000000001")
+@example("-0")
+@example("-0.0")
+@example("-0e5")
+def test_numbers_are_the_nearest_doubles(numeral: str) -> None:
+    body = request(tensor("x", "FP64", numeral))
+    found = NUMBER.scan(body)
+    if found is not None:
+        assert repr(found[0]) == repr([float(numeral)])
+    NUMBER.agree(body)
+
+
+def test_numbers_in_the_middle_of_two_doubles_are_rounded_as_python_does() -> None:
+    rng = random.Random(5)
+    taken = 0
+    for _ in range(20_000):
+        # Integers of 54 to 63 bits whose lowest bits are in or next to the middle, and quotients by powers of ten.
+        bits = rng.randrange(54, 64)
+        spare = bits - 53
+        whole = (rng.getrandbits(53) | 1 << 52) << spare | 1 << (spare - 1)
+        numeral = f"{whole + rng.choice((-1, 0, 0, 1))}{rng.choice(('', 'e-5', 'e-22', 'e-27', 'e3', 'e22', 'e27'))}"
+        found = NUMBER.scan(request(tensor("x", "FP64", numeral)))
+        taken += found is not None
+        assert found is None or found[0][0] == float(numeral)
+    assert taken > 10_000
+
+
+@pytest.mark.parametrize("numeral", [
+    "01", "1.", ".5", "+1", "1e", "1e+", "--1", "1_0", "0x10", "1d", "NaN", "nan", "inf", "-", "", "1 2", "1,2", "[1]",
+    '"1"', "true", "nul", "nulll", "1e1.5", "１",
+])  # fmt: skip
+def test_what_is_no_number_is_left_to_others(numeral: str) -> None:
+    assert NUMBER.scan(request(tensor("x", "FP64", numeral))) is None
+
+
+@given(st.text(max_size=20))
+@settings(deadline=None)
+@example("\ud800")
+def test_texts_are_what_json_says(text: str) -> None:
+    pair = Pair(CHECKS["one text"])
+    for plain in (False, True):
+        spelt = json.dumps(text, ensure_ascii=plain)
+        asked = request(tensor("x", "BYTES", spelt), tensor("k", "BYTES", spelt))
+        if pair.agree(asked):
+            assert pair.scan(asked)[:2] == ([text], [text])
+
+
+def test_known_texts_share_one_object_however_they_are_spelt() -> None:
+    checks = CHECKS["strange names"]
+    scan = scanner(checks)
+    assert scan is not None
+    row: dict[str, Any] = dict.fromkeys(checks.names, None)
+    row['quo"te'] = 1.5
+    for text in checks.signature.columns[0].categories:
+        row["straße"] = text
+        tensors = [
+            {"name": column.name, "shape": [1], "datatype": {"number": "FP64", "integer": "INT64", "boolean": "BOOL"}
+             .get(column.kind, "BYTES"), "data": [row[column.name]]}
+            for column in checks.signature.columns
+        ]  # fmt: skip
+        for plain in (False, True):
+            found = scan(json.dumps({"inputs": tensors}, ensure_ascii=plain).encode())
+            assert found is not None
+            assert found[0][0] is text
+
+
+def test_many_ways_of_writing_are_learnt_and_forgotten_without_a_difference() -> None:
+    pair = Pair(CHECKS["every kind and more"])
+    rng = random.Random(3)
+    bodies = [body for body in (body_of(pair.checks.signature, rng) for _ in range(400)) if pair.scan(body) is not None]
+    first = [repr(pair.scan(body)) for body in bodies]
+    assert len(bodies) > 50
+    for _ in range(3):
+        rng.shuffle(bodies)
+        assert all(pair.agree(body) for body in bodies)
+    assert sorted(first) == sorted(repr(pair.scan(body)) for body in bodies)
+
+
+@pytest.mark.parametrize("more", [',"outputs":[]', ',"parameters":{}', ',"id":null', ',"x":1', ',"inputs":[]', ","])
+def test_what_is_not_common_is_left_to_others(more: str) -> None:
+    x = tensor("x", "FP64", "1.5")
+    for _ in range(3):
+        assert NUMBER.scan(request(x)) == ([1.5], None, None)
+        assert NUMBER.scan(request(x, more=more)) is None
+    assert NUMBER.scan(request(x, x)) is None
+    assert NUMBER.scan(request(x) + b"x") is None
+    assert NUMBER.scan(request(x) + b" \n\t\r") == ([1.5], None, None)
+    assert NUMBER.scan(b"\xef\xbb\xbf" + request(x)) is None
+    assert NUMBER.scan(bytearray(request(x))) is None
+
+
+def test_a_layout_too_long_to_keep_is_read_all_the_same() -> None:
+    body = request(tensor("x", "FP64", "2")).replace(b"[", b"[" + b" " * 40_000)
+    for _ in range(3):
+        assert NUMBER.scan(body) == ([2.0], None, None)
+
+
+def test_signatures_up_to_the_widest_have_a_scanner() -> None:
+    for count in (WIDEST, WIDEST + 1):
+        names = [f"x{at}" for at in range(count)]
+        checks = Checks(Signature("regression", tuple(Column(name, "number") for name in names)))
+        scan = scanner(checks)
+        if count > WIDEST:
+            assert scan is None
+            continue
+        assert scan is not None
+        for order in (names, list(reversed(names))):
+            for _ in range(2):
+                found = scan(request(*(tensor(name, "FP64", name[1:]) for name in order)))
+                assert found == ([float(at) for at in range(count)], None, None)
+        assert scan(request(*(tensor(name, "FP64", "1") for name in [*names, "x0"]))) is None
+
+
+@pytest.mark.parametrize("wrong", [
+    (), ("x",), ((0,) * 9,), ((9, 1, 1, 0.0, 1.0, True, False, (b"x",), ()),),
+    ((0, 1, 64, 0.0, 1.0, True, False, (b"x",), ()),),
+    ((0, 1, 1, 0.0, 1.0, True, False, ("x",), ()),), ((0, 1, 1, 0.0, 1.0, True, False, (b"x", b"x"), ()),),
+    ((4, 1, 1, 0.0, 1.0, True, False, (b"x",), ((b"x", 3),)),), ((4, 1, 1, 0.0, 1.0, True, False, (b"x",), (3,)),),
+    ((1, 1, 4, -1e300, 1.0, True, False, (b"x",), ()),), ((5, 1, 4, 0.0, 1.0, True, False, (b"x",), ()),),
+    ((1, 1, 4, float("nan"), 1.0, True, False, (b"x",), ()),),
+])  # fmt: skip
+def test_a_signature_that_is_none_is_refused(wrong: Any) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        v2_scan._v2.build(1, wrong)
+    with pytest.raises(ValueError):
+        v2_scan._v2.scan(object(), b"")
+
+
+def test_nothing_is_kept_of_a_request() -> None:
+    pair = Pair(CHECKS["every kind and more"])
+    rng = random.Random(8)
+    bodies = [body_of(pair.checks.signature, rng) for _ in range(200)]
+    bodies += [damaged(body, rng) for body in bodies]
+    category = pair.checks.signature.columns[5].categories[2]
+
+    def run() -> None:
+        for body in bodies:
+            pair.scan(body)
+
+    run()
+    before, shared = sys.getallocatedblocks(), sys.getrefcount(category)
+    for _ in range(20):
+        run()
+    assert sys.getrefcount(category) == shared
+    assert sys.getallocatedblocks() - before < 50
+
+
+def test_without_the_kernel_the_decoders_read_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = random.Random(4)
+    checks = CHECKS["times"]
+    bodies = [body_of(checks.signature, rng) for _ in range(50)]
+    found = [said(SingleRow(checks).read, body) for body in bodies]
+    monkeypatch.setattr(v2_scan, "_v2", None)
+    assert scanner(checks) is None
+    assert repr([said(SingleRow(checks).read, body) for body in bodies]) == repr(found)

@@ -1,0 +1,132 @@
+"""Signatures of every kind of column, requests of one row for them, and what damages a body."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from typing import Any
+
+from fairlead.contract.signature import Column, Signature
+
+EVERY = (
+    Column("n", "number", minimum=-5.0, maximum=5.0),
+    Column("free", "number"),
+    Column("i", "integer", nullable=False),
+    Column("bound", "integer", minimum=0.0, maximum=3.0),
+    Column("b", "boolean"),
+    Column("c", "category", categories=("a", "ab", "abc", "abcdefgh", "abcdefghi", "")),
+    Column("ci", "category", coded="integer", categories=("-1", "0", "7", "12345678901234567")),
+    Column("cb", "category", coded="boolean", categories=("false", "true")),
+    Column("text", "text", nullable=False),
+)
+STRANGE = (
+    Column("straße", "category", categories=("Männlich", 'sa"id', "back\\slash", "tab\t", "😀", "plain", "\x7f")),
+    Column('quo"te', "number", nullable=False),
+    Column("back\\slash", "integer"),
+    Column("name", "category"),
+    Column("data", "boolean"),
+    Column("", "number"),
+    Column("😀", "number"),
+)
+SIGNATURES = {
+    "every kind": Signature("regression", EVERY),
+    "every kind and more": Signature("regression", EVERY, key="id", time=("at",), sticky="stick"),
+    "times": Signature("regression", (*EVERY, Column("t", "time")), key="id", time=("at",), timezone="Europe/Berlin"),
+    "strange names": Signature("regression", STRANGE, key="schlüssel"),
+    "one number": Signature("regression", (Column("x", "number"),)),
+    "one text": Signature("regression", (Column("x", "text"),), key="k"),
+}
+KINDS = {"number": "FP64", "integer": "INT64", "boolean": "BOOL"}
+CODED = {"integer": "INT64", "boolean": "BOOL", "text": "BYTES"}
+NUMBERS: Sequence[Any] = (0, 1, -1, 2.5, 0.1, 1e-7, 4.999999999999999, 1e22, -0.0, 20.65, 1234567.891, 2**53 + 1, 7e300)
+INTEGERS: Sequence[Any] = (0, 3, 2, -7, 2.0, 2**53 + 1, 2**62, -(2**63), 10**18, 10**20, 1e5)
+TEXTS = ("a", "abc", "Straße", 'q"', "\\", "\n", "😀", "", "abcdefgh", "x" * 40, "ß" * 9)
+
+
+def tame(column: Column, rng: random.Random) -> Any:
+    """A value that is right."""
+    if column.nullable and rng.random() < 0.1:
+        return None
+    if column.kind == "number":
+        return rng.choice((0, 1, -1, 2.5, 0.1, 1e-7, 4.999999999999999, rng.random(), rng.uniform(-5, 5)))
+    if column.kind == "integer":
+        return rng.choice((0, 3, 2.0, 1))
+    if column.kind == "boolean" or column.coded == "boolean":
+        return rng.random() < 0.5
+    if column.kind == "time":
+        return rng.choice(("2020-01-01", "2020-01-01T05:00:00Z", "31.01.2011"))
+    if column.coded == "integer":
+        return rng.choice((0, 7, -1, 12345678901234567, rng.randrange(-20, 20)))
+    return rng.choice((*column.categories, "new", "ab", "x" * 40))
+
+
+def wild(column: Column, rng: random.Random) -> Any:
+    """A value that is right or wrong."""
+    return rng.choice((*NUMBERS, *INTEGERS, *TEXTS, True, None, "soon", 10**18, rng.randrange(-(2**64), 2**64)))
+
+
+def asked(signature: Signature, rng: random.Random) -> dict[str, Any]:
+    """A request of one row, its columns shuffled now and then, most of them right."""
+    tensors = []
+    for column in signature.columns:
+        kind = KINDS.get(column.kind, CODED[column.coded])
+        tensors.append([column.name, kind, rng.choice((tame,) * 50 + (wild,))(column, rng)])
+    for name in signature.passthrough:
+        if rng.random() < 0.7:
+            key = rng.choice((("BYTES", "k1"), ("INT64", 5), ("BYTES", "2024-01-01"), ("BYTES", None), ("INT64", -9)))
+            tensors.append([name, *key])
+    if rng.random() < 0.2:
+        rng.shuffle(tensors)
+    shape = [1] if rng.random() < 0.8 else [1, 1]
+    inputs = [{"name": n, "shape": shape, "datatype": kind, "data": [value]} for n, kind, value in tensors]
+    if rng.random() < 0.1:
+        inputs = [dict(reversed(one.items())) for one in inputs]
+    body = {"inputs": inputs}
+    if rng.random() < 0.2:
+        body = {"id": rng.choice(("r1", "", "ä")), **body}
+    elif rng.random() < 0.1:
+        body["id"] = "behind"  # type: ignore[assignment]
+    return body
+
+
+def body_of(signature: Signature, rng: random.Random) -> bytes:
+    """As one of several libraries of clients would write it."""
+    spell = rng.choice(({}, {"separators": (",", ":")}, {"ensure_ascii": False}, {"indent": 1}))
+    return json.dumps(asked(signature, rng), **spell).encode()
+
+
+_PIECES = (
+    b"0", b"1", b"-", b".", b"e", b"E5", b"9", b'"', b"\\", b",", b":", b"[", b"]", b"{", b"}", b" ", b"\n", b"\x00",
+    b"\x1f", b"\x7f", b"\xff", b"\xc3", b"\xc3\xa4", b"\xed\xa0\x80", b"null", b"true", b"false", b"NaN", b"Infinity",
+    b'"name"', b'"data"', b'"shape"', b'"datatype"', b'"parameters":{}', b'"id":"x"', b'"outputs":[]', b'"inputs":[',
+    b"[1]", b"[1,1]", b"[2]", b"FP64", b"FP32", b"INT64", b"BYTES", b"BOOL", b"\\u0061", b"\\n", b"1e999", b"-0",
+    b"00", b"1.", b"0.0", b"9223372036854775808", b"4611686018427387905", b"2.2250738585072011e-308", b"8" * 30,
+)  # fmt: skip
+
+
+def damaged(body: bytes, rng: random.Random) -> bytes:
+    """One to three bytes or parts changed, put in, taken out, doubled or cut off."""
+    for _ in range(rng.choice((1, 1, 1, 2, 3))):
+        at, end = sorted((rng.randrange(len(body) + 1), rng.randrange(len(body) + 1)))
+        how = rng.randrange(8)
+        if how == 0 and at < len(body):
+            body = body[:at] + bytes((body[at] ^ 1 << rng.randrange(8),)) + body[at + 1 :]
+        elif how == 1:
+            body = body[:at] + rng.choice(_PIECES) + body[at:]
+        elif how == 2:
+            body = body[:at] + rng.choice(_PIECES) + body[at + 1 :]
+        elif how == 3:
+            body = body[:at] + body[at + rng.randrange(1, 4) :]
+        elif how == 4:
+            body = body[:end] + body[at:end] + body[end:]
+        elif how == 5:
+            body = body[:at] + body[end:] if rng.random() < 0.3 else body[:at] + body[at + 1 :]
+        elif how == 6 and rng.random() < 0.2:
+            body = body[:at]
+        else:
+            marks = [place for place, byte in enumerate(body) if byte in b'[]{},:"']
+            if marks:
+                place = rng.choice(marks)
+                body = body[:place] + rng.choice(_PIECES) + body[place + rng.randrange(2) :]
+    return body
