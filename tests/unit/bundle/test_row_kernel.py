@@ -249,3 +249,14 @@ def test_nothing_is_kept_of_what_was_read() -> None:
                 encode(asked)
         now = sys.getrefcount(cell), sys.getrefcount(asked[0])
         assert now == (held, watched)
+
+
+def test_a_refusal_names_the_row_as_the_caller_counts(either: None) -> None:
+    encode = front_of(HOT, CLOSED).row_encoder()
+    assert encode([[0, 0, 0, "y", "x"]], 5).tolist() == [[0.0, 1.0, 2.0]]
+    with pytest.raises(CellInvalid, match="row 6"):
+        encode([[0, 0, 0, "y", "x"], [0, 0, 0, "y", "new"]], 5)
+    if row_kernel._rows is not None:
+        for first in (-1, 2**70, "1"):
+            with pytest.raises((ValueError, OverflowError, TypeError)):
+                encode([[0, 0, 0, "y", "x"]], first)

@@ -406,7 +406,8 @@ static PyObject *read_oddly(const Front *f, PyObject *row)
     return NULL;
 }
 
-static int encode_rows(const Front *f, PyObject *rows, Py_ssize_t count, double *out)
+/* first: what the first row counts as in errors. */
+static int encode_rows(const Front *f, PyObject *rows, Py_ssize_t count, Py_ssize_t first, double *out)
 {
     const int listed = PyList_Check(rows);
     for (Py_ssize_t number = 0; number < count; number++, out += f->width) {
@@ -416,7 +417,7 @@ static int encode_rows(const Front *f, PyObject *rows, Py_ssize_t count, double 
         if (PyList_Check(row) || PyTuple_Check(row)) Py_INCREF(row);
         else if ((row = read_oddly(f, row)) == NULL) return -1;
         memcpy(out, f->template, sizeof(double) * (size_t)f->width);
-        failed = encode_row(f, row, number, out);
+        failed = encode_row(f, row, first + number, out);
         Py_DECREF(row);
         if (failed) return -1;
     }
@@ -426,10 +427,14 @@ static int encode_rows(const Front *f, PyObject *rows, Py_ssize_t count, double 
 static PyObject *features(PyObject *module, PyObject *const *args, Py_ssize_t given)
 {
     PyObject *rows, *made;
-    Py_ssize_t count;
+    Py_ssize_t count, first = 0;
     Front *f;
-    if (given != 2) {
-        PyErr_SetString(PyExc_TypeError, "features(front, rows)");
+    if (given < 2 || given > 3) {
+        PyErr_SetString(PyExc_TypeError, "features(front, rows, first = 0)");
+        return NULL;
+    }
+    if (given == 3 && (first = PyLong_AsSsize_t(args[2])) < 0) {
+        if (!PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "first is below zero");
         return NULL;
     }
     if ((f = (Front *)PyCapsule_GetPointer(args[0], NAME)) == NULL) return NULL;
@@ -437,12 +442,12 @@ static PyObject *features(PyObject *module, PyObject *const *args, Py_ssize_t gi
     if (PyList_Check(rows) || PyTuple_Check(rows)) Py_INCREF(rows);
     else if ((rows = PySequence_List(rows)) == NULL) return NULL;
     count = PyList_Check(rows) ? PyList_Size(rows) : PyTuple_Size(rows);
-    if (count > PY_SSIZE_T_MAX / 8 / f->width) {
+    if (count > PY_SSIZE_T_MAX / 8 / f->width || first > PY_SSIZE_T_MAX - count) {
         Py_DECREF(rows);
         return PyErr_NoMemory();
     }
     made = PyByteArray_FromStringAndSize(NULL, count * f->width * 8);
-    if (made != NULL && encode_rows(f, rows, count, (double *)(void *)PyByteArray_AsString(made)) < 0) {
+    if (made != NULL && encode_rows(f, rows, count, first, (double *)(void *)PyByteArray_AsString(made)) < 0) {
         Py_DECREF(made);
         made = NULL;
     }
@@ -609,7 +614,7 @@ static PyObject *build(PyObject *module, PyObject *args)
 
 static PyMethodDef METHODS[] = {
     {"build", build, METH_VARARGS, "build(template, scaled, general, tables) -> front"},
-    {"features", (PyCFunction)(void (*)(void))features, METH_FASTCALL, "features(front, rows) -> bytearray of doubles"},
+    {"features", (PyCFunction)(void (*)(void))features, METH_FASTCALL, "features(front, rows, first = 0) -> bytearray"},
     {NULL, NULL, 0, NULL},
 };
 

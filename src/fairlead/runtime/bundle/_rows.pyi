@@ -34,5 +34,5 @@ def build(
     look-up, the same as a callable, what raises for a value never seen, what raises for no value).
     """
 
-def features(front: Any, rows: Sequence[Sequence[Any]]) -> bytearray:
-    """Doubles, (rows, outputs), C-contiguous. Raises what `by_row` raises."""
+def features(front: Any, rows: Sequence[Sequence[Any]], first: int = 0, /) -> bytearray:
+    """Doubles, (rows, outputs), C-contiguous. Raises what `by_row` raises; its first row counts as `first`."""

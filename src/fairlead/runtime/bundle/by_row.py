@@ -19,16 +19,21 @@ from fairlead.runtime.bundle.row_kernel import Features, features_of, is_one_hot
 
 Floats = npt.NDArray[np.float64]
 Writes = tuple[tuple[int, float], ...]
-RowEncoder = Callable[[Sequence[Sequence[Any]]], Floats]
+RowEncoder = Callable[..., Floats]
+"""(rows, first = 0) -> features, shape (n, width); the first row counts as `first` in errors."""
 
 
 def row_encoder(front: Front) -> RowEncoder:
     """See `Front.row_encoder`. The closure keeps no state between calls; each call returns memory of its own."""
-    features, width = row_features(front), front.width
+    return arrays_of(row_features(front), front.width)
+
+
+def arrays_of(features: Features, width: int) -> RowEncoder:
+    """`features` as arrays of `width` columns."""
     frombuffer = np.frombuffer
 
-    def encode(rows: Sequence[Sequence[Any]]) -> Floats:
-        return frombuffer(features(rows)).reshape(len(rows), width)
+    def encode(rows: Sequence[Sequence[Any]], first: int = 0) -> Floats:
+        return frombuffer(features(rows, first)).reshape(len(rows), width)
 
     return encode
 
@@ -54,9 +59,9 @@ def closures(planned: Plan) -> Features:
     width = len(template)
     fill_row = _unrolled(scaled, general, single, several)
 
-    def features(rows: Sequence[Sequence[Any]]) -> Any:
+    def features(rows: Sequence[Sequence[Any]], first: int = 0) -> Any:
         buffer = template * len(rows)
-        fill_row(rows, buffer, width)
+        fill_row(rows, buffer, width, first * width)
         return buffer
 
     return features
@@ -67,12 +72,13 @@ def _unrolled(
     general: Sequence[tuple[int, Any, int]],
     single: Sequence[tuple[int, Any, float]],
     several: Sequence[tuple[int, Any]],
-) -> Callable[[Sequence[Sequence[Any]], Any, int], None]:
+) -> Callable[[Sequence[Sequence[Any]], Any, int, int], None]:
     """A function that writes rows into a buffer, with a line of its own for each column: loops over columns cost more
     than what they do. The source holds positions and names made here; whatever a bundle states is bound as a value.
+    It is called with the width of a row and with the numbers that come before the buffer.
     """
     bound: dict[str, Any] = {"nan": math.nan}
-    lines = ["def fill_row(rows, buffer, width):", "    start = 0", "    for row in rows:"]
+    lines = ["", "    start = 0", "    for row in rows:"]
     for n, (source, fill, shift, scale, output) in enumerate(scaled):
         bound |= {f"fill{n}": fill, f"shift{n}": shift, f"scale{n}": scale}
         # None, or the NaN that differs from itself.
@@ -94,13 +100,13 @@ def _unrolled(
         ]
     for n, (source, lookup) in enumerate(several):
         bound[f"lookup{n}"] = lookup
-        lines += [f"        for at, number in lookup{n}(row[{source}], start): buffer[start + at] = number"]
+        lines += [f"        for at, number in lookup{n}(row[{source}], before + start): buffer[start + at] = number"]
     lines += ["        start += width"]
     # Defaults are locals, which cost less to read than globals.
-    lines[0] = f"def fill_row(rows, buffer, width, {', '.join(f'{name}={name}' for name in bound)}):"
+    lines[0] = f"def fill_row(rows, buffer, width, before, {', '.join(f'{name}={name}' for name in bound)}):"
     made: dict[str, Any] = {}
     exec("\n".join(lines), bound, made)  # noqa: S102
-    filled: Callable[[Sequence[Sequence[Any]], Any, int], None] = made["fill_row"]
+    filled: Callable[[Sequence[Sequence[Any]], Any, int, int], None] = made["fill_row"]
     return filled
 
 
@@ -109,7 +115,7 @@ def row_guard(front: Front) -> Callable[[Sequence[Sequence[Any]]], None] | None:
     tables = [placed for placed in plan(front).tables if placed.table.closed or placed.table.required]
     if not tables:
         return None
-    kernel = features_of(Plan([], [], tables, [0.0] * front.width))
+    kernel = features_of(_alone(tables))
     if kernel is not None:
         return cast("Callable[[Sequence[Sequence[Any]]], None]", kernel)
     lookups = [(placed.source, _lookup(placed, 1)) for placed in tables]
@@ -120,6 +126,16 @@ def row_guard(front: Front) -> Callable[[Sequence[Sequence[Any]]], None] | None:
                 lookup(row[source], number)
 
     return guard
+
+
+def _alone(tables: Sequence[Placed]) -> Plan:
+    """A plan of nothing but these tables."""
+    moved: list[Placed] = []
+    width = 0
+    for placed in tables:
+        moved.append(placed._replace(output=width))
+        width += placed.table.width
+    return Plan([], [], moved, [0.0] * width)
 
 
 def _one_hot(placed: Placed) -> tuple[dict[Any, int], float] | None:

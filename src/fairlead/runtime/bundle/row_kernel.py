@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from fairlead.contract.errors import CellInvalid
@@ -30,7 +31,8 @@ try:
 except ImportError:  # no compiler when the package was built
     _rows = None  # type: ignore[assignment]
 
-Features = Callable[[Sequence[Sequence[Any]]], bytearray]
+Features = Callable[..., bytearray]
+"""(rows, first = 0) -> doubles of (rows, width); the first row counts as `first` in errors."""
 Step = tuple[int, float, float]
 
 _PARTS = ("year", "month", "day", "weekday", "hour", "minute", "day_of_year", "epoch_day")
@@ -49,8 +51,7 @@ def features_of(plan: Plan) -> Features | None:
         front = _rows.build(tuple(plan.template), tuple(scaled), tuple(general), tuple(map(_table, tables)))
     except (ValueError, TypeError, OverflowError):
         return None
-    encode = _rows.features
-    return lambda rows: encode(front, rows)
+    return partial(_rows.features, front)
 
 
 def is_one_hot(table: Table) -> bool:

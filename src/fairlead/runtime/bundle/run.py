@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -16,9 +17,13 @@ from fairlead.contract.evidence import Manifest
 from fairlead.contract.profile import Reference
 from fairlead.contract.signature import Cell, Signature
 from fairlead.runtime.bundle import golden
+from fairlead.runtime.bundle.by_row import arrays_of, closures
 from fairlead.runtime.bundle.cells import columns_from, columns_of_rows, rows_from
+from fairlead.runtime.bundle.few import Answered, Few, few
 from fairlead.runtime.bundle.front import Columns, Front
 from fairlead.runtime.bundle.manifest import FRONT, GOLDEN, NATIVE_FORM, PARITY, REFERENCE, SIGNATURE
+from fairlead.runtime.bundle.plan import plan
+from fairlead.runtime.bundle.row_kernel import features_of
 from fairlead.runtime.bundle.tabular import is_table
 from fairlead.runtime.bundle.tail import Tail, load_tail
 from fairlead.runtime.bundle.verifying import Verified, verify
@@ -28,8 +33,11 @@ from fairlead.runtime.native.form import NativeTerms
 Floats = npt.NDArray[np.float64]
 
 CROSSOVER = 64
-"""Rows from which turning rows into columns and the column form cost less than the row closure: with 19 columns
-2.3 + 0 against 1.4 + 0.9 µs a row at 64 rows (benchmarks: front)."""
+"""Rows from which turning rows into columns and the column form cost less than the row closures: with 19 columns
+2.3 + 0 against 1.4 + 0.9 µs a row at 64 rows (benchmarks: front). The kernel of rows costs less than either."""
+
+FEW = 512
+"""Rows up to which the kernels' way, without arrays in between, costs less than the tail's own."""
 
 CHUNK = 8192
 """Rows encoded and scored at once, which bounds memory at CHUNK x width x 8 bytes."""
@@ -43,11 +51,18 @@ class Model:
     so that scoring many requests at once does not fail for one of them.
     """
 
+    _few: Few | None = None
+
     def __init__(self, identity: str, manifest: Manifest, signature: Signature, front: Front, tail: Tail) -> None:
         self.id, self.manifest, self.signature = identity, manifest, signature
         self.front, self.tail = front, tail
         self.threshold = signature.threshold
-        self._encode_rows = front.row_encoder()
+        planned = plan(front)
+        compiled = features_of(planned)
+        features = compiled or closures(planned)
+        self._crossover = CROSSOVER if compiled is None else sys.maxsize
+        self._encode_rows = arrays_of(features, front.width)
+        self._few = few(features, tail, signature)
         self._encode_columns = front.column_encoder()
         self.guard = front.row_guard()
         self._reference = b""
@@ -64,10 +79,29 @@ class Model:
         return self.front.closed
 
     def score_rows(self, rows: Sequence[Sequence[Cell]]) -> Floats:
-        """Scores, shape (n, outputs), of a few rows in signature order. Raises CellInvalid for `closed` columns."""
-        if len(rows) < CROSSOVER:
+        """Scores, shape (n, outputs), of rows in signature order. Raises CellInvalid for `closed` columns."""
+        count = len(rows)
+        if self._few is not None and count <= FEW:
+            return self._few.scores(rows)
+        if count >= self._crossover:
+            return self.score_columns(columns_of_rows(rows, self.signature))
+        if count <= CHUNK:
             return self.tail.scores(self._encode_rows(rows))
-        return self.score_columns(columns_of_rows(rows, self.signature))
+        starts = range(0, count, CHUNK)
+        return np.concatenate(
+            [self.tail.scores(self._encode_rows(rows[start : start + CHUNK], start)) for start in starts]
+        )
+
+    def answer_rows(self, rows: Sequence[Sequence[Cell]]) -> Answered:
+        """`decide` (None for a regression) and `score_rows` at once, as lists, one entry a row: what serving needs.
+
+        Scores are as the model gives them, finite or not. Raises CellInvalid for `closed` columns.
+        """
+        if self._few is not None and len(rows) <= FEW:
+            return self._few.answer(rows)
+        scores = self.score_rows(rows)
+        labels: Any = self.decide(scores) if self.signature.task == "classification" else None
+        return labels, scores.tolist()
 
     def score_columns(self, columns: Columns) -> Floats:
         """Scores, shape (n, outputs), of many rows in the columns form, in chunks."""

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from fairlead.contract.errors import BundleRefused
 from fairlead.runtime.bundle.manifest import TAIL_LINEAR, TAIL_ONNX, canonical
 from fairlead.runtime.bundle.onnx_guard import check_onnx
+from fairlead.runtime.bundle.tail_kernel import Layer, dense
 from fairlead.runtime.bundle.tree_tail import TreeTail, compiled
 
 Floats = npt.NDArray[np.float64]
@@ -47,7 +48,7 @@ class LinearForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LinearTail:
-    """A linear model in numpy."""
+    """A linear model in numpy. kernel: the same for a few rows, for `_tails`; None where that was not compiled."""
 
     def __init__(self, form: LinearForm, width: int) -> None:
         outputs = len(form.intercept)
@@ -61,6 +62,8 @@ class LinearTail:
             raise BundleRefused("tail.json: a weight is not finite")
         self.outputs = outputs + (form.link == "sigmoid")
         self._link = _LINKS[form.link]
+        link = "logistic" if form.link == "sigmoid" else form.link
+        self.kernel = dense(width, [Layer(self._weights, self._intercept)], link)
 
     def scores(self, features: Floats) -> Floats:
         """See Tail."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
@@ -47,11 +48,12 @@ Find = Callable[[str], Path]
 class Live:
     """One variant with its loaded model and where it counts. cost: seconds a row lately, learnt as it answers.
 
+    answer: labels (None for a regression) and scores of some rows, as lists with one entry a row.
     aside: the model is slow or may hang, and answers without being waited for (`submit`).
     """
 
     __slots__ = (
-        "aside", "classified", "columns", "cost", "counters", "guard", "model", "rows_at", "schema", "shadow",
+        "answer", "aside", "classified", "columns", "cost", "counters", "guard", "model", "rows_at", "schema", "shadow",
         "variant", "version",
     )  # fmt: skip
 
@@ -62,6 +64,7 @@ class Live:
         self.classified = model.signature.task == "classification"
         self.guard = model.guard
         self.aside = hasattr(model, "submit")
+        self.answer = getattr(model, "answer_rows", None) or partial(_answered, model, self.classified)
         own = model.signature.names
         # Rows come in the route's order; a variant with another one gets them in its own.
         self.columns = None if own == merged.names else tuple(merged.names.index(name) for name in own)
@@ -77,6 +80,13 @@ class Live:
         """Answering `rows` took `seconds`: a moving average, quick to rise, so that overload is met at once."""
         cost = seconds / rows
         self.cost += (cost - self.cost) * (0.5 if cost > self.cost else 0.1)
+
+
+def _answered(model: Model, classified: bool, rows: Sequence[Row]) -> tuple[Any, list[list[float]]]:
+    """For a model without `answer_rows`."""
+    scores = model.score_rows(rows)
+    labels = model.decide(scores) if classified else None
+    return labels if labels is None or isinstance(labels, list) else labels.tolist(), scores.tolist()
 
 
 class Deployed:

@@ -8,18 +8,14 @@ path of `answering`, which decides for each request alone.
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import isfinite
 from time import perf_counter
 from typing import Any
 
-import numpy as np
-
 from fairlead.contract.ports import Request
+from fairlead.runtime.bundle.tail_kernel import finite
 from fairlead.runtime.serve.answering import Asked, Part
 from fairlead.runtime.serve.deployed import Endpoint, Live
 from fairlead.runtime.wire.codec import Answer, Parsed
-
-_FEW = 32
 
 
 class Whole:
@@ -49,17 +45,11 @@ class Whole:
         live, began = self.live, perf_counter()
         rows = self.rows = [row for parsed in self.parsed for row in parsed.rows]
         try:
-            found = live.model.score_rows(rows)
-            labels = live.model.decide(found) if live.classified else None
-            scores = self.scores = found.tolist()
+            labels, scores = self.labels, self.scores = live.answer(rows)
             if lap:
                 lap("predict")
-            # Numbers whose sum is finite are finite; of a few rows Python knows that sooner than numpy does.
-            if not (isfinite(sum(map(sum, scores))) if len(scores) < _FEW else bool(np.isfinite(found).all())):
+            if not finite(scores):
                 return False
-            if labels is not None and not isinstance(labels, list):
-                labels = labels.tolist()
-            self.labels = labels
             self._render(labels, scores)
             if lap:
                 lap("render")
