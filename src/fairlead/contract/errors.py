@@ -40,6 +40,7 @@ FairleadError                     the root: catch this to catch us
 │   └── AuditBroken               the audit chain does not verify
 └── RemoteError                   another process or service did not do its part
     ├── ServerUnreachable         no Fairlead server answers at that address
+    ├── WorkersDied               a server's workers ended before any was ready
     └── NativeFailed              a native model raised, or its process ended
 
 Exit codes and HTTP codes are given by `doors` and `runtime/wire`, not here.
@@ -261,6 +262,10 @@ class RemoteError(FairleadError):
 
 class ServerUnreachable(RemoteError):
     """No Fairlead server answers at that address."""
+
+
+class WorkersDied(RemoteError):
+    """Workers of a server ended again and again before any was ready, so nobody was ever answered."""
 
 
 class NativeFailed(RemoteError):

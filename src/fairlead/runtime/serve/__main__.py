@@ -11,7 +11,7 @@ import os
 import sys
 from pathlib import Path
 
-from fairlead.contract.errors import FairleadError, Refused
+from fairlead.contract.errors import FairleadError, Refused, RemoteError
 from fairlead.contract.settings import ServeSettings
 from fairlead.runtime.native.form import terms_of
 from fairlead.runtime.serve.platforms import applied, detected, platform
@@ -19,7 +19,7 @@ from fairlead.runtime.serve.server import ServeOptions, serve
 
 
 def main() -> int:
-    """Exit codes as those of the CLI: 0 stopped, 2 usage, 3 refused."""
+    """Exit codes as those of the CLI: 0 stopped, 1 no worker could start, 2 usage, 3 refused."""
     parser = argparse.ArgumentParser(prog="fairlead.runtime.serve", description="Serve a home or one bundle.")
     parser.add_argument("word", nargs="?", choices=("serve",), help="what platforms say when they start an image")
     parser.add_argument("--platform", help="sagemaker, vertex, azureml or kserve; not given: as the environment shows")
@@ -53,7 +53,7 @@ def main() -> int:
         serve(options, _said, _warned)
     except FairleadError as error:
         sys.stderr.write(f"{error}\n")
-        return 3 if isinstance(error, Refused) else 2
+        return 3 if isinstance(error, Refused) else 1 if isinstance(error, RemoteError) else 2
     return 0
 
 

@@ -72,7 +72,8 @@ def serve(options: ServeOptions, ready: Say = lambda url: None, warn: Say = lamb
 
     ready: called once with the URL, when the first worker accepts; where there is gRPC, its address follows after a
     space. warn: told what the operator should know.
-    Raises BundleRefused for a bundle whose seal does not hold, UsageError for an address that is taken.
+    Raises BundleRefused for a bundle whose seal does not hold, UsageError for an address that is taken,
+    WorkersDied where no worker can start.
     """
     if options.home is None and options.bundle is None:
         raise UsageError("nothing to serve: give a home or a bundle.")

@@ -17,10 +17,13 @@ import sys
 import time
 from collections.abc import Callable
 
-from fairlead.contract.errors import UsageError
+from fairlead.contract.errors import FairleadError, UsageError, WorkersDied
 
 Work = Callable[[int, socket.socket], None]
+TRIES = 5
+"""How often a worker may die before it is ready, in a server of which none ever was."""
 _PATIENCE_S = 3.0
+_FAILED, _LONGEST = b"!", 400
 _log = logging.getLogger("fairlead.serve")
 
 
@@ -64,20 +67,29 @@ def ended(how: int) -> str:
 
 
 class _Worker:
-    """A live child. started: monotonic seconds."""
+    """A live child. started: monotonic seconds. It says by its lifeline that it is ready, or why it could not be."""
 
-    __slots__ = ("lifeline", "pid", "ready", "slot", "started")
+    __slots__ = ("lifeline", "pid", "ready", "slot", "started", "why")
 
     def __init__(self, slot: int, pid: int, lifeline: socket.socket) -> None:
         self.slot, self.pid, self.lifeline = slot, pid, lifeline
-        self.started, self.ready = time.monotonic(), False
+        self.started, self.ready, self.why = time.monotonic(), False, b""
+
+    def listen(self) -> None:
+        """Take what it says, if it says anything."""
+        with contextlib.suppress(BlockingIOError, ConnectionError):
+            said = self.lifeline.recv(2 * _LONGEST)
+            self.ready = self.ready or said[:1] == b"r"
+            if said.startswith(_FAILED):
+                self.why = said.removeprefix(_FAILED)
 
 
 class Supervisor:
     """Keeps `workers` children alive. work: what a child does with its slot and its end of the lifeline.
 
     grace_s: how long a worker may drain before it is killed. A worker that dies young is replaced later and
-    later (at most every 5 s), so a crash loop costs little and still ends by itself once its cause is gone.
+    later (at most every 5 s), so a crash loop costs little and still ends by itself once its cause is gone. Where
+    none was ever ready, nobody waits for that: then `run` raises WorkersDied once one died `TRIES` times.
     gone: told the slot of a worker that ended. draining: called once, before the workers are asked to end.
     """
 
@@ -94,10 +106,14 @@ class Supervisor:
         self._live: dict[int, _Worker] = {}
         self._due: dict[int, float] = dict.fromkeys(range(workers), 0.0)
         self._delay: dict[int, float] = dict.fromkeys(range(workers), 0.0)
-        self._stopping = False
+        self._deaths: dict[int, int] = dict.fromkeys(range(workers), 0)
+        self._stopping = self._told = False
 
     def run(self, ready: Callable[[], None] = lambda: None) -> None:
-        """Until SIGTERM or SIGINT, then until all workers have drained. On the main thread alone."""
+        """Until SIGTERM or SIGINT, then until all workers have drained. On the main thread alone.
+
+        Raises WorkersDied where none could ever start.
+        """
         inbox, outbox = socket.socketpair()
         for end in (inbox, outbox):
             end.setblocking(False)
@@ -105,12 +121,11 @@ class Supervisor:
         previous = {number: signal.signal(number, self._stop) for number in (signal.SIGTERM, signal.SIGINT)}
         previous[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda *_: None)
         try:
-            told = False
             while not self._stopping:
                 self._start_due((inbox, outbox))
                 self._wait(inbox)
-                if not told and any(worker.ready for worker in self._live.values()):
-                    told = True
+                if not self._told and any(worker.ready for worker in self._live.values()):
+                    self._told = True
                     ready()
                 self._reap()
             self._drain()
@@ -162,8 +177,12 @@ class Supervisor:
                 end.close()
             self._work(slot, lifeline)
             code = 0
-        except BaseException:
+        except BaseException as failed:
             _log.exception("a worker could not go on", extra={"worker": slot})
+            said = str(failed) if isinstance(failed, FairleadError) else type(failed).__name__
+            with contextlib.suppress(OSError):
+                lifeline.setblocking(False)
+                lifeline.send(_FAILED + said.encode()[:_LONGEST])
         finally:
             sys.stderr.flush()
             os._exit(code)
@@ -179,8 +198,7 @@ class Supervisor:
                 pass
         for worker in self._live.values():
             if worker.lifeline in readable and not worker.ready:
-                with contextlib.suppress(BlockingIOError, ConnectionError):
-                    worker.ready = worker.lifeline.recv(1) == b"r"
+                worker.listen()
 
     def _reap(self) -> None:
         for pid in list(self._live):
@@ -190,8 +208,12 @@ class Supervisor:
                 gone, how = pid, 0
             if gone:
                 worker = self._live.pop(pid)
+                if not worker.ready:
+                    worker.listen()
                 worker.lifeline.close()
                 self._gone(worker.slot)
+                if not (self._told or self._stopping or worker.ready):
+                    self._give_up(worker, ended(how))
                 if not self._stopping:
                     said = {"worker": worker.slot, "ended": ended(how)}
                     _log.warning("a worker ended and is replaced", extra=said)
@@ -200,6 +222,18 @@ class Supervisor:
                 # A worker that served is replaced at once; one that dies at birth, ever later.
                 self._delay[worker.slot] = 0.0 if worker.ready and lived > 1.0 else min(5.0, max(0.1, last * 2))
                 self._due[worker.slot] = time.monotonic() + self._delay[worker.slot]
+
+    def _give_up(self, worker: _Worker, how: str) -> None:
+        """Raises WorkersDied when a worker of a server that never answered anybody died too often."""
+        self._deaths[worker.slot] += 1
+        if self._deaths[worker.slot] >= TRIES:
+            why = ", ".join(filter(None, (how, worker.why.decode("utf-8", "replace"))))
+            self._stopping = True
+            self._drain()
+            raise WorkersDied(
+                f"no worker could start, and nobody was ever answered: one ended {TRIES} times ({why}). "
+                "The server's log above says more."
+            )
 
     def _drain(self) -> None:
         self._draining()
