@@ -18,10 +18,11 @@ from sklearn.ensemble import GradientBoostingRegressor, HistGradientBoostingClas
 from fairlead.contract.errors import CellInvalid
 from fairlead.contract.signature import Column, Signature
 from fairlead.lab.compile.trees import Trees
-from fairlead.runtime.bundle import Front, SigningKey, few, load, row_kernel, tail_kernel
+from fairlead.runtime.bundle import Front, SigningKey, load, row_kernel, tail_kernel
+from fairlead.runtime.bundle.few import MOST, Few
 from fairlead.runtime.bundle.front import Number
 from fairlead.runtime.bundle.ops import Impute
-from fairlead.runtime.bundle.run import FEW, Model, decided
+from fairlead.runtime.bundle.run import Model, decided
 from fairlead.runtime.bundle.tail import LinearForm, LinearTail, Tail, load_tail
 from fairlead.runtime.bundle.tail_kernel import Layer, deciding, dense, settling
 
@@ -166,13 +167,13 @@ def test_few_rows_get_the_answers_of_many(either: str, name: str) -> None:
     assert (made._few is None) == (either == "none")
     rows: list[Any] = [[None if cell > 1.0 else cell for cell in row] for row in random.normal(size=(300, 4)).tolist()]
     many = made.score_rows(rows)
-    for count in (*COUNTS, FEW, len(rows)):
+    for count in (*COUNTS, MOST, len(rows)):
         scores = made.score_rows(rows[:count])
         labels, listed = made.answer_rows(rows[:count])
         assert listed == scores.tolist()
         np.testing.assert_allclose(scores, many[:count], rtol=0, atol=1e-14)
         assert labels == (list(made.decide(scores)) if classes else None)
-        if either == "kernels" and count <= FEW:
+        if either == "kernels" and count <= MOST:
             assert listed == [made.answer_rows([row])[1][0] for row in rows[:count]]
     assert made.answer_rows([]) == ([] if classes else None, [])
 
@@ -252,7 +253,7 @@ def test_buffers_and_classes_are_checked(kernel: None) -> None:
 
 def test_nothing_is_kept_of_answers(kernel: None) -> None:
     made = model(SIGNATURE, FRONT, LinearTail(TAIL, 4))
-    assert isinstance(made._few, few.Few)
+    assert isinstance(made._few, Few)
     rows = [[50.0, "pro", "2"]] * 5
     label = SIGNATURE.classes[1]
     held = sys.getrefcount(label), sys.getrefcount(None)
@@ -268,11 +269,11 @@ def test_rows_in_blocks_are_answered_and_refused_as_one(
     either: str, sealed: Path, key: SigningKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loaded = load(sealed, (key.public,))
-    rows: list[Any] = [[float(20 + n % 50), ("pro", "basic", None)[n % 3], "12"[n % 2]] for n in range(FEW + 20)]
+    rows: list[Any] = [[float(20 + n % 50), ("pro", "basic", None)[n % 3], "12"[n % 2]] for n in range(MOST + 20)]
     whole = loaded.score_rows(rows)
     monkeypatch.setattr("fairlead.runtime.bundle.run.CHUNK", 100)
     assert np.array_equal(loaded.score_rows(rows), whole)
     np.testing.assert_allclose(whole, [loaded.score_rows([row])[0] for row in rows], rtol=0, atol=1e-15)
-    rows[FEW + 3][2] = "3"
-    with pytest.raises(CellInvalid, match=f"row {FEW + 3}, column 'code'"):
+    rows[MOST + 3][2] = "3"
+    with pytest.raises(CellInvalid, match=f"row {MOST + 3}, column 'code'"):
         loaded.score_rows(rows)

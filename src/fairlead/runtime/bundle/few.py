@@ -11,7 +11,7 @@ import numpy.typing as npt
 from fairlead.contract.signature import Cell, Signature
 from fairlead.runtime.bundle import tail_kernel
 from fairlead.runtime.bundle.row_kernel import Features
-from fairlead.runtime.bundle.tail import LinearTail, Tail
+from fairlead.runtime.bundle.tail import LinearTail, OnnxTail, Tail
 from fairlead.runtime.bundle.tree_tail import TreeTail
 
 Floats = npt.NDArray[np.float64]
@@ -20,8 +20,14 @@ Answered = tuple[list[str] | None, list[list[float]]]
 Sums = Callable[[int, bytearray], bytearray]
 
 
+MOST = 512
+"""Rows up to which lists without arrays in between cost less than arrays."""
+
+
 class Few:
-    """Both forms of an answer, equal bit for bit. Keeps nothing between calls."""
+    """Both forms of an answer, equal bit for bit. Keeps nothing between calls. most: rows up to which it pays."""
+
+    most = MOST
 
     def __init__(self, features: Features, sums: Sums | None, tail: Any, outputs: int, signature: Signature) -> None:
         self._features, self._sums, self._tail, self._outputs = features, sums, tail, outputs
@@ -47,11 +53,17 @@ class Few:
 
 def few(features: Features, tail: Tail, signature: Signature) -> Few | None:
     """None where there is no kernel for the tail."""
+    sums: Sums | None = None
     if isinstance(tail, TreeTail):
         sums, after = _trees(tail)
     else:
-        sums, after = None, tail.kernel if isinstance(tail, LinearTail) else None
-    return None if after is None else Few(features, sums, after, len(signature.outputs), signature)
+        after = tail.kernel if isinstance(tail, LinearTail | OnnxTail) else None
+    if after is None:
+        return None
+    made = Few(features, sums, after, len(signature.outputs), signature)
+    if isinstance(tail, OnnxTail):
+        made.most = min(MOST, tail.most)
+    return made
 
 
 def _trees(tail: TreeTail) -> tuple[Sums, Any | None]:

@@ -36,9 +36,6 @@ CROSSOVER = 64
 """Rows from which turning rows into columns and the column form cost less than the row closures: with 19 columns
 2.3 + 0 against 1.4 + 0.9 µs a row at 64 rows (benchmarks: front). The kernel of rows costs less than either."""
 
-FEW = 512
-"""Rows up to which the kernels' way, without arrays in between, costs less than the tail's own."""
-
 CHUNK = 8192
 """Rows encoded and scored at once, which bounds memory at CHUNK x width x 8 bytes."""
 
@@ -81,7 +78,7 @@ class Model:
     def score_rows(self, rows: Sequence[Sequence[Cell]]) -> Floats:
         """Scores, shape (n, outputs), of rows in signature order. Raises CellInvalid for `closed` columns."""
         count = len(rows)
-        if self._few is not None and count <= FEW:
+        if self._few is not None and count <= self._few.most:
             return self._few.scores(rows)
         if count >= self._crossover:
             return self.score_columns(columns_of_rows(rows, self.signature))
@@ -97,7 +94,7 @@ class Model:
 
         Scores are as the model gives them, finite or not. Raises CellInvalid for `closed` columns.
         """
-        if self._few is not None and len(rows) <= FEW:
+        if self._few is not None and len(rows) <= self._few.most:
             return self._few.answer(rows)
         scores = self.score_rows(rows)
         labels: Any = self.decide(scores) if self.signature.task == "classification" else None

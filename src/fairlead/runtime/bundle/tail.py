@@ -16,8 +16,9 @@ import numpy.typing as npt
 
 from fairlead.contract.errors import BundleRefused
 from fairlead.runtime.bundle.manifest import TAIL_LINEAR, TAIL_ONNX, canonical
+from fairlead.runtime.bundle.network_file import read_network
 from fairlead.runtime.bundle.onnx_guard import check_onnx
-from fairlead.runtime.bundle.tail_kernel import Layer, dense
+from fairlead.runtime.bundle.tail_kernel import Layer, dense, has_kernel
 from fairlead.runtime.bundle.tree_tail import TreeTail, compiled
 
 Floats = npt.NDArray[np.float64]
@@ -110,8 +111,18 @@ _LINKS: dict[str, Callable[[Floats], Floats]] = {
 }
 
 
+_CALL = 150_000
+"""Products that the kernel does while onnxruntime is being called: 8 µs, and what it saves by wider registers."""
+_CURVED = 128
+"""Products that a tanh or a sigmoid costs."""
+
+
 class OnnxTail:
-    """An ONNX model in onnxruntime, one thread unless told otherwise, loaded from verified bytes."""
+    """An ONNX model in onnxruntime, one thread unless told otherwise, loaded from verified bytes.
+
+    kernel: a network for a few rows, `most` at once, for `_tails`; None for any other model, or where that was not
+    compiled.
+    """
 
     def __init__(self, data: bytes, width: int, threads: int = 1) -> None:
         check_onnx(data)
@@ -129,11 +140,24 @@ class OnnxTail:
             raise BundleRefused(f"tail.onnx: onnxruntime does not accept it: {type(why).__name__}") from why
         self.outputs = _check_ports(session, width)
         self._run = session.run
+        self.kernel, self.most = _network(data, width, self.outputs)
 
     def scores(self, features: Floats) -> Floats:
         """See Tail."""
         found: Floats = self._run(["value"], {"x": features})[0]
         return found
+
+
+def _network(data: bytes, width: int, outputs: int) -> tuple[Any | None, int]:
+    """The kernel of a network, and the rows up to which it costs less than a call of onnxruntime."""
+    network = read_network(data) if has_kernel() else None
+    if network is None:
+        return None, 0
+    layers, link = network
+    most = _CALL // sum(layer.weights.size + _CURVED * layer.curved for layer in layers)
+    fits = len(layers[-1].bias) + (link == "logistic") == outputs
+    kernel = dense(width, layers, link) if fits and most else None
+    return kernel, most if kernel is not None else 0
 
 
 def _check_ports(session: Any, width: int) -> int:

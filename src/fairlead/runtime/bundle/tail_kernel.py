@@ -45,6 +45,16 @@ class Layer(NamedTuple):
     bias: Floats
     active: str = ""
 
+    @property
+    def curved(self) -> int:
+        """Outputs that go through a transcendental function."""
+        return len(self.bias) if self.active in ("Tanh", "Sigmoid") else 0
+
+
+def has_kernel() -> bool:
+    """Whether there is a kernel."""
+    return _tails is not None
+
 
 def dense(features: int, layers: Sequence[Layer], link: str) -> Any | None:
     """Layers in turn, then a link; None where there is no kernel, or it does not take them."""
