@@ -17,7 +17,8 @@ import pytest
 import fairlead
 from fairlead.contract.errors import CellInvalid, ColumnMissing, ColumnUnknown, InputInvalid, ShapeMismatch
 from fairlead.contract.signature import Column, Signature
-from fairlead.runtime.bundle.cells import columns_from, rows_from
+from fairlead.runtime.bundle.cells import rows_from
+from fairlead.runtime.bundle.columns import columns_from
 
 COLUMNS = (
     Column("amount", "number"),

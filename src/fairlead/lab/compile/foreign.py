@@ -71,7 +71,7 @@ def _article(kind: str | None) -> str:
 
 def columns_like(sample: pd.DataFrame, signature: Signature) -> dict[str, np.ndarray]:
     """The columns form of frame rows, by the signature's kinds."""
-    from fairlead.runtime.bundle.cells import columns_from
+    from fairlead.runtime.bundle.columns import columns_from
 
     return columns_from(sample[list(signature.names)], signature)
 

@@ -1,127 +1,175 @@
-"""A front run column by column with numpy: for many rows."""
+"""A front run column by column: for many rows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import chain
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from fairlead.contract.errors import ColumnMissing, ShapeMismatch
-from fairlead.runtime.bundle.front import Columns, Front, value
+from fairlead.contract.errors import CellInvalid, ColumnMissing, ShapeMismatch
+from fairlead.runtime.bundle.coded import Coded, Codes, Columns, coded_objects, kernel
+from fairlead.runtime.bundle.front import Front, value
 from fairlead.runtime.bundle.ops import all_for_many
-from fairlead.runtime.bundle.plan import Placed, Scaled, never_seen, no_value, plan
+from fairlead.runtime.bundle.plan import Placed, never_seen, no_value, plan
 
 Floats = npt.NDArray[np.float64]
-Write = Callable[[Columns, Floats], None]
+UNSEEN, MISSING, FIRST = 0, 1, 2
+"""Classes of a table: a value never seen, a missing one, its first key."""
 
 
-def column_encoder(front: Front) -> Callable[[Columns], Floats]:
-    """See `Front.column_encoder`. The closure keeps no state between calls."""
-    planned = plan(front)
-    template = np.array(planned.template)
-    used = sorted({lane.column for lane in front.lanes})
-    writers: list[Write] = []
-    if planned.scaled:
-        writers.append(_scale(front, planned.scaled))
-    if planned.tables:
-        writers.append(_look_up(front, planned.tables))
+class ColumnEncoder:
+    """See `Front.column_encoder`. Keeps no state between calls."""
 
-    def encode(columns: Columns) -> Floats:
-        rows = _length(front, used, columns)
-        out = np.empty((rows, len(template)))
-        out[:] = template
-        for write in writers:
-            write(columns, out)
-        for source, ops, output in planned.general:
-            out[:, output] = all_for_many(ops, np.asarray(columns[front.columns[source]], dtype=np.float64))
-        return out
+    def __init__(self, front: Front) -> None:
+        planned = plan(front)
+        self.width = len(planned.template)
+        self._names = front.columns
+        self._used = sorted({lane.column for lane in front.lanes})
+        self._template = np.array(planned.template)
+        self._scaled = [(front.columns[lane.source], *lane[1:]) for lane in planned.scaled]
+        self._general = planned.general
+        self._tables = [_Look(front.columns[placed.source], placed) for placed in planned.tables]
 
-    return encode
+    def __call__(self, columns: Columns) -> Floats:
+        """Features, shape (n, width), C-contiguous. Raises ColumnMissing, ShapeMismatch, CellInvalid."""
+        rows = self._length(columns)
+        found = np.empty((rows, self.width))
+        for _ in self.blocks(columns, max(1, rows), found):
+            pass
+        return found
+
+    def blocks(self, columns: Columns, rows: int, out: Floats | None = None, first: int = 0) -> Iterator[Floats]:
+        """Features of at most so many rows at a time, which the next ones overwrite. first: number of the first row,
+        for errors."""
+        total = self._length(columns)
+        classes = self._classes(columns, first)
+        numbers = [(np.ascontiguousarray(columns[name], dtype=np.float64), *rest) for name, *rest in self._scaled]
+        general = [
+            (np.asarray(columns[self._names[source]], dtype=np.float64), ops, output)
+            for source, ops, output in self._general
+        ]
+        if out is None:
+            out = np.empty((min(rows, total), self.width))
+        for start in range(0, total, rows):
+            block = out[: min(rows, total - start)]
+            self._fill(block, start, numbers, classes)
+            for column, ops, output in general:
+                block[:, output] = all_for_many(ops, column[start : start + len(block)])
+            yield block
+
+    def _length(self, columns: Columns) -> int:
+        """Rows of the columns. Raises ColumnMissing, ShapeMismatch."""
+        if absent := [name for name in self._used if name not in columns]:
+            raise ColumnMissing(absent, self._names)
+        lengths = {len(array) for array in columns.values()}
+        if len(lengths) > 1:
+            raise ShapeMismatch(f"columns have different lengths: {sorted(lengths)}")
+        return lengths.pop() if lengths else 0
+
+    def _classes(self, columns: Columns, first: int) -> list[Codes]:
+        """Per table the class of every row. Raises CellInvalid for the first row that the trained model raised on."""
+        coded: dict[str, Any] = {}
+        found, wrong = [], []
+        for look in self._tables:
+            column = coded.get(look.name)
+            if column is None:
+                column = columns[look.name]
+                if isinstance(column, np.ndarray) and column.dtype.kind == "O" and not look.numeric:
+                    column = coded_objects(column) or column
+                coded[look.name] = column
+            classes = look.classes(column)
+            found.append(classes)
+            if error := look.refused(classes, first):
+                wrong.append(error)
+        if wrong:
+            raise min(wrong, key=lambda error: error.row)
+        return found
+
+    def _fill(self, out: Floats, start: int, numbers: Sequence[Any], classes: Sequence[Codes]) -> None:
+        if kernel is not None and self.width:
+            tables = tuple((own, *look.writes) for own, look in zip(classes, self._tables, strict=True))
+            kernel.fill(out, self._template, start, tuple(numbers), tables)
+            return
+        out[:] = self._template
+        end = start + len(out)
+        for column, fill, shift, scale, output in numbers:
+            part = column[start:end]
+            out[:, output] = (np.where(np.isnan(part), fill, part) - shift) / scale
+        flat, starts = out.reshape(-1), np.arange(len(out)) * self.width
+        for own, look in zip(classes, self._tables, strict=True):
+            look.write(own[start:end], flat, starts)
 
 
-def _length(front: Front, used: list[str], columns: Columns) -> int:
-    """Rows of the columns. Raises ColumnMissing, ShapeMismatch."""
-    if absent := [name for name in used if name not in columns]:
-        raise ColumnMissing(absent, front.columns)
-    lengths = {len(array) for array in columns.values()}
-    if len(lengths) > 1:
-        raise ShapeMismatch(f"columns have different lengths: {sorted(lengths)}")
-    return lengths.pop() if lengths else 0
+class _Look:
+    """A table of a front: cells to classes, and classes to what they write."""
 
+    def __init__(self, name: str, placed: Placed) -> None:
+        table = placed.table
+        self.name, self._table = name, table
+        self.numeric = bool(table.before) or (bool(table.keys) and isinstance(table.keys[0], float))
+        self._class: dict[Any, int] = {None: MISSING}
+        self._class |= {key: FIRST + at for at, key in enumerate(table.keys)}
+        if self.numeric:
+            order = np.argsort(keys := np.array(table.keys, dtype=np.float64))
+            self._keys, self._order = keys[order], (order + FIRST).astype(np.int32)
+        rows = [
+            [(placed.output + delta.output, value(delta.value)) for delta in row]
+            for row in ((), table.missing, *table.rows)
+        ]
+        ends = np.cumsum([0, *map(len, rows)]).astype(np.int32)
+        places = np.array([place for row in rows for place, _ in row], dtype=np.int32)
+        values = np.array([number for row in rows for _, number in row], dtype=np.float64)
+        self.writes = (ends.tobytes(), places.tobytes(), values.tobytes())
+        self._written = ends, places, values
 
-def _scale(front: Front, lanes: list[Scaled]) -> Write:
-    names = [front.columns[lane.source] for lane in lanes]
-    outputs = [lane.output for lane in lanes]
-    fill, shift, scale = (np.array(found) for found in zip(*[lane[1:4] for lane in lanes], strict=True))
+    def classes(self, column: Any) -> Codes:
+        """The class of each cell."""
+        if self.numeric:
+            return self._of_numbers(all_for_many(self._table.before, np.asarray(column, dtype=np.float64)))
+        if isinstance(column, Coded):
+            return self._of_cells(column.cells).take(column.codes)
+        return self._of_cells(column.tolist())
 
-    def write(columns: Columns, out: Floats) -> None:
-        x = np.empty((len(out), len(names)))
-        for at, name in enumerate(names):
-            x[:, at] = columns[name]
-        np.copyto(x, fill, where=np.isnan(x))
-        x -= shift
-        x /= scale
-        out[:, outputs] = x
-
-    return write
-
-
-class _Codes(dict[Any, int]):
-    """Cell -> code; unseen and missing have codes of their own."""
-
-    def __init__(self, unseen: int, missing: int) -> None:
-        super().__init__({None: missing})
-        self.unseen, self.missing = unseen, missing
-
-    def __missing__(self, cell: Any) -> int:
+    def _of_cells(self, cells: Sequence[Any]) -> Codes:
         # NaN is found by no look-up of its own, since it differs from itself.
-        return self.missing if cell != cell else self.unseen
+        own = self._class
+        try:
+            return np.fromiter(map(own.__getitem__, cells), np.int32, len(cells))
+        except KeyError:
+            found = (own.get(cell, MISSING if cell != cell else UNSEEN) for cell in cells)
+            return np.fromiter(found, np.int32, len(cells))
+
+    def _of_numbers(self, numbers: Floats) -> Codes:
+        if not len(self._keys):
+            return np.where(np.isnan(numbers), np.int32(MISSING), np.int32(UNSEEN))
+        at = np.searchsorted(self._keys, numbers)
+        at[at == len(self._keys)] = 0
+        found = np.where(self._keys[at] == numbers, self._order[at], np.int32(UNSEEN))
+        found[np.isnan(numbers)] = MISSING
+        return found
+
+    def refused(self, classes: Codes, first: int) -> CellInvalid | None:
+        """The error for the first row that the trained model raised on."""
+        table, found = self._table, None
+        if table.closed and len(bad := np.flatnonzero(classes == UNSEEN)):
+            found = never_seen(first + int(bad[0]), table)
+        if table.required and len(bad := np.flatnonzero(classes == MISSING)):
+            absent = no_value(first + int(bad[0]), table)
+            found = absent if found is None or absent.row < found.row else found
+        return found
+
+    def write(self, classes: Codes, flat: Floats, starts: npt.NDArray[np.intp]) -> None:
+        """What the kernel does, one write of each row at a time."""
+        ends, places, values = self._written
+        begin, count = ends[classes], ends[classes + 1] - ends[classes]
+        for slot in range(int(count.max(initial=0))):
+            rows = np.flatnonzero(count > slot)
+            at = begin[rows] + slot
+            flat[starts[rows] + places[at]] = values[at]
 
 
-def _look_up(front: Front, tables: list[Placed]) -> Write:
-    """All tables at once: codes of every cell by one pass, then one scatter per write that a row can need."""
-    places: list[list[int]] = []
-    values: list[list[float]] = []
-    codes: list[tuple[str, Placed, _Codes]] = []
-    slots = max(1, max(len(row) for p in tables for row in (*p.table.rows, p.table.missing)))
-    for placed in tables:
-        found = _Codes(len(places), len(places) + 1)
-        found.update((key, len(places) + 2 + at) for at, key in enumerate(placed.table.keys))
-        codes.append((front.columns[placed.source], placed, found))
-        for row in ((), placed.table.missing, *placed.table.rows):
-            writes = [(placed.output + delta.output, value(delta.value)) for delta in row]
-            # Padding writes again what is there already, so that no mask is needed.
-            writes += [writes[-1] if writes else (placed.output, value(placed.table.unseen[0]))] * (slots - len(writes))
-            places.append([place for place, _ in writes])
-            values.append([number for _, number in writes])
-    where, what = np.array(places, dtype=np.intp), np.array(values)
-
-    def write(columns: Columns, out: Floats) -> None:
-        rows, width = out.shape
-        listed = [map(own.__getitem__, _cells(placed, columns[name])) for name, placed, own in codes]
-        found = np.fromiter(chain.from_iterable(listed), np.intp, rows * len(codes)).reshape(len(codes), rows)
-        for (_, placed, own), coded in zip(codes, found, strict=True):
-            _refuse(placed, own, coded)
-        flat, starts = out.reshape(-1), np.arange(rows) * width
-        for slot in range(slots):
-            flat[where[found, slot] + starts] = what[found, slot]
-
-    return write
-
-
-def _cells(placed: Placed, cells: npt.NDArray[Any]) -> list[Any]:
-    table = placed.table
-    if table.before or (table.keys and isinstance(table.keys[0], float)):
-        cells = all_for_many(table.before, np.asarray(cells, dtype=np.float64))
-    listed: list[Any] = cells.tolist()
-    return listed
-
-
-def _refuse(placed: Placed, own: _Codes, coded: npt.NDArray[np.intp]) -> None:
-    if placed.table.closed and len(bad := np.flatnonzero(coded == own.unseen)):
-        raise never_seen(int(bad[0]), placed.table)
-    if placed.table.required and len(bad := np.flatnonzero(coded == own.missing)):
-        raise no_value(int(bad[0]), placed.table)
+def column_encoder(front: Front) -> ColumnEncoder:
+    """See `Front.column_encoder`."""
+    return ColumnEncoder(front)

@@ -1,4 +1,4 @@
-"""From rows as people hold them (dicts, columns, a DataFrame) to the two in-memory forms, checked.
+"""From rows as people hold them to cells, checked, and from rows of cells to columns; `columns` takes whole tables.
 
 This is the embedded path (`Model.predict`, golden rows); requests are parsed by `runtime/wire`.
 """
@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fairlead.contract.errors import BodyInvalid, CellInvalid, ColumnMissing, ColumnUnknown, ShapeMismatch
+from fairlead.contract.errors import BodyInvalid, CellInvalid, ColumnMissing, ColumnUnknown
 from fairlead.contract.signature import Cell, Column, Signature
-from fairlead.runtime.bundle.tabular import columns_in
 from fairlead.runtime.bundle.zones import instant, zone_of
 
 
@@ -39,95 +38,13 @@ def rows_from(dicts: Iterable[Mapping[str, Any]], signature: Signature) -> list[
     return rows
 
 
-def columns_from(table: Any, signature: Signature) -> dict[str, npt.NDArray[Any]]:
-    """Columns form of a mapping of sequences, or of a table of pandas, polars, Arrow or numpy.
-
-    Raises as `rows_from`, and ShapeMismatch.
-    """
-    expected = signature.names
-    table = columns_in(table, expected)
-    given = [str(name) for name in table]
-    if missing := [name for name in expected if name not in given]:
-        raise ColumnMissing(missing, expected)
-    if unknown := sorted(set(given) - {*expected, *signature.passthrough}):
-        raise ColumnUnknown(unknown, expected)
-    zone = zone_of(signature.timezone)
-    found = {column.name: column_of(table[column.name], column, zone) for column in signature.columns}
-    if len({len(array) for array in found.values()}) > 1:
-        raise ShapeMismatch("columns have different lengths: " + ", ".join(f"{n} {len(a)}" for n, a in found.items()))
-    return found
-
-
-def column_of(values: Any, column: Column, zone: tzinfo = UTC) -> npt.NDArray[Any]:
-    """One column in the columns form."""
-    array = np.asarray(values)
-    fast = _fast(array, column, zone)
-    if fast is not None:
-        if not column.nullable and len(gaps := np.flatnonzero(np.isnan(fast))):
-            raise CellInvalid(int(gaps[0]), column.name, "no value", f"a {column.kind}; it is not nullable")
-        if len(out := np.flatnonzero(_out_of_range(fast, column))):
-            raise CellInvalid(int(out[0]), column.name, "a value out of range", allowed_in(column))
-        return fast
-    listed = array.tolist()
-    texts = _texts(array, listed, column)
-    if texts is not None:
-        return texts
-    cells = [cell_of(value, column, row, zone) for row, value in enumerate(listed)]
-    if not column.numeric:
-        found = np.empty(len(cells), dtype=object)
-        found[:] = cells
-        return found
-    return np.array([math.nan if cell is None else cell for cell in cells], dtype=np.float64)
-
-
-def _texts(array: npt.NDArray[Any], listed: list[Any], column: Column) -> npt.NDArray[Any] | None:
-    """Texts with gaps, told by the types of all cells at once; None if cells must be looked at one by one."""
-    if column.numeric or column.coded != "text" or not column.nullable:
-        return None
-    kinds = set(map(type, listed))
-    if not kinds <= {str, type(None), float}:
-        return None
-    if float not in kinds:
-        return array if array.dtype == object else np.array(listed, dtype=object)
-    found = np.array(listed, dtype=object)
-    # What differs from itself is NaN, a gap; any other float is no text.
-    gaps = found != found
-    if any(type(cell) is float for cell in found[~gaps]):
-        return None
-    found[gaps] = None
-    return found
-
-
-def _out_of_range(numbers: npt.NDArray[np.float64], column: Column) -> npt.NDArray[np.bool_]:
-    low = -math.inf if column.minimum is None else column.minimum
-    high = math.inf if column.maximum is None else column.maximum
-    found: npt.NDArray[np.bool_] = (numbers < low) | (numbers > high)
-    return found
-
-
-def _fast(array: npt.NDArray[Any], column: Column, zone: tzinfo) -> npt.NDArray[np.float64] | None:
-    """Numbers and times that numpy holds already, None if cells must be looked at one by one."""
-    kind = array.dtype.kind
-    if column.kind == "time" and kind == "M":
-        stamps = array.astype("datetime64[us]")
-        if zone is not UTC:
-            moments = stamps.tolist()
-            return np.array([math.nan if moment is None else instant(moment, zone) for moment in moments])
-        return np.where(np.isnat(stamps), np.nan, stamps.astype(np.int64) / 1e6)
-    # Whole numbers and flags have values of their own to be checked, unless the array's type vouches for them.
-    typed = {"number": "fiu", "time": "fiu", "integer": "iu", "boolean": "b"}
-    if kind not in typed.get(column.kind, ""):
-        return None
-    numbers = array.astype(np.float64)
-    return None if np.isinf(numbers).any() else numbers
-
-
 def cell_of(value: Any, column: Column, row: int, zone: tzinfo = UTC) -> Cell:
     """One cell as the model takes it. Raises CellInvalid, which says the kind found and never the value.
 
     zone: of times that carry none.
     """
-    if value is None or value != value or type(value).__name__ == "NAType":
+    # pandas' NA first: asked whether it differs from itself, it does not say.
+    if value is None or type(value).__name__ == "NAType" or value != value:
         if not column.nullable:
             raise CellInvalid(row, column.name, "no value", f"a {column.kind}; it is not nullable")
         return None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -11,11 +12,14 @@ import numpy.typing as npt
 
 from fairlead.contract.errors import BundleRefused
 from fairlead.contract.signature import Cell, Signature
+from fairlead.runtime.bundle.coded import Columns
 from fairlead.runtime.bundle.manifest import canonical
 from fairlead.runtime.bundle.ops import AnyOp, check_op
 
+if TYPE_CHECKING:
+    from fairlead.runtime.bundle.by_column import ColumnEncoder
+
 Floats = npt.NDArray[np.float64]
-Columns = Mapping[str, npt.NDArray[np.generic]]
 
 FORMAT = 1
 WIDEST = 1_000_000
@@ -119,7 +123,7 @@ class Front(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
         return row_guard(self)
 
-    def column_encoder(self) -> Callable[[Columns], Floats]:
+    def column_encoder(self) -> ColumnEncoder:
         """A function from rows in the columns form to features, shape (n, width), C-contiguous; for many rows."""
         from fairlead.runtime.bundle.by_column import column_encoder
 

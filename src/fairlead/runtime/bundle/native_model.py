@@ -14,7 +14,7 @@ from fairlead.contract.evidence import Manifest
 from fairlead.contract.signature import Cell, Signature
 from fairlead.runtime.bundle import golden
 from fairlead.runtime.bundle.cells import columns_of_rows
-from fairlead.runtime.bundle.front import Columns
+from fairlead.runtime.bundle.coded import Columns, cells_of
 from fairlead.runtime.bundle.manifest import GOLDEN, NATIVE_ARTEFACT, NATIVE_FORM, REFERENCE, REQUIREMENTS
 from fairlead.runtime.bundle.run import Floats, Model
 from fairlead.runtime.bundle.verifying import Verified
@@ -50,7 +50,7 @@ class NativeModel(Model):
     def score_columns(self, columns: Columns) -> Floats:
         """See Model."""
         rows = len(next(iter(columns.values()))) if columns else 0
-        return self.process.score(columns, rows)
+        return self.process.score(cells_of(columns), rows)
 
     def submit(self, rows: Sequence[Sequence[Cell]], done: Done, deadline_s: float | None = None) -> None:
         """As `score_rows`, without waiting: see `Desk.submit`, which says on which thread `done` is called."""

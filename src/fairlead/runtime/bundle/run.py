@@ -18,9 +18,11 @@ from fairlead.contract.profile import Reference
 from fairlead.contract.signature import Cell, Signature
 from fairlead.runtime.bundle import golden
 from fairlead.runtime.bundle.by_row import arrays_of, closures
-from fairlead.runtime.bundle.cells import columns_from, columns_of_rows, rows_from
+from fairlead.runtime.bundle.cells import columns_of_rows, rows_from
+from fairlead.runtime.bundle.coded import Columns
+from fairlead.runtime.bundle.columns import coded_columns_from
 from fairlead.runtime.bundle.few import Answered, Few, few
-from fairlead.runtime.bundle.front import Columns, Front
+from fairlead.runtime.bundle.front import Front
 from fairlead.runtime.bundle.manifest import FRONT, GOLDEN, NATIVE_FORM, PARITY, REFERENCE, SIGNATURE
 from fairlead.runtime.bundle.plan import plan
 from fairlead.runtime.bundle.row_kernel import features_of
@@ -38,6 +40,9 @@ CROSSOVER = 64
 
 CHUNK = 8192
 """Rows encoded and scored at once, which bounds memory at CHUNK x width x 8 bytes."""
+
+AT_ONCE = 16 * CHUNK
+"""Rows whose categories are looked up at once, which bounds memory at 4 bytes a category and row."""
 
 
 class Model:
@@ -106,9 +111,9 @@ class Model:
         if total <= CHUNK:
             return self.tail.scores(self._encode_columns(columns))
         parts = []
-        for start in range(0, total, CHUNK):
-            part = {name: array[start : start + CHUNK] for name, array in columns.items()}
-            parts.append(self.tail.scores(self._encode_columns(part)))
+        for start in range(0, total, AT_ONCE):
+            part = {name: array[start : start + AT_ONCE] for name, array in columns.items()}
+            parts += [self.tail.scores(block) for block in self._encode_columns.blocks(part, CHUNK, first=start)]
         return np.concatenate(parts)
 
     def decide(self, scores: Floats) -> list[str] | Floats:
@@ -133,7 +138,7 @@ class Model:
     def probabilities(self, rows: Any) -> Floats:
         """Scores, shape (n, outputs), in the order of the signature's outputs, of rows as `predict` takes them."""
         if is_table(rows):
-            return self.score_columns(columns_from(rows, self.signature))
+            return self.score_columns(coded_columns_from(rows, self.signature))
         return self.score_rows(rows_from(rows, self.signature))
 
     def answers(self, scores: Floats) -> list[Any]:
