@@ -21,10 +21,12 @@ from fairlead.runtime.wire.codec import Answer, Parsed
 class Whole:
     """Parallel lists, one entry a request; labels and scores have one entry a row, in the order of the requests.
 
-    frames: what the spool is given.
+    sizes: rows of each request, None where each has one. frames: what the spool is given.
     """
 
-    __slots__ = ("bodies", "endpoint", "frames", "ids", "labels", "live", "parsed", "requests", "rows", "scores")
+    __slots__ = (
+        "bodies", "endpoint", "frames", "ids", "labels", "live", "parsed", "requests", "rows", "scores", "sizes",
+    )  # fmt: skip
 
     def __init__(self, endpoint: Endpoint, live: Live) -> None:
         self.endpoint, self.live = endpoint, live
@@ -32,6 +34,7 @@ class Whole:
         self.parsed: list[Parsed] = []
         self.ids: list[str] = []
         self.rows: list[Any] = []
+        self.sizes: list[int] | None = None
         self.labels: list[str] | None = None
         self.scores: list[list[float]] = []
         self.bodies: list[bytes] = []
@@ -43,7 +46,12 @@ class Whole:
         lap: told when a layer of this is done, in a tick that is measured.
         """
         live, began = self.live, perf_counter()
-        rows = self.rows = [row for parsed in self.parsed for row in parsed.rows]
+        sizes = [len(parsed.rows) for parsed in self.parsed]
+        if sizes.count(1) == len(sizes):
+            rows = self.rows = [parsed.rows[0] for parsed in self.parsed]
+        else:
+            self.sizes = sizes
+            rows = self.rows = [row for parsed in self.parsed for row in parsed.rows]
         try:
             labels, scores = self.labels, self.scores = live.answer(rows)
             if lap:
@@ -51,6 +59,8 @@ class Whole:
             if not finite(scores):
                 return False
             self._render(labels, scores)
+            if len(self.bodies) != len(sizes):
+                return False
             if lap:
                 lap("render")
             live.learn(perf_counter() - began, len(rows))
@@ -59,12 +69,16 @@ class Whole:
         return True
 
     def _render(self, labels: list[str] | None, scores: list[list[float]]) -> None:
-        render, version = self.endpoint.codec.render, self.live.version
+        codec, version = self.endpoint.codec, self.live.version
+        each = getattr(codec, "render_each", None)
+        if each is not None and self.sizes is None:
+            self.bodies = each(self.parsed, labels, scores, version)
+            return
         at = 0
         for parsed in self.parsed:
             end = at + len(parsed.rows)
             said = None if labels is None else labels[at:end]
-            self.bodies.append(render(parsed, Answer(said, scores[at:end], version)))
+            self.bodies.append(codec.render(parsed, Answer(said, scores[at:end], version)))
             at = end
 
     def asked(self) -> list[Asked]:

@@ -44,7 +44,9 @@ class Answer(msgspec.Struct, gc=False):
 class Codec(Protocol):
     """Port `codec`, built once per model: `Codec(model, signature, checks)`.
 
-    A codec may have `media`, a frozenset of the media types that it takes besides JSON.
+    A codec may have `media`, a frozenset of the media types that it takes besides JSON, and
+    `render_each(asked, labels, scores, version)`: the bodies of requests of one row each, all at once, equal to what
+    `render` gives for each; labels (None for a regression) and scores have one entry a request.
     """
 
     name: str

@@ -28,6 +28,7 @@ class V2:
     def __init__(self, model: str, signature: Signature, checks: Checks) -> None:
         self.model, self._checks, self._signature = model, checks, signature
         self.render = Answers(model, signature)
+        self.render_each = self.render.each
 
     @cached_property
     def _single(self) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import repeat
 from typing import Any
 
 from fairlead.contract.signature import Signature
@@ -10,7 +12,7 @@ from fairlead.runtime.wire.reading import encode
 from fairlead.runtime.wire.tensors import output_names, outputs_of, raw_of
 
 _MOST = 16
-_END = b"}]}"
+_END = b"]}]}"
 
 
 class Answers:
@@ -27,9 +29,27 @@ class Answers:
             return self._general(asked, answer)
         bare, named = self._templates.get(answer.version) or self._template(answer.version)
         label = "" if answer.labels is None else answer.labels[0]
+        numbers = encode(answer.scores[0])[1:-1]
         if asked.id is None:
-            return bare[label] + encode(answer.scores[0]) + _END
-        return b'{"id":' + encode(asked.id) + named[label] + encode(answer.scores[0]) + _END
+            return bare[label] + numbers + _END
+        return b'{"id":' + encode(asked.id) + named[label] + numbers + _END
+
+    def each(
+        self, asked: Sequence[Parsed], labels: Sequence[str] | None, scores: Sequence[list[float]], version: str
+    ) -> list[bytes]:
+        """The answers to one or more requests of one row each, as one by one; their numbers are written at once."""
+        bare, named = self._templates.get(version) or self._template(version)
+        bodies = []
+        numbers = encode(scores)[2:-2].split(b"],[")
+        said = repeat("", len(numbers)) if labels is None else labels
+        for one, label, number, row in zip(asked, said, numbers, scores, strict=True):
+            if one.outputs is not None or one.form is not None:
+                bodies.append(self(one, Answer(None if labels is None else [label], [row], version)))
+            elif one.id is None:
+                bodies.append(bare[label] + number + _END)
+            else:
+                bodies.append(b'{"id":' + encode(one.id) + named[label] + number + _END)
+        return bodies
 
     def _template(self, version: str) -> tuple[dict[str, bytes], dict[str, bytes]]:
         """Everything of an answer to one row but its numbers, per label: without an id, and what follows one."""
@@ -39,7 +59,7 @@ class Answers:
         for label in self._classes:
             answer = Answer([label] if self._names[0] == "label" else None, [[0.0] * len(self._classes)], version)
             whole = self._general(Parsed([]), answer)
-            bare[label] = whole[: whole.rindex(b"[")]
+            bare[label] = whole[: whole.rindex(b"[") + 1]
         made = bare, {label: b"," + start[1:] for label, start in bare.items()}
         self._templates[version] = made
         return made
