@@ -37,7 +37,8 @@ class Exchange(Request):
             return
         self.done = True
         connection = self.connection
-        if self.later:
+        if connection.gather.late:
+            # Not `later`: an application may have taken that back by now.
             connection.gather.answered(self)
         asked = connection.asked
         if connection.lost:
