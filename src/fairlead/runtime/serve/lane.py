@@ -1,9 +1,10 @@
 """The batch lane: large requests are answered by a process of their own, so that they hold up no small one.
 
 Parsing and scoring 100,000 rows keeps a worker's loop busy for a second, in C code that no other thread may
-interrupt. A worker passes such a body on over a Unix socket, a connection a request, and waits for the answer
-without standing still. The lane runs the same data plane with a slot, counters and a spool of its own, so it
-authenticates, validates, captures and counts like any worker. It loads its models when it is first asked.
+interrupt. A worker passes such a body on, and takes its answer, as a file in memory (`stored`): over a Unix socket, a
+connection a request, go heads and descriptors alone. The lane runs the same data plane with a slot, counters and a
+spool of its own, so it authenticates, validates, captures and counts like any worker. It loads its models when it is
+first asked.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from fairlead.contract.errors import Busy
 from fairlead.contract.ports import Application, Request
 from fairlead.contract.routes import Limits
 from fairlead.runtime.serve.clock import steady
+from fairlead.runtime.serve.stored import PIECE, Stored
 
 WAITING = 4
 """Requests that one worker may have in the lane at once; further ones are turned away."""
@@ -38,8 +40,10 @@ SMALL = 4096
 
 _IDLE_S = 0.2
 _NICE = 5
-_SIZES = struct.Struct("<IQ")
+_SIZE = struct.Struct("<I")
 _LARGEST_HEAD = 1 << 20
+_AT_ONCE = 65536
+_CLOSE_ON_EXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 _log = logging.getLogger("fairlead.serve")
 
 
@@ -72,7 +76,7 @@ class Door:
         self.path = str(Path(self._folder) / "lane")
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.listener.bind(self.path)
-        self.listener.listen(64)
+        self.listener.listen(1024)
 
     def close(self) -> None:
         self.listener.close()
@@ -93,42 +97,141 @@ class Lane:
         size = len(request.body)
         return size > limits.batch_bytes or (size > SMALL and request.headers.get("x-priority") == "batch")
 
-    def take(self, request: Request, limits: Limits) -> None:
-        """Pass a request on; its reply comes later. Raises Busy when too many wait already."""
+    def take(self, request: Request, limits: Limits, body: Stored | None = None) -> None:
+        """Pass a request on; its reply comes later. Raises Busy when too many wait already.
+
+        body: the request's, where the transport stored it; closed here unless Busy is raised.
+        """
         if len(self._waiting) >= WAITING:
             raise Busy()
         request.later = True
-        task = asyncio.get_running_loop().create_task(self._ask(request, limits.timeout_s))
+        task = asyncio.get_running_loop().create_task(self._ask(request, body, limits.timeout_s))
         self._waiting.add(task)
         task.add_done_callback(self._waiting.discard)
 
-    async def _ask(self, request: Request, timeout_s: float) -> None:
-        try:
-            reader, writer = await asyncio.open_unix_connection(self._path, limit=1 << 20)
-        except OSError:
-            self._instead(request)
-            return
-        try:
-            # The lane answers 504 itself; a little more patience leaves it the time to say so.
-            said, body = await asyncio.wait_for(_exchange(reader, writer, request), timeout_s + 5.0)
-            request.reply(said.code, said.headers, body)
-        except (OSError, TimeoutError, asyncio.IncompleteReadError, msgspec.MsgspecError):
-            again = [("content-type", "application/json"), ("retry-after", "1")]
-            request.reply(503, again, msgspec.json.encode({"error": "a large request could not be answered"}))
-        finally:
-            writer.close()
+    async def _ask(self, request: Request, body: Stored | None, timeout_s: float) -> None:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection, contextlib.ExitStack() as stack:
+            connection.setblocking(False)
+            try:
+                connection.connect(self._path)
+                stored = body or await _stored(request.body)
+            except OSError:
+                self._answer_here(request, body)
+                return
+            stack.callback(stored.close)
+            try:
+                # The lane answers 504 itself; a little more patience leaves it the time to say so.
+                said, answer = await asyncio.wait_for(_exchange(connection, request, stored), timeout_s + 5.0)
+                _reply(request, said, answer)
+            except (OSError, EOFError, TimeoutError, msgspec.MsgspecError):
+                again = [("content-type", "application/json"), ("retry-after", "1")]
+                request.reply(503, again, msgspec.json.encode({"error": "a large request could not be answered"}))
+
+    def _answer_here(self, request: Request, body: Stored | None) -> None:
+        """However long it holds up the others: better than no answer."""
+        if body is not None:
+            try:
+                request.body = body.read()
+            finally:
+                body.close()
+        self._instead(request)
 
 
-async def _exchange(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: Request
-) -> tuple[_Said, bytes]:
+async def _stored(body: bytes) -> Stored:
+    """A body that came whole, by pieces so that others are answered meanwhile. Raises OSError."""
+    stored = Stored.empty()
+    try:
+        with memoryview(body) as view:
+            for at in range(0, len(view), PIECE):
+                stored.append(view[at : at + PIECE])
+                await asyncio.sleep(0)
+    except BaseException:
+        stored.close()
+        raise
+    return stored
+
+
+async def _exchange(connection: socket.socket, request: Request, body: Stored) -> tuple[_Said, Stored]:
     said = (request.method, request.path, request.query, dict(request.headers.items()), request.peer)
     head = _encode(_Head(*said, request.arrived, request.patience))
-    writer.write(_SIZES.pack(len(head), len(request.body)) + head)
-    writer.write(request.body)
-    await writer.drain()
-    sizes = _SIZES.unpack(await reader.readexactly(_SIZES.size))
-    return _said(await reader.readexactly(sizes[0])), await reader.readexactly(sizes[1])
+    loop = asyncio.get_running_loop()
+    data = _SIZE.pack(len(head)) + head
+    sent = socket.send_fds(connection, [data], [body.fd])
+    if sent < len(data):
+        await loop.sock_sendall(connection, data[sent:])
+    message = _Message()
+    try:
+        while not message.take(connection):
+            await _readable(loop, connection)
+        return _said(message.head), message.stored()
+    finally:
+        message.close()
+
+
+async def _readable(loop: asyncio.AbstractEventLoop, connection: socket.socket) -> None:
+    there: asyncio.Future[None] = loop.create_future()
+
+    def come() -> None:
+        if not there.done():
+            there.set_result(None)
+
+    loop.add_reader(connection.fileno(), come)
+    try:
+        await there
+    finally:
+        loop.remove_reader(connection.fileno())
+
+
+def _reply(request: Request, said: _Said, answer: Stored) -> None:
+    """A transport that can sends a large answer from its file; the others get its bytes. Raises OSError, EOFError."""
+    later = getattr(request, "reply_stored", None)
+    if later is not None and answer.size > PIECE:
+        later(said.code, said.headers, answer)
+        return
+    try:
+        body = answer.read()
+    finally:
+        answer.close()
+    request.reply(said.code, said.headers, body)
+
+
+class _Message:
+    """What one side says to the other as it comes: four bytes of size, a head of that size, and a file with the rest.
+
+    head: bytes of the head, once it is whole.
+    """
+
+    def __init__(self) -> None:
+        self._data, self._fds = bytearray(), list[int]()
+        self.head = b""
+
+    def take(self, connection: socket.socket) -> bool:
+        """Whether it is whole; False where the socket does not wait and has no more. Raises OSError, EOFError."""
+        while True:
+            try:
+                piece, fds, _, _ = socket.recv_fds(connection, _AT_ONCE, 1, _CLOSE_ON_EXEC)
+            except BlockingIOError:
+                return False
+            self._fds += fds
+            self._data += piece
+            size = _SIZE.unpack_from(self._data)[0] if len(self._data) >= _SIZE.size else 0
+            if not piece or size > _LARGEST_HEAD:
+                raise EOFError("the other side went away")
+            if size and len(self._data) >= _SIZE.size + size:
+                self.head = bytes(self._data[_SIZE.size :])
+                return True
+
+    def stored(self) -> Stored:
+        """The file, which is the caller's from now on. Raises OSError, EOFError."""
+        if not self._fds:
+            raise EOFError("a message without a file")
+        return Stored.taken(self._fds.pop(0))
+
+    def close(self) -> None:
+        """The files that nobody took."""
+        for fd in self._fds:
+            os.close(fd)
+        self._fds.clear()
 
 
 def lanes(settings: Mapping[str, Any]) -> int:
@@ -176,31 +279,32 @@ def _serve(connection: socket.socket, plane: Application) -> None:
     """One request. A worker that went away is no reason to end."""
     limits = plane.limits()
     connection.settimeout(limits.timeout_s)
+    message = _Message()
     try:
-        head_size, size = _SIZES.unpack(_read(connection, _SIZES.size))
-        if head_size > _LARGEST_HEAD or size > limits.max_body_bytes:
-            return
-        head = _head(_read(connection, head_size))
-        body = bytes(_read(connection, size))
+        message.take(connection)
+        head, stored = _head(message.head), message.stored()
+        try:
+            if stored.size > limits.max_body_bytes:
+                return
+            body = stored.read()
+        finally:
+            stored.close()
 
         def reply(code: int, headers: Any, said: bytes) -> None:
             out = _encode(_Said(code, list(headers)))
-            connection.settimeout(max(1.0, head.arrived + limits.timeout_s - steady()))
-            connection.sendall(_SIZES.pack(len(out), len(said)) + out)
-            connection.sendall(said)
+            answer = Stored.empty()
+            try:
+                answer.append(said)
+                connection.settimeout(max(1.0, head.arrived + limits.timeout_s - steady()))
+                data = _SIZE.pack(len(out)) + out
+                sent = socket.send_fds(connection, [data], [answer.fd])
+                connection.sendall(data[sent:])
+            finally:
+                answer.close()
 
         told = (head.method, head.path, head.query, head.headers, body, head.arrived, reply, head.peer, head.patience)
         plane.answer([Request(*told)])
     except (OSError, EOFError, msgspec.MsgspecError) as failed:
         _log.warning("a large request was given up: %s", type(failed).__name__)
-
-
-def _read(connection: socket.socket, size: int) -> bytearray:
-    data = bytearray(size)
-    view, at = memoryview(data), 0
-    while at < size:
-        got = connection.recv_into(view[at:])
-        if not got:
-            raise EOFError
-        at += got
-    return data
+    finally:
+        message.close()

@@ -37,6 +37,7 @@ from fairlead.runtime.serve.lane import SMALL, Lane
 from fairlead.runtime.serve.observing.watch import SLOW_S, Watch
 from fairlead.runtime.serve.pages import Pages
 from fairlead.runtime.serve.patience import keep_time
+from fairlead.runtime.serve.stored import Stored
 from fairlead.runtime.serve.waking import Waker
 from fairlead.runtime.serve.web import is_frame
 from fairlead.runtime.serve.whole import Whole
@@ -107,6 +108,29 @@ class DataPlane:
             self.answer([request])
         finally:
             self.lane = lane
+
+    def answer_large(self, request: Request, body: Stored) -> None:
+        """Answer one whose body the transport stored instead of gathering it; that is closed when it was read."""
+        serving, lane = self._serving, self.lane
+        if lane is not None and serving.limits.batch_bytes:
+            self._pass_on(serving, lane, request, body)
+            return
+        try:
+            request.body = body.read()
+        finally:
+            body.close()
+        self.answer_here(request)
+
+    def admits(self, request: Request) -> bool:
+        """Asked when the large body of a request begins to come: whether to take it in. If not, it is answered."""
+        access = self._serving.access
+        try:
+            if access is not None:
+                access.authenticate(request)
+        except FairleadError as error:
+            self.refuse(request, error)
+            return False
+        return True
 
     def answer(self, requests: Sequence[Request]) -> None:
         serving = self._serving
@@ -223,12 +247,14 @@ class DataPlane:
         if shadowed:
             self._shadow(serving, shadowed)
 
-    def _pass_on(self, serving: Serving, lane: Lane, request: Request) -> None:
+    def _pass_on(self, serving: Serving, lane: Lane, request: Request, body: Stored | None = None) -> None:
         try:
             if serving.access is not None:
                 serving.access.authenticate(request)
-            lane.take(request, serving.limits)
+            lane.take(request, serving.limits, body)
         except FairleadError as error:
+            if body is not None:
+                body.close()
             self.refuse(request, error)
 
     def _wakes(self, serving: Serving, request: Request) -> bool:

@@ -22,12 +22,12 @@ from fairlead.runtime.serve.grpc_door import open_grpc
 from fairlead.runtime.serve.lane import lanes, run_lane
 from fairlead.runtime.serve.supervise import Supervisor, listen
 from fairlead.runtime.serve.transports.http.accepting import Acceptor, Shares
-from fairlead.runtime.serve.transports.http.gather import Gather
+from fairlead.runtime.serve.transports.http.gather import FILES, Gather
 from fairlead.runtime.serve.transports.http.tls import Certificates
 
 BACKLOG = 1024
 GRACE_S = 15.0
-_RESERVED_FILES = 64
+_RESERVED_FILES = 64 + FILES
 _YOUNG = 20_000
 _log = logging.getLogger("fairlead.serve")
 

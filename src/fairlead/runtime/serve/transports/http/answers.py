@@ -15,7 +15,7 @@ _BODILESS = frozenset({204, 304})
 
 
 def encode(code: int, headers: Headers, body: bytes, end: str, bare: bool) -> bytes:
-    """end: the line about the connection, "" when it goes on. bare: the answer to HEAD, which has no body.
+    """end: the line about the connection, "" when it goes on. bare: without the body, as HEAD is answered.
 
     Raises ValueError for a header that would end its own line.
     """

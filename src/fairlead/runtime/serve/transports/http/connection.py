@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import cast
 
 from fairlead.contract.errors import BodyTooLarge, Busy
+from fairlead.runtime.serve.stored import Stored
 from fairlead.runtime.serve.transports.http.answers import CONTINUE, JSON, said
 from fairlead.runtime.serve.transports.http.chunks import Chunks
-from fairlead.runtime.serve.transports.http.exchange import Exchange
+from fairlead.runtime.serve.transports.http.exchange import Exchange, Outgoing
 from fairlead.runtime.serve.transports.http.gather import Gather
 from fairlead.runtime.serve.transports.http.heads import CHUNKED, Head, Judge, Malformed
 from fairlead.runtime.serve.transports.http.tls import common_name
@@ -17,7 +19,10 @@ DEPTH = 64
 """Requests of one connection that may be unanswered before no more are read from it."""
 LINGER_S = 2.0
 IDLE_AT_END_S = 1.0
+STORED_FROM = 64 * 1024
+"""Bytes of a large body that have come before it is stored: whoever announces one and sends none opens no file."""
 _HEAVY = 256 * 1024
+_log = logging.getLogger("fairlead.serve")
 
 
 _NOBODY = Head("GET", "", "", {"connection": "close"}, 0, True)
@@ -35,6 +40,7 @@ class Connection(asyncio.Protocol):
         "_chunks",
         "_counted",
         "_head",
+        "_heavy",
         "_held_back",
         "_judge",
         "_judged",
@@ -43,6 +49,7 @@ class Connection(asyncio.Protocol):
         "_refused",
         "_secure",
         "_sending",
+        "_stored",
         "_unsent",
         "active",
         "asked",
@@ -68,8 +75,9 @@ class Connection(asyncio.Protocol):
         self._head: Head | None = None
         self._chunks: Chunks | None = None
         self._judge: Judge | None = None
+        self._stored: Stored | None = None
         self._choked = self._held_back = self._paused = self._owes_continue = False
-        self._secure = self._refused = self._sending = False
+        self._secure = self._refused = self._sending = self._heavy = False
         self._judged = self._counted = self._unsent = 0
 
     # What the loop calls.
@@ -119,6 +127,9 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, failed: Exception | None) -> None:
         self.lost = self.last = True
         self._let_go()
+        for exchange in self.asked:
+            if type(exchange.out) is Outgoing:
+                exchange.out.body.close()
         self.asked.clear()
         self.gather.gone(self)
 
@@ -137,6 +148,9 @@ class Connection(asyncio.Protocol):
         else:
             self.deadline = now + self.gather.limits.timeout_s if self._head is not None or self.buffer else 0.0
         self.gather.soon(self._go_on)
+        if self.asked and type(self.asked[0].out) is Outgoing and not self._sending:
+            self._sending = True
+            self.gather.soon(self._send_on)
 
     # Reading.
 
@@ -149,7 +163,7 @@ class Connection(asyncio.Protocol):
                 if self.last:
                     return
                 if self._head is None:
-                    if self._choked or len(self.asked) >= DEPTH or (self.asked and len(self.asked[-1].body) > _HEAVY):
+                    if self._choked or len(self.asked) >= DEPTH or (self.asked and self._waits_for(self.asked[-1])):
                         self._hold_back()
                         return
                     if not self._read_head(buffer):
@@ -161,6 +175,10 @@ class Connection(asyncio.Protocol):
             return
         if not self.last:
             self.buffer = None
+
+    def _waits_for(self, exchange: Exchange) -> bool:
+        """Whether nothing is read ahead of its answer."""
+        return (self._heavy and exchange.later) or len(exchange.body) > _HEAVY
 
     def _read_head(self, buffer: bytearray) -> bool:
         """Whether a head is there now. Raises Malformed."""
@@ -186,6 +204,8 @@ class Connection(asyncio.Protocol):
             self._chunks = Chunks()
         if head.length:
             self.deadline = gather.now + gather.limits.timeout_s
+            if self._may_store() and head.length > gather.limits.batch_bytes and not self._admitted(head):
+                return False
             if head.expects and not buffer:
                 self._say_continue()
         return True
@@ -211,30 +231,75 @@ class Connection(asyncio.Protocol):
         """Whether the request is whole now, and taken. Raises Malformed."""
         head, chunks = self._head, self._chunks
         assert head is not None
+        limits, here, size, whole = self.gather.limits, buffer, head.length, False
         if chunks is not None:
             whole = chunks.take(buffer)
-            limit = self.gather.limits.max_body_bytes
-            if chunks.size > limit:
-                raise Malformed(413, str(BodyTooLarge(limit)))
-            held = len(chunks.body)
-        else:
-            whole, held = len(buffer) >= head.length, len(buffer)
+            if chunks.size > limits.max_body_bytes:
+                raise Malformed(413, str(BodyTooLarge(limits.max_body_bytes)))
+            here, size = chunks.body, chunks.size
+        if self._stored is None and len(here) > STORED_FROM and size > limits.batch_bytes and self._may_store():
+            if chunks is not None and not self._admitted(head):
+                return False
+            self._stored = self.gather.store()
+        stored = self._stored
+        if stored is not None:
+            left = len(here) if chunks is not None else head.length - stored.size
+            self.gather.put(stored, here[:left])
+            del here[:left]
+        if chunks is None:
+            whole = len(here) + (0 if stored is None else stored.size) >= head.length
         if not whole:
-            self._count(held)
+            self._count(len(here))
+            if stored is not None:
+                self._rest()
             return False
-        if chunks is not None:
-            body = bytes(chunks.body)
-        else:
-            body = bytes(buffer) if len(buffer) == head.length else bytes(buffer[: head.length])
-            del buffer[: head.length]
+        self._stored = None
+        body = b""
+        if stored is None:
+            body = bytes(here) if chunks is not None or len(here) == head.length else bytes(here[: head.length])
+            if chunks is None:
+                del here[: head.length]
         self._let_go()
         self.deadline = 0.0
         if not head.keeps:
             self.last = self.attend = True
         exchange = Exchange(self, head, body)
         self.asked.append(exchange)
-        self.gather.take(exchange)
+        if stored is None:
+            self._heavy = False
+            self.gather.take(exchange)
+        else:
+            self._heavy = True
+            self.gather.take_large(exchange, stored)
         return True
+
+    def _may_store(self) -> bool:
+        return self.gather.answer_large is not None and self.gather.limits.batch_bytes > 0
+
+    def _admitted(self, head: Head) -> bool:
+        """Whether a large body is worth reading; if not, its request is answered and the connection ends."""
+        exchange = Exchange(self, head.without_body(), b"")
+        self.asked.append(exchange)
+        self._refused = True
+        if self.gather.admits(exchange):
+            self.asked.remove(exchange)
+            self._refused = False
+            return True
+        self.last = self.attend = True
+        self._let_go()
+        self.buffer = None
+        return False
+
+    def _rest(self) -> None:
+        """One piece a turn of the loop, however fast they come."""
+        if not self._paused and not self.lost:
+            self._paused = True
+            self.transport.pause_reading()
+            self.gather.soon(self._rested)
+
+    def _rested(self) -> None:
+        if not (self.lost or self._held_back):
+            self._read_again()
 
     def _count(self, held: int) -> None:
         """All bodies that are arriving are bounded together."""
@@ -248,6 +313,9 @@ class Connection(asyncio.Protocol):
         self.gather.held -= self._counted
         self._counted = 0
         self._head = self._chunks = None
+        if self._stored is not None:
+            self._stored.close()
+            self._stored = None
         self._owes_continue = False
 
     # Answering.
@@ -275,8 +343,13 @@ class Connection(asyncio.Protocol):
             return
         asked = self.asked
         ready: list[bytes] = []
-        while asked and asked[0].out is not None:
-            ready.append(asked.pop(0).out or b"")
+        while asked and (out := asked[0].out) is not None:
+            if isinstance(out, Outgoing):
+                if not self._send(out, ready):
+                    break
+            else:
+                ready.append(out)
+            del asked[0]
         if ready:
             self.transport.writelines(ready)
         if asked:
@@ -290,6 +363,34 @@ class Connection(asyncio.Protocol):
             self.gather.soon(self._go_on)
         else:
             self.attend = False
+
+    def _send(self, out: Outgoing, ready: list[bytes]) -> bool:
+        """Whether all of a stored answer is sent with its next piece; else the rest follows as the client reads."""
+        if self._choked:
+            return False
+        if out.head:
+            ready.append(out.head)
+            out.head = b""
+        try:
+            piece = out.body.piece(out.at)
+        except (OSError, EOFError) as failed:
+            _log.error("an answer could not be read: %s", type(failed).__name__)
+            self.transport.abort()
+            return False
+        out.at += len(piece)
+        ready.append(piece)
+        if out.at < out.body.size:
+            self._sending = True
+            self.gather.soon(self._send_on)
+            return False
+        out.body.close()
+        return True
+
+    def _send_on(self) -> None:
+        """If the client read meanwhile; else `resume_writing` comes back to it."""
+        self._sending = False
+        if not self._choked:
+            self.answered()
 
     def says_goodbye(self, exchange: Exchange) -> bool:
         """While the server ends: whether this answer is the last that the client waits for."""

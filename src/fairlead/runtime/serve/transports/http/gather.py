@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import time
 from collections.abc import Callable
@@ -12,8 +13,9 @@ from fairlead.contract.errors import Busy, DeadlineExceeded
 from fairlead.contract.ports import Application
 from fairlead.contract.settings import ServeSettings
 from fairlead.runtime.serve.clock import steady
+from fairlead.runtime.serve.stored import Stored
 from fairlead.runtime.serve.transports.http.answers import JSON, said
-from fairlead.runtime.serve.transports.http.heads import Heads
+from fairlead.runtime.serve.transports.http.heads import Heads, Malformed
 from fairlead.runtime.wire.status import FAULT
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ SWEEP_S = 0.25
 LATE_S = 6.0
 """Beyond the deadline: the application, which has deadlines of its own, comes first."""
 HELD_BODIES = 16
+FILES = 128
+"""Large bodies and answers that are stored at once, so that the worker has files left for what else it does."""
 _log = logging.getLogger("fairlead.serve")
 
 
@@ -31,18 +35,22 @@ class Gather:
     """Hands all requests of a loop tick to the application together: no timer, no waiting.
 
     waiting: requests of this tick; late: handed over and not answered yet. now: monotonic seconds, renewed by the
-    sweep and each tick, exact enough for deadlines. held: bytes of bodies that are still arriving.
+    sweep and each tick, exact enough for deadlines. held: bytes of bodies that are still arriving, and of stored bodies
+    and answers. answer_large: the application's entry for stored bodies, where it has one; else none are stored.
     """
 
     __slots__ = (
+        "_admits",
         "_drained",
         "_loop",
         "_sweeping",
+        "answer_large",
         "application",
         "closing",
         "connections",
         "counted",
         "every_sweep",
+        "files",
         "head_bytes",
         "heads",
         "held",
@@ -65,11 +73,13 @@ class Gather:
         self.waiting: list[Exchange] = []
         self.late: set[Exchange] = set()
         self.head_bytes = server.max_header_kb * 1024
-        self.held = 0
+        self.held = self.files = 0
         self.closing = 0.0
         self.every_sweep: Callable[[], None] = lambda: None
         self.counted: Callable[[], None] = lambda: None
         self.turned_away: Callable[[int], None] = getattr(application, "turned_away", lambda code: None)
+        self.answer_large: Callable[[Exchange, Stored], None] | None = getattr(application, "answer_large", None)
+        self._admits: Callable[[Exchange], bool] = getattr(application, "admits", lambda exchange: True)
         self._drained: asyncio.Event = asyncio.Event()
         self.renew()
         self._sweeping = loop.call_later(SWEEP_S, self._sweep)
@@ -105,12 +115,79 @@ class Gather:
             for exchange in waiting:
                 exchange.later = False
         for exchange in [one for one in waiting if not one.done]:
-            if exchange.later:
-                self.late.add(exchange)
-            else:
-                self.turned_away(500)
-                exchange.reply(500, [JSON], said(FAULT))
+            self._see_to(exchange)
         self.renew()
+
+    def _see_to(self, exchange: Exchange) -> None:
+        """It is answered, or will be."""
+        if exchange.done:
+            return
+        if exchange.later:
+            self.late.add(exchange)
+        else:
+            self.turned_away(500)
+            exchange.reply(500, [JSON], said(FAULT))
+
+    def take_large(self, exchange: Exchange, body: Stored) -> None:
+        """A request that is whole and whose body is stored: passed on by itself, or turned away as any other."""
+        if len(self.waiting) >= self.room or self.answer_large is None:
+            body.close()
+            busy = Busy()
+            self.turned_away(503)
+            exchange.reply(503, [JSON, ("retry-after", str(busy.retry_after_s))], said(str(busy)))
+            return
+        try:
+            self.answer_large(exchange, body)
+        except Exception:
+            _log.exception("a large request failed")
+            exchange.later = False
+        self._see_to(exchange)
+
+    def admits(self, exchange: Exchange) -> bool:
+        """Whether a large body that begins to come is taken in; if not, its request is answered."""
+        try:
+            return self._admits(exchange)
+        except Exception:
+            _log.exception("a large request failed")
+            exchange.reply(500, [JSON], said(FAULT))
+            return False
+
+    def store(self) -> Stored:
+        """A file for a large body. Raises Malformed where there is none to be had."""
+        try:
+            if self.files >= FILES:
+                raise OSError(errno.EMFILE, "too many large bodies at once")
+            stored = Stored.empty()
+        except OSError as failed:
+            _log.error("a large body is turned away: %s", failed.strerror)
+            raise Malformed(503, str(Busy())) from None
+        self.keep(stored)
+        return stored
+
+    def put(self, stored: Stored, data: bytearray) -> None:
+        """Another piece of a large body. Raises Malformed where there is no room."""
+        try:
+            if self.held + len(data) > self.max_held:
+                raise OSError(errno.ENOMEM, "too much of large bodies at once")
+            before = stored.size
+            stored.append(data)
+        except OSError as failed:
+            _log.error("a large body is turned away: %s", failed.strerror)
+            raise Malformed(503, str(Busy())) from None
+        self.held += stored.size - before
+
+    def keep(self, stored: Stored) -> bool:
+        """Count what is stored until it is closed; False where there is no room for it."""
+        if self.files >= FILES or self.held + stored.size > self.max_held:
+            return False
+        self.files += 1
+        self.held += stored.size
+        stored.closed = self._let_go
+        return True
+
+    def _let_go(self, size: int) -> None:
+        self.files -= 1
+        self.held -= size
 
     def answered(self, exchange: Exchange) -> None:
         """A late one is no longer waited for."""

@@ -49,6 +49,10 @@ class Head:
         self.expects = modern and "expect" in headers and length != 0
         self.patience = patience_of(headers)
 
+    def without_body(self) -> Head:
+        """The same, as it is asked by somebody who sends no body and ends the connection."""
+        return Head(self.method, self.path, self.query, {**self.headers, "connection": "close"}, 0, self.modern)
+
 
 class Heads:
     """The heads that one worker has judged, by their bytes: at most `_KEPT` of at most `_KEPT_BYTES`."""
