@@ -149,6 +149,9 @@ HOLDERS = {
     "categorical": categorical,
     "polars": polars,
     "polars categories": lambda rows: polars(rows).with_columns(pl.col("plan").cast(pl.Categorical)),
+    "polars enum": lambda rows: polars(rows).with_columns(
+        pl.col("plan").cast(pl.Enum(["unused", *sorted({row["plan"] for row in rows if row["plan"] is not None})]))
+    ),
     "arrow": arrow,
     "chunked": chunked,
     "batch": lambda rows: arrow(rows).combine_chunks().to_batches()[0],

@@ -52,6 +52,8 @@ def coded_columns_from(table: Any, signature: Signature) -> dict[str, npt.NDArra
 def column_of(values: Any, column: Column, zone: tzinfo = UTC) -> npt.NDArray[Any] | Coded:
     """One column in the columns form: float64 with NaN, text as an array of objects or as codes."""
     taken = held(values, column, zone is UTC)
+    if isinstance(taken, list) and not column.numeric:
+        taken = coded_objects(taken) or taken
     if isinstance(taken, Coded):
         return _of_codes(taken, column, zone)
     array = _array(taken)

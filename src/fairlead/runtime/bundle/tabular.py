@@ -72,6 +72,8 @@ def held(values: Any, column: Column, utc: bool) -> Any:
         return with_gaps(*_listed(values.factorize())) if _repeats(values.head(_HEAD).nunique(), values) else values
     if kind == "String" and hasattr(values, "to_physical"):
         return _polars_texts(values) if _repeats(values.head(_HEAD).n_unique(), values) else values
+    if kind in ("Categorical", "Enum") and hasattr(values, "to_physical"):
+        return _polars_categories(values)
     if column.numeric and (kind in _MASKED or (kind == "BooleanDtype" and column.kind == "boolean")):
         return values.to_numpy(dtype=np.float64, na_value=np.nan)
     if kind == "DatetimeTZDtype" and column.kind == "time":
@@ -94,15 +96,28 @@ def _categories(values: Any) -> Any:
     return with_gaps(values.cat.codes.to_numpy(), cells) if set(map(type, cells)) <= {str} else values
 
 
+def _polars_categories(values: Any) -> Any:
+    """Categories are those of every series of the process; where they are many, texts of their own are fewer."""
+    cells = values.cat.get_categories()
+    if len(cells) > max(_HEAD, len(values)):
+        return values
+    return _polars_codes(values.to_physical(), cells.to_list())
+
+
 def _polars_texts(values: Any) -> Coded:
     cells = values.unique().drop_nulls()
     # The module of who gave the series, which has imported it.
     library = sys.modules[type(values).__module__.partition(".")[0]]
-    codes = values.cast(library.Enum(cells)).to_physical()
-    listed = cells.to_list()
-    if codes.null_count():
-        codes, listed = codes.fill_null(len(listed)), [*listed, None]
-    return Coded(codes.to_numpy().astype(np.int32), listed)
+    return _polars_codes(values.cast(library.Enum(cells)).to_physical(), cells.to_list())
+
+
+def _polars_codes(codes: Any, cells: list[Any]) -> Coded:
+    gaps = codes.is_null().to_numpy() if codes.null_count() else None
+    found = codes.fill_null(0).to_numpy().astype(np.int32)
+    if gaps is None:
+        return Coded(found, cells)
+    found[gaps] = len(cells)
+    return Coded(found, [*cells, None])
 
 
 def _arrow(values: Any, column: Column, utc: bool) -> Any:
