@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from urllib.parse import unquote
 
@@ -58,13 +58,35 @@ class Pages:
         self._site = Site({*self._fixed, "/metrics"}, _version())
 
     def answer(self, serving: Serving, request: Request, id: str, spool: Spool | None) -> None:
-        """Reply to a request of any other address."""
-        headers: list[tuple[str, str]] = [("x-request-id", id)]
-        protocol = "v2grpc" if request.path.startswith(GRPC) else "v2" if request.path.startswith("/v2") else "http"
+        """Reply to a request of any other address, at once or, where much is to be written first, later."""
+        refused: Exception | None = None
+        secured = serving.access is not None
         try:
             if serving.access is not None and not (is_frame(request.path) or self.neighbours.is_probe(request)):
                 serving.access.admit_page(request)
-            seen = self._site.answer(serving, request, secured=serving.access is not None)
+            tell = partial(self._tell, serving, request, id, spool, secured)
+            if self._site.postpones(serving, request, tell, secured=secured):
+                request.later = True
+                return
+        except Exception as error:
+            refused = error
+        self._tell(serving, request, id, spool, secured, refused)
+
+    def _tell(
+        self,
+        serving: Serving,
+        request: Request,
+        id: str,
+        spool: Spool | None,
+        secured: bool,
+        refused: Exception | None = None,
+    ) -> None:
+        headers: list[tuple[str, str]] = [("x-request-id", id)]
+        protocol = "v2grpc" if request.path.startswith(GRPC) else "v2" if request.path.startswith("/v2") else "http"
+        try:
+            if refused is not None:
+                raise refused
+            seen = self._site.answer(serving, request, secured=secured)
             if seen is not None:
                 code, (kind, *more), body = seen
                 headers += more

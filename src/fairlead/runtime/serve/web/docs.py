@@ -13,6 +13,7 @@ from fairlead.runtime.serve.deployed import Deployed, Serving
 from fairlead.runtime.serve.web import neighbouring
 from fairlead.runtime.serve.web.addresses import FIXED, WORDS
 from fairlead.runtime.serve.web.columns import MOST_NAMED, Field, example_of, fields_of, number_in_words
+from fairlead.runtime.serve.web.making import Steps
 from fairlead.runtime.serve.web.markup import attributes
 from fairlead.runtime.serve.web.openapi import MOST_TYPED, endpoints_of
 from fairlead.runtime.serve.web.protocols import TITLES
@@ -32,11 +33,15 @@ _KINDS = {
 }
 
 
-def contents(serving: Serving, fixed: frozenset[str], *, secured: bool) -> str:
-    """The inside of the page."""
+def contents(serving: Serving, fixed: frozenset[str], *, secured: bool) -> Steps[str]:
+    """The inside of the page, piece by piece."""
     served = sorted(serving.deployed.items())
     full = served[:MOST_TYPED]
-    listed = "\n".join(_model(serving, one, unfold=len(served) <= _OPEN, secured=secured) for _, one in full)
+    told: list[str] = []
+    for _, one in full:
+        told.append(_model(serving, one, unfold=len(served) <= _OPEN, secured=secured))
+        yield
+    listed = "\n".join(told)
     listed += "\n".join(_named(name) for name in sorted({*serving.models} - {name for name, _ in full}))
     if not listed:
         listed = "<p>No model is served yet. This page fills itself as soon as one is deployed; reload it then.</p>"

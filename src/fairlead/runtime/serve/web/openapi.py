@@ -31,12 +31,13 @@ from fairlead.runtime.serve.web.addresses import (
     reply,
 )
 from fairlead.runtime.serve.web.columns import fields_of
+from fairlead.runtime.serve.web.making import Steps, at_once
 from fairlead.runtime.serve.web.protocols import columns_of, prediction_of, row_of, spoken
 from fairlead.runtime.serve.web.said import Said
 
 VERSION = "3.1.0"
 MOST_TYPED = 32
-"""Models that one document tells in full: it is made while requests wait, a few milliseconds a model."""
+"""Models that one document tells in full: more than that nobody reads at once, and each has a document of its own."""
 _LONGEST_KEY = 1e128
 _SECURITY: Schema = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, or a JWT of the configured issuer."},
@@ -59,11 +60,23 @@ class Writer:
 
     def __init__(self, fixed: Collection[str], version: str) -> None:
         self._fixed, self._version = fixed, version
-        self._parts: WeakKeyDictionary[Deployed, dict[tuple[Any, ...], Part]] = WeakKeyDictionary()
+        self._parts: WeakKeyDictionary[Deployed, tuple[tuple[Any, ...], Part]] = WeakKeyDictionary()
 
     def document(self, serving: Serving, *, secured: bool, only: str | None = None) -> Schema:
         """secured: callers need a key or a token. only: a served model that the document is about; else it is about
         all of them, of which at most MOST_TYPED are told in full."""
+        return at_once(self._steps(serving, secured, only))
+
+    def encoded(self, serving: Serving, secured: bool, only: str | None = None) -> Steps[bytes]:
+        """The same as JSON, piece by piece."""
+        made = yield from self._steps(serving, secured, only)
+        for part in (made["paths"], made["components"]["schemas"]):
+            for name, value in part.items():
+                part[name] = msgspec.Raw(msgspec.json.encode(value))
+                yield
+        return msgspec.json.encode(made)
+
+    def _steps(self, serving: Serving, secured: bool, only: str | None) -> Steps[Schema]:
         denied = errors(401, 403, 429) if secured else {}
         # Without a name in the address an item may be about any model.
         schemas: Schema = {"Error": ERROR, "Feedback": item_of({"type": ["string", "number", "boolean", "null"]})}
@@ -72,20 +85,24 @@ class Writer:
         names = sorted([*serving.deployed, *serving.asleep])
         paths: Schema = {path: _fixed(path) for path in sorted(self._fixed)}
         paths |= {**SITE, **neighbouring.ALWAYS}
+        yield
         paths |= {path: named(path, entry, names) for path, entry in {**NAMED, **neighbouring.NAMED}.items()}
         paths["/feedback"] = feedback("feedback", {"$ref": "#/components/schemas/Feedback"}, denied)
         endpoints: dict[Deployed, list[tuple[str, Endpoint]]] = {one: [] for one in serving.deployed.values()}
+        yield
         for path, endpoint in endpoints_of(serving):
             endpoints[endpoint.deployed].append((path, endpoint))
+        yield
         full = [one for one in endpoints if one.route.model == only] if only else list(endpoints)[:MOST_TYPED]
         for deployed in full:
             own = endpoints[deployed]
-            part = self._part(deployed, own, denied)
+            part = yield from self._part(deployed, own, denied)
             schemas |= part.schemas
             paths |= part.paths
         told = {deployed.route.model for deployed in full}
         for name in [] if only else [name for name in names if name not in told]:
             paths |= _untold(name, denied)
+            yield
         made: Schema = {
             "openapi": VERSION,
             "info": {
@@ -103,13 +120,12 @@ class Writer:
             made["security"] = [{name: []} for name in _SECURITY]
         return made
 
-    def _part(self, deployed: Deployed, endpoints: Sequence[tuple[str, Endpoint]], denied: Schema) -> Part:
-        kept = self._parts.setdefault(deployed, {})
+    def _part(self, deployed: Deployed, endpoints: Sequence[tuple[str, Endpoint]], denied: Schema) -> Steps[Part]:
         key = (bool(denied), tuple(path for path, _ in endpoints))
-        if key not in kept:
-            kept.clear()
-            kept[key] = _written(deployed, endpoints, denied)
-        return kept[key]
+        kept = self._parts.get(deployed)
+        if kept is None or kept[0] != key:
+            kept = self._parts[deployed] = (key, (yield from _written(deployed, endpoints, denied)))
+        return kept[1]
 
 
 def _fixed(path: str) -> Schema:
@@ -118,13 +134,15 @@ def _fixed(path: str) -> Schema:
     return known if known is not None else neighbouring.probe(_id(path, set()))
 
 
-def _written(deployed: Deployed, endpoints: Sequence[tuple[str, Endpoint]], denied: Schema) -> Part:
+def _written(deployed: Deployed, endpoints: Sequence[tuple[str, Endpoint]], denied: Schema) -> Steps[Part]:
     schemas: Schema = {}
     said = _said(deployed, schemas)
+    yield
     ids: set[str] = set()
-    paths: Schema = {
-        path: {"post": _predict(path, endpoint, said, schemas, ids, denied)} for path, endpoint in endpoints
-    }
+    paths: Schema = {}
+    for path, endpoint in endpoints:
+        paths[path] = {"post": _predict(path, endpoint, said, schemas, ids, denied)}
+        yield
     path = f"/feedback/{quote(said.model)}"
     paths[path] = feedback(_id(path, ids), said.part("feedback"), denied)
     return Part(schemas, paths)

@@ -5,18 +5,20 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection, Sequence
 from urllib.parse import unquote
-
-import msgspec
+from weakref import WeakKeyDictionary
 
 from fairlead.contract.errors import ModelNotFound, NotFound
 from fairlead.contract.ports import Request
 from fairlead.runtime.serve.deployed import Serving
 from fairlead.runtime.serve.web import docs, form
+from fairlead.runtime.serve.web.making import Making, Steps, at_once
 from fairlead.runtime.serve.web.markup import ASSETS, asset, door, missing, page
 from fairlead.runtime.serve.web.openapi import Writer
 
 Header = tuple[str, str]
 Answer = tuple[int, Sequence[Header], bytes]
+Made = tuple[bytes, str]
+"""A body and its tag."""
 
 _JSON: Header = ("content-type", "application/json")
 _HTML: Header = ("content-type", "text/html; charset=utf-8")
@@ -37,6 +39,9 @@ _ASSETS = "/assets/"
 _MODELS = "/models/"
 _INSIDE = "/contents"
 _DOCUMENT = "/openapi.json"
+_DOCS = "/docs"
+_DOOR = ""
+_TITLE = "Models · Fairlead"
 
 
 def is_frame(path: str) -> bool:
@@ -52,9 +57,20 @@ class Site:
     def __init__(self, fixed: Collection[str], version: str) -> None:
         self._fixed = frozenset(fixed)
         self._writer = Writer(self._fixed, version)
-        self._serving: Serving | None = None
-        self._made: dict[str, tuple[bytes, str]] = {}
-        self._assets: dict[str, tuple[bytes, str]] = {}
+        self._made: WeakKeyDictionary[Serving, dict[str, Made]] = WeakKeyDictionary()
+        self._assets: dict[str, Made] = {}
+        self._making = Making()
+
+    def postpones(self, serving: Serving, request: Request, then: Callable[[], None], *, secured: bool) -> bool:
+        """Whether a request is for what takes long to write and is not written yet: then it is being written, and
+        `then` is called once `answer` has it at hand. Raises NotFound."""
+        path = _place(request)
+        if request.method not in {"GET", "HEAD"} or path in self._made.get(serving, ()):
+            return False
+        steps = self._steps(serving, path, secured)
+        if steps is None:
+            return False
+        return self._making.add((serving, path), lambda: self._kept(serving, path, steps), then)
 
     def answer(self, serving: Serving, request: Request, *, secured: bool = False) -> Answer | None:
         """The answer to a request of this site; None when the address is not one of them. Raises NotFound.
@@ -63,22 +79,16 @@ class Site:
         contents are fetched with the key from the page's address + `/contents`. The first header is the content
         type; the body of a 405 is the method that is taken.
         """
-        path = request.path
-        made: tuple[bytes, str] | None
+        path = _place(request)
         if path == "/":
-            if "text/html" not in (request.headers.get("accept") or ""):
-                if path in self._fixed:
-                    return None
-                return (200, (_JSON,), _ROOT) if request.method in {"GET", "HEAD"} else (405, (_JSON,), b"GET")
-            path = "/docs"
+            if path in self._fixed:
+                return None
+            return (200, (_JSON,), _ROOT) if request.method in {"GET", "HEAD"} else (405, (_JSON,), b"GET")
         if path.startswith(_ASSETS):
             kind, made = self._asset(path[len(_ASSETS) :])
-        elif path == _DOCUMENT:
-            kind, made = _JSON, self._once(serving, path, lambda: self._document(serving, secured))
-        elif path.startswith(_MODELS) and path.endswith(_DOCUMENT):
-            name = _served(serving, path[len(_MODELS) : -len(_DOCUMENT)])
-            kind, made = _JSON, self._once(serving, path, lambda: self._document(serving, secured, name))
-        elif path in {"/docs", "/docs" + _INSIDE} or path.startswith(_MODELS):
+        elif _is_document(path):
+            kind, made = _JSON, self._once(serving, path, secured)
+        elif path in {_DOCS, _DOCS + _INSIDE} or path.startswith(_MODELS):
             kind = _HTML
             try:
                 made = self._page(serving, path, secured)
@@ -96,19 +106,34 @@ class Site:
             return 304, headers, b""
         return 200, headers, body
 
-    def _once(self, serving: Serving, path: str, make: Callable[[], bytes]) -> tuple[bytes, str]:
-        """Made when first asked for, kept until another generation is served; there is one entry a page and model."""
-        if self._serving is not serving:
-            self._serving, self._made = serving, {}
-        made = self._made.get(path)
+    def _once(self, serving: Serving, path: str, secured: bool) -> Made:
+        """Made when first asked for, kept as long as that generation; there is one entry a page and model."""
+        made = self._made.get(serving, {}).get(path)
         if made is None:
-            made = self._made[path] = _tagged(make())
+            steps = self._steps(serving, path, secured)
+            made = at_once(self._kept(serving, path, steps if steps is not None else self._short(serving, path)))
         return made
 
-    def _document(self, serving: Serving, secured: bool, only: str | None = None) -> bytes:
-        return msgspec.json.encode(self._writer.document(serving, secured=secured, only=only))
+    def _kept(self, serving: Serving, path: str, steps: Steps[bytes]) -> Steps[Made]:
+        body = yield from steps
+        made = self._made.setdefault(serving, {})[path] = _tagged(body)
+        return made
 
-    def _asset(self, name: str) -> tuple[Header, tuple[bytes, str]]:
+    def _steps(self, serving: Serving, path: str, secured: bool) -> Steps[bytes] | None:
+        """How to make what grows with the models that are served; None for what does not."""
+        if path == _DOCUMENT:
+            return self._writer.encoded(serving, secured)
+        if _is_document(path):
+            return self._writer.encoded(serving, secured, _served(serving, path[len(_MODELS) : -len(_DOCUMENT)]))
+        if path == _DOCS + _INSIDE or (path == _DOCS and not secured):
+            return self._docs(serving, secured, whole=path == _DOCS)
+        return None
+
+    def _docs(self, serving: Serving, secured: bool, *, whole: bool) -> Steps[bytes]:
+        inside = yield from docs.contents(serving, self._fixed, secured=secured)
+        return page(_TITLE, inside) if whole else inside.encode()
+
+    def _asset(self, name: str) -> tuple[Header, Made]:
         kind = ASSETS.get(name)
         if kind is None:
             raise NotFound("no such address")
@@ -117,20 +142,29 @@ class Site:
             made = self._assets[name] = _tagged(asset(name))
         return ("content-type", kind), made
 
-    def _page(self, serving: Serving, path: str, secured: bool) -> tuple[bytes, str]:
-        inside = path.endswith(_INSIDE)
-        if secured and not inside:
-            # Whether there is such a model is nobody's business yet.
-            return self._once(serving, "", lambda: page("Fairlead", door("Who are you?")))
-        title, make = self._contents(serving, path.removesuffix(_INSIDE), secured)
-        return self._once(serving, path, lambda: make().encode() if inside else page(title, make()))
+    def _page(self, serving: Serving, path: str, secured: bool) -> Made:
+        # Whether there is such a model is nobody's business before one has said who one is.
+        return self._once(serving, _DOOR if secured and not path.endswith(_INSIDE) else path, secured)
 
-    def _contents(self, serving: Serving, path: str, secured: bool) -> tuple[str, Callable[[], str]]:
-        """Title and maker of what a page shows."""
-        if path == "/docs":
-            return "Models · Fairlead", lambda: docs.contents(serving, self._fixed, secured=secured)
-        deployed = serving.deployed[_served(serving, path[len(_MODELS) :])]
-        return f"{deployed.route.model} · Fairlead", lambda: form.contents(deployed)
+    @staticmethod
+    def _short(serving: Serving, path: str) -> Steps[bytes]:
+        """The frame of any page, and the form of a model."""
+        yield
+        if path == _DOOR:
+            return page("Fairlead", door("Who are you?"))
+        deployed = serving.deployed[_served(serving, path.removesuffix(_INSIDE)[len(_MODELS) :])]
+        inside = form.contents(deployed)
+        return inside.encode() if path.endswith(_INSIDE) else page(f"{deployed.route.model} · Fairlead", inside)
+
+
+def _place(request: Request) -> str:
+    """The address, and for people that of the documentation where they ask for none."""
+    html = request.path == "/" and "text/html" in (request.headers.get("accept") or "")
+    return _DOCS if html else request.path
+
+
+def _is_document(path: str) -> bool:
+    return path == _DOCUMENT or (path.startswith(_MODELS) and path.endswith(_DOCUMENT))
 
 
 def _served(serving: Serving, quoted: str) -> str:
@@ -141,5 +175,5 @@ def _served(serving: Serving, quoted: str) -> str:
     return name
 
 
-def _tagged(body: bytes) -> tuple[bytes, str]:
+def _tagged(body: bytes) -> Made:
     return body, f'"{hashlib.sha256(body).hexdigest()[:24]}"'
