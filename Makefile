@@ -3,7 +3,7 @@ SHELL := /bin/sh
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(not (3,11) <= sys.version_info[:2] <= (3,13))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
 UV := $(BIN)/uv
-KERNELS := $(wildcard src/fairlead/runtime/*/_*.c)
+KERNELS := $(wildcard src/fairlead/runtime/*/_*.[ch])
 FIND := $(if $(PIP_FIND_LINKS),--find-links "$(PIP_FIND_LINKS)",)
 export OMP_NUM_THREADS ?= 1
 
