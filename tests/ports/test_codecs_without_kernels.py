@@ -6,19 +6,21 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from speakers import SPEAKERS
+from speakers import ROW, SPEAKERS
 from test_codecs import *  # noqa: F403
 
-from fairlead.runtime.wire import v2_scan
+from fairlead.runtime.wire import scanning
 
 
 @pytest.fixture(autouse=True, scope="module")
 def no_kernel() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(v2_scan, "_v2", None)
+        patch.setattr(scanning, "_scan", None)
+        for one in SPEAKERS:
+            one.parse(one.codec(), [ROW])  # imports what it needs, which is no example's time
         yield
 
 
-@pytest.fixture(params=[speaker for speaker in SPEAKERS if speaker.name == "v2"], ids=repr)
+@pytest.fixture(params=[speaker for speaker in SPEAKERS if speaker.name in {"v2", "native", "v1", "mlflow"}], ids=repr)
 def speaker(request: pytest.FixtureRequest) -> Any:
     return request.param

@@ -152,6 +152,13 @@ def test_the_common_request_goes_the_quick_way() -> None:
         assert found[2] == "a"
 
 
+def test_of_two_wrong_times_the_same_one_is_named_whichever_way_a_request_goes() -> None:
+    asked = request({**RIGHT, "t": ("BYTES", "soon"), "at": ("BYTES", "later")})
+    plain = json.dumps(asked).encode()
+    assert "'t'" in careful(plain)
+    assert careful(plain) == quick(plain) == quick(plain, SingleRow)
+
+
 def test_an_order_that_keeps_coming_is_learnt_and_many_orders_are_not() -> None:
     row = TypedRow(CHECKS)
     plain = json.dumps(request(RIGHT)).encode()

@@ -174,15 +174,16 @@ static inline int number(const char **cursor, const char *end, double *out)
     int digits = 0, exponent = 0;
     at += minus;
     if (!digit(at, end) || (*at == '0' && digit(at + 1, end))) return 0;
+    /* 19 digits fit in 64 bits. Zeros in front are none of them. */
     for (; digit(at, end); at++) {
+        if ((digits > 0 || *at != '0') && ++digits > 19) return 0;
         mantissa = mantissa * 10 + (uint64_t)(*at - '0');
-        if (mantissa != 0 && ++digits > 19) return 0;
     }
     if (at < end && *at == '.') {
         if (!digit(++at, end)) return 0;
         for (; digit(at, end); at++) {
+            if (((digits > 0 || *at != '0') && ++digits > 19) || --exponent < -1000) return 0;
             mantissa = mantissa * 10 + (uint64_t)(*at - '0');
-            if ((mantissa != 0 && ++digits > 19) || --exponent < -1000) return 0;
         }
     }
     if (at < end && (*at == 'e' || *at == 'E')) {

@@ -6,6 +6,7 @@ Where MLflow is wrong this is right: a fault of the model is 500, and no trace o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ from fairlead.runtime.wire.codec import JSON_HEAD, Answer, Header, Parsed
 from fairlead.runtime.wire.csv_text import CsvText
 from fairlead.runtime.wire.labels import Labels
 from fairlead.runtime.wire.reading import UNREADABLE, encode, media_type, must_be_plain, read_json
+from fairlead.runtime.wire.scanning import scanned
 from fairlead.runtime.wire.tables import Tables
 
 KEYS = ("dataframe_split", "dataframe_records", "instances", "inputs")
@@ -69,7 +71,7 @@ class MLflow:
     """Parameters of a content type that mean nothing else than what is done anyway."""
 
     def __init__(self, model: str, signature: Signature, checks: Checks) -> None:
-        self.model, self._signature = model, signature
+        self.model, self._signature, self._checks = model, signature, checks
         self._labels, self._tables = Labels(signature), Tables(checks)
         self._csv = CsvText(checks, self._tables)
         rows: Any = list[self._tables.row] | UnsetType  # type: ignore[name-defined]
@@ -77,6 +79,10 @@ class MLflow:
         fields.append(("dataframe_split", msgspec.Raw | UnsetType, UNSET))
         self._decode_lines = msgspec.json.Decoder(self._tables.row).decode_lines
         self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(msgspec.defstruct("Invocation", fields)).decode
+
+    @cached_property
+    def _json(self) -> Any:
+        return scanned(self._checks, KEYS[1:], self._by_types)
 
     def paths(self) -> Sequence[str]:
         # The last one is where MLflow's deployment client asks.
@@ -87,6 +93,7 @@ class MLflow:
 
     def parse(self, body: bytes, headers: Mapping[str, str]) -> Parsed:
         """Raises InputInvalid and below; MediaUnsupported for what is neither JSON, JSON lines nor CSV."""
+        parsed: Parsed
         said = headers.get("content-type") or ""
         if said in ("", "application/json"):
             parsed = self._json(body)
@@ -116,7 +123,7 @@ class MLflow:
             if name and name.lower() not in self.parameters:
                 raise MediaUnsupported(f"content type parameter {name[:40]!r} is not taken")
 
-    def _json(self, body: bytes) -> Parsed:
+    def _by_types(self, body: bytes) -> Parsed:
         try:
             got = self._decode(body)
         except UNREADABLE:

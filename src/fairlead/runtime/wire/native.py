@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ from fairlead.runtime.wire.arrow_tables import MEDIA, read_arrow, write_arrow
 from fairlead.runtime.wire.checks import Checks
 from fairlead.runtime.wire.codec import JSON_HEAD, Answer, Parsed
 from fairlead.runtime.wire.reading import UNREADABLE, encode, media_type, must_be_plain, read_json
+from fairlead.runtime.wire.scanning import scanned
 
 _SHAPES = 'a row {"column": value, ...}, a list of rows, or {"columns": {"column": [values], ...}}'
 _START, _END = b'{"predictions":[', b"]}"
@@ -46,6 +48,10 @@ class Native:
             for name, text in zip(signature.classes, quoted, strict=True)
         }
 
+    @cached_property
+    def _scanned(self) -> Any:
+        return scanned(self._checks, keys=())
+
     def paths(self) -> Sequence[str]:
         return (f"/predict/{self.model}",)
 
@@ -54,6 +60,9 @@ class Native:
 
     def parse(self, body: bytes, headers: Mapping[str, str]) -> Parsed:
         """Raises InputInvalid and below."""
+        one: Parsed | None = self._scanned(body)
+        if one is not None:
+            return one
         try:
             got = self._decode(body)
         except UNREADABLE:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from fairlead.runtime.wire.checks import Checks
 from fairlead.runtime.wire.codec import Answer, Parsed
 from fairlead.runtime.wire.labels import Labels
 from fairlead.runtime.wire.reading import UNREADABLE, encode, read_json
+from fairlead.runtime.wire.scanning import scanned
 from fairlead.runtime.wire.tables import Tables
 
 
@@ -26,12 +28,16 @@ class V1:
     name = "v1"
 
     def __init__(self, model: str, signature: Signature, checks: Checks) -> None:
-        self.model = model
+        self.model, self._checks = model, checks
         self._labels, self._tables = Labels(signature), Tables(checks)
         fields: list[Any] = [("instances", list[self._tables.row])]  # type: ignore[name-defined]
         self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(
             msgspec.defstruct("Instances", fields, gc=False)
         ).decode
+
+    @cached_property
+    def _read(self) -> Any:
+        return scanned(self._checks, ("instances",), self._by_types)
 
     def paths(self) -> Sequence[str]:
         return (f"/v1/models/{self.model}:predict",)
@@ -41,6 +47,10 @@ class V1:
 
     def parse(self, body: bytes, headers: Mapping[str, str]) -> Parsed:
         """Raises InputInvalid and below."""
+        parsed: Parsed = self._read(body)
+        return parsed
+
+    def _by_types(self, body: bytes) -> Parsed:
         try:
             parsed = self._tables.typed(self._decode(body).instances)
         except UNREADABLE:

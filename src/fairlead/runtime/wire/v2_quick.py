@@ -13,38 +13,26 @@ from fairlead.runtime.wire.checks import Checks
 from fairlead.runtime.wire.codec import Parsed
 from fairlead.runtime.wire.frames import Pass
 from fairlead.runtime.wire.reading import UNREADABLE
+from fairlead.runtime.wire.scanning import WIDEST, scanned
 from fairlead.runtime.wire.tensors import asked_outputs
 from fairlead.runtime.wire.v2_layouts import EITHER, FLAT, UPRIGHT, Columns, Decode, Pick
-from fairlead.runtime.wire.v2_scan import WIDEST, keeps_raw, scanner
 
 _OFTEN, _AT_ONCE, _EVER, _WATCHED = 16, 2, 8, 64
 
 
 class SingleRow:
-    """`read(body)` is what a request of one row asks, None where the careful way must decide."""
+    """`read(body)` is what a request of one row asks, None where the careful way must decide. It raises CellInvalid for
+    a time that is none, BodyInvalid for outputs that there are not."""
 
     def __init__(self, checks: Checks) -> None:
-        self._checks, self._timed = checks, checks.timed
-        self._scan = scanner(checks)
-        self._unfixed = checks.fix if keeps_raw(checks) else None
-        self._typed: TypedRow | None = None if self._scan is not None else TypedRow(checks)
+        self._checks = checks
+        self._typed: TypedRow | None = None
+        self.read = scanned(checks, otherwise=self._by_types)
 
-    def read(self, body: bytes) -> Parsed | None:
-        """Raises CellInvalid for a time that is none, BodyInvalid for outputs that there are not."""
-        found = None if self._scan is None else self._scan(body)
-        if found is None:
-            if self._typed is None:
-                self._typed = TypedRow(self._checks)  # of many models few are asked for more than the scanner takes
-            return self._typed.read(body)
-        cells, passed, id = found
-        passes: list[Sequence[Pass]] | None = None
-        if passed is not None:
-            passes = [passed]
-            if self._timed:
-                self._checks.check_times(passes)
-        if self._unfixed is not None:
-            self._unfixed(cells)
-        return Parsed([cells], passes, id)
+    def _by_types(self, body: bytes) -> Parsed | None:
+        if self._typed is None:
+            self._typed = TypedRow(self._checks)  # of many models few are asked for more than the scanner takes
+        return self._typed.read(body)
 
 
 class TypedRow:
@@ -81,10 +69,10 @@ class TypedRow:
             if passed is None:
                 return None
             passes = None if passed.count(None) == len(passed) else [passed]
-            if self._timed:
-                self._checks.check_times(passes)
         if self._fix is not None:
             self._fix(cells)
+        if self._timed:
+            self._checks.check_times(passes)
         if got.outputs is None:
             return Parsed([cells], passes, got.id)
         names = [output.name for output in got.outputs]

@@ -1,4 +1,4 @@
-"""V2 requests of one row by the compiled scanner `_v2`, which is quicker than the typed decoders and takes less.
+"""Requests of one row by the compiled scanner `_scan`, which is quicker than the typed decoders and takes less.
 
 The scanner is a C file that is compiled when the package is built; where that could not be, the decoders do the same.
 """
@@ -8,21 +8,21 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fairlead.contract.signature import Column
 from fairlead.runtime.wire.checks import Checks
+from fairlead.runtime.wire.codec import Parsed
+from fairlead.runtime.wire.frames import Pass
 
 try:
-    from fairlead.runtime.wire import _v2
+    from fairlead.runtime.wire import _scan
 except ImportError:  # no compiler when the package was built
-    _v2 = None  # type: ignore[assignment]
+    _scan = None  # type: ignore[assignment]
 
-Scan = Callable[[bytes], tuple[list[Any], list[Any] | None, str | None] | None]
-"""A body -> cells (times among them as they came), pass-through cells or None, id or None; None where it is not surely
-right. The lists are the caller's."""
+Read = Callable[[bytes], Parsed | None]
+"""A body -> what it asks, None where other ways must decide."""
 
 WIDEST = 256
 """Columns beyond which no kernel and no structures are made: the latter cost 0.1 ms and 3 KB each, and the careful way
@@ -36,19 +36,52 @@ _FP64, _FP32, _INT64, _BOOL, _BYTES = 1, 2, 4, 8, 16
 _CANONICAL = re.compile(r"0|-?[1-9][0-9]{0,17}", re.ASCII)
 
 
-def scanner(checks: Checks) -> Scan | None:
-    """None where the kernel is missing, or the signature is not one that it scans."""
-    if _v2 is None or not checks.names or len(checks.names) + len(checks.passthrough) > WIDEST:
+def _nothing(body: bytes) -> Parsed | None:
+    return None
+
+
+def scanned(checks: Checks, keys: Sequence[str] | None = None, otherwise: Read = _nothing) -> Read:
+    """What reads one row, and leaves to `otherwise` what it does not surely understand.
+
+    keys: None for V2's tensors, else a row is an object: by itself for no keys, alone in a list under one of them
+    otherwise. What is made raises CellInvalid for a time that is none.
+    """
+    kernel = _kernel(checks, keys)
+    if kernel is None:
+        return otherwise
+    scan, timed, check_times = _scan.scan, checks.timed, checks.check_times
+    fix = checks.fix if _keeps_raw(checks) else None
+
+    def read(body: bytes) -> Parsed | None:
+        found = scan(kernel, body)
+        if found is None:
+            return otherwise(body)
+        cells, passed, id = found
+        if fix is not None:
+            fix(cells)
+        if passed is None:
+            return Parsed([cells], None, id)
+        passes: list[Sequence[Pass]] = [passed]
+        if timed:
+            check_times(passes)
+        return Parsed([cells], passes, id)
+
+    return read
+
+
+def _kernel(checks: Checks, keys: Sequence[str] | None) -> Any:
+    """None where no scanner was compiled, or the signature is not one that it scans."""
+    if _scan is None or not checks.names or len(checks.names) + len(checks.passthrough) > WIDEST:
         return None
-    columns = [_described(column, raw=keeps_raw(checks)) for column in checks.signature.columns]
+    columns = [_described(column, raw=_keeps_raw(checks)) for column in checks.signature.columns]
     columns += [_tuple(_PASSED, True, _BYTES | _INT64, name) for name in checks.passthrough]
     try:
-        return partial(_v2.scan, _v2.build(checks.width, tuple(columns)))
+        return _scan.build(checks.width, tuple(columns), None if keys is None else tuple(key.encode() for key in keys))
     except ValueError:
         return None
 
 
-def keeps_raw(checks: Checks) -> bool:
+def _keeps_raw(checks: Checks) -> bool:
     """Whether `checks.fix` has to look at scanned values: the scanner reads no times."""
     return any(column.kind == "time" for column in checks.signature.columns)
 

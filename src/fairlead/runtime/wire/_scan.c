@@ -1,4 +1,4 @@
-/* One row of V2 tensors, scanned straight into cells: the common request and nothing else.
+/* One row of JSON, as V2's tensors or as an object, scanned straight into cells: the common request and nothing else.
  *
  * `scan` gives None for whatever it does not surely understand; the typed decoders and then the careful way decide
  * about it and word the errors. So it may turn down anything, and must never take what they refuse or read it
@@ -48,7 +48,9 @@ typedef struct {
     PyObject *kept; /* owns every object and every byte that entries point to */
     Column *columns;
     Table names;
-    int count;
+    int count, object; /* object: a row is {"column": value, ...}, else V2's tensors */
+    PyObject *wrapped; /* owns the bytes of `wraps` */
+    Table wraps;       /* keys under one of which the row is, in a list alone; without entries it stands by itself */
     Py_ssize_t width, passed;
     Layout layouts[LAYOUTS]; /* the one that fitted last comes first */
 } Kernel;
@@ -63,7 +65,7 @@ typedef struct {
     PyObject *cells, *passes;
 } Row;
 
-static const char *CAPSULE = "fairlead.v2";
+static const char *CAPSULE = "fairlead.scan";
 
 /* --- values --- */
 
@@ -242,6 +244,29 @@ static int tensors(const Kernel *k, const char **cursor, const char *end, Found 
     return mark(cursor, end, ']') ? count : 0;
 }
 
+/* One row as an object, by itself or alone in a list under one of the keys, to the end of the body. */
+static int object(const Kernel *k, const char **cursor, const char *end, Found *found)
+{
+    const int wrapped = k->wraps.mask != 0;
+    int count = 0;
+    if (wrapped) {
+        const char *key;
+        Py_ssize_t length;
+        if (!mark(cursor, end, '{')) return 0;
+        length = plain(cursor, end, &key);
+        if (length < 0 || look_up(&k->wraps, key, length) == NULL) return 0;
+        if (!mark(cursor, end, ':') || !mark(cursor, end, '[')) return 0;
+    }
+    if (!mark(cursor, end, '{')) return 0;
+    do {
+        if (count == k->count || !named(k, cursor, end, found + count) || !mark(cursor, end, ':')) return 0;
+        if (!skipped(cursor, end, found + count)) return 0;
+        found[count++].datatype = ANY;
+    } while (mark(cursor, end, ','));
+    if (!mark(cursor, end, '}') || (wrapped && (!mark(cursor, end, ']') || !mark(cursor, end, '}')))) return 0;
+    return *cursor == end ? count : 0;
+}
+
 /* Whether every feature is there, and no column twice. */
 static int complete(const Kernel *k, const Found *found, int count)
 {
@@ -355,7 +380,7 @@ static int filled(Kernel *k, const char **cursor, const char *end, Row *row)
         if (PyErr_Occurred()) return 0;
         dropped(row);
     }
-    count = tensors(k, cursor, end, found);
+    count = k->object ? object(k, cursor, end, found) : tensors(k, cursor, end, found);
     if (count == 0 || !complete(k, found, count) || !gathered(k, found, count, end, row)) return 0;
     learn(k, from, *cursor, found, count);
     return 1;
@@ -365,6 +390,7 @@ static int filled(Kernel *k, const char **cursor, const char *end, Row *row)
 static int read_body(Kernel *k, const char *at, const char *end, Row *row, PyObject **id)
 {
     int inputs = 0;
+    if (k->object) return filled(k, &at, end, row) && blank(at, end) == end;
     if (!mark(&at, end, '{')) return 0;
     do {
         const char *key;
@@ -396,7 +422,9 @@ static void release(Kernel *k)
     for (int at = 0; k->columns != NULL && at < k->count; at++) free(k->columns[at].known.entries);
     free(k->columns);
     free(k->names.entries);
+    free(k->wraps.entries);
     Py_XDECREF(k->kept);
+    Py_XDECREF(k->wrapped);
     free(k);
 }
 
@@ -451,12 +479,23 @@ static int all_described(Kernel *k)
     return 1;
 }
 
+static int all_wraps(Kernel *k)
+{
+    if (k->wrapped == Py_None) return 1;
+    if (!PyTuple_Check(k->wrapped) || !roomy(&k->wraps, PyTuple_Size(k->wrapped)))
+        return refused("keys must be a tuple or None");
+    k->object = 1;
+    for (Py_ssize_t at = 0; at < PyTuple_Size(k->wrapped); at++)
+        if (!enter(&k->wraps, PyTuple_GetItem(k->wrapped, at), NULL, 0)) return 0;
+    return 1;
+}
+
 static PyObject *build(PyObject *module, PyObject *args)
 {
-    PyObject *columns, *capsule = NULL;
+    PyObject *columns, *wrapped, *capsule = NULL;
     Py_ssize_t width;
     Kernel *k;
-    if (!PyArg_ParseTuple(args, "nO!", &width, &PyTuple_Type, &columns)) return NULL;
+    if (!PyArg_ParseTuple(args, "nO!O", &width, &PyTuple_Type, &columns, &wrapped)) return NULL;
     if (width < 1 || width > PyTuple_Size(columns) || PyTuple_Size(columns) > WIDEST) {
         PyErr_SetString(PyExc_ValueError, "the number of columns is out of range");
         return NULL;
@@ -464,13 +503,15 @@ static PyObject *build(PyObject *module, PyObject *args)
     k = calloc(1, sizeof(Kernel));
     if (k == NULL) return PyErr_NoMemory();
     Py_INCREF(columns);
+    Py_INCREF(wrapped);
     k->kept = columns;
+    k->wrapped = wrapped;
     k->count = (int)PyTuple_Size(columns);
     k->width = width;
     k->passed = k->count - width;
     k->columns = calloc((size_t)k->count, sizeof(Column));
     if (k->columns == NULL) PyErr_NoMemory();
-    else if (all_described(k)) capsule = PyCapsule_New(k, CAPSULE, destroy);
+    else if (all_described(k) && all_wraps(k)) capsule = PyCapsule_New(k, CAPSULE, destroy);
     if (capsule == NULL) release(k);
     return capsule;
 }
@@ -504,14 +545,14 @@ static PyObject *scan(PyObject *module, PyObject *const *args, Py_ssize_t count)
 }
 
 static PyMethodDef METHODS[] = {
-    {"build", build, METH_VARARGS, "build(width, columns) -> kernel"},
+    {"build", build, METH_VARARGS, "build(width, columns, keys) -> kernel"},
     {"scan", (PyCFunction)(void (*)(void))scan, METH_FASTCALL, "scan(kernel, body) -> (cells, passes, id) or None"},
     {NULL, NULL, 0, NULL},
 };
 
-static struct PyModuleDef MODULE = {PyModuleDef_HEAD_INIT, "_v2", "One row of V2 tensors.", -1, METHODS, NULL, NULL, NULL, NULL};
+static struct PyModuleDef MODULE = {PyModuleDef_HEAD_INIT, "_scan", "One row of JSON.", -1, METHODS, NULL, NULL, NULL, NULL};
 
-PyMODINIT_FUNC PyInit__v2(void)
+PyMODINIT_FUNC PyInit__scan(void)
 {
     return PyModule_Create(&MODULE);
 }

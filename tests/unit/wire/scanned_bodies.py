@@ -1,4 +1,4 @@
-"""Signatures of every kind of column, requests of one row for them, and what damages a body."""
+"""Signatures of every kind of column, requests of one row for them in several forms, and what damages a body."""
 
 from __future__ import annotations
 
@@ -90,18 +90,26 @@ def asked(signature: Signature, rng: random.Random) -> dict[str, Any]:
     return body
 
 
-def body_of(signature: Signature, rng: random.Random) -> bytes:
-    """As one of several libraries of clients would write it."""
+def body_of(signature: Signature, rng: random.Random, form: str = "v2") -> bytes:
+    """As one of several libraries of clients would write it. form: a codec."""
     spell = rng.choice(({}, {"separators": (",", ":")}, {"ensure_ascii": False}, {"indent": 1}))
-    return json.dumps(asked(signature, rng), **spell).encode()
+    said: Any = asked(signature, rng)
+    if form != "v2":
+        said = {one["name"]: one["data"][0] for one in said["inputs"]}
+    if form == "v1":
+        said = {"instances": [said]}
+    if form == "mlflow":
+        said = {rng.choice(("instances", "dataframe_records", "inputs")): [said]}
+    return json.dumps(said, **spell).encode()
 
 
 _PIECES = (
     b"0", b"1", b"-", b".", b"e", b"E5", b"9", b'"', b"\\", b",", b":", b"[", b"]", b"{", b"}", b" ", b"\n", b"\x00",
     b"\x1f", b"\x7f", b"\xff", b"\xc3", b"\xc3\xa4", b"\xed\xa0\x80", b"null", b"true", b"false", b"NaN", b"Infinity",
-    b'"name"', b'"data"', b'"shape"', b'"datatype"', b'"parameters":{}', b'"id":"x"', b'"outputs":[]', b'"inputs":[',
-    b"[1]", b"[1,1]", b"[2]", b"FP64", b"FP32", b"INT64", b"BYTES", b"BOOL", b"\\u0061", b"\\n", b"1e999", b"-0",
-    b"00", b"1.", b"0.0", b"9223372036854775808", b"4611686018427387905", b"2.2250738585072011e-308", b"8" * 30,
+    b'"instances"', b'"name"', b'"data"', b'"shape"', b'"datatype"', b'"parameters":{}', b'"id":"x"', b'"outputs":[]',
+    b'"inputs":[', b"[1]", b"[1,1]", b"[2]", b"FP64", b"FP32", b"INT64", b"BYTES", b"BOOL", b"\\u0061", b"\\n",
+    b"1e999", b"-0", b"00", b"1.", b"0.0", b"9223372036854775808", b"4611686018427387905", b"2.2250738585072011e-308",
+    b"8" * 30,
 )  # fmt: skip
 
 
