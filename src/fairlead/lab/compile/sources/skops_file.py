@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fairlead.contract.errors import UsageError
+from fairlead.contract.errors import MissingExtra, UsageError
 from fairlead.lab.compile.candidate import Artefact
 from fairlead.lab.compile.sources.opening import Hints, Opened, whole
 
@@ -37,7 +37,7 @@ class SkopsFile:
         try:
             from skops import io
         except ModuleNotFoundError as missing:
-            raise UsageError("skops is not installed. Install it with: pip install skops") from missing
+            raise MissingExtra("skops", "skops") from missing
         data = whole(where)
         asked = tuple(sorted(io.get_untrusted_types(data=data)))
         unknown = [name for name in asked if name not in KNOWN]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fairlead.contract.errors import NotCompilable, UsageError
+from fairlead.contract.errors import MissingExtra, NotCompilable
 from fairlead.lab.compile.sources.onnx_file import (
     OnnxClasses,
     OnnxNumber,
@@ -44,7 +44,7 @@ class TorchExport:
         try:
             import torch
         except ModuleNotFoundError as missing:
-            raise UsageError("torch is not installed. Install it with: pip install torch") from missing
+            raise MissingExtra("torch", "torch") from missing
         program = torch.export.load(where)
         data = onnx_of(program)
         graph = read_graph(data)
