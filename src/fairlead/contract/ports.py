@@ -58,7 +58,12 @@ class Caller:
 
 
 class Application(Protocol):
-    """The data plane without its transport: written for lists of requests."""
+    """The data plane without its transport: written for lists of requests.
+
+    An application may have `turned_away(code)`: it is told, on the loop's thread, with which HTTP code the transport
+    answered what it did not pass on (over capacity, no sound HTTP, a body too large or too slow, never answered), so
+    that it can be counted. It must not raise.
+    """
 
     def answer(self, requests: Sequence[Request]) -> None:
         """Answer all requests that arrived in one loop tick, each by its `reply`."""
