@@ -23,7 +23,7 @@ from fairlead.runtime.capture import Records, collect, keys, reconcile
 HERE = Path(__file__).parent
 
 WORKER = """
-import os, random, resource, sys, time
+import os, random, resource, sys, threading, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[3])
 from test_spool import SCHEMA, tick
@@ -34,8 +34,14 @@ shift = 0.0
 def wall():
     return time.time() + shift
 spool = Spool(home / "spool", "i", "0", 1 << 20, segment_bytes=chance.choice((3000, 40_000, 1 << 20)),
-              key=keys.current(home), clock=wall)
+              durable=chance.random() < 0.3, key=keys.current(home), clock=wall)
 size = lambda: os.fstat(spool._fd).st_size if spool._fd >= 0 else 0
+def tend():
+    while True:
+        spool.prepare(1)
+        spool.sync()
+if chance.random() < 0.5:
+    threading.Thread(target=tend, daemon=True).start()
 unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
 print("ready", first, flush=True)
 number = first

@@ -13,7 +13,8 @@ from tests.conftest import eventually
 
 from fairlead.contract.signature import Column, Signature
 from fairlead.runtime.capture import Records, Spool, Tally, collect, reconcile
-from fairlead.runtime.capture.spool import counts_of, segments
+from fairlead.runtime.capture.ahead import reserve
+from fairlead.runtime.capture.spool import AHEAD_FROM, AHEAD_MOST, counts_of, segments
 from fairlead.runtime.capture.tended import TendedSpool
 from fairlead.runtime.wire import frames
 
@@ -238,12 +239,12 @@ assert spool.counts.dropped == {"disk_error": 1}, spool.counts
     assert (books.answered, books.captured, books.dropped) == (3, 2, 1)
 
 
-def small_disk(tmp_path: Path) -> tuple[Path, list[str]]:
-    """A folder, and what to put before a command so that it sees a disk of 64 KiB there."""
+def small_disk(tmp_path: Path, kib: int = 64) -> tuple[Path, list[str]]:
+    """A folder, and what to put before a command so that it sees a disk of so many KiB there."""
     small = tmp_path / "small"
     small.mkdir()
     own = ["unshare", "--user", "--map-root-user", "--mount"]
-    mounted = f"mount -t tmpfs -o size=64k tmpfs {small} || exit 77; "
+    mounted = f"mount -t tmpfs -o size={kib}k tmpfs {small} || exit 77; "
     if shutil.which("unshare") is None or subprocess.run([*own, "sh", "-c", mounted], capture_output=True).returncode:
         pytest.skip("no small file system can be mounted here (unshare, tmpfs): a full disk cannot be had")
     return small, [*own, "sh", "-c", mounted + 'exec "$@"', "sh"]
@@ -358,3 +359,103 @@ def test_a_tended_spool_is_brought_to_the_disk_by_interval(tmp_path: Path) -> No
     kept.turn()
     assert not kept._retired, "left to the system, nothing waits"
     kept.close()
+
+
+def taken(path: Path) -> int:
+    """Bytes of the disk behind the end of a file."""
+    found = path.stat()
+    return found.st_blocks * 512 - found.st_size
+
+
+def needs_blocks_ahead(folder: Path) -> None:
+    with (folder / "probe").open("wb") as probe:
+        if not reserve(probe.fileno(), 0, 1 << 20):
+            pytest.skip("the file system under the temporary folder gives no blocks ahead (fallocate)")
+    (folder / "probe").unlink()
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_a_busy_segment_has_blocks_ahead_and_gives_back_what_it_did_not_need(tmp_path: Path, durable: bool) -> None:
+    needs_blocks_ahead(tmp_path)
+    spool = opened(tmp_path, durable=durable)
+    write(spool, 0)
+    (path,) = segments(spool.folder)
+    spool.prepare()
+    assert taken(path) < 1 << 16, "a spool that hardly grows takes no room"
+    written = 0
+    while written < AHEAD_FROM:
+        write(spool, 1, 100)
+        written = path.stat().st_size
+    spool.prepare()
+    assert AHEAD_MOST // 2 > taken(path) > AHEAD_FROM
+    assert path.stat().st_size == written, "readers see no byte of it"
+    assert sum(kind == "Prediction" for kind in kinds(path)) == spool.counts.captured // 100 + 1
+    spool.turn()
+    spool.sync()
+    assert taken(path) < 1 << 16
+    assert path.stat().st_size == written
+
+
+def test_blocks_ahead_stay_within_the_bounds_of_segment_and_spool(tmp_path: Path) -> None:
+    needs_blocks_ahead(tmp_path)
+    for name, bounds in (("a", {"max_bytes": 300_000}), ("b", {"segment_bytes": 200_000})):
+        spool = opened(tmp_path / name, **bounds)
+        for number in range(20):
+            write(spool, number, 100)
+            spool.prepare(1)
+        (path,) = segments(spool.folder)
+        assert path.stat().st_size + taken(path) <= max(bounds.values()) + (1 << 16)
+        assert taken(path) > 1 << 15
+
+
+def test_what_a_killed_worker_took_ahead_goes_with_its_segment(tmp_path: Path) -> None:
+    needs_blocks_ahead(tmp_path)
+    spool = opened(tmp_path)
+    write(spool, 0, 1000)
+    spool.prepare(1)
+    (path,) = segments(spool.folder)
+    assert taken(path) > AHEAD_FROM
+    # As after kill -9: nothing is closed.
+    again = opened(tmp_path)
+    write(again, 1)
+    assert collect(tmp_path).records == 1001
+    assert not path.exists()
+    assert reconcile(tmp_path).ok
+
+
+def test_a_disk_too_small_to_take_blocks_ahead_is_filled_with_rows(tmp_path: Path) -> None:
+    small, prefix = small_disk(tmp_path, 512)
+    done = in_a_process(
+        """
+import itertools
+for number in itertools.count(1):
+    kept = write(spool, number, 100)
+    spool.prepare(1)
+    if not kept:
+        break
+assert spool.counts.dropped == {"disk_full": 100}, spool.counts
+assert path.stat().st_size > 500_000, path.stat()
+""",
+        small,
+        *prefix,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_system_without_blocks_ahead_is_written_to_as_ever(tmp_path: Path) -> None:
+    read, other = os.pipe()
+    try:
+        assert not reserve(other, 0, 1 << 20), "a pipe has no blocks"
+    finally:
+        os.close(read)
+        os.close(other)
+    spool = opened(tmp_path)
+    write(spool, 0, 1000)
+    fd, spool._fd = spool._fd, os.open(os.devnull, os.O_WRONLY)
+    spool.prepare(1)
+    os.close(spool._fd)
+    spool._fd = fd
+    write(spool, 1, 1000)
+    spool.prepare(1)
+    spool.close()
+    assert collect(tmp_path).records == 2000

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fairlead.contract.ports import Clock
+from fairlead.runtime.capture.ahead import give_back, reserve
 from fairlead.runtime.capture.cursor import sync_folder
 from fairlead.runtime.capture.keys import Key
 from fairlead.runtime.capture.locking import Locker, scan
@@ -27,6 +28,8 @@ COUNTS_S = 1.0
 """Running counts are written at least so often while there is traffic: frames and counts check each other."""
 MOST_RETIRED = 8
 """Finished segments that may wait to be synced."""
+AHEAD_FROM, AHEAD_MOST = 1 << 16, 1 << 24
+"""Bytes between two calls of `prepare` from which blocks are taken ahead; the most that are."""
 
 
 class Tally:
@@ -102,7 +105,7 @@ class Spool:
     max_bytes bounds the folder of this worker; segment_bytes and segment_s when a new segment begins. durable:
     somebody calls `sync` by interval, so finished segments wait for it. key: to encrypt with, None not to. clock:
     seconds since the epoch, for what people read; timer: for spans of time, which a clock that is set must not change.
-    One thread appends; `sync` and `turn` may be called from another one.
+    One thread appends; `prepare`, `sync` and `turn` may be called from one other.
     """
 
     def __init__(
@@ -128,6 +131,8 @@ class Spool:
         self._lock = threading.Lock()
         self._fd = -1
         self._size = self._others = 0
+        # Of the segment: its number, its size when `prepare` last looked, to where it has blocks; -1: it gets none.
+        self._number = self._paced = self._reserved = 0
         self._began = self._measured = self._counted = 0.0
         # Schemas that the segment has, by identity: kept, so that no other object gets theirs.
         self._known: dict[int, Schema] = {}
@@ -231,13 +236,14 @@ class Spool:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             before = segments(self.folder)
-            number = max(int(wall * 1000), sequence(before[-1]) + 1 if before else 0)
-            path = self.folder / f"{number}{SUFFIX}"
+            self._number = max(int(wall * 1000), sequence(before[-1]) + 1 if before else 0)
+            path = self.folder / f"{self._number}{SUFFIX}"
             self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
         except OSError:
             self._fd = -1
             return
         self._size, self._began, self._counted, self._named = 0, now, now, True
+        self._paced = self._reserved = 0
         self._locker = None if self._key is None else Locker(self._key, path)
         self._known.clear()
         self._measure(now)
@@ -248,11 +254,13 @@ class Spool:
         """Let go of the segment; of one that is to be durable once it is on the disk, by whoever syncs."""
         if self._fd < 0:
             return
+        fd, self._fd = self._fd, -1
         if self._durable and len(self._retired) < MOST_RETIRED:
-            self._retired.append(self._fd)
-        else:
-            os.close(self._fd)
-        self._fd = -1
+            self._retired.append(fd)
+            return
+        if self._reserved > self._size:
+            _settle(fd)
+        os.close(fd)
 
     def _put(self, data: bytes) -> str:
         """One write; the reason if it failed. What a full disk cut short is taken back: segments stay readable."""
@@ -267,12 +275,44 @@ class Spool:
         except OSError as failed:
             try:
                 os.ftruncate(self._fd, self._size)
+                self._reserved = 0
             except OSError:
                 self._retire()
             return DISK_FULL if failed.errno in {errno.ENOSPC, errno.EDQUOT} else DISK_ERROR
         self._size += len(data)
         self._dirty = True
         return ""
+
+    def prepare(self, busy: int = AHEAD_FROM) -> None:
+        """Take blocks for what the next seconds append, so that appending does not wait for `sync`, see `ahead`.
+
+        To be called often: what came since the last call is the pace; below `busy` bytes nothing is taken.
+        """
+        with self._lock:
+            size, grown = self._size, self._size - self._paced
+            self._paced, number = size, self._number
+            if self._fd < 0 or grown < busy or self._reserved < 0:
+                return
+            if self._reserved - size >= min(8 * grown, AHEAD_MOST // 2):
+                return
+            start = max(size, self._reserved)
+            end = min(size + min(32 * grown, AHEAD_MOST), self._segment_bytes, self.max_bytes - self._others)
+            if end <= start:
+                return
+            fd = os.dup(self._fd)
+        had = reserve(fd, start, end - start)
+        with self._lock:
+            if number != self._number or self._fd < 0:
+                # It was finished meanwhile, and nothing is appended to it any more.
+                _settle(fd)
+            elif had:
+                self._reserved = end
+            else:
+                # No blocks are to be had, or fewer: what there is left is for whoever writes first.
+                self._reserved = -1
+                with contextlib.suppress(OSError):
+                    os.ftruncate(fd, self._size)
+            os.close(fd)
 
     def turn(self) -> None:
         """Begin a new segment now, so that the one before it can be collected whole and removed."""
@@ -284,11 +324,14 @@ class Spool:
         """To the disk, against loss of power; appending does not wait for it. False when the disk would not."""
         with self._lock:
             waiting, self._retired = self._retired, []
+            finished = len(waiting)
             if self._dirty and self._fd >= 0:
                 waiting.append(os.dup(self._fd))
             named, self._dirty, self._named = self._named, False, False
         failed = False
-        for fd in waiting:
+        for at, fd in enumerate(waiting):
+            if at < finished:
+                _settle(fd)
             try:
                 os.fdatasync(fd)
             except OSError:
@@ -314,3 +357,9 @@ class Spool:
             self._durable = False
             self._retire()
             self._uncaptured.close()
+
+
+def _settle(fd: int) -> None:
+    """Blocks that a finished segment did not need are given back; a disk that would not keeps them till it goes."""
+    with contextlib.suppress(OSError):
+        give_back(fd)

@@ -1,4 +1,5 @@
-"""A spool with somebody who tends it: brought to the disk by interval, turned when asked, both off the request path."""
+"""A spool with somebody who tends it, off the request path: it gets blocks before it needs them, is brought to the
+disk by interval, and turned when asked."""
 
 from __future__ import annotations
 
@@ -50,6 +51,7 @@ class TendedSpool(Spool):
                 if asked.exists():
                     os.unlink(asked)
                     self.turn()
+                self.prepare()
                 if self._every_s is not None and time.monotonic() - synced >= self._every_s:
                     # A disk that takes long is given as long again before it is asked the next time.
                     done = self.sync()
