@@ -16,7 +16,10 @@ from fairlead.contract.settings import Settings
 from fairlead.lab.train.material import Material
 from fairlead.lab.train.preparation import RULES
 
-LIBRARIES = ("fairlead", "numpy", "pandas", "scikit-learn", "scipy", "optuna")
+LIBRARIES = (
+    *("fairlead", "numpy", "pandas", "scikit-learn", "scipy", "optuna"),
+    *("xgboost", "xgboost-cpu", "lightgbm"),
+)
 GIT_TIMEOUT_S = 10.0
 
 
