@@ -6,6 +6,8 @@ headers where a parser reads any, so one corpus covers them.
 
 from __future__ import annotations
 
+import importlib
+import random
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -113,6 +115,18 @@ def _prediction(parsed: Any) -> frames.Prediction:
     )
 
 
+def of_scan() -> Target:
+    """The compiled scanner takes nothing that the other ways refuse, and reads nothing otherwise."""
+    bodies = _bodies()
+    pairs = [bodies.Pair(checks, form) for checks in bodies.CHECKS.values() for form in bodies.CODECS]
+
+    def target(data: bytes) -> None:
+        if data:
+            pairs[data[0] % len(pairs)].agree(data[1:])
+
+    return target
+
+
 def _serving() -> Serving:
     counters: Any = Memory()
     routes = tuple(Route(name, (Variant("champion", name, 1),)) for name in ("churn", "rides"))
@@ -209,12 +223,18 @@ def http(data: bytes) -> None:
 
 
 def _speakers() -> Any:
-    ports = str(Path(__file__).resolve().parent.parent / "ports")
-    if ports not in sys.path:
-        sys.path.insert(0, ports)
-    import speakers
+    return _beside("ports", "speakers")
 
-    return speakers
+
+def _bodies() -> Any:
+    return _beside("unit/wire", "scanned_bodies")
+
+
+def _beside(folder: str, module: str) -> Any:
+    path = str(Path(__file__).resolve().parent.parent / folder)
+    if path not in sys.path:
+        sys.path.insert(0, path)
+    return importlib.import_module(module)
 
 
 def codecs() -> list[str]:
@@ -233,11 +253,12 @@ def target(name: str) -> Target:
         "times": lambda: times,
         "body": lambda: body,
         "http": lambda: http,
+        "scan": of_scan,
     }
     return made[name]()
 
 
-TARGETS = [*(f"codec-{name}" for name in codecs()), "feedback", "repository", "frame", "times", "body", "http"]
+TARGETS = [*(f"codec-{name}" for name in codecs()), "feedback", "repository", "frame", "times", "body", "http", "scan"]
 
 
 def seeds(name: str) -> list[bytes]:
@@ -257,6 +278,10 @@ def seeds(name: str) -> list[bytes]:
             b'\x01[{"key":7,"time":"2020-01-01T00:00:00Z","label":3},{"key":"a","time":["2020-01-01",5],"value":1}]',
             b'\x02{"model":"rides","request_id":"x","label":1e3,"definition":"v2"}',
         ]
+    elif name == "scan":
+        bodies, rng = _bodies(), random.Random(1)
+        kinds = [(signature, form) for signature in bodies.SIGNATURES.values() for form in bodies.CODECS]
+        found = [bytes((at,)) + bodies.body_of(signature, rng, form) for at, (signature, form) in enumerate(kinds)]
     elif name == "repository":
         found = [
             b'index\n{"ready":true}',

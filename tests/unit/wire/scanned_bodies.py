@@ -1,4 +1,5 @@
-"""Signatures of every kind of column, requests of one row for them in several forms, and what damages a body."""
+"""Signatures of every kind of column, requests of one row for them in several forms, and what damages a body;
+and pairs of ways to read them, which must agree."""
 
 from __future__ import annotations
 
@@ -7,7 +8,15 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
+from fairlead.contract.errors import InputInvalid
 from fairlead.contract.signature import Column, Signature
+from fairlead.runtime.wire.checks import Checks
+from fairlead.runtime.wire.mlflow import MLflow
+from fairlead.runtime.wire.native import Native
+from fairlead.runtime.wire.scanning import scanned
+from fairlead.runtime.wire.v1 import V1
+from fairlead.runtime.wire.v2 import V2
+from fairlead.runtime.wire.v2_quick import TypedRow
 
 EVERY = (
     Column("n", "number", minimum=-5.0, maximum=5.0),
@@ -37,6 +46,11 @@ SIGNATURES = {
     "one number": Signature("regression", (Column("x", "number"),)),
     "one text": Signature("regression", (Column("x", "text"),), key="k"),
 }
+CHECKS = {name: Checks(signature) for name, signature in SIGNATURES.items()}
+CODECS: dict[str, Any] = {"v2": V2, "native": Native, "v1": V1, "mlflow": MLflow}
+KEYS: dict[str, Any] = {
+    "v2": None, "native": (), "v1": ("instances",), "mlflow": ("dataframe_records", "instances", "inputs"),
+}  # fmt: skip
 KINDS = {"number": "FP64", "integer": "INT64", "boolean": "BOOL"}
 CODED = {"integer": "INT64", "boolean": "BOOL", "text": "BYTES"}
 NUMBERS: Sequence[Any] = (0, 1, -1, 2.5, 0.1, 1e-7, 4.999999999999999, 1e22, -0.0, 20.65, 1234567.891, 2**53 + 1, 7e300)
@@ -138,3 +152,45 @@ def damaged(body: bytes, rng: random.Random) -> bytes:
                 place = rng.choice(marks)
                 body = body[:place] + rng.choice(_PIECES) + body[place + rng.randrange(2) :]
     return body
+
+
+def said(read: Any, body: bytes) -> Any:
+    try:
+        parsed = read(body)
+    except InputInvalid as refused:
+        return str(refused)
+    if parsed is None:
+        return None
+    passes = None if parsed.passes is None else [list(row) for row in parsed.passes]
+    return [list(row) for row in parsed.rows], passes, parsed.id, parsed.outputs, parsed.form
+
+
+class Pair:
+    """One signature's scanner and its oracle, kept for many bodies, as in a server: what is learnt may not matter."""
+
+    def __init__(self, checks: Checks, form: str = "v2") -> None:
+        self.checks, self.form = checks, form
+        self.scan: Any = scanned(checks, KEYS[form])
+        codec, oracle = (CODECS[form]("m", checks.signature, checks) for _ in range(2))
+        self._with, self._without = (lambda body: codec.parse(body, {})), (lambda body: oracle.parse(body, {}))
+        if form == "v2":
+            oracle._single = TypedRow(checks).read
+        elif form == "native":
+            oracle._scanned = lambda body: None
+        elif form == "v1":
+            oracle._read = oracle._by_types
+        else:
+            oracle._json = oracle._by_types
+
+    def took(self, body: bytes) -> bool:
+        try:
+            return self.scan(body) is not None
+        except InputInvalid:
+            return True
+
+    def agree(self, body: bytes) -> bool:
+        """Whether the scanner took it."""
+        if not self.took(body):
+            return False
+        assert repr(said(self._with, body)) == repr(said(self._without, body)), body
+        return True

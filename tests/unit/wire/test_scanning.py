@@ -11,73 +11,20 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from scanned_bodies import SIGNATURES, body_of, damaged
+from scanned_bodies import CHECKS, CODECS, KEYS, Pair, body_of, damaged, said
 
-from fairlead.contract.errors import InputInvalid
 from fairlead.contract.signature import Column, Signature
 from fairlead.runtime.wire import scanning
 from fairlead.runtime.wire.checks import Checks
 from fairlead.runtime.wire.codec import Parsed
-from fairlead.runtime.wire.mlflow import MLflow
-from fairlead.runtime.wire.native import Native
 from fairlead.runtime.wire.scanning import WIDEST, scanned
-from fairlead.runtime.wire.v1 import V1
-from fairlead.runtime.wire.v2 import V2
-from fairlead.runtime.wire.v2_quick import SingleRow, TypedRow
-
-CHECKS = {name: Checks(signature) for name, signature in SIGNATURES.items()}
-CODECS: dict[str, Any] = {"v2": V2, "native": Native, "v1": V1, "mlflow": MLflow}
-KEYS: dict[str, Any] = {
-    "v2": None, "native": (), "v1": ("instances",), "mlflow": ("dataframe_records", "instances", "inputs"),
-}  # fmt: skip
+from fairlead.runtime.wire.v2_quick import SingleRow
 
 
 @pytest.fixture(autouse=True, scope="module")
 def kernel() -> None:
     if scanning._scan is None:
         pytest.skip("the scanner was not compiled: there was no C compiler at installation")
-
-
-def said(read: Any, body: bytes) -> Any:
-    try:
-        parsed = read(body)
-    except InputInvalid as refused:
-        return str(refused)
-    if parsed is None:
-        return None
-    passes = None if parsed.passes is None else [list(row) for row in parsed.passes]
-    return [list(row) for row in parsed.rows], passes, parsed.id, parsed.outputs, parsed.form
-
-
-class Pair:
-    """One signature's scanner and its oracle, kept for many bodies, as in a server: what is learnt may not matter."""
-
-    def __init__(self, checks: Checks, form: str = "v2") -> None:
-        self.checks, self.form = checks, form
-        self.scan: Any = scanned(checks, KEYS[form])
-        codec, oracle = (CODECS[form]("m", checks.signature, checks) for _ in range(2))
-        self._with, self._without = (lambda body: codec.parse(body, {})), (lambda body: oracle.parse(body, {}))
-        if form == "v2":
-            oracle._single = TypedRow(checks).read
-        elif form == "native":
-            oracle._scanned = lambda body: None
-        elif form == "v1":
-            oracle._read = oracle._by_types
-        else:
-            oracle._json = oracle._by_types
-
-    def took(self, body: bytes) -> bool:
-        try:
-            return self.scan(body) is not None
-        except InputInvalid:
-            return True
-
-    def agree(self, body: bytes) -> bool:
-        """Whether the scanner took it."""
-        if not self.took(body):
-            return False
-        assert repr(said(self._with, body)) == repr(said(self._without, body)), body
-        return True
 
 
 def fuzz(seed: int, count: int) -> tuple[int, int]:
