@@ -53,8 +53,10 @@ def test_who_has_left_is_not_worked_for(home: Path) -> None:
         assert waited(app, 2.5, patience=60.0).code == 504
 
 
-@pytest.mark.parametrize(("micros", "code"), [(250_000, 504), (1_000_000, 200), (0, 200)])
-def test_the_timeout_of_a_v2_request_is_in_microseconds(home: Path, micros: int, code: int) -> None:
+@pytest.mark.parametrize(
+    ("micros", "code"), [(250_000, 504), (250_000.0, 504), (1_000_000, 200), (0, 200), (None, 200)]
+)
+def test_the_timeout_of_a_v2_request_is_in_microseconds(home: Path, micros: float | None, code: int) -> None:
     with plane(home) as app:
         body = {"parameters": {"timeout": micros}, "inputs": TENSORS}
         assert waited(app, 0.5, path="/v2/models/churn/infer", body=body).code == code

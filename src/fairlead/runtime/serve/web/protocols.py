@@ -130,7 +130,11 @@ def _v2(said: Said) -> Spoken:
         "required": ["inputs"],
         "properties": {
             "id": {"type": "string", "description": "Comes back as it is, and names the request."},
-            "parameters": {"type": "object"},
+            "parameters": {
+                "type": "object",
+                "description": "`timeout`: how long the client waits, in whole microseconds, 0 for ever. "
+                "`binary_data_output`: whether outputs come as binary data.",
+            },
             "inputs": {
                 "type": "array",
                 "minItems": len(said.fields),
