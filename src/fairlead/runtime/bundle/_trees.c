@@ -11,9 +11,9 @@
 #define Py_LIMITED_API 0x030B0000
 #include <Python.h>
 
-#include "_trees_lookup.h"
+#include "_trees_walk.h"
 
-#define BLOCK 128
+#define BLOCK CROWD /* rows that pass all trees together */
 
 enum { ROUNDED = 1, SINGLE = 2, SPARSE = 4, FLAGS = 7 };
 
@@ -51,7 +51,7 @@ static inline int32_t step(const Node *nodes, int32_t at, const double *x)
 }
 
 /* The leaves that `count` <= LANES rows fall into, in one tree. */
-static inline void walk_rows(const Node *nodes, int32_t root, const double *const *x, int count, int32_t *at)
+static inline void visit_rows(const Node *nodes, int32_t root, const double *const *x, int count, int32_t *at)
 {
     int going;
     for (int k = 0; k < count; k++) at[k] = root;
@@ -67,7 +67,7 @@ static inline void walk_rows(const Node *nodes, int32_t root, const double *cons
 }
 
 /* The leaves that one row falls into, in `count` <= LANES trees. */
-static inline void walk_trees(const Node *nodes, const int32_t *roots, const double *x, int count, int32_t *at)
+static inline void visit_trees(const Node *nodes, const int32_t *roots, const double *x, int count, int32_t *at)
 {
     int going;
     for (int k = 0; k < count; k++) at[k] = roots[k];
@@ -89,17 +89,17 @@ static inline void add(const Trees *t, double *out, int32_t leaf)
     *to = t->single ? (double)((float)*to + (float)t->weight[number]) : *to + t->weight[number];
 }
 
-static void walk_row(const Trees *t, const Segment *s, const double *x, double *out)
+static void visit_row(const Trees *t, const Segment *s, const double *x, double *out)
 {
     int32_t at[LANES];
     for (int32_t tree = s->from; tree < s->to; tree += LANES) {
         const int count = s->to - tree < LANES ? (int)(s->to - tree) : LANES;
-        walk_trees(t->nodes, t->roots + tree, x, count, at);
+        visit_trees(t->nodes, t->roots + tree, x, count, at);
         for (int k = 0; k < count; k++) add(t, out, at[k]);
     }
 }
 
-static void walk_block(const Trees *t, const Segment *s, const double *x, Py_ssize_t rows, double *out)
+static void visit_block(const Trees *t, const Segment *s, const double *x, Py_ssize_t rows, double *out)
 {
     const double *lane[LANES];
     int32_t at[LANES];
@@ -108,23 +108,24 @@ static void walk_block(const Trees *t, const Segment *s, const double *x, Py_ssi
         for (Py_ssize_t row = 0; row < rows; row += LANES) {
             const int count = rows - row < LANES ? (int)(rows - row) : LANES;
             for (int k = 0; k < count; k++) lane[k] = x + (row + k) * t->features;
-            if (count == LANES) walk_rows(t->nodes, root, lane, LANES, at);
-            else walk_rows(t->nodes, root, lane, count, at);
+            if (count == LANES) visit_rows(t->nodes, root, lane, LANES, at);
+            else visit_rows(t->nodes, root, lane, count, at);
             for (int k = 0; k < count; k++) add(t, out + (row + k) * t->targets, at[k]);
         }
     }
 }
 
-static void sum_block(const Trees *t, const double *x, Py_ssize_t rows, double *out)
+static void sum_segment(const Trees *t, const Segment *s, const double *x, Py_ssize_t rows, double *out, uint16_t *rank)
 {
-    for (Py_ssize_t n = 0; n < t->segments; n++) {
-        const Segment *s = t->segment + n;
-        if (s->table != NULL) {
-            sum_rows(t, s, x, rows, out);
-        } else if (rows < LANES / 2) {
-            for (Py_ssize_t k = 0; k < rows; k++) walk_row(t, s, x + k * t->features, out + k * t->targets);
-        } else {
-            walk_block(t, s, x, rows, out);
+    if (s->table != NULL) {
+        sum_rows(t, s, x, rows, out);
+    } else if (rows >= FEW) {
+        if (s->slot != NULL) walk_rows(t, s, x, rows, out, rank);
+        else visit_block(t, s, x, rows, out);
+    } else {
+        for (Py_ssize_t k = 0; k < rows; k++, x += t->features, out += t->targets) {
+            if (s->slot != NULL && s->deep) walk_row(t, s, x, out, rank);
+            else visit_row(t, s, x, out);
         }
     }
 }
@@ -140,11 +141,23 @@ static void prepare(const Trees *t, const double *from, Py_ssize_t count, double
 static int score_all(const Trees *t, const double *x, Py_ssize_t rows, double *out)
 {
     double *copy = NULL;
+    uint16_t *rank = NULL;
+    uint32_t columns = 0;
+    for (Py_ssize_t n = 0; n < t->segments; n++)
+        if (t->segment[n].slot != NULL && t->segment[n].columns > columns) columns = t->segment[n].columns;
+    if (columns) {
+        const Py_ssize_t groups = ((rows < BLOCK ? rows : BLOCK) + LANES - 1) / LANES;
+        rank = malloc(sizeof(uint16_t) * 2 * LANES * columns * (size_t)(groups ? groups : 1));
+        if (rank == NULL) return -1;
+    }
     memset(out, 0, sizeof(double) * (size_t)(rows * t->targets));
     if (t->rounded || t->single || t->sparse) {
         const Py_ssize_t most = rows < BLOCK ? rows : BLOCK;
         copy = malloc(sizeof(double) * (size_t)(most * t->features + 1));
-        if (copy == NULL) return -1;
+        if (copy == NULL) {
+            free(rank);
+            return -1;
+        }
     }
     for (Py_ssize_t row = 0; row < rows; row += BLOCK) {
         const Py_ssize_t count = rows - row < BLOCK ? rows - row : BLOCK;
@@ -153,9 +166,11 @@ static int score_all(const Trees *t, const double *x, Py_ssize_t rows, double *o
             prepare(t, from, count * t->features, copy);
             from = copy;
         }
-        sum_block(t, from, count, out + row * t->targets);
+        for (Py_ssize_t n = 0; n < t->segments; n++)
+            sum_segment(t, t->segment + n, from, count, out + row * t->targets, rank);
     }
     free(copy);
+    free(rank);
     return 0;
 }
 
@@ -201,7 +216,7 @@ static int sound(const Trees *t, Py_ssize_t nodes)
 }
 
 /* Tables for small trees; -1 with an error set. */
-static int arrange(Trees *t, int widest_form)
+static int arrange(Trees *t, Py_ssize_t nodes, int widest_form)
 {
     t->segment = calloc((size_t)t->trees, sizeof(Segment));
     t->where = calloc((size_t)t->trees, sizeof(uint16_t));
@@ -213,7 +228,11 @@ static int arrange(Trees *t, int widest_form)
             return 0;
         }
         t->strike = widest(widest_form);
-        if (build_segments(t) == 0 && hold_leaves(t) == 0) return 0;
+        if (build_segments(t) == 0 && hold_leaves(t) == 0) {
+            Py_ssize_t n = 0;
+            while (n < t->segments && (t->segment[n].table != NULL || build_walk(t, t->segment + n, nodes))) n++;
+            if (n == t->segments) return 0;
+        }
     }
     PyErr_NoMemory();
     return -1;
@@ -255,7 +274,7 @@ static PyObject *build(PyObject *module, PyObject *args)
         PyErr_SetString(PyExc_ValueError, "the nodes are no trees");
         return NULL;
     }
-    if (arrange(t, widest_form) < 0) {
+    if (arrange(t, count, widest_form) < 0) {
         release(t);
         return NULL;
     }

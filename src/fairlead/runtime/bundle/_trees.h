@@ -38,6 +38,12 @@ typedef struct {
     uint16_t feature;
 } Column;
 
+/* A node of a large tree, see _trees_walk.h. */
+typedef struct {
+    uint16_t rank, column;
+    int32_t child;
+} Slot;
+
 /* Trees `from` to `to`: by their table (see _trees_table.h) or, where there is none, by walking. */
 typedef struct {
     int32_t from, to;
@@ -46,7 +52,11 @@ typedef struct {
     Column *column;
     double *split;
     uint8_t *table;
-    void *memory; /* of the table, before it was aligned */
+    Slot *slot;
+    int deep; /* whether a tree is */
+    int32_t *root, *depth, *leaf_target;
+    double *leaf;
+    void *memory; /* of the table or the slots, before they were aligned */
 } Segment;
 
 /* What is left of the leaves of a row; eight bytes may be read at its last. */

@@ -27,21 +27,28 @@ ALWAYS void call(Calls *calls, int k, uint32_t row, int wanted)
     calls->count[k] += wanted;
 }
 
-/* The intervals of `rows` values of one feature; the first interval strikes nothing out. */
-ALWAYS void rank(const Segment *s, const Column *c, const double *x, ptrdiff_t width, int rows, Calls *calls)
+/* How many of `count` sorted splits are below each of `rows` values, which lie `width` apart; without a branch. */
+ALWAYS void intervals(const double *split, uint32_t count, const double *x, ptrdiff_t width, int rows, uint32_t *found)
 {
-    const double *split = s->split + c->first;
     const double *at[LANES];
     double value[LANES];
     for (int k = 0; k < rows; k++) {
-        value[k] = x[k * width + c->feature];
+        value[k] = x[k * width];
         at[k] = split;
     }
-    for (uint32_t many = c->count; many > 1; many -= many / 2)
+    for (uint32_t many = count; many > 1; many -= many / 2)
         for (int k = 0; k < rows; k++) at[k] += (many / 2) & (uint32_t)-(int32_t)(at[k][many / 2 - 1] < value[k]);
+    for (int k = 0; k < rows; k++) found[k] = (uint32_t)(at[k] - split) + (*at[k] < value[k]);
+}
+
+/* The first interval strikes nothing out. */
+ALWAYS void rank(const Segment *s, const Column *c, const double *x, ptrdiff_t width, int rows, Calls *calls)
+{
+    uint32_t found[LANES];
+    intervals(s->split + c->first, c->count, x + c->feature, width, rows, found);
     for (int k = 0; k < rows; k++) {
-        uint32_t interval = (uint32_t)(at[k] - split) + (*at[k] < value[k]);
-        if (value[k] != value[k]) interval = c->count + 1;
+        const double value = x[k * width + c->feature];
+        const uint32_t interval = value != value ? c->count + 1 : found[k];
         call(calls, k, c->row + (interval - 1) * s->stride, interval != 0);
     }
 }

@@ -14,10 +14,9 @@
 
 #include "_trees.h"
 
-#ifndef TABLE
-#define TABLE (256 << 10) /* bytes of a table of more than one tree: half of a small second-level cache */
-#endif
+#define TABLE (384 << 10) /* bytes of a table of several trees, to stay in the second cache */
 #define TABLES ((size_t)64 << 20) /* bytes of all of them */
+#define WALK 20.0 /* cycles that a walk through a small tree takes more than adding its leaf */
 
 /* One tree, left to right. */
 typedef struct {
@@ -96,9 +95,16 @@ static void clear_segment(Segment *s)
     free(s->column);
     free(s->split);
     free(s->memory);
+    free(s->root);
+    free(s->depth);
+    free(s->leaf);
+    free(s->leaf_target);
     s->column = NULL;
-    s->split = NULL;
+    s->split = s->leaf = NULL;
+    s->root = s->depth = s->leaf_target = NULL;
     s->memory = s->table = NULL;
+    s->slot = NULL;
+    s->columns = s->singles = 0;
 }
 
 static void fill_column(Segment *s, const Failing *nodes, size_t count, Column *column, uint32_t split, uint32_t row)
@@ -124,46 +130,70 @@ static void fill_column(Segment *s, const Failing *nodes, size_t count, Column *
         if (nodes[k].missing) strike(missing, nodes + k);
 }
 
-/* Columns of one split first: finding their interval takes one comparison. 0 where there is no memory. */
+/* A column's nodes. */
+typedef struct {
+    size_t from, to;
+    uint32_t splits;
+} Run;
+
+static int by_splits(const void *one, const void *other)
+{
+    const Run *a = one, *b = other;
+    if (a->splits != b->splits) return a->splits < b->splits ? -1 : 1;
+    return a->from < b->from ? -1 : a->from > b->from;
+}
+
+/* Columns of one split first, as their interval takes one comparison; then by their number of splits, so that searches
+ * of equal length follow each other, as a machine expects. 0 where there is no memory. */
 static int fill_segment(Segment *s, const Failing *nodes, size_t count)
 {
-    size_t rows, columns, splits, end;
-    uint32_t split = 0, row = 0, column = 0;
+    size_t rows, columns, splits, column = 0;
+    uint32_t split = 0, row = 0;
+    Run *run;
     counted(nodes, count, &rows, &columns, &splits);
+    run = calloc(columns, sizeof(Run));
     s->column = calloc(columns, sizeof(Column));
     s->split = calloc(splits, sizeof(double));
     s->memory = malloc(rows * s->stride + UNIT);
-    if (s->column == NULL || s->split == NULL || s->memory == NULL) return 0;
+    if (run == NULL || s->column == NULL || s->split == NULL || s->memory == NULL) {
+        free(run);
+        return 0;
+    }
     s->table = (uint8_t *)s->memory + (UNIT - (uintptr_t)s->memory % UNIT) % UNIT;
     memset(s->table, 0xFF, rows * s->stride);
     s->columns = (uint32_t)columns;
-    for (int many = 0; many < 2; many++) {
-        for (size_t k = 0; k < count; k = end) {
-            int several = 0;
-            for (end = k + 1; end < count && nodes[end].feature == nodes[k].feature; end++)
-                several |= nodes[end].split != nodes[k].split;
-            if (several != many) continue;
-            fill_column(s, nodes + k, end - k, s->column + column, split, row);
-            split += s->column[column].count;
-            row += (s->column[column].count + 1) * s->stride;
-            column++;
+    for (size_t k = 0; k < count; k = run[column++].to) {
+        run[column].from = k;
+        for (size_t end = k; end < count && nodes[end].feature == nodes[k].feature; end++) {
+            run[column].to = end + 1;
+            run[column].splits += end == k || nodes[end].split != nodes[end - 1].split;
         }
-        if (!many) s->singles = column;
     }
+    qsort(run, columns, sizeof(Run), by_splits);
+    for (column = 0; column < columns; column++) {
+        Column *c = s->column + column;
+        fill_column(s, nodes + run[column].from, run[column].to - run[column].from, c, split, row);
+        split += c->count;
+        row += (c->count + 1) * s->stride;
+        s->singles += c->count == 1;
+    }
+    free(run);
     return 1;
 }
 
-/* Whether the table's work is less than walks: about 45 cycles a tree, 4 a column, 2 a split's halving, 2 a line. */
-static int pays(const Segment *s, size_t rows, size_t columns, int32_t trees)
+static double halvings(uint32_t count)
 {
-    double halvings = 0.0, many = (double)rows / (double)columns;
-    while (many > 1.0) {
-        many /= 2.0;
-        halvings += 1.0;
-    }
-    return (double)columns * (4.0 + 2.0 * halvings + 1.5 * s->stride / UNIT) < 42.0 * trees + 100.0;
+    double found = 0.0;
+    for (; count > 1; count -= count / 2) found += 1.0;
+    return found;
 }
 
+/* Whether the table's work is less than walks, in measured cycles: 4 a column, 2 a halving of its splits, 1.5 a line. */
+static int pays(const Segment *s, size_t rows, size_t columns, int32_t trees)
+{
+    const double many = (double)columns, each = halvings((uint32_t)(rows / columns));
+    return many * (4.0 + 2.0 * each + 1.5 * s->stride / UNIT) < WALK * trees;
+}
 
 /* The trees from `from` on that share a table, as many as TABLE takes; s->table stays NULL where walking is better.
  * nodes: room for STRIDE * LEAVES. 0 where there is no memory. */

@@ -6,12 +6,13 @@ trees. Which of the two runs makes no difference that a certificate could see: s
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from fairlead.runtime.bundle.tail_kernel import score as settle
+from fairlead.runtime.bundle.tail_kernel import settling
 from fairlead.runtime.bundle.tree_file import TreeFile, read_trees
 
 try:
@@ -60,7 +61,8 @@ class TreeTail:
         self._targets, self._link = trees.targets, trees.link
         self._base = trees.base if trees.base is None or trees.targets > 1 else float(trees.base.item())
         self._count, self._slope = trees.count, trees.slope
-        self._single = trees.targets == 1 and trees.link in _TWICE
+        base = None if trees.base is None else np.broadcast_to(trees.base, (1, trees.targets))
+        self._settling = settling(trees.targets, base, trees.count, trees.slope, trees.link)
         self.outputs = 2 if trees.link in _TWICE else trees.targets
 
     def scores(self, features: Floats) -> Floats:
@@ -68,8 +70,10 @@ class TreeTail:
         rows = len(features)
         sums = np.empty((rows, self._targets))
         self._score(self._kernel, rows, features, sums)
-        if rows == 1 and self._single:
-            return self._one(sums.item())
+        if self._settling is not None:
+            settled = np.empty((rows, self.outputs))
+            settle(self._settling, rows, sums, settled)
+            return settled
         if self._base is not None:
             sums += self._base
         if self._count != 1.0:
@@ -78,20 +82,6 @@ class TreeTail:
             sums *= self._slope
         linked: Floats = _LINKS[self._link](sums)
         return linked
-
-    def _one(self, x: float) -> Floats:
-        """One row is the common request; numpy's cost per call would be most of it."""
-        base: Any = self._base or 0.0
-        x = ((x + base) / self._count) * self._slope
-        p = _sigmoid_of(x) if self._link == "logistic" else x
-        return np.array(((1.0 - p, p),))
-
-
-def _sigmoid_of(x: float) -> float:
-    if x >= 0.0:
-        return 1.0 / (1.0 + math.exp(-x))
-    e = math.exp(x)
-    return e / (1.0 + e)
 
 
 def _sigmoid(x: Floats) -> Floats:
