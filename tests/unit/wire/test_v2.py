@@ -5,10 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from fairlead.contract.errors import InputInvalid
 from fairlead.contract.signature import Column, Signature
@@ -93,38 +90,3 @@ def test_metadata_names_inputs_outputs_and_what_may_be_passed_through() -> None:
     assert said["inputs"][0] == {"name": "n", "datatype": "FP64", "shape": [-1]}
     assert said["outputs"][1] == {"name": "probabilities", "datatype": "FP64", "shape": [-1, 2]}
     assert said["parameters"]["optional_inputs"][0]["name"] == "id"
-
-
-ODD = ('],[ "é', "b")
-each_asked = st.lists(
-    st.builds(
-        Parsed,
-        st.just([[1.0, "x"]]),
-        id=st.none() | st.text(max_size=5),
-        outputs=st.sampled_from([None, None, ("probabilities",), ("label",)]),
-        form=st.sampled_from([None, None, frozenset({"*"})]),
-    ),
-    min_size=1,
-    max_size=5,
-)
-
-
-@given(each_asked, st.data(), st.sampled_from(["", "3"]), st.booleans())
-def test_requests_answered_at_once_get_what_each_would_get(
-    asked: list[Parsed], data: st.DataObject, version: str, classified: bool
-) -> None:
-    signature = Signature("classification", SIGNATURE.columns, classes=ODD)
-    if not classified:
-        signature = Signature("regression", SIGNATURE.columns)
-        asked = [msgspec.structs.replace(one, outputs=None) for one in asked]
-    codec = V2("m", signature, Checks(signature))
-    numbers = st.floats(allow_nan=False, allow_infinity=False)
-    scores = [[data.draw(numbers) for _ in ODD[: 1 + classified]] for _ in asked]
-    labels = [data.draw(st.sampled_from(ODD)) for _ in asked] if classified else None
-    twins = [msgspec.structs.replace(one) for one in asked]
-    one_by_one = [
-        codec.render(one, Answer(None if labels is None else [labels[at]], [scores[at]], version))
-        for at, one in enumerate(asked)
-    ]
-    assert codec.render_each(twins, labels, scores, version) == one_by_one
-    assert [one.head for one in twins] == [one.head for one in asked]

@@ -362,10 +362,15 @@ class DataPlane:
         cells, at = live.counters.cells, whole.endpoint.seconds_at(live)
         cells[live.rows_at] += len(whole.rows)
         whole.endpoint.carried(sum([len(request.body) for request in whole.requests]), sum(map(len, whole.bodies)))
+        times = [done - request.arrived for request in whole.requests]
+        cells[at + _SUM] += sum(times)
+        # What shares a tick came at nearly one time.
+        if len(times) > 2 and (bucket := bisect_left(BUCKETS, min(times))) == bisect_left(BUCKETS, max(times)):
+            cells[at + bucket] += len(times)
+        else:
+            for took in times:
+                cells[at + bisect_left(BUCKETS, took)] += 1
         for request, parsed, id, body in zip(whole.requests, whole.parsed, whole.ids, whole.bodies, strict=True):
-            took = done - request.arrived
-            cells[at + bisect_left(BUCKETS, took)] += 1
-            cells[at + _SUM] += took
             request.reply(200, [*parsed.head, ("x-request-id", id)], body)
 
     def _reply(self, asked: Asked) -> None:
@@ -428,9 +433,6 @@ def _recorded(serving: Serving, whole: Whole) -> bool:
     """Encode what is captured of a group. False when it cannot be: the general path then finds out which request."""
     live, deployed, parsed = whole.live, whole.endpoint.deployed, whole.parsed
     rows: Any = whole.rows
-    sizes: list[int] | None = [len(one.rows) for one in parsed]
-    if sizes is not None and sizes.count(1) == len(sizes):
-        sizes = None
     passes: Any = None
     if live.schema.passes and any(one.passes for one in parsed):
         blank = (None,) * len(live.schema.passes)
@@ -449,7 +451,7 @@ def _recorded(serving: Serving, whole: Whole) -> bool:
         taken = live.variant
         tick = frames.Tick(
             now + set_by, deployed.route.model, taken.bundle, taken.name, whole.endpoint.codec.name,
-            arrivals, whole.ids, callers, sizes, rows, passes, whole.labels, whole.scores,
+            arrivals, whole.ids, callers, whole.sizes, rows, passes, whole.labels, whole.scores,
         )  # fmt: skip
         whole.frames.append(frames.encode(tick))
     except Exception:

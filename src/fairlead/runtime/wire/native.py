@@ -134,5 +134,21 @@ class Native:
         said = [shape[label] % tuple(map(encode, row)) for label, row in zip(labels, scores, strict=True)]
         return _START + b",".join(said) + _END
 
+    def render_each(
+        self, asked: Sequence[Parsed], labels: Sequence[str] | None, scores: Sequence[list[float]], version: str
+    ) -> list[bytes]:
+        """See Codec. The numbers of all are written at once."""
+        numbers = encode(scores)[2:-2].split(b"],[")
+        shape = self._shape
+        if shape is None or labels is None:
+            bodies = [_START + number.partition(b",")[0] + _END for number in numbers]
+        else:
+            said = zip(labels, numbers, strict=True)
+            bodies = [_START + shape[label] % tuple(number.split(b",")) + _END for label, number in said]
+        for at, one in enumerate(asked):
+            if one.head is ARROW_HEAD:
+                bodies[at] = self.render(one, Answer(None if labels is None else [labels[at]], [scores[at]], version))
+        return bodies
+
     def error(self, message: str, code: int) -> bytes:
         return encode({"error": message})
