@@ -65,6 +65,14 @@ def check_every_way_of_calling(case: Case) -> None:
             case.agrees(result.as_numpy("label"), result.as_numpy("probabilities"))
 
 
+def check_its_timeout(case: Case) -> None:
+    with triton.InferenceServerClient(case.grpc) as client:
+        columns = client.get_model_metadata(case.model).inputs
+        assert client.infer(case.model, inputs(case, columns), timeout=30_000_000).as_numpy("label") is not None
+        given = inputs(case, columns)
+        raised(lambda: client.infer(case.model, given, timeout=1), "DEADLINE_EXCEEDED", kind=InferenceServerException)
+
+
 def check_half_floats(case: Case) -> None:
     with triton.InferenceServerClient(case.grpc) as client:
         made = inputs(case, client.get_model_metadata(case.model).inputs)

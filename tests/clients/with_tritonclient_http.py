@@ -72,6 +72,20 @@ def check_one_output_of_a_version(case: Case) -> None:
         assert said.get_response()["model_version"] == case.version
 
 
+def check_its_timeout(case: Case) -> None:
+    with triton.InferenceServerClient(case.http) as client:
+        columns = client.get_model_metadata(case.model)["inputs"]
+        for binary in (True, False):
+            said = client.infer(case.model, inputs(case, columns, binary), timeout=30_000_000)
+            case.agrees(said.as_numpy("label"), said.as_numpy("probabilities"))
+            # Nobody reads a request within a microsecond.
+            raised(
+                lambda binary=binary: client.infer(case.model, inputs(case, columns, binary), timeout=1),
+                "not answered within 1e-06 s, as the client asked",
+                kind=InferenceServerException,
+            )
+
+
 def check_compressed_bodies(case: Case) -> None:
     with triton.InferenceServerClient(case.http) as client:
         columns = client.get_model_metadata(case.model)["inputs"]
