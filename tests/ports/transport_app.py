@@ -19,6 +19,7 @@ from urllib.parse import parse_qs
 
 from fairlead.contract.ports import Request
 from fairlead.contract.routes import Limits
+from fairlead.runtime.serve.stored import Stored
 
 JSON = ("content-type", "application/json")
 
@@ -29,7 +30,8 @@ class Echo:
     def __init__(self, slot: int, limits: Limits) -> None:
         self._slot, self._limits = slot, limits
         self._held: list[Request] = []
-        self.taken = 0
+        self.taken = self.stored = 0
+        self._looked = self._longest = 0.0
 
     def limits(self) -> Limits:
         return self._limits
@@ -44,6 +46,66 @@ class Echo:
             asked = {key: values[0] for key, values in parse_qs(request.query).items()}
             act = getattr(self, "on_" + request.path.strip("/").split("/")[0], self.on_echo)
             act(request, asked, len(requests))
+
+    def admits(self, request: Request) -> bool:
+        """Turns away large bodies whose head says so, before they have come."""
+        if request.headers.get("x-turn") != "away":
+            return True
+        request.reply(401, [JSON], b"{}")
+        return False
+
+    def answer_large(self, request: Request, body: Stored) -> None:
+        """As `answer`, with a body that the transport stored."""
+        self.taken += 1
+        self.stored += 1
+        try:
+            request.body = body.read()
+        finally:
+            body.close()
+        asked = {key: values[0] for key, values in parse_qs(request.query).items()}
+        getattr(self, "on_" + request.path.strip("/").split("/")[0], self.on_echo)(request, asked, 1)
+
+    def on_swallow(self, request: Request, asked: Mapping[str, str], tick: int) -> None:
+        """Says nothing but the size."""
+        request.reply(200, [JSON], _json(len(request.body)))
+
+    def on_stored(self, request: Request, asked: Mapping[str, str], tick: int) -> None:
+        """An answer of so many bytes, in a file where the transport takes one; after `ms`."""
+        request.later = True
+        asyncio.get_running_loop().call_later(_seconds(asked), self._reply_stored, request, int(asked["bytes"]))
+
+    def _reply_stored(self, request: Request, size: int) -> None:
+        head = [("content-type", "application/octet-stream")]
+        if not hasattr(request, "reply_stored"):
+            request.reply(200, head, b"x" * size)
+            return
+        body = Stored.empty()
+        for _ in range(0, size, 65536):
+            body.append(b"x" * min(65536, size - body.size))
+        request.reply_stored(200, head, body)
+
+    def on_files(self, request: Request, asked: Mapping[str, str], tick: int) -> None:
+        """How many bodies and answers are stored now, and how many bodies were at all."""
+        fds = Path("/proc/self/fd")
+        links = [os.readlink(one) for one in fds.iterdir() if os.path.lexists(one)]
+        request.reply(200, [JSON], _json([sum("fairlead-body" in link for link in links), self.stored]))
+
+    def on_longest(self, request: Request, asked: Mapping[str, str], tick: int) -> None:
+        """The most processor time, in ms, that went by between two looks at a timer since this was asked last.
+
+        Not the time of day: what this process computes, and not what others do, keeps the next request waiting.
+        """
+        if not self._looked:
+            self._look()
+        longest, self._longest = self._longest, 0.0
+        request.reply(200, [JSON], _json(longest * 1e3))
+
+    def _look(self) -> None:
+        now = time.thread_time()
+        if self._looked:
+            self._longest = max(self._longest, now - self._looked)
+        self._looked = now
+        asyncio.get_running_loop().call_later(0.001, self._look)
 
     def on_echo(self, request: Request, asked: Mapping[str, str], tick: int) -> None:
         said = {
