@@ -17,6 +17,9 @@ from fairlead.runtime.serve.answering import Asked, Part
 from fairlead.runtime.serve.deployed import Endpoint, Live
 from fairlead.runtime.wire.codec import Answer, Parsed
 
+_SEVERAL = 3
+"""Requests from which writing their answers at once costs less than one by one."""
+
 
 class Whole:
     """Parallel lists, one entry a request; labels and scores have one entry a row, in the order of the requests.
@@ -56,11 +59,9 @@ class Whole:
             labels, scores = self.labels, self.scores = live.answer(rows)
             if lap:
                 lap("predict")
-            if not finite(scores):
+            if len(scores) != len(rows) or not finite(scores):
                 return False
             self._render(labels, scores)
-            if len(self.bodies) != len(sizes):
-                return False
             if lap:
                 lap("render")
             live.learn(perf_counter() - began, len(rows))
@@ -71,7 +72,7 @@ class Whole:
     def _render(self, labels: list[str] | None, scores: list[list[float]]) -> None:
         codec, version = self.endpoint.codec, self.live.version
         each = getattr(codec, "render_each", None)
-        if each is not None and self.sizes is None:
+        if each is not None and self.sizes is None and len(self.parsed) >= _SEVERAL:
             self.bodies = each(self.parsed, labels, scores, version)
             return
         at = 0
