@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import random
 import struct
@@ -237,6 +238,38 @@ def test_nothing_is_kept_of_a_request() -> None:
         run()
     assert sys.getrefcount(category) == shared
     assert sys.getallocatedblocks() - before < 50
+
+
+def test_a_scan_within_a_scan_changes_nothing() -> None:
+    pair = Pair(CHECKS["every kind and more"])
+    rng = random.Random(9)
+    bodies = [body for body in (body_of(pair.checks.signature, rng) for _ in range(90)) if pair.took(body)]
+    bodies = [body for body in bodies if isinstance(said(pair.scan, body), tuple)]
+    expected = {body: pair.scan(body) for body in bodies}
+    within: list[tuple[bytes, Any]] = []
+    turn = iter(range(10**9))
+
+    def collected(phase: str, info: dict[str, int]) -> None:
+        # What a collection runs may hand over to another thread, which asks the same model.
+        if phase == "start":
+            for _ in range(8):
+                body = bodies[next(turn) % len(bodies)]
+                within.append((body, pair.scan(body)))
+
+    found: list[tuple[bytes, Any]] = []
+    held = gc.get_threshold()
+    gc.callbacks.append(collected)
+    try:
+        gc.set_threshold(1, 1000, 1000)
+        # All that is found is kept, so that lists are made anew, upon which a collection may begin.
+        for _ in range(20):
+            for body in bodies:
+                found.append((body, pair.scan(body)))
+    finally:
+        gc.set_threshold(*held)
+        gc.callbacks.remove(collected)
+    assert len(within) > len(found)
+    assert all(expected[body] == one for body, one in (*found, *within))
 
 
 def test_without_the_kernel_the_decoders_read_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

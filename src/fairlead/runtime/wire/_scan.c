@@ -53,6 +53,7 @@ typedef struct {
     Table wraps;       /* keys under one of which the row is, in a list alone; without entries it stands by itself */
     Py_ssize_t width, passed;
     Layout layouts[LAYOUTS]; /* the one that fitted last comes first */
+    int followed;            /* a layout is being read: none may be learnt or moved */
 } Kernel;
 
 /* Where the value of a column stands in a body. */
@@ -372,8 +373,15 @@ static int filled(Kernel *k, const char **cursor, const char *end, Row *row)
     const char *from = *cursor;
     Found found[WIDEST];
     int count;
-    for (int at = 0; at < LAYOUTS && k->layouts[at].bytes != NULL; at++) {
-        if (follow(k, k->layouts + at, cursor, end, row)) {
+    /* A new list may begin a collection, which may run other code and that let another thread in, which asks the same
+     * model: a scan within a scan reads step by step. */
+    const int alone = !k->followed;
+    for (int at = 0; alone && at < LAYOUTS && k->layouts[at].bytes != NULL; at++) {
+        int fits;
+        k->followed = 1;
+        fits = follow(k, k->layouts + at, cursor, end, row);
+        k->followed = 0;
+        if (fits) {
             if (at > 0) to_front(k, at);
             return 1;
         }
@@ -382,7 +390,7 @@ static int filled(Kernel *k, const char **cursor, const char *end, Row *row)
     }
     count = k->object ? object(k, cursor, end, found) : tensors(k, cursor, end, found);
     if (count == 0 || !complete(k, found, count) || !gathered(k, found, count, end, row)) return 0;
-    learn(k, from, *cursor, found, count);
+    if (!k->followed) learn(k, from, *cursor, found, count);
     return 1;
 }
 
