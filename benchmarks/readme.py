@@ -96,7 +96,7 @@ def serving() -> list[tuple[str, str]]:
     return rows
 
 
-LAYERS = ("parse and validate", "prepare", "predict", "decide", "render", "record", "write", "count and reply")
+LAYERS = ("parse and validate", "prepare", "predict", "render", "record", "write", "count and reply")
 
 
 def layers() -> str:
