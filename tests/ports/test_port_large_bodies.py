@@ -26,7 +26,7 @@ BOUNDS: dict[str, Any] = {
     "limits": {"max_body_bytes": 48_000_000, "timeout_s": 1.5, "max_queue": 128, "batch_bytes": BOUND},
     "server": {"header_s": 1.0, "keep_alive_s": 30.0},
 }
-LONGEST_MS = 20.0
+LONGEST_MS = 10.0
 CHUNKED = b"POST %s HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
 STORES = {"bare"}
 """Transports that store large bodies; the others hand them over whole."""
@@ -302,7 +302,7 @@ def test_stored_bodies_of_all_connections_are_bounded_together() -> None:
 
 
 def test_no_large_request_holds_up_the_loop(running: Server) -> None:
-    """In processor time of the loop, so that a busy machine does not matter. Gathering 40 MB took more than that."""
+    """In processor time of the loop, so that a busy machine does not matter. Joining 40 MB takes more than that."""
     body = noise(40_000_000)
     with Peer(running.port) as other, Peer(running.port) as large:
         other.ask(get("/longest"))

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import httpx
-from asking import ROW, Server, deploy, server
+import pytest
+from asking import ROW, Server, deploy, plane, server
 from tests.conftest import eventually
 
+from fairlead.contract.ports import Request
 from fairlead.contract.routes import Limits
 from fairlead.runtime.capture import collect, reconcile
 from fairlead.runtime.serve import live_workers
+from fairlead.runtime.serve.clock import steady
+from fairlead.runtime.serve.lane import WAITING, Lane
+from fairlead.runtime.serve.stored import Stored
 
 LARGE = json.dumps([ROW] * 20_000).encode()
 
@@ -83,6 +90,157 @@ def test_a_killed_lane_costs_its_request_alone(home: Path) -> None:
         assert post(running, json.dumps(ROW).encode()).status_code == 200
     collect(home)
     assert reconcile(home).ok
+
+
+@pytest.mark.parametrize("transport", ["bare", "granian"])
+@pytest.mark.parametrize("how", ["length", "chunks"])
+def test_large_ones_one_after_the_other_and_at_once(home: Path, transport: str, how: str) -> None:
+    def body(rows: int) -> Any:
+        data = json.dumps([ROW] * rows).encode()
+        return data if how == "length" else iter([data[at : at + 70_000] for at in range(0, len(data), 70_000)])
+
+    rows = [6000, 6001, 6002, 6003]
+    with server(home, more=f"transport={transport!r}") as running:
+        with httpx.Client(timeout=30.0) as client:
+            for count in rows:
+                reply = client.post(f"{running.url}/predict/churn", content=body(count))
+                assert (reply.status_code, len(reply.json()["predictions"])) == (200, count)
+        with ThreadPoolExecutor(WAITING) as pool:
+            replies = list(pool.map(lambda count: post(running, body(count)), rows))
+        assert [len(reply.json()["predictions"]) for reply in replies] == rows
+        assert stored_by(running) == 0
+    collect(home)
+    books = reconcile(home)
+    assert books.ok
+    assert books.captured == 2 * sum(rows)
+
+
+def stored_by(running: Server) -> int:
+    """Files in memory that the server's processes hold."""
+    pid = running.process.pid
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    links = [os.readlink(fd) for child in children for fd in Path(f"/proc/{child}/fd").iterdir() if os.path.lexists(fd)]
+    return sum("fairlead-body" in link for link in links)
+
+
+def test_a_large_answer_is_what_a_worker_itself_would_say(home: Path) -> None:
+    rows = [{**ROW, "tenure": number} for number in range(30_000)]
+    body = json.dumps(rows).encode()
+    with server(home) as running:
+        by_lane = post(running, body)
+        assert lane_pid(home)
+        assert len(by_lane.content) > 262_144
+    deploy(home, generation=2, limits=Limits(batch_bytes=0))
+    with server(home) as running:
+        by_worker = post(running, body)
+    assert by_lane.content == by_worker.content
+
+
+def test_a_lane_killed_at_work_costs_its_requests_alone(home: Path) -> None:
+    deploy(home, generation=2, limits=Limits(timeout_s=30.0, max_body_bytes=1 << 26))
+    large = json.dumps([ROW] * 300_000).encode()
+    with server(home) as running:
+        assert post(running, LARGE).status_code == 200
+        lane = lane_pid(home)
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(post, running, large)
+            # The worker has closed nothing yet, and the lane has read all: it is at work.
+            eventually(lambda: memory_kb(lane) > len(large) / 1024, 20.0, "the lane is at work")
+            os.kill(lane, signal.SIGKILL)
+            reply = waiting.result(30)
+        assert reply.status_code == 503
+        assert reply.headers["retry-after"] == "1"
+        eventually(lambda: stored_by(running) == 0, 5.0, "its file is closed")
+        assert post(running, json.dumps(ROW).encode()).status_code == 200
+    collect(home)
+    assert reconcile(home).ok
+
+
+def memory_kb(pid: int) -> int:
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("Private_"))
+
+
+def test_the_end_waits_for_the_lane(home: Path) -> None:
+    with server(home) as running:
+        assert post(running, LARGE).status_code == 200
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(post, running, LARGE)
+            eventually(lambda: stored_by(running), 20.0, "it has come")
+            code = running.stop()
+            assert waiting.result(30).status_code == 200
+        assert code == 0
+    collect(home)
+    books = reconcile(home)
+    assert books.ok
+    assert books.captured == 40_000
+
+
+def test_what_the_lane_cannot_be_asked_is_answered_here(tmp_path: Path) -> None:
+    whole: list[bytes] = []
+    body = b"x" * 1_000_000
+    said: list[int] = []
+
+    def make(body: bytes) -> Request:
+        return Request("POST", "/predict", "", {}, body, 0.0, lambda code, headers, body: said.append(code))
+
+    async def ask() -> None:
+        lane = Lane(str(tmp_path / "nobody"), lambda request: whole.append(request.body))
+        stored = Stored.empty()
+        stored.append(body)
+        lane.take(make(b""), Limits(), stored)
+        lane.take(make(body), Limits())
+        while lane._waiting:
+            await asyncio.sleep(0)
+        assert stored.fd == -1
+
+    asyncio.run(ask())
+    assert whole == [body, body]
+    assert said == []
+
+
+def test_whoever_the_lane_has_no_room_for_is_turned_away_with_his_body(home: Path) -> None:
+    with plane(home) as app:
+        app.lane = Lane("nowhere", app.answer_here)
+        codes: list[int] = []
+
+        async def ask() -> None:
+            for _ in range(WAITING + 2):
+                stored = Stored.empty()
+                stored.append(LARGE)
+                request = Request(
+                    "POST", "/predict", "", {}, b"", steady(), lambda code, headers, body: codes.append(code)
+                )
+                app.answer_large(request, stored)
+                if len(codes):
+                    assert stored.fd == -1
+            assert codes == [503, 503]
+            while app.lane is not None and app.lane._waiting:
+                await asyncio.sleep(0)
+
+        asyncio.run(ask())
+        assert codes == [503, 503, *[200] * WAITING]
+
+
+def test_files_in_memory_are_read_as_they_were_written() -> None:
+    stored, closed = Stored.empty(), []
+    stored.closed = closed.append
+    assert stored.read() == b""
+    for data in (b"a" * 300_000, bytearray(b"b" * 5), memoryview(b"c")):
+        stored.append(data)
+    whole = b"a" * 300_000 + b"bbbbbc"
+    assert (stored.read(), len(stored)) == (whole, 300_006)
+    assert (stored.piece(299_999, 3), stored.piece(300_006)) == (b"abb", b"")
+    with Stored.taken(os.dup(stored.fd)) as other:
+        assert other.read() == whole
+    os.ftruncate(stored.fd, 10)
+    with pytest.raises(EOFError):
+        stored.read()
+    stored.close()
+    stored.close()
+    assert closed == [300_006]
+    with pytest.raises(OSError, match="Bad file"):
+        stored.piece(0)
 
 
 def test_single_rows_are_not_held_up(home: Path) -> None:

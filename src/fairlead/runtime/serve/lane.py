@@ -130,10 +130,8 @@ class Lane:
     def _answer_here(self, request: Request, body: Stored | None) -> None:
         """However long it holds up the others: better than no answer."""
         if body is not None:
-            try:
+            with body:
                 request.body = body.read()
-            finally:
-                body.close()
         self._instead(request)
 
 
@@ -188,10 +186,8 @@ def _reply(request: Request, said: _Said, answer: Stored) -> None:
     if later is not None and answer.size > PIECE:
         later(said.code, said.headers, answer)
         return
-    try:
+    with answer:
         body = answer.read()
-    finally:
-        answer.close()
     request.reply(said.code, said.headers, body)
 
 
@@ -282,25 +278,20 @@ def _serve(connection: socket.socket, plane: Application) -> None:
     message = _Message()
     try:
         message.take(connection)
-        head, stored = _head(message.head), message.stored()
-        try:
+        head = _head(message.head)
+        with message.stored() as stored:
             if stored.size > limits.max_body_bytes:
                 return
             body = stored.read()
-        finally:
-            stored.close()
 
         def reply(code: int, headers: Any, said: bytes) -> None:
             out = _encode(_Said(code, list(headers)))
-            answer = Stored.empty()
-            try:
+            with Stored.empty() as answer:
                 answer.append(said)
                 connection.settimeout(max(1.0, head.arrived + limits.timeout_s - steady()))
                 data = _SIZE.pack(len(out)) + out
                 sent = socket.send_fds(connection, [data], [answer.fd])
                 connection.sendall(data[sent:])
-            finally:
-                answer.close()
 
         told = (head.method, head.path, head.query, head.headers, body, head.arrived, reply, head.peer, head.patience)
         plane.answer([Request(*told)])

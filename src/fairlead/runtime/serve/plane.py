@@ -115,10 +115,8 @@ class DataPlane:
         if lane is not None and serving.limits.batch_bytes:
             self._pass_on(serving, lane, request, body)
             return
-        try:
+        with body:
             request.body = body.read()
-        finally:
-            body.close()
         self.answer_here(request)
 
     def admits(self, request: Request) -> bool:

@@ -74,6 +74,12 @@ class Stored:
             at += len(parts[-1])
         return b"".join(parts)
 
+    def __enter__(self) -> Stored:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
         """Again is nothing."""
         fd, self.fd = self.fd, -1
