@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -172,18 +173,24 @@ def test_over_a_socket_every_address_is_closed_too(home: Path, transport: str) -
         process.wait(20)
 
 
-def test_the_batch_lane_asks_who_its_callers_are_too(home: Path) -> None:
+@pytest.mark.parametrize("transport", ["granian", "bare"])
+def test_the_batch_lane_asks_who_its_callers_are_too(home: Path, transport: str) -> None:
     telling, asking = secrets(2)
     allow(home, key(telling, "telling", verbs=("feedback",)), key(asking, "asking", rows_per_day=9000))
     ready, log = home / "ready.txt", home / "server.log"
     process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, str(home), "granian"],
+        [sys.executable, "-c", PROGRAM, str(home), transport],
         stdout=ready.open("wb"), stderr=log.open("wb"),
         env={**os.environ, "PYTHONPATH": str(HERE), "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     try:
         eventually(lambda: ready.read_text().endswith("\n") or process.poll() is not None, what=f"ready, see {log}")
         url = ready.read_text().split()[0]
+        if transport == "bare":
+            # Before the body has come at all.
+            with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=10) as nobody:
+                nobody.sendall(b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 9000000\r\n\r\n")
+                assert nobody.recv(1000).startswith(b"HTTP/1.1 401 ")
         rows = [ROW] * 6000
         codes = [
             httpx.post(f"{url}/predict", json=rows, headers={"x-api-key": secret}, timeout=30.0).status_code
