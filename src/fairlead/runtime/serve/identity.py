@@ -6,6 +6,7 @@ import os
 import random
 
 LONGEST = 128
+_PAIRS = tuple(f"{byte:02x}" for byte in range(256))
 
 
 class Ids:
@@ -13,7 +14,7 @@ class Ids:
 
     def __init__(self) -> None:
         self._bits = random.Random(os.urandom(16)).getrandbits
-        self._lead = ""
+        self._lead = self._stem = ""
         self._ms = -1
         self._count = 0
 
@@ -25,11 +26,15 @@ class Ids:
             bits = self._bits(26)
             self._lead = f"{ms >> 16:08x}-{ms & 0xFFFF:04x}-7{bits >> 14:03x}-{bits & 0x3FFF | 0x8000:04x}-"
             self._count = self._bits(47)
+            self._stem = ""
 
     def new(self) -> str:
         """36 characters."""
         self._count += 1
-        return f"{self._lead}{self._count:012x}"
+        last = self._count & 0xFF
+        if not last or not self._stem:
+            self._stem = f"{self._lead}{self._count >> 8:010x}"
+        return self._stem + _PAIRS[last]
 
 
 def usable(id: str) -> bool:
