@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from asking import ROW, ask, plane
+import stand_in
+from asking import FIRST, ROW, ask, bundles, plane
 
 from fairlead.contract.ports import Request
 from fairlead.runtime.serve.counters import BUCKETS
@@ -102,3 +103,21 @@ def test_a_tick_is_answered_the_same_by_every_protocol(home: Path) -> None:
     assert label["data"] == [said["label"]]
     assert odds["data"] == twin["data"] == list(said["probabilities"].values())
     assert v2[1].json["id"] == "q"
+
+
+def test_rows_that_the_model_refuses_fail_alone_in_a_tick_that_is_answered_whole(home: Path) -> None:
+    bundles(home)
+    stand_in.write(home / "bundles" / FIRST, shift=0.5, closed=True)
+    never = {**ROW, "contract": "never"}
+    with plane(home) as app:
+        endpoint = app._serving.endpoints["/predict/churn"]
+        assert endpoint.whole is not None
+        assert endpoint.whole.guard is not None
+        replies = ask(app, ROW, never, [ROW, ROW, never], ROW)
+        page = ask(app, b"", path="/metrics", method="GET")[0].body.decode()
+    assert [reply.code for reply in replies] == [200, 400, 400, 200]
+    assert replies[0].json == replies[3].json
+    said = [reply.json["error"] for reply in replies[1:3]]
+    assert [one[:27] for one in said] == ["row 0, column 'contract': f", "row 2, column 'contract': f"]
+    assert 'code="400"} 2' in page
+    assert 'code="200"} 2' in page

@@ -130,7 +130,7 @@ class Endpoint:
         self.parse = codec.parse
         live = pinned or deployed.only
         self.likely = live or max(deployed.answering, key=lambda one: one.variant.weight)
-        plain = live is not None and live.guard is None and live.columns is None and not live.aside
+        plain = live is not None and live.columns is None and not live.aside
         self.whole = live if plain and not deployed.sampled and not deployed.shadows else None
         self.counters = counters
         self._labels = (deployed.route.model, codec.name)

@@ -186,6 +186,8 @@ class DataPlane:
                 if live is None or (caller is not None and caller.rules.blunts):
                     asked.append(assigned(Asked(request, endpoint, id, parsed)))
                     continue
+                if live.guard is not None:
+                    live.guard(parsed.rows)
             except Exception as error:
                 frame = self._refuse(endpoint, request, error, today)
                 if not isinstance(error, UNRECORDED):
