@@ -85,6 +85,8 @@ def asked(signature: Signature, rng: random.Random) -> dict[str, Any]:
     tensors = []
     for column in signature.columns:
         kind = KINDS.get(column.kind, CODED[column.coded])
+        if kind in {"FP64", "INT64"} and rng.random() < 0.1:
+            kind = rng.choice(("FP64", "FP32", "INT64", "INT32", "INT16"))
         tensors.append([column.name, kind, rng.choice((tame,) * 50 + (wild,))(column, rng)])
     for name in signature.passthrough:
         if rng.random() < 0.7:
@@ -121,7 +123,8 @@ _PIECES = (
     b"0", b"1", b"-", b".", b"e", b"E5", b"9", b'"', b"\\", b",", b":", b"[", b"]", b"{", b"}", b" ", b"\n", b"\x00",
     b"\x1f", b"\x7f", b"\xff", b"\xc3", b"\xc3\xa4", b"\xed\xa0\x80", b"null", b"true", b"false", b"NaN", b"Infinity",
     b'"instances"', b'"name"', b'"data"', b'"shape"', b'"datatype"', b'"parameters":{}', b'"id":"x"', b'"outputs":[]',
-    b'"inputs":[', b"[1]", b"[1,1]", b"[2]", b"FP64", b"FP32", b"INT64", b"BYTES", b"BOOL", b"\\u0061", b"\\n",
+    b'"inputs":[', b"[1]", b"[1,1]", b"[2]", b"FP64", b"FP32", b"INT64", b"INT32", b"2147483648", b"BYTES", b"BOOL",
+    b"\\u0061", b"\\n",
     b"1e999", b"-0", b"00", b"1.", b"0.0", b"9223372036854775808", b"4611686018427387905", b"2.2250738585072011e-308",
     b"8" * 30,
 )  # fmt: skip

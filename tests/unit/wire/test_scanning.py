@@ -19,7 +19,7 @@ from fairlead.runtime.wire import scanning
 from fairlead.runtime.wire.checks import Checks
 from fairlead.runtime.wire.codec import Parsed
 from fairlead.runtime.wire.scanning import WIDEST, scanned
-from fairlead.runtime.wire.v2_quick import SingleRow
+from fairlead.runtime.wire.v2 import V2
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -155,6 +155,26 @@ def test_known_texts_share_one_object_however_they_are_spelt() -> None:
             assert found.rows[0][0] is text
 
 
+@pytest.mark.parametrize(("datatype", "numerals"), [
+    ("INT64", ["0", "7", "-9007199254740993", "999999999999999999"]), ("INT32", ["2147483647", "-2147483648"]),
+    ("FP32", ["0.1", "3", "1e5"]), ("FP64", ["0.1", "-3", "1e5"]),
+])  # fmt: skip
+def test_numbers_may_come_in_tensors_of_any_datatype_that_holds_them(datatype: str, numerals: list[str]) -> None:
+    for numeral in numerals:
+        body = request(tensor("x", datatype, numeral))
+        for _ in range(2):
+            assert NUMBER.scan(body) == Parsed([[float(numeral)]])
+            assert NUMBER.agree(body)
+
+
+@pytest.mark.parametrize(("datatype", "numeral"), [
+    ("INT64", "1.5"), ("INT64", "1.0"), ("INT64", "1e3"), ("INT32", "2147483648"), ("INT32", "-2147483649"),
+    ("INT64", "9223372036854775808"), ("INT16", "1"), ("BOOL", "1"), ("BYTES", "1"), ("UINT64", "1"), ("fp64", "1"),
+])  # fmt: skip
+def test_numbers_in_tensors_of_other_datatypes_are_left_to_others(datatype: str, numeral: str) -> None:
+    assert NUMBER.scan(request(tensor("x", datatype, numeral))) is None
+
+
 def test_many_ways_of_writing_are_learnt_and_forgotten_without_a_difference() -> None:
     pair = Pair(CHECKS["every kind and more"])
     rng = random.Random(3)
@@ -276,10 +296,14 @@ def test_without_the_kernel_the_decoders_read_the_same(monkeypatch: pytest.Monke
     rng = random.Random(4)
     checks = CHECKS["times"]
     bodies = [body_of(checks.signature, rng) for _ in range(50)]
-    found = [said(SingleRow(checks).read, body) for body in bodies]
+
+    def read(body: bytes) -> Any:
+        return V2("m", checks.signature, checks).parse(body, {})
+
+    found = [said(read, body) for body in bodies]
     monkeypatch.setattr(scanning, "_scan", None)
     assert scanned(checks)(bodies[0]) is None
-    assert repr([said(SingleRow(checks).read, body) for body in bodies]) == repr(found)
+    assert repr([said(read, body) for body in bodies]) == repr(found)
 
 
 @pytest.mark.parametrize("form", ["native", "v1", "mlflow"])

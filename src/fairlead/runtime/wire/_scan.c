@@ -22,7 +22,7 @@
 #define LONGEST 32768  /* bytes of one layout */
 
 enum { NUMBER, INTEGER, BOOLEAN, CODE, TEXT, PASSED };
-enum { FP64 = 1, FP32 = 2, INT64 = 4, BOOL = 8, BYTES = 16, ANY = 31 };
+enum { FP64 = 1, FP32 = 2, INT64 = 4, BOOL = 8, BYTES = 16, INT32 = 32, ANY = 63 };
 
 typedef struct {
     int kind, nullable, datatypes;
@@ -93,9 +93,13 @@ static inline PyObject *value(const Column *column, int datatype, const char **c
     switch (column->kind) {
     case NUMBER:
     case INTEGER:
+        /* A whole number may be written as 3.0 where the column is one of integers, too. */
+        if ((datatype == INT32 || (datatype == INT64 && column->kind == NUMBER)) && integer(from, end) == NULL)
+            return NULL;
         if (!number(cursor, end, &x) || !(x >= column->low && x <= column->high)) return NULL;
         /* An integer's limits are within 2**62. */
         if (column->kind == INTEGER && (double)(int64_t)x != x) return NULL;
+        if (datatype == INT32 && !(x >= -2147483648.0 && x <= 2147483647.0)) return NULL;
         return PyFloat_FromDouble(x);
     case BOOLEAN:
         if (word(cursor, end, "true", 4)) found = column->yes;
@@ -194,7 +198,8 @@ static int datatype_of(const char *from, Py_ssize_t length)
     if (is(from, length, "BYTES")) return BYTES;
     if (is(from, length, "INT64")) return INT64;
     if (is(from, length, "BOOL")) return BOOL;
-    return is(from, length, "FP32") ? FP32 : 0;
+    if (is(from, length, "FP32")) return FP32;
+    return is(from, length, "INT32") ? INT32 : 0;
 }
 
 /* One tensor, behind its brace, up to and with the other one. */

@@ -32,7 +32,8 @@ _KNOWN = 4096
 
 _FAR = float(1 << 62)
 _NUMBER, _INTEGER, _BOOLEAN, _CODE, _TEXT, _PASSED = range(6)
-_FP64, _FP32, _INT64, _BOOL, _BYTES = 1, 2, 4, 8, 16
+_FP64, _FP32, _INT64, _BOOL, _BYTES, _INT32 = 1, 2, 4, 8, 16, 32
+_ANY_NUMBER = _FP64 | _FP32 | _INT64 | _INT32
 _CANONICAL = re.compile(r"0|-?[1-9][0-9]{0,17}", re.ASCII)
 
 
@@ -90,11 +91,11 @@ def _described(column: Column, *, raw: bool) -> tuple[Any, ...]:
     if column.kind == "number":
         low = -math.inf if column.minimum is None else float(column.minimum)
         high = math.inf if column.maximum is None else float(column.maximum)
-        return _tuple(_NUMBER, column.nullable, _FP64 | _FP32, column.name, (low, high))
+        return _tuple(_NUMBER, column.nullable, _ANY_NUMBER, column.name, (low, high))
     if column.kind == "integer":
         low = -_FAR if column.minimum is None else max(column.minimum, -_FAR)
         high = _FAR if column.maximum is None else min(column.maximum, _FAR)
-        return _tuple(_INTEGER, column.nullable, _INT64 | _FP64, column.name, (low, high))
+        return _tuple(_INTEGER, column.nullable, _ANY_NUMBER, column.name, (low, high))
     if column.kind == "boolean" or column.coded == "boolean":
         flags: tuple[Any, Any] = (1.0, 0.0) if column.kind == "boolean" else ("true", "false")
         return _tuple(_BOOLEAN, column.nullable, _BOOL, column.name, flags=(True, False) if raw else flags)
