@@ -15,6 +15,7 @@ import numpy as np
 
 from fairlead.contract.errors import BodyInvalid, MediaUnsupported, MissingExtra
 from fairlead.contract.signature import Signature
+from fairlead.runtime.bundle.coded import FEW, with_gaps
 from fairlead.runtime.bundle.zones import zone_of
 from fairlead.runtime.wire.checks import Checks
 from fairlead.runtime.wire.codec import Answer, Header, Parsed
@@ -26,6 +27,7 @@ HEAD: tuple[Header, ...] = (("content-type", MEDIA),)
 _FREE = 1_000_000
 """Cells that a body may hold whatever its size; beyond, at least a byte each, as flags and nulls cost almost none."""
 
+_HEAD = 4096
 _UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 
 
@@ -100,7 +102,7 @@ def _reader(pa: Any, field: Any, checks: Checks) -> tuple[str, Any]:
     if types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind):
         return field.name, _numbers
     if types.is_string(kind) or types.is_large_string(kind):
-        return field.name, lambda column: column.to_pylist()
+        return field.name, _texts
     if types.is_dictionary(kind) and (types.is_string(kind.value_type) or types.is_large_string(kind.value_type)):
         return field.name, _categories
     if types.is_date(kind):
@@ -120,13 +122,24 @@ def _numbers(column: Any) -> Values:
     return found
 
 
-def _categories(column: Any) -> list[Any]:
+def _texts(column: Any) -> Values:
+    """As codes where texts repeat, told by the first rows: each text is then made and checked once."""
+    if len(column) > FEW and 2 * len(column.slice(0, _HEAD).unique()) <= min(_HEAD, len(column)):
+        return _categories(column.combine_chunks().dictionary_encode())
+    values: list[Any] = column.to_numpy().tolist()
+    return values
+
+
+def _categories(column: Any) -> Values:
     """By reference: a dictionary decoded in Arrow would hold each text as often as it is named."""
+    chunks = column.chunks if hasattr(column, "chunks") else [column]
     found: list[Any] = []
-    for chunk in column.chunks:
-        texts = [*chunk.dictionary.to_pylist(), None]
-        last = len(texts) - 1
-        found += [texts[last if at is None else at] for at in chunk.indices.to_pylist()]
+    for chunk in chunks:
+        # One after the other, as each may have a large dictionary of its own of which it names little.
+        part = with_gaps(chunk.indices.cast("int64").fill_null(-1).to_numpy(), chunk.dictionary.to_pylist())
+        if len(chunks) == 1 and len(part.cells) <= len(part):
+            return part
+        found += part
     return found
 
 

@@ -9,15 +9,18 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, islice
 from typing import Any
 
 from fairlead.contract.errors import BodyInvalid
 from fairlead.contract.signature import Column
 from fairlead.runtime.wire.checks import Checks
 from fairlead.runtime.wire.codec import Parsed
+from fairlead.runtime.wire.gathered import BLOCK, Gathered
 from fairlead.runtime.wire.tables import Tables
 from fairlead.runtime.wire.times import seconds
+from fairlead.runtime.wire.whole_columns import Values
 
 _MISSING = frozenset({"na", "n/a", "nan", "null", "none", "?", "-"})
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
@@ -43,31 +46,56 @@ class CsvText:
         except UnicodeDecodeError:
             raise BodyInvalid("body is not UTF-8 text") from None
         try:
-            # Lines with nothing in them are no rows, unless the model has one column and takes none for missing.
-            lines = [line for line in csv.reader(io.StringIO(text, newline=""), strict=True) if line]
+            columns = self._columns(text)
+            if columns is not None:
+                return self._tables.columns(columns, "CSV")
+            lines = list(_lines(text))
         except csv.Error as bad:
             raise BodyInvalid(f"body is not valid CSV: {bad}") from None
         if not lines:
             raise BodyInvalid("the list of rows is empty")
-        names: Sequence[str] = self._names
-        first = [cell.strip() for cell in lines[0]]
-        if self._is_header(first):
-            names, lines = first, lines[1:]
-            if names[0] == "" and len(names) > 1:
-                # The index, which pandas writes first and without a name.
-                names, lines = names[1:], [line[1:] for line in lines]
-        width = len(names)
-        if not lines or len(set(names)) != width or any(len(line) != width for line in lines):
-            return self._tables.lists(lines, names, "CSV")  # which says what is wrong
-        columns = {
-            name: self._read.get(name, _texts)(cells)
-            for name, cells in zip(names, zip(*lines, strict=True), strict=True)
-        }
-        return self._tables.columns(columns, "CSV")
+        names, index = self._head(lines[0])
+        if names is not self._names:
+            lines = lines[1:]
+        # Which says what is wrong.
+        return self._tables.lists([line[1:] for line in lines] if index else lines, names, "CSV")
+
+    def _columns(self, text: str) -> dict[str, Values] | None:
+        """Values of every column, a block of lines at a time; None where lines are not all of one length."""
+        lines = _lines(text)
+        first = next(lines, None)
+        if first is None:
+            return None
+        names, index = self._head(first)
+        width, wide = len(names), len(names) + index
+        if len(set(names)) != width:
+            return None
+        gathered = [Gathered(self._read.get(name, _texts)) for name in names]
+        if names is self._names:
+            lines = chain([first], lines)
+        while block := list(islice(lines, BLOCK)):
+            if set(map(len, block)) != {wide}:
+                return None
+            for at, cells in enumerate(zip(*block, strict=True)):
+                if at >= index:
+                    gathered[at - index].add(cells)
+        return {name: one.values() for name, one in zip(names, gathered, strict=True)} if gathered[0] else None
+
+    def _head(self, line: Sequence[str]) -> tuple[Sequence[str], bool]:
+        """Names of the columns, and whether the first column is the index that pandas writes without a name."""
+        first = [cell.strip() for cell in line]
+        if not self._is_header(first):
+            return self._names, False
+        return (first[1:], True) if first[0] == "" and len(first) > 1 else (first, False)
 
     def _is_header(self, cells: Sequence[str]) -> bool:
         """Whether most of the first line are names of columns."""
         return 2 * sum(cell in self._known for cell in cells) > sum(cell != "" for cell in cells)
+
+
+def _lines(text: str) -> Iterator[list[str]]:
+    """Lines with nothing in them are no rows, unless the model has one column and takes none for missing."""
+    return filter(None, csv.reader(io.StringIO(text, newline=""), strict=True))
 
 
 def _reader(column: Column) -> Callable[[Sequence[str]], list[Any]]:
@@ -90,7 +118,7 @@ def _numbers(cells: Sequence[str]) -> list[Any]:
     whole = "".join(cells)
     if whole.isascii() and not _BEYOND.search(whole):
         try:
-            return list(map(float, cells))
+            return [float(cell) if cell else None for cell in cells]
         except ValueError:
             pass
     return [_number(cell) for cell in cells]

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fairlead.contract.errors import BodyInvalid, CellInvalid, ShapeMismatch
+from fairlead.runtime.bundle.coded import Coded
 from fairlead.runtime.wire.checks import Checks
 from fairlead.runtime.wire.codec import Parsed
 
@@ -86,7 +87,7 @@ class Tables:
         """An object of one list a column, or of one value a column, which is one row."""
         if not isinstance(columns, Mapping) or not columns:
             raise BodyInvalid(f"{said} must be an object of columns, each a list of values")
-        lists = [isinstance(values, Sequence) and not isinstance(values, str) for values in columns.values()]
+        lists = [isinstance(values, (Sequence, Coded)) and not isinstance(values, str) for values in columns.values()]
         if not any(lists):
             columns = {name: [value] for name, value in columns.items()}
         elif not all(lists):

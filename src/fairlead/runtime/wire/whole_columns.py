@@ -12,9 +12,10 @@ import numpy.typing as npt
 from msgspec import Meta
 
 from fairlead.contract.signature import Cell, Column
+from fairlead.runtime.bundle.coded import Coded
 
-Values = Sequence[Any] | npt.NDArray[Any]
-"""One value a row: a list of float, int, bool, str or None, or a numeric array in which NaN is missing."""
+Values = Sequence[Any] | npt.NDArray[Any] | Coded
+"""One value a row: float, int, bool, str or None in a list or as codes, or a numeric array in which NaN is missing."""
 
 FLAGS: Mapping[Any, Cell] = {True: 1.0, False: 0.0, None: None}
 FLAG_CODES: Mapping[Any, Cell] = {True: "true", False: "false", None: None}
@@ -32,6 +33,10 @@ class WholeColumn:
     def __call__(self, values: Values) -> Sequence[Cell] | None:
         if isinstance(values, np.ndarray):
             return _of_array(self._column, values)
+        if isinstance(values, Coded):
+            # All of its cells, although not all need to be used: one that does not fit is for the careful check.
+            cells = self(values.cells)
+            return None if cells is None else Coded(values.codes, cells).array().tolist()
         if self._column.kind == "time":
             return None
         if self._held is None:
@@ -98,7 +103,9 @@ def _of_array(column: Column, array: npt.NDArray[Any]) -> list[Cell] | None:
 
 
 def listed(values: Values) -> Sequence[Any]:
-    """An array as a list whose NaN is None; a list as it is."""
+    """An array as a list whose NaN is None, codes as a list; a list as it is."""
+    if isinstance(values, Coded):
+        return list(values)
     if not isinstance(values, np.ndarray):
         return values
     return [None if value != value else value for value in values.tolist()]
