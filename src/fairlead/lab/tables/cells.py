@@ -27,6 +27,7 @@ from fairlead.lab.tables.parsing import (
     without_blanks,
 )
 from fairlead.lab.tables.times import seconds_of
+from fairlead.runtime.bundle.coded import Coded, with_gaps
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,14 +44,15 @@ def columns_of(
     zone: str = "UTC",
     first_row: int = 0,
     invalid: Literal["refuse", "missing"] = "refuse",
-    text: Literal["object", "arrow"] = "object",
+    text: Literal["object", "arrow", "codes"] = "object",
 ) -> Columns:
     """The features of these rows in the columns form: float64 with NaN, or object arrays of str | None.
 
     rows: pandas frame, Arrow table or batch, or a mapping of arrays; other columns are ignored.
     zone: of times that carry none. first_row: number of the first row, for error messages.
     invalid: what becomes of a cell that is not of its column's kind. text: "arrow" keeps categories and
-    texts as Arrow dictionaries, which profiles take and which makes no string a cell.
+    texts as Arrow dictionaries, which profiles take and which makes no string a cell; "codes" as `Coded`, which
+    models take.
     Raises ColumnMissing, CellInvalid.
     """
     names = names_of(rows)
@@ -58,12 +60,13 @@ def columns_of(
     if absent:
         raise ColumnMissing(absent, signature.names)
     found: Columns = {}
+    values: Any
     for column in signature.columns:
         if column.numeric:
             values, strange = _numbers(rows, column, zone)
         else:
             encoded, strange = _texts(arrow_of(rows, column.name), column)
-            values = encoded if text == "arrow" else _objects(encoded)
+            values = encoded if text == "arrow" else _codes(encoded) if text == "codes" else _objects(encoded)
         if strange is not None and invalid == "refuse" and strange.any():
             row = int(np.argmax(strange))
             raise CellInvalid(first_row + row, column.name, _kind_found(rows, column.name, row), _allowed(column))
@@ -251,10 +254,12 @@ def _canonical(values: pa.Array, column: Column) -> tuple[pa.Array, np.ndarray |
     return values.cast(pa.string()), None
 
 
+def _codes(encoded: pa.DictionaryArray) -> Coded:
+    return with_gaps(encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False), encoded.dictionary.to_pylist())
+
+
 def _objects(encoded: pa.DictionaryArray) -> np.ndarray:
-    names = np.array([*encoded.dictionary.to_pylist(), None], dtype=object)
-    codes = encoded.indices.fill_null(len(encoded.dictionary)).to_numpy(zero_copy_only=False)
-    return np.asarray(names[codes], dtype=object)
+    return _codes(encoded).array()
 
 
 def _kind_found(rows: Any, name: str, row: int) -> str:

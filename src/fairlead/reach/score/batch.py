@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
+from fairlead.contract.errors import CellInvalid
 from fairlead.contract.settings import Settings
 from fairlead.contract.signature import Signature
 
@@ -28,7 +29,7 @@ class Scored(msgspec.Struct, frozen=True):
     frame: Any = None
 
 
-def answer_columns(model: Model, columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def answer_columns(model: Model, columns: dict[str, Any]) -> dict[str, np.ndarray]:
     """The answer as columns: `label` and one float64 column a class, or `value`. Arrays of shape (rows,)."""
     scores = model.score_columns(columns)
     signature: Signature = model.signature
@@ -51,9 +52,13 @@ def score_batches(model: Model, batches: Iterator[pa.RecordBatch], zone: str = "
         if batch.num_rows == 0:
             continue
         out = {name: batch.column(name) for name in kept if name in batch.schema.names}
-        for name, array in answer_columns(
-            model, columns_of(batch, model.signature, zone=zone, first_row=first)
-        ).items():
+        columns = columns_of(batch, model.signature, zone=zone, first_row=first, text="codes")
+        try:
+            answer = answer_columns(model, columns)
+        except CellInvalid as error:
+            # What the trained model raised on, which counts rows from the first of these.
+            raise CellInvalid(first + error.row, error.column, error.found, error.allowed) from None
+        for name, array in answer.items():
             out[f"predicted_{name}" if name in out else name] = pa.array(array)
         first += batch.num_rows
         yield pa.table(out)
