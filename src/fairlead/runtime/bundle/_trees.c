@@ -115,18 +115,23 @@ static void visit_block(const Trees *t, const Segment *s, const double *x, Py_ss
     }
 }
 
+/* How many of the rows are walked together; the others, too few to fill the lanes, are walked alone. */
+static Py_ssize_t together(const Segment *s, Py_ssize_t rows)
+{
+    const Py_ssize_t rest = rows % LANES;
+    if (s->slot == NULL) return rows < FEW ? 0 : rows;
+    return rest < (s->deep ? LANES - 1 : FEW) ? rows - rest : rows;
+}
+
 static void sum_segment(const Trees *t, const Segment *s, const double *x, Py_ssize_t rows, double *out, uint16_t *rank)
 {
-    if (s->table != NULL) {
-        sum_rows(t, s, x, rows, out);
-    } else if (rows >= FEW) {
-        if (s->slot != NULL) walk_rows(t, s, x, rows, out, rank);
-        else visit_block(t, s, x, rows, out);
-    } else {
-        for (Py_ssize_t k = 0; k < rows; k++, x += t->features, out += t->targets) {
-            if (s->slot != NULL && s->deep) walk_row(t, s, x, out, rank);
-            else visit_row(t, s, x, out);
-        }
+    const Py_ssize_t many = s->table != NULL ? rows : together(s, rows);
+    if (s->table != NULL) sum_rows(t, s, x, rows, out);
+    else if (many && s->slot != NULL) walk_rows(t, s, x, many, out, rank);
+    else if (many) visit_block(t, s, x, many, out);
+    for (Py_ssize_t k = many; k < rows; k++) {
+        if (s->slot != NULL && s->deep) walk_row(t, s, x + k * t->features, out + k * t->targets, rank);
+        else visit_row(t, s, x + k * t->features, out + k * t->targets);
     }
 }
 

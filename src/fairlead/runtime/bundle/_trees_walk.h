@@ -13,7 +13,7 @@
 
 #define NO_RANK 0xFFFF  /* of NaN, and of leaves: nothing is above it */
 #define CROWD 256       /* walks whose leaves are added together */
-#define FEW 4           /* rows that are better walked through eight trees at once */
+#define FEW 4           /* rows of shallow trees that are better walked one by one, through eight trees at once */
 #define SHALLOW 8       /* depth up to which one row is better off without ranks */
 #define STEPS 3         /* between two looks whether anybody moves */
 
