@@ -291,7 +291,9 @@ def _serve(connection: socket.socket, plane: Application) -> None:
                 connection.settimeout(max(1.0, head.arrived + limits.timeout_s - steady()))
                 data = _SIZE.pack(len(out)) + out
                 sent = socket.send_fds(connection, [data], [answer.fd])
-                connection.sendall(data[sent:])
+                if sent < len(data):
+                    # Not where nothing is left: the worker may have hung up by now, and even that would say so.
+                    connection.sendall(data[sent:])
 
         told = (head.method, head.path, head.query, head.headers, body, head.arrived, reply, head.peer, head.patience)
         plane.answer([Request(*told)])
