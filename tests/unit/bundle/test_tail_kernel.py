@@ -277,3 +277,10 @@ def test_rows_in_blocks_are_answered_and_refused_as_one(
     rows[MOST + 3][2] = "3"
     with pytest.raises(CellInvalid, match=f"row {MOST + 3}, column 'code'"):
         loaded.score_rows(rows)
+
+
+def test_a_large_linear_model_is_left_to_numpy(kernel: None) -> None:
+    form = LinearForm(((0.5,) * 40,) * 20_000, (0.0,) * 40, "softmax")
+    tail = LinearTail(form, 20_000)
+    assert (tail.most, tail.kernel) == (0, None)
+    assert LinearTail(LinearForm(((0.5,) * 3,) * 300, (0.0,) * 3, "softmax"), 300).most > MOST

@@ -15,12 +15,13 @@
 #include <string.h>
 
 #define WIDEST 65535
+#define NARROW 16  /* outputs below which each is a sum of its own */
 #define AT_ONCE 64 /* rows beyond which others may run meanwhile */
 
 enum { SAME, RELU, TANH, SIGMOID, ACTIVATIONS };
 enum { IDENTITY, EXP, SIGMOIDS, SOFTMAX, LOGISTIC, SECOND, LINKS };
 
-/* weights: for one output one number an input, else (inputs, outputs). */
+/* weights: (outputs, inputs) where outputs are fewer than NARROW, else (inputs, outputs). */
 typedef struct {
     Py_ssize_t inputs, outputs;
     int active;
@@ -94,8 +95,9 @@ static double dot(const double *x, const double *weights, Py_ssize_t count)
 static void multiplied(const Layer *layer, const double *x, double *restrict out)
 {
     const Py_ssize_t width = layer->outputs;
-    if (width == 1) {
-        out[0] = dot(x, layer->weights, layer->inputs) + layer->bias[0];
+    if (width < NARROW) {
+        for (Py_ssize_t k = 0; k < width; k++)
+            out[k] = dot(x, layer->weights + k * layer->inputs, layer->inputs) + layer->bias[k];
         return;
     }
     memset(out, 0, sizeof(double) * (size_t)width);
@@ -363,8 +365,22 @@ static int read_layer(PyObject *said, Py_ssize_t inputs, Layer *layer)
     if (layer->inputs != inputs || layer->outputs < 1 || layer->outputs > WIDEST || layer->active < 0 ||
         layer->active >= ACTIVATIONS)
         return -1;
+    if ((layer->bias = copied(bias, layer->outputs, "bias")) == NULL) return -1;
     if ((layer->weights = copied(weights, layer->inputs * layer->outputs, "weights")) == NULL) return -1;
-    return (layer->bias = copied(bias, layer->outputs, "bias")) == NULL ? -1 : 0;
+    if (layer->outputs > 1 && layer->outputs < NARROW) {
+        const double *given = layer->weights;
+        double *turned = malloc(sizeof(double) * (size_t)(layer->inputs * layer->outputs));
+        if (turned == NULL) {
+            PyErr_NoMemory();
+            return -1;
+        }
+        for (Py_ssize_t n = 0; n < layer->inputs; n++)
+            for (Py_ssize_t k = 0; k < layer->outputs; k++)
+                turned[k * layer->inputs + n] = given[n * layer->outputs + k];
+        free(layer->weights);
+        layer->weights = turned;
+    }
+    return 0;
 }
 
 static int read_tail(Tail *t, PyObject *layers, PyObject *base)

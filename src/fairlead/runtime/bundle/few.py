@@ -61,14 +61,13 @@ def few(features: Features, tail: Tail, signature: Signature) -> Few | None:
     if after is None:
         return None
     made = Few(features, sums, after, len(signature.outputs), signature)
-    if isinstance(tail, OnnxTail):
+    if isinstance(tail, LinearTail | OnnxTail):
         made.most = min(MOST, tail.most)
     return made
 
 
 def _trees(tail: TreeTail) -> tuple[Sums, Any | None]:
     score, kernel, targets = tail._score, tail._kernel, tail._targets
-    base = None if tail._base is None else np.reshape(np.asarray(tail._base, dtype=np.float64), -1)
     size = 8 * targets
 
     def sums(rows: int, x: bytearray) -> bytearray:
@@ -76,4 +75,4 @@ def _trees(tail: TreeTail) -> tuple[Sums, Any | None]:
         score(kernel, rows, x, found)
         return found
 
-    return sums, tail_kernel.settling(targets, base, tail._count, tail._slope, tail._link)
+    return sums, tail._settling

@@ -48,8 +48,14 @@ class LinearForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return canonical(self)
 
 
+_PRODUCTS = 500_000
+"""Products of one call beyond which numpy's blocks cost less than what its calls do."""
+
+
 class LinearTail:
-    """A linear model in numpy. kernel: the same for a few rows, for `_tails`; None where that was not compiled."""
+    """A linear model in numpy. kernel: the same for a few rows, `most` at once, for `_tails`; None where that was not
+    compiled.
+    """
 
     def __init__(self, form: LinearForm, width: int) -> None:
         outputs = len(form.intercept)
@@ -64,7 +70,8 @@ class LinearTail:
         self.outputs = outputs + (form.link == "sigmoid")
         self._link = _LINKS[form.link]
         link = "logistic" if form.link == "sigmoid" else form.link
-        self.kernel = dense(width, [Layer(self._weights, self._intercept)], link)
+        self.most = _PRODUCTS // max(width * outputs, 1)
+        self.kernel = dense(width, [Layer(self._weights, self._intercept)], link) if self.most else None
 
     def scores(self, features: Floats) -> Floats:
         """See Tail."""
