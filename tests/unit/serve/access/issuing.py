@@ -41,10 +41,12 @@ class Signer:
 
 
 class Published:
-    """What the server answers. body: None refuses; asked: how often it was asked."""
+    """What the server answers. body: None refuses; asked: how often it was asked; let: cleared, answers are held."""
 
     def __init__(self, *signers: Signer) -> None:
         self.asked = 0
+        self.let = threading.Event()
+        self.let.set()
         self.body: bytes | None = b""
         self.location = ""
         self.show(*signers)
@@ -66,6 +68,7 @@ def serving(published: Published) -> Iterator[str]:
                 self.end_headers()
                 return
             body = published.body
+            published.let.wait(10)
             self.send_response(200 if body is not None else 503)
             self.send_header("content-length", str(len(body or b"")))
             self.end_headers()

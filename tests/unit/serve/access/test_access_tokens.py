@@ -168,6 +168,19 @@ def test_a_fetch_that_fails_keeps_the_keys_that_are_known(signer: Signer) -> Non
             assert found.read(signer.token()) is not None
 
 
+def test_a_key_that_is_asked_for_while_older_ones_are_on_their_way_is_fetched(signer: Signer) -> None:
+    published, second = Published(signer), Signer("second")
+    with serving(published) as url, following(issuer(url), patience_s=0.05) as found:
+        published.let.clear()
+        assert found.read(second.token()) is None
+        eventually(lambda: published.asked == 2, within_s=5)
+        published.show(signer, second)
+        assert found.read(second.token()) is None
+        published.let.set()
+        eventually(lambda: published.asked == 3, within_s=5)
+        eventually(lambda: found.read(second.token()), within_s=5)
+
+
 def test_keys_come_from_no_redirect_no_stranger_and_in_bounded_size(signer: Signer) -> None:
     published = Published(signer)
     with serving(published) as url:

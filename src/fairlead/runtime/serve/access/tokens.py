@@ -54,6 +54,8 @@ class Source:
 
     def refresh(self) -> bool:
         """Fetch; True when the keys are others than before."""
+        # Before, not after: what is asked for meanwhile may have been published too late for this time.
+        self.asked_for = False
         try:
             found = usable_keys(fetch(self.issuer.jwks))
         except Exception as failed:
@@ -64,7 +66,7 @@ class Source:
             self.said = why
             return False
         finally:
-            self.tried, self.asked_for = time.monotonic(), False
+            self.tried = time.monotonic()
         self.said = ""
         changed = {name: _raw(key) for name, key in found.items()} != {n: _raw(key) for n, key in self.keys.items()}
         self.keys = found
