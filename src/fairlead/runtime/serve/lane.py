@@ -157,6 +157,8 @@ async def _exchange(connection: socket.socket, request: Request, body: Stored) -
     sent = socket.send_fds(connection, [data], [body.fd])
     if sent < len(data):
         await loop.sock_sendall(connection, data[sent:])
+    # The lane has it now, and frees it.
+    body.close(last=False)
     message = _Message()
     try:
         while not message.take(connection):

@@ -10,9 +10,15 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Callable
+from io import BytesIO
+from threading import Thread
 
 PIECE = 256 * 1024
 """Bytes that are read or written at a time, between which a worker answers others."""
+
+
+_LONG = 2 * 1024 * 1024
+"""Bytes whose memory takes a quarter of a millisecond and more to free."""
 
 
 class Stored:
@@ -52,7 +58,7 @@ class Stored:
         with memoryview(data) as view:
             done = 0
             while done < len(view):
-                done += os.pwrite(self.fd, view[done:], self.size + done)
+                done += os.pwrite(self.fd, view[done : done + PIECE], self.size + done)
             self.size += done
 
     def piece(self, at: int, size: int = PIECE) -> bytes:
@@ -64,15 +70,11 @@ class Stored:
 
     def read(self) -> bytes:
         """All of it. Raises OSError, EOFError."""
-        first = self.piece(0, self.size)
-        if len(first) == self.size:
-            return first
-        # One call reads no more than 2 GB, and may read less.
-        parts, at = [first], len(first)
+        # By pieces here, too: a kernel that is not preemptible runs nothing else on a processor during a call.
+        whole, at = BytesIO(), 0
         while at < self.size:
-            parts.append(self.piece(at, self.size))
-            at += len(parts[-1])
-        return b"".join(parts)
+            at += whole.write(self.piece(at))
+        return whole.getvalue()
 
     def __enter__(self) -> Stored:
         return self
@@ -80,15 +82,29 @@ class Stored:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def close(self) -> None:
-        """Again is nothing."""
+    def close(self, last: bool = True) -> None:
+        """Again is nothing. last: nobody else has the file, so that its memory is freed; a loop would wait for that."""
         fd, self.fd = self.fd, -1
         if fd < 0:
             return
-        with contextlib.suppress(OSError):
-            os.close(fd)
+        if not last or self.size < _LONG or not _elsewhere(fd):
+            _close(fd)
         if self.closed is not None:
             self.closed(self.size)
 
     def __del__(self) -> None:
         self.close()
+
+
+def _elsewhere(fd: int) -> bool:
+    """Whether a thread could be had to close it."""
+    try:
+        Thread(target=_close, args=(fd,), daemon=True).start()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _close(fd: int) -> None:
+    with contextlib.suppress(OSError):
+        os.close(fd)
