@@ -18,7 +18,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -28,6 +27,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+import client
 import models
 import server
 
@@ -160,30 +160,28 @@ def score(folder: Path) -> dict[str, Any]:
 
 def lane(folder: Path, bundle: Path) -> dict[str, Any]:
     """`bulk-lane`."""
-    single = folder / "v2.txt"
+    single, body = folder / "v2.txt", folder / "large.json"
     single.write_bytes(b"\n".join(models.v2(row) for row in models.rows()))
     _, path, kind, large = next(bodies(table(100_000)))
+    body.write_bytes(large)
     port = server.free_port()
     with server.running(command(folder, bundle, port), port) as (process, _):
         request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", large, {"content-type": kind})
         urllib.request.urlopen(request, timeout=60).read()
-        alone, beside, count = [], [], 0
-        over = threading.Event()
-
-        def keep_asking() -> None:
-            nonlocal count
-            while not over.is_set():
-                urllib.request.urlopen(request, timeout=60).read()
-                count += 1
-
+        asked = [sys.executable, str(server.HERE / "large.py"), str(port), str(body), kind, path]
+        alone, beside, seconds, count = [], [], [], 0
         for _ in range(ROUNDS):
             alone.append(server.load(port, 8, single, server.PATH, process.pid, 1000.0)["p99_ms"])
-            over.clear()
-            thread = threading.Thread(target=keep_asking)
-            thread.start()
-            beside.append(server.load(port, 8, single, server.PATH, process.pid, 1000.0)["p99_ms"])
-            over.set()
-            thread.join()
+            with subprocess.Popen(asked, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as sender:
+                assert sender.stdout is not None
+                # Measured from when the first has been answered, so that its process and connection are there.
+                sender.stdout.readline()
+                beside.append(server.load(port, 8, single, server.PATH, process.pid, 1000.0)["p99_ms"])
+                said = json.loads(sender.communicate("stop\n")[0])
+            if said["refused"]:
+                raise SystemExit(f"large requests were refused: {said}")
+            count += said["answered"]
+            seconds.append(said["seconds"])
     ratios = [b / a for a, b in zip(alone, beside, strict=True)]
     return {
         "scenario": "bulk-lane",
@@ -192,6 +190,8 @@ def lane(folder: Path, bundle: Path) -> dict[str, Any]:
         "alone_p99_ms": server.middle(alone),
         "beside_p99_ms": server.middle(beside),
         "large_requests": count,
+        "large_s": server.middle(seconds),
+        "client": client.name(),
     }
 
 
