@@ -476,3 +476,18 @@ assert spool._reserved == -1
         *prefix,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_where_no_more_files_may_be_open_nothing_is_taken_ahead_and_rows_are_written(tmp_path: Path) -> None:
+    done = in_a_process(
+        """
+most = resource.getrlimit(resource.RLIMIT_NOFILE)
+write(spool, 1, 1000)
+resource.setrlimit(resource.RLIMIT_NOFILE, (spool._fd + 1, most[1]))
+spool.prepare(1)
+assert spool._reserved == 0
+assert write(spool, 2, 1000)
+""",
+        tmp_path,
+    )
+    assert done.returncode == 0, done.stderr

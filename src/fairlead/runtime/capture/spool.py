@@ -299,7 +299,11 @@ class Spool:
             end = min(size + min(32 * grown, AHEAD_MOST), self._segment_bytes, self.max_bytes - self._others)
             if end <= start:
                 return
-            fd = os.dup(self._fd)
+            try:
+                fd = os.dup(self._fd)
+            except OSError:
+                # As many files are open as may be; the next call comes soon.
+                return
         had = reserve(fd, start, end - start)
         with self._lock:
             if number != self._number or self._fd < 0:
