@@ -20,6 +20,7 @@ from fairlead.runtime.bundle import golden
 from fairlead.runtime.bundle.by_row import arrays_of, closures
 from fairlead.runtime.bundle.cells import columns_of_rows, rows_from
 from fairlead.runtime.bundle.coded import Columns
+from fairlead.runtime.bundle.collecting import no_collection
 from fairlead.runtime.bundle.columns import coded_columns_from
 from fairlead.runtime.bundle.few import Answered, Few, few
 from fairlead.runtime.bundle.front import Front
@@ -101,9 +102,10 @@ class Model:
         """
         if self._few is not None and len(rows) <= self._few.most:
             return self._few.answer(rows)
-        scores = self.score_rows(rows)
-        labels: Any = self.decide(scores) if self.signature.task == "classification" else None
-        return labels, scores.tolist()
+        with no_collection():
+            scores = self.score_rows(rows)
+            labels: Any = self.decide(scores) if self.signature.task == "classification" else None
+            return labels, scores.tolist()
 
     def score_columns(self, columns: Columns) -> Floats:
         """Scores, shape (n, outputs), of many rows in the columns form, in chunks."""

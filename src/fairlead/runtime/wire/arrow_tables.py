@@ -16,6 +16,7 @@ import numpy as np
 from fairlead.contract.errors import BodyInvalid, MediaUnsupported, MissingExtra
 from fairlead.contract.signature import Signature
 from fairlead.runtime.bundle.coded import FEW, with_gaps
+from fairlead.runtime.bundle.collecting import no_collection
 from fairlead.runtime.bundle.zones import zone_of
 from fairlead.runtime.wire.checks import Checks
 from fairlead.runtime.wire.codec import Answer, Header, Parsed
@@ -49,8 +50,9 @@ def read_arrow(body: bytes, checks: Checks) -> Parsed:
             table = pa.Table.from_batches(batches, stream.schema)
     except (pa.ArrowException, OSError, ValueError):
         raise BodyInvalid("body is not a valid Arrow IPC stream") from None
-    columns = {name: read(table.column(at)) for at, (name, read) in enumerate(kinds)}
-    rows, passes = checks.columns(columns)
+    with no_collection():
+        columns = {name: read(table.column(at)) for at, (name, read) in enumerate(kinds)}
+        rows, passes = checks.columns(columns)
     if not rows:
         raise BodyInvalid("the table has no rows")
     checks.check_times(passes)

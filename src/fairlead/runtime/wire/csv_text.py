@@ -15,6 +15,7 @@ from typing import Any
 
 from fairlead.contract.errors import BodyInvalid
 from fairlead.contract.signature import Column
+from fairlead.runtime.bundle.collecting import no_collection
 from fairlead.runtime.wire.checks import Checks
 from fairlead.runtime.wire.codec import Parsed
 from fairlead.runtime.wire.gathered import BLOCK, Gathered
@@ -46,9 +47,10 @@ class CsvText:
         except UnicodeDecodeError:
             raise BodyInvalid("body is not UTF-8 text") from None
         try:
-            columns = self._columns(text)
-            if columns is not None:
-                return self._tables.columns(columns, "CSV")
+            with no_collection():
+                columns = self._columns(text)
+                if columns is not None:
+                    return self._tables.columns(columns, "CSV")
             lines = list(_lines(text))
         except csv.Error as bad:
             raise BodyInvalid(f"body is not valid CSV: {bad}") from None

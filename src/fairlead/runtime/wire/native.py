@@ -10,6 +10,7 @@ import msgspec
 
 from fairlead.contract.errors import BodyInvalid, CellInvalid
 from fairlead.contract.signature import Signature
+from fairlead.runtime.bundle.collecting import no_collection
 from fairlead.runtime.wire.arrow_tables import HEAD as ARROW_HEAD
 from fairlead.runtime.wire.arrow_tables import MEDIA, read_arrow, write_arrow
 from fairlead.runtime.wire.checks import Checks
@@ -93,7 +94,8 @@ class Native:
         if not got:
             raise BodyInvalid("the list of rows is empty")
         try:
-            pairs = [self._split(row) for row in got]
+            with no_collection():
+                pairs = [self._split(row) for row in got]
         except CellInvalid:
             return self._careful(body)  # which knows the number of the row
         none = (None,) * len(self._checks.passthrough)
