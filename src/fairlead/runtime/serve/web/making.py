@@ -6,11 +6,13 @@ A thread would not do: it has the interpreter for 5 ms whenever the loop wants i
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Generator, Hashable
 from time import perf_counter
 from typing import Any, TypeVar
 
 PIECE_S = 0.001
+_log = logging.getLogger("fairlead.serve")
 Result = TypeVar("Result")
 Steps = Generator[None, None, Result]
 """Work that comes to a pause about every millisecond."""
@@ -60,6 +62,9 @@ class Making:
             # Done, or failed: whoever waits tries it by itself, and meets the failure if there is one.
             del self._works[key]
             for then in waiting:
-                then()
+                try:
+                    then()
+                except Exception:
+                    _log.exception("somebody could not be told of a document")
         if self._works:
             loop.call_soon(self._turn, loop)
