@@ -90,7 +90,7 @@ def _answered(model: Model, classified: bool, rows: Sequence[Row]) -> tuple[Any,
 
 
 class Deployed:
-    """One route with everything that can be worked out before a request comes. used: when last, a moment of `clock.steady`."""
+    """One route with everything that can be worked out before a request comes. used: when last, by `clock.steady`."""
 
     def __init__(self, route: Route, lives: Sequence[Live], checks: Checks, codecs: Mapping[str, Codec]) -> None:
         self.route, self.checks, self.codecs = route, checks, dict(codecs)
