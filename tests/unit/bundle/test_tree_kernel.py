@@ -300,6 +300,8 @@ def test_every_form_gives_the_sums_of_a_plain_walk(
         ([8] * 700, 3),  # more bits than a table's row takes
         ([60] * 150, 12),  # several tables
         ([40] * 60 + [90] * 20 + [3] * 60, 4),  # a walk between tables
+        (([90] * 5 + [31] * 20) * 4, 3),  # walks between tables
+        (([90] * 20 + [31] * 10) * 4, 3),  # and where they are most
         ([400] * 12, 5),  # a walk by ranks
         ([10] * 3, 700),  # more columns than trees are worth
         ([60] * 70, 600),  # more columns than are looked up at once
@@ -311,6 +313,14 @@ def test_every_form_gives_the_sums_of_a_plain_walk_whatever_their_shape(
 ) -> None:
     chance = random.Random(len(leaves) * features)
     assert_all_forms_walk_alike(chance, grown(chance, leaves, features, targets, flags), (1, 3, 25, 257))
+
+
+@pytest.mark.parametrize("weights", [[0.0], [0.25, 0.5, 1.0], [0.25, math.nan, 1.0], list(np.linspace(0.0, 1.0, 41))])
+def test_large_trees_whose_leaves_have_few_weights(weights: list[float]) -> None:
+    for features in (1, 3, 12):
+        ensemble = grown(random.Random(5), [200] * 15, features, 1, 0)
+        ensemble.weights = [random.Random(leaf).choice(weights) for leaf in range(len(ensemble.weights))]
+        assert_all_forms_walk_alike(random.Random(6), ensemble)
 
 
 def test_nodes_with_several_parents_are_walked() -> None:

@@ -1,7 +1,8 @@
 /* Sums of decision trees, in double or single: what onnxruntime's TreeEnsemble gives, bit for bit, in less time.
  *
- * Small trees are looked up (_trees_table.h); others are walked eight rows (or, for few rows, eight trees) side by side:
- * one walk waits for memory at each step, eight walks wait together. Leaves are added in the order of the trees, so the
+ * Small trees are looked up (_trees_table.h); large ones are walked by ranks (_trees_walk.h) and those whose features are
+ * too many to be ranked by their nodes, eight rows (or, for few rows, eight trees) side by side: one walk waits for
+ * memory at each step, eight walks wait together. Leaves are added in the order of the trees, so the
  * rounding is the same.
  *
  * build(...) takes nodes that are checked here again: children come after their parent and lie within the arrays,
@@ -220,6 +221,33 @@ static int sound(const Trees *t, Py_ssize_t nodes)
     return 1;
 }
 
+/* Walks between tables are for few trees: where most are walked, all are. */
+static void settle(Trees *t)
+{
+    Py_ssize_t walks = 0, walked = 0;
+    for (Py_ssize_t n = 0; n < t->segments; n++) {
+        if (t->segment[n].table != NULL) continue;
+        walks++;
+        walked += t->segment[n].to - t->segment[n].from;
+    }
+    if (walks < 2 || 2 * walked < t->trees) return;
+    for (Py_ssize_t n = 0; n < t->segments; n++) clear_segment(t->segment + n);
+    t->segments = 1;
+    t->segment->to = (int32_t)t->trees;
+}
+
+/* Ranks for the walk, where there is but one: they are of all nodes. 0 where there is no memory. */
+static int walk_once(Trees *t, Py_ssize_t nodes)
+{
+    Segment *only = NULL;
+    for (Py_ssize_t n = 0; n < t->segments; n++) {
+        if (t->segment[n].table != NULL) continue;
+        if (only != NULL) return 1;
+        only = t->segment + n;
+    }
+    return only == NULL || build_walk(t, only, nodes);
+}
+
 /* Tables for small trees; -1 with an error set. */
 static int arrange(Trees *t, Py_ssize_t nodes, int widest_form)
 {
@@ -233,10 +261,9 @@ static int arrange(Trees *t, Py_ssize_t nodes, int widest_form)
             return 0;
         }
         t->strike = widest(widest_form);
-        if (build_segments(t) == 0 && hold_leaves(t) == 0) {
-            Py_ssize_t n = 0;
-            while (n < t->segments && (t->segment[n].table != NULL || build_walk(t, t->segment + n, nodes))) n++;
-            if (n == t->segments) return 0;
+        if (build_segments(t) == 0) {
+            settle(t);
+            if (hold_leaves(t) == 0 && walk_once(t, nodes)) return 0;
         }
     }
     PyErr_NoMemory();
@@ -326,7 +353,9 @@ static PyMethodDef METHODS[] = {
     {NULL, NULL, 0, NULL},
 };
 
-static struct PyModuleDef MODULE = {PyModuleDef_HEAD_INIT, "_trees", "Sums of decision trees.", -1, METHODS, NULL, NULL, NULL, NULL};
+static struct PyModuleDef MODULE = {
+    PyModuleDef_HEAD_INIT, "_trees", "Sums of decision trees.", -1, METHODS, NULL, NULL, NULL, NULL,
+};
 
 PyMODINIT_FUNC PyInit__trees(void)
 {

@@ -55,7 +55,7 @@ typedef struct {
     Slot *slot;
     int deep; /* whether a tree is */
     int32_t *root, *depth, *leaf_target;
-    double *leaf;
+    double *leaf, *weight; /* of each slot, or of each name that leaves have for theirs */
     void *memory; /* of the table or the slots, before they were aligned */
 } Segment;
 

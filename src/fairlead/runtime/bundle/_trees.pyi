@@ -22,4 +22,4 @@ def build(
     """
 
 def score(trees: Any, rows: int, x: Any, out: Any) -> None:
-    """Sums of leaves into `out`, double (rows, targets), of features `x`, double (rows, features), both C-contiguous."""
+    """Sums of leaves into `out`, double (rows, targets), of features `x`, double (rows, features); C-contiguous."""

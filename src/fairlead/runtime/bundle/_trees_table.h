@@ -98,9 +98,10 @@ static void clear_segment(Segment *s)
     free(s->root);
     free(s->depth);
     free(s->leaf);
+    free(s->weight);
     free(s->leaf_target);
     s->column = NULL;
-    s->split = s->leaf = NULL;
+    s->split = s->leaf = s->weight = NULL;
     s->root = s->depth = s->leaf_target = NULL;
     s->memory = s->table = NULL;
     s->slot = NULL;
@@ -188,7 +189,7 @@ static double halvings(uint32_t count)
     return found;
 }
 
-/* Whether the table's work is less than walks, in measured cycles: 4 a column, 2 a halving of its splits, 1.5 a line. */
+/* Whether a table is less work than walks, in measured cycles: 4 a column, 2 a halving of its splits, 1.5 a line. */
 static int pays(const Segment *s, size_t rows, size_t columns, int32_t trees)
 {
     const double many = (double)columns, each = halvings((uint32_t)(rows / columns));
@@ -257,7 +258,7 @@ end:
     return done;
 }
 
-/* Leaves of the trees in tables, left to right, so that a bit's number finds its weight. -1 where there is no memory. */
+/* Leaves of trees in tables, left to right, so that a bit's number finds its weight. -1 where there is no memory. */
 static int hold_leaves(Trees *t)
 {
     Shape shape;

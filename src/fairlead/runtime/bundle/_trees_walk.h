@@ -129,6 +129,33 @@ static int worth_ranks(const Segment *s)
     return cost < 40.0 * (s->to - s->from);
 }
 
+/* Where leaves have few weights, as in forests of classes, each names its own in `column`, which it has no other use
+ * for but must keep within the ranks: nothing more is read then. 0: no memory. */
+static int name_weights(const Trees *t, Segment *s, int32_t end)
+{
+    const size_t most = (size_t)s->columns * 2 * LANES - LANES;
+    double *sorted = malloc(sizeof(double) * (size_t)t->leaves);
+    size_t count = 0;
+    if (sorted == NULL) return 0;
+    memcpy(sorted, t->weight, sizeof(double) * (size_t)t->leaves);
+    for (ptrdiff_t k = 0; k < t->leaves; k++) count += sorted[k] != sorted[k];
+    if (!count) {
+        qsort(sorted, (size_t)t->leaves, sizeof(double), by_number);
+        for (ptrdiff_t k = 0; k < t->leaves; k++)
+            if (k == 0 || sorted[k] != sorted[count - 1]) sorted[count++] = sorted[k];
+    }
+    if (count > most || sorted[0] != sorted[0]) {
+        free(sorted);
+        return 1;
+    }
+    for (int32_t k = 0; k < end; k++)
+        if (s->slot[k].rank == NO_RANK) s->slot[k].column = (uint16_t)place(sorted, (uint32_t)count, s->leaf[k]);
+    free(s->leaf);
+    s->leaf = NULL;
+    s->weight = sorted;
+    return 1;
+}
+
 /* Nodes small and in order for a segment of trees; s->slot stays NULL where they cannot be. 0: no memory. */
 static int build_walk(const Trees *t, Segment *s, ptrdiff_t nodes)
 {
@@ -166,6 +193,7 @@ static int build_walk(const Trees *t, Segment *s, ptrdiff_t nodes)
         }
         s->deep |= s->depth[k] > SHALLOW;
     }
+    if (s->slot != NULL) done = name_weights(t, s, end);
 end:
     free(of);
     free(stack);
@@ -211,16 +239,21 @@ ALWAYS void walk_all(const Slot *slot, const uint16_t *rank, int32_t *at, int32_
     } while (moved && depth > 0);
 }
 
+ALWAYS double weight_of(const Segment *s, int32_t slot)
+{
+    return s->weight != NULL ? s->weight[s->slot[slot].column] : s->leaf[slot];
+}
+
 /* Leaves of `trees` times `rows` walks, added in the order of the trees. */
 static void add_leaves(const Trees *t, const Segment *s, const int32_t *slot, int trees, ptrdiff_t rows, double *out)
 {
     for (int n = 0; n < trees; n++, slot += rows) {
         if (t->target == NULL && !t->single) {
-            for (ptrdiff_t row = 0; row < rows; row++) out[row] += s->leaf[slot[row]];
+            for (ptrdiff_t row = 0; row < rows; row++) out[row] += weight_of(s, slot[row]);
         } else {
             for (ptrdiff_t row = 0; row < rows; row++) {
-                double *to = out + row * t->targets + s->leaf_target[slot[row]];
-                *to = t->single ? (double)((float)*to + (float)s->leaf[slot[row]]) : *to + s->leaf[slot[row]];
+                double *to = out + row * t->targets + (t->target == NULL ? 0 : s->leaf_target[slot[row]]);
+                *to = t->single ? (double)((float)*to + (float)weight_of(s, slot[row])) : *to + weight_of(s, slot[row]);
             }
         }
     }
@@ -230,7 +263,10 @@ static void add_leaves(const Trees *t, const Segment *s, const int32_t *slot, in
 ALWAYS void fetch(const Segment *s, int32_t slot)
 {
 #if defined(__GNUC__)
-    __builtin_prefetch(s->leaf + slot);
+    if (s->leaf != NULL) __builtin_prefetch(s->leaf + slot);
+#else
+    (void)s;
+    (void)slot;
 #endif
 }
 
