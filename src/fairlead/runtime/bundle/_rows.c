@@ -14,16 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EXACT 9007199254740992LL /* whole numbers up to here are doubles */
-#define CROWDED 32               /* look-ups of one text at most; a table that needs more is left to a dict */
+#include "_rows_steps.h"
 
-enum { IMPUTE, ADD, SUBTRACT, MULTIPLY, DIVIDE, CLIP, MISSING, YEAR, MONTH, DAY, WEEKDAY, HOUR, MINUTE, DAY_OF_YEAR,
-       EPOCH_DAY, CODES };
-
-typedef struct {
-    int code;
-    double a, b;
-} Step;
+#define CROWDED 32 /* look-ups of one text at most; a table that needs more is left to a dict */
 
 /* Operations on one number; `apply` does the same for cells that are no simple numbers. No steps: apply does all. */
 typedef struct {
@@ -124,74 +117,6 @@ static uint64_t hashed(const char *text, Py_ssize_t size)
 
 /* ---- One number ---- */
 
-static double part_of(int code, double seconds)
-{
-    const double earliest = -62135596800.0, latest = 253402300799.0;
-    int64_t whole, days, rest, era, of_era, year, of_year, shifted, month;
-    if (seconds != seconds) return seconds;
-    whole = (int64_t)floor(seconds < earliest ? earliest : seconds > latest ? latest : seconds);
-    days = whole / 86400;
-    rest = whole % 86400;
-    if (rest < 0) {
-        rest += 86400;
-        days--;
-    }
-    if (code == HOUR) return (double)(rest / 3600);
-    if (code == MINUTE) return (double)(rest / 60 % 60);
-    if (code == WEEKDAY) return (double)(((days + 3) % 7 + 7) % 7);
-    if (code == EPOCH_DAY) return (double)days;
-    /* See calendar.py; from the year 1 on everything here is positive. */
-    era = (days + 719468) / 146097;
-    of_era = (days + 719468) % 146097;
-    year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-    of_year = of_era - (365 * year + year / 4 - year / 100);
-    shifted = (5 * of_year + 2) / 153;
-    month = shifted < 10 ? shifted + 3 : shifted - 9;
-    year += era * 400 + (month <= 2);
-    if (code == YEAR) return (double)year;
-    if (code == MONTH) return (double)month;
-    if (code == DAY) return (double)(of_year - (153 * shifted + 2) / 5 + 1);
-    year--;
-    return (double)(days - (365 * year + year / 4 - year / 100 + year / 400 - 719162) + 1);
-}
-
-static double walked(const Path *path, double x)
-{
-    for (Py_ssize_t n = 0; n < path->count; n++) {
-        const Step *step = path->steps + n;
-        switch (step->code) {
-        case IMPUTE: x = x != x ? step->a : x; break;
-        case ADD: x = x + step->a; break;
-        case SUBTRACT: x = x - step->a; break;
-        case MULTIPLY: x = x * step->a; break;
-        case DIVIDE: x = x / step->a; break;
-        case CLIP: x = x < step->a ? step->a : x > step->b ? step->b : x; break;
-        case MISSING: x = x != x ? 1.0 : 0.0; break;
-        default: x = part_of(step->code, x);
-        }
-    }
-    return x;
-}
-
-/* Whether a cell is a number that a double is exactly, or no value, which is NaN. */
-static int simple(PyObject *cell, double *x)
-{
-    int over;
-    long long whole;
-    if (PyFloat_CheckExact(cell)) {
-        *x = PyFloat_AsDouble(cell);
-        return 1;
-    }
-    if (cell == Py_None) {
-        *x = Py_NAN;
-        return 1;
-    }
-    if (!PyLong_CheckExact(cell) && !PyBool_Check(cell)) return 0;
-    whole = PyLong_AsLongLongAndOverflow(cell, &over);
-    *x = (double)whole;
-    return !over && whole <= EXACT && whole >= -EXACT;
-}
-
 /* Any cell as Python would do it: (fill if x != x else x) - shift, divided by scale. */
 static int scaled_oddly(const Scaled *lane, PyObject *cell, double *out)
 {
@@ -235,7 +160,7 @@ static int general(const Path *path, PyObject *cell, double *out)
 {
     PyObject *found;
     if (path->steps != NULL && simple(cell, out)) {
-        *out = walked(path, *out);
+        *out = walked(path->steps, path->count, *out);
         return 0;
     }
     if ((found = applied(path->apply, cell)) == NULL) return -1;
@@ -305,7 +230,7 @@ static int looked_up(const Table *t, PyObject *cell, Py_ssize_t number, double *
         PyObject *moved;
         double x;
         if (t->path.steps != NULL && simple(cell, &x)) {
-            moved = PyFloat_FromDouble(walked(&t->path, x));
+            moved = PyFloat_FromDouble(walked(t->path.steps, t->path.count, x));
         } else {
             Py_INCREF(cell); /* what runs there may let go of the row's cells */
             moved = applied(t->path.apply, cell);
