@@ -185,7 +185,7 @@ def same(rows: list[dict[str, Any]], table: Any, model: Front, sign: Signature) 
 
 
 @pytest.mark.parametrize("holder", HOLDERS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(rows=tables(), closed=st.booleans(), required=st.booleans(), zone=st.sampled_from(["UTC", "Europe/Berlin"]))
 def test_features_of_a_table_are_those_of_its_rows(
     holder: str, rows: list[dict[str, Any]], closed: bool, required: bool, zone: str
@@ -206,7 +206,7 @@ WRONG: dict[str, list[Any]] = {
 
 
 @pytest.mark.parametrize("holder", ["lists", "objects", "marked"])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(data=st.data(), rows=tables(gaps=False))
 def test_what_does_not_fit_is_said_of_the_same_cell(
     holder: str, data: st.DataObject, rows: list[dict[str, Any]]
@@ -219,7 +219,7 @@ def test_what_does_not_fit_is_said_of_the_same_cell(
 
 
 @pytest.mark.parametrize("holder", ["pandas", "categorical", "polars", "arrow", "chunked"])
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(data=st.data(), rows=tables(gaps=False))
 def test_a_gap_is_said_of_the_same_cell(holder: str, data: st.DataObject, rows: list[dict[str, Any]]) -> None:
     rows[data.draw(st.integers(0, len(rows) - 1))][data.draw(st.sampled_from(sorted(WRONG)))] = None
