@@ -184,8 +184,9 @@ class Connection(asyncio.Protocol):
         """Whether a head is there now. Raises Malformed."""
         gather = self.gather
         while buffer[:2] == b"\r\n":
-            # Tolerated before a request line (RFC 9112, section 2.2).
+            # Tolerated before a request line (RFC 9112, section 2.2). The first half of it may have been judged.
             del buffer[:2]
+            self._judge, self._judged = None, 0
         end = buffer.find(b"\r\n\r\n", max(0, self._judged - 3)) + 4
         if end < 4 or end > gather.head_bytes:
             if len(buffer) > gather.head_bytes:
