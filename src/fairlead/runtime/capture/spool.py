@@ -22,6 +22,7 @@ from fairlead.runtime.capture.uncaptured import DISK_ERROR, DISK_FULL, SPOOL_FUL
 from fairlead.runtime.wire import frames
 from fairlead.runtime.wire.frames import Counts, Drop, Label, Prediction, Schema, Shadow, Tick
 
+_PIECE = 256 * 1024
 SUFFIX = ".spool"
 DAMAGED = ".damaged"
 COUNTS_S = 1.0
@@ -269,9 +270,10 @@ class Spool:
         if self._locker is not None:
             data = self._locker.lock(data, self._size)
         try:
-            done = os.write(self._fd, data)
+            done = os.write(self._fd, data if len(data) <= _PIECE else data[:_PIECE])
             while done < len(data):
-                done += os.write(self._fd, data[done:])
+                # By pieces: where the kernel is not preemptible, whoever shares the processor waits for a call's end.
+                done += os.write(self._fd, data[done : done + _PIECE])
         except OSError as failed:
             try:
                 os.ftruncate(self._fd, self._size)
