@@ -14,7 +14,7 @@ from fairlead.contract.errors import NotCompilable
 from fairlead.contract.signature import Column, Signature
 from fairlead.lab.compile.candidate import Artefact, Candidate
 from fairlead.lab.compile.encoders import text_of
-from fairlead.runtime.bundle.front import Columns
+from fairlead.runtime.bundle.coded import Columns, cells_of
 from fairlead.runtime.bundle.manifest import LIMITS, NATIVE_ARTEFACT, canonical
 from fairlead.runtime.native import NativeForm, NativeProcess, NativeTerms
 from fairlead.runtime.native.form import ColumnType, Method
@@ -45,7 +45,7 @@ class NativeCompiled:
 
     def answering(self) -> Callable[[Columns], np.ndarray]:
         """Rows in the columns form -> scores. Raises NativeFailed."""
-        return lambda rows: self.process.score(rows, len(next(iter(rows.values()))))
+        return lambda rows: self.process.score(cells_of(rows), len(next(iter(rows.values()))))
 
     def form_file(self) -> bytes:
         """Bytes of form.json."""

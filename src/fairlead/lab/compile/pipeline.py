@@ -14,7 +14,8 @@ from fairlead.contract.signature import Signature
 from fairlead.lab.compile.encoders import text_of
 from fairlead.lab.compile.lanes import AnyLane, front_of
 from fairlead.lab.compile.walk import fed_sparse, walk
-from fairlead.runtime.bundle.front import Columns, Front
+from fairlead.runtime.bundle.coded import Columns
+from fairlead.runtime.bundle.front import Front
 from fairlead.runtime.bundle.tail import Tail, load_tail
 
 if TYPE_CHECKING:
