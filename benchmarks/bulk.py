@@ -158,6 +158,23 @@ def score(folder: Path) -> dict[str, Any]:
     return answer
 
 
+@contextlib.contextmanager
+def at_once() -> Iterator[None]:
+    """What is started meanwhile runs as soon as it wakes, where that may be had.
+
+    The client of single rows stands for one elsewhere, which does not wait for this machine's processors.
+    """
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
+    except OSError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+
+
 def lane(folder: Path, bundle: Path) -> dict[str, Any]:
     """`bulk-lane`."""
     single, body = folder / "v2.txt", folder / "large.json"
@@ -171,12 +188,14 @@ def lane(folder: Path, bundle: Path) -> dict[str, Any]:
         asked = [sys.executable, str(server.HERE / "large.py"), str(port), str(body), kind, path]
         alone, beside, seconds, count = [], [], [], 0
         for _ in range(ROUNDS):
-            alone.append(server.load(port, 8, single, server.PATH, process.pid, 1000.0)["p99_ms"])
+            with at_once():
+                alone.append(server.load(port, 8, single, server.PATH, process.pid, 1000.0)["p99_ms"])
             with subprocess.Popen(asked, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as sender:
                 assert sender.stdout is not None
                 # Measured from when the first has been answered, so that its process and connection are there.
                 sender.stdout.readline()
-                beside.append(server.load(port, 8, single, server.PATH, process.pid, 1000.0)["p99_ms"])
+                with at_once():
+                    beside.append(server.load(port, 8, single, server.PATH, process.pid, 1000.0)["p99_ms"])
                 said = json.loads(sender.communicate("stop\n")[0])
             if said["refused"]:
                 raise SystemExit(f"large requests were refused: {said}")

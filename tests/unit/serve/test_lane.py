@@ -6,7 +6,10 @@ import asyncio
 import contextlib
 import json
 import os
+import platform
 import signal
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -241,6 +244,16 @@ def test_files_in_memory_are_read_as_they_were_written() -> None:
     assert closed == [300_006]
     with pytest.raises(OSError, match="Bad file"):
         stored.piece(0)
+
+
+def test_short_slices_leave_the_priority_as_it_is() -> None:
+    program = (
+        "import os; os.nice(3); from fairlead.runtime.serve.slices import take_short_slices as take; took = take(); "
+        "print(took, os.getpriority(os.PRIO_PROCESS, 0), os.sched_getscheduler(0) == os.SCHED_OTHER)"
+    )
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    assert said[1:] == ["3", "True"]
+    assert said[0] == str(platform.machine() in {"x86_64", "aarch64"})
 
 
 def test_single_rows_are_not_held_up(home: Path) -> None:

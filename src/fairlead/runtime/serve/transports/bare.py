@@ -21,6 +21,7 @@ from fairlead.contract.ports import Application
 from fairlead.contract.settings import ServeSettings
 from fairlead.runtime.serve.grpc_door import open_grpc
 from fairlead.runtime.serve.lane import lanes, run_lane
+from fairlead.runtime.serve.slices import take_short_slices
 from fairlead.runtime.serve.supervise import Supervisor, listen
 from fairlead.runtime.serve.transports.http.accepting import Acceptor, Shares
 from fairlead.runtime.serve.transports.http.gather import FILES, Gather
@@ -100,6 +101,7 @@ async def _work(
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG, 20, 50)
+    take_short_slices()
     over = asyncio.Event()
 
     def gone() -> None:
