@@ -246,6 +246,17 @@ def test_files_in_memory_are_read_as_they_were_written() -> None:
         stored.piece(0)
 
 
+def test_a_process_ends_though_something_large_is_stored() -> None:
+    program = (
+        "from fairlead.runtime.serve.stored import Stored; kept = Stored.empty(); kept.append(bytes(4_000_000)); "
+        "print(len(kept.read()))"
+    )
+    assert (
+        subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, timeout=30).stdout
+        == b"4000000\n"
+    )
+
+
 def test_short_slices_leave_the_priority_as_it_is() -> None:
     program = (
         "import os; os.nice(3); from fairlead.runtime.serve.slices import take_short_slices as take; took = take(); "

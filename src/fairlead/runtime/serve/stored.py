@@ -93,7 +93,8 @@ class Stored:
             self.closed(self.size)
 
     def __del__(self) -> None:
-        self.close()
+        # Without a thread: at the end of a process one would be waited for that never starts.
+        self.close(last=False)
 
 
 def _elsewhere(fd: int) -> bool:
