@@ -63,6 +63,11 @@ class Application(Protocol):
     An application may have `turned_away(code)`: it is told, on the loop's thread, with which HTTP code the transport
     answered what it did not pass on (over capacity, no sound HTTP, a body too large or too slow, never answered), so
     that it can be counted. It must not raise.
+
+    It may have `answer_large(request, body)`, for a request whose body is beyond `limits().batch_bytes` and lies in a
+    file (`runtime.serve.stored.Stored`) instead of `request.body`: it replies later, by `reply` or, with a body that is
+    a file as well, by `reply_stored` where the request has that. And `admits(request)`, asked when only the head of
+    such a request has come: False when it has replied already, and no body is wanted.
     """
 
     def answer(self, requests: Sequence[Request]) -> None:

@@ -29,6 +29,7 @@ import msgspec
 from fairlead.contract.errors import Busy
 from fairlead.contract.ports import Application, Request
 from fairlead.contract.routes import Limits
+from fairlead.runtime.bundle.collecting import no_collection
 from fairlead.runtime.serve.clock import steady
 from fairlead.runtime.serve.stored import PIECE, Stored
 
@@ -298,7 +299,8 @@ def _serve(connection: socket.socket, plane: Application) -> None:
                     connection.sendall(data[sent:])
 
         told = (head.method, head.path, head.query, head.headers, body, head.arrived, reply, head.peer, head.patience)
-        plane.answer([Request(*told)])
+        with no_collection():
+            plane.answer([Request(*told)])
     except (OSError, EOFError, msgspec.MsgspecError) as failed:
         _log.warning("a large request was given up: %s", type(failed).__name__)
     finally:
