@@ -147,8 +147,8 @@ def test_a_lane_killed_at_work_costs_its_requests_alone(home: Path) -> None:
         lane = lane_pid(home)
         with ThreadPoolExecutor(1) as pool:
             waiting = pool.submit(post, running, large)
-            # The worker has closed nothing yet, and the lane has read all: it is at work.
-            eventually(lambda: memory_kb(lane) > len(large) / 1024, 20.0, "the lane is at work")
+            before = cpu_s(lane)
+            eventually(lambda: cpu_s(lane) > before + 0.05, 20.0, "the lane is at work")
             os.kill(lane, signal.SIGKILL)
             reply = waiting.result(30)
         assert reply.status_code == 503
@@ -159,17 +159,30 @@ def test_a_lane_killed_at_work_costs_its_requests_alone(home: Path) -> None:
     assert reconcile(home).ok
 
 
-def memory_kb(pid: int) -> int:
-    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    return sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("Private_"))
+def cpu_s(pid: int) -> float:
+    """That a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def connections(pid: int) -> int:
+    """To the Unix socket that a process listens at, taken or not."""
+    held = {os.readlink(fd) for fd in Path(f"/proc/{pid}/fd").iterdir()}
+    lines = [line.split() for line in Path("/proc/net/unix").read_text().splitlines()[1:]]
+    (path,) = {line[7] for line in lines if f"socket:[{line[6]}]" in held and line[3] == "00010000"}
+    return sum(line[7:] == [path] and line[3] != "00010000" for line in lines)
 
 
 def test_the_end_waits_for_the_lane(home: Path) -> None:
     with server(home) as running:
         assert post(running, LARGE).status_code == 200
+        lane = lane_pid(home)
         with ThreadPoolExecutor(1) as pool:
+            os.kill(lane, signal.SIGSTOP)
             waiting = pool.submit(post, running, LARGE)
-            eventually(lambda: stored_by(running), 20.0, "it has come")
+            eventually(lambda: connections(lane) > 0, 20.0, "it has come")
+            running.process.send_signal(signal.SIGTERM)
+            os.kill(lane, signal.SIGCONT)
             code = running.stop()
             assert waiting.result(30).status_code == 200
         assert code == 0
