@@ -1,7 +1,7 @@
 """`make bench`: run every benchmark script, write benchmarks/results/, print a table.
 
 A script prints one JSON object a line: `scenario` (a permanent id), figures, and `spread` where a figure was taken
-more than once. `python -m benchmarks NAME...` runs some of them.
+more than once. `python -m benchmarks NAME...` runs some of them, `NAME:PART` a part of one.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ def environment() -> dict[str, object]:
 def run(name: str) -> list[dict[str, object]]:
     """One script in a process of its own; its results."""
     print(f"==> {name}", flush=True)
-    done = subprocess.run([sys.executable, str(HERE / f"{name}.py")], stdout=subprocess.PIPE, text=True, check=False)
+    script, *parts = name.split(":")
+    command = [sys.executable, str(HERE / f"{script}.py"), *parts]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
         print(f"    {name} failed with {done.returncode}")
         return []

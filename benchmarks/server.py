@@ -16,6 +16,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import statistics
 import subprocess
@@ -199,6 +200,18 @@ class Servers:
         """One round of one server."""
         return load(self.ports[case], connections, self.bodies, PATH, self.pids[case], rate)
 
+    @contextlib.contextmanager
+    def alone(self, *cases: str) -> Iterator[None]:
+        """The other servers stand still: a machine that serves one model does not wake for six others."""
+        others = [one for name, pid in self.pids.items() if name not in cases for one in family(pid)]
+        try:
+            for one in others:
+                os.kill(one, signal.SIGSTOP)
+            yield
+        finally:
+            for one in others:
+                os.kill(one, signal.SIGCONT)
+
 
 def single_rows(servers: Servers) -> Iterator[dict[str, Any]]:
     """`serve-single-N`."""
@@ -273,8 +286,9 @@ def latency(servers: Servers) -> dict[str, Any]:
     """Half of the peak rate over 64 connections. late_p99_ms: of that, what is the client's own."""
     answer: dict[str, Any] = {"scenario": "serve-latency", "client": client.name()}
     for case in ("constant", *servers.bundles):
-        peak = statistics.median(servers.round(case, 32)["rate"] for _ in range(3))
-        found = [servers.round(case, 64, peak / 2) for _ in range(ROUNDS)]
+        with servers.alone(case):
+            peak = statistics.median(servers.round(case, 32)["rate"] for _ in range(3))
+            found = [servers.round(case, 64, peak / 2) for _ in range(ROUNDS)]
         answer[f"{case}_p99_ms"] = round(statistics.median(f["p99_ms"] for f in found), 3)
         answer.setdefault("detail", {})[case] = {
             "peak": round(peak),
@@ -290,9 +304,10 @@ def two_workers(servers: Servers, scratch: Path) -> dict[str, Any]:
     bundle = servers.bundles["logistic"]
     with running(command(scratch / "logistic", bundle, port, 2), port) as (process, _):
         one, two = [], []
-        for _ in range(ROUNDS):
-            one.append(servers.round("logistic", 32))
-            two.append(load(port, 64, servers.bodies, PATH, process.pid))
+        with servers.alone("logistic"):
+            for _ in range(ROUNDS):
+                one.append(servers.round("logistic", 32))
+                two.append(load(port, 64, servers.bodies, PATH, process.pid))
     ratios = [b["cpu_us"] / a["cpu_us"] for a, b in zip(one, two, strict=True)]
     return {
         "scenario": "serve-two-workers",
@@ -303,19 +318,28 @@ def two_workers(servers: Servers, scratch: Path) -> dict[str, Any]:
     }
 
 
+def measured(part: str, servers: Servers, scratch: Path) -> Iterator[dict[str, Any]]:
+    """The results of one part of these scenarios."""
+    if part == "start":
+        yield start_scenario(scratch / "logistic", servers.bundles["logistic"])
+    elif part == "single":
+        yield from single_rows(servers)
+    elif part == "rates":
+        if (found := rates(servers)) is not None:
+            yield found
+    elif part == "latency":
+        yield latency(servers)
+    else:
+        yield two_workers(servers, scratch)
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         scratch = Path(folder)
         servers = Servers(stack, scratch)
-        print(json.dumps(start_scenario(scratch / "logistic", servers.bundles["logistic"])), flush=True)
-        for result in () if "rates" in sys.argv else single_rows(servers):
-            print(json.dumps(result), flush=True)
-        if (found := rates(servers)) is not None:
-            print(json.dumps(found), flush=True)
-        if "rates" in sys.argv:
-            return
-        print(json.dumps(latency(servers)), flush=True)
-        print(json.dumps(two_workers(servers, scratch)), flush=True)
+        for part in sys.argv[1:] or ("start", "single", "rates", "latency", "workers"):
+            for result in measured(part, servers, scratch):
+                print(json.dumps(result), flush=True)
 
 
 if __name__ == "__main__":
