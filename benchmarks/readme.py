@@ -66,8 +66,8 @@ def serving() -> list[tuple[str, str]]:
             ),
         ))  # fmt: skip
     if found := result("serve-latency"):
-        figures = " / ".join(f"{found[f'{name}_p99_ms']:.2f} ms" for name in ("logistic", "boosted", "forest"))
-        rows.append(("p99 at half of the peak rate: logistic / boosted / forest", figures))
+        figures = ", ".join(f"{name} {found[f'{name}_p99_ms']:.2f} ms" for name in (*MODELS, "constant"))
+        rows.append(("p99 at half of the peak rate, 64 connections (constant: granian's, at half of its own)", figures))
     if found := result("serve-two-workers"):
         rows.append(("CPU per request of two workers at 64 connections, of one at 32", f"{found['cpu_ratio']} x"))
     if found := result("peers"):
