@@ -177,6 +177,7 @@ def test_the_end_waits_for_the_lane(home: Path) -> None:
     with server(home) as running:
         assert post(running, LARGE).status_code == 200
         lane = lane_pid(home)
+        eventually(lambda: connections(lane) == 0, 20.0, "the one before has gone")
         with ThreadPoolExecutor(1) as pool:
             os.kill(lane, signal.SIGSTOP)
             waiting = pool.submit(post, running, LARGE)
