@@ -168,6 +168,7 @@ def score(folder: Path) -> dict[str, Any]:
     return answer
 
 
+@contextlib.contextmanager
 def at_once() -> Iterator[None]:
     """What is started meanwhile runs as soon as it wakes, where that may be had.
 

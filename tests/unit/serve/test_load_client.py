@@ -125,3 +125,14 @@ def test_a_connection_that_is_cut_off_is_an_error_and_made_anew(compiled: tuple[
         found = json.loads(subprocess.run(words, stdout=subprocess.PIPE, check=True, timeout=60).stdout)
     assert found["errors"] == 1
     assert found["requests"] > 20
+
+
+def test_who_is_to_run_at_once_is_let_go_again() -> None:
+    program = (
+        "import os, bulk; before = os.sched_getscheduler(0)\n"
+        "with bulk.at_once(): pass\n"
+        "assert os.sched_getscheduler(0) == before"
+    )
+    folder = Path(client.__file__).parent
+    done = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
