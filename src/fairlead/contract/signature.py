@@ -4,9 +4,10 @@ Two forms of the same rows, used by everything from training to serving:
 
 - *row*: a sequence of cells in the order of `Signature.columns`; number, integer,
   boolean and time are `float | None` (booleans 0.0/1.0, times seconds since the
-  epoch, UTC), category and text are `str | None`;
+  epoch, UTC), category and text are `str | None`, a tensor is the bytes of its
+  elements (little-endian, row-major, in the column's dtype), never missing;
 - *columns*: `{name: array}`; the former are float64 with NaN for missing, the
-  latter object arrays of `str | None`.
+  latter object arrays of `str | None`, a tensor an array (rows, elements) in its dtype.
 
 A category whose source values are integers or booleans is carried as text
 (`"1"`, `"true"`); `Column.coded` says how it looks outside.
@@ -20,7 +21,7 @@ import msgspec
 
 Kind = Literal["number", "integer", "boolean", "category", "text", "time", "tensor"]
 Task = Literal["classification", "regression", "clustering", "anomaly", "forecasting"]
-Cell = float | str | None
+Cell = float | str | bytes | None
 
 NUMERIC: frozenset[str] = frozenset({"number", "integer", "boolean", "time"})
 
@@ -32,6 +33,8 @@ class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     categories: the values training saw, sorted; another value is taken as the model was trained to take it.
     minimum, maximum: limits that the project states; values beyond are refused.
     coded: how a category looks in tables and requests.
+    dtype, shape: of a tensor; low and high are then its smallest and greatest element. An image is (height, width),
+        (height, width, channels) or (channels, height, width) with 1 or 3 channels.
     """
 
     name: str

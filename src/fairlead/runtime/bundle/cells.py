@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from fairlead.contract.errors import BodyInvalid, CellInvalid, ColumnMissing, ColumnUnknown
 from fairlead.contract.signature import Cell, Column, Signature
+from fairlead.runtime.bundle import tensor_cells
 from fairlead.runtime.bundle.zones import instant, zone_of
 
 
@@ -132,6 +133,8 @@ def outside(cell: Cell, column: Column) -> Any:
     """A cell as it looks in tables and requests: the inverse of `cell_of`."""
     if cell is None:
         return None
+    if isinstance(cell, bytes):
+        return tensor_cells.outside(cell, column)
     if isinstance(cell, str):
         if column.coded == "integer" and cell.lstrip("-").isdigit():
             return int(cell)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import os
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 SWEEP_S = 0.25
 LATE_S = 6.0
 """Beyond the deadline: the application, which has deadlines of its own, comes first."""
+LOADED = 4
+"""Requests a tick from which fewer and larger ticks pay: with two workers and their client on two cores ticks grow
+from 12 to 19 requests, and a request costs 5 % less."""
 HELD_BODIES = 16
 FILES = 128
 """Large bodies and answers that are stored at once, so that the worker has files left for what else it does."""
@@ -42,6 +46,7 @@ class Gather:
     __slots__ = (
         "_admits",
         "_drained",
+        "_lately",
         "_loop",
         "_sweeping",
         "answer_large",
@@ -73,7 +78,7 @@ class Gather:
         self.waiting: list[Exchange] = []
         self.late: set[Exchange] = set()
         self.head_bytes = server.max_header_kb * 1024
-        self.held = self.files = 0
+        self.held = self.files = self._lately = 0
         self.closing = 0.0
         self.every_sweep: Callable[[], None] = lambda: None
         self.counted: Callable[[], None] = lambda: None
@@ -101,13 +106,25 @@ class Gather:
             exchange.reply(503, [JSON, ("retry-after", str(busy.retry_after_s))], said(str(busy)))
             return
         if not waiting:
-            self._loop.call_soon(self.flush)
+            self._loop.call_soon(self._gathered)
         waiting.append(exchange)
+
+    def _gathered(self) -> None:
+        """Under load, first let go whoever waits for this core, and answer with this tick what they sent meanwhile.
+
+        Nothing is waited for: where nobody waits for the core, this costs one more look at the connections.
+        """
+        if self._lately >= LOADED or len(self.waiting) >= LOADED:
+            os.sched_yield()
+            self._loop.call_soon(self.flush)
+        else:
+            self.flush()
 
     def flush(self) -> None:
         """All that arrived in this tick, together."""
         waiting = self.waiting
         self.waiting = []
+        self._lately = len(waiting)
         try:
             self.application.answer(waiting)
         except Exception:
