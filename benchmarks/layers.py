@@ -65,7 +65,7 @@ def requests_of(form: str, count: int) -> list[Request]:
 
 def layers(plane: DataPlane, endpoint: Endpoint, requests: Sequence[Request]) -> dict[str, float]:
     """Every layer of a tick, and the whole of it."""
-    from fairlead.runtime.serve import plane as module
+    from fairlead.runtime.serve import recording
     from fairlead.runtime.serve.whole import Whole
 
     count, live = len(requests), endpoint.whole
@@ -93,7 +93,7 @@ def layers(plane: DataPlane, endpoint: Endpoint, requests: Sequence[Request]) ->
 
     def record() -> None:
         whole.frames.clear()
-        module._recorded(plane._serving, whole)
+        recording.recorded(plane._serving, whole)
 
     def write() -> None:
         plane._capture(plane._serving, [whole], [], [])

@@ -22,27 +22,25 @@ from fairlead.contract.errors import (
 )
 from fairlead.contract.ports import Request
 from fairlead.contract.routes import Limits
-from fairlead.runtime.capture.redaction import redact
 from fairlead.runtime.capture.spool import Spool, Tally
 from fairlead.runtime.serve.access import UNRECORDED, Access
 from fairlead.runtime.serve.answering import Asked, Part, answer, assigned, fail, render, score
 from fairlead.runtime.serve.aside import Aside
-from fairlead.runtime.serve.assignment import share
 from fairlead.runtime.serve.bodies import head_of, read_again
-from fairlead.runtime.serve.clock import steady, stepped
+from fairlead.runtime.serve.clock import steady
 from fairlead.runtime.serve.counters import BUCKETS, Counters
-from fairlead.runtime.serve.deployed import Deployed, Endpoint, Live, Serving
+from fairlead.runtime.serve.deployed import Endpoint, Live, Serving
 from fairlead.runtime.serve.identity import Ids, usable
 from fairlead.runtime.serve.lane import SMALL, Lane
 from fairlead.runtime.serve.observing.watch import SLOW_S, Watch
 from fairlead.runtime.serve.pages import Pages
 from fairlead.runtime.serve.patience import keep_time
+from fairlead.runtime.serve.recording import error_frame, record, recorded, sampled
 from fairlead.runtime.serve.stored import Stored
 from fairlead.runtime.serve.waking import Waker
 from fairlead.runtime.serve.web import is_frame
 from fairlead.runtime.serve.whole import Whole
 from fairlead.runtime.wire import frames
-from fairlead.runtime.wire.checks import text_of
 from fairlead.runtime.wire.status import headers_of, message_of, status_of
 
 _SUM = len(BUCKETS) + 1
@@ -203,7 +201,7 @@ class DataPlane:
         if lap:
             lap("parse")
         for whole in wholes.values():
-            if whole.answer(lap) and (self._spool is None or _recorded(serving, whole)):
+            if whole.answer(lap) and (self._spool is None or recorded(serving, whole)):
                 groups.append(whole)
             else:
                 asked += whole.asked()
@@ -293,7 +291,7 @@ class DataPlane:
         self._watch.failed(endpoint, request, id, error, code)
         body = endpoint.codec.error(message_of(error), code)
         request.reply(code, [head_of(body), ("x-request-id", id), *headers_of(error)], body)
-        return _error_frame(endpoint, id, error, now)
+        return error_frame(endpoint, id, error, now)
 
     def _capture(
         self, serving: Serving, groups: Sequence[Whole], asked: Sequence[Asked], refused: list[frames.Error]
@@ -319,16 +317,16 @@ class DataPlane:
             encoded += whole.frames
             schemas[id(whole.live)] = whole.live.schema
         for one in asked:
-            kept = _sampled(one)
+            kept = sampled(one)
             if one.error is None and kept:
                 try:
-                    said = [_frame(frames.Prediction, serving, part, done, today) for part in one.parts]
+                    said = [record(frames.Prediction, serving, part, done, today) for part in one.parts]
                 except Exception as error:
                     # What cannot be recorded is not answered.
                     fail(one, error)
             if one.error is not None:
                 tally.errors += 1
-                encoded.append(frames.encode(_error_frame(one.endpoint, one.id, one.error, today)))
+                encoded.append(frames.encode(error_frame(one.endpoint, one.id, one.error, today)))
                 continue
             rows = len(one.parsed.rows)
             tally.answered += rows
@@ -406,10 +404,10 @@ class DataPlane:
         schemas: dict[int, frames.Schema] = {}
         tally = Tally()
         for part in parts:
-            if part.scores is None or not _sampled(part.asked):
+            if part.scores is None or not sampled(part.asked):
                 continue
             tally.shadows += len(part.rows)
-            encoded.append(_frame(frames.Shadow, serving, part, steady(), time()))
+            encoded.append(record(frames.Shadow, serving, part, steady(), time()))
             schemas[id(part.live)] = part.live.schema
         if self._spool is not None and encoded:
             self._spool.append(encoded, list(schemas.values()), tally)
@@ -436,90 +434,3 @@ def _too_late(request: Request, now: float, limits: Limits) -> Exception:
     if now - request.arrived > limits.timeout_s:
         return DeadlineExceeded(f"not answered within {limits.timeout_s:g} s")
     return Busy()
-
-
-def _recorded(serving: Serving, whole: Whole) -> bool:
-    """Encode what is captured of a group. False when it cannot be: the general path then finds out which request."""
-    live, deployed, parsed = whole.live, whole.endpoint.deployed, whole.parsed
-    rows: Any = whole.rows
-    passes: Any = None
-    if live.schema.passes and any(one.passes for one in parsed):
-        blank = (None,) * len(live.schema.passes)
-        passes = [cells for one in parsed for cells in one.passes or [blank] * len(one.rows)]
-    try:
-        if deployed.redacts:
-            rows, passes = _redacted(deployed, live, rows, passes, serving.redact_key)
-        now = steady()
-        set_by = stepped(now, time())
-        arrivals = [request.arrived for request in whole.requests]
-        if set_by:
-            arrivals = [arrived + set_by for arrived in arrivals]
-        callers = None
-        if serving.access is not None:
-            callers = [None if one.caller is None else one.caller.rules.mark for one in whole.requests]
-        taken = live.variant
-        tick = frames.Tick(
-            now + set_by, deployed.route.model, taken.bundle, taken.name, whole.endpoint.codec.name,
-            arrivals, whole.ids, callers, whole.sizes, rows, passes, whole.labels, whole.scores,
-        )  # fmt: skip
-        whole.frames.append(frames.encode(tick))
-    except Exception:
-        return False
-    return True
-
-
-def _sampled(asked: Asked) -> bool:
-    """Whether this request is among those that are recorded."""
-    deployed = asked.endpoint.deployed
-    return not deployed.sampled or share("sample", asked.id) < deployed.route.sample
-
-
-def _error_frame(endpoint: Endpoint, id: str, error: Exception, now: float) -> frames.Error:
-    model, protocol = endpoint.deployed.route.model, endpoint.codec.name
-    return frames.Error(now, id, model, protocol, status_of(error), type(error).__name__)
-
-
-def _frame(kind: type[frames.Prediction], serving: Serving, part: Part, done: float, today: float) -> bytes:
-    asked, live = part.asked, part.live
-    deployed = asked.endpoint.deployed
-    rows: Any = part.rows
-    passes: Any = asked.parsed.passes
-    if passes is not None and part.positions is not None:
-        passes = [passes[at] for at in part.positions]
-    if deployed.redacts:
-        rows, passes = _redacted(deployed, live, rows, passes, serving.redact_key)
-    arrived = asked.request.arrived
-    return frames.encode(
-        kind(
-            arrived + stepped(done, today),
-            done - arrived,
-            asked.id,
-            None if asked.request.caller is None else asked.request.caller.rules.mark,
-            deployed.route.model,
-            live.variant.bundle,
-            live.variant.name,
-            asked.endpoint.codec.name,
-            rows,
-            passes,
-            part.positions,
-            part.labels,
-            part.scores or [],
-        )
-    )
-
-
-def _redacted(deployed: Deployed, live: Live, rows: Any, passes: Any, key: bytes) -> tuple[Any, Any]:
-    hidden = set(deployed.route.redact)
-    places = [at for at, name in enumerate(live.model.signature.names) if name in hidden]
-    return _hidden(rows, places, key), None if passes is None else _hidden(passes, deployed.hidden_passes, key)
-
-
-def _hidden(rows: Any, places: Sequence[int], key: bytes) -> Any:
-    if not places:
-        return rows
-    copies = [list(row) for row in rows]
-    for row in copies:
-        for at in places:
-            text = text_of(row[at])
-            row[at] = None if text is None else redact(text, key)
-    return copies
