@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from asking import ROW, ask, deploy, plane
+from asking import FIRST, ROW, SECOND, ask, deploy, plane
 
+from fairlead.contract.routes import Variant
 from fairlead.runtime.capture import Records, collect, reconcile, redact
 from fairlead.runtime.capture.spool import segments
+from fairlead.runtime.serve.assignment import assign
 from fairlead.runtime.wire import frames
 
 BODIES = (
@@ -50,3 +52,25 @@ def test_metrics_and_books_agree_from_the_first_moment_of_a_new_worker(home: Pat
         page = ask(app, b"", path="/metrics", method="GET")[0].body.decode()
     (line,) = [text for text in page.splitlines() if text.startswith('fairlead_capture_rows_total{outcome="captured"')]
     assert float(line.rpartition(" ")[2]) == reconcile(home).captured == 5
+
+
+def test_each_variant_of_a_split_route_answers_its_requests_whole_and_shadows_hear_of_all(home: Path) -> None:
+    shared = (Variant("champion", FIRST, 1, 0.6), Variant("challenger", SECOND, 2, 0.4))
+    deploy(home, *shared, Variant("quiet", FIRST, 3, 0.0, shadow=True), salt="s")
+    with plane(home) as app:
+        replies = ask(app, *[ROW] * 40)
+        route = app._serving.routes.routes[0]
+    assert [reply.code for reply in replies] == [200] * 40
+    (path,) = segments(home / "spool" / "test" / "0")
+    found = [frame for _, _, frame in frames.scan(path)]
+    ticks = {frame.variant: frame for frame in found if isinstance(frame, frames.Tick)}
+    assert sorted(ticks) == ["challenger", "champion"]
+    assert not [frame for frame in found if type(frame) is frames.Prediction]
+    for name, tick in ticks.items():
+        assert {assign(route, request).name for request in tick.requests} == {name}
+    collect(home)
+    seen = Records(home, "churn").between(None, None, shadows=True).to_pylist()
+    asked = sorted(reply.headers["x-request-id"] for reply in replies)
+    assert sorted(r["request"] for r in seen if r["kind"] == "shadow") == asked
+    assert sorted(r["request"] for r in seen if r["kind"] == "prediction") == asked
+    assert reconcile(home).ok

@@ -81,17 +81,30 @@ def answer(asked: Sequence[Asked]) -> None:
         render(one)
 
 
+def sole(deployed: Deployed, parsed: Parsed, id: str) -> Live | None:
+    """The variant that answers all of a request; None where that is not known without looking at each row."""
+    if deployed.sticky is not None and len(parsed.rows) != 1:
+        return None
+    return deployed.by_name[assign(deployed.route, _key(deployed, parsed, id, 0)).name]
+
+
+def _key(deployed: Deployed, parsed: Parsed, id: str, number: int) -> str:
+    """What decides who answers a row: its sticky column, else the request's id."""
+    if deployed.sticky is None:
+        return id
+    passed, at = deployed.sticky
+    passes = parsed.passes
+    value = text_of((passes[number][at] if passes is not None else None) if passed else parsed.rows[number][at])
+    return id if value is None else value
+
+
 def split(asked: Asked, deployed: Deployed) -> None:
     """Rows to variants: by the sticky column of each row, else by the request's id."""
-    route, rows, passes = deployed.route, asked.parsed.rows, asked.parsed.passes
+    route, rows = deployed.route, asked.parsed.rows
     by_key: dict[str, Live] = {}
     groups: dict[Live, list[int]] = {}
-    for number, row in enumerate(rows):
-        value = None
-        if deployed.sticky is not None:
-            passed, at = deployed.sticky
-            value = text_of((passes[number][at] if passes is not None else None) if passed else row[at])
-        key = asked.id if value is None else value
+    for number in range(len(rows)):
+        key = _key(deployed, asked.parsed, asked.id, number)
         live = by_key.get(key)
         if live is None:
             live = by_key[key] = deployed.by_name[assign(route, key).name]

@@ -118,11 +118,12 @@ class Endpoint:
 
     likely: the variant that answers most of its rows. whole: the variant that answers each of its requests whole,
     row for row as they come, with all of them captured; None where requests are to be looked at one by one.
+    shared: none is, but whichever of its variants answers a request whole does it so.
     """
 
     __slots__ = (
         "_bytes", "_codes", "_labels", "_seconds", "codec", "counters", "deployed", "likely", "parse", "pinned",
-        "whole",
+        "shared", "whole",
     )  # fmt: skip
 
     def __init__(self, deployed: Deployed, codec: Codec, counters: Counters, pinned: Live | None = None) -> None:
@@ -130,8 +131,10 @@ class Endpoint:
         self.parse = codec.parse
         live = pinned or deployed.only
         self.likely = live or max(deployed.answering, key=lambda one: one.variant.weight)
-        plain = live is not None and live.columns is None and not live.aside
-        self.whole = live if plain and not deployed.sampled and not deployed.shadows else None
+        lives = deployed.answering if live is None else (live,)
+        plain = not deployed.sampled and all(one.columns is None and not one.aside for one in lives)
+        self.whole = live if plain else None
+        self.shared = plain and live is None
         self.counters = counters
         self._labels = (deployed.route.model, codec.name)
         self._codes: dict[tuple[int, str], int] = {}
@@ -283,7 +286,7 @@ def _merged(route: Route, first: Signature, all_of: Sequence[Signature]) -> Sign
 def _stricter(route: Route, column: Column, other: Column | None) -> Column:
     if other is None or other is column:
         return column
-    if (other.kind, other.coded) != (column.kind, column.coded):
+    if (other.kind, other.coded, other.dtype, other.shape) != (column.kind, column.coded, column.dtype, column.shape):
         raise BundleRefused(f"route {route.model!r}: its variants do not agree on the kind of {column.name!r}")
     lows = [low for low in (column.minimum, other.minimum) if low is not None]
     highs = [high for high in (column.maximum, other.maximum) if high is not None]

@@ -24,7 +24,7 @@ from fairlead.contract.ports import Request
 from fairlead.contract.routes import Limits
 from fairlead.runtime.capture.spool import Spool, Tally
 from fairlead.runtime.serve.access import UNRECORDED, Access
-from fairlead.runtime.serve.answering import Asked, Part, answer, assigned, fail, render, score
+from fairlead.runtime.serve.answering import Asked, Part, answer, assigned, fail, render, score, sole
 from fairlead.runtime.serve.aside import Aside
 from fairlead.runtime.serve.bodies import head_of, read_again
 from fairlead.runtime.serve.clock import steady
@@ -132,7 +132,7 @@ class DataPlane:
         serving = self._serving
         now, today = steady(), time()
         self._ids.tick(today)
-        wholes: dict[Endpoint, Whole] = {}
+        wholes: dict[tuple[Endpoint, Live], Whole] = {}
         asked: list[Asked] = []
         refused: list[frames.Error] = []
         endpoints, limits, access = serving.endpoints, serving.limits, serving.access
@@ -141,6 +141,7 @@ class DataPlane:
         late = now - (limits.timeout_s / 2 if len(requests) > 1 else limits.timeout_s)
         most, lane, new_id = limits.max_body_bytes, self.lane, self._ids.new
         before: Endpoint | None = None
+        alike: Live | None = None
         watch = self._watch
         lap, taps = watch.layers.begin(requests), watch.taps
         for request in requests:
@@ -180,7 +181,7 @@ class DataPlane:
                     if id is None or not usable(id):
                         id = new_id()
                 room -= endpoint.likely.cost * len(parsed.rows)
-                live = endpoint.whole
+                live = endpoint.whole or (sole(endpoint.deployed, parsed, id) if endpoint.shared else None)
                 if live is None or (caller is not None and caller.rules.blunts):
                     asked.append(assigned(Asked(request, endpoint, id, parsed)))
                     continue
@@ -191,9 +192,9 @@ class DataPlane:
                 if not isinstance(error, UNRECORDED):
                     refused.append(frame)
                 continue
-            if endpoint is not before:
-                before = endpoint
-                whole = wholes.get(endpoint) or wholes.setdefault(endpoint, Whole(endpoint, live))
+            if endpoint is not before or live is not alike:
+                before, alike = endpoint, live
+                whole = wholes.get((endpoint, live)) or wholes.setdefault((endpoint, live), Whole(endpoint, live))
             whole.requests.append(request)
             whole.parsed.append(parsed)
             whole.ids.append(id)
@@ -228,6 +229,9 @@ class DataPlane:
         if requests and done - requests[0].arrived > SLOW_S:
             watch.slow(groups, asked, done)
         shadowed = [one for one in asked if one.endpoint.deployed.shadows and one.error is None]
+        for whole in groups:
+            if whole.endpoint.deployed.shadows:
+                shadowed += whole.asked()
         if shadowed:
             self._shadow(serving, shadowed)
 
