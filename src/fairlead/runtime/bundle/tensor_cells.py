@@ -10,6 +10,7 @@ import base64
 import binascii
 import math
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ DIMENSIONS = 4
 """Most dimensions of one row's tensor."""
 LARGEST = 1_000_000
 """Most elements of one row's tensor."""
+_NUMBERS = (float, np.integer, np.floating)
 
 
 def problem(column: Column) -> str | None:
@@ -75,20 +77,40 @@ def cell_from(value: Any, column: Column) -> bytes | None:
             return _of_bytes(base64.b64decode(value["b64"], validate=True), column)
         except (binascii.Error, ValueError):
             return None
-    if not isinstance(value, Sequence | np.ndarray) or isinstance(value, str):
-        return None
-    array = _array(value)
+    if isinstance(value, np.ndarray):
+        array = value if value.dtype.kind in "iuf" else None
+    else:
+        array = _listed(value, column) if isinstance(value, Sequence) and not isinstance(value, str) else None
     if array is None or array.shape not in (column.shape, (size(column),)):
         return None
     return _cast(array, column)
 
 
-def _array(value: Any) -> Tensors | None:
-    try:
-        array = np.asarray(value)
-    except (ValueError, OverflowError, TypeError):
+def _listed(value: Sequence[Any], column: Column) -> Tensors | None:
+    """Lists nested in the column's shape, or flat, as a flat array.
+
+    They are looked at before numpy sees them: of one long text among numbers it would make as many texts of that
+    length, and it takes true for 1.
+    """
+    if len(value) not in (column.shape[0], size(column)):
         return None
-    return array if array.dtype.kind in "iuf" else None
+    if isinstance(value[0], np.ndarray):
+        alike = all(isinstance(part, np.ndarray) and part.shape == value[0].shape for part in value)
+        parts = np.stack(value) if alike and value[0].dtype.kind in "iuf" else None
+        return parts if parts is not None and parts.dtype.kind in "iuf" else None
+    flat: Sequence[Any] = value
+    for inner in column.shape[1:] if isinstance(value[0], list | tuple) else ():
+        if not all(isinstance(part, list | tuple) and len(part) == inner for part in flat):
+            return None
+        flat = list(chain.from_iterable(flat))
+    kinds = set(map(type, flat))
+    if len(flat) != size(column) or not all(kind is int or issubclass(kind, _NUMBERS) for kind in kinds):
+        return None
+    whole = kinds == {int} and DTYPES[column.dtype].kind != "f"
+    try:
+        return np.array(flat, np.int64 if whole else np.float64)
+    except OverflowError:
+        return None
 
 
 def _cast(array: Tensors, column: Column) -> bytes | None:
