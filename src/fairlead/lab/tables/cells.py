@@ -26,6 +26,7 @@ from fairlead.lab.tables.parsing import (
     trimmed,
     without_blanks,
 )
+from fairlead.lab.tables.tensors import arrow_lists, series_from, series_of, tensors_of
 from fairlead.lab.tables.times import seconds_of
 from fairlead.runtime.bundle.coded import Coded, with_gaps
 
@@ -46,7 +47,8 @@ def columns_of(
     invalid: Literal["refuse", "missing"] = "refuse",
     text: Literal["object", "arrow", "codes"] = "object",
 ) -> Columns:
-    """The features of these rows in the columns form: float64 with NaN, or object arrays of str | None.
+    """The features of these rows in the columns form: float64 with NaN, or object arrays of str | None; of a tensor
+    an array (rows, elements) in its dtype.
 
     rows: pandas frame, Arrow table or batch, or a mapping of arrays; other columns are ignored.
     zone: of times that carry none. first_row: number of the first row, for error messages.
@@ -62,6 +64,10 @@ def columns_of(
     found: Columns = {}
     values: Any
     for column in signature.columns:
+        if column.kind == "tensor":
+            # No cell of a tensor is ever missing, so one that does not fit is refused whatever `invalid` says.
+            found[column.name] = tensors_of(_given(rows, column.name), column, first_row)
+            continue
         if column.numeric:
             values, strange = _numbers(rows, column, zone)
         else:
@@ -113,7 +119,9 @@ def frame_of(columns: Mapping[str, Any], signature: Signature) -> pd.DataFrame:
     series = {}
     for column in signature.columns:
         values = columns[column.name]
-        if column.numeric:
+        if column.kind == "tensor":
+            series[column.name] = series_of(np.asarray(values).reshape(-1, *column.shape))
+        elif column.numeric:
             series[column.name] = pd.Series(np.asarray(values, dtype=np.float64))
         else:
             cells = np.array(values, dtype=object)
@@ -129,6 +137,10 @@ def names_of(rows: Any) -> tuple[str, ...]:
     return tuple(str(n) for n in (rows if isinstance(rows, Mapping) else rows.columns))
 
 
+def _given(rows: Any, name: str) -> Any:
+    return rows.column(name) if isinstance(rows, pa.Table | pa.RecordBatch) else rows[name]
+
+
 def arrow_of(rows: Any, name: str) -> pa.Array:
     """One column as a single Arrow array (dictionaries kept)."""
     if isinstance(rows, pa.Table | pa.RecordBatch):
@@ -138,9 +150,11 @@ def arrow_of(rows: Any, name: str) -> pa.Array:
 
 
 def arrow_column(values: Any) -> pa.Array:
-    """A pandas series or a numpy array as Arrow; objects of mixed kinds become their texts."""
+    """A pandas series or a numpy array as Arrow; tensors become lists, objects of mixed kinds their texts."""
     if isinstance(values, pa.Array | pa.ChunkedArray):
         return values
+    if (lists := arrow_lists(values)) is not None:
+        return lists
     try:
         return pa.array(values, from_pandas=True)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
@@ -311,7 +325,7 @@ def typed_frame(table: Table) -> pd.DataFrame:
         array = plain(whole.column(name))
         facts = kinds[name]
         if not is_text(array.type):
-            series[name] = array.to_pandas()
+            series[name] = series_from(array, whole.schema.field(name))
         elif facts.strays and facts.role in {"key", "id"}:
             series[name] = pd.Series(_objects(without_blanks(array).dictionary_encode()), dtype=object)
         elif facts.kind in {"number", "integer"} or facts.coded == "integer":

@@ -182,14 +182,31 @@ class MemoryTable(Table):
         return digest.hexdigest()
 
     def frame(self) -> pd.DataFrame:
-        found: pd.DataFrame = self.source.to_pandas() if isinstance(self.source, pa.Table) else self.source
+        if isinstance(self.source, pa.Table):
+            from fairlead.lab.tables.tensors import frame_from
+
+            return frame_from(self.source)
+        found: pd.DataFrame = self.source
         return found
+
+
+class NumpyTable(MemoryTable):
+    """Arrays in a .npz file, each a column, or the one array of a .npy file, named as the file is."""
+
+    def __init__(self, path: Path) -> None:
+        from fairlead.lab.tables.numpy_source import table_of
+
+        super().__init__(table_of(path))
+        self.path = path
+
+    def _digest(self) -> str:
+        return _file_hash(self.path)
 
 
 def open_table(
     source: Any, *, separator: str | None = None, encoding: str = "utf-8", decimal: str = "."
 ) -> Table:  # fmt: skip
-    """A table from a path (.csv, .tsv, .parquet, .feather, .arrow), a pandas frame, an Arrow table or batch.
+    """A table from a path (.csv, .tsv, .parquet, .feather, .arrow, .npz, .npy), a pandas frame, Arrow table or batch.
 
     separator, encoding, decimal: CSV only; without a separator it is found from the first lines.
     A CSV may be gzipped. Raises SourceUnreadable.
@@ -216,7 +233,10 @@ def open_table(
         return ParquetTable(path)
     if name.endswith((".feather", ".arrow", ".ipc", ".arrows")):
         return ArrowFileTable(path)
-    raise SourceUnreadable(f"{path.name}: unknown kind of table; known: .csv .tsv .csv.gz .parquet .feather .arrow")
+    if name.endswith((".npz", ".npy")):
+        return NumpyTable(path)
+    known = ".csv .tsv .csv.gz .parquet .feather .arrow .npz .npy"
+    raise SourceUnreadable(f"{path.name}: unknown kind of table; known: {known}")
 
 
 def _names(schema: pa.Schema, where: str) -> tuple[str, ...]:
