@@ -8,17 +8,15 @@ from math import isfinite
 from time import perf_counter
 from typing import Any
 
-import numpy as np
-
 from fairlead.contract.errors import CellInvalid, Unanswerable
 from fairlead.contract.ports import Request
+from fairlead.runtime.bundle.tail_kernel import finite
 from fairlead.runtime.serve.assignment import assign
 from fairlead.runtime.serve.deployed import Deployed, Endpoint, Guard, Live
 from fairlead.runtime.wire.checks import Row, text_of
 from fairlead.runtime.wire.codec import Answer, Parsed
 from fairlead.runtime.wire.status import status_of
 
-_FEW = 32
 _log = logging.getLogger("fairlead.serve")
 
 
@@ -138,11 +136,8 @@ def score(live: Live, parts: Sequence[Part]) -> None:
     began = perf_counter()
     rows: Sequence[Any] = parts[0].rows if len(parts) == 1 else [row for part in parts for row in part.rows]
     try:
-        scores = live.model.score_rows(rows)
-        labels = live.model.decide(scores) if live.classified else None
-        said = scores.tolist()
-        # Numbers whose sum is finite are finite; of a few rows Python knows that sooner than numpy does.
-        whole = isfinite(sum(map(sum, said))) if len(said) < _FEW else bool(np.isfinite(scores).all())
+        labels, said = live.answer(rows)
+        whole = finite(said)
     except Exception as error:
         if len(parts) > 1:
             for part in parts:
@@ -153,8 +148,6 @@ def score(live: Live, parts: Sequence[Part]) -> None:
                 _log.error("model of bundle %s failed: %s", live.variant.bundle[:12], type(error).__name__)
         return
     live.learn(perf_counter() - began, len(rows))
-    if labels is not None and not isinstance(labels, list):
-        labels = labels.tolist()
     at = 0
     for part in parts:
         end = at + len(part.rows)
