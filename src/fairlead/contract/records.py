@@ -1,5 +1,8 @@
 """Names in the Parquet layout of records and labels. Features are `in.<name>`, answers `out.<name>`.
 
+A tensor is a fixed-size list of its elements, with `shape` (JSON) in the metadata of its field; `mean.<name>` and
+`spread.<name>` say what its elements average to and how they spread.
+
 records/<model>/<date>/<hour>/<segment>-<offset>.parquet: one line a row answered (date and hour of arrival, UTC).
 labels/<model>/<date>/<segment>-<offset>.parquet: one line a label.
 A record's identity is (segment, offset, row): segment names instance, worker and sequence of a spool file.
@@ -27,6 +30,7 @@ LABEL_OUT = "out.label"  # str, the decision (classification)
 VALUE_OUT = "out.value"  # float64 (regression); classification has out.p.<class>
 PROBABILITY_OUT = "out.p."
 FEATURE_IN = "in."
+MEAN_IN, SPREAD_IN = "mean.", "spread."  # float64, of the elements of a tensor that is a feature
 PASSED_IN = "pass."  # pass-through columns other than the key, as text
 
 RECORD_META: tuple[str, ...] = (

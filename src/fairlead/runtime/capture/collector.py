@@ -18,11 +18,11 @@ import msgspec
 
 from fairlead.contract.errors import Busy
 from fairlead.runtime.capture import layout, spool
+from fairlead.runtime.capture.agreement import as_one
 from fairlead.runtime.capture.cursor import Cursor, Progress, read_cursor, sync_folder, write_cursor
 from fairlead.runtime.capture.erasing import settle
 from fairlead.runtime.capture.files import write_table
 from fairlead.runtime.capture.forgotten import entries
-from fairlead.runtime.capture.lazy import arrow
 from fairlead.runtime.capture.locking import scan
 from fairlead.runtime.capture.tables import LabelColumns, RecordColumns
 from fairlead.runtime.wire import frames
@@ -147,7 +147,7 @@ class _Part:
 
     def __init__(self, home: Path, segment: str, start: int, schemas: dict[tuple[str, str], frames.Schema]) -> None:
         self._home, self._segment, self._start, self._schemas = home, segment, start, schemas
-        self._records: dict[tuple[str, str, str], dict[str, RecordColumns]] = {}
+        self._records: dict[tuple[str, str, str], dict[int, RecordColumns]] = {}
         self._labels: dict[tuple[str, str], LabelColumns] = {}
         self.rows = self.shadows = self.labels = 0
         self.full = False
@@ -183,10 +183,11 @@ class _Part:
     def _take(self, frame: frames.Frame, offset: int) -> None:
         if isinstance(frame, (frames.Prediction, frames.Tick)):
             group = self._records.setdefault((frame.model, *layout.hour_of(frame.time)), {})
-            columns = group.get(frame.bundle)
+            schema = self._schemas[frame.model, frame.bundle]
+            # A bundle may be named again: its columns are redacted, or no longer, from there on.
+            columns = group.get(id(schema))
             if columns is None:
-                schema = self._schemas[frame.model, frame.bundle]
-                columns = group[frame.bundle] = RecordColumns(schema, self._segment)
+                columns = group[id(schema)] = RecordColumns(schema, self._segment)
             for at, request in frames.unfold(frame, offset):
                 columns.add(request, at)
             if isinstance(frame, frames.Shadow):
@@ -204,8 +205,7 @@ class _Part:
     def write(self) -> None:
         """One file a model and hour (labels: day), durable before it has its name."""
         for (model, day, hour), group in self._records.items():
-            tables = [columns.table() for columns in group.values()]
-            table = tables[0] if len(tables) == 1 else arrow().concat_tables(tables, promote_options="permissive")
+            table = as_one([columns.table() for columns in group.values()])
             folder = layout.records_folder(self._home, model) / day / hour
             write_table(layout.piece_path(folder, self._segment, self._start), table)
         for (model, day), labels in self._labels.items():

@@ -20,6 +20,7 @@ from fairlead.runtime.capture.files import open_file, read_metadata, read_table,
 from fairlead.runtime.capture.forgotten import Entry, Hash, entries, keep
 from fairlead.runtime.capture.lazy import arrow, compute
 from fairlead.runtime.capture.spool import segment_name, segments
+from fairlead.runtime.capture.tensors import others
 from fairlead.runtime.wire.checks import text_of
 
 _LOST = b"fairlead.forgotten"
@@ -89,7 +90,8 @@ class _Eraser:
 
     def _mask(self, path: Path) -> Any:
         """Rows of a file of records that go, None for none of them."""
-        own = set(open_file(path).schema_arrow.names)
+        # A tensor names nobody, so it is no way to find somebody either.
+        own = set(others(open_file(path).schema_arrow))
         column = next((name for name in self._entry.columns if name in own), None)
         if column is None:
             return None

@@ -19,8 +19,12 @@ from fairlead.contract.errors import ConfigInvalid, StateError
 from fairlead.runtime.capture import keys, layout
 from fairlead.runtime.capture.cursor import sync_folder
 from fairlead.runtime.capture.lazy import parquet
+from fairlead.runtime.capture.tensors import others, path_of, split
 
 _MAGIC_ENCRYPTED = b"PARE"
+GROUP_BYTES = 4 << 20
+"""Bytes of a row group in memory, unless one row has more: who reads by groups holds no more than some of them.
+Parquet decodes lists element by element, small integers as four bytes each, with two more for its levels."""
 
 
 def write_table(path: Path, table: Any, *, fresh: bool = True) -> bool:
@@ -38,7 +42,14 @@ def write_table(path: Path, table: Any, *, fresh: bool = True) -> bool:
         _door().KmsConnectionConfig(), _how(f"{key.id}:{place}")
     )  # fmt: skip
     try:
-        parquet().write_table(table, temporary, compression="zstd", encryption_properties=properties)
+        parquet().write_table(
+            table,
+            temporary,
+            compression="zstd",
+            encryption_properties=properties,
+            row_group_size=_group_rows(table),
+            **_encodings(table.schema),
+        )
         with open(temporary, "rb") as file:
             os.fsync(file.fileno())
         if not fresh and not path.exists():
@@ -54,6 +65,24 @@ def write_table(path: Path, table: Any, *, fresh: bool = True) -> bool:
     return True
 
 
+def _group_rows(table: Any) -> int | None:
+    """Rows of a group; None for all of a table without tensors, of which a file never has many bytes."""
+    if len(others(table.schema)) == table.num_columns:
+        return None
+    return max(1, GROUP_BYTES * int(table.num_rows) // max(1, int(table.nbytes)))
+
+
+def _encodings(schema: Any) -> dict[str, Any]:
+    """How columns are written, where that differs from Parquet's own choice."""
+    floats = split(schema)
+    if not floats:
+        return {}
+    return {
+        "use_dictionary": [path for path in map(path_of, schema) if path not in floats],
+        "use_byte_stream_split": floats,
+    }
+
+
 def open_file(path: Path, dictionary: Sequence[str] = ()) -> Any:
     """A `pyarrow.parquet.ParquetFile`. dictionary: columns to keep as dictionaries.
 
@@ -62,9 +91,14 @@ def open_file(path: Path, dictionary: Sequence[str] = ()) -> Any:
     return parquet().ParquetFile(path, read_dictionary=list(dictionary), decryption_properties=_opening(path))
 
 
-def read_table(path: Path, columns: Sequence[str] | None = None, dictionary: Sequence[str] = ()) -> Any:
-    """Columns of a file, None for all. Raises as `open_file`."""
-    return open_file(path, dictionary).read(columns=None if columns is None else list(columns))
+def read_table(
+    path: Path, columns: Sequence[str] | None = None, dictionary: Sequence[str] = (), *, tensors: bool = True
+) -> Any:
+    """Columns of a file, None for all. tensors: also those that hold tensors. Raises as `open_file`."""
+    file = open_file(path, dictionary)
+    if columns is None and not tensors:
+        columns = others(file.schema_arrow)
+    return file.read(columns=None if columns is None else list(columns))
 
 
 def read_metadata(path: Path) -> Any:

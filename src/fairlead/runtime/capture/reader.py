@@ -15,7 +15,8 @@ import msgspec
 from fairlead.contract import records as names
 from fairlead.contract.errors import UsageError
 from fairlead.runtime.capture import layout
-from fairlead.runtime.capture.files import read_metadata, read_table
+from fairlead.runtime.capture.agreement import as_one
+from fairlead.runtime.capture.files import open_file, read_metadata, read_table
 from fairlead.runtime.capture.joining import join
 from fairlead.runtime.capture.lazy import arrow, compute
 from fairlead.runtime.capture.remembered import files
@@ -80,9 +81,12 @@ class Records:
                 break
         return _sorted(_concat(tables), _ORDER), msgspec.json.encode(position).decode()
 
-    def between(self, start: float | None, end: float | None, *, shadows: bool = False) -> Any:
-        """Records whose event time lies in [start, end) as a pyarrow.Table, in order of arrival."""
-        return _sorted(_concat(list(self._parts(start, end, shadows=shadows))), _ORDER)
+    def between(self, start: float | None, end: float | None, *, shadows: bool = False, tensors: bool = True) -> Any:
+        """Records whose event time lies in [start, end) as a pyarrow.Table, in order of arrival.
+
+        tensors: with the columns of tensors; a week of images may be more than a machine's memory, see `batches`.
+        """
+        return _sorted(_concat(list(self._parts(start, end, shadows=shadows, tensors=tensors))), _ORDER)
 
     def columns(self, start: float | None, end: float | None, wanted: Sequence[str]) -> Any:
         """Some columns of the records in [start, end), in no order: what a watcher needs to know often, read cheaply.
@@ -94,12 +98,31 @@ class Records:
         return table.select([name for name in dict.fromkeys(wanted) if name in table.schema.names])
 
     def batches(
-        self, start: float | None, end: float | None, *, rows: int = 65_536, shadows: bool = False
+        self,
+        start: float | None,
+        end: float | None,
+        *,
+        rows: int = 65_536,
+        shadows: bool = False,
+        columns: Sequence[str] | None = None,
     ) -> Iterator[Any]:
-        """As `between`, in tables of at most `rows` rows, file by file: memory is bounded by one file."""
-        for table in self._parts(start, end, shadows=shadows):
-            for at in range(0, table.num_rows, rows):
-                yield table.slice(at, rows)
+        """As `between`, in tables of at most `rows` rows, file by file: memory is bounded by one row group.
+
+        columns: those that are wanted of what a file has, None for all.
+        """
+        wanted = None if columns is None else list(dict.fromkeys((*columns, names.TIME, names.KIND)))
+        for path in self._files(start, end):
+            try:
+                file = open_file(path)
+            except FileNotFoundError:
+                continue
+            with file:
+                for group in range(file.num_row_groups):
+                    table = file.read_row_group(group, columns=wanted)
+                    table = _within(table, names.TIME, start, end)
+                    table = table if shadows else _answers(table)
+                    for at in range(0, table.num_rows, rows):
+                        yield table.slice(at, rows)
 
     def labels(self, start: float | None = None, end: float | None = None) -> Any:
         """Labels whose arrival lies in [start, end) as a pyarrow.Table, by arrival; sent twice, there twice."""
@@ -111,14 +134,14 @@ class Records:
                 continue
         return _sorted(_plain(tables, names.LABEL_META), _LABEL_ORDER)
 
-    def joined(self, start: float | None, end: float | None, *, shadows: bool = False) -> Any:
+    def joined(self, start: float | None, end: float | None, *, shadows: bool = False, tensors: bool = True) -> Any:
         """`between` with what counts for each record: `label`, `definition`, `label.arrived`, `value`, `comment`.
 
         A label finds its record by request id and row; or by key and time: the nearest record of the key at or
         before that time; or by key alone: all records of the key. Of several, the one that arrived last counts,
         for each of label, value and comment. Null where none has come.
         """
-        table = self.between(start, end, shadows=shadows)
+        table = self.between(start, end, shadows=shadows, tensors=tensors)
 
         def later(until: float, keys: Any) -> Any:
             read = [files.get(path, _MOMENT, _read_moment) for path in self._files(end, until, inclusive=True)]
@@ -149,11 +172,17 @@ class Records:
         return _sorted(_plain([every.filter(mine)], _LOOKED_UP), _LABEL_ORDER)
 
     def _parts(
-        self, start: float | None, end: float | None, *, shadows: bool = False, columns: list[str] | None = None
+        self,
+        start: float | None,
+        end: float | None,
+        *,
+        shadows: bool = False,
+        columns: list[str] | None = None,
+        tensors: bool = True,
     ) -> Iterator[Any]:
         for path in self._files(start, end):
             try:
-                table = _within(read_table(path, columns), names.TIME, start, end)
+                table = _within(read_table(path, columns, tensors=tensors), names.TIME, start, end)
             except FileNotFoundError:
                 continue
             yield table if shadows else _answers(table)
@@ -313,17 +342,7 @@ def _concat(tables: list[Any]) -> Any:
     pa = arrow()
     if not tables:
         return pa.table({name: pa.array([], type_of(name)) for name in names.RECORD_META})
-    try:
-        return pa.concat_tables(tables, promote_options="permissive")
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
-        # A column that was redacted for a while is text there and a number elsewhere: text holds both.
-        return pa.concat_tables([_as_text(table) for table in tables], promote_options="permissive")
-
-
-def _as_text(table: Any) -> Any:
-    pa = arrow()
-    fields = [pa.field(f.name, pa.string()) if f.name.startswith(names.FEATURE_IN) else f for f in table.schema]
-    return table.cast(pa.schema(fields))
+    return as_one(tables)
 
 
 def _sorted(table: Any, order: list[tuple[str, str]]) -> Any:

@@ -18,12 +18,14 @@ from fairlead.runtime.capture.ahead import give_back, reserve
 from fairlead.runtime.capture.cursor import sync_folder
 from fairlead.runtime.capture.keys import Key
 from fairlead.runtime.capture.locking import Locker, scan
-from fairlead.runtime.capture.uncaptured import DISK_ERROR, DISK_FULL, SPOOL_FULL, Uncaptured, settle
+from fairlead.runtime.capture.uncaptured import DISK_ERROR, DISK_FULL, SPOOL_FULL, TOO_LARGE, Uncaptured, settle
 from fairlead.runtime.wire import frames
 from fairlead.runtime.wire.frames import Counts, Drop, Label, Prediction, Schema, Shadow, Tick
 
 _PIECE = 256 * 1024
 SUFFIX = ".spool"
+LARGEST_WRITE = frames.LARGEST - (1 << 10)
+"""Bytes of a write that readers take as one frame, its encryption included. Images may be many and large."""
 DAMAGED = ".damaged"
 COUNTS_S = 1.0
 """Running counts are written at least so often while there is traffic: frames and counts check each other."""
@@ -267,6 +269,8 @@ class Spool:
         """One write; the reason if it failed. What a full disk cut short is taken back: segments stay readable."""
         if self._fd < 0:
             return DISK_ERROR
+        if len(data) > _PIECE and (reason := self._too_much(len(data))):
+            return reason
         if self._locker is not None:
             data = self._locker.lock(data, self._size)
         try:
@@ -283,6 +287,18 @@ class Spool:
             return DISK_FULL if failed.errno in {errno.ENOSPC, errno.EDQUOT} else DISK_ERROR
         self._size += len(data)
         self._dirty = True
+        return ""
+
+    def _too_much(self, length: int) -> str:
+        """Why a write of many bytes is not begun: what no reader takes, or more than the folder may have."""
+        if length > LARGEST_WRITE:
+            return TOO_LARGE
+        if self._size + self._others + length > self.max_bytes:
+            now = self._timer()
+            if now - self._measured >= 1.0:
+                self._measure(now)
+            if self._size + self._others + length > self.max_bytes:
+                return TOO_LARGE if length > self.max_bytes else SPOOL_FULL
         return ""
 
     def prepare(self, busy: int = AHEAD_FROM) -> None:

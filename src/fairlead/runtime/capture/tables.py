@@ -7,6 +7,7 @@ from typing import Any
 from fairlead.contract import records as names
 from fairlead.contract.records import PASSED_IN
 from fairlead.runtime.bundle.zones import zone_of
+from fairlead.runtime.capture import tensors
 from fairlead.runtime.capture.lazy import arrow
 from fairlead.runtime.wire import frames
 from fairlead.runtime.wire.checks import text_of
@@ -95,7 +96,13 @@ class RecordColumns:
         pa = arrow()
         signature, redacted = self._schema.signature, set(self._schema.redacted)
         columns = {name: pa.array(values, type_of(name)) for name, values in self._meta.items()}
+        # Fields that say more than the type of their column.
+        said: dict[str, Any] = {}
         for column, cells in zip(signature.columns, self._cells, strict=True):
+            if column.kind == "tensor" and column.name not in redacted:
+                for field, array in tensors.columns_of(column, cells):
+                    columns[field.name], said[field.name] = array, field
+                continue
             numeric = column.numeric and column.name not in redacted
             columns[names.FEATURE_IN + column.name] = pa.array(cells, pa.float64() if numeric else pa.string())
         for name, cells in zip(self._schema.passes, self._passes, strict=True):
@@ -107,7 +114,7 @@ class RecordColumns:
                 columns[names.PROBABILITY_OUT + output] = pa.array(values, pa.float64())
         else:
             columns[names.VALUE_OUT] = pa.array(self._scores[0], pa.float64())
-        return pa.table(columns)
+        return pa.table(columns, pa.schema([said.get(name, pa.field(name, c.type)) for name, c in columns.items()]))
 
 
 class LabelColumns:

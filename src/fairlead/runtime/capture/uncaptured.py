@@ -15,9 +15,11 @@ from pathlib import Path
 from fairlead.runtime.wire.frames import Counts
 
 FILE = "uncaptured.bin"
-SPOOL_FULL, DISK_FULL, DISK_ERROR = REASONS = ("spool_full", "disk_full", "disk_error")
+SPOOL_FULL, DISK_FULL, DISK_ERROR, TOO_LARGE = REASONS = ("spool_full", "disk_full", "disk_error", "too_large")
 _MAGIC = b"FLUNCAP\x01"
-_BODY = struct.Struct("<8s4q")
+_BODY = struct.Struct(f"<8s{1 + len(REASONS)}q")
+_FIRST = struct.calcsize("<8s4q")
+"""Bytes of a file that knows the first three reasons alone: more are added at the end."""
 
 
 class Uncaptured:
@@ -58,7 +60,10 @@ def settle(counts: Counts, folder: Path) -> Counts:
     grow, so the larger one holds.
     """
     try:
-        magic, sampled_out, *dropped = _BODY.unpack((folder / FILE).read_bytes())
+        said = (folder / FILE).read_bytes()
+        if len(said) == _FIRST:
+            said = said.ljust(_BODY.size, b"\0")
+        magic, sampled_out, *dropped = _BODY.unpack(said)
     except (OSError, struct.error):
         return counts
     if magic != _MAGIC:

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from time import time
 from typing import Any
 
-from fairlead.runtime.capture.redaction import redact
+from fairlead.runtime.capture.redaction import redact_cell
 from fairlead.runtime.serve.answering import Asked, Part
 from fairlead.runtime.serve.assignment import share
 from fairlead.runtime.serve.clock import steady, stepped
 from fairlead.runtime.serve.deployed import Deployed, Endpoint, Live, Serving
 from fairlead.runtime.serve.whole import Whole
 from fairlead.runtime.wire import frames
-from fairlead.runtime.wire.checks import text_of
 from fairlead.runtime.wire.status import status_of
 
 
@@ -101,6 +100,5 @@ def _hidden(rows: Any, places: Sequence[int], key: bytes) -> Any:
     copies = [list(row) for row in rows]
     for row in copies:
         for at in places:
-            text = text_of(row[at])
-            row[at] = None if text is None else redact(text, key)
+            row[at] = redact_cell(row[at], key)
     return copies
