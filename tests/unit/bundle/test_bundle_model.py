@@ -70,7 +70,7 @@ def test_the_crossover_and_chunks_change_no_answer(model, monkeypatch):
     ]
     one_by_one = np.concatenate([model.score_rows([row]) for row in rows])
     assert model.score_rows(rows) == pytest.approx(one_by_one, abs=1e-15)
-    monkeypatch.setattr("fairlead.runtime.bundle.run.CHUNK", 7)
+    monkeypatch.setattr(model, "_chunk", 7)
     assert model.score_rows(rows) == pytest.approx(one_by_one, abs=1e-15)
 
 

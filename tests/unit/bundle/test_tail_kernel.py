@@ -271,7 +271,7 @@ def test_rows_in_blocks_are_answered_and_refused_as_one(
     loaded = load(sealed, (key.public,))
     rows: list[Any] = [[float(20 + n % 50), ("pro", "basic", None)[n % 3], "12"[n % 2]] for n in range(MOST + 20)]
     whole = loaded.score_rows(rows)
-    monkeypatch.setattr("fairlead.runtime.bundle.run.CHUNK", 100)
+    monkeypatch.setattr(loaded, "_chunk", 100)
     assert np.array_equal(loaded.score_rows(rows), whole)
     np.testing.assert_allclose(whole, [loaded.score_rows([row])[0] for row in rows], rtol=0, atol=1e-15)
     rows[MOST + 3][2] = "3"

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fairlead.contract.errors import CellInvalid, ColumnMissing, ShapeMismatch
+from fairlead.runtime.bundle import by_tensor
 from fairlead.runtime.bundle.coded import Coded, Codes, Columns, coded_objects, kernel
 from fairlead.runtime.bundle.front import Front, value
 from fairlead.runtime.bundle.ops import all_for_many
@@ -31,6 +32,8 @@ class ColumnEncoder:
         self._scaled = [(front.columns[lane.source], *lane[1:]) for lane in planned.scaled]
         self._general = planned.general
         self._tables = [_Look(front.columns[placed.source], placed) for placed in planned.tables]
+        self._tensors = [(front.columns[lane.source], lane) for lane in planned.tensors]
+        self._nothing_else = bool(planned.tensors) and not (planned.scaled or planned.general or planned.tables)
 
     def __call__(self, columns: Columns) -> Floats:
         """Features, shape (n, width), C-contiguous. Raises ColumnMissing, ShapeMismatch, CellInvalid."""
@@ -50,13 +53,19 @@ class ColumnEncoder:
             (np.asarray(columns[self._names[source]], dtype=np.float64), ops, output)
             for source, ops, output in self._general
         ]
+        tensors = [(by_tensor.column_of(columns[name], lane, name), lane) for name, lane in self._tensors]
         if out is None:
             out = np.empty((min(rows, total), self.width))
         for start in range(0, total, rows):
             block = out[: min(rows, total - start)]
-            self._fill(block, start, numbers, classes)
+            if not self._nothing_else:
+                self._fill(block, start, numbers, classes)
             for column, ops, output in general:
                 block[:, output] = all_for_many(ops, column[start : start + len(block)])
+            for column, lane in tensors:
+                part = block[:, lane.output : lane.output + lane.size]
+                with np.errstate(all="ignore"):
+                    by_tensor.write(column[start : start + len(block)], lane.ops, part)
             yield block
 
     def _length(self, columns: Columns) -> int:

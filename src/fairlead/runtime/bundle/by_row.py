@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fairlead.contract.signature import Cell
+from fairlead.runtime.bundle.by_tensor import with_tensors
 from fairlead.runtime.bundle.front import Delta, Front, Table, value
 from fairlead.runtime.bundle.ops import one_after_another
 from fairlead.runtime.bundle.plan import Placed, Plan, Scaled, never_seen, no_value, plan
@@ -64,7 +65,7 @@ def closures(planned: Plan) -> Features:
         fill_row(rows, buffer, width, first * width)
         return buffer
 
-    return features
+    return with_tensors(features, planned)
 
 
 def _unrolled(

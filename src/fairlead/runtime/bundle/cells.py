@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, tzinfo
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +44,8 @@ def cell_of(value: Any, column: Column, row: int, zone: tzinfo = UTC) -> Cell:
 
     zone: of times that carry none.
     """
+    if column.kind == "tensor":
+        return _tensor_cell(value, column, row)
     # pandas' NA first: asked whether it differs from itself, it does not say.
     if value is None or type(value).__name__ == "NAType" or value != value:
         if not column.nullable:
@@ -60,6 +62,15 @@ def cell_of(value: Any, column: Column, row: int, zone: tzinfo = UTC) -> Cell:
     ):
         raise CellInvalid(row, column.name, "a value out of range", allowed_in(column))
     return found
+
+
+def _tensor_cell(value: Any, column: Column, row: int) -> bytes:
+    cell = tensor_cells.cell_from(value, column)
+    if cell is None:
+        raise CellInvalid(row, column.name, tensor_cells.found_in(value, column), tensor_cells.allowed(column))
+    if not tensor_cells.within(cell, column):
+        raise CellInvalid(row, column.name, "a value out of range", tensor_cells.allowed(column))
+    return cell
 
 
 def _numeric_cell(value: Any, column: Column, zone: tzinfo) -> float | None:
@@ -122,6 +133,8 @@ def kind_of(value: Any) -> str:
 
 def allowed_in(column: Column) -> str:
     """What a column takes."""
+    if column.kind == "tensor":
+        return tensor_cells.allowed(column)
     kind = {"time": "time as ISO 8601 or seconds since the epoch", "category": f"category as {column.coded}"}
     said = kind.get(column.kind, column.kind)
     said += f" from {column.minimum:g}" if column.minimum is not None else ""
@@ -151,6 +164,8 @@ def columns_of_rows(rows: Sequence[Sequence[Cell]], signature: Signature) -> dic
         cells = [row[at] for row in rows]
         if column.numeric:
             found[column.name] = np.array([math.nan if c is None else c for c in cells], dtype=np.float64)
+        elif column.kind == "tensor":
+            found[column.name] = tensor_cells.together(cast("list[bytes]", cells), column)
         else:
             found[column.name] = np.empty(len(cells), dtype=object)
             found[column.name][:] = cells

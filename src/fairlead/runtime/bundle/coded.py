@@ -52,7 +52,8 @@ class Coded:
 
 
 Columns = Mapping[str, npt.NDArray[Any] | Coded]
-"""The columns form: per name float64 with NaN for missing, or an array of objects of str | None, or such as codes."""
+"""The columns form: per name float64 with NaN for missing, or an array of objects of str | None, or such as codes, or
+tensors in their dtype, shape (rows, elements)."""
 
 
 def cells_of(columns: Columns) -> dict[str, npt.NDArray[Any]]:

@@ -16,9 +16,11 @@ import numpy.typing as npt
 
 from fairlead.contract.errors import CellInvalid, ColumnMissing, ColumnUnknown, ShapeMismatch
 from fairlead.contract.signature import Column, Signature
+from fairlead.runtime.bundle import tensor_cells
 from fairlead.runtime.bundle.cells import allowed_in, cell_of
 from fairlead.runtime.bundle.coded import Coded, cells_of, coded_numbers, coded_objects
 from fairlead.runtime.bundle.tabular import columns_in, held
+from fairlead.runtime.bundle.tensor_tables import alone, tensors_held
 from fairlead.runtime.bundle.zones import instant, zone_of
 
 Floats = npt.NDArray[np.float64]
@@ -36,7 +38,7 @@ def columns_from(table: Any, signature: Signature) -> dict[str, npt.NDArray[Any]
 def coded_columns_from(table: Any, signature: Signature) -> dict[str, npt.NDArray[Any] | Coded]:
     """`columns_from` with columns of text as codes where their cells repeat."""
     expected = signature.names
-    table = columns_in(table, expected)
+    table = alone(table, signature) or columns_in(table, expected)
     given = {str(name) for name in table}
     if missing := [name for name in expected if name not in given]:
         raise ColumnMissing(missing, expected)
@@ -50,7 +52,9 @@ def coded_columns_from(table: Any, signature: Signature) -> dict[str, npt.NDArra
 
 
 def column_of(values: Any, column: Column, zone: tzinfo = UTC) -> npt.NDArray[Any] | Coded:
-    """One column in the columns form: float64 with NaN, text as an array of objects or as codes."""
+    """One column in the columns form: float64 with NaN, text as objects or as codes, a tensor (rows, elements)."""
+    if column.kind == "tensor":
+        return tensor_cells.column_from(tensors_held(values, column), column)
     taken = held(values, column, zone is UTC)
     if isinstance(taken, list) and not column.numeric:
         taken = coded_objects(taken) or taken

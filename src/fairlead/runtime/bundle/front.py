@@ -15,6 +15,8 @@ from fairlead.contract.signature import Cell, Signature
 from fairlead.runtime.bundle.coded import Columns
 from fairlead.runtime.bundle.manifest import canonical
 from fairlead.runtime.bundle.ops import AnyOp, check_op
+from fairlead.runtime.bundle.tensor_cells import DTYPES
+from fairlead.runtime.bundle.tensor_cells import size as elements
 
 if TYPE_CHECKING:
     from fairlead.runtime.bundle.by_column import ColumnEncoder
@@ -68,11 +70,29 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
         return len(self.unseen)
 
 
-Lane = Number | Table
+class Tensor(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag="tensor"):
+    """A column of tensors to one output an element, row-major, each by the same operations in turn.
+
+    dtype: of `tensor_cells.DTYPES`; size: elements of one cell. Both are those of the signature's column.
+    """
+
+    column: str
+    dtype: str
+    size: int
+    ops: tuple[AnyOp, ...] = ()
+
+    @property
+    def width(self) -> int:
+        """Outputs of this lane."""
+        return self.size
+
+
+Lane = Number | Table | Tensor
 
 
 class Front(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A fitted preparation. columns: the signature's names in order; numeric: which of them hold numbers.
+    """A fitted preparation. columns: the signature's names in order; numeric: which of them hold one number a cell,
+    so not those of texts and not those of tensors.
 
     Lanes write their outputs side by side, in order.
     """
@@ -134,9 +154,15 @@ class Front(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.column_encoder()(columns)
 
     def agrees(self, signature: Signature) -> bool:
-        """Whether this front takes the columns of `signature`."""
+        """Whether this front takes the columns of `signature`: names, which hold numbers, and tensors by dtype and
+        number of elements.
+        """
         numeric = tuple(column.numeric for column in signature.columns)
-        return self.columns == signature.names and self.numeric == numeric
+        if self.columns != signature.names or self.numeric != numeric:
+            return False
+        tensors = {c.name: (c.dtype, elements(c)) for c in signature.columns if c.kind == "tensor"}
+        taken = ((lane.dtype, lane.size) if isinstance(lane, Tensor) else None for lane in self.lanes)
+        return all(tensors.get(lane.column) == said for lane, said in zip(self.lanes, taken, strict=True))
 
 
 def value(number: float | None) -> float:
@@ -159,8 +185,11 @@ def _check(front: Front) -> None:
 
 
 def _check_lane(lane: Lane, numeric: bool) -> None:
-    for op in lane.ops if isinstance(lane, Number) else lane.before:
+    for op in lane.before if isinstance(lane, Table) else lane.ops:
         check_op(op)
+    if isinstance(lane, Tensor):
+        _check_tensor(lane, numeric)
+        return
     if isinstance(lane, Number):
         if not numeric:
             raise BundleRefused(f"front.json: {lane.column[:80]!r} holds text, its lane takes numbers")
@@ -173,3 +202,10 @@ def _check_lane(lane: Lane, numeric: bool) -> None:
     outputs = {delta.output for row in (*lane.rows, lane.missing) for delta in row}
     if any(not 0 <= output < lane.width for output in outputs):
         raise BundleRefused(f"front.json: the table of {lane.column[:80]!r} writes outside its outputs")
+
+
+def _check_tensor(lane: Tensor, numeric: bool) -> None:
+    if numeric:
+        raise BundleRefused(f"front.json: {lane.column[:80]!r} holds numbers, its lane takes tensors")
+    if lane.dtype not in DTYPES or not 1 <= lane.size <= WIDEST:
+        raise BundleRefused(f"front.json: the tensors of {lane.column[:80]!r} are of no known dtype or size")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -10,7 +11,9 @@ import numpy as np
 
 from fairlead.contract.errors import BundleRefused, FairleadError
 from fairlead.contract.evidence import ParityCertificate
-from fairlead.runtime.bundle.cells import columns_of_rows, rows_from
+from fairlead.contract.signature import Cell, Signature
+from fairlead.runtime.bundle import tensor_cells
+from fairlead.runtime.bundle.cells import columns_of_rows, outside, rows_from
 
 if TYPE_CHECKING:
     from fairlead.runtime.bundle.run import Model
@@ -23,11 +26,17 @@ LINES = 10_000
 
 
 class Golden(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One line of golden.jsonl. row: as in a request; scores: one per output; answer: the decision."""
+    """One line of golden.jsonl. row: as `row_of` writes it; scores: one per output; answer: the decision."""
 
     row: dict[str, Any]
     scores: tuple[float, ...]
     answer: str | float
+
+
+def row_of(cells: Sequence[Cell], signature: Signature) -> dict[str, Any]:
+    """A row as in a request, its tensors by their bytes in base64, which no reader of numbers can round."""
+    listed = zip(cells, signature.columns, strict=True)
+    return {c.name: tensor_cells.packed(cell) if isinstance(cell, bytes) else outside(cell, c) for cell, c in listed}
 
 
 def tolerance_of(certificate: bytes) -> float:

@@ -98,6 +98,8 @@ def check_trust(verified: Verified, terms: NativeTerms | None) -> None:
 
 def check_form(form: NativeForm, signature: Signature) -> None:
     """Raises BundleRefused for a form that does not fit the signature, or is not known."""
+    if any(column.kind == "tensor" for column in signature.columns):
+        raise BundleRefused("a native model takes a table of numbers and texts: this version gives it no tensors")
     if form.format != 1:
         raise BundleRefused(f"form.json: format {form.format} is not known; this version reads 1")
     stated = [(c.name, c.numeric) for c in signature.columns]

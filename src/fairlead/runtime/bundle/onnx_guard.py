@@ -26,11 +26,17 @@ LEARNED = (
     "Normalizer", "Scaler", "SVMClassifier", "SVMRegressor", "TreeEnsemble", "TreeEnsembleClassifier",
     "TreeEnsembleRegressor",
 )  # fmt: skip
+PICTURES = (
+    "AveragePool", "Conv", "GlobalAveragePool", "GlobalMaxPool", "HardSwish", "InstanceNormalization", "MaxPool",
+)  # fmt: skip
 ALLOWED: frozenset[tuple[str, str]] = frozenset(
-    {("", op) for op in ARITHMETIC} | {("ai.onnx", op) for op in ARITHMETIC} | {("ai.onnx.ml", op) for op in LEARNED}
+    {(domain, op) for domain in ("", "ai.onnx") for op in ARITHMETIC + PICTURES}
+    | {("ai.onnx.ml", op) for op in LEARNED}
 )
 """Arithmetic on tensors whose sizes follow from those of inputs and constants: nothing loops, branches, reads or
 makes a tensor of a size that is computed."""
+PADDING = 256
+"""Most elements that a convolution or a pool adds at an edge: what they give would otherwise be of any size."""
 NODES, ATTRIBUTES = 4096, 32
 """Most nodes of a graph, and most attributes of a node."""
 
@@ -87,12 +93,20 @@ def _check_node(node: _Span) -> None:
 
 def _check_attribute(attribute: _Span) -> None:
     for field, payload in fields(attribute):
+        if field == 1 and _text(payload) == "pads":
+            _check_padding(attribute)
         if field in (6, 11):
             raise _refused("graphs inside nodes are not allowed")
         if field in (22, 23):
             raise _refused("sparse tensors are not allowed")
         if field in (5, 10):
             _check_tensor(_span(payload))
+
+
+def _check_padding(attribute: _Span) -> None:
+    for field, payload in fields(attribute, ints=True):
+        if field == 8 and any(edge > PADDING for edge in _varints(payload)):
+            raise _refused(f"an edge of more than {PADDING}, or of less than none")
 
 
 def _check_tensor(tensor: _Span) -> None:
@@ -147,11 +161,13 @@ def varint(data: _Span, at: int) -> tuple[int, int]:
         shift += 7
 
 
-def fields(data: _Span) -> Iterator[tuple[int, int | _Span]]:
-    """(field number, varint or bytes) in order, runs of attribute integers left out; fixed-width fields as bytes."""
+def fields(data: _Span, ints: bool = False) -> Iterator[tuple[int, int | _Span]]:
+    """(field number, varint or bytes) in order; fixed-width fields as bytes. ints: with the integers of attributes
+    that come one by one, which are else left out.
+    """
     at = 0
     while at < len(data):
-        if data[at] == INTS_TAG and (run := INTS.match(data, at)) is not None:
+        if not ints and data[at] == INTS_TAG and (run := INTS.match(data, at)) is not None:
             at = run.end()
             continue
         key, at = varint(data, at)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from fairlead.contract.errors import CellInvalid
-from fairlead.runtime.bundle.front import Front, Number, Table, value
+from fairlead.runtime.bundle.front import Front, Number, Table, Tensor, value
 from fairlead.runtime.bundle.ops import AnyOp, Divide, Impute, Subtract
+from fairlead.runtime.bundle.tensor_cells import DTYPES
 
 
 class Scaled(NamedTuple):
@@ -37,6 +40,16 @@ class Placed(NamedTuple):
     output: int
 
 
+class Spread(NamedTuple):
+    """A column of tensors and where its elements begin."""
+
+    source: int
+    dtype: np.dtype[Any]
+    size: int
+    ops: tuple[AnyOp, ...]
+    output: int
+
+
 class Plan(NamedTuple):
     """A front, sorted. template: a row in which every table meets a value never seen."""
 
@@ -44,17 +57,23 @@ class Plan(NamedTuple):
     general: list[General]
     tables: list[Placed]
     template: list[float]
+    tensors: tuple[Spread, ...] = ()
 
 
 def plan(front: Front) -> Plan:
     """The lanes of `front` by kind."""
     where = {name: at for at, name in enumerate(front.columns)}
     found = Plan([], [], [], [])
+    tensors = []
     for lane in front.lanes:
         source, output = where[lane.column], len(found.template)
         if isinstance(lane, Table):
             found.tables.append(Placed(source, lane, output))
             found.template.extend(value(number) for number in lane.unseen)
+            continue
+        if isinstance(lane, Tensor):
+            tensors.append(Spread(source, DTYPES[lane.dtype], lane.size, lane.ops, output))
+            found.template.extend([0.0] * lane.size)
             continue
         scaling = _scaling(lane)
         if scaling is None:
@@ -62,7 +81,7 @@ def plan(front: Front) -> Plan:
         else:
             found.scaled.append(Scaled(source, *scaling, output))
         found.template.append(0.0)
-    return found
+    return found._replace(tensors=tuple(tensors))
 
 
 def _scaling(lane: Number) -> tuple[float, float, float] | None:

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from fairlead.contract.errors import CellInvalid
+from fairlead.runtime.bundle.by_tensor import with_tensors
 from fairlead.runtime.bundle.front import Delta, Table, value
 from fairlead.runtime.bundle.ops import (
     Add,
@@ -31,8 +32,8 @@ try:
 except ImportError:  # no compiler when the package was built
     _rows = None  # type: ignore[assignment]
 
-Features = Callable[..., bytearray]
-"""(rows, first = 0) -> doubles of (rows, width); the first row counts as `first` in errors."""
+Features = Callable[..., Any]
+"""(rows, first = 0) -> a buffer of doubles of (rows, width); the first row counts as `first` in errors."""
 Step = tuple[int, float, float]
 
 _PARTS = ("year", "month", "day", "weekday", "hour", "minute", "day_of_year", "epoch_day")
@@ -51,7 +52,7 @@ def features_of(plan: Plan) -> Features | None:
         front = _rows.build(tuple(plan.template), tuple(scaled), tuple(general), tuple(map(_table, tables)))
     except (ValueError, TypeError, OverflowError):
         return None
-    return partial(_rows.features, front)
+    return with_tensors(partial(_rows.features, front), plan)
 
 
 def is_one_hot(table: Table) -> bool:

@@ -16,7 +16,7 @@ from fairlead.contract.errors import BundleRefused, UsageError
 from fairlead.contract.evidence import Manifest
 from fairlead.contract.profile import Reference
 from fairlead.contract.signature import Cell, Signature
-from fairlead.runtime.bundle import golden
+from fairlead.runtime.bundle import by_tensor, golden, tensor_cells
 from fairlead.runtime.bundle.by_row import arrays_of, closures
 from fairlead.runtime.bundle.cells import columns_of_rows, rows_from
 from fairlead.runtime.bundle.coded import Columns
@@ -60,12 +60,17 @@ class Model:
         self.id, self.manifest, self.signature = identity, manifest, signature
         self.front, self.tail = front, tail
         self.threshold = signature.threshold
+        self._chunk = CHUNK
         planned = plan(front)
         compiled = features_of(planned)
         features = compiled or closures(planned)
         self._crossover = CROSSOVER if compiled is None else sys.maxsize
         self._encode_rows = arrays_of(features, front.width)
         self._few = few(features, tail, signature)
+        if planned.tensors:
+            self._chunk = max(1, min(CHUNK, by_tensor.AT_ONCE // front.width))
+            if self._few is not None:
+                self._few.most = min(self._few.most, self._chunk)
         self._encode_columns = front.column_encoder()
         self.guard = front.row_guard()
         self._reference = b""
@@ -88,11 +93,12 @@ class Model:
             return self._few.scores(rows)
         if count >= self._crossover:
             return self.score_columns(columns_of_rows(rows, self.signature))
-        if count <= CHUNK:
+        chunk = self._chunk
+        if count <= chunk:
             return self.tail.scores(self._encode_rows(rows))
-        starts = range(0, count, CHUNK)
+        starts = range(0, count, chunk)
         return np.concatenate(
-            [self.tail.scores(self._encode_rows(rows[start : start + CHUNK], start)) for start in starts]
+            [self.tail.scores(self._encode_rows(rows[start : start + chunk], start)) for start in starts]
         )
 
     def answer_rows(self, rows: Sequence[Sequence[Cell]]) -> Answered:
@@ -110,12 +116,12 @@ class Model:
     def score_columns(self, columns: Columns) -> Floats:
         """Scores, shape (n, outputs), of many rows in the columns form, in chunks."""
         total = len(next(iter(columns.values()))) if columns else 0
-        if total <= CHUNK:
+        if total <= self._chunk:
             return self.tail.scores(self._encode_columns(columns))
         parts = []
         for start in range(0, total, AT_ONCE):
             part = {name: array[start : start + AT_ONCE] for name, array in columns.items()}
-            parts += [self.tail.scores(block) for block in self._encode_columns.blocks(part, CHUNK, first=start)]
+            parts += [self.tail.scores(block) for block in self._encode_columns.blocks(part, self._chunk, first=start)]
         return np.concatenate(parts)
 
     def decide(self, scores: Floats) -> list[str] | Floats:
@@ -226,9 +232,27 @@ def check_signature(signature: Signature) -> None:
             raise BundleRefused("signature.json: a classification needs at least two classes, each named once")
         if signature.positive is not None and signature.positive not in signature.classes:
             raise BundleRefused("signature.json: the positive class is not among the classes")
-    if any(column.kind == "tensor" for column in signature.columns):
-        raise BundleRefused("signature.json: this version cannot run tensors")
+    _check_tensors(signature)
     try:
         zone_of(signature.timezone)
     except UsageError as why:
         raise BundleRefused(f"signature.json: {why}") from why
+
+
+def _check_tensors(signature: Signature) -> None:
+    total = 0
+    for column in signature.columns:
+        shown = f"signature.json: column {column.name[:80]!r}"
+        if column.kind != "tensor":
+            if column.dtype or column.shape:
+                raise BundleRefused(f"{shown}: only a tensor has a dtype or a shape")
+            continue
+        if why := tensor_cells.problem(column):
+            raise BundleRefused(f"{shown}: {why}")
+        if column.name in (signature.key, signature.sticky, *signature.time):
+            raise BundleRefused(f"{shown}: a tensor is no key, no time, and no one's name")
+        total += tensor_cells.size(column)
+    if total > tensor_cells.LARGEST:
+        raise BundleRefused(
+            f"signature.json: its tensors have {total} elements a row, the limit is {tensor_cells.LARGEST}"
+        )

@@ -38,8 +38,8 @@ def problem(column: Column) -> str | None:
         return f"its dtype must be one of {', '.join(DTYPES)}"
     if not 1 <= len(column.shape) <= DIMENSIONS or any(edge < 1 for edge in column.shape):
         return f"its shape must have 1 to {DIMENSIONS} dimensions, each at least 1"
-    if math.prod(column.shape) > LARGEST:
-        return f"its shape has {math.prod(column.shape)} elements, the limit is {LARGEST}"
+    if max(column.shape) > LARGEST or math.prod(column.shape) > LARGEST:
+        return f"its shape has more than {LARGEST} elements, which is the limit"
     if column.nullable:
         return "a tensor is never missing, so it must not be nullable"
     return None
@@ -66,75 +66,188 @@ def cell_from(value: Any, column: Column) -> bytes | None:
     """The cell of a nested or flat list, an array, bytes, or `{"b64": text}`; None where it is no such tensor.
 
     Elements of another dtype are taken where they are the same numbers in the column's; floats must be finite, and
-    in float16 and float32 they are rounded. `minimum` and `maximum` are not looked at: see `within`.
+    are rounded to the column's precision. Flags and texts are no numbers. `minimum` and `maximum` are not looked at:
+    see `within`.
     """
     if isinstance(value, bytes | bytearray | memoryview):
-        return _of_bytes(bytes(value), column)
+        return _of_bytes(value, column)
     if isinstance(value, Mapping):
-        if set(value) != {"b64"} or not isinstance(value["b64"], str):
-            return None
-        try:
-            return _of_bytes(base64.b64decode(value["b64"], validate=True), column)
-        except (binascii.Error, ValueError):
-            return None
-    if isinstance(value, np.ndarray):
-        array = value if value.dtype.kind in "iuf" else None
-    else:
-        array = _listed(value, column) if isinstance(value, Sequence) and not isinstance(value, str) else None
+        text = value.get("b64")
+        return _of_text(text, column) if len(value) == 1 and isinstance(text, str) else None
+    numbers = _elements(value, column)
+    cast = None if numbers is None else _cast(numbers, column)
+    return None if cast is None else cast.tobytes()
+
+
+def _of_text(text: str, column: Column) -> bytes | None:
+    # Its length first: nothing is decoded that could not be a cell.
+    if len(text) != (length(column) + 2) // 3 * 4:
+        return None
+    try:
+        return _of_bytes(binascii.a2b_base64(text, strict_mode=True), column)
+    except ValueError:  # binascii.Error is one
+        return None
+
+
+def _of_bytes(data: bytes | bytearray | memoryview, column: Column) -> bytes | None:
+    if (data.nbytes if isinstance(data, memoryview) else len(data)) != length(column):
+        return None
+    cell, dtype = bytes(data), DTYPES[column.dtype]
+    if dtype.kind == "f" and not np.isfinite(np.frombuffer(cell, dtype)).all():
+        return None
+    return cell
+
+
+def _elements(value: Any, column: Column) -> Tensors | None:
+    """The numbers of a list or an array in the column's shape or flat, shape (elements,)."""
+    if isinstance(value, list | tuple):
+        items = _listed(value, column)
+        return None if items is None else _numbers(items)
+    array = array_of(value)
+    if array is not None and array.dtype.kind == "O" and array.ndim:
+        return _elements(array.tolist(), column)
     if array is None or array.shape not in (column.shape, (size(column),)):
         return None
-    return _cast(array, column)
+    return array.reshape(-1) if array.dtype.kind in "iuf" else None
 
 
-def _listed(value: Sequence[Any], column: Column) -> Tensors | None:
-    """Lists nested in the column's shape, or flat, as a flat array.
-
-    They are looked at before numpy sees them: of one long text among numbers it would make as many texts of that
-    length, and it takes true for 1.
-    """
-    if len(value) not in (column.shape[0], size(column)):
+def array_of(value: Any) -> Tensors | None:
+    """The array that something is, or that its library makes of it (an image, a tensor); None for anything else."""
+    if isinstance(value, np.ndarray):
+        return value
+    if isinstance(value, type | np.generic) or not hasattr(value, "__array__"):
         return None
-    if isinstance(value[0], np.ndarray):
-        alike = all(isinstance(part, np.ndarray) and part.shape == value[0].shape for part in value)
-        parts = np.stack(value) if alike and value[0].dtype.kind in "iuf" else None
-        return parts if parts is not None and parts.dtype.kind in "iuf" else None
-    flat: Sequence[Any] = value
-    for inner in column.shape[1:] if isinstance(value[0], list | tuple) else ():
-        if not all(isinstance(part, list | tuple) and len(part) == inner for part in flat):
-            return None
-        flat = list(chain.from_iterable(flat))
-    kinds = set(map(type, flat))
-    if len(flat) != size(column) or not all(kind is int or issubclass(kind, _NUMBERS) for kind in kinds):
-        return None
-    whole = kinds == {int} and DTYPES[column.dtype].kind != "f"
     try:
-        return np.array(flat, np.int64 if whole else np.float64)
+        return np.asarray(value)
+    except (ValueError, TypeError, RuntimeError, OverflowError):
+        return None
+
+
+def _listed(value: Sequence[Any], column: Column) -> Sequence[Any] | None:
+    """All items of lists nested in the column's shape, or of a flat one."""
+    if len(value) == size(column) and not isinstance(value[0], list | tuple | np.ndarray):
+        return value
+    level: Sequence[Any] = [value]
+    for edge in column.shape:
+        opened = _opened(level, edge)
+        if opened is None:
+            return None
+        level = opened
+    return level
+
+
+def _opened(level: Sequence[Any], edge: int) -> list[Any] | None:
+    """The items of the lists of a level; None unless all are lists of `edge` items."""
+    if not all(issubclass(kind, list | tuple) for kind in set(map(type, level))):
+        level = [item.tolist() if isinstance(item, np.ndarray) and item.size <= LARGEST else item for item in level]
+    if not all(issubclass(kind, list | tuple) for kind in set(map(type, level))) or set(map(len, level)) != {edge}:
+        return None
+    return list(chain.from_iterable(level))
+
+
+def _numbers(items: Sequence[Any]) -> Tensors | None:
+    """Doubles; exact for whatever an integer dtype can hold. Types first: numpy would read texts and flags, too."""
+    kinds = set(map(type, items))
+    if not kinds <= {int, float}:
+        if not all(kind in (int, float) or issubclass(kind, np.integer | np.floating) for kind in kinds):
+            return None
+        items = [float(item) for item in items]
+    try:
+        return np.array(items, dtype=np.float64)
     except OverflowError:
         return None
 
 
-def _cast(array: Tensors, column: Column) -> bytes | None:
+def _cast(array: Tensors, column: Column) -> Tensors | None:
+    """The same numbers in the column's dtype; None where one of them is none of it."""
     dtype = DTYPES[column.dtype]
-    if array.dtype != dtype:
-        with np.errstate(all="ignore"):
-            cast = array.astype(dtype)
-        if dtype.kind != "f" and not np.array_equal(cast.astype(array.dtype), array):
+    with np.errstate(all="ignore"):
+        if dtype.kind == "f":
+            array = array.astype(dtype, copy=False)
+            return array if np.isfinite(array).all() else None
+        if array.dtype == dtype:
+            return array
+        limits = np.iinfo(dtype)
+        # As Python's numbers, which compare exactly; a NaN is within nothing.
+        if not (limits.min <= array.min().item() and array.max().item() <= limits.max):
             return None
-        if dtype.kind != "f" and array.size and (float(cast.min()) != float(array.min())):
-            return None
-        array = cast
-    if dtype.kind == "f" and not np.isfinite(array).all():
-        return None
-    return array.tobytes()
+        cast = array.astype(dtype)
+        return cast if array.dtype.kind != "f" or (cast == array).all() else None
 
 
-def _of_bytes(data: bytes, column: Column) -> bytes | None:
-    if len(data) != length(column):
-        return None
-    dtype = DTYPES[column.dtype]
-    if dtype.kind == "f" and not np.isfinite(np.frombuffer(data, dtype)).all():
-        return None
-    return data
+def found_in(value: Any, column: Column) -> str:
+    """What a value is that is no cell of the column: its kind and its shape, never an element."""
+    if value is None:
+        return "no value"
+    if isinstance(value, bytes | bytearray | memoryview):
+        count = len(bytes(value))
+        return f"{count} bytes" if count != length(column) else "bytes of a number that is not finite"
+    if isinstance(value, Mapping):
+        return _found_in_text(value, column)
+    array = array_of(value)
+    if array is not None and array.dtype.kind != "O":
+        words = {"i": "numbers", "u": "numbers", "f": "numbers", "b": "booleans", "U": "text"}
+        said = words.get(array.dtype.kind, "something else")
+        shape: list[int] | None = list(array.shape)
+    elif (array is not None and array.ndim) or isinstance(value, list | tuple):
+        said, shape = _found_in_lists(value if array is None else array.tolist())
+    else:
+        return _SCALARS.get(type(value), type(value).__name__)
+    if shape is None:
+        return said
+    fits = said == "numbers" and tuple(shape) in (column.shape, (size(column),))
+    return f"{said} of shape {shape}{_trouble(value, column) if fits else ''}"
+
+
+_SCALARS: dict[type, str] = {bool: "a boolean", int: "an integer", float: "a number", str: "text"}
+_WORDS: dict[type, str] = {bool: "booleans", int: "numbers", float: "numbers", str: "text", type(None): "nulls"}
+
+
+def _found_in_text(value: Mapping[Any, Any], column: Column) -> str:
+    text = value.get("b64")
+    if len(value) != 1 or not isinstance(text, str):
+        return "an object"
+    if len(text) > 2 * length(column) + 4:
+        return f"{len(text)} letters of base64"
+    try:
+        return found_in(binascii.a2b_base64(text, strict_mode=True), column)
+    except ValueError:
+        return "text that is no base64"
+
+
+def _found_in_lists(value: Any) -> tuple[str, list[int] | None]:
+    level: list[Any] = [value]
+    shape: list[int] = []
+    while True:
+        level = [item.tolist() if isinstance(item, np.ndarray) else item for item in level]
+        lists = [isinstance(item, list | tuple) for item in level]
+        if not any(lists):
+            break
+        if not all(lists):
+            return "lists beside what is none", None
+        if len(shape) > DIMENSIONS:
+            return f"lists nested deeper than {DIMENSIONS}", None
+        edges = set(map(len, level))
+        if len(edges) > 1:
+            return "lists of different lengths", None
+        shape.append(edges.pop())
+        level = list(chain.from_iterable(level))
+    words = {
+        _WORDS.get(kind, "numbers" if issubclass(kind, np.number) else "objects") for kind in set(map(type, level))
+    }
+    return " and ".join(sorted(words)) or "nothing", shape
+
+
+def _trouble(value: Any, column: Column) -> str:
+    """Why numbers in the column's shape are none of its dtype."""
+    numbers = _elements(value, column)
+    if numbers is None:  # too large for a double
+        return f", one of them beyond {column.dtype}"
+    with np.errstate(all="ignore"):
+        if not np.isfinite(numbers).all():
+            return ", one of them not finite"
+        whole = DTYPES[column.dtype].kind == "f" or bool((np.floor(numbers) == numbers).all())
+    return f", one of them beyond {column.dtype}" if whole else ", one of them not whole"
 
 
 def within(cell: bytes, column: Column) -> bool:
@@ -169,19 +282,30 @@ def column_from(values: Any, column: Column) -> Tensors:
 
     Raises CellInvalid for the first that does not fit.
     """
-    if isinstance(values, np.ndarray) and values.dtype.kind in "iuf" and values.ndim >= 1 and len(values):
-        flat = values.reshape(len(values), -1) if values.shape[1:] in (column.shape, (size(column),)) else None
-        data = None if flat is None else _cast(flat, column)
-        if data is not None:
-            found = np.frombuffer(data, DTYPES[column.dtype]).reshape(len(values), size(column))
-            if within(data, column):
-                return found
+    found = _at_once(values, column)
+    if found is not None:
+        return found
     cells = []
     for row, value in enumerate(values):
         cell = cell_from(value, column)
         if cell is None:
-            raise CellInvalid(row, column.name, "something else", allowed(column))
+            raise CellInvalid(row, column.name, found_in(value, column), allowed(column))
         if not within(cell, column):
             raise CellInvalid(row, column.name, "a value out of range", allowed(column))
         cells.append(cell)
     return together(cells, column)
+
+
+def _at_once(values: Any, column: Column) -> Tensors | None:
+    """An array whose every number fits; None where rows must be looked at one by one."""
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in "iuf" or values.ndim < 2 or not len(values):
+        return None
+    if values.shape[1:] not in (column.shape, (size(column),)):
+        return None
+    found = _cast(values.reshape(len(values), size(column)), column)
+    if found is None:
+        return None
+    low, high = column.minimum, column.maximum
+    if (low is not None and float(found.min()) < low) or (high is not None and float(found.max()) > high):
+        return None
+    return found
