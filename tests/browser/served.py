@@ -126,13 +126,15 @@ def home(root: Path, *models: str, limits: Limits = Limits(), keys: tuple[Key, .
 
 
 @contextlib.contextmanager
-def server(root: Path, *, required: bool = False, workers: int = 1) -> Iterator[str]:
-    """A real server over `home`; its address. required: it asks for keys."""
+def server(
+    root: Path, *, required: bool = False, workers: int = 1, load: str = "tests.browser.served:load"
+) -> Iterator[str]:
+    """A real server over `home`; its address. required: it asks for keys. load: what makes a model of a folder."""
     program = (
         "import sys; from pathlib import Path\n"
         "from fairlead.contract.settings import AccessSettings\n"
         "from fairlead.runtime.serve import ServeOptions, serve\n"
-        f"serve(ServeOptions(home=Path({str(root)!r}), port=0, workers={workers}, load='tests.browser.served:load',"
+        f"serve(ServeOptions(home=Path({str(root)!r}), port=0, workers={workers}, load={load!r},"
         f" access=AccessSettings(required={required})), lambda url: print(url, flush=True))"
     )
     environ = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}

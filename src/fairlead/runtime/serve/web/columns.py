@@ -11,6 +11,7 @@ import msgspec
 
 from fairlead.contract.signature import Column
 from fairlead.runtime.serve.deployed import Deployed
+from fairlead.runtime.serve.web import tensor_columns
 
 _LONG = 1 << 63
 _EXACT = 1 << 53
@@ -50,6 +51,10 @@ def _common(column: Column, signatures: Sequence[Any]) -> tuple[str, ...]:
 
 def schema_of(field: Field) -> dict[str, Any]:
     """JSON Schema (2020-12) of one cell."""
+    if field.column.kind == "tensor":
+        example = tensor_columns.example_of(field.column)
+        told: dict[str, Any] = {} if example is None else {"examples": [example]}
+        return {**tensor_columns.schema_of(field.column), "description": words_of(field), **told}
     schema = _cells(field)
     if not field.required:
         schema = _or_null(schema)
@@ -116,6 +121,9 @@ def words_of(field: Field) -> str:
 
 
 def _kind_in_words(column: Column) -> str:
+    if column.kind == "tensor":
+        said = f"{tensor_columns.kind_in_words(column)}: {column.dtype} {list(column.shape)} as nested lists, "
+        return said + 'as one list row by row, or its bytes as {"b64": ...}'
     if column.kind in {"category", "text"}:
         kind = {"integer": "A code (whole number)", "boolean": "true or false"}.get(column.coded, "Text")
         return "One of the categories" if column.kind == "category" and column.coded == "text" else kind
@@ -148,8 +156,11 @@ def _time(moment: float) -> str:
 
 
 def example_of(field: Field) -> Any:
-    """A made-up cell that the model answers: the middle of what training saw, the first category."""
+    """A made-up cell that the model answers: the middle of what training saw, the first category. None stands for a
+    tensor that is too long for a document, and for no other cell."""
     column = field.column
+    if column.kind == "tensor":
+        return tensor_columns.example_of(column)
     if column.kind in {"category", "text"}:
         if column.categories:
             return outside(column, column.categories[0])

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 from urllib.parse import quote
 
 from fairlead.contract.signature import Column
+from fairlead.runtime.bundle.tensor_cells import length
 from fairlead.runtime.serve.deployed import Deployed, Serving
-from fairlead.runtime.serve.web import neighbouring
+from fairlead.runtime.serve.web import neighbouring, tensor_columns
 from fairlead.runtime.serve.web.addresses import FIXED, WORDS
 from fairlead.runtime.serve.web.columns import MOST_NAMED, Field, example_of, fields_of, number_in_words
 from fairlead.runtime.serve.web.making import Steps
@@ -30,6 +32,7 @@ _KINDS = {
     "category": "category",
     "text": "text",
     "time": "time",
+    "tensor": "numbers",
 }
 
 
@@ -127,14 +130,24 @@ def _row(field: Field) -> str:
     column = field.column
     missing = "must be given" if field.required else "<code>null</code>"
     return (
-        f'<tr><th scope="row"><code>{escape(column.name)}</code></th><td>{_KINDS.get(column.kind, column.kind)}</td>'
+        f'<tr><th scope="row"><code>{escape(column.name)}</code></th><td>{_kind(column)}</td>'
         f"<td>{_values(field)}</td><td>{missing}</td></tr>"
     )
+
+
+def _kind(column: Column) -> str:
+    if column.kind == "tensor" and tensor_columns.picture_of(column) is not None:
+        return "image"
+    return _KINDS.get(column.kind, column.kind)
 
 
 def _values(field: Field) -> str:
     column = field.column
     said: list[str] = []
+    if column.kind == "tensor":
+        told = tensor_columns.kind_in_words(column)
+        said.append(f"{told[:1].lower() + told[1:]}; <code>{escape(column.dtype)} {list(column.shape)}</code>")
+        said.append('nested lists, one list row by row, or its bytes as <code>{"b64": "…"}</code>')
     if column.minimum is not None:
         said.append(f"from {number_in_words(column, column.minimum)}")
     if column.maximum is not None:
@@ -156,22 +169,28 @@ def _categories(column: Column, others: str) -> str:
 
 def _how(name: str, fields: tuple[Field, ...], *, secured: bool) -> str:
     row: dict[str, Any] = {field.column.name: example_of(field) for field in fields}
-    body = json.dumps(row, ensure_ascii=False, indent=2 if len(row) > 3 else None)
+    long = [field.column for field in fields if field.column.kind == "tensor" and row[field.column.name] is None]
+    nested = any(field.column.kind == "tensor" for field in fields)
+    body = json.dumps(row, ensure_ascii=False, indent=2 if len(row) > 3 and not nested else None)
     key = " \\\n  -H 'x-api-key: YOUR-KEY'" if secured else ""
-    curl = f"/predict/{quote(name)} \\\n  -H 'content-type: application/json'{key} \\\n  -d {shlex.quote(body)}"
+    given = "@row.json" if long else shlex.quote(body)
+    curl = f"/predict/{quote(name)} \\\n  -H 'content-type: application/json'{key} \\\n  -d {given}"
     headers = ', headers={"x-api-key": "YOUR-KEY"}' if secured else ""
-    python = (
-        f'row = {_literal(row)}\nanswer = httpx.post(url, json=row{headers}).json()\nprint(answer["predictions"][0])'
-    )
+    python = f"row = {_literal(row, long)}\nanswer = httpx.post(url, json=row{headers}).json()\n"
+    python += 'print(answer["predictions"][0])'
     url = f'import httpx\n\nurl = "{_ORIGIN}/predict/{quote(name)}"\n'
-    return _code("curl", f"curl -s {_ORIGIN}{escape(curl)}") + _code("Python", url + escape(python))
+    words = "curl; row.json holds a row, as the one below" if long else "curl"
+    url = f"import base64\n{url}" if long else url
+    return _code(words, f"curl -s {_ORIGIN}{escape(curl)}") + _code("Python", url + escape(python))
 
 
-def _literal(row: dict[str, Any]) -> str:
-    """A row in Python, a line a column where there are many."""
+def _literal(row: dict[str, Any], long: Sequence[Column] = ()) -> str:
+    """A row in Python, a line a column where there are many. long: columns whose tensors are made of zeros there."""
+    told = {name: repr(value) for name, value in row.items()}
+    told |= {c.name: f'{{"b64": base64.b64encode(bytes({length(c)})).decode()}}' for c in long}
     if len(row) <= 3:
-        return repr(row)
-    return "{\n" + "".join(f"    {name!r}: {value!r},\n" for name, value in row.items()) + "}"
+        return "{" + ", ".join(f"{name!r}: {value}" for name, value in told.items()) + "}"
+    return "{\n" + "".join(f"    {name!r}: {value},\n" for name, value in told.items()) + "}"
 
 
 def _code(title: str, markup: str) -> str:

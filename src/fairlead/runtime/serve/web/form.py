@@ -8,6 +8,7 @@ from urllib.parse import quote
 from fairlead.contract.errors import CellInvalid
 from fairlead.contract.signature import Column
 from fairlead.runtime.serve.deployed import Deployed
+from fairlead.runtime.serve.web import tensor_form
 from fairlead.runtime.serve.web.columns import Field, example_of, fields_of, number_in_words
 from fairlead.runtime.serve.web.docs import summary_of
 from fairlead.runtime.serve.web.markup import attributes
@@ -87,6 +88,8 @@ def _optional(deployed: Deployed, first: int) -> str:
 def _field(field: Field, id: str, zone: str) -> str:
     """Label, hint, control and the place of its error."""
     column = field.column
+    if column.kind == "tensor":
+        return tensor_form.field_of(field, id, _as_errors_say(column.name))
     hint = _hint(field, zone)
     if column.kind == "boolean" or column.coded == "boolean":
         options = [("true", "yes"), ("false", "no")]

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fairlead.contract.signature import Column
+from fairlead.runtime.bundle.tensor_cells import cell_from, outside, size
 from fairlead.runtime.serve.web.addresses import json_of
-from fairlead.runtime.serve.web.columns import example_of, schema_of
+from fairlead.runtime.serve.web.columns import Field, example_of, schema_of
 from fairlead.runtime.serve.web.said import Said, Schema, Spoken
 from fairlead.runtime.serve.web.scoring import azureml, mlflow, v1
+from fairlead.runtime.serve.web.tensor_columns import element_of
 from fairlead.runtime.wire.arrow_tables import MEDIA
 from fairlead.runtime.wire.tensors import BINARY, datatype_of
 
@@ -24,7 +26,7 @@ def row_of(said: Said) -> Schema:
         "required": list(properties),
         "properties": {**properties, **said.passes},
         "additionalProperties": False,
-        "examples": [said.example],
+        **({"examples": [said.example]} if said.short else {}),
     }
 
 
@@ -47,8 +49,12 @@ def columns_of(said: Said) -> Schema:
         "required": ["columns"],
         "properties": {"columns": inner},
         "additionalProperties": False,
-        "examples": [{"columns": {name: [value] for name, value in said.example.items()}}],
+        **({"examples": [_as_columns(said)]} if said.short else {}),
     }
+
+
+def _as_columns(said: Said) -> Schema:
+    return {"columns": {name: [value] for name, value in said.example.items()}}
 
 
 def prediction_of(said: Said) -> Schema:
@@ -82,17 +88,14 @@ def _answers(items: Schema) -> Schema:
 def _native(said: Said) -> Spoken:
     row = said.part("row")
     body = {"anyOf": [row, {"type": "array", "items": row, "minItems": 1}, said.part("columns")]}
-    examples = {
-        "row": {"summary": "One row", "value": said.example},
-        "rows": {"summary": "Several rows", "value": [said.example] * 2},
-        "columns": {
-            "summary": "Column by column",
-            "value": {"columns": {name: [value] for name, value in said.example.items()}},
-        },
-    }
+    examples = said.examples(
+        row=("One row", said.example),
+        rows=("Several rows", [said.example] * 2),
+        columns=("Column by column", _as_columns(said)),
+    )
     return Spoken(
         "Predict: rows as JSON objects, columns, or an Arrow stream",
-        {**json_of(body, examples=examples), MEDIA: _BYTES},
+        {**json_of(body, **examples), MEDIA: _BYTES},
         {**json_of(_answers(said.part("prediction"))), MEDIA: _BYTES},
         "An Arrow stream is answered by one, unless `accept` asks for JSON.",
     )
@@ -106,6 +109,22 @@ def _tensor_types(column: Column) -> list[str]:
     if column.kind == "time":
         return ["BYTES", *numbers]
     return ["BOOL", *numbers] if column.kind == "boolean" else numbers
+
+
+def _tensor_of(field: Field, said: Said) -> Schema:
+    """One column's tensor."""
+    column = field.column
+    if column.kind != "tensor":
+        return _tensor(column.name, _tensor_types(column), said.cell(column.name))
+    rows: Schema = {"type": "integer", "minimum": 1}
+    shapes = dict.fromkeys([column.shape, (size(column),)])
+    ways = [
+        {"prefixItems": [rows, *({"const": edge} for edge in shape)], "items": False, "minItems": len(shape) + 1}
+        for shape in shapes
+    ]
+    made = _tensor(column.name, _tensor_types(column), element_of(column))
+    shape = {"type": "array", "anyOf": ways, "description": "Rows first."}
+    return {**made, "properties": {**made["properties"], "shape": shape}}
 
 
 def _tensor(name: str, types: list[str], cell: Schema) -> Schema:
@@ -123,7 +142,7 @@ def _tensor(name: str, types: list[str], cell: Schema) -> Schema:
 
 
 def _v2(said: Said) -> Spoken:
-    kinds = [_tensor(f.column.name, _tensor_types(f.column), said.cell(f.column.name)) for f in said.fields]
+    kinds = [_tensor_of(field, said) for field in said.fields]
     kinds += [_tensor(name, [*BINARY, "BYTES"], said.cell(name)) for name in said.passes]
     body = {
         "type": "object",
@@ -139,15 +158,13 @@ def _v2(said: Said) -> Spoken:
                 "type": "array",
                 "minItems": len(said.fields),
                 "items": {"anyOf": kinds},
-                "description": "One tensor a column, [rows] or [rows, 1]; every column once, all of the same length.",
+                "description": "One tensor a column, [rows] or [rows, 1], and for a column of tensors [rows, ...] with "
+                "its shape or its number of elements; every column once, all of the same length.",
             },
             "outputs": {"type": "array", "items": {"type": "object", "required": ["name"]}},
         },
     }
-    tensors = [
-        {"name": f.column.name, "shape": [1], "datatype": datatype_of(f.column), "data": [example_of(f)]}
-        for f in said.fields
-    ]
+    example = {"inputs": [_example_tensor(field) for field in said.fields]} if said.short else {}
     output = {
         "type": "object",
         "required": ["name", "shape", "datatype"],
@@ -172,11 +189,21 @@ def _v2(said: Said) -> Spoken:
     }
     return Spoken(
         "Infer: the Open Inference Protocol, one tensor a column",
-        {**json_of(body, examples={"row": {"summary": "One row", "value": {"inputs": tensors}}}), _OCTETS: _BYTES},
+        {**json_of(body, **said.examples(row=("One row", example))), _OCTETS: _BYTES},
         {**json_of(answer), _OCTETS: _BYTES},
         "Octets are Triton's binary extension: JSON of the length that `inference-header-content-length` says, then "
         "the tensors' bytes.",
     )
+
+
+def _example_tensor(field: Field) -> Schema:
+    """One row of a column; tensors as nested lists, as V2 has no other form of them in JSON."""
+    column, value = field.column, example_of(field)
+    shape, data = [1], [value]
+    if column.kind == "tensor":
+        cell = cell_from(value, column)
+        shape, data = [1, *column.shape], [] if cell is None else [outside(cell, column)]
+    return {"name": column.name, "shape": shape, "datatype": datatype_of(column), "data": data}
 
 
 def _general(said: Said) -> Spoken:

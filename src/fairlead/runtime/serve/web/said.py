@@ -27,6 +27,18 @@ class Said(NamedTuple):
         """A row that the model answers."""
         return {field.column.name: example_of(field) for field in self.fields}
 
+    def examples(self, **told: tuple[str, Any]) -> Schema:
+        """Bodies made of the example, each with a summary, as a media type holds them; none where the model takes a
+        tensor that is too long for a document."""
+        if not self.short:
+            return {}
+        return {"examples": {name: {"summary": words, "value": value} for name, (words, value) in told.items()}}
+
+    @property
+    def short(self) -> bool:
+        """Whether the example has every cell."""
+        return None not in self.example.values()
+
     def cell(self, name: str) -> Schema:
         """Reference to the schema of one cell, a feature's or a pass-through one."""
         return {"$ref": f"{self.part('row')['$ref']}/properties/{_pointer(name)}"}

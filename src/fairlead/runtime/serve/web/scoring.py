@@ -47,10 +47,11 @@ def _framed(said: Said) -> Schema:
     return {"columns": [*said.example], "index": [0], "data": [[*said.example.values()]]}
 
 
-def _one_of(keys: Schema, example: Schema) -> Schema:
+def _one_of(keys: Schema, example: Schema | None) -> Schema:
     """A body with exactly one of these keys; fields beside them are taken and change nothing."""
     ways = [{"required": [key]} for key in keys]
-    return {"type": "object", "properties": keys, "oneOf": ways, "examples": [example]}
+    told = {} if example is None else {"examples": [example]}
+    return {"type": "object", "properties": keys, "oneOf": ways, **told}
 
 
 def answers_of(said: Said) -> Schema:
@@ -73,7 +74,7 @@ def v1(said: Said) -> Spoken:
     example = {"instances": [said.example]}
     return Spoken(
         "Predict: instances in, predictions out",
-        json_of(body, examples={"row": {"summary": "One row", "value": example}}),
+        json_of(body, **said.examples(row=("One row", example))),
         _predictions(said),
     )
 
@@ -84,9 +85,9 @@ def mlflow(said: Said) -> Spoken:
     table = {"anyOf": [rows, _columns(said)]}
     keys = {"dataframe_split": _frame(said), "dataframe_records": rows, "instances": table, "inputs": table}
     split = {"dataframe_split": _framed(said)}
-    body = _one_of(keys, split)
+    body = _one_of(keys, split if said.short else None)
     body["properties"] = {**body["properties"], "params": {"type": "object"}}
-    request = json_of(body, examples={"split": {"summary": "A frame as pandas splits it", "value": split}})
+    request = json_of(body, **said.examples(split=("A frame as pandas splits it", split)))
     names = ",".join(said.example)
     answer = _predictions(said)
     return Spoken(
@@ -106,6 +107,6 @@ def azureml(said: Said) -> Spoken:
     example = {"input_data": _framed(said)}
     return Spoken(
         "Score: a frame, rows or columns in, a bare list out",
-        json_of(_one_of(keys, example), examples={"frame": {"summary": "A frame", "value": example}}),
+        json_of(_one_of(keys, example if said.short else None), **said.examples(frame=("A frame", example))),
         json_of(answers_of(said)),
     )

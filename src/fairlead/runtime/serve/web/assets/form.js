@@ -2,10 +2,8 @@
 
 import { ask, sentence } from "./asking.js";
 import { hideAnswer, markStale, showAnswer, startCorrection } from "./answer.js";
-
-const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
-
-class Wrong extends Error {}
+import { NUMBER, Wrong } from "./numbers.js";
+import { clearTensors, controlOfTensor, exampleTensors, settled, startTensors, tensorOf } from "./tensor.js";
 
 export function startForm(root) {
   const form = root.querySelector("#ask");
@@ -14,14 +12,16 @@ export function startForm(root) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (submit.getAttribute("aria-disabled") === "true") return;
+    // Not `disabled`: that would throw the focus of a keyboard user away.
+    submit.setAttribute("aria-disabled", "true");
+    await settled(form);
     clearProblems(form);
     const [row, problems] = readRow(form);
     if (problems.length) {
+      submit.removeAttribute("aria-disabled");
       showProblems(form, problems);
       return;
     }
-    // Not `disabled`: that would throw the focus of a keyboard user away.
-    submit.setAttribute("aria-disabled", "true");
     status.textContent = "Asking…";
     const said = await ask(form.dataset.predict, row);
     submit.removeAttribute("aria-disabled");
@@ -32,12 +32,14 @@ export function startForm(root) {
   form.addEventListener("reset", () => {
     clearProblems(form);
     hideAnswer(root);
+    clearTensors(form);
     for (const other of form.querySelectorAll("input.other")) other.hidden = true;
     status.textContent = "The form was cleared.";
   });
   form.addEventListener("input", () => markStale(root));
   form.addEventListener("change", (event) => reveal(event.target));
   root.querySelector("#example").addEventListener("click", () => fillIn(root, form, status));
+  startTensors(form);
   startCorrection(root);
 }
 
@@ -58,13 +60,14 @@ function fillIn(root, form, status) {
     const other = field.querySelector("input.other");
     if (other) other.hidden = true;
   }
+  exampleTensors(form);
   clearProblems(form);
   markStale(root);
   status.textContent = "Filled in with made-up values.";
 }
 
 function controlOf(field) {
-  return field.querySelector("select, textarea, input");
+  return field.matches(".tensor") ? controlOfTensor(field) : field.querySelector("select, textarea, input");
 }
 
 function readRow(form) {
@@ -84,6 +87,7 @@ function readRow(form) {
 
 // One value as the server takes it; null where nothing was given. Throws Wrong.
 export function read(field) {
+  if (field.dataset.kind === "tensor") return tensorOf(field);
   const control = controlOf(field);
   if (control.validity.badInput) throw new Wrong("Complete the date and the time, or clear both.");
   const given = written(field, control);
@@ -153,7 +157,7 @@ function linkTo(field, words) {
   const error = field.querySelector(".error");
   error.textContent = words;
   error.hidden = false;
-  field.closest("details")?.setAttribute("open", "");
+  control.closest("details")?.setAttribute("open", "");
   const other = field.querySelector("input.other:not([hidden])");
   for (const one of other ? [control, other] : [control]) one.setAttribute("aria-invalid", "true");
   if (other) {
