@@ -37,7 +37,21 @@ ROW = {
     "seen": "2020-01-01T00:00:00Z", "id": "k1",
 }  # fmt: skip
 CELLS = [31.0, 1250.5, "a", 1.0, "2", "false", 1577836800.0]
-NAMES = SIGNATURE.names
+IMAGE = Column("image", "tensor", nullable=False, dtype="uint8", shape=(2, 3), maximum=250.0)
+PICTURED = Signature(
+    task="classification",
+    columns=(IMAGE, *(column for column in SIGNATURE.columns if column.name in {"age", "plan", "flag"})),
+    classes=SIGNATURE.classes,
+    positive="Yes",
+    key="id",
+)
+BARE = Signature(task="classification", columns=(IMAGE,), classes=SIGNATURE.classes, positive="Yes")
+PIXELS = [[0, 1, 2], [3, 250, 5]]
+PICTURED_ROW = {"image": PIXELS, "age": 31, "plan": "a", "flag": False, "id": "k1"}
+BARE_ROW = {"image": PIXELS}
+PICTURE = bytes([0, 1, 2, 3, 250, 5])
+PICTURED_CELLS = [PICTURE, 31.0, "a", "false"]
+NAMES = ("image", *SIGNATURE.names)
 Rows = Sequence[dict[str, Any]]
 Said = tuple[bytes, dict[str, str]]
 TYPES = {"age": "INT64", "income, yearly": "FP64", "member": "BOOL", "season": "INT64", "flag": "BOOL"}
@@ -118,6 +132,8 @@ def split(rows: Rows) -> dict[str, Any]:
 
 def tensor(name: str, data: list[Any], count: int, upright: bool = False) -> dict[str, Any]:
     """A column as a tensor, its datatype that of its values."""
+    if name == "image":
+        return picture(name, data, count, upright)
     kind = TYPES.get(name, "BYTES")
     seen = {type(value) for value in data if value is not None}
     if kind == "INT64" and seen == {float}:
@@ -130,6 +146,12 @@ def tensor(name: str, data: list[Any], count: int, upright: bool = False) -> dic
         kind = "INT64"
     shape, said = ([count, 1], [[value] for value in data]) if upright else ([count], data)
     return {"name": name, "shape": shape, "datatype": kind, "data": said}
+
+
+def picture(name: str, data: list[Any], count: int, upright: bool) -> dict[str, Any]:
+    """A column of tensors as one, nested or flat."""
+    said = data if upright else [pixel for cell in data for line in cell for pixel in line]
+    return {"name": name, "shape": [count, *IMAGE.shape], "datatype": "UINT8", "data": said}
 
 
 def tensors(rows: Rows, upright: bool = False) -> dict[str, Any]:

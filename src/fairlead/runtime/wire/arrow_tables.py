@@ -18,6 +18,7 @@ from fairlead.contract.signature import Signature
 from fairlead.runtime.bundle.coded import FEW, with_gaps
 from fairlead.runtime.bundle.collecting import no_collection
 from fairlead.runtime.bundle.zones import zone_of
+from fairlead.runtime.wire.arrow_tensors import tensor_reader
 from fairlead.runtime.wire.checks import Checks
 from fairlead.runtime.wire.codec import Answer, Header, Parsed
 from fairlead.runtime.wire.tables import first_twice
@@ -101,6 +102,8 @@ def _names_fit(schema: Any) -> None:
 def _reader(pa: Any, field: Any, checks: Checks) -> tuple[str, Any]:
     """A column's name and what turns its chunks into values. Raises BodyInvalid for a type that is not taken."""
     kind, types = field.type, pa.types
+    if field.name in checks.tensors:
+        return field.name, tensor_reader(pa, kind, checks.tensors[field.name])
     if types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind):
         return field.name, _numbers
     if types.is_string(kind) or types.is_large_string(kind):

@@ -15,7 +15,7 @@ from fairlead.runtime.wire.codec import Answer, Parsed
 from fairlead.runtime.wire.labels import Labels
 from fairlead.runtime.wire.mlflow import from_keys
 from fairlead.runtime.wire.reading import UNREADABLE, encode, read_json
-from fairlead.runtime.wire.tables import Tables
+from fairlead.runtime.wire.tensor_tables import tables_of
 
 _KEYS = ("input_data", "data")
 
@@ -29,7 +29,7 @@ class AzureML:
     name = "azureml"
 
     def __init__(self, model: str, signature: Signature, checks: Checks) -> None:
-        self._labels, self._tables = Labels(signature), Tables(checks)
+        self._labels, self._tables = Labels(signature), tables_of(checks)
         rows: Any = list[self._tables.row] | UnsetType  # type: ignore[name-defined]
         asked = msgspec.defstruct("Asked", [(key, rows, UNSET) for key in _KEYS])
         self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(asked).decode

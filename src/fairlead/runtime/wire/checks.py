@@ -21,6 +21,8 @@ from fairlead.contract.errors import BundleRefused, CellInvalid, ColumnMissing, 
 from fairlead.contract.signature import Cell, Column, Signature
 from fairlead.runtime.bundle.zones import zone_of
 from fairlead.runtime.wire.frames import Pass
+from fairlead.runtime.wire.kinds import kind_of as kind_of
+from fairlead.runtime.wire.tensor_checks import TensorCells, tensors_of
 from fairlead.runtime.wire.times import seconds
 from fairlead.runtime.wire.whole_columns import FLAG_CODES, FLAGS, WholeColumn, listed
 from fairlead.runtime.wire.whole_columns import Values as Values
@@ -30,22 +32,9 @@ _UNFIT = re.compile(r'["\\\x00-\x1f]')
 _LONG = 1 << 63
 _DIGITS = 128
 PASSED: Any = Annotated[int, Meta(ge=-_LONG, le=_LONG - 1)] | float | str | bool | None
+NEVER: Any = msgspec.defstruct("Row", [("never", Annotated[int, Meta(ge=1, le=0)])], forbid_unknown_fields=True)
+"""A structure that fits nothing: it sends every row along the careful path."""
 _NAMES = {"integer": "an integer", "boolean": "true or false", "number": "a number", "time": "a time"}
-
-
-def kind_of(value: object) -> str:
-    """How an error names what was found, without showing it."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "a boolean"
-    if isinstance(value, int):
-        return "an integer"
-    if isinstance(value, float):
-        return "a number with a fraction" if value == value and not value.is_integer() else "a number"
-    if isinstance(value, str):
-        return "text"
-    return "an object" if isinstance(value, Mapping) else "a list" if isinstance(value, Sequence) else "another kind"
 
 
 def _allowed(column: Column) -> str:
@@ -78,6 +67,8 @@ def _type(column: Column) -> Any:
         taken = float | str
     elif column.kind in {"category", "text"}:
         taken = {"integer": int, "boolean": bool}.get(column.coded, str)
+    elif column.kind == "tensor":
+        return Any  # lists, text and bytes: `Checks.fix` decides
     else:
         raise BundleRefused(f"column {column.name!r} is of kind {column.kind}, which this version does not serve")
     return taken | None if column.nullable else taken
@@ -165,7 +156,8 @@ class Checks:
 
     types: what typed decoders take for each column; fix: turns a list of such values into cells in place and raises
     CellInvalid, None where they are cells already. row_type: a structure of a row by its columns' names, and
-    split(row) -> (cells, pass-through cells or None). timed: whether `check_times` has anything to look at.
+    split(row) -> (cells, pass-through cells or None). timed: whether `check_times` has anything to look at. tensors:
+    the tensor columns by name.
     """
 
     def __init__(self, signature: Signature) -> None:
@@ -177,14 +169,20 @@ class Checks:
         self.names = signature.names
         self.passthrough = signature.passthrough
         self.width = len(self.names)
-        self._cells = tuple(_Cells(column, zone) for column in signature.columns)
+        self.tensors = tensors_of(signature)
+        self._cells: tuple[Callable[[object, int], Cell], ...] = tuple(
+            TensorCells(column) if column.kind == "tensor" else _Cells(column, zone) for column in signature.columns
+        )
         self.types = tuple(_type(column) for column in signature.columns)
-        self._whole = tuple(map(WholeColumn, signature.columns, self.types))
+        self._whole: tuple[Callable[[Values], Sequence[Cell] | None], ...] = tuple(
+            _one_by_one if column.kind == "tensor" else WholeColumn(column, typed)
+            for column, typed in zip(signature.columns, self.types, strict=True)
+        )
         self._known = frozenset((*self.names, *self.passthrough))
         self._fix = tuple(
             (at, _reader(column, zone))
             for at, column in enumerate(signature.columns)
-            if column.kind in {"boolean", "time"} or column.coded != "text"
+            if column.kind in {"boolean", "time"} or (column.coded != "text" and column.kind != "tensor")
         )
         self._zone = zone
         # The first time column may be a feature, too (or absent): then its own check has seen it.
@@ -209,8 +207,7 @@ class Checks:
 
     def _structure(self) -> Any:
         if any(_UNFIT.search(name) for name in self._known):
-            # msgspec cannot name a field so; a structure that fits nothing sends every row along the careful path.
-            return msgspec.defstruct("Row", [("never", Annotated[int, Meta(ge=1, le=0)])], forbid_unknown_fields=True)
+            return NEVER  # msgspec cannot name a field so
         fields: list[Any] = [(f"c{at}", taken) for at, taken in enumerate(self.types)]
         fields += [(f"p{at}", PASSED, None) for at in range(len(self.passthrough))]
         rename = dict(zip((field[0] for field in fields), (*self.names, *self.passthrough), strict=True))
@@ -244,8 +241,9 @@ class Checks:
                 flags.append((at, FLAG_CODES))
             else:
                 readers.append((at, read))
+        tensors = [(at, check) for at, check in enumerate(self._cells) if isinstance(check, TensorCells)]
         if not flags and not readers:
-            return None
+            return _fixing(tensors, None) if tensors else None
         careful = self._cells
 
         def fix(cells: list[Any]) -> Row:
@@ -259,7 +257,7 @@ class Checks:
                         careful[at](value, 0)
             return cells
 
-        return fix
+        return _fixing(tensors, fix) if tensors else fix
 
     def rows(self, records: Sequence[Mapping[str, Any]]) -> tuple[list[Row], list[Sequence[Pass]] | None]:
         """The careful path, row by row. Raises ColumnMissing, ColumnUnknown, CellInvalid."""
@@ -337,6 +335,21 @@ class Checks:
         if value is None or isinstance(value, (str, int, float)):
             return value
         raise CellInvalid(row, name, kind_of(value), "text, a number, a boolean or null")
+
+
+def _fixing(tensors: Sequence[tuple[int, TensorCells]], others: Callable[[list[Any]], Row] | None) -> Any:
+    """What `_fixer` makes for a signature with tensors."""
+
+    def fix(cells: list[Any]) -> Row:
+        for at, check in tensors:
+            cells[at] = check(cells[at], 0)
+        return cells if others is None else others(cells)
+
+    return fix
+
+
+def _one_by_one(values: Values) -> None:
+    """Tensors are not checked as whole columns: the work is in each."""
 
 
 def text_of(value: object) -> str | None:

@@ -51,7 +51,7 @@ class CsvText:
                 columns = self._columns(text)
                 if columns is not None:
                     return self._tables.columns(columns, "CSV")
-            lines = list(_lines(text))
+            lines = list(lines_of(text))
         except csv.Error as bad:
             raise BodyInvalid(f"body is not valid CSV: {bad}") from None
         if not lines:
@@ -64,7 +64,7 @@ class CsvText:
 
     def _columns(self, text: str) -> dict[str, Values] | None:
         """Values of every column, a block of lines at a time; None where lines are not all of one length."""
-        lines = _lines(text)
+        lines = lines_of(text)
         first = next(lines, None)
         if first is None:
             return None
@@ -95,7 +95,7 @@ class CsvText:
         return 2 * sum(cell in self._known for cell in cells) > sum(cell != "" for cell in cells)
 
 
-def _lines(text: str) -> Iterator[list[str]]:
+def lines_of(text: str) -> Iterator[list[str]]:
     """Lines with nothing in them are no rows, unless the model has one column and takes none for missing."""
     return filter(None, csv.reader(io.StringIO(text, newline=""), strict=True))
 
@@ -108,14 +108,14 @@ def _reader(column: Column) -> Callable[[Sequence[str]], list[Any]]:
         return lambda cells: [_code(cell) for cell in cells]
     if column.coded == "boolean" or column.kind == "boolean":
         return lambda cells: [_number(cell) for cell in cells]
-    return _numbers if column.numeric else _texts
+    return numbers_of if column.numeric else _texts
 
 
 def _texts(cells: Sequence[str]) -> list[Any]:
     return [cell if cell.strip() else None for cell in cells]
 
 
-def _numbers(cells: Sequence[str]) -> list[Any]:
+def numbers_of(cells: Sequence[str]) -> list[Any]:
     """At once where all are plain numbers: what `float` takes beyond those has an underscore, a letter or an accent."""
     whole = "".join(cells)
     if whole.isascii() and not _BEYOND.search(whole):

@@ -16,11 +16,12 @@ from fairlead.contract.errors import BodyInvalid, MediaUnsupported
 from fairlead.contract.signature import Signature
 from fairlead.runtime.wire.checks import Checks
 from fairlead.runtime.wire.codec import JSON_HEAD, Answer, Header, Parsed
-from fairlead.runtime.wire.csv_text import CsvText
 from fairlead.runtime.wire.labels import Labels
 from fairlead.runtime.wire.reading import UNREADABLE, encode, media_type, must_be_plain, read_json
 from fairlead.runtime.wire.scanning import scanned
 from fairlead.runtime.wire.tables import Tables
+from fairlead.runtime.wire.tensor_csv import csv_of
+from fairlead.runtime.wire.tensor_tables import tables_of
 
 KEYS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 CODES = {
@@ -72,8 +73,8 @@ class MLflow:
 
     def __init__(self, model: str, signature: Signature, checks: Checks) -> None:
         self.model, self._signature, self._checks = model, signature, checks
-        self._labels, self._tables = Labels(signature), Tables(checks)
-        self._csv = CsvText(checks, self._tables)
+        self._labels, self._tables = Labels(signature), tables_of(checks)
+        self._csv = csv_of(checks, self._tables)
         rows: Any = list[self._tables.row] | UnsetType  # type: ignore[name-defined]
         fields: list[Any] = [(key, rows, UNSET) for key in KEYS[1:]]
         fields.append(("dataframe_split", msgspec.Raw | UnsetType, UNSET))

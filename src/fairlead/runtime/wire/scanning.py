@@ -72,7 +72,7 @@ def scanned(checks: Checks, keys: Sequence[str] | None = None, otherwise: Read =
 
 def _kernel(checks: Checks, keys: Sequence[str] | None) -> Any:
     """None where no scanner was compiled, or the signature is not one that it scans."""
-    if _scan is None or not checks.names or len(checks.names) + len(checks.passthrough) > WIDEST:
+    if _scan is None or checks.tensors or not checks.names or len(checks.names) + len(checks.passthrough) > WIDEST:
         return None
     columns = [_described(column, raw=_keeps_raw(checks)) for column in checks.signature.columns]
     columns += [_tuple(_PASSED, True, _BYTES | _INT64, name) for name in checks.passthrough]

@@ -38,11 +38,17 @@ BINARY: dict[str, str] = {
 FLOATS = frozenset({"FP16", "FP32", "FP64", "BF16"})
 _FEW = 32
 _SAID = "BOOL, BYTES, FP16, FP32, FP64, BF16, INT8 to INT64, UINT8 to UINT64"
-_RANGES = {
+RANGES = {
     f"{sign}{bits}": (0, (1 << bits) - 1) if sign == "UINT" else (-(1 << (bits - 1)), (1 << (bits - 1)) - 1)
     for sign in ("INT", "UINT")
     for bits in (8, 16, 32, 64)
 }
+"""Integer types with the smallest and largest number of each."""
+DATATYPES = {
+    "uint8": "UINT8", "int8": "INT8", "uint16": "UINT16", "int16": "INT16", "int32": "INT32", "float16": "FP16",
+    "float32": "FP32", "float64": "FP64",
+}  # fmt: skip
+"""What the dtype of a tensor column is called."""
 
 
 class Tensor(NamedTuple):
@@ -56,6 +62,8 @@ class Tensor(NamedTuple):
 
 def datatype_of(column: Column) -> str:
     """The datatype that metadata names for a column; others that can hold its values are taken, too."""
+    if column.kind == "tensor":
+        return DATATYPES[column.dtype]
     if column.kind in {"category", "text", "time"}:
         return {"integer": "INT64", "boolean": "BOOL"}.get(column.coded, "BYTES")
     return {"integer": "INT64", "boolean": "BOOL"}.get(column.kind, "FP64")
@@ -190,7 +198,7 @@ def metadata_of(signature: Signature) -> dict[str, Any]:
     shapes = {"probabilities": [-1, len(signature.classes)]}
     kinds = {"label": "BYTES"}
     said: dict[str, Any] = {
-        "inputs": [{"name": c.name, "datatype": datatype_of(c), "shape": [-1]} for c in signature.columns],
+        "inputs": [{"name": c.name, "datatype": datatype_of(c), "shape": [-1, *c.shape]} for c in signature.columns],
         "outputs": [
             {"name": name, "datatype": kinds.get(name, "FP64"), "shape": shapes.get(name, [-1])}
             for name in output_names(signature)
@@ -239,7 +247,7 @@ def _texts(raw: bytes | memoryview, size: int, name: str) -> list[str]:
 
 _EXACT: Mapping[str, frozenset[type]] = {
     **dict.fromkeys(FLOATS, frozenset((float, int))),
-    **dict.fromkeys(_RANGES, frozenset((int,))),
+    **dict.fromkeys(RANGES, frozenset((int,))),
     "BOOL": frozenset((bool,)),
     "BYTES": frozenset((str,)),
 }
@@ -256,8 +264,8 @@ def _exact(flat: list[Any], datatype: str) -> bool:
             return isfinite(sum(filter(None, flat)))
         except OverflowError:
             return False
-    if datatype in _RANGES:
-        low, high = _RANGES[datatype]
+    if datatype in RANGES:
+        low, high = RANGES[datatype]
         numbers = list(filter(None, flat))
         return not numbers or (low <= min(numbers) and max(numbers) <= high)
     return True
@@ -273,9 +281,9 @@ def _value(value: Any, datatype: str, name: str, row: int) -> Any:
             return None
         raise BodyInvalid(f"row {row}, column {name[:80]!r}: found a number that is not finite")
     if kind in _EXACT[datatype]:
-        if datatype not in _RANGES:
+        if datatype not in RANGES:
             return value
-        low, high = _RANGES[datatype]
+        low, high = RANGES[datatype]
         if low <= value <= high:
             return value
     elif kind is bytes and datatype == "BYTES":
@@ -285,8 +293,8 @@ def _value(value: Any, datatype: str, name: str, row: int) -> Any:
             raise BodyInvalid(f"row {row}, column {name[:80]!r}: found bytes that are not UTF-8") from None
     elif datatype == "BOOL" and kind in (int, float) and value in (0, 1):
         return bool(value)
-    elif datatype in _RANGES and kind is float and value.is_integer():
-        low, high = _RANGES[datatype]
+    elif datatype in RANGES and kind is float and value.is_integer():
+        low, high = RANGES[datatype]
         if low <= value <= high:
             return int(value) or value  # a zero keeps its sign
     raise BodyInvalid(f"row {row}, column {name[:80]!r}: found {kind_of(value)} in a tensor of {datatype}")

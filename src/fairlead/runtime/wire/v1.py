@@ -15,7 +15,7 @@ from fairlead.runtime.wire.codec import Answer, Parsed
 from fairlead.runtime.wire.labels import Labels
 from fairlead.runtime.wire.reading import UNREADABLE, encode, read_json
 from fairlead.runtime.wire.scanning import scanned
-from fairlead.runtime.wire.tables import Tables
+from fairlead.runtime.wire.tensor_tables import tables_of
 
 
 class V1:
@@ -29,7 +29,7 @@ class V1:
 
     def __init__(self, model: str, signature: Signature, checks: Checks) -> None:
         self.model, self._checks = model, checks
-        self._labels, self._tables = Labels(signature), Tables(checks)
+        self._labels, self._tables = Labels(signature), tables_of(checks)
         fields: list[Any] = [("instances", list[self._tables.row])]  # type: ignore[name-defined]
         self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(
             msgspec.defstruct("Instances", fields, gc=False)

@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fairlead.contract.errors import BodyInvalid, ShapeMismatch
+from fairlead.contract.signature import Column
 from fairlead.runtime.wire.checks import Checks
 from fairlead.runtime.wire.codec import Parsed
 from fairlead.runtime.wire.reading import must_be_plain, read_json
+from fairlead.runtime.wire.tensor_inputs import cells_of_list, cells_of_raw, column_for
 from fairlead.runtime.wire.tensors import asked_outputs, columns_of, values_of, values_of_raw
 from fairlead.runtime.wire.v2_timeout import timeout_s
 from fairlead.runtime.wire.whole_columns import Values
@@ -28,7 +30,7 @@ def read(body: bytes, headers: Mapping[str, str], checks: Checks) -> Parsed:
     id = got.get("id")
     if id is not None and not isinstance(id, str):
         raise BodyInvalid("id must be text")
-    tensors = _tensors(got["inputs"], binary)
+    tensors = _tensors(got["inputs"], binary, checks)
     rows, passes = checks.columns(columns_of(tensors, checks.signature))
     if not rows:
         raise BodyInvalid("the inputs have no rows")
@@ -50,7 +52,7 @@ def _parts(body: bytes, headers: Mapping[str, str]) -> tuple[bytes, bytes]:
     return body[: int(said)], body[int(said) :]
 
 
-def _tensors(inputs: Sequence[Any], binary: bytes) -> list[tuple[str, Sequence[int], Values]]:
+def _tensors(inputs: Sequence[Any], binary: bytes, checks: Checks) -> list[tuple[str, Sequence[int], Values]]:
     """Names, shapes and values; binary data belongs to the tensors that state its size, in their order."""
     found: list[tuple[str, Sequence[int], Values]] = []
     view, at = memoryview(binary), 0
@@ -67,23 +69,38 @@ def _tensors(inputs: Sequence[Any], binary: bytes) -> list[tuple[str, Sequence[i
         if "shared_memory_region" in parameters:
             raise BodyInvalid(f"input {said}: shared memory is not offered, send the data")
         size, data = parameters.get("binary_data_size"), tensor.get("data")
+        column = column_for(name, len(inputs), checks) if checks.tensors else None
         if size is None:
             if not isinstance(data, list):
                 raise BodyInvalid(f"input {said}: data must be a list")
-            values: Values = values_of(data, datatype, shape, name)  # type: ignore[arg-type]
+            values = _listed(data, datatype, shape, name, column)
         else:
             if data is not None:
                 raise BodyInvalid(f"input {said}: has both data and binary data")
             if isinstance(size, bool) or not isinstance(size, int) or not 0 <= size <= len(binary) - at:
                 raise ShapeMismatch(f"input {said}: binary_data_size says more bytes than the body has")
-            values = values_of_raw(view[at : at + size], datatype, shape, name)  # type: ignore[arg-type]
+            values = _raw(view[at : at + size], datatype, shape, name, column)
             at += size
-        if parameters.get("content_type") == "base64":
+        if column is not None:
+            name, shape = column.name, [len(values)]
+        elif parameters.get("content_type") == "base64":
             values = _from_base64(values, name)
         found.append((name, shape, values))
     if at != len(binary):
         raise ShapeMismatch(f"the body has {len(binary) - at} bytes of binary data more than its inputs state")
     return found
+
+
+def _listed(data: list[Any], datatype: Any, shape: list[Any], name: str, column: Column | None) -> Values:
+    if column is not None:
+        return cells_of_list(data, datatype, shape, column, name)
+    return values_of(data, datatype, shape, name)
+
+
+def _raw(raw: memoryview, datatype: Any, shape: list[Any], name: str, column: Column | None) -> Values:
+    if column is not None:
+        return cells_of_raw(raw, datatype, shape, column, name)
+    return values_of_raw(raw, datatype, shape, name)
 
 
 def _from_base64(values: Values, name: str) -> list[str | None]:

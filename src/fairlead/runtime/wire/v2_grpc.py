@@ -7,7 +7,7 @@ body of a request to an address that begins with `grpc:`, so that it takes the o
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from typing import Any
 from urllib.parse import quote
@@ -19,6 +19,7 @@ from fairlead.contract.signature import Signature
 from fairlead.runtime.wire.checks import Checks, Values
 from fairlead.runtime.wire.codec import Answer, Header, Parsed
 from fairlead.runtime.wire.proto import messages
+from fairlead.runtime.wire.tensor_inputs import cells_of_list, cells_of_raw, column_for
 from fairlead.runtime.wire.tensors import asked_outputs, columns_of, outputs_of, raw_of, values_of, values_of_raw
 from fairlead.runtime.wire.v2_timeout import timeout_s
 
@@ -74,6 +75,7 @@ class V2Grpc:
 
     def __init__(self, model: str, signature: Signature, checks: Checks) -> None:
         self.model, self._signature, self._checks = model, signature, checks
+        self._first: Callable[[Any], Parsed | None] = self._careful if checks.tensors else self._quick
 
     def paths(self) -> Sequence[str]:
         name = quote(self.model, safe="")
@@ -85,7 +87,7 @@ class V2Grpc:
     def parse(self, body: bytes, headers: Mapping[str, str]) -> Parsed:
         """Raises InputInvalid and below, MissingExtra without protobuf."""
         asked = _read(messages("open_inference").ModelInferRequest, body)
-        parsed = self._quick(asked) or self._careful(asked)
+        parsed = self._first(asked) or self._careful(asked)
         self._checks.check_times(parsed.passes)
         parsed.id = asked.id or None
         if asked.outputs:
@@ -112,7 +114,7 @@ class V2Grpc:
         return Parsed([cells], None if passed is None else [passed])
 
     def _careful(self, asked: Any) -> Parsed:
-        rows, passes = self._checks.columns(columns_of(_tensors(asked), self._signature))
+        rows, passes = self._checks.columns(columns_of(_tensors(asked, self._checks), self._signature))
         if not rows:
             raise BodyInvalid("the inputs have no rows")
         return Parsed(rows, passes)
@@ -195,7 +197,7 @@ def _raw_row(asked: Any) -> dict[str, Any] | None:
     return record
 
 
-def _tensors(asked: Any) -> list[tuple[str, Sequence[int], Values]]:
+def _tensors(asked: Any, checks: Checks) -> list[tuple[str, Sequence[int], Values]]:
     """Name, shape and values of every input."""
     raw = asked.raw_input_contents
     if raw and len(raw) != len(asked.inputs):
@@ -203,12 +205,21 @@ def _tensors(asked: Any) -> list[tuple[str, Sequence[int], Values]]:
     found: list[tuple[str, Sequence[int], Values]] = []
     for at, tensor in enumerate(asked.inputs):
         name, datatype, shape = tensor.name, tensor.datatype, list(tensor.shape)
+        column = column_for(name, len(asked.inputs), checks) if checks.tensors else None
+        values: Values
         if not raw:
-            found.append((name, shape, values_of(_contents(tensor, name, datatype), datatype, shape, name)))
-            continue
-        if tensor.HasField("contents"):
+            data = _contents(tensor, name, datatype)
+            if column is None:
+                values = values_of(data, datatype, shape, name)
+            else:
+                values = cells_of_list(data, datatype, shape, column, name)
+        elif tensor.HasField("contents"):
             raise BodyInvalid(f"input {name[:80]!r}: has contents and raw_input_contents, which exclude each other")
-        found.append((name, shape, values_of_raw(raw[at], datatype, shape, name)))
+        elif column is None:
+            values = values_of_raw(raw[at], datatype, shape, name)
+        else:
+            values = cells_of_raw(raw[at], datatype, shape, column, name)
+        found.append((name, shape, values) if column is None else (column.name, [len(values)], values))
     return found
 
 

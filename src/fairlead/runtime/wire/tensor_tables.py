@@ -1,0 +1,73 @@
+"""Rows with tensors in the shapes that scoring protocols have in common; see `tables`.
+
+A cell that is itself a list makes two things ambiguous, which are decided here: whether a list is a row or a tensor,
+and whether columns are lists of cells or the cells of one row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fairlead.runtime.bundle.tensor_cells import cell_from
+from fairlead.runtime.wire.checks import NEVER, Checks
+from fairlead.runtime.wire.codec import Parsed
+from fairlead.runtime.wire.tables import Tables
+
+
+def tables_of(checks: Checks) -> Tables:
+    """What reads the rows of a signature."""
+    return TensorTables(checks) if checks.tensors else Tables(checks)
+
+
+class TensorTables(Tables):
+    """`Tables` of a signature with tensors. One whose only column is a tensor takes bare tensors as rows, too, as V1's
+    `instances` and MLflow's `inputs` have them."""
+
+    def __init__(self, checks: Checks) -> None:
+        super().__init__(checks)
+        self._tensors = checks.tensors
+        self._sole = next(iter(checks.tensors.values())) if checks.width == 1 else None
+        if self._sole is not None:
+            self.row = NEVER  # a list may be a row or its tensor, which a typed decoder cannot tell apart
+
+    def rows(self, rows: object, said: str) -> Parsed:
+        """See Tables."""
+        sole = self._sole
+        if sole is None or not isinstance(rows, list) or not rows or any(map(self._named, rows)):
+            return super().rows(rows, said)
+        return super().columns({sole.name: [self._bare(row) for row in rows]}, said)
+
+    def _named(self, row: object) -> bool:
+        """Whether a row names its columns, where `{"b64": ...}` is a tensor."""
+        return isinstance(row, Mapping) and (set(row) != {"b64"} or "b64" in self._tensors)
+
+    def _bare(self, row: Any) -> Any:
+        """The tensor of a row that is one, or a list of one."""
+        if not isinstance(row, list) or len(row) != 1 or self._sole is None:
+            return row
+        # A tensor whose first dimension is 1 looks like a row, and the other way round.
+        alone = self._sole.shape[0] != 1 or cell_from(row, self._sole) is None
+        return row[0] if alone and isinstance(row[0], (list, Mapping)) else row
+
+    def columns(self, columns: object, said: str) -> Parsed:
+        """See Tables."""
+        if isinstance(columns, Mapping) and columns and self._one_row(columns):
+            columns = {name: [value] for name, value in columns.items()}
+        return super().columns(columns, said)
+
+    def _one_row(self, columns: Mapping[Any, Any]) -> bool:
+        """Whether these are cells of one row: told by the other columns, or by the shape of the only tensor."""
+        others = [value for name, value in columns.items() if name not in self._tensors]
+        if others:
+            return not any(isinstance(value, Sequence) and not isinstance(value, str) for value in others)
+        return self._sole is not None and _shape(columns.get(self._sole.name)) == self._sole.shape
+
+
+def _shape(value: Any) -> tuple[int, ...]:
+    """Of lists, as their first ones say; one dimension more than a tensor can have is enough to tell."""
+    found: list[int] = []
+    while isinstance(value, list) and len(found) < 5:
+        found.append(len(value))
+        value = value[0] if value else None
+    return tuple(found)
