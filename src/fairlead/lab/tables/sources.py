@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fairlead.lab.tables.schema import Schema
 
 BATCH_ROWS = 65_536
+_PAGE_BYTES = 1 << 20
 CSV_ENDINGS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz")
 
 
@@ -96,6 +97,8 @@ class ParquetTable(Table):
                 self._names = _names(file.schema_arrow, path.name)
                 # Repeated texts stay as codes all the way to the counts: no string is made for a cell.
                 self._codes = [f.name for f in file.schema_arrow if pa.types.is_string(f.type)]
+                # Of tensors a single row group may be larger than memory, so it is read page by page.
+                self._buffer = _PAGE_BYTES if any(pa.types.is_nested(f.type) for f in file.schema_arrow) else 0
                 self._rows = file.metadata.num_rows
         except (pa.ArrowInvalid, OSError) as error:
             raise SourceUnreadable(f"{path.name}: not a readable Parquet file") from error
@@ -107,7 +110,9 @@ class ParquetTable(Table):
 
     def _read(self, rows: int) -> Iterator[pa.RecordBatch]:
         try:
-            with parquet.ParquetFile(self.source, read_dictionary=self._codes) as file:
+            with parquet.ParquetFile(
+                self.source, read_dictionary=self._codes, buffer_size=self._buffer, pre_buffer=not self._buffer
+            ) as file:
                 yield from file.iter_batches(batch_size=rows, columns=list(self.columns), use_threads=False)
         except (pa.ArrowInvalid, OSError) as error:
             raise SourceUnreadable(f"{self.source.name}: damaged Parquet file") from error
@@ -119,12 +124,15 @@ class ParquetTable(Table):
 class ArrowFileTable(Table):
     def __init__(self, path: Path) -> None:
         self.source = path
+        self._mapped = False
         with self._open() as reader:
             self.columns = _names(reader.schema, path.name)
+            # A batch of a file may hold more tensors than memory does: mapped, of a slice only its pages are read.
+            self._mapped = any(pa.types.is_nested(f.type) for f in reader.schema)
 
     def _open(self) -> Any:
         try:
-            return pa.ipc.open_file(str(self.source))
+            return pa.ipc.open_file(pa.memory_map(str(self.source)) if self._mapped else str(self.source))
         except (pa.ArrowInvalid, OSError):
             pass
         try:

@@ -12,13 +12,12 @@ import numpy as np
 from fairlead.contract.errors import CellInvalid
 from fairlead.contract.settings import Settings
 from fairlead.contract.signature import Signature
+from fairlead.reach.score.wide import pieces, read_texts, rows_at_once
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from fairlead.runtime.bundle import Model
-
-BATCH_ROWS = 65_536
 
 
 class Scored(msgspec.Struct, frozen=True):
@@ -47,10 +46,15 @@ def score_batches(model: Model, batches: Iterator[pa.RecordBatch], zone: str = "
     from fairlead.lab.tables import columns_of
 
     kept = dict.fromkeys(c for c in (model.signature.key, *model.signature.time) if c)
+    tensors = any(column.kind == "tensor" for column in model.signature.columns)
+    if tensors:
+        batches = pieces(batches, rows_at_once(model.signature))
     first = 0
     for batch in batches:
         if batch.num_rows == 0:
             continue
+        if tensors:
+            batch = read_texts(batch, model.signature, first)
         out = {name: batch.column(name) for name in kept if name in batch.schema.names}
         columns = columns_of(batch, model.signature, zone=zone, first_row=first, text="codes")
         try:
@@ -65,7 +69,7 @@ def score_batches(model: Model, batches: Iterator[pa.RecordBatch], zone: str = "
 
 
 def score_table(model: Model, source: Any, out: Path | None, settings: Settings) -> Scored:
-    """Score all rows of `source` (path or DataFrame). Memory stays bounded when `out` is a file.
+    """Score all rows of `source` (path or DataFrame). Memory stays bounded when `out` is a file, also for wide tensors.
 
     Raises CellInvalid or ColumnMissing naming row and column; then nothing is written.
     """
@@ -73,7 +77,7 @@ def score_table(model: Model, source: Any, out: Path | None, settings: Settings)
 
     data = settings.data
     table = open_table(source, separator=data.separator, encoding=data.encoding, decimal=data.decimal)
-    results = score_batches(model, table.batches(BATCH_ROWS), settings.model.timezone)
+    results = score_batches(model, table.batches(rows_at_once(model.signature)), settings.model.timezone)
     if out is None:
         import pyarrow as pa
 
