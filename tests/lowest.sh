@@ -9,15 +9,16 @@ find_links() { "$@" ${PIP_FIND_LINKS:+--find-links "$PIP_FIND_LINKS"}; }
 
 echo "==> resolving the lowest versions"
 "$UV" venv --quiet --clear --python .venv/bin/python "$LOW"
-find_links "$UV" pip compile --quiet --resolution lowest-direct --extra studio --no-header --no-annotate \
+find_links "$UV" pip compile --quiet --resolution lowest-direct \
+  --extra studio --extra grpc --extra telemetry --extra boosting --extra skops --no-header --no-annotate \
   --no-emit-index-url --no-emit-find-links --python "$LOW/bin/python" pyproject.toml -o "$LOW/lowest.txt"
-grep -E '^(scikit-learn|pandas|numpy|pyarrow|onnxruntime|mlflow-skinny|sqlalchemy|granian|msgspec)==' "$LOW/lowest.txt"
+grep -E '^(scikit-learn|pandas|numpy|pyarrow|onnxruntime|mlflow-skinny|sqlalchemy|granian|msgspec|grpcio|protobuf|xgboost-cpu|lightgbm|skops)==' "$LOW/lowest.txt"
 
 echo "==> installing them into $LOW (a minute or two)"
 find_links "$UV" pip install --quiet --python "$LOW/bin/python" -r "$LOW/lowest.txt"
-# The tools of the tests themselves are those of the lock.
-find_links "$UV" pip install --quiet --python "$LOW/bin/python" -c "$LOW/lowest.txt" \
-  $(grep -oE '^(pytest|pytest-timeout|hypothesis)==[^ ;]+' requirements/dev.txt)
+# The tools of the tests themselves are those of the lock, except the one that must fit the lowest grpcio.
+find_links "$UV" pip install --quiet --python "$LOW/bin/python" -c "$LOW/lowest.txt" grpcio-tools \
+  $(grep -oE '^(pytest|pytest-timeout|hypothesis|polars|schemathesis|jsonschema-rs|skl2onnx)==[^ ;]+' requirements/dev.txt)
 
 find_links "$UV" pip install --quiet --python "$LOW/bin/python" -r requirements/build.txt
 "$UV" pip install --quiet --python "$LOW/bin/python" --no-deps --no-build-isolation -e .
