@@ -61,11 +61,7 @@ def column_of(column: Any, lane: Spread, name: str) -> npt.NDArray[Any]:
 
 def write(given: npt.NDArray[Any], ops: Sequence[AnyOp], out: Floats) -> None:
     """Every element after `ops`, into `out` of the same shape: what `ops.all_for_many` gives, without its copies."""
-    if ops and isinstance(ops[0], Divide):
-        np.divide(given, ops[0].by, out=out, dtype=np.float64)
-        ops = ops[1:]
-    else:
-        out[...] = given
+    out[...] = given
     for op in ops:
         match op:
             case Add(by):
