@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from fairlead.contract.errors import NotCompilable
-from fairlead.lab.compile.lanes import AnyLane, Key, Lookup, NumberLane, TableLane, TextLane, next_identity
+from fairlead.lab.compile.lanes import AnyLane, ElementLane, Key, Lookup, NumberLane, TableLane, TextLane, next_identity
 
 NEVER = "\x00 never seen"
 _AT_ONCE = 512
@@ -61,6 +61,8 @@ def _lanes(
 ) -> list[AnyLane]:
     if isinstance(lane, TableLane):
         return _composed(lane, dict(zip(map(float, values), known, strict=True)), never, nothing, where)
+    if isinstance(lane, ElementLane):
+        raise NotCompilable(f"{where}: column {lane.column.name!r} holds tensors, whose elements are no categories.")
     source = lane
     keys = [_key(value, lane, where) for value in values]
     answers = dict(zip(keys, known, strict=True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 
 from fairlead.contract.errors import NotCompilable, UsageError
@@ -11,6 +12,7 @@ from fairlead.contract.signature import Column, Kind, Signature
 from fairlead.lab.compile.certifying import trained_scores
 from fairlead.lab.compile.encoders import text_of
 from fairlead.lab.compile.walk import unwrapped
+from fairlead.lab.tables.tensors import column_of, tensors_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,10 +75,15 @@ def columns_like(sample: pd.DataFrame, signature: Signature) -> dict[str, np.nda
     """The columns form of frame rows, by the signature's kinds."""
     from fairlead.runtime.bundle.columns import columns_from
 
-    return columns_from(sample[list(signature.names)], signature)
+    plain = msgspec.structs.replace(signature, columns=tuple(c for c in signature.columns if c.kind != "tensor"))
+    found = columns_from(sample[list(plain.names)], plain) if plain.columns else {}
+    tensors = {c.name: tensors_of(sample[c.name], c) for c in signature.columns if c.kind == "tensor"}
+    return {name: tensors[name] if name in tensors else found[name] for name in signature.names}
 
 
 def _column(name: str, series: pd.Series) -> Column:
+    if (tensor := column_of(name, series)) is not None:
+        return tensor
     kind, coded = _kind(series)
     present = series.dropna()
     if kind in ("category", "text"):
@@ -110,11 +117,12 @@ def _kind(series: pd.Series) -> tuple[Kind, Any]:
 
 
 def _with_nullable(estimator: Any, signature: Signature, sample: pd.DataFrame) -> Signature:
-    import msgspec
-
     rows = columns_like(sample.head(1), signature)
     columns = []
     for column in signature.columns:
+        if column.kind == "tensor":
+            columns.append(column)
+            continue
         gap = dict(rows)
         gap[column.name] = np.array([np.nan]) if column.numeric else np.array([None], dtype=object)
         answered = not isinstance(trained_scores(estimator, gap, signature, sample), str)

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 
 from fairlead.contract.errors import NotCompilable
 from fairlead.contract.signature import Column, Signature
-from fairlead.runtime.bundle.front import Delta, Front, Lane, Number, Table
+from fairlead.runtime.bundle.front import Delta, Front, Lane, Number, Table, Tensor
 from fairlead.runtime.bundle.ops import AnyOp, one_after_another
+from fairlead.runtime.bundle.tensor_cells import size
 
 Key = str | float
 
@@ -72,12 +73,31 @@ class TableLane:
         return replace(self, values=values, unseen=apply(self.unseen), missing=apply(self.missing))
 
 
-AnyLane = NumberLane | TextLane | TableLane
+@dataclass(frozen=True)
+class ElementLane:
+    """One element of a column of tensors, row-major, and the operations on it so far."""
+
+    column: Column
+    at: int
+    ops: tuple[AnyOp, ...] = ()
+
+    def then(self, *ops: AnyOp) -> ElementLane:
+        """This lane with more operations."""
+        return replace(self, ops=self.ops + ops)
 
 
-def first_lanes(signature: Signature) -> dict[str, AnyLane]:
-    """The columns of a signature before anything has happened to them."""
-    return {c.name: NumberLane(c) if c.numeric else TextLane(c) for c in signature.columns}
+AnyLane = NumberLane | TextLane | TableLane | ElementLane
+
+
+def first_lanes(signature: Signature) -> dict[str, list[AnyLane]]:
+    """The columns of a signature before anything has happened to them: a lane each, of a tensor one an element."""
+    return {column.name: _lanes_of(column) for column in signature.columns}
+
+
+def _lanes_of(column: Column) -> list[AnyLane]:
+    if column.kind == "tensor":
+        return [ElementLane(column, at) for at in range(size(column))]
+    return [NumberLane(column) if column.numeric else TextLane(column)]
 
 
 def front_of(lanes: Iterable[AnyLane], signature: Signature) -> Front:
@@ -89,6 +109,8 @@ def front_of(lanes: Iterable[AnyLane], signature: Signature) -> Front:
             found.append(_table([first, *rest]))  # type: ignore[list-item]
         elif isinstance(first, NumberLane):
             found.append(Number(first.column.name, first.ops))
+        elif isinstance(first, ElementLane):
+            found.append(_tensor([first, *rest]))  # type: ignore[list-item]
         else:
             raise NotCompilable(f"column {first.column.name!r} reaches the estimator as text: encode it first.")
     numeric = tuple(c.numeric for c in signature.columns)
@@ -96,8 +118,19 @@ def front_of(lanes: Iterable[AnyLane], signature: Signature) -> Front:
 
 
 def _shared(lane: AnyLane) -> tuple[str, int]:
-    """Neighbours with the same answer are outputs of one look-up."""
+    """Neighbours with the same answer are outputs of one look-up, or elements of one tensor."""
+    if isinstance(lane, ElementLane):
+        return "elements", id(lane.column)
     return ("table", lane.lookup.identity) if isinstance(lane, TableLane) else ("lane", id(lane))
+
+
+def _tensor(lanes: list[ElementLane]) -> Tensor:
+    column, ops = lanes[0].column, lanes[0].ops
+    if [lane.at for lane in lanes] != list(range(size(column))):
+        raise NotCompilable(f"the model takes some elements of {column.name!r} and not others, or in another order.")
+    if any(lane.ops != ops for lane in lanes):
+        raise NotCompilable(f"each element of {column.name!r} is prepared in a way of its own.")
+    return Tensor(column.name, column.dtype, size(column), ops)
 
 
 def _table(lanes: list[TableLane]) -> Table:

@@ -47,7 +47,7 @@ def _emitted(estimator: Any, features: int) -> bytes:
     prefixed = compose.add_prefix(graph.model, "given_")
     wanted = {f"given_{name}" for node in graph.nodes for name in node.output}
     kept = [node for node in prefixed.graph.node if wanted & set(node.output) and node.op_type != "ZipMap"]
-    before, constants = _feeding(graph, features)
+    before, constants = _feeding(estimator, features)
     classes = len(getattr(estimator, "classes_", ()))
     after: list[Any] = []
     at = f"given_{graph.output}"
@@ -82,10 +82,17 @@ def _emitted(estimator: Any, features: int) -> bytes:
     return data
 
 
-def _feeding(graph: Any, features: int) -> tuple[list[Any], list[Any]]:
+def _feeding(estimator: Any, features: int) -> tuple[list[Any], list[Any]]:
     """Nodes from `x` to the inputs of the file, and the constants they need."""
     from onnx import helper, numpy_helper
 
+    graph, row = estimator.graph, estimator.feed.row
+    if row is not None:
+        ((name, kind),) = graph.inputs
+        shape = numpy_helper.from_array(np.array([-1, *row], np.int64), f"{OURS}row")
+        # Rounded to the graph's own type ahead of anything else, as who asks the graph itself hands it over.
+        cast = helper.make_node("Cast", ["x"], [f"{OURS}typed"], to=kind)
+        return [cast, helper.make_node("Reshape", [f"{OURS}typed", f"{OURS}row"], [f"given_{name}"])], [shape]
     if graph.matrix:
         ((name, kind),) = graph.inputs
         return [helper.make_node("Cast", ["x"], [f"given_{name}"], to=kind)], []

@@ -15,11 +15,15 @@ from fairlead.lab.compile.encoders import text_of
 from fairlead.lab.compile.lanes import AnyLane, front_of
 from fairlead.lab.compile.walk import fed_sparse, walk
 from fairlead.runtime.bundle.coded import Columns
-from fairlead.runtime.bundle.front import Front
+from fairlead.runtime.bundle.front import Front, Tensor
 from fairlead.runtime.bundle.tail import Tail, load_tail
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+AT_ONCE = 1 << 20
+"""Features of rows with tensors that are scored at once: a network makes many times as much of them on its way."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,16 @@ class Compiled:
     def answering(self) -> Callable[[Columns], np.ndarray]:
         """Rows in the columns form -> scores, shape (n, outputs)."""
         tail = self.running()
-        return lambda columns: tail.scores(self.front.encode(columns))
+        if not any(isinstance(lane, Tensor) for lane in self.front.lanes):
+            return lambda columns: tail.scores(self.front.encode(columns))
+        step = max(1, AT_ONCE // self.front.width)
+
+        def in_parts(columns: Columns) -> np.ndarray:
+            rows = len(next(iter(columns.values())))
+            cut = ({name: array[at : at + step] for name, array in columns.items()} for at in range(0, rows, step))
+            return np.concatenate([tail.scores(self.front.encode(part)) for part in cut])
+
+        return in_parts
 
     def scores(self, columns: Columns) -> np.ndarray:
         """Scores, shape (n, outputs), of rows in the columns form."""

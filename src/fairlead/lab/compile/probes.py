@@ -10,11 +10,15 @@ import numpy as np
 from fairlead.contract.signature import Column, Signature
 from fairlead.runtime.bundle.front import Front, Number
 from fairlead.runtime.bundle.ops import Add, Clip, Divide, Impute, Multiply, Subtract
+from fairlead.runtime.bundle.tensor_cells import DTYPES, size
 
 Columns = dict[str, np.ndarray]
 
 TRAINING, RANDOM, THRESHOLDS, EACH = 10_000, 1_000, 400, 8
 """Most training rows, random rows, thresholds, and rows per column and kind of edge."""
+ELEMENTS = 1 << 23
+"""Most elements of tensors among the training rows, and an eighth of that among the random ones: what a network makes
+of large images costs seconds a dozen."""
 
 EDGES = (0.0, -0.0, 5e-324, 1e-300, -1e-300, 1e-9, 2.0**24 + 1, -(2.0**24) - 1, 2.0**31 + 1, 2.0**53, 1e30, -1e30)
 NEVER = "never seen in training"
@@ -34,7 +38,7 @@ def probes(
     random = np.random.default_rng(seed)
     rows = len(next(iter(columns.values())))
     base = {name: np.asarray(array) for name, array in columns.items()}
-    some = np.sort(random.permutation(rows)[:TRAINING])
+    some = np.sort(random.permutation(rows)[: most(signature, TRAINING, ELEMENTS)])
     yield "training", {name: array[some] for name, array in base.items()}
     for column in signature.columns:
         if column.nullable:
@@ -42,11 +46,38 @@ def probes(
         if column.numeric and column.kind in ("number", "integer"):
             for edge in _edges(column):
                 yield "edges", _replaced(base, column, edge, random, 2)
+        elif column.kind == "tensor":
+            for tensor in tensor_edges(column, random):
+                yield "edges", _replaced(base, column, tensor, random, 1)
         elif column.kind in ("category", "text") and column.coded != "boolean":
             yield "unseen", _replaced(base, column, _unseen(column), random)
-    yield "random", random_rows(signature, RANDOM, random)
+    yield "random", random_rows(signature, most(signature, RANDOM, ELEMENTS // 8), random)
     if front is not None:
         yield from _around(signature, base, front, thresholds, random)
+
+
+def most(signature: Signature, rows: int, elements: int) -> int:
+    """So many rows, or fewer where their tensors would have more elements than that; at least 4."""
+    wide = sum(size(column) for column in signature.columns if column.kind == "tensor")
+    return rows if not wide else max(4, min(rows, elements // wide))
+
+
+def tensor_edges(column: Column, random: np.random.Generator) -> list[np.ndarray]:
+    """Tensors (elements,) at the ends of what training saw: all low, all high, one element unlike all others, and the
+    least and greatest that the dtype holds, or one beyond training in floats.
+    """
+    dtype = DTYPES[column.dtype]
+    low, high = column.low or 0.0, 1.0 if column.high is None else column.high
+    if dtype.kind == "f":
+        ends = [low - 1.0, high + 1.0]
+    else:
+        ends = [float(np.iinfo(dtype).min), float(np.iinfo(dtype).max)]
+    found = [np.full(size(column), end, dtype=np.float64).astype(dtype) for end in (low, high, *ends)]
+    for ground, mark in ((0, 1), (1, 0)):
+        one = found[ground].copy()
+        one[random.integers(0, len(one))] = found[mark][0]
+        found.append(one)
+    return found
 
 
 def random_rows(signature: Signature, rows: int, random: np.random.Generator, gaps: float = 0.1) -> Columns:
@@ -55,7 +86,9 @@ def random_rows(signature: Signature, rows: int, random: np.random.Generator, ga
 
 
 def random_cells(column: Column, rows: int, random: np.random.Generator, gaps: float) -> np.ndarray:
-    """Cells of one column, a share `gaps` of them missing where that is allowed."""
+    """Cells of one column, a share `gaps` of them missing where that is allowed; of tensors (rows, elements)."""
+    if column.kind == "tensor":
+        return _random_tensors(column, rows, random)
     absent = (random.random(rows) < gaps) & column.nullable
     if not column.numeric:
         known = column.categories or ("a", "b", "some text")
@@ -70,6 +103,19 @@ def random_cells(column: Column, rows: int, random: np.random.Generator, gaps: f
         numbers = np.clip(np.round(numbers), np.ceil(low), np.floor(high))
     numbers[absent] = np.nan
     return numbers
+
+
+def _random_tensors(column: Column, rows: int, random: np.random.Generator) -> np.ndarray:
+    """Half of them noise, each element by itself; half as smooth as a picture is: a slope from corner to corner."""
+    dtype, wide = DTYPES[column.dtype], size(column)
+    low, high = column.low or 0.0, 1.0 if column.high is None else column.high
+    shares = random.random((rows, wide))
+    slopes = np.linspace(0.0, 1.0, wide) * random.choice([-1.0, 1.0], (rows, 1)) + random.random((rows, 1))
+    shares[::2] = np.abs(slopes[::2]) % 1.0
+    numbers = low + (high - low) * shares
+    if dtype.kind != "f":
+        numbers = np.clip(np.round(numbers), np.ceil(low), np.floor(high))
+    return numbers.astype(dtype)
 
 
 def _gap(column: Column) -> Any:

@@ -8,14 +8,20 @@ import numpy as np
 
 from fairlead.contract.errors import CellInvalid, NativeFailed
 from fairlead.contract.signature import Cell, Column, Signature
-from fairlead.lab.compile.probes import NEVER, random_cells
+from fairlead.lab.compile.probes import NEVER, most, random_cells, tensor_edges
 from fairlead.runtime.bundle.cells import outside
 from fairlead.runtime.bundle.golden import Golden
 from fairlead.runtime.bundle.manifest import canonical
 from fairlead.runtime.bundle.run import Model
+from fairlead.runtime.bundle.tensor_cells import packed, size
 
 DRAWN, GOLDEN, BACKGROUND = 1024, 32, 100
 """Rows drawn, of which golden rows are those spread most evenly over the scores; golden and background rows kept."""
+
+ELEMENTS = 1 << 19
+"""Most elements of tensors among the background rows, and among the golden rows without the edges."""
+SHOWN = 1024
+"""Elements up to which a tensor is written as numbers, so that people can read it; beyond, as its bytes."""
 
 NEAR = 1e-6
 """A decision closer than this to the other could fall otherwise on another processor: not for golden rows."""
@@ -23,7 +29,7 @@ NEAR = 1e-6
 
 def background(signature: Signature, seed: int = 1) -> bytes:
     """background.jsonl: rows as in requests, one a line."""
-    rows = _rows(signature, BACKGROUND, np.random.default_rng(seed), gaps=0.0)
+    rows = _rows(signature, most(signature, BACKGROUND, ELEMENTS), np.random.default_rng(seed), gaps=0.0)
     return _lines([_outside(row, signature) for row in rows])
 
 
@@ -35,9 +41,11 @@ def golden(model: Model, tolerance: float = 0.0, seed: int = 2) -> bytes:
     another decision that a difference of `tolerance` could turn them.
     """
     signature, near = model.signature, max(NEAR, 2 * tolerance)
-    rows = _spread(model, _rows(signature, DRAWN, np.random.default_rng(seed), gaps=0.1))
+    random = np.random.default_rng(seed)
+    drawn = _rows(signature, most(signature, DRAWN, 8 * ELEMENTS), random, gaps=0.1)
+    rows = _spread(model, drawn, most(signature, GOLDEN, ELEMENTS))
     for at, column in enumerate(signature.columns):
-        for number, cell in enumerate(_edges(column)):
+        for number, cell in enumerate(_edges(column, random)):
             row = list(rows[(at + number) % len(rows)])
             row[at] = cell
             rows.append(row)
@@ -46,15 +54,15 @@ def golden(model: Model, tolerance: float = 0.0, seed: int = 2) -> bytes:
     return _lines([_golden(model, row, scores) for row, scores in answered if not _near_tie(model, scores, near)])
 
 
-def _spread(model: Model, rows: list[list[Cell]]) -> list[list[Cell]]:
-    """Rows spread evenly over the scores of the first output, so that the rarer answers are among them."""
+def _spread(model: Model, rows: list[list[Cell]], kept: int) -> list[list[Cell]]:
+    """So many rows, spread evenly over the scores of the first output, so that the rarer answers are among them."""
     together = _answered(model, *rows)
     if together is not None:
         found = [(score, at) for at, score in enumerate(together[:, 0].tolist())]
     else:
         found = [(scores[0, 0], at) for at, row in enumerate(rows) if (scores := _answered(model, row)) is not None]
     ranked = [at for _, at in sorted(found)]
-    chosen = {ranked[int(share)] for share in np.linspace(0, len(ranked) - 1, GOLDEN)} if ranked else set()
+    chosen = {ranked[int(share)] for share in np.linspace(0, len(ranked) - 1, kept)} if ranked else set()
     return [rows[at] for at in sorted(chosen)] or rows[:1]
 
 
@@ -95,7 +103,11 @@ def _lines(things: list[Any]) -> bytes:
 
 
 def _outside(row: list[Cell], signature: Signature) -> dict[str, Any]:
-    return {column.name: outside(cell, column) for column, cell in zip(signature.columns, row, strict=True)}
+    return {column.name: _shown(cell, column) for column, cell in zip(signature.columns, row, strict=True)}
+
+
+def _shown(cell: Cell, column: Column) -> Any:
+    return packed(cell) if isinstance(cell, bytes) and size(column) > SHOWN else outside(cell, column)
 
 
 def _rows(signature: Signature, rows: int, random: np.random.Generator, gaps: float) -> list[list[Cell]]:
@@ -104,13 +116,17 @@ def _rows(signature: Signature, rows: int, random: np.random.Generator, gaps: fl
 
 
 def _drawn(column: Column, rows: int, random: np.random.Generator, gaps: float) -> list[Cell]:
+    if column.kind == "tensor":
+        return [tensor.tobytes() for tensor in random_cells(column, rows, random, gaps)]
     cells: list[Any] = random_cells(column, rows, random, gaps).tolist()
     if not column.numeric:
         return cells
     return [None if cell != cell else float(f"{cell:.6g}") if column.kind == "number" else cell for cell in cells]
 
 
-def _edges(column: Column) -> list[Cell]:
+def _edges(column: Column, random: np.random.Generator) -> list[Cell]:
+    if column.kind == "tensor":
+        return [tensor.tobytes() for tensor in tensor_edges(column, random)]
     edges: list[Cell] = [None] if column.nullable else []
     if column.kind in ("number", "integer"):
         low, high = column.low or 0.0, column.high or 1.0

@@ -11,7 +11,7 @@ from typing import Any
 
 from fairlead.contract.errors import NotCompilable
 from fairlead.lab.compile.encoders import encode, one_hot_widths, text_of
-from fairlead.lab.compile.lanes import AnyLane, NumberLane, TableLane, TextLane
+from fairlead.lab.compile.lanes import AnyLane, ElementLane, NumberLane, TableLane, TextLane
 from fairlead.runtime.bundle.ops import Add, AnyOp, Clip, Divide, Impute, Missing, Multiply, Part, Subtract
 
 Rule = Callable[[Any, Sequence[AnyLane], str], list[AnyLane]]
@@ -35,7 +35,7 @@ def _names() -> list[str]:
     return [name.rpartition(".")[2] for name in RULES]
 
 
-def _numeric(lane: AnyLane, where: str) -> NumberLane | TableLane:
+def _numeric(lane: AnyLane, where: str) -> NumberLane | TableLane | ElementLane:
     if isinstance(lane, TextLane):
         raise NotCompilable(f"{where}: column {lane.column.name!r} is text here, this step takes numbers.")
     return lane

@@ -9,6 +9,7 @@ import numpy as np
 
 from fairlead.contract.errors import NotCompilable
 from fairlead.contract.signature import Signature
+from fairlead.lab.compile.flattening import OverElements
 from fairlead.lab.compile.frames import frame_like
 from fairlead.lab.compile.lanes import AnyLane, first_lanes
 from fairlead.lab.compile.transformers import apply
@@ -28,12 +29,18 @@ def unwrapped(estimator: Any) -> Any:
 
 def walk(pipeline: Any, signature: Signature) -> tuple[list[AnyLane], Any]:
     """The features as lanes, and the final estimator that takes them. Raises NotCompilable."""
-    names, lanes = _entering(unwrapped(pipeline), signature)
-    return _through(unwrapped(pipeline), lanes, names, "")
+    estimator = unwrapped(pipeline)
+    names, lanes = _entering(estimator, signature)
+    if isinstance(estimator, OverElements):
+        estimator = estimator.native_inner
+    return _through(estimator, lanes, names, "")
 
 
-def _entering(estimator: Any, signature: Signature) -> tuple[list[str], list[AnyLane]]:
+def _entering(estimator: Any, signature: Signature) -> tuple[list[str] | None, list[AnyLane]]:
     known = first_lanes(signature)
+    if isinstance(estimator, OverElements):
+        # A matrix of all elements side by side has no names of columns.
+        return None, [lane for name in estimator.feature_names_in_ for lane in known[name]]
     stated = getattr(estimator, "feature_names_in_", None)
     names = list(signature.names) if stated is None else [str(name) for name in stated]
     if absent := [name for name in names if name not in known]:
@@ -41,7 +48,7 @@ def _entering(estimator: Any, signature: Signature) -> tuple[list[str], list[Any
     fitted_on = getattr(estimator, "n_features_in_", len(names))
     if stated is None and fitted_on != len(names):
         raise NotCompilable(f"the pipeline was fitted on {fitted_on} columns, the signature has {len(names)}.")
-    return names, [known[name] for name in names]
+    return names, [lane for name in names for lane in known[name]]
 
 
 def _through(estimator: Any, lanes: list[AnyLane], names: list[str] | None, where: str) -> tuple[list[AnyLane], Any]:
@@ -62,6 +69,8 @@ def fed_sparse(pipeline: Any, signature: Signature, sample: pd.DataFrame | None)
     estimator = unwrapped(pipeline)
     rows = frame_like(random_rows(signature, 1, np.random.default_rng(0), gaps=0.0), signature, sample)
     found: Any = rows if hasattr(estimator, "feature_names_in_") else rows.to_numpy()
+    if isinstance(estimator, OverElements):
+        estimator, found = unwrapped(estimator.native_inner), estimator.matrix(rows)
     while type(estimator).__name__ == "Pipeline":
         for _, step in estimator.steps[:-1]:
             if step is not None and not isinstance(step, str):

@@ -105,11 +105,10 @@ def together(values: Any) -> np.ndarray | None:
         return values if values.dtype.kind in "iufb" and values.size else None
     if getattr(getattr(values, "dtype", None), "kind", "") != "O" or not len(values):
         return None
-    cells = values.tolist()
-    if not isinstance(cells[0], np.ndarray | list | tuple):
+    if not isinstance(next(iter(values)), np.ndarray | list | tuple):
         return None
     try:
-        found = np.array(cells)
+        found = np.array(values.tolist())
     except ValueError:
         return None
     return found if found.dtype.kind in "iufb" and found.ndim > 1 and found.size else None

@@ -111,9 +111,12 @@ def candidate_of(estimator: Any, sample: Any, settings: Settings | None = None, 
     Raises UsageError, NotCompilable.
     """
     from fairlead.lab.compile import Candidate
+    from fairlead.lab.compile.flattening import over_elements
     from fairlead.lab.tables import open_table
 
     frame = sample if hasattr(sample, "iloc") else open_table(sample).frame()
+    model = None if settings is None else settings.model
+    estimator = over_elements(estimator, frame, set() if model is None else {model.target, model.id or ""})
     signature = adopted_signature(estimator, frame, settings)
     columns = _columns(frame, signature, settings)
     scores = _scores(estimator, frame, signature)

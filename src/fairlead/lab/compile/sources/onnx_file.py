@@ -1,4 +1,4 @@
-"""ONNX files: one matrix of numbers in, or one number a column; a label, probabilities or a number out."""
+"""ONNX files: a matrix of numbers in, a tensor, or one number a column; a label, probabilities or a number out."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fairlead.contract.errors import NotCompilable, UsageError
+from fairlead.contract.errors import NotCompilable
+from fairlead.lab.compile.sources.feeding import Feed, feed_of
 from fairlead.lab.compile.sources.opening import Hints, Opened, whole
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 FLOAT, INT64, DOUBLE = 1, 7, 11
 NUMPY = {FLOAT: np.float32, INT64: np.int64, DOUBLE: np.float64}
 """Types of ONNX tensors that a column of numbers can be handed over as."""
+ELEMENTS = {**NUMPY, 2: np.uint8, 3: np.int8, 4: np.uint16, 5: np.int16, 6: np.int32, 10: np.float16}
+"""Types that the elements of a column of tensors can be handed over as."""
 
 
 class OnnxFile:
@@ -28,18 +31,22 @@ class OnnxFile:
         """See Source. The file is data; what it computes is checked against an allow-list when it is sealed."""
         data = whole(where)
         graph = read_graph(data)
-        names = columns_for(graph, [str(name) for name in sample.columns])
-        found = OnnxNumber(data, names, graph)
+        feed = feed_of(graph, sample)
+        found = OnnxNumber(data, feed, graph)
         width = graph.outputs
         classes = graph.classes or classes_of(found, sample, hints, width)
         shape = "a matrix" if graph.matrix else "a number a column"
+        if feed.row is not None:
+            shape = f"tensors of shape {list(feed.row)}"
         said = f"read an ONNX graph of {len(graph.nodes)} nodes that takes {shape}"
-        return Opened(found if classes is None else OnnxClasses(data, names, graph, classes), said)
+        return Opened(found if classes is None else OnnxClasses(data, feed, graph, classes), said)
 
 
 class Graph:
     """What an ONNX file computes. nodes: those that `output` needs. inputs: (name, element type), in order.
 
+    single: whether it has one input; rows: that one's shape without the first dimension, 0 where the file does not
+    say; fixed: whether it takes tensors, and only so many at once.
     classes: labels that the file itself states. outputs: columns of `output`, 0 where the file does not say.
     """
 
@@ -50,7 +57,10 @@ class Graph:
         fixed = {held.name for held in graph.initializer}
         self.inputs = [(i.name, i.type.tensor_type.elem_type) for i in graph.input if i.name not in fixed]
         shapes = [_shape(i) for i in graph.input if i.name not in fixed]
-        self.matrix = len(self.inputs) == 1 and shapes[0][-1:] != [1]
+        self.single = len(self.inputs) == 1
+        self.rows = tuple(shapes[0][1:]) if self.single else ()
+        self.fixed = bool(self.single and len(shapes[0]) > 2 and shapes[0][0])
+        self.matrix = self.single and shapes[0][-1:] != [1]
         self.width = shapes[0][-1] if self.matrix and shapes[0] else len(self.inputs)
         maps = {n.output[0]: n for n in graph.node if n.op_type == "ZipMap"}
         stated = [a for n in graph.node for a in n.attribute if a.name.startswith("classlabels_")]
@@ -76,8 +86,11 @@ def read_graph(data: bytes) -> Graph:
     if model.functions:
         raise NotCompilable("the ONNX file holds functions of its own, which are not compiled.")
     found = Graph(model)
-    if not found.inputs or any(kind not in NUMPY for _, kind in found.inputs):
+    known = ELEMENTS if len(found.rows) > 1 else NUMPY
+    if not found.inputs or any(kind not in known for _, kind in found.inputs):
         raise NotCompilable("the ONNX graph takes something else than numbers: encode text ahead of it.")
+    if found.fixed:
+        raise NotCompilable("the ONNX graph has a fixed number of rows: export it with a dynamic first dimension.")
     return found
 
 
@@ -95,32 +108,25 @@ def _needed(nodes: Any, output: str) -> list[Any]:
     return found[::-1]
 
 
-def columns_for(graph: Graph, there: list[str]) -> list[str]:
-    """Columns of the sample that the graph takes, in its order. Raises UsageError."""
-    if graph.matrix:
-        if graph.width and graph.width > len(there):
-            raise UsageError(f"the model takes {graph.width} columns, the sample has {len(there)}.")
-        return there[: graph.width or None]
-    # Converters write what is no identifier as an underscore.
-    written = {"".join(c if c.isalnum() or c == "_" else "_" for c in name): name for name in there}
-    written |= {name: name for name in there}
-    names = [name for name, _ in graph.inputs]
-    if absent := [name for name in names if name not in written]:
-        raise UsageError(f"the sample lacks columns that the model takes: {', '.join(absent)}.")
-    return [written[name] for name in names]
-
-
 def classes_of(model: OnnxNumber, sample: pd.DataFrame, hints: Hints, width: int) -> tuple[Any, ...] | None:
     """Classes of a graph that names none: of scores that add up to 1, or where the project says so."""
     said = model.scores(sample)
     width = width or said.shape[1]
     if width == 1:
-        two = tuple(sorted(hints.labels, key=str))
+        two = _in_order(hints.labels)
         return (two if len(two) == 2 else (0, 1)) if hints.task == "classification" else None
     if hints.task == "regression" or not np.allclose(said.sum(axis=1), 1.0, atol=1e-3):
-        raise NotCompilable(f"the ONNX graph gives {width} numbers a row that are no probabilities.")
-    known = tuple(sorted(hints.labels, key=str))
+        raise NotCompilable(
+            f"the model gives {width} numbers a row that are no probabilities: end it with a softmax over the classes."
+        )
+    known = _in_order(hints.labels)
     return known if len(known) == width else tuple(range(width))
+
+
+def _in_order(labels: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Classes as libraries number them: numbers by size, anything else by its text."""
+    numbers = all(isinstance(label, int | float | np.number) for label in labels)
+    return tuple(sorted(labels) if numbers else sorted(labels, key=str))
 
 
 def answered(rows: np.ndarray, said: Any) -> np.ndarray:
@@ -136,17 +142,17 @@ def answered(rows: np.ndarray, said: Any) -> np.ndarray:
 class OnnxNumber:
     """An ONNX graph as an estimator, run by onnxruntime as its file says: what the sealed form is compared with."""
 
-    def __init__(self, data: bytes, names: list[str], graph: Graph) -> None:
-        self.data, self.graph = data, graph
-        self.feature_names_in_ = np.array(names, dtype=object)
-        self.n_features_in_ = len(names)
+    def __init__(self, data: bytes, feed: Feed, graph: Graph) -> None:
+        self.data, self.graph, self.feed = data, graph, feed
+        self.feature_names_in_ = np.array(feed.names, dtype=object)
+        self.n_features_in_ = feed.width
         self._session: Any = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"data": self.data, "names": self.feature_names_in_.tolist(), "classes": getattr(self, "classes_", None)}
+        return {"data": self.data, "feed": self.feed, "classes": getattr(self, "classes_", None)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        OnnxNumber.__init__(self, state["data"], state["names"], read_graph(state["data"]))
+        OnnxNumber.__init__(self, state["data"], state["feed"], read_graph(state["data"]))
         if state["classes"] is not None:
             self.classes_ = state["classes"]
 
@@ -165,15 +171,19 @@ class OnnxNumber:
             self._session = onnxruntime.InferenceSession(
                 model.SerializeToString(), options, providers=["CPUExecutionProvider"]
             )
-        rows = frame[list(self.feature_names_in_)].to_numpy(dtype=np.float64)
+        rows = self.feed.rows(frame)
         kinds = self.graph.inputs
-        if np.isnan(rows).any() and any(kind == INT64 for _, kind in kinds):
+        if any(kind == INT64 for _, kind in kinds) and np.isnan(rows).any():
             raise ValueError("an input of integers takes no missing cells")
-        if self.graph.matrix:
-            feeds = {kinds[0][0]: rows.astype(NUMPY[kinds[0][1]])}
-        else:
+        if self.feed.row is None and not self.graph.matrix:
             feeds = {name: rows[:, at : at + 1].astype(NUMPY[kind]) for at, (name, kind) in enumerate(kinds)}
-        return answered(rows, self._session.run([self.graph.output], feeds)[0])
+            return answered(rows, self._session.run([self.graph.output], feeds)[0])
+        name, kind = kinds[0]
+        parts = [answered(part, self._run(name, part.astype(ELEMENTS[kind]))) for part in self.feed.parts(rows)]
+        return np.concatenate(parts)
+
+    def _run(self, name: str, rows: np.ndarray) -> Any:
+        return self._session.run([self.graph.output], {name: rows})[0]
 
     def predict(self, frame: Any) -> Any:
         """Numbers, shape (n,)."""
@@ -183,8 +193,8 @@ class OnnxNumber:
 class OnnxClasses(OnnxNumber):
     """An ONNX graph that gives probabilities."""
 
-    def __init__(self, data: bytes, names: list[str], graph: Graph, classes: tuple[Any, ...]) -> None:
-        super().__init__(data, names, graph)
+    def __init__(self, data: bytes, feed: Feed, graph: Graph, classes: tuple[Any, ...]) -> None:
+        super().__init__(data, feed, graph)
         self.classes_ = np.array(classes)
 
     def predict_proba(self, frame: Any) -> Any:
