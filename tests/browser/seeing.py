@@ -52,19 +52,12 @@ class Seeing(Model):
     """Weighs every element by its place, so that no two pixels are taken one for the other."""
 
     def score_rows(self, rows: Sequence[Sequence[Any]]) -> Any:
-        columns = self.signature.columns
-        weighed = [
-            [
-                weighed_sum(cell, column) if column.kind == "tensor" else cell or 0.0
-                for cell, column in zip(row, columns)
-            ]
-            for row in rows
-        ]
-        return super().score_rows([[sum(row)] for row in weighed]) if self.signature.classes else _alone(weighed)
+        weighed = [[sum(map(_weighed, row, self.signature.columns))] for row in rows]
+        return super().score_rows(weighed) if self.signature.classes else np.array(weighed)
 
 
-def _alone(weighed: Sequence[Sequence[float]]) -> Any:
-    return np.array([[sum(row)] for row in weighed])
+def _weighed(cell: Any, column: Column) -> float:
+    return weighed_sum(cell, column) if column.kind == "tensor" else cell or 0.0
 
 
 def weighed_sum(cell: bytes, column: Column) -> float:

@@ -20,7 +20,7 @@ export function startTensors(form) {
       if (file.files.length) chosen(field, state, file.files[0]);
       else forget(field, state);
     });
-    text.addEventListener("change", () => writtenIn(field, state));
+    text.addEventListener("input", () => typing(field, state));
     for (const choice of field.querySelectorAll(".fitting input")) {
       choice.addEventListener("change", () => fitted(field, state));
     }
@@ -40,7 +40,11 @@ function tensors(form) {
 // The elements of a field as the server takes them. Throws Wrong.
 export function tensorOf(field) {
   const state = states.get(field);
-  if (state.text.value !== state.written) writtenIn(field, state);
+  const text = state.text.value;
+  if (text.trim() && text !== state.written) {
+    state.culprit = state.text;
+    written(field, state, text);
+  }
   if (state.problem) throw new Wrong(state.problem);
   if (!state.elements) throw new Wrong(state.column.picture ? "Choose an image." : "Must be given.");
   return packed(state.elements, state.column);
@@ -118,7 +122,7 @@ function chosen(field, state, file) {
       if (turn !== state.turn) return;
       say(field, "");
       show(field, state);
-      complain(field, state, state.file, wrong);
+      complain(field, state, wrong);
       state.file.focus();
     },
   );
@@ -129,22 +133,22 @@ async function numbersIn(file, column) {
   return numbersFrom(await file.text(), column);
 }
 
-// Numbers were written by hand; the focus stays where it went.
-function writtenIn(field, state) {
+// Numbers are being written by hand. What is wrong with them is told when they are sent: while they are written nothing
+// is, and words that appear when the field is left would move the button away that is being pressed.
+function typing(field, state) {
+  forget(field, state);
+  state.file.value = "";
   const text = state.text.value;
-  if (text.trim() || state.written) {
-    empty(field, state);
-    state.file.value = "";
-    silence(field);
-    say(field, "");
-    try {
-      if (text.trim()) taken(field, state, numbersFrom(text, state.column), "the numbers below");
-      else show(field, state);
-    } catch (wrong) {
-      show(field, state);
-      complain(field, state, state.text, wrong);
-    }
+  if (!text.trim() || state.column.size > MOST_SHOWN) return;
+  try {
+    written(field, state, text);
+  } catch (wrong) {
+    if (!(wrong instanceof Wrong)) throw wrong;
   }
+}
+
+function written(field, state, text) {
+  taken(field, state, numbersFrom(text, state.column), "the numbers below");
   state.written = text;
 }
 
@@ -192,13 +196,14 @@ function say(field, words) {
   field.querySelector(".status").textContent = words;
 }
 
-function complain(field, state, control, wrong) {
+// A file cannot be taken.
+function complain(field, state, wrong) {
   if (!(wrong instanceof Wrong)) throw wrong;
-  Object.assign(state, { problem: wrong.message, culprit: control });
+  Object.assign(state, { problem: wrong.message, culprit: state.file });
   const error = field.querySelector(".error");
   error.textContent = wrong.message;
   error.hidden = false;
-  control.setAttribute("aria-invalid", "true");
+  state.file.setAttribute("aria-invalid", "true");
 }
 
 function silence(field) {
