@@ -118,6 +118,7 @@ class TelemetrySettings(Section, frozen=True, forbid_unknown_fields=True, kw_onl
 class CaptureSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     sample: Share = 1.0
     redact: tuple[str, ...] = ()
+    tensors: bool = True
     keep_days: Count = 90
     max_spool_mb: Positive = 1024.0
     fsync: Literal["never", "interval"] = "interval"
@@ -239,6 +240,7 @@ DOC: dict[str, str] = {
     "telemetry.events_mode": "all, request or response",
     "capture.sample": "share of requests captured",
     "capture.redact": "columns stored as a keyed hash",
+    "capture.tensors": "false: a tensor is stored as its keyed hash, so that no picture is ever on the disk",
     "capture.keep_days": "days that records and labels are kept",
     "capture.max_spool_mb": "bound of the spool; beyond it serving goes on and drops are counted",
     "capture.fsync": "interval: to the disk every fsync_s seconds, against loss of power; never: left to the system",

@@ -17,6 +17,7 @@ import numpy as np
 from fairlead.contract.errors import ColumnMissing, ShapeMismatch
 from fairlead.contract.profile import Bins
 from fairlead.contract.signature import Column, Signature
+from fairlead.lab.stats.tensors import counted, with_moments
 
 MAX_CATEGORIES = 100
 PROBABILITY_BINS = 20
@@ -29,10 +30,12 @@ def bins_for(columns: Mapping[str, Any], signature: Signature, max_bins: int = 3
 
     columns: the columns form of `contract.signature`, (rows,) each. max_bins: at most as many bins a numeric column.
     A constant column gets three bins (below, equal, above), one without any value a single one.
-    Categories: the 100 most frequent; of text columns only what at least 10 rows share. Tensors are not counted.
+    Categories: the 100 most frequent; of text columns only what at least 10 rows share. Of a tensor the mean and the
+    spread of its elements have bins, `image (mean)` and `image (spread)`.
     Raises ColumnMissing.
     """
-    wanted = [c for c in signature.columns if c.kind != "tensor"]
+    wanted = counted(signature)
+    columns = with_moments(columns, [column.name for column in wanted])
     absent = [c.name for c in wanted if c.name not in columns]
     if absent:
         raise ColumnMissing(absent, signature.names)

@@ -16,6 +16,7 @@ from fairlead.contract.errors import ColumnMissing, ShapeMismatch
 from fairlead.contract.profile import Bins, ColumnProfile, Profile
 from fairlead.contract.signature import NUMERIC
 from fairlead.lab.stats.bins import as_floats, count_categories
+from fairlead.lab.stats.tensors import with_moments
 
 BLOCK = 32_768
 _COMPARE_LIMIT = 128  # beyond this many edges a binary search is faster
@@ -97,7 +98,7 @@ class Profiler:
 
     bins, score_bins: of the model's reference. gram: whether Z'Z is kept (m * m sums a row).
     Columns may be numpy arrays (the columns form) or Arrow arrays of the same content;
-    numeric cells are finite or NaN.
+    numeric cells are finite or NaN. Of tensors (rows, elements) the mean and the spread are counted.
     """
 
     def __init__(self, bins: Sequence[Bins], score_bins: Sequence[Bins] = (), *, gram: bool = True) -> None:
@@ -116,6 +117,7 @@ class Profiler:
         Raises ColumnMissing, ShapeMismatch.
         """
         names = [c.bins.name for c in self._columns]
+        columns = with_moments(columns, names)
         absent = [n for n in names if n not in columns]
         if absent:
             raise ColumnMissing(absent, names)

@@ -10,7 +10,7 @@ import numpy as np
 from fairlead.contract.events import Finding, Window
 from fairlead.contract.profile import Profile
 from fairlead.ops.flow.tracker import Tracker, write_tracker
-from fairlead.ops.flow.view import View
+from fairlead.ops.flow.view import View, read_view
 from fairlead.ops.flow.workspace import Workspace
 from fairlead.ops.monitor import Promise, Traffic, carry, check_performance, run_length, start, step
 from fairlead.ops.monitor.promise import THRESHOLD, reset
@@ -58,7 +58,7 @@ def view_of(ws: Workspace, bundle: str, begin: float, end: float) -> View:
     """The answered rows of an interval with what is known of their labels."""
     from fairlead.runtime.capture import Records
 
-    return View(Records(ws.home.root, ws.model).joined(begin, end), ws.load(bundle).signature)
+    return read_view(Records(ws.home.root, ws.model), begin, end, ws.load(bundle).signature)
 
 
 def close(ws: Workspace, tracker: Tracker, window: Window) -> tuple[Window, list[Finding]]:
@@ -84,7 +84,8 @@ def profile_of(ws: Workspace, bundle: str, view: View, window: Window) -> Profil
     reference = model.reference.profile
     return profile(
         view.columns,
-        tuple(c.bins for c in reference.columns),
+        # What a hidden tensor would be counted by is not there.
+        tuple(c.bins for c in reference.columns if c.bins.name in view.columns),
         scores=view.scores(model),
         score_bins=tuple(c.bins for c in reference.scores),
         start=window.start,
@@ -160,9 +161,12 @@ def label_findings(
     if tracker.promise is not None:
         tracker.promise = budgeted(tracker.promise, ws, tracker)
         scores = view.scores(model)[chosen]
-        promised = float(losses(signature.task, truth, scores, signature, tracker.promise.clip).mean())
-        done = step(tracker.promise, promised, len(chosen), window.start)
-        tracker.promise = done.promise
+        # What others answered with hidden tensors, the champion cannot be asked again.
+        told = np.isfinite(scores).all(axis=1)
+        if told.any():
+            row_losses = losses(signature.task, truth[told], scores[told], signature, tracker.promise.clip)
+            done = step(tracker.promise, float(row_losses.mean()), int(told.sum()), window.start)
+            tracker.promise = done.promise
     found = check_performance(
         intervals, reference, model=ws.model, window=window.index, start=window.start, promise=done,
         run_length=tracker.promise.threshold if tracker.promise else 30.0,

@@ -97,14 +97,15 @@ def _columns(ws: Workspace, column: str | None) -> tuple[str, ...]:
 
 
 def _known(ws: Workspace) -> set[str]:
-    """Features and pass-through columns of the records there are."""
+    """Features and pass-through columns of the records there are; a tensor names nobody."""
     from fairlead.runtime.capture import collect, layout
     from fairlead.runtime.capture.files import open_file
+    from fairlead.runtime.capture.tensors import others
 
     collect(ws.home.root)
     found: set[str] = set()
     for piece in layout.pieces(layout.records_folder(ws.home.root, ws.model)):
-        found.update(open_file(piece.path).schema_arrow.names)
+        found.update(others(open_file(piece.path).schema_arrow))
     return {name for name in found if name.startswith((names.FEATURE_IN, names.PASSED_IN))}
 
 

@@ -41,9 +41,19 @@ def route_of(ws: Workspace, intent: Intent) -> Route:
         sticky_by=settings.rollout.sticky_by or settings.model.id,
         salt=intent.salt,
         sample=settings.capture.sample,
-        redact=settings.capture.redact,
+        redact=hidden(ws, intent),
         purposes=settings.serve.purposes,
     )
+
+
+def hidden(ws: Workspace, intent: Intent) -> tuple[str, ...]:
+    """Columns that are stored as their keyed hash: those that the settings name, and all tensors where they say so."""
+    capture = ws.settings.capture
+    if capture.tensors:
+        return capture.redact
+    signatures = [ws.load(variant.bundle).signature for variant in intent.variants]
+    tensors = [c.name for signature in signatures for c in signature.columns if c.kind == "tensor"]
+    return tuple(dict.fromkeys((*capture.redact, *tensors)))
 
 
 def publish(ws: Workspace, intent: Intent) -> Deployed:

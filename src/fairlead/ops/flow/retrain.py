@@ -37,6 +37,12 @@ def retrain(ws: Workspace, *, why: str, until: float | None = None, progress: Pr
     champion = making.champion_bundle(ws)
     if champion is None:
         raise UsageError("nothing is deployed yet: `fairlead up` or `fairlead deploy` first.")
+    tensors = [c.name for c in ws.load(champion).signature.columns if c.kind == "tensor"]
+    if tensors:
+        raise UsageError(
+            f"this model takes tensors ({', '.join(tensors)}), and Fairlead fits no models to those: train the next "
+            "one as you trained this one, then `fairlead bundle`, `fairlead evaluate` and `fairlead deploy` it."
+        )
     say = progress or (lambda *_args, **_more: None)
     say("gathering rows and labels")
     past = history(ws, ws.load(champion).signature, until=until)

@@ -9,7 +9,7 @@ import numpy as np
 from fairlead.contract import records as names
 from fairlead.ops.flow.situation import Trial
 from fairlead.ops.flow.tracker import Tracker, watermark
-from fairlead.ops.flow.view import View
+from fairlead.ops.flow.view import read_view
 from fairlead.ops.flow.workspace import Workspace
 from fairlead.ops.monitor import duration, window_spec
 from fairlead.ops.monitor.windows import DAY
@@ -116,14 +116,19 @@ def _losses_between(
 
     model = ws.load(champion)
     signature, clip = model.signature, model.reference.loss_clip
-    view = View(Records(ws.home.root, ws.model).joined(start, end), signature)
+    view = read_view(Records(ws.home.root, ws.model), start, end, signature)
     chosen = np.flatnonzero(view.labelled)
     if not len(chosen):
         return None
+    old, new = (view.scores(ws.load(b))[chosen] for b in (champion, challenger))
+    # Rows whose tensors are hidden have the answer of one variant alone.
+    both = np.isfinite(old).all(axis=1) & np.isfinite(new).all(axis=1)
+    if not both.any():
+        return None
+    chosen, old, new = chosen[both], old[both], new[both]
     truth = view.labels[chosen]
     known = class_codes(truth, signature.classes) if signature.task == "classification" else truth.astype(np.float64)
     constant = constant_scores(signature.task, known, len(chosen), len(signature.classes))
-    old, new = (view.scores(ws.load(b))[chosen] for b in (champion, challenger))
     return (
         losses(signature.task, truth, old, signature, clip),
         losses(signature.task, truth, new, signature, clip),

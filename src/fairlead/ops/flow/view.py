@@ -1,35 +1,62 @@
-"""Rows of an event-time interval as the watcher needs them: inputs, scores of both variants, labels."""
+"""Rows of an event-time interval as the watcher needs them: inputs, scores of both variants, labels.
+
+Tensors are not among what is held: of each there are the mean and the spread of its elements, and the tensors of rows
+that a model has to answer anew are read a few at a time.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fairlead.contract import records as names
-from fairlead.contract.signature import Signature
+from fairlead.contract.signature import Column, Signature
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from fairlead.runtime.bundle import Model
+    from fairlead.runtime.capture import Records
+
+Pick = Callable[[Collection[Any], Sequence[str]], Iterator[Any]]
+
+
+def read_view(records: Records, start: float | None, end: float | None, signature: Signature) -> View:
+    """The answered rows of an interval with what is known of their labels; memory does not follow their tensors."""
+    return View(records.joined(start, end, tensors=False), signature, records.picked)
 
 
 class View:
     """Answered rows of one interval, shadows left out, in arrival order.
 
-    columns: features in columns form; times: (n,) event time; labels: (n,) truth, object array of
-    str | None (classification) or float64 with NaN (regression); labelled: (n,) bool.
+    columns: features in columns form, in the place of a tensor its two moments, where every row has them; times: (n,)
+    event time; labels: (n,) truth, object array of str | None (classification) or float64 with NaN (regression);
+    labelled: (n,) bool. pick: reads columns of some records, see `Records.picked`; without, tensors are not to be had.
     """
 
-    def __init__(self, table: pa.Table, signature: Signature) -> None:
-        self.table = table
+    def __init__(self, table: pa.Table, signature: Signature, pick: Pick | None = None) -> None:
+        self.table, self._pick = table, pick
         self.signature = signature
         self.rows = table.num_rows
         self.times = _floats(table, names.TIME)
-        self.columns = {c.name: _cells(table, names.FEATURE_IN + c.name, c.numeric) for c in signature.columns}
+        self._tensors = [c for c in signature.columns if c.kind == "tensor"]
+        self.columns = {
+            c.name: _cells(table, names.FEATURE_IN + c.name, c.numeric) for c in signature.columns if c.kind != "tensor"
+        }
+        for column in self._tensors:
+            self._add_moments(column.name)
         self.bundles = _cells(table, names.BUNDLE, False)
         self.labels, self.labelled = self._truth()
+
+    def _add_moments(self, name: str) -> None:
+        from fairlead.runtime.capture.moments import watched
+
+        found = [_floats(self.table, prefix + name) for prefix in (names.MEAN_IN, names.SPREAD_IN)]
+        # Of a tensor that was hidden, be it in some rows, nothing is known that could be compared.
+        if not any(np.isnan(moments).any() for moments in found):
+            self.columns.update(zip(watched(name), found, strict=True))
 
     def _truth(self) -> tuple[np.ndarray, np.ndarray]:
         raw = _cells(self.table, names.LABEL, False)
@@ -52,14 +79,51 @@ class View:
         return np.column_stack(found) if self.rows else np.zeros((0, len(self.signature.outputs)))
 
     def scores(self, model: Model) -> np.ndarray:
-        """What `model` says to every row, shape (n, outputs): as recorded where it answered, else computed now."""
+        """What `model` says to every row, shape (n, outputs): as recorded where it answered, else computed now.
+
+        NaN for rows that it did not answer and whose tensors are hidden.
+        """
         scores = self.answered()
         recorded = np.array([b == model.id for b in self.bundles], dtype=bool)
         missing = ~recorded | ~np.isfinite(scores).all(axis=1)
-        if missing.any():
+        if missing.any() and self._tensors:
+            self._score_picked(model, np.flatnonzero(missing), scores)
+        elif missing.any():
             rest = {name: array[missing] for name, array in self.columns.items()}
             scores[missing] = model.score_columns(rest)
         return scores
+
+    def _score_picked(self, model: Model, rows: np.ndarray, scores: np.ndarray) -> None:
+        """Write the answers to some rows, whose tensors are read for it and let go."""
+        from fairlead.runtime.capture.picking import IDENTITY, identities
+
+        scores[rows] = np.nan
+        own = identities(self.table.select(IDENTITY).take(rows))
+        places = dict(zip(own, rows.tolist(), strict=True))
+        columns = [names.FEATURE_IN + c.name for c in self._tensors]
+        for part in self._pick(places, columns) if self._pick is not None else ():
+            found = [tensors_in(part, column) for column in self._tensors]
+            at = np.array([places[one] for one in identities(part)], dtype=np.int64)
+            held = {c.name: tensors for c, tensors in zip(self._tensors, found, strict=True) if tensors is not None}
+            if len(held) == len(found):
+                plain = {c.name: self.columns[c.name][at] for c in self.signature.columns if c.kind != "tensor"}
+                scores[at] = model.score_columns({**plain, **held})
+
+
+def tensors_in(table: pa.Table, column: Column) -> np.ndarray | None:
+    """A tensor column of records, (rows, elements) in its dtype; None where they are hidden or of another kind."""
+    from fairlead.runtime.bundle.tensor_cells import DTYPES, size
+    from fairlead.runtime.capture.tensors import holds_tensors, matrix
+
+    name = names.FEATURE_IN + column.name
+    if name not in table.schema.names or not holds_tensors(table.schema.field(name).type):
+        return None
+    cells = table.column(name)
+    if cells.null_count:
+        return None
+    found: np.ndarray = matrix(cells)
+    fits = found.shape[1:] == (size(column),) and found.dtype == DTYPES[column.dtype]
+    return found if fits else None
 
 
 def _number(text: Any) -> float:

@@ -6,7 +6,7 @@ reads (`remembered`); files that appear, grow or go while something reads are ta
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +19,7 @@ from fairlead.runtime.capture.agreement import as_one
 from fairlead.runtime.capture.files import open_file, read_metadata, read_table
 from fairlead.runtime.capture.joining import join
 from fairlead.runtime.capture.lazy import arrow, compute
+from fairlead.runtime.capture.picking import Identity, pick
 from fairlead.runtime.capture.remembered import files
 from fairlead.runtime.capture.tables import type_of
 
@@ -123,6 +124,10 @@ class Records:
                     table = table if shadows else _answers(table)
                     for at in range(0, table.num_rows, rows):
                         yield table.slice(at, rows)
+
+    def picked(self, wanted: Collection[Identity], columns: Sequence[str]) -> Iterator[Any]:
+        """Records by identity (segment, offset, row) with some columns, in small tables: see `picking`."""
+        return pick(layout.pieces(self._records), wanted, columns)
 
     def labels(self, start: float | None = None, end: float | None = None) -> Any:
         """Labels whose arrival lies in [start, end) as a pyarrow.Table, by arrival; sent twice, there twice."""
