@@ -85,21 +85,21 @@ WRONG: list[tuple[Any, str]] = [
     (None, "null"),
     ("soon", "text"),
     (3, "an integer"),
-    ([[0, 1], [2, 3], [4, 5]], "a list of shape [3, 2]"),
-    ([[0, 1, 2], [3, 4]], "lists that are not all of one length"),
-    ([[0, 1, 2], 3], "lists that are not all of one length"),
-    ([0, 1, 2, 3, 4], "a list of shape [5]"),
-    ([], "a list of shape [0]"),
-    ([[0, 1, 2], [3, 4, None]], "null in a list of shape [2, 3]"),
-    ([[0, 1, 2], [3, 4, True]], "a boolean in a list of shape [2, 3]"),
-    ([[0, 1, 2], [3, 4, "secret"]], "text in a list of shape [2, 3]"),
-    ([[0, 1, 2], [3, 4, {}]], "an object in a list of shape [2, 3]"),
-    ([[0, 1, 2], [3, 4, 256]], "a number that uint8 does not hold"),
-    ([[0, 1, 2], [3, 4, -1]], "a number that uint8 does not hold"),
-    ([[0, 1, 2], [3, 4, 0.5]], "a number that uint8 does not hold"),
+    ([[0, 1], [2, 3], [4, 5]], "numbers of shape [3, 2]"),
+    ([[0, 1, 2], [3, 4]], "lists of different lengths"),
+    ([[0, 1, 2], 3], "lists beside what is none"),
+    ([0, 1, 2, 3, 4], "numbers of shape [5]"),
+    ([], "nothing of shape [0]"),
+    ([[0, 1, 2], [3, 4, None]], "nulls and numbers of shape [2, 3]"),
+    ([[0, 1, 2], [3, 4, True]], "booleans and numbers of shape [2, 3]"),
+    ([[0, 1, 2], [3, 4, "secret"]], "numbers and text of shape [2, 3]"),
+    ([[0, 1, 2], [3, 4, {}]], "numbers and objects of shape [2, 3]"),
+    ([[0, 1, 2], [3, 4, 256]], "numbers of shape [2, 3], one of them beyond uint8"),
+    ([[0, 1, 2], [3, 4, -1]], "numbers of shape [2, 3], one of them beyond uint8"),
+    ([[0, 1, 2], [3, 4, 0.5]], "numbers of shape [2, 3], one of them not whole"),
     ([[0, 1, 2], [3, 4, 251]], "a value out of range"),
     ({"b64": "AAAA"}, "3 bytes"),
-    ({"b64": "%%"}, "text that is not base64"),
+    ({"b64": "%%"}, "text that is no base64"),
     ({"b64": 3}, "an object"),
     ({"b64": B64["b64"], "more": 1}, "an object"),
 ]
@@ -119,7 +119,7 @@ def test_a_wrong_tensor_is_named_by_row_column_shape_and_kind(speaker: Speaker, 
 
 
 def test_tensors_that_come_as_text_are_refused_likewise() -> None:
-    for cell, found in (("AAAA", "3 bytes"), ("[[1,2]", "text"), ("", "null"), ("[1]", "a list of shape [1]")):
+    for cell, found in (("AAAA", "3 bytes"), ("[[1,2]", "text"), ("", "null"), ("[1]", "numbers of shape [1]")):
         body = b'image,age,plan,flag\n"' + cell.encode() + b'",31,a,false\n'
         with pytest.raises(CellInvalid, match=r"row 0, column 'image'") as refused:
             codec_of("mlflow", PICTURED).parse(body, {"content-type": "text/csv"})
@@ -135,7 +135,7 @@ def test_a_model_of_one_tensor_takes_bare_tensors(name: str) -> None:
             for count in (1, 2, 6):
                 assert cells_of(codec, {key: [said] * count}) == [[PICTURE]] * count
         assert cells_of(codec, {key: [PIXELS, FLAT, B64]}) == [[PICTURE]] * 3
-        with pytest.raises(CellInvalid, match="row 1, column 'image': found a list of shape"):
+        with pytest.raises(CellInvalid, match="row 1, column 'image': found numbers of shape"):
             codec.parse(json.dumps({key: [PIXELS, [1, 2]]}).encode(), {})
         with pytest.raises(InputInvalid):
             codec.parse(json.dumps({key: PIXELS}).encode(), {})
@@ -176,7 +176,7 @@ def test_csv_holds_base64_lists_or_the_elements_of_the_only_tensor(name: str) ->
     assert cells_of(bare, f"{B64['b64']}\n".encode() * 2, csv) == [[PICTURE]] * 2
     with pytest.raises(InputInvalid):
         bare.parse(b"0,1,2,3,250,5\n0,1,2\n", csv)
-    with pytest.raises(CellInvalid, match="text in a list"):
+    with pytest.raises(CellInvalid, match="numbers and text of shape"):
         bare.parse(b"0,1,2,3,250,secret\n", csv)
 
 
@@ -257,10 +257,10 @@ def test_v2_takes_bfloat16_where_it_is_the_same_number() -> None:
         ([1, 2, 3], "BOOL", FLAT, "its datatype must be UINT8 or another of numbers"),
         ([1, 2, 3], None, FLAT, "its datatype must be UINT8 or another of numbers"),
         ([1, 2, 3], "INT8", FLAT, "found a number that is no INT8"),
-        ([1, 2, 3], "UINT8", [*FLAT[1:], 256], "a number that uint8 does not hold"),
-        ([1, 2, 3], "FP32", [*FLAT[1:], 0.5], "a number that uint8 does not hold"),
+        ([1, 2, 3], "UINT8", [*FLAT[1:], 256], "one of them beyond uint8"),
+        ([1, 2, 3], "FP32", [*FLAT[1:], 0.5], "one of them not whole"),
         ([1, 2, 3], "UINT8", [*FLAT[1:], 255], "a value out of range"),
-        ([1, 2, 3], "UINT8", [[[1, 2, 3], [4, 5]]], "lists that are not all of one length"),
+        ([1, 2, 3], "UINT8", [[[1, 2, 3], [4, 5]]], "lists of different lengths"),
     ],
 )
 def test_v2_refuses_what_does_not_fit(shape: Any, datatype: Any, data: Any, said: str) -> None:
@@ -294,7 +294,7 @@ def test_a_number_that_is_not_finite_is_refused_in_binary() -> None:
             ("v2", *binary([1, 2], datatype, raw, "x")),
             ("v2grpc", raw_message([1, 2], datatype, raw, "x"), {}),
         ):
-            with pytest.raises(CellInvalid, match="row 0, column 'x': found a number that"):
+            with pytest.raises(CellInvalid, match=r"row 0, column 'x': found .*of.*(finite|beyond)"):
                 codec_of(name, signature).parse(body, headers)
 
 
@@ -361,15 +361,15 @@ def test_arrow_takes_lists_of_any_make(form: str) -> None:
         (pa.array([[True] * 6]), "may be lists of numbers"),
         (pa.array([[[[[[1]]]]]]), "may be lists of numbers"),
         (pa.array([PIXELS, None]), "row 1, column 'image': found null"),
-        (pa.array([PIXELS, [[1, 2, 3], [4, 5, None]]]), "row 1, column 'image': found null in a list"),
-        (pa.array([PIXELS, [[1, 2, 3], [4, 5]]]), "row 1, column 'image': found lists that are not all of one length"),
-        (pa.array([PIXELS, [[1, 2, 3]]]), "row 1, column 'image': found a list of shape [1, 3]"),
-        (pa.array([[[0, 1], [2, 3], [4, 5]]]), "found a list of shape [3, 2]"),
-        (pa.array([[]], pa.list_(pa.uint8())), "found a list of shape [0]"),
-        (pa.array([[]], pa.list_(pa.uint8(), 0)), "found a list of shape [0]"),
+        (pa.array([PIXELS, [[1, 2, 3], [4, 5, None]]]), "row 1, column 'image': found nulls and numbers of shape"),
+        (pa.array([PIXELS, [[1, 2, 3], [4, 5]]]), "row 1, column 'image': found lists of different lengths"),
+        (pa.array([PIXELS, [[1, 2, 3]]]), "row 1, column 'image': found numbers of shape [1, 3]"),
+        (pa.array([[[0, 1], [2, 3], [4, 5]]]), "found numbers of shape [3, 2]"),
+        (pa.array([[]], pa.list_(pa.uint8())), "found numbers of shape [0]"),
+        (pa.array([[]], pa.list_(pa.uint8(), 0)), "found numbers of shape [0]"),
         (pa.nulls(2, pa.list_(pa.float32(), 6)), "row 0, column 'image': found null"),
-        (pa.array([[float("inf")] * 6]), "found a number that is not finite"),
-        (pa.array([[0.5] * 6]), "found a number that uint8 does not hold"),
+        (pa.array([[float("inf")] * 6]), "one of them not finite"),
+        (pa.array([[0.5] * 6]), "one of them not whole"),
         (pa.array([PICTURE, b"x"]), "row 1, column 'image': found 1 bytes"),
         (pa.FixedShapeTensorArray.from_numpy_ndarray(np.zeros((1, 3, 2), np.uint8)), "must have the shape [2, 3]"),
         (
