@@ -14,7 +14,7 @@ from fairlead.runtime.wire import frames
 
 floats = st.floats(allow_nan=False)
 texts = st.text(max_size=20)
-cells = st.one_of(st.none(), floats, texts)
+cells = st.one_of(st.none(), floats, texts, st.binary(max_size=40))
 passes = st.one_of(st.none(), texts, st.booleans(), st.integers(-(2**63), 2**63 - 1), floats)
 
 
