@@ -27,6 +27,7 @@ def rows_from(dicts: Iterable[Mapping[str, Any]], signature: Signature) -> list[
     expected = signature.names
     known = {*expected, *signature.passthrough}
     zone = zone_of(signature.timezone)
+    taken = cell_of if any(column.kind == "tensor" for column in signature.columns) else plain_cell
     rows: list[list[Cell]] = []
     for number, given in enumerate(dicts):
         if not isinstance(given, Mapping):
@@ -35,7 +36,7 @@ def rows_from(dicts: Iterable[Mapping[str, Any]], signature: Signature) -> list[
             raise ColumnMissing(missing, expected, number)
         if unknown := [str(name) for name in given if name not in known]:
             raise ColumnUnknown(unknown, expected, number)
-        rows.append([cell_of(given[column.name], column, number, zone) for column in signature.columns])
+        rows.append([taken(given[column.name], column, number, zone) for column in signature.columns])
     return rows
 
 
@@ -44,8 +45,11 @@ def cell_of(value: Any, column: Column, row: int, zone: tzinfo = UTC) -> Cell:
 
     zone: of times that carry none.
     """
-    if column.kind == "tensor":
-        return _tensor_cell(value, column, row)
+    return _tensor_cell(value, column, row) if column.kind == "tensor" else plain_cell(value, column, row, zone)
+
+
+def plain_cell(value: Any, column: Column, row: int, zone: tzinfo = UTC) -> Cell:
+    """`cell_of` for a column that is no tensor."""
     # pandas' NA first: asked whether it differs from itself, it does not say.
     if value is None or type(value).__name__ == "NAType" or value != value:
         if not column.nullable:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from fairlead.contract.errors import CellInvalid, ColumnMissing, ColumnUnknown, ShapeMismatch
 from fairlead.contract.signature import Column, Signature
 from fairlead.runtime.bundle import tensor_cells
-from fairlead.runtime.bundle.cells import allowed_in, cell_of
+from fairlead.runtime.bundle.cells import allowed_in, plain_cell
 from fairlead.runtime.bundle.coded import Coded, cells_of, coded_numbers, coded_objects
 from fairlead.runtime.bundle.tabular import columns_in, held
 from fairlead.runtime.bundle.tensor_tables import alone, tensors_held
@@ -95,12 +95,12 @@ def _of_codes(coded: Coded, column: Column, zone: tzinfo) -> npt.NDArray[Any] | 
     wrong = np.zeros(len(cells), dtype=bool)
     for at in np.flatnonzero(appear).tolist():
         try:
-            found[at] = cell_of(cells[at], column, 0, zone)
+            found[at] = plain_cell(cells[at], column, 0, zone)
         except CellInvalid:
             wrong[at] = True
     if wrong.any():
         row = int(np.argmax(wrong[coded.codes]))
-        cell_of(cells[coded.codes[row]], column, row, zone)  # which raises
+        plain_cell(cells[coded.codes[row]], column, row, zone)  # which raises
     if not column.numeric:
         return Coded(coded.codes, found)
     numbers = np.array([math.nan if cell is None else cell for cell in found], dtype=np.float64)
@@ -112,7 +112,7 @@ def _one_by_one(array: npt.NDArray[Any], column: Column, zone: tzinfo) -> npt.ND
     texts = _texts(array, listed, column)
     if texts is not None:
         return texts
-    cells = [cell_of(value, column, row, zone) for row, value in enumerate(listed)]
+    cells = [plain_cell(value, column, row, zone) for row, value in enumerate(listed)]
     if not column.numeric:
         return _objects(cells)
     return np.array([math.nan if cell is None else cell for cell in cells], dtype=np.float64)
