@@ -30,9 +30,10 @@ Pass = int | float | str | bool | None
 class Prediction(msgspec.Struct, array_like=True, gc=False):
     """A request that was answered, or the part of one that a variant answered.
 
-    time: arrival, seconds since the epoch. rows: decoded cells in signature order (see Schema). passes:
-    cells of the pass-through columns per row, or None when there were none. positions: of `rows` in the
-    request, None when all are here, in order. labels: decisions (classification), else None.
+    time: arrival, seconds since the epoch. rows: decoded cells in signature order (see Schema), a tensor as the
+    bytes of its elements. passes: cells of the pass-through columns per row, or None when there were none.
+    positions: of `rows` in the request, None when all are here, in order. labels: decisions (classification), else
+    None.
     scores: one list of outputs a row.
     """
 
