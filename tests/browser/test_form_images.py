@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import numpy as np
 import pytest
 from tests.browser.conftest import Tab
@@ -25,13 +26,14 @@ from tests.browser.seeing import (
     turned,
     weighed_sum,
 )
-from tests.browser.served import home, server
+from tests.browser.served import KEY, SECRET, home, server
 from tests.browser.test_form import CONTRAST, UNNAMED, focused, tab_to
 from tests.conftest import eventually
 
 from fairlead.contract.signature import Column, Signature
 from fairlead.runtime.bundle.tensor_cells import DTYPES
 from fairlead.runtime.capture import Records, collect
+from fairlead.runtime.serve.access import hash_of
 
 NAMES = "[...document.querySelectorAll('[id]')].map(e => e.id)"
 
@@ -471,6 +473,21 @@ def test_without_javascript_it_is_said(chromium: Any, seeing: tuple[str, Path]) 
     made.page.goto(f"{seeing[0]}/models/digits")
     assert "An image needs JavaScript" in made.page.inner_text(".tensor")
     made.close(seeing[0])
+
+
+def test_a_guarded_server_takes_images_after_the_key(chromium: Any, tmp_path: Path) -> None:
+    key = msgspec.structs.replace(KEY, hash=hash_of(SECRET))
+    with server(home(tmp_path, "digits", keys=(key,)), required=True, load=LOAD) as url:
+        made = Tab(chromium)
+        made.page.goto(f"{url}/models/digits")
+        made.page.fill("#key", SECRET)
+        made.page.keyboard.press("Enter")
+        made.page.wait_for_selector("#ask")
+        assert "needs JavaScript" not in made.page.inner_text(".tensor")
+        pixels = noise(8, 8)
+        choose(made.page, png(pixels))
+        np.testing.assert_allclose(sent(made.page, DIGITS), pixels / 255 * 16, rtol=1e-12)
+        made.close(url)
 
 
 def test_the_policy_allows_no_more_than_before(seeing: tuple[str, Path]) -> None:

@@ -24,6 +24,7 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+from tests.browser import seeing
 from tests.browser.served import home, server
 
 
@@ -108,6 +109,24 @@ def test_right_requests_are_answered_as_documented(url: str) -> None:
 
 def test_wrong_requests_are_refused_as_documented(url: str) -> None:
     assert fuzz(url, GenerationMode.NEGATIVE, 6, lambda path: takes_input(path) and once_a_codec(path)) > 80
+
+
+@pytest.fixture(scope="module")
+def seeing_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Of models that take tensors."""
+    with server(home(tmp_path_factory.mktemp("seeing"), "photos", "digits", "waves"), load=seeing.LOAD) as made:
+        yield made
+
+
+def test_right_tensors_are_answered_as_documented(seeing_url: str) -> None:
+    """Of whole numbers without limits: what is within bytes of others no schema can say."""
+    wanted = {path.format("photos") for path in ("/predict/{}", "/v1/models/{}:predict", "/v2/models/{}/infer")}
+    assert fuzz(seeing_url, GenerationMode.POSITIVE, 8, {*wanted, "/invocations", "/score"}.__contains__) > 30
+
+
+def test_wrong_tensors_are_refused_as_documented(seeing_url: str) -> None:
+    asked = fuzz(seeing_url, GenerationMode.NEGATIVE, 8, lambda path: takes_input(path) and "/versions/" not in path)
+    assert asked > 80
 
 
 @pytest.mark.long

@@ -25,6 +25,8 @@ export function startTensors(form) {
       choice.addEventListener("change", () => fitted(field, state));
     }
     startDropping(field, file);
+    // Some browsers keep the choice over a reload.
+    if (file.files.length) chosen(field, state, file.files[0]);
   }
 }
 
