@@ -141,6 +141,14 @@ def test_plain_arithmetic_passes_and_runs():
         OnnxTail(data, 3)
 
 
+def test_convolutions_and_pools_with_edges_of_their_own_pass():
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["c"], kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+        helper.make_node("MaxPool", ["c"], ["value"], kernel_shape=[2, 2], strides=[2, 2], pads=[0, 0, 1, 1]),
+    ]
+    check_onnx(model(nodes).SerializeToString())
+
+
 def external():
     tensor = numpy_helper.from_array(np.array([1.0]), "one")
     onnx.external_data_helper.set_external_data(tensor, "/etc/passwd")
@@ -182,6 +190,9 @@ FUNCTION = helper.make_function(
         (model([branch()]), "graphs inside nodes"),
         (model([helper.make_node("F", ["x"], ["value"])], functions=[FUNCTION]), "not allowed"),
         (model([helper.make_node("Identity", ["x"], [f"v{i}"]) for i in range(5000)]), "more than 4096 nodes"),
+        (model([helper.make_node("Conv", ["x", "w"], ["value"], pads=[0, 0, 0, 257])]), "an edge of more than 256"),
+        (model([helper.make_node("MaxPool", ["x"], ["value"], pads=[10**12])]), "an edge of more than 256"),
+        (model([helper.make_node("Conv", ["x", "w"], ["value"], pads=[-1])]), "of less than none"),
     ],
 )
 def test_anything_else_is_refused_before_onnxruntime_sees_it(built, why):

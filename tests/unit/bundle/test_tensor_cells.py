@@ -117,6 +117,7 @@ shaped = st.lists(st.lists(leaves, min_size=3, max_size=3), min_size=2, max_size
 @example(np.array(3, dtype=object), tensor())
 @example(np.uint8, tensor())
 @example(range(6), tensor())
+@example([10**400, np.float32(1), 1, 1, 1, 1], tensor("float64"))
 def test_anything_else_gives_none_and_words_and_never_an_exception(value: Any, column: Column) -> None:
     cell = cell_from(value, column)
     if cell is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tensor_samples import ALONE, BESIDE, EDGE, FRONT_BESIDE, IMAGE, MADE, SIZE, images, rows_of, sealed_at
 
 from fairlead.contract.errors import BundleRefused, CellInvalid, InputInvalid, ShapeMismatch
@@ -21,11 +24,13 @@ from fairlead.runtime.bundle.by_row import closures
 from fairlead.runtime.bundle.cells import columns_of_rows, outside
 from fairlead.runtime.bundle.front import Delta, Number, Table, Tensor
 from fairlead.runtime.bundle.manifest import canonical
-from fairlead.runtime.bundle.ops import Add, Clip, Divide, Multiply, Subtract
+from fairlead.runtime.bundle.native_model import check_form
+from fairlead.runtime.bundle.ops import Add, Clip, Divide, Impute, Missing, Multiply, Part, Subtract
 from fairlead.runtime.bundle.plan import plan
 from fairlead.runtime.bundle.row_kernel import features_of
 from fairlead.runtime.bundle.run import Model, build, check_signature
 from fairlead.runtime.bundle.tensor_cells import DTYPES, packed, together
+from fairlead.runtime.native.form import ColumnType, NativeForm
 
 
 @pytest.fixture(scope="module", params=sorted(MADE))
@@ -404,3 +409,63 @@ def test_a_giant_shape_is_refused_before_anything_of_its_size_is_made(tmp_path: 
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 5e6
+
+
+# ---- Any front ----
+
+SIZES = {"s": ("int16", 3), "t": ("float32", 2)}
+TAKEN = (
+    Column("a", "number"),
+    Column("b", "number"),
+    Column("p", "text"),
+    Column("s", "tensor", nullable=False, dtype="int16", shape=(3,)),
+    Column("t", "tensor", nullable=False, dtype="float32", shape=(2,)),
+)
+finite = st.floats(-1e6, 1e6, allow_nan=False)
+ops = st.lists(
+    st.builds(Add, finite) | st.builds(Multiply, finite) | st.builds(Divide, st.floats(0.01, 1e6))
+    | st.builds(Subtract, finite) | st.builds(Clip, st.none() | st.floats(-9, 0), st.none() | st.floats(0, 9))
+    | st.builds(Impute, finite) | st.builds(Missing) | st.builds(Part, st.just("hour"), st.sampled_from(["", "sin"])),
+    max_size=3,
+).map(tuple)  # fmt: skip
+lane = st.one_of(
+    st.builds(Number, st.sampled_from("ab"), ops),
+    st.just(Table("p", ("x", "y"), ((Delta(0, 1.0),), (Delta(1, 2.0),)), (0.0, -1.0), missing=(Delta(1, None),))),
+    st.builds(lambda name, ops: Tensor(name, *SIZES[name], ops), st.sampled_from("st"), ops),
+)
+fronts = st.lists(lane, min_size=1, max_size=6).map(
+    lambda lanes: Front(tuple(c.name for c in TAKEN), tuple(c.numeric for c in TAKEN), tuple(lanes))
+)
+rows_drawn = st.lists(
+    st.tuples(
+        st.none() | finite, st.none() | finite, st.sampled_from(["x", "y", "z", None]),
+        st.lists(st.integers(-9, 9), min_size=3, max_size=3).map(lambda n: np.array(n, "<i2").tobytes()),
+        st.lists(st.floats(-9, 9, width=32), min_size=2, max_size=2).map(lambda n: np.array(n, "<f4").tobytes()),
+    ),
+    max_size=5,
+)  # fmt: skip
+
+
+@given(fronts, rows_drawn, st.sampled_from([list, tuple]))
+def test_any_front_encodes_tensors_the_same_in_every_way(front: Front, rows: list[Any], kind: Any) -> None:
+    made = kind(map(kind, rows))
+    front = Front.from_json(front.to_json())
+    expected = by_row.arrays_of(closures(plan(front)), front.width)(made)
+    assert front.row_encoder()(made).tobytes() == expected.tobytes()
+    by_columns = front.encode(columns_of_rows(rows, Signature("regression", TAKEN)))
+    assert np.array_equal(by_columns, expected, equal_nan=True)
+
+
+def test_a_native_model_takes_no_tensors() -> None:
+    form = NativeForm("joblib", "proba", 3, (ColumnType("image", False, "object"),))
+    with pytest.raises(BundleRefused, match="gives it no tensors"):
+        check_form(form, ALONE)
+
+
+def test_memory_stays_when_the_same_rows_are_asked_again_and_again(beside: Model) -> None:
+    rows = rows_of(BESIDE, 3)
+    cell = rows[0][1]
+    held = sys.getrefcount(cell)
+    for _ in range(3000):
+        beside.answer_rows(rows)
+    assert sys.getrefcount(cell) == held

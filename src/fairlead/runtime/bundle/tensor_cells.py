@@ -168,13 +168,11 @@ def _opened(level: Sequence[Any], edge: int) -> list[Any] | None:
 
 def _numbers(items: Sequence[Any]) -> Tensors | None:
     """Doubles; exact for whatever an integer dtype can hold. Types first: numpy would read texts and flags, too."""
-    kinds = set(map(type, items))
-    if not kinds <= {int, float}:
-        if not all(kind in (int, float) or issubclass(kind, np.integer | np.floating) for kind in kinds):
-            return None
-        items = [float(item) for item in items]
+    others = set(map(type, items)) - {int, float}
+    if not all(issubclass(kind, np.integer | np.floating) for kind in others):
+        return None
     try:
-        return np.array(items, dtype=np.float64)
+        return np.array([float(item) for item in items] if others else items, dtype=np.float64)
     except OverflowError:
         return None
 
