@@ -56,7 +56,7 @@ def tell_inspect(answer: Answer) -> None:
     if not seal["verified"]:
         return
     if answer.get("signature"):
-        columns = [(c["name"], c["kind"], limits(c)) for c in answer["signature"].get("columns", [])]
+        columns = [(c["name"], kind(c), limits(c)) for c in answer["signature"].get("columns", [])]
         table("Columns", ("column", "kind", "seen in training"), columns)
     table("Contents", ("file", "bytes"), answer["contents"].items())
     for attestation in answer["attestations"]:
@@ -64,6 +64,10 @@ def tell_inspect(answer: Answer) -> None:
             f"{attestation['kind']} by {escape(attestation['by'])} at {moment(attestation['at'])} UTC: "
             f"{attestation['statement'].get('outcome', '')}"
         )
+
+
+def kind(column: Answer) -> str:
+    return f"{column['dtype']} {list(column['shape'])}" if column["kind"] == "tensor" else str(column["kind"])
 
 
 def limits(column: Answer) -> str:

@@ -22,7 +22,7 @@ FORMS = {
     "xgboost": "trees of XGBoost are reproduced split by split, in its own single precision",
     "lightgbm": "trees of LightGBM are reproduced split by split, in double precision",
     "network": "a small network is a few matrix products, in double precision",
-    "onnx": "the ONNX graph runs as it is, all its operators being plain arithmetic",
+    "onnx": "the ONNX graph runs as it is, in its own precision, all its operators being plain arithmetic",
 }
 
 

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from fairlead.contract.evidence import ParityCertificate
+from fairlead.contract.signature import Column
 from fairlead.lab.compile.candidate import Candidate
+
+
+def _taken(column: Column) -> str:
+    return column.kind if column.kind != "tensor" else f"tensor of {column.dtype}, shape {list(column.shape)}"
 
 
 def model_card(candidate: Candidate, certificate: ParityCertificate) -> str:
@@ -23,7 +28,7 @@ def model_card(candidate: Candidate, certificate: ParityCertificate) -> str:
         f"- seed: {lineage.seed}",
         "",
         "## What it takes",
-        *(f"- `{c.name}`: {c.kind}" + (", may be missing" if c.nullable else "") for c in signature.columns),
+        *(f"- `{c.name}`: {_taken(c)}" + (", may be missing" if c.nullable else "") for c in signature.columns),
         "",
         "## How it is run",
         f"Form `{certificate.form}`; on {certificate.rows} rows it differs from the trained model by at most "

@@ -94,16 +94,21 @@ def first_lanes(signature: Signature) -> dict[str, list[AnyLane]]:
     return {column.name: _lanes_of(column) for column in signature.columns}
 
 
+def first_elements(column: Column) -> list[AnyLane]:
+    """All elements of a tensor as they come."""
+    return [ElementLane(column, at) for at in range(size(column))]
+
+
 def _lanes_of(column: Column) -> list[AnyLane]:
     if column.kind == "tensor":
-        return [ElementLane(column, at) for at in range(size(column))]
+        return first_elements(column)
     return [NumberLane(column) if column.numeric else TextLane(column)]
 
 
 def front_of(lanes: Iterable[AnyLane], signature: Signature) -> Front:
     """The front that computes these lanes. Raises NotCompilable if text is left over."""
     found: list[Lane] = []
-    for _, group in itertools.groupby(lanes, key=_shared):
+    for _, group in itertools.groupby(lanes, key=shared):
         first, *rest = group
         if isinstance(first, TableLane):
             found.append(_table([first, *rest]))  # type: ignore[list-item]
@@ -117,7 +122,7 @@ def front_of(lanes: Iterable[AnyLane], signature: Signature) -> Front:
     return Front(signature.names, numeric, tuple(found))
 
 
-def _shared(lane: AnyLane) -> tuple[str, int]:
+def shared(lane: AnyLane) -> tuple[str, int]:
     """Neighbours with the same answer are outputs of one look-up, or elements of one tensor."""
     if isinstance(lane, ElementLane):
         return "elements", id(lane.column)
@@ -125,11 +130,8 @@ def _shared(lane: AnyLane) -> tuple[str, int]:
 
 
 def _tensor(lanes: list[ElementLane]) -> Tensor:
+    # `element_ops.parted` has seen to it that these are all elements of the column, prepared alike.
     column, ops = lanes[0].column, lanes[0].ops
-    if [lane.at for lane in lanes] != list(range(size(column))):
-        raise NotCompilable(f"the model takes some elements of {column.name!r} and not others, or in another order.")
-    if any(lane.ops != ops for lane in lanes):
-        raise NotCompilable(f"each element of {column.name!r} is prepared in a way of its own.")
     return Tensor(column.name, column.dtype, size(column), ops)
 
 

@@ -11,11 +11,13 @@ import numpy as np
 from fairlead.contract.errors import NotCompilable
 from fairlead.contract.plugins import names, variant
 from fairlead.contract.signature import Signature
+from fairlead.lab.compile.element_ops import parted, with_ahead
 from fairlead.lab.compile.encoders import text_of
 from fairlead.lab.compile.lanes import AnyLane, front_of
 from fairlead.lab.compile.walk import fed_sparse, walk
 from fairlead.runtime.bundle.coded import Columns
 from fairlead.runtime.bundle.front import Front, Tensor
+from fairlead.runtime.bundle.manifest import TAIL_ONNX
 from fairlead.runtime.bundle.tail import Tail, load_tail
 
 if TYPE_CHECKING:
@@ -83,9 +85,13 @@ def compile_pipeline(
         reason = emitter.accepts(estimator)
         if reason is None:
             lanes, estimator = _shaped(emitter, estimator, lanes)
+            lanes, ahead = parted(lanes)
             front = front_of(lanes, signature)
-            tail = _tail(emitter, estimator, front.width, lambda: fed_sparse(pipeline, signature, sample))
-            file = getattr(emitter, "file", "model/tail.onnx")
+            width = front.width if ahead is None else len(ahead.chosen)
+            tail = _tail(emitter, estimator, width, lambda: fed_sparse(pipeline, signature, sample))
+            file = getattr(emitter, "file", TAIL_ONNX)
+            if ahead is not None:
+                tail, file = with_ahead(tail, file, ahead, front.width), TAIL_ONNX
             return Compiled(front, tail, name, file, emitter.tolerance, tuple(tried))
         tried.append((name, reason))
     raise NotCompilable("no form fits this estimator: " + "; ".join(f"{form}: {why}" for form, why in tried) + ".")
