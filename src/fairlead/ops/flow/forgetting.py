@@ -86,8 +86,10 @@ def _columns(ws: Workspace, column: str | None) -> tuple[str, ...]:
         raise UsageError("this model has no id column, so say which one: --column NAME, or --request for a request id.")
     if column is None or column == own:
         return (names.KEY,)
-    known = _known(ws)
+    known, tensors = _known(ws)
     columns = (names.FEATURE_IN + column, names.PASSED_IN + column)
+    if tensors & set(columns):
+        raise UsageError(f"{column!r} holds tensors, which name nobody: say whom by another column, or --request.")
     if known and not known & set(columns):
         plain = sorted(name.partition(".")[2] for name in known)
         near = difflib.get_close_matches(column, plain, n=1)
@@ -96,17 +98,20 @@ def _columns(ws: Workspace, column: str | None) -> tuple[str, ...]:
     return columns
 
 
-def _known(ws: Workspace) -> set[str]:
-    """Features and pass-through columns of the records there are; a tensor names nobody."""
+def _known(ws: Workspace) -> tuple[set[str], set[str]]:
+    """Features and pass-through columns of the records there are, and which of them hold tensors."""
     from fairlead.runtime.capture import collect, layout
     from fairlead.runtime.capture.files import open_file
     from fairlead.runtime.capture.tensors import others
 
     collect(ws.home.root)
     found: set[str] = set()
+    tensors: set[str] = set()
     for piece in layout.pieces(layout.records_folder(ws.home.root, ws.model)):
-        found.update(others(open_file(piece.path).schema_arrow))
-    return {name for name in found if name.startswith((names.FEATURE_IN, names.PASSED_IN))}
+        fields = open_file(piece.path).schema_arrow
+        found.update(fields.names)
+        tensors.update(set(fields.names) - set(others(fields)))
+    return {name for name in found if name.startswith((names.FEATURE_IN, names.PASSED_IN))}, tensors
 
 
 def _tables_with(folder: Path, column: str, values: Sequence[str]) -> Iterator[dict[str, Any]]:
