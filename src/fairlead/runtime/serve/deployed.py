@@ -106,6 +106,7 @@ class Deployed:
         self.key = _place(signature.key, signature)
         self.sampled = route.sample < 1.0
         hidden = set(route.redact)
+        self.tensors = tuple(column for column in signature.columns if column.kind == "tensor")
         self.hidden_rows = tuple(at for at, name in enumerate(signature.names) if name in hidden)
         self.hidden_passes = tuple(at for at, name in enumerate(signature.passthrough) if name in hidden)
         self.redacts = bool(self.hidden_rows or self.hidden_passes)

@@ -1,7 +1,8 @@
 """Requests and answers as CloudEvents to an HTTP sink, in the form of KServe's logger or of Seldon's.
 
 Source: CloudEvents 1.0 HTTP binding, binary mode; the attributes are those that KServe's agent and Seldon's request
-logger send. Of a route that redacts columns no body is sent as it came: its rows are, with those columns hashed.
+logger send. Of a route that redacts columns no body is sent as it came: its rows are, with those columns hashed, and
+tensors of more than `MOST_ELEMENTS` as `{"b64": ...}` of their bytes, which a request may have, too.
 """
 
 from __future__ import annotations
@@ -16,19 +17,21 @@ import msgspec
 
 from fairlead.contract.ports import Request
 from fairlead.contract.settings import TelemetrySettings
-from fairlead.runtime.capture.redaction import redact
+from fairlead.runtime.bundle.tensor_cells import outside, packed, size
+from fairlead.runtime.capture.redaction import redact_cell
 from fairlead.runtime.serve.clock import time_of_day
 from fairlead.runtime.serve.deployed import Deployed, Endpoint
 from fairlead.runtime.serve.identity import usable
 from fairlead.runtime.serve.observing.sender import Sender
 from fairlead.runtime.serve.observing.traceparent import read
 from fairlead.runtime.serve.observing.watched import Watched
-from fairlead.runtime.wire.checks import text_of
 from fairlead.runtime.wire.codec import Header, Parsed
 
 TYPES = {"kserve": "org.kubeflow.serving.inference", "seldon": "io.seldon.serving.inference"}
 UNTOLD = frozenset({401, 403, 413, 429, 503})
 """Whoever may not ask, or asks too much, does not fill the sink."""
+MOST_ELEMENTS = 1024
+"""Of a tensor that is written out as nested lists; beyond, that takes a worker as long as many answers."""
 _NAMESPACE = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 _json = msgspec.json.Encoder().encode
 
@@ -115,12 +118,14 @@ def redacted(deployed: Deployed, parsed: Parsed, key: bytes) -> bytes:
     names = (*deployed.signature.names, *deployed.signature.passthrough)
     hidden = set(deployed.route.redact)
     passes: Sequence[Sequence[Any]] = parsed.passes if parsed.passes is not None else [()] * len(parsed.rows)
+    shown = [(c.name, c) for c in deployed.tensors if c.name not in hidden]
     rows = []
     for row, passed in zip(parsed.rows, passes, strict=True):
         cells = dict(zip(names, (*row, *passed), strict=False))
         for name in hidden & cells.keys():
-            text = text_of(cells[name])
-            cells[name] = None if text is None else redact(text, key)
+            cells[name] = redact_cell(cells[name], key)
+        for name, column in shown:
+            cells[name] = outside(cells[name], column) if size(column) <= MOST_ELEMENTS else packed(cells[name])
         rows.append(cells)
     return _json(rows)
 
