@@ -49,6 +49,7 @@ def test_a_column_may_be_flat_or_nested(n: dict[str, Any]) -> None:
         (tensor("n", [1, 2], shape=[1, 2]), "shape must be"),
         (tensor("n", [1, 2], shape=[-1]), "shape must be"),
         (tensor("n", [1, 2], shape=[True]), "shape must be"),
+        (tensor("n", [1, 2], shape=[10**4200, 10**4200]), "shape must be"),
         (tensor("n", [[1, 2]], shape=[2]), "nested"),
         (tensor("n", [1, 2.5], "INT64"), "a number with a fraction in a tensor of INT64"),
         (tensor("n", [1, 300], "UINT8"), "an integer in a tensor of UINT8"),

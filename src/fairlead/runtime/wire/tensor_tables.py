@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fairlead.runtime.bundle.tensor_cells import cell_from
+from fairlead.runtime.bundle.tensor_cells import DIMENSIONS
 from fairlead.runtime.wire.checks import NEVER, Checks
 from fairlead.runtime.wire.codec import Parsed
 from fairlead.runtime.wire.tables import Tables
@@ -47,8 +47,8 @@ class TensorTables(Tables):
         if not isinstance(row, list) or len(row) != 1 or self._sole is None:
             return row
         # A tensor whose first dimension is 1 looks like a row, and the other way round.
-        alone = self._sole.shape[0] != 1 or cell_from(row, self._sole) is None
-        return row[0] if alone and isinstance(row[0], (list, Mapping)) else row
+        within = self._sole.shape[0] != 1 or _shape(row) not in (self._sole.shape, (1,))
+        return row[0] if within and isinstance(row[0], (list, Mapping)) else row
 
     def columns(self, columns: object, said: str) -> Parsed:
         """See Tables."""
@@ -67,7 +67,7 @@ class TensorTables(Tables):
 def _shape(value: Any) -> tuple[int, ...]:
     """Of lists, as their first ones say; one dimension more than a tensor can have is enough to tell."""
     found: list[int] = []
-    while isinstance(value, list) and len(found) < 5:
+    while isinstance(value, list) and len(found) <= DIMENSIONS:
         found.append(len(value))
         value = value[0] if value else None
     return tuple(found)

@@ -37,6 +37,8 @@ BINARY: dict[str, str] = {
 
 FLOATS = frozenset({"FP16", "FP32", "FP64", "BF16"})
 _FEW = 32
+_FAR = 1 << 48
+"""Bytes that nobody sends. Beyond, a number may have more digits than Python is willing to write into an error."""
 _SAID = "BOOL, BYTES, FP16, FP32, FP64, BF16, INT8 to INT64, UINT8 to UINT64"
 RANGES = {
     f"{sign}{bits}": (0, (1 << bits) - 1) if sign == "UINT" else (-(1 << (bits - 1)), (1 << (bits - 1)) - 1)
@@ -76,8 +78,8 @@ def size_of(shape: object, name: str) -> int:
         raise ShapeMismatch(f"input {said}: shape must be [rows] or [rows, 1]: one tensor holds one column")
     size = 1
     for dimension in shape:
-        if not isinstance(dimension, int) or isinstance(dimension, bool) or dimension < 0:
-            raise ShapeMismatch(f"input {said}: shape must be of whole numbers, 0 or more")
+        if not isinstance(dimension, int) or isinstance(dimension, bool) or not 0 <= dimension < _FAR:
+            raise ShapeMismatch(f"input {said}: shape must be of whole numbers, 0 or more and not beyond all data")
         size *= dimension
     return size
 
