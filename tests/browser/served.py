@@ -127,14 +127,21 @@ def home(root: Path, *models: str, limits: Limits = Limits(), keys: tuple[Key, .
 
 @contextlib.contextmanager
 def server(
-    root: Path, *, required: bool = False, workers: int = 1, load: str = "tests.browser.served:load"
+    root: Path,
+    *,
+    required: bool = False,
+    workers: int = 1,
+    load: str = "tests.browser.served:load",
+    bundle: Path | None = None,
 ) -> Iterator[str]:
-    """A real server over `home`; its address. required: it asks for keys. load: what makes a model of a folder."""
+    """A real server over `home`; its address. required: it asks for keys. load: what makes a model of a folder.
+    bundle: this one alone, loaded as any server does."""
+    served = f"load={load!r}" if bundle is None else f"bundle=Path({str(bundle)!r})"
     program = (
         "import sys; from pathlib import Path\n"
         "from fairlead.contract.settings import AccessSettings\n"
         "from fairlead.runtime.serve import ServeOptions, serve\n"
-        f"serve(ServeOptions(home=Path({str(root)!r}), port=0, workers={workers}, load={load!r},"
+        f"serve(ServeOptions(home=Path({str(root)!r}), port=0, workers={workers}, {served},"
         f" access=AccessSettings(required={required})), lambda url: print(url, flush=True))"
     )
     environ = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}

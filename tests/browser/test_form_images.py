@@ -391,6 +391,7 @@ def test_tensors_that_are_no_images(page: Any, seeing: tuple[str, Path]) -> None
         ("#f0", "[1, 2, 3, 4", "This is not valid JSON."),
         ("#f0", '[1, 2, 3, 4, "5"]', "Number 5 is none: write it in digits, as 3.5."),
         ("#f0", '{"b64": ""}', "Write a list of numbers."),
+        ("#f0", "[" * 99_999 + "]" * 99_999, "Number 1 is none: write it in digits, as 3.5."),
         ("#f0", "-1e39 0 0 0 0", "Number 1 must be -3.4028234663852886e+38 or more."),
         ("#f1", "1 2 3 4 5 6 7 8.5", "Number 8 must be whole."),
         ("#f1", "1 2 3 4 5 6 7 40000", "Number 8 must be 32767 or less."),

@@ -83,7 +83,7 @@ def _pixels(column: Column, picture: Picture) -> str:
 def _image(column: Column, picture: Picture, id: str) -> str:
     """To be chosen, looked at and fitted; or its numbers to be written."""
     described = f"{id}-hint {id}-read {id}-error"
-    given = attributes(id=id, accept="image/*", aria_describedby=described, aria_required="true")
+    given = attributes(id=id, accept="image/*", aria_describedby=described, required=True)
     fits = "\n".join(
         f'<label class="choice"><input type="radio" name="{id}-fit" value="{value}"'
         f"{attributes(checked=value == 'crop')}> {words}</label>"
@@ -94,7 +94,8 @@ def _image(column: Column, picture: Picture, id: str) -> str:
     )
     return f"""<input type="file"{given}>
 {_SCRIPTLESS}
-{_told(id)}
+{_wrong(id)}
+{_read(id)}
 <div class="sight" hidden>
 <figure class="seen"><canvas{seen}></canvas>
 <figcaption>This is what the model sees: {escape(_pixels(column, picture))}.</figcaption></figure>
@@ -123,15 +124,19 @@ def _numbers(id: str) -> str:
     kinds = ".json,.csv,.tsv,.txt,application/json,text/csv,text/plain"
     file = attributes(id=f"{id}-file", accept=kinds, aria_describedby=told)
     return f"""<textarea rows="4" spellcheck="false" autocomplete="off"{given}></textarea>
+{_wrong(id)}
 <label for="{id}-file">Or a file of them: JSON, CSV or plain text</label>
 <input type="file"{file}>
-{_told(id)}"""
+{_read(id)}"""
 
 
-def _told(id: str) -> str:
-    """Where it is said what is wrong with a choice, or what was read."""
-    return f"""<p class="error" id="{id}-error" role="alert" hidden></p>
-<p class="status" id="{id}-read" role="status"></p>"""
+def _wrong(id: str) -> str:
+    return f'<p class="error" id="{id}-error" role="alert" hidden></p>'
+
+
+def _read(id: str) -> str:
+    """Where it is said what was read."""
+    return f'<p class="status" id="{id}-read" role="status"></p>'
 
 
 def _form(column: Column) -> str:

@@ -14,20 +14,12 @@ export function startForm(root) {
     if (submit.getAttribute("aria-disabled") === "true") return;
     // Not `disabled`: that would throw the focus of a keyboard user away.
     submit.setAttribute("aria-disabled", "true");
-    await settled(form);
-    clearProblems(form);
-    const [row, problems] = readRow(form);
-    if (problems.length) {
+    try {
+      await settled(form);
+      await send(root, form, status);
+    } finally {
       submit.removeAttribute("aria-disabled");
-      showProblems(form, problems);
-      return;
     }
-    status.textContent = "Asking…";
-    const said = await ask(form.dataset.predict, row);
-    submit.removeAttribute("aria-disabled");
-    status.textContent = "";
-    if (said.ok) showAnswer(root, said.body.predictions[0], said.id);
-    else showProblems(form, [locate(form, said.problem)]);
   });
   form.addEventListener("reset", () => {
     clearProblems(form);
@@ -41,6 +33,20 @@ export function startForm(root) {
   root.querySelector("#example").addEventListener("click", () => fillIn(root, form, status));
   startTensors(form);
   startCorrection(root);
+}
+
+async function send(root, form, status) {
+  clearProblems(form);
+  const [row, problems] = readRow(form);
+  if (problems.length) {
+    showProblems(form, problems);
+    return;
+  }
+  status.textContent = "Asking…";
+  const said = await ask(form.dataset.predict, row);
+  status.textContent = "";
+  if (said.ok) showAnswer(root, said.body.predictions[0], said.id);
+  else showProblems(form, [locate(form, said.problem)]);
 }
 
 // "Another value…" opens a field for it.

@@ -54,7 +54,7 @@ function fromJson(text, column) {
     throw new Wrong("This is not valid JSON.");
   }
   if (!Array.isArray(found)) throw new Wrong("Write a list of numbers.");
-  const flat = found.flat(Infinity);
+  const flat = found.flat(column.shape.length);
   const odd = flat.findIndex((one) => typeof one !== "number");
   if (odd >= 0) throw new Wrong(`Number ${odd + 1} is none: write it in digits, as 3.5.`);
   if (found.some(Array.isArray) && flat.length === column.size && !nestedAs(found, column.shape)) {
