@@ -176,6 +176,39 @@ def test_crop_stretch_pad_and_invert(page: Any, seeing: tuple[str, Path]) -> Non
     np.testing.assert_allclose(sent(page, DIGITS), crop, atol=1e-9)
 
 
+WITHIN = """
+async () => {
+  const { elementsOf } = await import('/assets/picture.js');
+  const found = [];
+  const edges = [1, 2, 3, 5, 7, 8, 9, 11, 13, 29, 47, 49, 64, 97];
+  for (const [height, width] of [[8, 8], [7, 49], [49, 13], [2, 2]])
+    for (const h of edges) for (const w of edges) for (const fit of ['crop', 'stretch', 'pad']) {
+      const picture = { height, width, channels: 3, first: false };
+      const column = { size: height * width * 3, low: 0, high: 255, least: 0, most: 255, whole: false, picture };
+      const even = new Uint8ClampedArray(w * h * 4).fill(200);
+      const noise = even.map((_, at) => (at * 7919 + 13) % 251);
+      const flat = elementsOf({ data: even, width: w, height: h }, column, { fit, invert: false });
+      const rough = elementsOf({ data: noise, width: w, height: h }, column, { fit, invert: true });
+      if (!flat.every((one) => Math.abs(one - 200) < 1e-9)) found.push(['uneven', w, h, width, height, fit]);
+      if (!rough.every((one) => one >= 4 && one <= 255)) found.push(['beyond', w, h, width, height, fit]);
+    }
+  return found;
+}
+"""
+
+
+def test_any_size_fits_any_frame(page: Any, seeing: tuple[str, Path]) -> None:
+    page.goto(f"{seeing[0]}/models/digits")
+    assert page.evaluate(WITHIN) == []
+
+
+def test_a_cut_is_of_whole_pixels(page: Any, seeing: tuple[str, Path]) -> None:
+    page.goto(f"{seeing[0]}/models/digits")
+    pixels = noise(8, 11)
+    choose(page, png(pixels))
+    np.testing.assert_allclose(sent(page, DIGITS), pixels[:, 1:9] / 255 * 16, rtol=1e-12)
+
+
 def test_a_small_image_is_made_larger_without_steps(page: Any, seeing: tuple[str, Path]) -> None:
     page.goto(f"{seeing[0]}/models/digits")
     choose(page, png(np.array([[0, 255], [0, 255]], np.uint8)))

@@ -74,8 +74,9 @@ function framed({ data, width: w, height: h }, width, height, fit) {
   let [cut, into] = [[0, 0, w, h], [width, height]];
   if (fit === "crop") {
     const scale = Math.min(w / width, h / height);
-    const [wide, high] = [width * scale, height * scale];
-    cut = [(w - wide) / 2, (h - high) / 2, wide, high];
+    const [wide, high] = [Math.min(w, width * scale), Math.min(h, height * scale)];
+    // From a whole pixel on: half a pixel aside would blur what needs no scaling.
+    cut = [Math.floor((w - wide) / 2), Math.floor((h - high) / 2), wide, high];
   } else if (fit === "pad") {
     const scale = Math.min(width / w, height / h);
     into = [w, h].map((edge) => Math.max(1, Math.round(edge * scale)));
