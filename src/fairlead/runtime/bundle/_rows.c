@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "_rows_steps.h"
+#include "_rows_tensors.h"
 
 #define CROWDED 32 /* look-ups of one text at most; a table that needs more is left to a dict */
 
@@ -59,11 +60,13 @@ typedef struct {
 } Table;
 
 typedef struct {
-    Py_ssize_t width, scaled, general, tables;
+    Py_ssize_t width, scaled, general, tables, tensors;
+    int covered; /* tensors write every output of a row */
     double *template;
     Scaled *scale;
     General *more;
     Table *table;
+    Tensor *tensor;
 } Front;
 
 static const char *NAME = "fairlead.rows";
@@ -88,10 +91,12 @@ static void release(Front *f)
         Py_XDECREF(t->absent);
         release_path(&t->path);
     }
+    for (Py_ssize_t n = 0; n < f->tensors; n++) release_tensor(f->tensor + n);
     free(f->template);
     free(f->scale);
     free(f->more);
     free(f->table);
+    free(f->tensor);
     free(f);
 }
 
@@ -304,6 +309,15 @@ static int encode_row(const Front *f, PyObject *row, Py_ssize_t number, double *
         PyObject *cell = cell_of(row, listed, t->source);
         if (cell == NULL || looked_up(t, cell, number, out)) return -1;
     }
+    for (Py_ssize_t n = 0; n < f->tensors; n++) {
+        PyObject *cell = cell_of(row, listed, f->tensor[n].source);
+        int failed;
+        if (cell == NULL) return -1;
+        Py_INCREF(cell);
+        failed = spread(f->tensor + n, cell, number, out);
+        Py_DECREF(cell);
+        if (failed) return -1;
+    }
     return 0;
 }
 
@@ -315,6 +329,7 @@ static PyObject *read_oddly(const Front *f, PyObject *row)
     for (Py_ssize_t n = 0; n < f->scaled; n++) most = f->scale[n].source > most ? f->scale[n].source : most;
     for (Py_ssize_t n = 0; n < f->general; n++) most = f->more[n].source > most ? f->more[n].source : most;
     for (Py_ssize_t n = 0; n < f->tables; n++) most = f->table[n].source > most ? f->table[n].source : most;
+    for (Py_ssize_t n = 0; n < f->tensors; n++) most = f->tensor[n].source > most ? f->tensor[n].source : most;
     if ((found = PyList_New(0)) == NULL) return NULL;
     for (Py_ssize_t n = 0; n <= most; n++) {
         int failed;
@@ -341,7 +356,7 @@ static int encode_rows(const Front *f, PyObject *rows, Py_ssize_t count, Py_ssiz
         if (row == NULL) return -1;
         if (PyList_Check(row) || PyTuple_Check(row)) Py_INCREF(row);
         else if ((row = read_oddly(f, row)) == NULL) return -1;
-        memcpy(out, f->template, sizeof(double) * (size_t)f->width);
+        if (!f->covered) memcpy(out, f->template, sizeof(double) * (size_t)f->width);
         failed = encode_row(f, row, first + number, out);
         Py_DECREF(row);
         if (failed) return -1;
@@ -487,6 +502,21 @@ static int read_table(const Front *f, PyObject *said, Table *t)
     return read_slots(t);
 }
 
+static int read_tensors(Front *f, PyObject *tensors)
+{
+    Py_ssize_t written = 0;
+    if ((f->tensor = room(PyTuple_Size(tensors), sizeof(Tensor))) == NULL) return -1;
+    f->covered = f->scaled + f->general + f->tables == 0;
+    while (f->tensors < PyTuple_Size(tensors)) {
+        Tensor *t = f->tensor + f->tensors++; /* counted first, so that what it holds is let go */
+        if (read_tensor(PyTuple_GetItem(tensors, f->tensors - 1), f->width, t) < 0) return -1;
+        f->covered = f->covered && t->output == written;
+        written += t->size;
+    }
+    f->covered = f->covered && written == f->width;
+    return 0;
+}
+
 static int read_front(Front *f, PyObject *scaled, PyObject *general, PyObject *tables)
 {
     if ((f->scale = room(PyTuple_Size(scaled), sizeof(Scaled))) == NULL) return -1;
@@ -518,10 +548,10 @@ static int read_front(Front *f, PyObject *scaled, PyObject *general, PyObject *t
 
 static PyObject *build(PyObject *module, PyObject *args)
 {
-    PyObject *scaled, *general, *tables, *template, *capsule;
+    PyObject *scaled, *general, *tables, *template, *tensors, *capsule;
     Front *f;
-    if (!PyArg_ParseTuple(args, "O!O!O!O!", &PyTuple_Type, &template, &PyTuple_Type, &scaled, &PyTuple_Type, &general,
-                          &PyTuple_Type, &tables))
+    if (!PyArg_ParseTuple(args, "O!O!O!O!O!", &PyTuple_Type, &template, &PyTuple_Type, &scaled, &PyTuple_Type, &general,
+                          &PyTuple_Type, &tables, &PyTuple_Type, &tensors))
         return NULL;
     if ((f = calloc(1, sizeof(Front))) == NULL) return PyErr_NoMemory();
     f->width = PyTuple_Size(template);
@@ -529,7 +559,7 @@ static PyObject *build(PyObject *module, PyObject *args)
     else f->template = room(f->width, sizeof(double));
     for (Py_ssize_t n = 0; f->template != NULL && n < f->width && !PyErr_Occurred(); n++)
         f->template[n] = PyFloat_AsDouble(PyTuple_GetItem(template, n));
-    if (PyErr_Occurred() || read_front(f, scaled, general, tables) < 0) {
+    if (PyErr_Occurred() || read_front(f, scaled, general, tables) < 0 || read_tensors(f, tensors) < 0) {
         release(f);
         return NULL;
     }
@@ -538,7 +568,7 @@ static PyObject *build(PyObject *module, PyObject *args)
 }
 
 static PyMethodDef METHODS[] = {
-    {"build", build, METH_VARARGS, "build(template, scaled, general, tables) -> front"},
+    {"build", build, METH_VARARGS, "build(template, scaled, general, tables, tensors) -> front"},
     {"features", (PyCFunction)(void (*)(void))features, METH_FASTCALL, "features(front, rows, first = 0) -> bytearray"},
     {NULL, NULL, 0, NULL},
 };

@@ -25,6 +25,7 @@ def build(
         ],
         ...,
     ],
+    tensors: tuple[tuple[int, int, int, Steps, Callable[[int, Any], None], int], ...],
 ) -> Any:
     """A front, checked. Raises ValueError or TypeError for what is none.
 
@@ -32,6 +33,8 @@ def build(
     general: (source, steps, all of them as one callable, output); no steps: the callable does everything.
     tables: (source, {key: row}, writes of each row, writes for no value, whether NaN is no value, steps ahead of the
     look-up, the same as a callable, what raises for a value never seen, what raises for no value).
+    tensors: (source, place of the dtype in `tensor_cells.DTYPES`, elements, steps from `add` to `divide`, what raises
+    for a cell that is no such tensor, output).
     """
 
 def features(front: Any, rows: Sequence[Sequence[Any]], first: int = 0, /) -> bytearray:

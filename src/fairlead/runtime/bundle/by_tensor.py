@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -44,10 +44,16 @@ def _together(cells: Sequence[bytes], lane: Spread, first: int) -> npt.NDArray[A
     length = lane.size * lane.dtype.itemsize
     for row, cell in enumerate(cells, first):
         # Were only their sum right, elements of one row would become those of another.
-        if len(cell) != length:
-            raise ShapeMismatch(f"row {row}: a tensor has {len(cell)} bytes, the model takes {length}")
+        if not isinstance(cell, bytes) or len(cell) != length:
+            refuse(lane, row, cell)
     data = cells[0] if len(cells) == 1 else b"".join(cells)
     return np.frombuffer(data, lane.dtype).reshape(len(cells), lane.size)
+
+
+def refuse(lane: Spread, row: int, cell: Any) -> NoReturn:
+    """Raises ShapeMismatch for a cell that is no tensor of the lane's."""
+    found = f"{len(cell)} bytes" if isinstance(cell, bytes) else "something else"
+    raise ShapeMismatch(f"row {row}: a tensor has {found}, the model takes {lane.size * lane.dtype.itemsize} bytes")
 
 
 def column_of(column: Any, lane: Spread, name: str) -> npt.NDArray[Any]:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from fairlead.contract.errors import CellInvalid
-from fairlead.runtime.bundle.by_tensor import with_tensors
+from fairlead.runtime.bundle.by_tensor import refuse, with_tensors
 from fairlead.runtime.bundle.front import Delta, Table, value
 from fairlead.runtime.bundle.ops import (
     Add,
@@ -25,7 +25,8 @@ from fairlead.runtime.bundle.ops import (
     Subtract,
     one_after_another,
 )
-from fairlead.runtime.bundle.plan import Placed, Plan, never_seen, no_value
+from fairlead.runtime.bundle.plan import Placed, Plan, Spread, never_seen, no_value
+from fairlead.runtime.bundle.tensor_cells import DTYPES
 
 try:
     from fairlead.runtime.bundle import _rows
@@ -48,11 +49,15 @@ def features_of(plan: Plan) -> Features | None:
     scaled = [(lane.source, lane.fill, lane.shift, lane.scale, lane.output) for lane in plan.scaled]
     # As in `by_row`: tables of one write a key come first, which decides whose error is told.
     tables = sorted(plan.tables, key=lambda placed: not is_one_hot(placed.table))
+    tensors = _tensors(plan.tensors)
     try:
-        front = _rows.build(tuple(plan.template), tuple(scaled), tuple(general), tuple(map(_table, tables)))
+        front = _rows.build(
+            tuple(plan.template), tuple(scaled), tuple(general), tuple(map(_table, tables)), tensors or ()
+        )
     except (ValueError, TypeError, OverflowError):
         return None
-    return with_tensors(partial(_rows.features, front), plan)
+    features = partial(_rows.features, front)
+    return with_tensors(features, plan) if tensors is None else features
 
 
 def is_one_hot(table: Table) -> bool:
@@ -81,6 +86,20 @@ def _table(placed: Placed) -> tuple[Any, ...]:
         _steps(table.before), one_after_another(table.before) if table.before else None,
         raising(never_seen) if table.closed else None, raising(no_value) if table.required else None,
     )  # fmt: skip
+
+
+def _tensors(lanes: Sequence[Spread]) -> tuple[Any, ...] | None:
+    """None where an operation is not for the kernel. It knows those of scaling: numpy's others may differ in the sign
+    of a zero.
+    """
+    dtypes = list(DTYPES.values())
+    found = []
+    for lane in lanes:
+        steps = _steps(lane.ops)
+        if steps is None or not all(isinstance(op, Add | Subtract | Multiply | Divide) for op in lane.ops):
+            return None
+        found.append((lane.source, dtypes.index(lane.dtype), lane.size, steps, partial(refuse, lane), lane.output))
+    return tuple(found)
 
 
 def _steps(ops: Sequence[AnyOp]) -> tuple[Step, ...] | None:
