@@ -15,7 +15,8 @@ import fairlead
 from fairlead.contract import records as names
 from fairlead.contract.errors import UsageError
 from fairlead.ops.flow import Workspace, release
-from fairlead.ops.flow.trial import losses_between
+from fairlead.ops.flow.tracker import read_tracker
+from fairlead.ops.flow.trial import Losses, losses_between, trial_of, verdict_on
 from fairlead.ops.flow.view import read_view
 from fairlead.runtime.capture import Records, Spool, Tally, collect, reconcile
 from fairlead.runtime.capture.redaction import redact_cell
@@ -156,8 +157,10 @@ def test_scores_of_another_model_are_computed_from_the_tensors_on_record(ws: Wor
         model = ws.load(bundle)
         assert np.allclose(view.scores(model), model.score_columns({"image": found.reshape(60, -1)}), atol=1e-12)
     start, end = traffic.began, traffic.began + 1000
-    old, new, constant = losses_between(ws, first, second, start, end) or pytest.fail("no evidence")
-    assert old.shape == new.shape == constant.shape == (60,)
+    found_losses = losses_between(ws, first, second, start, end)
+    assert found_losses is not None
+    assert np.isfinite(found_losses).all()
+    assert found_losses.tried.tolist() == [False] * 40 + [True] * 20
 
 
 def test_of_hidden_tensors_scores_and_labels_are_watched_and_nothing_breaks(ws: Workspace) -> None:
@@ -174,8 +177,38 @@ def test_of_hidden_tensors_scores_and_labels_are_watched_and_nothing_breaks(ws: 
     assert view.columns == {}
     told = np.isfinite(view.scores(ws.load(first))).all(axis=1)
     assert told.tolist() == [True] * 260 + [False] * 60
-    # No row has the answers of both.
-    assert losses_between(ws, first, second, traffic.began, traffic.began + 1000) is None
+    # No row has the answers of both, so rows of either are compared.
+    evidence = losses_between(ws, first, second, traffic.began, traffic.began + 1000)
+    assert evidence is not None
+    assert (np.isfinite(evidence.old) == ~evidence.tried).all()
+    assert (np.isfinite(evidence.new) == evidence.tried).all()
+    verdict, floor = verdict_on(evidence, 0.5, (0.8, 0.2))
+    assert verdict is not None
+    assert (verdict.n, floor) == (60, True)
+
+
+def test_rows_of_either_variant_decide_where_none_has_both() -> None:
+    rng = np.random.default_rng(1)
+    rows = 4000
+    tried = rng.random(rows) < 0.2
+    good, bad = rng.uniform(0.0, 0.2, rows), rng.uniform(0.3, 0.6, rows)
+    constant = np.full(rows, 0.4)
+
+    def told(old: np.ndarray, new: np.ndarray) -> Losses:
+        return Losses(np.where(tried, np.nan, old), np.where(tried, new, np.nan), constant, tried)
+
+    for old, new, outcome, floor in ((good, bad, "fail", False), (bad, good, "pass", True)):
+        verdict, beats = verdict_on(told(old, new), 0.05, (0.8, 0.2))
+        assert verdict is not None
+        assert (verdict.outcome, beats) == (outcome, floor)
+        assert verdict.n <= tried.sum()
+    assert verdict_on(None, 0.05, (0.8, 0.2)) == (None, None)
+    nothing = told(good, good)._replace(new=np.full(rows, np.nan))
+    assert verdict_on(nothing, 0.05, (1.0, 0.0)) == (None, None)
+    # With the answers of both on every row, those are compared.
+    paired, _ = verdict_on(Losses(good, bad, constant, tried), 0.05, (0.8, 0.2))
+    assert paired is not None
+    assert paired.n == rows
 
 
 def test_tensors_hidden_for_a_while_are_left_out_of_that_window(ws: Workspace) -> None:
@@ -188,15 +221,24 @@ def test_tensors_hidden_for_a_while_are_left_out_of_that_window(ws: Workspace) -
     assert len(ws.state.windows(ws.model)) == 2
 
 
-def test_a_canary_is_judged_and_retraining_says_what_it_cannot(ws: Workspace) -> None:
-    release.deploy(ws, 2, mode="canary", share=0.5, why="tried")
+@pytest.mark.parametrize("hidden", [False, True])
+def test_a_canary_is_judged_and_retraining_says_what_it_cannot(ws: Workspace, hidden: bool) -> None:
     first, second = bundles(ws)
-    traffic = Traffic(ws)
+    traffic = Traffic(ws, hidden)
+    traffic.ask(first, images(120))
+    list(watched(ws))
+    release.deploy(ws, 2, mode="canary", share=0.5, why="tried", event_time=traffic.began + 60)
     for _ in range(3):
         traffic.ask(first, images(60))
         traffic.ask(second, images(60))
     list(watched(ws))
-    assert ws.state.windows(ws.model)[0].state == "scored"
+    intent = ws.state.intent(ws.model)
+    assert intent is not None
+    trial = trial_of(ws, intent, read_tracker(ws))
+    assert trial is not None
+    assert trial.verdict is not None
+    assert trial.verdict.n > 50
+    assert trial.floor_holds
     with pytest.raises(UsageError, match=r"tensors \(image\).*fairlead bundle"):
         fairlead.open(ws.project.root).retrain()
 

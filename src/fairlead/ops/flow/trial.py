@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from fairlead.ops.flow.view import read_view
 from fairlead.ops.flow.workspace import Workspace
 from fairlead.ops.monitor import duration, window_spec
 from fairlead.ops.monitor.windows import DAY
-from fairlead.ops.rollout import in_random_order, judge, ratio_mismatch
+from fairlead.ops.rollout import RolloutVerdict, in_random_order, judge, judge_two, ratio_mismatch
 from fairlead.ops.state import Intent
 
 MOST_LOOKS = 1000
@@ -30,8 +31,8 @@ def trial_of(ws: Workspace, intent: Intent, tracker: Tracker) -> Trial | None:
         return None
     # A model fitted on old rows is on trial since there were answers, not since its rows ended.
     started = max(rollout.started_event, watched[0].start)
-    differences, floor = evidence(ws, champion.bundle, challenger.bundle, started, tracker)
-    verdict = judge(differences, ws.settings.rollout.max_loss) if len(differences) else None
+    evidence = gathered(ws, champion.bundle, challenger.bundle, started, tracker)
+    verdict, floor = verdict_on(evidence, ws.settings.rollout.max_loss, (champion.weight, challenger.weight))
     mismatch = ""
     if not challenger.shadow:
         shares = (champion.weight, challenger.weight)
@@ -48,21 +49,47 @@ def trial_of(ws: Workspace, intent: Intent, tracker: Tracker) -> Trial | None:
     )
 
 
-def evidence(
-    ws: Workspace, champion: str, challenger: str, since: float, tracker: Tracker
-) -> tuple[np.ndarray, bool | None]:
-    """Challenger's loss - champion's, row by row in the order of looks, and whether the challenger beats a constant."""
-    parts, gains = [], []
+class Losses(NamedTuple):
+    """Of labelled rows, each (n,): losses of champion, challenger and the best constant, NaN where a model neither
+    answered nor can be asked, as its tensors are hidden; and whether the challenger answered."""
+
+    old: np.ndarray
+    new: np.ndarray
+    constant: np.ndarray
+    tried: np.ndarray
+
+
+def gathered(ws: Workspace, champion: str, challenger: str, since: float, tracker: Tracker) -> Losses | None:
+    """The evidence since a rollout began, in the order of looks; None without any."""
+    parts = []
     for number, (start, end) in enumerate(looks(ws, since, tracker)):
         found = losses_between(ws, champion, challenger, start, end)
-        if found is None:
-            continue
-        old, new, constant = found
-        parts.append(in_random_order(new - old, seed=number))
-        gains.append(constant - new)
-    if not parts:
-        return np.zeros(0), None
-    return np.concatenate(parts), bool(np.concatenate(gains).mean() > 0)
+        if found is not None:
+            parts.append([in_random_order(values, seed=number) for values in found])
+    return Losses(*map(np.concatenate, zip(*parts, strict=True))) if parts else None
+
+
+def verdict_on(
+    evidence: Losses | None, max_loss: float, weights: tuple[float, float]
+) -> tuple[RolloutVerdict | None, bool | None]:
+    """The verdict, None without evidence, and whether the challenger beats a constant.
+
+    Both are compared row by row; where rows have the answer of one alone, those of either side. weights: of champion
+    and challenger in the routes.
+    """
+    if evidence is None:
+        return None, None
+    old, new, constant, tried = evidence
+    gains = (constant - new)[np.isfinite(new)]
+    floor = bool(gains.mean() > 0) if len(gains) else None
+    if np.isfinite(old).all() and np.isfinite(new).all():
+        return judge(new - old, max_loss), floor
+    tried = tried.astype(bool)
+    ours, theirs = old[~tried & np.isfinite(old)], new[tried & np.isfinite(new)]
+    if not len(ours) or not len(theirs):
+        return None, floor
+    ratio = max(1, round(max(weights) / min(weights))) if min(weights) > 0 else None
+    return judge_two(ours, theirs, max_loss, ratio=ratio), floor
 
 
 def looks(ws: Workspace, since: float, tracker: Tracker) -> list[tuple[float, float]]:
@@ -87,10 +114,8 @@ def looks(ws: Workspace, since: float, tracker: Tracker) -> list[tuple[float, fl
     return found
 
 
-def losses_between(
-    ws: Workspace, champion: str, challenger: str, start: float, end: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """Losses of champion, challenger and the best constant on the labelled rows of an interval, each (n,).
+def losses_between(ws: Workspace, champion: str, challenger: str, start: float, end: float) -> Losses | None:
+    """Losses on the labelled rows of an interval, None without any.
 
     Remembered while the process lives: what was due is judged once.
     """
@@ -104,13 +129,11 @@ def losses_between(
 
 
 @lru_cache(maxsize=4)
-def _losses_of(ws: Workspace) -> dict[tuple[str, str, float, float], tuple[np.ndarray, np.ndarray, np.ndarray] | None]:
+def _losses_of(ws: Workspace) -> dict[tuple[str, str, float, float], Losses | None]:
     return {}
 
 
-def _losses_between(
-    ws: Workspace, champion: str, challenger: str, start: float, end: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+def _losses_between(ws: Workspace, champion: str, challenger: str, start: float, end: float) -> Losses | None:
     from fairlead.lab.stats import class_codes, constant_scores, losses
     from fairlead.runtime.capture import Records
 
@@ -120,20 +143,19 @@ def _losses_between(
     chosen = np.flatnonzero(view.labelled)
     if not len(chosen):
         return None
-    old, new = (view.scores(ws.load(b))[chosen] for b in (champion, challenger))
-    # Rows whose tensors are hidden have the answer of one variant alone.
-    both = np.isfinite(old).all(axis=1) & np.isfinite(new).all(axis=1)
-    if not both.any():
-        return None
-    chosen, old, new = chosen[both], old[both], new[both]
     truth = view.labels[chosen]
     known = class_codes(truth, signature.classes) if signature.task == "classification" else truth.astype(np.float64)
     constant = constant_scores(signature.task, known, len(chosen), len(signature.classes))
-    return (
-        losses(signature.task, truth, old, signature, clip),
-        losses(signature.task, truth, new, signature, clip),
-        losses(signature.task, truth, constant, signature, clip),
-    )
+    asked = []
+    for bundle in (champion, challenger):
+        scores = view.scores(ws.load(bundle))[chosen]
+        told = np.isfinite(scores).all(axis=1)
+        values = np.full(len(chosen), np.nan)
+        if told.any():
+            values[told] = losses(signature.task, truth[told], scores[told], signature, clip)
+        asked.append(values)
+    tried = view.bundles[chosen] == challenger
+    return Losses(asked[0], asked[1], losses(signature.task, truth, constant, signature, clip), tried)
 
 
 def assigned(ws: Workspace, bundles: tuple[str, str], since: float, since_wall: float) -> tuple[int, int]:
