@@ -269,12 +269,13 @@ class Spool:
         """One write; the reason if it failed. What a full disk cut short is taken back: segments stay readable."""
         if self._fd < 0:
             return DISK_ERROR
-        if len(data) > _PIECE and (reason := self._too_much(len(data))):
+        small = len(data) <= _PIECE
+        if not small and (reason := self._too_much(len(data))):
             return reason
         if self._locker is not None:
             data = self._locker.lock(data, self._size)
         try:
-            done = os.write(self._fd, data if len(data) <= _PIECE else data[:_PIECE])
+            done = os.write(self._fd, data if small else data[:_PIECE])
             while done < len(data):
                 # By pieces: where the kernel is not preemptible, whoever shares the processor waits for a call's end.
                 done += os.write(self._fd, data[done : done + _PIECE])
