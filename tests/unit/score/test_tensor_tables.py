@@ -14,13 +14,15 @@ import pyarrow as pa
 import pyarrow.feather as feather
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fairlead.contract.errors import CellInvalid, ColumnMissing
 from fairlead.contract.settings import ModelSettings, Settings
 from fairlead.contract.signature import Column, Signature
 from fairlead.reach.score import score_table
 from fairlead.reach.score.batch import score_batches
-from fairlead.reach.score.wide import BATCH_BYTES, BATCH_ROWS, rows_at_once
+from fairlead.reach.score.wide import BATCH_BYTES, BATCH_ROWS, read_texts, rows_at_once
 from fairlead.runtime.bundle.front import Front, Number, Tensor
 from fairlead.runtime.bundle.run import Model
 from fairlead.runtime.bundle.tail import LinearForm, LinearTail
@@ -98,6 +100,27 @@ def test_a_cell_that_is_no_such_tensor_is_named_by_its_row_and_not_shown(model: 
         list(score_batches(model, iter(rows.to_batches(max_chunksize=100))))
     assert not cell or cell not in str(raised.value)
     assert "uint8 of shape [2, 3]" in str(raised.value)
+
+
+@given(
+    st.one_of(
+        st.text(max_size=40),
+        st.recursive(
+            st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=4)),
+            lambda inner: st.one_of(st.lists(inner, max_size=6), st.dictionaries(st.sampled_from(["b64", "x"]), inner)),
+            max_leaves=8,
+        ).map(json.dumps),
+        st.binary(max_size=8).map(lambda data: base64.b64encode(data).decode()),
+    )
+)
+def test_any_text_is_a_tensor_or_refused(text: str) -> None:
+    batch = pa.RecordBatch.from_pydict({"image": [text], "x": [1.0]})
+    said: tuple[int, str] | int
+    try:
+        said = len(read_texts(batch, SIGNATURE, 7).column(0)[0].as_py())
+    except CellInvalid as refused:
+        said = refused.row, refused.column
+    assert said in (6, (7, "image"))
 
 
 def test_lists_of_other_lengths_or_with_gaps_are_refused_by_row(model: Model) -> None:

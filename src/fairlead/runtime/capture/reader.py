@@ -61,17 +61,19 @@ class Records:
     def __init__(self, home: Path, model: str) -> None:
         self._records, self._labels = layout.records_folder(home, model), layout.labels_folder(home, model)
 
-    def since(self, cursor: str = "", *, limit: int | None = None, shadows: bool = False) -> tuple[Any, str]:
+    def since(
+        self, cursor: str = "", *, limit: int | None = None, shadows: bool = False, tensors: bool = True
+    ) -> tuple[Any, str]:
         """Records that were collected after `cursor`, with the cursor to ask with next time.
 
         cursor: "" for all; else what an earlier call gave. limit: stop after the file that reaches so many rows.
-        Every record is given exactly once however files appear. Returns (pyarrow.Table, cursor).
+        tensors: as in `between`. Every record is given exactly once however files appear. Returns (pyarrow.Table, cursor).
         Raises UsageError for a cursor that is none.
         """
         position = _read_position(cursor)
         tables, rows = [], 0
         for piece in self._unread(position):
-            table = self._after(piece, position)
+            table = self._after(piece, position, tensors)
             if table is None or not table.num_rows:
                 continue
             self._note(table, piece.segment, position)
@@ -225,13 +227,13 @@ class Records:
             found += [piece for piece in listed if not begun or piece.offset >= max(begun)]
         return sorted(found, key=lambda piece: (piece.offset, piece.segment, piece.path))
 
-    def _after(self, piece: layout.Piece, position: _Position) -> Any:
+    def _after(self, piece: layout.Piece, position: _Position, tensors: bool) -> Any:
         at = position.at.get(piece.segment)
         footer = self._footer(piece.path)
         if footer is None or (at is not None and footer.offset < at[0]):
             return None
         try:
-            table = read_table(piece.path)
+            table = read_table(piece.path, tensors=tensors)
         except FileNotFoundError:
             return None
         if at is None:
