@@ -67,8 +67,8 @@ class Records:
         """Records that were collected after `cursor`, with the cursor to ask with next time.
 
         cursor: "" for all; else what an earlier call gave. limit: stop after the file that reaches so many rows.
-        tensors: as in `between`. Every record is given exactly once however files appear. Returns (pyarrow.Table, cursor).
-        Raises UsageError for a cursor that is none.
+        tensors: as in `between`. Every record is given exactly once however files appear.
+        Returns (pyarrow.Table, cursor). Raises UsageError for a cursor that is none.
         """
         position = _read_position(cursor)
         tables, rows = [], 0
