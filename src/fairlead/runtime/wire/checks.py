@@ -22,6 +22,7 @@ from fairlead.contract.signature import Cell, Column, Signature
 from fairlead.runtime.bundle.zones import zone_of
 from fairlead.runtime.wire.frames import Pass
 from fairlead.runtime.wire.kinds import kind_of as kind_of
+from fairlead.runtime.wire.lists import LEFT
 from fairlead.runtime.wire.tensor_checks import TensorCells, tensors_of
 from fairlead.runtime.wire.times import seconds
 from fairlead.runtime.wire.whole_columns import FLAG_CODES, FLAGS, WholeColumn, listed
@@ -156,8 +157,8 @@ class Checks:
 
     types: what typed decoders take for each column; fix: turns a list of such values into cells in place and raises
     CellInvalid, None where they are cells already. row_type: a structure of a row by its columns' names, and
-    split(row) -> (cells, pass-through cells or None). timed: whether `check_times` has anything to look at. tensors:
-    the tensor columns by name.
+    split(row) -> (cells, pass-through cells or None). json_types, json_row: the same for decoders of JSON, who leave
+    tensors as text. timed: whether `check_times` has anything to look at. tensors: the tensor columns by name.
     """
 
     def __init__(self, signature: Signature) -> None:
@@ -189,7 +190,12 @@ class Checks:
         first = signature.time[0] if signature.time else None
         self._time_at = self.passthrough.index(first) if first in self.passthrough else None
         self.timed = self._time_at is not None
-        self.row_type: Any = self._structure()
+        self.row_type: Any = self._structure(self.types)
+        self.json_types = tuple(
+            LEFT if column.kind == "tensor" else typed
+            for column, typed in zip(signature.columns, self.types, strict=True)
+        )
+        self.json_row: Any = self._structure(self.json_types) if self.tensors else self.row_type
         self.fix = self._fixer()
         self.split = self._splitter()
 
@@ -205,10 +211,10 @@ class Checks:
                 allowed = "a time: ISO 8601, or seconds since the epoch"
                 raise CellInvalid(row, self.passthrough[self._time_at], kind_of(value), allowed)
 
-    def _structure(self) -> Any:
+    def _structure(self, types: Sequence[Any]) -> Any:
         if any(_UNFIT.search(name) for name in self._known):
             return NEVER  # msgspec cannot name a field so
-        fields: list[Any] = [(f"c{at}", taken) for at, taken in enumerate(self.types)]
+        fields: list[Any] = [(f"c{at}", taken) for at, taken in enumerate(types)]
         fields += [(f"p{at}", PASSED, None) for at in range(len(self.passthrough))]
         rename = dict(zip((field[0] for field in fields), (*self.names, *self.passthrough), strict=True))
         return msgspec.defstruct("Row", fields, rename=rename, forbid_unknown_fields=True, gc=False)

@@ -33,7 +33,7 @@ class Native:
 
     def __init__(self, model: str, signature: Signature, checks: Checks) -> None:
         self.model, self._checks = model, checks
-        row: Any = checks.row_type
+        row: Any = checks.json_row
         self._decode = msgspec.json.Decoder(row | list[row]).decode
         self._split, self._timed = checks.split, checks.timed
         self._signature = signature

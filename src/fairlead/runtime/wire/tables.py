@@ -28,7 +28,7 @@ class Tables:
 
     def __init__(self, checks: Checks) -> None:
         self._checks, self._split, self._fix = checks, checks.split, checks.fix
-        self.row: Any = checks.row_type | tuple[checks.types]  # type: ignore[name-defined]
+        self.row: Any = checks.json_row | tuple[checks.json_types]  # type: ignore[name-defined]
 
     def typed(self, rows: Sequence[Any]) -> Parsed | None:
         """Rows that a typed decoder of `row` took; None where the careful way must say which of them is wrong."""

@@ -9,10 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
+from fairlead.contract.errors import CellInvalid
 from fairlead.runtime.bundle.tensor_cells import DIMENSIONS
 from fairlead.runtime.wire.checks import NEVER, Checks
-from fairlead.runtime.wire.codec import Parsed
+from fairlead.runtime.wire.codec import Parsed, Row
+from fairlead.runtime.wire.lists import LEFT, numbers_in
+from fairlead.runtime.wire.reading import UNREADABLE
 from fairlead.runtime.wire.tables import Tables
+from fairlead.runtime.wire.tensor_checks import TensorCells
 
 
 def tables_of(checks: Checks) -> Tables:
@@ -29,7 +35,33 @@ class TensorTables(Tables):
         self._tensors = checks.tensors
         self._sole = next(iter(checks.tensors.values())) if checks.width == 1 else None
         if self._sole is not None:
-            self.row = NEVER  # a list may be a row or its tensor, which a typed decoder cannot tell apart
+            # A list may be a row or its tensor, which a typed decoder cannot tell apart.
+            self.row = NEVER if LEFT is Any else LEFT
+            self._check, self._decode = TensorCells(self._sole), msgspec.json.Decoder(checks.json_row).decode
+
+    def typed(self, rows: Sequence[Any]) -> Parsed | None:
+        """See Tables. rows: of a single tensor, the text of each."""
+        sole = self._sole
+        if sole is None or not rows:
+            return super().typed(rows)
+        cells: list[Row] = []
+        for text in rows:
+            numbers = numbers_in(text, sole.shape)
+            if numbers is None:
+                numbers = numbers_in(text, (1, *sole.shape))  # a row as the list of its only cell
+            if numbers is None:
+                return None if cells else self._objects(rows)
+            try:
+                cells.append([self._check(numbers, 0)])
+            except CellInvalid:
+                return None
+        return Parsed(cells)
+
+    def _objects(self, rows: Sequence[Any]) -> Parsed | None:
+        try:
+            return super().typed([self._decode(text) for text in rows])
+        except UNREADABLE:
+            return None
 
     def rows(self, rows: object, said: str) -> Parsed:
         """See Tables."""

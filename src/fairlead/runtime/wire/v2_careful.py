@@ -7,12 +7,14 @@ import binascii
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from msgspec import Raw
+
 from fairlead.contract.errors import BodyInvalid, ShapeMismatch
 from fairlead.contract.signature import Column
 from fairlead.runtime.wire.checks import Checks
 from fairlead.runtime.wire.codec import Parsed
 from fairlead.runtime.wire.reading import must_be_plain, read_json
-from fairlead.runtime.wire.tensor_inputs import cells_of_list, cells_of_raw, column_for
+from fairlead.runtime.wire.tensor_inputs import body_of, cells_of_list, cells_of_raw, cells_of_text, column_for
 from fairlead.runtime.wire.tensors import asked_outputs, columns_of, values_of, values_of_raw
 from fairlead.runtime.wire.v2_timeout import timeout_s
 from fairlead.runtime.wire.whole_columns import Values
@@ -24,7 +26,7 @@ _SHAPE = 'body must be {"inputs": [{"name", "shape", "datatype", "data"}, ...]}'
 def read(body: bytes, headers: Mapping[str, str], checks: Checks) -> Parsed:
     """What a request asks; `form` is the set of outputs wanted as binary, None for none. Raises InputInvalid."""
     stated, binary = _parts(body, headers)
-    got = read_json(stated)
+    got = body_of(stated, checks) if checks.tensors else read_json(stated)
     if not isinstance(got, dict) or not isinstance(got.get("inputs"), list):
         raise BodyInvalid(_SHAPE)
     id = got.get("id")
@@ -71,7 +73,7 @@ def _tensors(inputs: Sequence[Any], binary: bytes, checks: Checks) -> list[tuple
         size, data = parameters.get("binary_data_size"), tensor.get("data")
         column = column_for(name, len(inputs), checks) if checks.tensors else None
         if size is None:
-            if not isinstance(data, list):
+            if not isinstance(data, (list, Raw)):
                 raise BodyInvalid(f"input {said}: data must be a list")
             values = _listed(data, datatype, shape, name, column)
         else:
@@ -91,7 +93,10 @@ def _tensors(inputs: Sequence[Any], binary: bytes, checks: Checks) -> list[tuple
     return found
 
 
-def _listed(data: list[Any], datatype: Any, shape: list[Any], name: str, column: Column | None) -> Values:
+def _listed(data: list[Any] | Raw, datatype: Any, shape: list[Any], name: str, column: Column | None) -> Values:
+    if isinstance(data, Raw):
+        assert column is not None  # else it would have been read
+        return cells_of_text(data, datatype, shape, column, name)
     if column is not None:
         return cells_of_list(data, datatype, shape, column, name)
     return values_of(data, datatype, shape, name)
