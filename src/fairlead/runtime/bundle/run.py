@@ -55,12 +55,12 @@ class Model:
     """
 
     _few: Few | None = None
+    _chunk = CHUNK
 
     def __init__(self, identity: str, manifest: Manifest, signature: Signature, front: Front, tail: Tail) -> None:
         self.id, self.manifest, self.signature = identity, manifest, signature
         self.front, self.tail = front, tail
         self.threshold = signature.threshold
-        self._chunk = CHUNK
         planned = plan(front)
         compiled = features_of(planned)
         features = compiled or closures(planned)
