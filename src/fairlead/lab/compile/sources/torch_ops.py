@@ -21,6 +21,7 @@ ONE_TO_ONE = {
 }  # fmt: skip
 VIEWS = (
     *SAME, "view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze", "permute", "transpose", "t", "to",
+    "slice", "select",
 )  # fmt: skip
 """Operations whose result may share its memory with what they are given."""
 FIRST = ("adaptive_max_pool2d", "max_pool2d_with_indices", "_native_batch_norm_legit_no_training")
@@ -72,7 +73,7 @@ class Making:
         """A constant of the graph; `numbers` in the program's own dtype unless told."""
         from onnx import numpy_helper
 
-        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(numbers, dtype=dtype or self.dtype), name))
+        self.constants.append(numpy_helper.from_array(np.asarray(numbers, dtype=dtype or self.dtype, order="C"), name))
         return name
 
     def put(self, op: str, sources: list[str], output: str, **attributes: Any) -> str:
@@ -95,10 +96,9 @@ class Making:
 
     def add(self, node: Any) -> None:
         """Raises NotCompilable for an operation without translation."""
-        kind = getattr(node.target, "__name__", str(node.target)).partition(".")[0]
-        if kind.endswith("_") and not kind.endswith("__"):
-            _check_alone(node, kind)
-            kind = kind[:-1]
+        kind = _kind(node)
+        if getattr(node.target, "__name__", "").partition(".")[0] == f"{kind}_":
+            _check_alone(node)
         for value in node.args:
             if hasattr(value, "name"):
                 self.of(value, node.name)
@@ -144,17 +144,26 @@ def _gives_tensors(node: Any) -> bool:
     return hasattr(found, "dtype") or (isinstance(found, tuple | list) and any(hasattr(one, "dtype") for one in found))
 
 
-def _check_alone(node: Any, kind: str) -> None:
-    """Raises NotCompilable where an operation changes in place what another one reads, too."""
-    given = node.args[0]
+def _kind(node: Any) -> str:
+    name = getattr(node.target, "__name__", str(node.target)).partition(".")[0]
+    return name[:-1] if name.endswith("_") and not name.endswith("__") else name
+
+
+def _check_alone(node: Any) -> None:
+    """Raises NotCompilable where an operation changes in place what another one holds a view of.
+
+    What comes later reads the result itself: torch has seen to that.
+    """
+    changed, given = node, node.args[0]
     while True:
-        if given.op != "call_function" or len(given.users) != 1:
+        views = [user for user in given.users if user is not changed and _kind(user) in VIEWS]
+        if given.op != "call_function" or views:
             raise NotCompilable(
-                f"the torch program changes a tensor in place ({kind}) that it uses elsewhere: write it without."
+                f"the torch program changes a tensor in place ({node.name}) that it uses elsewhere: write it without."
             )
-        if getattr(given.target, "__name__", "").partition(".")[0] not in VIEWS:
+        if _kind(given) not in VIEWS:
             return
-        given = given.args[0]
+        changed, given = given, given.args[0]
 
 
 def _given(node: Any, *defaults: Any) -> list[Any]:
@@ -171,7 +180,9 @@ def _each(value: Any, axes: int) -> list[int]:
 
 def _first(making: Making, node: Any) -> None:
     source, at = node.args
-    if at != 0 or getattr(source.target, "__name__", "").partition(".")[0] not in FIRST:
+    if not node.users:
+        return
+    if at != 0 or _kind(source) not in FIRST:
         raise NotCompilable("the torch program holds an operation with several results, which is not translated.")
     making.put("Identity", [source.name], node.name)
 
@@ -207,6 +218,8 @@ def _convolution(making: Making, node: Any) -> None:
 def _convolved(
     making: Making, node: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int
 ) -> None:
+    if dtype_of(node) != np.float32:
+        raise NotCompilable("onnxruntime convolves in float32 alone: export the torch program after .float().")
     kernel = shape_of(weight)[2:]
     axes = len(kernel)
     steps = _each(dilation, axes)
@@ -277,6 +290,28 @@ def _permute(making: Making, node: Any) -> None:
     making.put("Transpose", [making.of(node.args[0], node.name)], node.name, perm=axes)
 
 
+def _slice(making: Making, node: Any) -> None:
+    axis, start, end, step = _given(node, 0, None, None, 1)
+    whole = start in (None, 0) and (end is None or (isinstance(end, int) and end >= 2**62)) and step == 1
+    if whole:
+        making.put("Identity", [node.args[0].name], node.name)
+        return
+    edges = (start or 0, 2**62 if end is None else end, axis, step)
+    if axis % len(shape_of(node)) == 0 or not all(isinstance(edge, int) for edge in edges):
+        raise NotCompilable("the torch program takes some rows and not others, which is not translated.")
+    told = (("starts", edges[0]), ("ends", edges[1]), ("axes", axis), ("steps", step))
+    names = [making.constant(f"{node.name}_{name}", [edge], np.int64) for name, edge in told]
+    making.put("Slice", [node.args[0].name, *names], node.name)
+
+
+def _select(making: Making, node: Any) -> None:
+    axis, at = _given(node)
+    if axis % len(shape_of(node.args[0])) == 0 or not isinstance(at, int):
+        raise NotCompilable("the torch program takes some rows and not others, which is not translated.")
+    chosen = making.constant(f"{node.name}_at", at, np.int64)
+    making.put("Gather", [node.args[0].name, chosen], node.name, axis=axis)
+
+
 def _reduce(op: str) -> Callable[[Making, Any], None]:
     def add(making: Making, node: Any) -> None:
         axes, kept = _given(node, None, False)
@@ -333,6 +368,13 @@ def _leaky_relu(making: Making, node: Any) -> None:
     making.put("LeakyRelu", [node.args[0].name], node.name, alpha=node.args[1] if len(node.args) > 1 else 0.01)
 
 
+def _elu(making: Making, node: Any) -> None:
+    alpha, scale, inner = _given(node, 1.0, 1.0, 1.0)
+    if scale != 1 or inner != 1:
+        raise NotCompilable("the torch program gives Elu scales, which are not translated.")
+    making.put("Elu", [node.args[0].name], node.name, alpha=float(alpha))
+
+
 def _silu(making: Making, node: Any) -> None:
     making.put("Sigmoid", [node.args[0].name], f"{node.name}_share")
     making.put("Mul", [node.args[0].name, f"{node.name}_share"], node.name)
@@ -363,13 +405,14 @@ _CASTS = ("to", "_to_copy", "type_as", "float", "double")
 _SPECIAL: dict[str, Callable[[Making, Any], None]] = {
     "linear": _linear, "addmm": _addmm, "softmax": _softmax, "_softmax": _softmax, "log_softmax": _softmax,
     "_log_softmax": _softmax, "batch_norm": _batch_norm, "_native_batch_norm_legit_no_training": _batch_norm,
-    "layer_norm": _layer_norm, "leaky_relu": _leaky_relu, "silu": _silu, "gelu": _plain("Gelu"), "elu": _plain("Elu"),
+    "layer_norm": _layer_norm, "leaky_relu": _leaky_relu, "silu": _silu, "gelu": _plain("Gelu"), "elu": _elu,
     "selu": _plain("Selu"), "softplus": _plain("Softplus"), "cat": _cat, "squeeze": _squeeze, "unsqueeze": _squeeze,
     "conv1d": _conv, "conv2d": _conv, "conv3d": _conv, "convolution": _convolution,
     "max_pool1d": _pool, "max_pool2d": _pool, "max_pool2d_with_indices": _pool, "avg_pool1d": _pool,
     "avg_pool2d": _pool, "adaptive_avg_pool2d": _adaptive_pool, "_adaptive_avg_pool2d": _adaptive_pool,
     "adaptive_max_pool2d": _adaptive_pool, "view": _reshape, "reshape": _reshape, "_unsafe_view": _reshape,
     "flatten": _reshape, "unflatten": _reshape, "permute": _permute, "transpose": _permute, "t": _permute,
-    "mean": _reduce("ReduceMean"), "amax": _reduce("ReduceMax"), "amin": _reduce("ReduceMin"),
-    "sum": _reduce("ReduceSum"), "hardtanh": _clip, "relu6": _clip, "clamp": _clip, "clip": _clip,
+    "slice": _slice, "select": _select, "mean": _reduce("ReduceMean"), "amax": _reduce("ReduceMax"),
+    "amin": _reduce("ReduceMin"), "sum": _reduce("ReduceSum"), "hardtanh": _clip, "relu6": _clip, "clamp": _clip,
+    "clip": _clip,
 }  # fmt: skip
