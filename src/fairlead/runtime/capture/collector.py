@@ -28,7 +28,7 @@ from fairlead.runtime.capture.tables import LabelColumns, RecordColumns
 from fairlead.runtime.wire import frames
 
 RANGE_BYTES = 16 << 20
-"""Bytes of frames that become files at once; memory is bounded by some ten times of it."""
+"""Bytes of frames that become files at once, or one write that is larger; memory is bounded by some ten times of it."""
 SMALL_BYTES = 1 << 19
 """A range below this stays open: the next call writes its files again, longer. So their number follows the
 traffic and not how often somebody collects."""
