@@ -1,4 +1,4 @@
-"""What of tensors depends on the compiled reader of lists, where there is none: decoders take over and nobody sees it."""
+"""What of tensors depends on the compiled reader of lists, where there is none: decoders do it and nobody sees it."""
 
 from __future__ import annotations
 
