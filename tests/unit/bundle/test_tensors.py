@@ -277,6 +277,50 @@ def test_what_does_not_fit_is_named_by_kind_and_shape(value: Any, found: str, be
     assert str(caught.value) == said
 
 
+FLAT = images(2).reshape(2, SIZE).tolist()
+GAPS = {
+    "pandas": pd.DataFrame({"image": [FLAT[0], None]}),
+    "pandas of NaN": pd.DataFrame({"image": [FLAT[0], float("nan")]}),
+    "pandas of arrow": pd.DataFrame({"image": pd.Series([FLAT[0], None], dtype=pd.ArrowDtype(pa.list_(pa.int64())))}),
+    "polars": pl.DataFrame({"image": [FLAT[0], None]}),
+    "polars array": pl.DataFrame({"image": pl.Series([FLAT[0], None], dtype=pl.Array(pl.UInt8, SIZE))}),
+    "arrow": pa.table({"image": pa.array([FLAT[0], None])}),
+    "arrow fixed": pa.table({"image": pa.array([FLAT[0], None], pa.list_(pa.uint8(), SIZE))}),
+}
+HOLED = [FLAT[0], [*FLAT[1][:-1], None]]
+HOLES = {
+    "pandas": pd.DataFrame({"image": HOLED}),
+    "polars": pl.DataFrame({"image": HOLED}),
+    "polars array": pl.DataFrame({"image": pl.Series(HOLED, dtype=pl.Array(pl.UInt8, SIZE))}),
+    "arrow": pa.table({"image": pa.array(HOLED)}),
+    "arrow fixed": pa.table({"image": pa.array(HOLED, pa.list_(pa.uint8(), SIZE))}),
+}
+UNEVEN = {
+    "polars": pl.DataFrame({"image": [FLAT[0], FLAT[1][1:]]}),
+    "arrow": pa.table({"image": pa.array([FLAT[0], FLAT[1][1:]])}),
+    "arrow that adds up": pa.table({"image": pa.array([[*FLAT[0], 1], FLAT[1][1:]])}),
+}
+
+
+@pytest.mark.parametrize("how", sorted(GAPS))
+def test_a_missing_tensor_is_told_by_its_row(how: str, alone: Model) -> None:
+    with pytest.raises(CellInvalid, match="row 1, column 'image': found no value"):
+        alone.predict(GAPS[how])
+
+
+@pytest.mark.parametrize("how", sorted(HOLES))
+def test_a_missing_element_is_told_by_its_row(how: str, alone: Model) -> None:
+    with pytest.raises(CellInvalid, match="row 1, column 'image': found n") as caught:
+        alone.predict(HOLES[how])
+    assert "of shape [64]" in str(caught.value)
+
+
+@pytest.mark.parametrize("how", sorted(UNEVEN))
+def test_lists_of_other_lengths_are_told_by_their_row(how: str, alone: Model) -> None:
+    with pytest.raises(CellInvalid, match=r"column 'image': found numbers of shape \[6[35]\]"):
+        alone.predict(UNEVEN[how])
+
+
 def test_a_tensor_has_no_more_digits_in_an_error_than_its_shape(alone: Model) -> None:
     secret = 77_231
     with pytest.raises(CellInvalid) as caught:

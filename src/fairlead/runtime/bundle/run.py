@@ -136,7 +136,8 @@ class Model:
 
     def predict(self, rows: Any) -> list[Any]:
         """Answers for a list of dicts, a mapping of columns, or a table of pandas, polars, Arrow or numpy (a plain
-        array has the columns in the signature's order). Columns that the model does not know are refused.
+        array has the columns in the signature's order, or is the only column, of tensors (n, *shape)). Columns that the
+        model does not know are refused.
 
         Classification: `{"label": ..., "probabilities": {class: p}}` a row; regression: a number.
         Raises InputInvalid with row and column of what does not fit.

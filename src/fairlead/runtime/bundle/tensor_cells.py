@@ -196,8 +196,8 @@ def _cast(array: Tensors, column: Column) -> Tensors | None:
 
 def found_in(value: Any, column: Column) -> str:
     """What a value is that is no cell of the column: its kind and its shape, never an element."""
-    if value is None:
-        return "no value"
+    if value is None or type(value).__name__ == "NAType" or (isinstance(value, float) and value != value):
+        return "no value"  # as tables have it
     if isinstance(value, bytes | bytearray | memoryview):
         count = len(bytes(value))
         return f"{count} bytes" if count != length(column) else "bytes of a number that is not finite"
@@ -238,8 +238,11 @@ def _found_in_lists(value: Any) -> tuple[str, list[int] | None]:
     level: list[Any] = [value]
     shape: list[int] = []
     while True:
-        level = [item.tolist() if isinstance(item, np.ndarray) else item for item in level]
-        lists = [isinstance(item, list | tuple) for item in level]
+        kinds = set(map(type, level))
+        if any(issubclass(kind, np.ndarray) for kind in kinds):
+            level = [item.tolist() if isinstance(item, np.ndarray) else item for item in level]
+            kinds = set(map(type, level))
+        lists = [issubclass(kind, list | tuple) for kind in kinds]
         if not any(lists):
             break
         if not all(lists):
@@ -251,15 +254,14 @@ def _found_in_lists(value: Any) -> tuple[str, list[int] | None]:
             return "lists of different lengths", None
         shape.append(edges.pop())
         level = list(chain.from_iterable(level))
-    words = {
-        _WORDS.get(kind, "numbers" if issubclass(kind, np.number) else "objects") for kind in set(map(type, level))
-    }
+    words = {_WORDS.get(kind, "numbers" if issubclass(kind, np.number) else "objects") for kind in kinds}
     return " and ".join(sorted(words)) or "nothing", shape
 
 
 def _trouble(value: Any, column: Column) -> str:
     """Why numbers in the column's shape are none of its dtype."""
-    numbers = _elements(value, column)
+    quick = kernel.cell(value, column.shape, _CODES["float64"]) if kernel is not None else None
+    numbers = np.frombuffer(quick) if isinstance(quick, bytes) else _elements(value, column)
     if numbers is None:  # too large for a double
         return f", one of them beyond {column.dtype}"
     with np.errstate(all="ignore"):
