@@ -78,7 +78,7 @@ def of_codec(name: str) -> Target:
     """Parse; what was understood must be whole, and must be able to be answered."""
     speakers = _speakers()
     made = []
-    for signature in (speakers.SIGNATURE, CHURN, RIDES):
+    for signature in (speakers.SIGNATURE, CHURN, RIDES, speakers.PICTURED, speakers.BARE):
         made.append((signature, variant("codec", name)("churn", signature, Checks(signature))))
 
     def target(data: bytes) -> None:
@@ -268,7 +268,7 @@ def seeds(name: str) -> list[bytes]:
     if name.startswith("codec-"):
         for speaker in speakers.SPEAKERS:
             if speaker.name == name.removeprefix("codec-"):
-                for rows in ([speakers.ROW], [speakers.ROW] * 2):
+                for rows in ([speakers.ROW], [speakers.ROW] * 2, [speakers.PICTURED_ROW], [speakers.BARE_ROW] * 2):
                     said, headers = speaker.say(rows)
                     kind = headers.get("content-type", "")
                     found.append(bytes([KINDS.index(kind) if kind in KINDS else 0]) + said)
