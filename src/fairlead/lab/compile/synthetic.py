@@ -9,19 +9,17 @@ import numpy as np
 from fairlead.contract.errors import CellInvalid, NativeFailed
 from fairlead.contract.signature import Cell, Column, Signature
 from fairlead.lab.compile.probes import NEVER, most, random_cells, tensor_edges
-from fairlead.runtime.bundle.cells import outside
-from fairlead.runtime.bundle.golden import Golden
-from fairlead.runtime.bundle.manifest import canonical
+from fairlead.runtime.bundle.golden import Golden, row_of
+from fairlead.runtime.bundle.manifest import BACKGROUND as BACKGROUND_FILE
+from fairlead.runtime.bundle.manifest import GOLDEN as GOLDEN_FILE
+from fairlead.runtime.bundle.manifest import LIMITS, canonical
 from fairlead.runtime.bundle.run import Model
-from fairlead.runtime.bundle.tensor_cells import packed, size
 
 DRAWN, GOLDEN, BACKGROUND = 1024, 32, 100
 """Rows drawn, of which golden rows are those spread most evenly over the scores; golden and background rows kept."""
 
 ELEMENTS = 1 << 19
 """Most elements of tensors among the background rows, and among the golden rows without the edges."""
-SHOWN = 1024
-"""Elements up to which a tensor is written as numbers, so that people can read it; beyond, as its bytes."""
 
 NEAR = 1e-6
 """A decision closer than this to the other could fall otherwise on another processor: not for golden rows."""
@@ -30,7 +28,7 @@ NEAR = 1e-6
 def background(signature: Signature, seed: int = 1) -> bytes:
     """background.jsonl: rows as in requests, one a line."""
     rows = _rows(signature, most(signature, BACKGROUND, ELEMENTS), np.random.default_rng(seed), gaps=0.0)
-    return _lines([_outside(row, signature) for row in rows])
+    return _lines([row_of(row, signature) for row in rows], LIMITS[BACKGROUND_FILE])
 
 
 def golden(model: Model, tolerance: float = 0.0, seed: int = 2) -> bytes:
@@ -51,7 +49,8 @@ def golden(model: Model, tolerance: float = 0.0, seed: int = 2) -> bytes:
             rows.append(row)
     rows.append([None if c.nullable else cell for c, cell in zip(signature.columns, rows[0], strict=True)])
     answered = [(row, scores) for row in rows if (scores := _answered(model, row)) is not None]
-    return _lines([_golden(model, row, scores) for row, scores in answered if not _near_tie(model, scores, near)])
+    sure = [_golden(model, row, scores) for row, scores in answered if not _near_tie(model, scores, near)]
+    return _lines(sure, LIMITS[GOLDEN_FILE])
 
 
 def _spread(model: Model, rows: list[list[Cell]], kept: int) -> list[list[Cell]]:
@@ -95,19 +94,16 @@ def _golden(model: Model, row: list[Cell], scores: np.ndarray) -> Golden:
     answer = model.decide(scores)[0]
     # Twelve digits: what follows differs between processors.
     stated = tuple(float(f"{score:.12g}") for score in scores[0].tolist())
-    return Golden(_outside(row, model.signature), stated, answer if isinstance(answer, str) else stated[0])
+    return Golden(row_of(row, model.signature), stated, answer if isinstance(answer, str) else stated[0])
 
 
-def _lines(things: list[Any]) -> bytes:
-    return b"".join(canonical(thing) + b"\n" for thing in things)
-
-
-def _outside(row: list[Cell], signature: Signature) -> dict[str, Any]:
-    return {column.name: _shown(cell, column) for column, cell in zip(signature.columns, row, strict=True)}
-
-
-def _shown(cell: Cell, column: Column) -> Any:
-    return packed(cell) if isinstance(cell, bytes) and size(column) > SHOWN else outside(cell, column)
+def _lines(things: list[Any], limit: int) -> bytes:
+    """Lines of a file of at most so many bytes: of the largest tensors only some, from everywhere among them."""
+    lines = [canonical(thing) + b"\n" for thing in things]
+    if sum(map(len, lines)) > limit:
+        kept = max(1, limit // max(map(len, lines)))
+        lines = [lines[at * len(lines) // kept] for at in range(kept)]
+    return b"".join(lines)
 
 
 def _rows(signature: Signature, rows: int, random: np.random.Generator, gaps: float) -> list[list[Cell]]:

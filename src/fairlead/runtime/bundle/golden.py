@@ -11,7 +11,7 @@ import numpy as np
 
 from fairlead.contract.errors import BundleRefused, FairleadError
 from fairlead.contract.evidence import ParityCertificate
-from fairlead.contract.signature import Cell, Signature
+from fairlead.contract.signature import Cell, Column, Signature
 from fairlead.runtime.bundle import tensor_cells
 from fairlead.runtime.bundle.cells import columns_of_rows, outside, rows_from
 
@@ -24,6 +24,9 @@ more: sums in single precision depend on how many rows are answered together."""
 
 LINES = 10_000
 
+SHOWN = 1024
+"""Elements up to which a tensor is written as numbers, so that people can read it; beyond, as its bytes in base64."""
+
 
 class Golden(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One line of golden.jsonl. row: as `row_of` writes it; scores: one per output; answer: the decision."""
@@ -34,9 +37,14 @@ class Golden(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def row_of(cells: Sequence[Cell], signature: Signature) -> dict[str, Any]:
-    """A row as in a request, its tensors by their bytes in base64, which no reader of numbers can round."""
-    listed = zip(cells, signature.columns, strict=True)
-    return {c.name: tensor_cells.packed(cell) if isinstance(cell, bytes) else outside(cell, c) for cell, c in listed}
+    """A row as in a request; tensors of more than SHOWN elements by their bytes."""
+    return {column.name: _shown(cell, column) for cell, column in zip(cells, signature.columns, strict=True)}
+
+
+def _shown(cell: Cell, column: Column) -> Any:
+    if isinstance(cell, bytes) and tensor_cells.size(column) > SHOWN:
+        return tensor_cells.packed(cell)
+    return outside(cell, column)
 
 
 def tolerance_of(certificate: bytes) -> float:
