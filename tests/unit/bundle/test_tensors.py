@@ -19,7 +19,7 @@ from tensor_samples import ALONE, BESIDE, EDGE, FRONT_BESIDE, IMAGE, MADE, SIZE,
 
 from fairlead.contract.errors import BundleRefused, CellInvalid, InputInvalid, ShapeMismatch
 from fairlead.contract.signature import Column, Signature
-from fairlead.runtime.bundle import Front, SigningKey, by_row, load, row_kernel, run, verify
+from fairlead.runtime.bundle import Front, SigningKey, by_row, load, row_kernel, run, tensor_cells, verify
 from fairlead.runtime.bundle.by_row import closures
 from fairlead.runtime.bundle.cells import columns_of_rows, outside
 from fairlead.runtime.bundle.front import Delta, Number, Table, Tensor
@@ -513,3 +513,47 @@ def test_memory_stays_when_the_same_rows_are_asked_again_and_again(beside: Model
     for _ in range(3000):
         beside.answer_rows(rows)
     assert sys.getrefcount(cell) == held
+
+
+strange: Any = st.none() | st.integers() | st.integers(-3, 3) | st.just(10**30) | st.text(max_size=5) | st.floats()
+
+
+@given(
+    st.fixed_dictionaries(
+        {"type": st.just("tensor")},
+        optional={
+            "column": st.sampled_from(["image", "age"]) | strange,
+            "dtype": st.sampled_from(sorted(DTYPES)) | strange,
+            "size": st.integers(-(10**7), 10**7) | strange,
+            "ops": st.lists(st.fixed_dictionaries({"op": st.just("divide"), "by": strange}), max_size=2) | strange,
+            "more": strange,
+        },
+    )
+)
+def test_any_lane_of_tensors_is_run_or_refused(lane: dict[str, Any]) -> None:
+    said = {"columns": ["age", "image"], "numeric": [True, False], "lanes": [lane]}
+    try:
+        front = Front.from_json(msgspec.json.encode(said))
+    except BundleRefused:
+        return
+    only = front.lanes[0]
+    assert isinstance(only, Tensor)
+    assert 1 <= front.width <= 1_000_000
+    cell = bytes(only.size * DTYPES[only.dtype].itemsize)
+    with np.errstate(all="ignore"):
+        assert front.row_encoder()([[1.0, cell]]).shape == (1, only.size)
+
+
+@given(
+    st.sampled_from(sorted(DTYPES)) | st.text(max_size=9),
+    st.lists(st.integers(-(10**40), 10**40) | st.integers(-1, 2000), max_size=6),
+    st.booleans(),
+)
+def test_any_shape_is_served_or_refused(dtype: str, shape: list[int], nullable: bool) -> None:
+    column = Column("t", "tensor", nullable=nullable, dtype=dtype, shape=tuple(shape))
+    try:
+        check_signature(Signature("regression", (column,)))
+    except BundleRefused:
+        return
+    assert 1 <= tensor_cells.size(column) <= tensor_cells.LARGEST
+    assert tensor_cells.cell_from([0] * tensor_cells.size(column), column) == bytes(tensor_cells.length(column))
