@@ -12,7 +12,7 @@ import pytest
 
 from fairlead.contract.errors import CellInvalid, SourceUnreadable
 from fairlead.contract.signature import Column, Signature
-from fairlead.lab.tables import columns_of, frame_of, open_table
+from fairlead.lab.tables import columns_of, frame_of, infer, open_table, write_rows
 from fairlead.lab.tables.tensors import arrow_lists, column_of
 
 IMAGES = np.arange(5 * 2 * 3, dtype=np.uint8).reshape(5, 2, 3)
@@ -110,6 +110,31 @@ def test_what_elements_are_kept_as(cells, dtype, shape):
     found = column_of("x", pd.Series(list(cells)))
     assert found is not None
     assert (found.dtype, found.shape, found.nullable) == (dtype, shape, False)
+
+
+def test_inference_tells_tensors_over_all_batches(tmp_path):
+    wide = IMAGES.astype(np.int64)
+    wide[4] = 2**40
+    table = pa.table({"image": arrow_lists(IMAGES), "wide": arrow_lists(wide), "ragged": [[1], [1, 2], [1], [1], [1]]})
+    parquet.write_table(table, tmp_path / "rows.parquet", row_group_size=2)
+    batches = open_table(pa.Table.from_batches(table.to_batches(max_chunksize=2)))
+    for source in (tmp_path / "rows.parquet", batches):
+        image, several, ragged = infer(source).columns
+        assert (image.kind, image.role, image.dtype, image.shape, image.low, image.high) == (
+            "tensor", "feature", "uint8", (2, 3), 0.0, 29.0,
+        )  # fmt: skip
+        assert (several.dtype, several.high) == ("float64", 2.0**40)
+        assert (ragged.kind, ragged.role) == ("text", "unusable")
+
+
+@pytest.mark.parametrize("ending", ["parquet", "feather"])
+def test_frames_of_tensors_are_written_and_read_as_they_were(tmp_path, ending):
+    frame = pd.DataFrame({"n": [1.5] * 5, "image": list(IMAGES), "word": list("abcde")})
+    assert write_rows(frame, tmp_path / f"rows.{ending}") == 5
+    found = open_table(tmp_path / f"rows.{ending}").frame()
+    assert list(found.columns) == ["n", "image", "word"]
+    assert column_of("image", found["image"]) == IMAGE
+    assert np.array_equal(np.stack(found["image"]), IMAGES)
 
 
 def test_lists_of_several_lengths_and_texts_are_no_tensors():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fairlead.lab.compile.candidate import Candidate
     from fairlead.lab.compile.certifying import certify
+    from fairlead.lab.compile.elements import Elements
     from fairlead.lab.compile.foreign import signature_for_estimator
     from fairlead.lab.compile.frames import frame_like
     from fairlead.lab.compile.pipeline import Compiled, compile_pipeline
@@ -18,6 +19,7 @@ _HOME = {
     "Candidate": "candidate",
     "Compiled": "pipeline",
     "TimeParts": "times",
+    "Elements": "elements",
     "certify": "certifying",
     "compile_pipeline": "pipeline",
     "frame_like": "frames",
@@ -27,6 +29,7 @@ _HOME = {
 __all__ = [
     "Candidate",
     "Compiled",
+    "Elements",
     "TimeParts",
     "certify",
     "compile_pipeline",

@@ -15,7 +15,17 @@ from typing import Any
 import numpy as np
 
 from fairlead.contract.errors import NotCompilable
-from fairlead.lab.compile.lanes import AnyLane, ElementLane, Key, Lookup, NumberLane, TableLane, TextLane, next_identity
+from fairlead.lab.compile.lanes import (
+    AnyLane,
+    ElementLane,
+    Key,
+    Lookup,
+    NumberLane,
+    TableLane,
+    TensorLane,
+    TextLane,
+    next_identity,
+)
 
 NEVER = "\x00 never seen"
 _AT_ONCE = 512
@@ -61,7 +71,7 @@ def _lanes(
 ) -> list[AnyLane]:
     if isinstance(lane, TableLane):
         return _composed(lane, dict(zip(map(float, values), known, strict=True)), never, nothing, where)
-    if isinstance(lane, ElementLane):
+    if isinstance(lane, ElementLane | TensorLane):
         raise NotCompilable(f"{where}: column {lane.column.name!r} holds tensors, whose elements are no categories.")
     source = lane
     keys = [_key(value, lane, where) for value in values]

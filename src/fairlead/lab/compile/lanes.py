@@ -86,12 +86,19 @@ class ElementLane:
         return replace(self, ops=self.ops + ops)
 
 
-AnyLane = NumberLane | TextLane | TableLane | ElementLane
+@dataclass(frozen=True)
+class TensorLane:
+    """A column of tensors, still whole."""
+
+    column: Column
 
 
-def first_lanes(signature: Signature) -> dict[str, list[AnyLane]]:
-    """The columns of a signature before anything has happened to them: a lane each, of a tensor one an element."""
-    return {column.name: _lanes_of(column) for column in signature.columns}
+AnyLane = NumberLane | TextLane | TableLane | ElementLane | TensorLane
+
+
+def first_lanes(signature: Signature) -> dict[str, AnyLane]:
+    """The columns of a signature before anything has happened to them."""
+    return {column.name: _lane_of(column) for column in signature.columns}
 
 
 def first_elements(column: Column) -> list[AnyLane]:
@@ -99,10 +106,18 @@ def first_elements(column: Column) -> list[AnyLane]:
     return [ElementLane(column, at) for at in range(size(column))]
 
 
-def _lanes_of(column: Column) -> list[AnyLane]:
+def spread(lanes: Iterable[AnyLane]) -> list[AnyLane]:
+    """Lanes with the elements of those tensors that are still whole."""
+    found: list[AnyLane] = []
+    for lane in lanes:
+        found += first_elements(lane.column) if isinstance(lane, TensorLane) else [lane]
+    return found
+
+
+def _lane_of(column: Column) -> AnyLane:
     if column.kind == "tensor":
-        return first_elements(column)
-    return [NumberLane(column) if column.numeric else TextLane(column)]
+        return TensorLane(column)
+    return NumberLane(column) if column.numeric else TextLane(column)
 
 
 def front_of(lanes: Iterable[AnyLane], signature: Signature) -> Front:

@@ -13,7 +13,7 @@ from fairlead.contract.plugins import names, variant
 from fairlead.contract.signature import Signature
 from fairlead.lab.compile.element_ops import parted, with_ahead
 from fairlead.lab.compile.encoders import text_of
-from fairlead.lab.compile.lanes import AnyLane, front_of
+from fairlead.lab.compile.lanes import AnyLane, front_of, spread
 from fairlead.lab.compile.walk import fed_sparse, walk
 from fairlead.runtime.bundle.coded import Columns
 from fairlead.runtime.bundle.front import Front, Tensor
@@ -85,7 +85,7 @@ def compile_pipeline(
         reason = emitter.accepts(estimator)
         if reason is None:
             lanes, estimator = _shaped(emitter, estimator, lanes)
-            lanes, ahead = parted(lanes)
+            lanes, ahead = parted(spread(lanes))
             front = front_of(lanes, signature)
             width = front.width if ahead is None else len(ahead.chosen)
             tail = _tail(emitter, estimator, width, lambda: fed_sparse(pipeline, signature, sample))

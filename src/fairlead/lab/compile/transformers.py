@@ -11,7 +11,7 @@ from typing import Any
 
 from fairlead.contract.errors import NotCompilable
 from fairlead.lab.compile.encoders import encode, one_hot_widths, text_of
-from fairlead.lab.compile.lanes import AnyLane, ElementLane, NumberLane, TableLane, TextLane
+from fairlead.lab.compile.lanes import AnyLane, ElementLane, NumberLane, TableLane, TensorLane, TextLane, spread
 from fairlead.runtime.bundle.ops import Add, AnyOp, Clip, Divide, Impute, Missing, Multiply, Part, Subtract
 
 Rule = Callable[[Any, Sequence[AnyLane], str], list[AnyLane]]
@@ -25,6 +25,9 @@ def apply(transformer: Any, lanes: Sequence[AnyLane], where: str) -> list[AnyLan
         raise NotCompilable(
             f"{where}: {kind.__name__} is not among what can be compiled: {', '.join(sorted(_names()))}."
         )
+    whole = next((lane.column.name for lane in lanes if isinstance(lane, TensorLane)), None)
+    if whole is not None and rule is not elements:
+        raise NotCompilable(f"{where}: column {whole!r} holds tensors, this step takes numbers.")
     expected = getattr(transformer, "n_features_in_", len(lanes))
     if expected != len(lanes):
         raise NotCompilable(f"{where}: it was fitted on {expected} columns and gets {len(lanes)}.")
@@ -36,7 +39,7 @@ def _names() -> list[str]:
 
 
 def _numeric(lane: AnyLane, where: str) -> NumberLane | TableLane | ElementLane:
-    if isinstance(lane, TextLane):
+    if isinstance(lane, TextLane | TensorLane):
         raise NotCompilable(f"{where}: column {lane.column.name!r} is text here, this step takes numbers.")
     return lane
 
@@ -101,7 +104,7 @@ def _filled(lane: AnyLane, statistic: Any, where: str) -> AnyLane:
     if isinstance(lane, TextLane):
         return lane if lane.fill is not None else TextLane(lane.column, text_of(statistic))
     try:
-        return lane.then(Impute(float(statistic)))
+        return _numeric(lane, where).then(Impute(float(statistic)))
     except ValueError:
         raise NotCompilable(f"{where}: it fills the numeric column {lane.column.name!r} with text.") from None
 
@@ -154,6 +157,12 @@ def time_parts(transformer: Any, lanes: Sequence[AnyLane], where: str) -> list[A
     return found
 
 
+def elements(transformer: Any, lanes: Sequence[AnyLane], where: str) -> list[AnyLane]:
+    """All elements of tensors side by side, from least and greatest to 0 and 1."""
+    ops = (Subtract(float(transformer.low)), Divide(float(transformer.width)))
+    return [_numeric(lane, where).then(*ops) for lane in spread(lanes)]
+
+
 RULES: dict[str, Rule] = {
     "sklearn.StandardScaler": standard_scaler,
     "sklearn.RobustScaler": robust_scaler,
@@ -172,4 +181,5 @@ RULES: dict[str, Rule] = {
     "sklearn.RFE": selection,
     "sklearn.RFECV": selection,
     "fairlead.TimeParts": time_parts,
+    "fairlead.Elements": elements,
 }

@@ -11,7 +11,7 @@ from fairlead.contract.errors import NotCompilable
 from fairlead.contract.signature import Signature
 from fairlead.lab.compile.flattening import OverElements
 from fairlead.lab.compile.frames import frame_like
-from fairlead.lab.compile.lanes import AnyLane, first_lanes
+from fairlead.lab.compile.lanes import AnyLane, first_lanes, spread
 from fairlead.lab.compile.transformers import apply
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def _entering(estimator: Any, signature: Signature) -> tuple[list[str] | None, l
     known = first_lanes(signature)
     if isinstance(estimator, OverElements):
         # A matrix of all elements side by side has no names of columns.
-        return None, [lane for name in estimator.feature_names_in_ for lane in known[name]]
+        return None, spread(known[name] for name in estimator.feature_names_in_)
     stated = getattr(estimator, "feature_names_in_", None)
     names = list(signature.names) if stated is None else [str(name) for name in stated]
     if absent := [name for name in names if name not in known]:
@@ -48,7 +48,7 @@ def _entering(estimator: Any, signature: Signature) -> tuple[list[str] | None, l
     fitted_on = getattr(estimator, "n_features_in_", len(names))
     if stated is None and fitted_on != len(names):
         raise NotCompilable(f"the pipeline was fitted on {fitted_on} columns, the signature has {len(names)}.")
-    return names, [lane for name in names for lane in known[name]]
+    return names, [known[name] for name in names]
 
 
 def _through(estimator: Any, lanes: list[AnyLane], names: list[str] | None, where: str) -> tuple[list[AnyLane], Any]:

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fairlead.contract.signature import Column
 from fairlead.lab.tables.parsing import (
     family,
     is_text,
@@ -24,6 +26,7 @@ from fairlead.lab.tables.parsing import (
     trimmed,
     without_blanks,
 )
+from fairlead.lab.tables.tensors import column_of, stacked
 
 MAX_LEVELS = 10_000
 _LOOK_ROWS = 100_000  # rows after which a column of nothing but words is no longer tried as numbers
@@ -42,14 +45,16 @@ class Facts:
         self.longest = self.spaced = 0
         self.low = self.high = np.nan
         self.levels: Counter[Any] | None = Counter()
+        self.tensor: Column | None = None  # what its cells are, where all of them are tensors of one shape
+        self.mixed = False
 
     @property
     def present(self) -> int:
         """Cells that hold something."""
         return self.rows - self.missing
 
-    def add(self, array: pa.Array | pa.ChunkedArray) -> None:
-        """Take in the next batch of this column."""
+    def add(self, array: pa.Array | pa.ChunkedArray, field: pa.Field | None = None) -> None:
+        """Take in the next batch of this column. field: as the table names it."""
         array = plain(array)
         start = self.rows
         self.rows += len(array)
@@ -61,6 +66,7 @@ class Facts:
         if self.source == "other":
             self.missing += array.null_count
             self.levels = None
+            self._add_tensors(stacked(array, field))
             return
         if is_text(array.type):
             array = without_blanks(array)
@@ -78,6 +84,17 @@ class Facts:
             self.numbers += int(counts.sum())
             self.whole += int(counts[floats == np.floor(floats)].sum())
             self._range(floats)
+
+    def _add_tensors(self, found: np.ndarray | None) -> None:
+        column = None if found is None else column_of(self.name, found)
+        known = self.tensor
+        if found is None or column is None or (known is not None and column.shape != known.shape) or self.mixed:
+            self.mixed, self.tensor = True, None
+            return
+        low, high = float(found.min()), float(found.max())
+        self.low, self.high = float(np.fmin(self.low, low)), float(np.fmax(self.high, high))
+        dtype = column.dtype if known is None or known.dtype == column.dtype else "float64"
+        self.tensor = msgspec.structs.replace(column, low=self.low, high=self.high, dtype=dtype)
 
     def _add_levels(self, values: pa.Array, counts: np.ndarray) -> None:
         assert self.levels is not None

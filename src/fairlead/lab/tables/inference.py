@@ -65,7 +65,7 @@ def _read(table: Table, sample_rows: int) -> tuple[dict[str, Facts], Sample]:
     held = rows = 0
     for batch in table.batches():
         for name in table.columns:
-            facts[name].add(batch.column(name))
+            facts[name].add(batch.column(name), batch.schema.field(name))
         if held < sample_rows:
             head.append(batch.slice(0, sample_rows - held))
             held += head[-1].num_rows
@@ -146,7 +146,7 @@ class _Inference:
                 why = self.why["time"] if role == "time" else f"{found.why}; part of the time and a feature"
             elif name in ids:
                 role, why = "id", ids[name]
-            elif facts.source == "other":
+            elif facts.source == "other" and found.kind != "tensor":
                 role = "unusable"
             elif facts.present == 0:
                 role = "empty"
@@ -210,10 +210,12 @@ class _Inference:
             missing=missing,
             coded=_coding(found) if found.kind == "category" else "text",
             categories=categories,
-            low=None if np.isnan(facts.low) or not numeric else facts.low,
-            high=None if np.isnan(facts.high) or not numeric else facts.high,
+            low=None if np.isnan(facts.low) or not (numeric or facts.tensor) else facts.low,
+            high=None if np.isnan(facts.high) or not (numeric or facts.tensor) else facts.high,
             strays=found.strays,
             first_stray=found.first_stray,
+            dtype="" if facts.tensor is None else facts.tensor.dtype,
+            shape=() if facts.tensor is None else facts.tensor.shape,
         )
 
     def _warnings(self) -> list[str]:

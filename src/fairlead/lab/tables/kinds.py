@@ -63,6 +63,8 @@ def kind_of(facts: Facts) -> Found:
     """The kind of a column by the rules of this module."""
     if facts.present == 0:
         return Found("number", "text", "no cell holds anything")
+    if facts.tensor is not None:
+        return Found("tensor", "text", f"tensors of {facts.tensor.dtype}, shape {list(facts.tensor.shape)}")
     if facts.source == "other":
         return Found("text", "text", "cells of a kind that models cannot take")
     if facts.source == "boolean" or facts.flags == facts.present:

@@ -16,6 +16,7 @@ class ColumnFacts(msgspec.Struct, frozen=True, omit_defaults=True):
 
     why: the reason for kind and role. coded: how a category looks in the table.
     categories: distinct values, sorted, of categories and of targets that name classes.
+    dtype, shape: of tensors, whose low and high are those of their elements.
     strays: cells that are not of the column's kind (at most one in a hundred); first_stray: row of the first, from 1.
     """
 
@@ -31,6 +32,8 @@ class ColumnFacts(msgspec.Struct, frozen=True, omit_defaults=True):
     high: float | None = None
     strays: int = 0
     first_stray: int = 0
+    dtype: str = ""
+    shape: tuple[int, ...] = ()
 
     @property
     def nullable(self) -> bool:

@@ -88,6 +88,10 @@ def _category(facts: ColumnFacts, model: ModelSettings) -> bool:
 
 
 def _column(facts: ColumnFacts, category: bool, rows: Any, table: Any) -> Column:
+    if facts.kind == "tensor":
+        return Column(
+            facts.name, "tensor", nullable=False, low=facts.low, high=facts.high, dtype=facts.dtype, shape=facts.shape
+        )
     if not category:
         kind: Any = "integer" if facts.kind == "category" else facts.kind
         return Column(facts.name, kind, nullable=facts.nullable, low=facts.low, high=facts.high)

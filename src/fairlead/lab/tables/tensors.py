@@ -140,6 +140,17 @@ def frame_from(table: pa.Table) -> pd.DataFrame:
     return found
 
 
+def table_from(frame: pd.DataFrame) -> pa.Table:
+    """A frame as Arrow, without its index, tensors as nested lists: `frame_from` gives the same frame again."""
+    lists = {str(name): found for name in frame.columns if (found := arrow_lists(frame[name])) is not None}
+    if not lists:
+        return pa.Table.from_pandas(frame, preserve_index=False)
+    table = pa.Table.from_pandas(frame.drop(columns=list(lists)), preserve_index=False)
+    for name, array in lists.items():
+        table = table.add_column(frame.columns.get_loc(name), name, array)
+    return table
+
+
 def _cells(found: np.ndarray) -> np.ndarray:
     cells = np.empty(len(found), dtype=object)
     for at, cell in enumerate(found):

@@ -13,6 +13,7 @@ import pyarrow.csv as arrow_csv
 import pyarrow.parquet as parquet
 
 from fairlead.contract.errors import UsageError
+from fairlead.lab.tables.tensors import table_from
 
 
 def write_rows(rows: Any, path: str | Path) -> int:
@@ -47,7 +48,7 @@ def _batches(rows: Any) -> Iterable[pa.Table]:
     elif isinstance(rows, pa.RecordBatch):
         yield pa.Table.from_batches([rows])
     elif hasattr(rows, "iloc"):
-        yield pa.Table.from_pandas(rows, preserve_index=False)
+        yield table_from(rows)
     else:
         for part in rows:
             yield from _batches(part)

@@ -18,6 +18,12 @@ RULES: dict[str, Any] = {
     "texts": "not used",
 }
 """What is done to each kind of column, in words; part of every candidate's lineage."""
+TENSORS = {"tensors": "every element a feature, the least that training saw 0, the greatest 1"}
+
+
+def rules_for(signature: Signature) -> dict[str, Any]:
+    """`RULES`, and what is done to tensors where there are some."""
+    return RULES | TENSORS if any(column.kind == "tensor" for column in signature.columns) else RULES
 
 
 def preparation(signature: Signature) -> Any:
@@ -51,6 +57,14 @@ def preparation(signature: Signature) -> Any:
             TimeParts(TIME_PARTS), SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()
         )
         parts.append(("times", moments, kinds["time"]))
+    for at, column in enumerate(signature.columns):
+        if column.kind == "tensor":
+            from fairlead.lab.compile import Elements
+
+            low = column.low or 0.0
+            parts.append((f"tensors{at}", Elements(low, (column.high or 0.0) - low or 1.0), [column.name]))
     if not parts:
-        raise InputInvalid("no column can be learned from: numbers, integers, booleans, categories and times can")
+        raise InputInvalid(
+            "no column can be learned from: numbers, integers, booleans, categories, times and tensors can"
+        )
     return ColumnTransformer(parts, remainder="drop", sparse_threshold=0.0)

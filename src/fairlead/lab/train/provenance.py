@@ -14,7 +14,7 @@ import msgspec
 from fairlead.contract.evidence import Lineage
 from fairlead.contract.settings import Settings
 from fairlead.lab.train.material import Material
-from fairlead.lab.train.preparation import RULES
+from fairlead.lab.train.preparation import rules_for
 
 LIBRARIES = (
     *("fairlead", "numpy", "pandas", "scikit-learn", "scipy", "optuna"),
@@ -95,7 +95,7 @@ def lineage_of(
         commit=commit,
         clean=clean,
         versions=versions(),
-        preparation=RULES if preparation is None else preparation,
+        preparation=rules_for(material.signature) if preparation is None else preparation,
         trained_from=0.0 if times is None else float(times[0]),
         trained_to=0.0 if times is None else float(times[-1]),
         parent=parent,

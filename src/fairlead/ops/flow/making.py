@@ -49,14 +49,14 @@ class Judged(msgspec.Struct, frozen=True):
 
 def keep_rows(ws: Workspace, frame: pd.DataFrame) -> str:
     """Store rows under their content hash (once) and return the hash."""
-    from fairlead.lab.tables import open_table
+    from fairlead.lab.tables import open_table, write_rows
 
     digest = open_table(frame).hash
     folder = ws.home.tables / digest
     if not (folder / "rows.parquet").exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".new-"))
-        frame.to_parquet(temporary / "rows.parquet", index=False)
+        write_rows(frame, temporary / "rows.parquet")
         try:
             temporary.rename(folder)
         except OSError:
@@ -67,10 +67,15 @@ def keep_rows(ws: Workspace, frame: pd.DataFrame) -> str:
 def kept_rows(ws: Workspace, digest: str) -> pd.DataFrame:
     """Rows stored by `keep_rows`. Raises UsageError when they are gone."""
     import pandas as pd
+    import pyarrow.parquet as parquet
+
+    from fairlead.lab.tables.tensors import frame_from, holds_lists
 
     path = ws.home.tables / digest / "rows.parquet"
     if not path.exists():
         raise UsageError(f"the rows {digest[:12]} are no longer in this home. Give rows to judge on with --data.")
+    if any(holds_lists(field.type) for field in parquet.read_schema(path)):
+        return frame_from(parquet.read_table(path))
     return pd.read_parquet(path)
 
 
