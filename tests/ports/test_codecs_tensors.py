@@ -139,8 +139,9 @@ def test_a_model_of_one_tensor_takes_bare_tensors(name: str) -> None:
             codec.parse(json.dumps({key: [PIXELS, [1, 2]]}).encode(), {})
         with pytest.raises(InputInvalid):
             codec.parse(json.dumps({key: PIXELS}).encode(), {})
-        with pytest.raises(InputInvalid):
-            codec.parse(json.dumps({key: [PIXELS, {"image": PIXELS}]}).encode(), {})
+        for mixed in ([PIXELS, {"image": PIXELS}], [{"image": PIXELS}, B64]):
+            with pytest.raises(InputInvalid, match=r"row 1: .* must be all objects or all tensors"):
+                codec.parse(json.dumps({key: mixed}).encode(), {})
 
 
 @pytest.mark.parametrize("shape", [(1,), (1, 3), (3, 1), (1, 1, 2), (1, 1)])

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from fairlead.contract.errors import CellInvalid
+from fairlead.contract.errors import BodyInvalid, CellInvalid
 from fairlead.runtime.bundle.tensor_cells import DIMENSIONS
 from fairlead.runtime.wire.checks import NEVER, Checks
 from fairlead.runtime.wire.codec import Parsed, Row
@@ -66,7 +66,12 @@ class TensorTables(Tables):
     def rows(self, rows: object, said: str) -> Parsed:
         """See Tables."""
         sole = self._sole
-        if sole is None or not isinstance(rows, list) or not rows or any(map(self._named, rows)):
+        if sole is None or not isinstance(rows, list) or not rows:
+            return super().rows(rows, said)
+        named = [self._named(row) for row in rows]
+        if any(named):
+            if not all(named):
+                raise BodyInvalid(f"row {named.index(not named[0])}: {said} must be all objects or all tensors")
             return super().rows(rows, said)
         return super().columns({sole.name: [self._bare(row) for row in rows]}, said)
 
