@@ -40,8 +40,9 @@ def retrain(ws: Workspace, *, why: str, until: float | None = None, progress: Pr
     tensors = [c.name for c in ws.load(champion).signature.columns if c.kind == "tensor"]
     if tensors:
         raise UsageError(
-            f"this model takes tensors ({', '.join(tensors)}), and Fairlead fits no models to those: train the next "
-            "one as you trained this one, then `fairlead bundle`, `fairlead evaluate` and `fairlead deploy` it."
+            f"this model takes tensors ({', '.join(tensors)}), which `fairlead retrain` does not gather from records: "
+            "train the next one as you trained this one, by `fairlead train`, or elsewhere and `fairlead bundle`; "
+            "then `fairlead evaluate` and `fairlead deploy` it."
         )
     say = progress or (lambda *_args, **_more: None)
     say("gathering rows and labels")
