@@ -24,6 +24,7 @@ from fairlead.lab.compile.probes import probes, random_rows, tensor_edges
 from fairlead.lab.compile.sources import Hints, open_source
 from fairlead.lab.train import candidate_of
 from fairlead.runtime.bundle import SigningKey, load
+from fairlead.runtime.native import NativeTerms
 
 pytestmark = pytest.mark.filterwarnings("ignore:lbfgs", "ignore:Stochastic")
 PIXELS, DIGITS = load_digits(return_X_y=True)
@@ -82,6 +83,19 @@ def test_pixels_that_are_prepared_in_several_ways_are_refused(tmp_path):
     fitted = make_pipeline(parts, LogisticRegression(max_iter=20)).fit(PIXELS[:FIRST], DIGITS[:FIRST])
     with pytest.raises(NotCompilable, match="differ in more than their numbers"):
         sealed(fitted, sample(), tmp_path)
+
+
+def test_estimators_that_cannot_take_the_pixels_say_why(tmp_path):
+    narrow = LogisticRegression(max_iter=20).fit(PIXELS[:FIRST, :60], DIGITS[:FIRST])
+    with pytest.raises(UsageError, match=r"fitted on 60 features; the sample has 64, the elements of image \[8, 8\]"):
+        sealed(narrow, sample(), tmp_path)
+    from sklearn.neighbors import KNeighborsClassifier
+
+    nearest = KNeighborsClassifier().fit(PIXELS[:FIRST], DIGITS[:FIRST])
+    with pytest.raises(NotCompilable, match="compiled or refused: it does not run natively"):
+        write_bundle(
+            candidate_of(nearest, sample()), tmp_path, SigningKey.create(tmp_path / "key"), native=NativeTerms()
+        )
 
 
 def convolution(

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fairlead.contract.errors import UsageError
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -53,7 +55,10 @@ class OverElements:
 
 
 def over_elements(estimator: Any, sample: pd.DataFrame, apart: set[str]) -> Any:
-    """The estimator as it is, or as one that takes the sample's tensors. apart: columns that are no features."""
+    """The estimator as it is, or as one that takes the sample's tensors. apart: columns that are no features.
+
+    Raises UsageError where the sample's tensors are not what it was fitted on.
+    """
     from fairlead.lab.tables.tensors import column_of
     from fairlead.runtime.bundle.tensor_cells import size
 
@@ -63,4 +68,9 @@ def over_elements(estimator: Any, sample: pd.DataFrame, apart: set[str]) -> Any:
     names = tuple(str(name) for name in sample.columns if str(name) not in apart)
     tensors = {name: column for name in names if (column := column_of(name, sample[name])) is not None}
     wide = sum(size(tensors[name]) if name in tensors else 1 for name in names)
-    return OverElements(estimator, names) if tensors and wide == fitted_on else estimator
+    if tensors and wide != fitted_on:
+        shapes = ", ".join(f"{name} {list(column.shape)}" for name, column in tensors.items())
+        raise UsageError(
+            f"the model was fitted on {fitted_on} features; the sample has {wide}, the elements of {shapes} among them."
+        )
+    return OverElements(estimator, names) if tensors else estimator

@@ -62,8 +62,6 @@ def as_native(candidate: Candidate, terms: NativeTerms, why: str) -> NativeCompi
     Raises NotCompilable if it cannot be written down or opened again, BundleRefused if the process cannot start.
     """
     estimator, signature = candidate.pipeline, candidate.signature
-    if any(column.kind == "tensor" for column in signature.columns):
-        raise NotCompilable(f"{why} A model that takes tensors cannot be run as it is, only compiled.")
     artefact = candidate.artefact or pickled(estimator)
     if len(artefact.data) > LIMITS[NATIVE_ARTEFACT]:
         raise NotCompilable(f"the model has {len(artefact.data)} bytes, a bundle holds {LIMITS[NATIVE_ARTEFACT]}.")

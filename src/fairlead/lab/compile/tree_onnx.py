@@ -97,19 +97,19 @@ class _Parts:
             splits[at] = -np.inf
 
     def _stump(self, tree: TreeTable) -> None:
-        """A tree of one leaf, as a split with the same leaf on both sides: an ensemble has no bare leaves."""
-        here = np.array([self.leaves])
+        """A tree of one leaf, as a split with equal leaves on both sides: an ensemble has no bare leaves, and
+        onnxruntime before 1.30 takes another tree's where both sides name the same one."""
         self._append(
             nodes_featureids=np.array([0]),
-            nodes_truenodeids=here,
+            nodes_truenodeids=np.array([self.leaves]),
             nodes_trueleafs=np.array([1]),
-            nodes_falsenodeids=here,
+            nodes_falsenodeids=np.array([self.leaves + 1]),
             nodes_falseleafs=np.array([1]),
             nodes_missing_value_tracks_true=np.array([0]),
-            leaf_targetids=np.array([tree.target]),
+            leaf_targetids=np.full(2, tree.target),
             tree_roots=np.array([self.nodes]),
         )
-        self._close(np.zeros(1), np.full(1, LEQ, np.uint8), tree.value[:1])
+        self._close(np.zeros(1), np.full(1, LEQ, np.uint8), np.repeat(tree.value[:1], 2))
 
     def _append(self, **arrays: np.ndarray) -> None:
         for name, array in arrays.items():

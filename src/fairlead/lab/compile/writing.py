@@ -49,6 +49,9 @@ def certified(candidate: Candidate, native: NativeTerms | None = None) -> tuple[
     try:
         return compile_certified(candidate)
     except NotCompilable as why:
+        if any(column.kind == "tensor" for column in candidate.signature.columns):
+            cure = "A model that takes tensors is compiled or refused: it does not run natively."
+            raise NotCompilable(f"{why} {cure}") from why
         if native is None:
             raise NotCompilable(f"{why} {CURE}") from why
         found = as_native(candidate, native, str(why))

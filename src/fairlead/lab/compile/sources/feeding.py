@@ -78,7 +78,10 @@ def _tensor_feed(graph: Graph, tensors: dict[str, Column], fitting: dict[str, tu
     """The one column of tensors that the graph's one input takes."""
     wanted = f"rows of shape {[edge or '?' for edge in graph.rows]}"
     if not tensors:
-        raise UsageError(f"the model takes {wanted}; no column of the sample holds tensors, which are nested lists.")
+        raise UsageError(
+            f"the model takes {wanted}; no column of the sample holds tensors: nested lists of finite numbers, all of "
+            "one shape, none missing."
+        )
     if len(fitting) == 1:
         ((name, row),) = fitting.items()
         return Feed([name], row)
