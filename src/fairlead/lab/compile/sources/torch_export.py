@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,8 +37,7 @@ class TorchExport:
         graph = read_graph(data)
         feed = feed_of(graph, sample)
         found = TorchNumber(data, feed, graph)
-        # Guards say for which sizes torch has compiled its own code, which is not what answers here.
-        found.module = program.module(check_guards=False)
+        found.module = _module(program)
         classes = classes_of(found, sample, hints, graph.outputs)
         said = f"translated the {len(graph.nodes)} operations of a torch.export program to ONNX"
         if classes is None:
@@ -45,6 +45,14 @@ class TorchExport:
         several = TorchClasses(data, feed, graph, classes)
         several.module = found.module
         return Opened(several, said)
+
+
+def _module(program: Any) -> Any:
+    """The program as torch runs it. Where that can be chosen it is not asked to check sizes: what it was traced with
+    says nothing of what the bundle answers.
+    """
+    choice = "check_guards" in inspect.signature(program.module).parameters
+    return program.module(check_guards=False) if choice else program.module()
 
 
 class _Torch:
