@@ -157,6 +157,8 @@ def test_a_column_hidden_meanwhile_has_no_tensor_there(tmp_path: Path) -> None:
     assert pa.types.is_fixed_size_list(column.type)
     assert column.is_null().to_pylist() == [False, False, True, False, False]
     assert np.array_equal(matrix(column.drop_null()), found)
+    by_groups = pa.Table.from_batches([b for t in Records(tmp_path, "m").batches(None, None) for b in t.to_batches()])
+    assert by_groups.column("in.image").equals(column)
     assert reconcile(tmp_path).ok
 
 

@@ -19,7 +19,7 @@ from fairlead.contract.errors import ConfigInvalid, StateError
 from fairlead.runtime.capture import keys, layout
 from fairlead.runtime.capture.cursor import sync_folder
 from fairlead.runtime.capture.lazy import parquet
-from fairlead.runtime.capture.tensors import others, path_of, split
+from fairlead.runtime.capture.tensors import others, path_of, restored, split, storable
 
 _MAGIC_ENCRYPTED = b"PARE"
 GROUP_BYTES = 4 << 20
@@ -32,6 +32,7 @@ def write_table(path: Path, table: Any, *, fresh: bool = True) -> bool:
 
     fresh: make its folder; else False is returned, and nothing left behind, when the file has gone meanwhile.
     """
+    table = storable(table)
     home, place = layout.home_and_place(path)
     key = keys.current(home)
     made = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
@@ -98,7 +99,12 @@ def read_table(
     file = open_file(path, dictionary)
     if columns is None and not tensors:
         columns = others(file.schema_arrow)
-    return file.read(columns=None if columns is None else list(columns))
+    return restored(file.read(columns=None if columns is None else list(columns)))
+
+
+def read_group(file: Any, group: int, columns: Sequence[str] | None = None) -> Any:
+    """Columns of a row group of an open file, None for all."""
+    return restored(file.read_row_group(group, columns=None if columns is None else list(columns)))
 
 
 def read_metadata(path: Path) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 from fairlead.contract import records as names
 from fairlead.runtime.capture import layout
-from fairlead.runtime.capture.files import open_file
+from fairlead.runtime.capture.files import open_file, read_group
 from fairlead.runtime.capture.lazy import arrow
 
 Identity = tuple[str, int, int]
@@ -36,4 +36,4 @@ def pick(pieces: Iterable[layout.Piece], wanted: Collection[Identity], columns: 
             for group in range(file.num_row_groups):
                 here = [one in wanted for one in identities(file.read_row_group(group, columns=list(IDENTITY)))]
                 if any(here):
-                    yield file.read_row_group(group, columns=read).filter(arrow().array(here))
+                    yield read_group(file, group, read).filter(arrow().array(here))

@@ -16,7 +16,7 @@ from fairlead.contract import records as names
 from fairlead.contract.errors import UsageError
 from fairlead.runtime.capture import layout
 from fairlead.runtime.capture.agreement import as_one
-from fairlead.runtime.capture.files import open_file, read_metadata, read_table
+from fairlead.runtime.capture.files import open_file, read_group, read_metadata, read_table
 from fairlead.runtime.capture.joining import join
 from fairlead.runtime.capture.lazy import arrow, compute
 from fairlead.runtime.capture.picking import Identity, pick
@@ -121,7 +121,7 @@ class Records:
                 continue
             with file:
                 for group in range(file.num_row_groups):
-                    table = file.read_row_group(group, columns=wanted)
+                    table = read_group(file, group, wanted)
                     table = _within(table, names.TIME, start, end)
                     table = table if shadows else _answers(table)
                     for at in range(0, table.num_rows, rows):

@@ -16,6 +16,8 @@ from fairlead.runtime.capture.moments import moments
 
 SHAPE = b"shape"
 """In the metadata of a field: the shape of one cell, as a JSON list."""
+LENGTH = b"length"
+"""In the metadata of a field in a file: how long all its lists are, where the file has them as lists of any length."""
 _SPLIT = frozenset({"float", "double"})
 
 
@@ -62,3 +64,43 @@ def matrix(column: Any) -> Any:
     whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     values = whole.flatten().to_numpy(zero_copy_only=False)
     return values.reshape(len(whole), -1) if len(whole) else np.empty((0, 0), values.dtype)
+
+
+def storable(table: Any) -> Any:
+    """Fixed-size lists with missing cells as lists of any length: Arrow before 26 cannot read such a column back."""
+    pa = arrow()
+    for at, field in enumerate(table.schema):
+        column = table.column(at)
+        if pa.types.is_fixed_size_list(field.type) and column.null_count:
+            kind = pa.list_(field.type.value_field)
+            said = {**(field.metadata or {}), LENGTH: str(field.type.list_size).encode()}
+            chunks = [_any_length(chunk, kind, field.type.list_size) for chunk in column.chunks]
+            table = table.set_column(at, pa.field(field.name, kind, metadata=said), pa.chunked_array(chunks, kind))
+    return table
+
+
+def restored(table: Any) -> Any:
+    """What was given to `storable`."""
+    pa = arrow()
+    for at, field in enumerate(table.schema):
+        said = dict(field.metadata or {})
+        if pa.types.is_list(field.type) and LENGTH in said:
+            kind = pa.list_(field.type.value_field, int(said.pop(LENGTH)))
+            chunks = [_fixed(chunk, kind) for chunk in table.column(at).chunks]
+            table = table.set_column(at, pa.field(field.name, kind, metadata=said), pa.chunked_array(chunks, kind))
+    return table
+
+
+def _any_length(lists: Any, kind: Any, length: int) -> Any:
+    gaps = lists.is_null()
+    lengths = np.where(gaps.to_numpy(zero_copy_only=False), 0, length)
+    offsets = arrow().array(np.concatenate([[0], np.cumsum(lengths)]), arrow().int32())
+    return arrow().ListArray.from_arrays(offsets, lists.flatten(), type=kind, mask=gaps)
+
+
+def _fixed(lists: Any, kind: Any) -> Any:
+    gaps = lists.is_null()
+    found = lists.flatten().to_numpy(zero_copy_only=False)
+    whole = np.zeros((len(lists), kind.list_size), found.dtype)
+    whole[~gaps.to_numpy(zero_copy_only=False)] = found.reshape(-1, kind.list_size)
+    return arrow().FixedSizeListArray.from_arrays(arrow().array(whole.reshape(-1)), type=kind, mask=gaps)
