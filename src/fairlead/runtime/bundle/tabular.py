@@ -143,6 +143,9 @@ def _arrow_array(column: Any) -> Any:
 
 def _arrow_codes(column: Any) -> Coded:
     if hasattr(column, "num_chunks"):
+        if not column.num_chunks:
+            # Arrow before 25 makes no empty dictionary of large strings out of no chunk.
+            return Coded(np.empty(0, np.int32), [])
         column = column.unify_dictionaries().combine_chunks()
         if hasattr(column, "num_chunks"):
             column = column.chunk(0)

@@ -6,6 +6,7 @@ token names a key that is not known. A fetch that fails changes nothing. PyJWT i
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
@@ -95,7 +96,14 @@ def usable_keys(body: bytes) -> dict[str, Any]:
     import jwt
 
     found: dict[str, Any] = {}
-    for key in jwt.PyJWKSet.from_json(body.decode()).keys[:MOST_KEYS]:
+    said = json.loads(body)
+    listed = said.get("keys") if isinstance(said, dict) else None
+    for one in listed[:MOST_KEYS] if isinstance(listed, list) else ():
+        try:
+            key = jwt.PyJWK(one)
+        except Exception:  # noqa: S112
+            # What is no key, or one of a kind that is not known, says nothing of the others.
+            continue
         strong = key.key_type != "RSA" or key.key.key_size >= LEAST_RSA_BITS
         if key.algorithm_name in ALGORITHMS and key.public_key_use in {None, "sig"} and strong:
             found.setdefault(key.key_id or "", key)

@@ -96,8 +96,14 @@ class Otlp:
         self._thread.join(PATIENCE_S)
 
     def spans(self, spans: Sequence[Any]) -> bool:
-        """Whether the receiver took them."""
-        taken: bool = self._traces.export(spans).name == "SUCCESS"
+        """Whether the receiver took them. Of one that is gone some versions of the exporter raise, others say so."""
+        taken = False
+
+        def export() -> None:
+            nonlocal taken
+            taken = self._traces.export(spans).name == "SUCCESS"
+
+        self._try(export)
         return taken
 
     def span(self, trace: Trace, facts: Mapping[str, Any]) -> Any:
