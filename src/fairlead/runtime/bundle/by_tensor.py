@@ -14,8 +14,9 @@ from fairlead.runtime.bundle.plan import Plan, Spread
 
 Floats = npt.NDArray[np.float64]
 
-AT_ONCE = 4 * 1024 * 1024
-"""Features of one block where a front takes tensors: 32 MiB, however large a tensor is."""
+AT_ONCE = 1024 * 1024
+"""Features of one block where a front takes tensors: 8 MiB, however large a tensor is; a convolution holds many times
+that."""
 
 
 def with_tensors(features: Callable[..., Any], plan: Plan) -> Callable[..., Any]:
