@@ -131,7 +131,8 @@ def for_many(op: AnyOp, x: Floats) -> Floats:
         case Divide(by):
             return x / by
         case Clip(low, high):
-            return np.clip(x, low, high)
+            # numpy before 2.1 takes no clip without a bound.
+            return x.copy() if low is None and high is None else np.clip(x, low, high)
         case Missing():
             return np.isnan(x).astype(np.float64)
         case Part(part, ""):
