@@ -6,7 +6,6 @@ import gc
 import math
 import random
 import sys
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -254,17 +253,6 @@ def test_limits_hold_for_the_least_and_the_greatest_element() -> None:
 def test_a_column_of_the_right_dtype_is_not_copied() -> None:
     array = np.zeros((5, 2, 3), "<f4")
     assert np.shares_memory(column_from(array, tensor("float32")), array)
-
-
-def test_a_picture_as_lists_takes_milliseconds(either: str) -> None:
-    column = tensor("uint8", (224, 224, 3))
-    value = np.random.default_rng(0).integers(0, 256, (224, 224, 3), dtype=np.uint8).tolist()
-    taken = []
-    for _ in range(5):
-        before = time.process_time()
-        cell_from(value, column)
-        taken.append(time.process_time() - before)
-    assert min(taken) < (0.01 if either == "kernel" else 0.1)
 
 
 def test_the_kernel_keeps_nothing_and_refuses_shapes_that_are_none() -> None:
