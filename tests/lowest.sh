@@ -10,7 +10,7 @@ find_links() { "$@" ${PIP_FIND_LINKS:+--find-links "$PIP_FIND_LINKS"}; }
 echo "==> resolving the lowest versions"
 "$UV" venv --quiet --clear --python .venv/bin/python "$LOW"
 find_links "$UV" pip compile --quiet --resolution lowest-direct \
-  --extra studio --extra grpc --extra telemetry --extra boosting --extra skops --no-header --no-annotate \
+  --extra studio --extra grpc --extra telemetry --extra boosting --extra skops --extra postgres --extra clouds --extra explain --extra fairness --extra robust --no-header --no-annotate \
   --no-emit-index-url --no-emit-find-links --python "$LOW/bin/python" pyproject.toml -o "$LOW/lowest.txt"
 grep -E '^(scikit-learn|pandas|numpy|pyarrow|onnxruntime|mlflow-skinny|sqlalchemy|granian|msgspec|grpcio|protobuf|xgboost-cpu|lightgbm|skops)==' "$LOW/lowest.txt"
 

@@ -23,6 +23,10 @@ MARK = ".fairlead-demo"
 WEEK = 7 * 86_400
 ROWS_A_WEEK = 500
 SEED = 7
+REGAINED_WEEKS = 3
+MORE_WEEKS = 8
+"""Which requests a canary answers is drawn by a key of the home's own, so a verdict may come weeks sooner or later: the
+story goes on, by so many weeks at most, until the new champion has answered for `REGAINED_WEEKS` judged ones."""
 
 PROJECT = """\
 # Written by `fairlead demo`: a bank that approves or declines applications for credit.
@@ -74,6 +78,7 @@ class Story:
         self.seen_decisions: set[str] = set()
         self.false_alarms = 0
         self.detected: int | None = None
+        self.promoted: int | None = None
         self.sent = Sent()
 
     def tell(self, act: str, text: str) -> None:
@@ -113,11 +118,16 @@ def prepare_folder(folder: Path) -> None:
 
 def write_history(story: Story) -> tuple[Any, Any]:
     """The bank's past as a table, and the weeks that will be lived through; the rule changes after the calm ones."""
+    import pandas as pd
+
     from fairlead.ops.rehearse import agrawal
 
     total = story.past + story.calm + story.after
     change = (story.past + story.calm) * ROWS_A_WEEK
     frame = agrawal(total * ROWS_A_WEEK, functions=(5, 2), change_at=change, seed=SEED, rows_per_week=ROWS_A_WEEK)
+    more = agrawal(MORE_WEEKS * ROWS_A_WEEK, functions=(2,), seed=SEED + 1, rows_per_week=ROWS_A_WEEK)
+    more["at"] += pd.Timedelta(weeks=total)
+    frame, total = pd.concat([frame, more], ignore_index=True), total + MORE_WEEKS
     frame["approved"] = frame["approved"].map({0: "no", 1: "yes"})
     frame["at"] = frame["at"].dt.strftime("%Y-%m-%dT%H:%M:%S")
     frame.insert(0, "application", [f"A{i:06d}" for i in range(len(frame))])
@@ -200,6 +210,8 @@ def live(story: Story, project: Any, frame: Any, weeks: list[Any]) -> None:
     story.sent = caller.sent
     story.tell("live", f"requests go to {address(project)}/predict/credit, one row each, labels follow a day later")
     for number_, week in enumerate(weeks):
+        if number_ >= story.calm + story.after and regained(story, number_):
+            break
         if number_ == story.calm:
             quiet = f"{story.calm} quiet weeks, {caller.sent.requests:,} requests, {story.false_alarms} false alarms"
             story.tell("calm", quiet)
@@ -212,6 +224,11 @@ def live(story: Story, project: Any, frame: Any, weeks: list[Any]) -> None:
         caller.tell(labels)
         settle(story, ws, number_, float(week_end(week)))
     caller.close()
+
+
+def regained(story: Story, week: int) -> bool:
+    """Whether enough weeks before this one were answered by the new champion alone, and judged: all but the last."""
+    return story.promoted is not None and week - story.promoted > REGAINED_WEEKS + 1
 
 
 def week_end(week: Any) -> float:
@@ -260,6 +277,8 @@ def listen(story: Story, ws: Any, week: int) -> None:
         if row.state != "finished" or row.decision.id in story.seen_decisions:
             continue
         story.seen_decisions.add(row.decision.id)
+        if row.decision.action == "promote" and row.outcome != "failed":
+            story.promoted = week
         if row.decision.action not in {"hold", "alert"}:
             story.tell(row.decision.action.replace("_", " "), outcome_of(row))
 
@@ -294,7 +313,7 @@ def conclude(story: Story, project: Any) -> dict[str, Any]:
     quality = {
         "before": mean(before),
         "lost": min(changed, default=float("nan")),
-        "regained": mean(changed[-3:]),
+        "regained": mean(changed[-REGAINED_WEEKS:]),
         "by_week": accuracy,
     }
     story.tell(
