@@ -18,17 +18,30 @@ class Interval(msgspec.Struct, frozen=True):
 
 
 class Check(msgspec.Struct, frozen=True):
-    """One rule applied: what was measured, what it must satisfy, and why it came out so."""
+    """One rule applied: what was measured, what it must satisfy, and why it came out so.
+
+    refuses: whether too little evidence holds the bundle back. Of checks that look for harm (`no_worse_than`,
+    groups, slices) it does not: they pass marked inconclusive, and only evidence of harm makes them fail.
+    """
 
     name: str
     value: float | str | None
     limit: float | str | None
     verdict: Outcome
     why: str
+    refuses: bool = True
+
+    @property
+    def holds_back(self) -> bool:
+        """Whether this check keeps the bundle from passing."""
+        return self.verdict == "fail" or (self.verdict == "inconclusive" and self.refuses)
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """pass, fail or inconclusive, with a reason per check. fail if any fails, else inconclusive if any is."""
+    """pass, fail or inconclusive, with a reason per check.
+
+    fail if any check fails, else inconclusive if any that refuses is inconclusive.
+    """
 
     outcome: Outcome
     checks: tuple[Check, ...]
@@ -36,7 +49,7 @@ class Verdict(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, checks: tuple[Check, ...]) -> Verdict:
         """The verdict that these checks add up to."""
-        found = {c.verdict for c in checks}
+        found = {c.verdict for c in checks if c.holds_back}
         outcome: Outcome = "fail" if "fail" in found else "inconclusive" if "inconclusive" in found else "pass"
         return cls(outcome, checks)
 

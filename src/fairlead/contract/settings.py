@@ -69,7 +69,26 @@ class GateSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     no_worse_than: Literal["champion", False] = "champion"
     margin: Share = 0.01
     max_group_gap: Share | Literal[False] = False
+    groups: dict[str, Annotated[float, Meta(ge=0.0)]] | Literal[False] = msgspec.field(default_factory=dict)
+    max_slice_loss: Share | Literal[False] = False
+    max_calibration_error: Share | Literal[False] = False
+    min_rows: Count = 30
+    approvals: Annotated[int, Meta(ge=0, le=20)] | tuple[str, ...] = 0
     parity: bool = True
+
+
+class EvaluateSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    slices: Annotated[tuple[str, ...], Meta(max_length=50)] = ()
+    find_slices: bool = True
+    slice_rows: Annotated[int, Meta(ge=10)] = 30
+    learning_s: Annotated[float, Meta(ge=0.0)] = 0.0
+
+
+class CardSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    intended_use: str = ""
+    limits: tuple[str, ...] = ()
+    misuse: tuple[str, ...] = ()
+    contact: str = ""
 
 
 class ServeSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -161,6 +180,8 @@ class Settings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     data: DataSettings = DataSettings()
     train: TrainSettings = TrainSettings()
     gate: GateSettings = GateSettings()
+    evaluate: EvaluateSettings = EvaluateSettings()
+    card: CardSettings = CardSettings()
     serve: ServeSettings = ServeSettings()
     access: AccessSettings = AccessSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
@@ -198,12 +219,25 @@ DOC: dict[str, str] = {
     "train.seconds": "seconds after which the search is cut short, and the report says so",
     "train.seed": "seed of every random choice",
     "train.entrypoint": "your own training: file.py:function with fit(table, settings) -> fitted estimator",
-    "gate.min": "smallest allowed value of metrics, as {roc_auc = 0.75}; false switches the check off",
+    "gate.min": "value that metrics must surely reach (losses: keep below), as {roc_auc = 0.75}; false: not checked",
     "gate.beats": "what must be beaten: baseline; false switches the check off",
     "gate.no_worse_than": "champion: a challenger must not be worse on the same rows; false switches the check off",
     "gate.margin": "loss (0 to 1) by which a challenger may be worse before the gate closes",
     "gate.max_group_gap": "largest gap of the positive rate between groups of sensitive columns; false: not checked",
+    "gate.groups": "largest gaps between groups, by measure of fairness: {equal_opportunity = 0.1}; false: not checked",
+    "gate.max_slice_loss": "largest mean loss (0 to 1) of any sub-population; false: not checked",
+    "gate.max_calibration_error": "largest distance of probabilities from what happened; false: not checked",
+    "gate.min_rows": "rows with a truth below which nothing is decided",
+    "gate.approvals": "people who must approve before a deployment: their names, or how many",
     "gate.parity": "the compiled model must decide as the trained one; false switches the check off",
+    "evaluate.slices": "sub-populations to report, as \"Contract = 'Two year' and tenure < 12\"",
+    "evaluate.find_slices": "look for sub-populations on which the model is surely worse",
+    "evaluate.slice_rows": "rows below which a sub-population is too small to be searched",
+    "evaluate.learning_s": "seconds that training spends on the learning curve (would more rows help?); 0: none",
+    "card.intended_use": "what the model is for; stated in its card and report",
+    "card.limits": "what it cannot do, or was not tested for",
+    "card.misuse": "what it must not be used for",
+    "card.contact": "who answers questions about it",
     "serve.host": "address to listen on",
     "serve.port": "port to listen on; 0 takes a free one",
     "serve.workers": "worker processes",
