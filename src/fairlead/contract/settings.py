@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from fairlead.contract.preparing import DOC as PREPARING
+from fairlead.contract.preparing import PreparationSettings
 from fairlead.contract.signature import Task
 
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
@@ -47,6 +49,8 @@ class ModelSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 class DataSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     train: str = ""
+    query: str = ""
+    bad_lines: Literal["stop", "set_aside"] = "stop"
     prepare: str | None = None
     holdout: OpenShare = 0.2
     separator: str | None = None
@@ -178,6 +182,7 @@ class Settings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     model: ModelSettings
     data: DataSettings = DataSettings()
+    preparation: PreparationSettings = PreparationSettings()
     train: TrainSettings = TrainSettings()
     gate: GateSettings = GateSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
@@ -207,12 +212,16 @@ DOC: dict[str, str] = {
     "model.exclude": "columns that are never features",
     "model.categories": "integer columns to treat as categories; not given: those with few consecutive codes; []: none",
     "model.trust": "native: models that cannot be compiled may run their own code, in a process of their own",
-    "data.train": "path of the training table: CSV, Parquet or Feather",
+    "data.train": "the training table: a path (CSV, JSON lines, Parquet, Feather), an address as s3://…, or a database's "
+    "URL, whose secrets are written ${NAME} and taken from the environment",
+    "data.query": "what is asked of the database that data.train names, as select … from … order by …",
+    "data.bad_lines": "stop: a line that cannot be read ends it; set_aside: such lines are kept in a file and counted",
     "data.prepare": "your own function run before everything, as file.py:function",
     "data.holdout": "share of rows kept for judging: the newest if there is a time, else stratified",
     "data.separator": "CSV separator; found by itself when not given",
     "data.encoding": "CSV encoding",
     "data.decimal": "CSV decimal mark",
+    **PREPARING,
     "train.learners": "learners to try; empty: logistic or ridge, histogram gradient boosting, random forest",
     "train.folds": "folds of cross-validation, by time where there is time",
     "train.trials": "trials of the search; with a seed the search is deterministic",
