@@ -59,6 +59,13 @@ def infer(
     return _Inference(facts, sample, target, id, times, roles).schema()
 
 
+def schema_from(
+    facts: dict[str, Facts], sample: Sample, target: str | None, id: str | None, time: tuple[str, ...]
+) -> Schema:
+    """As `infer`, of facts that a pass over the rows has gathered already. sample: its first rows."""
+    return _Inference(facts, sample, target, id, time, True).schema()
+
+
 def _read(table: Table, sample_rows: int) -> tuple[dict[str, Facts], Sample]:
     facts = {name: Facts(name) for name in table.columns}
     head: list[pa.RecordBatch] = []
