@@ -65,6 +65,10 @@ class TrainSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     seconds: Positive = 120.0
     seed: int = 0
     entrypoint: str | None = None
+    weight: str | None = None
+    class_weight: Literal["balanced"] | dict[str, Positive] | None = None
+    monotone: dict[str, Literal[-1, 1]] = msgspec.field(default_factory=dict)
+    patience: Annotated[int, Meta(ge=0)] = 0
 
 
 class GateSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -228,6 +232,10 @@ DOC: dict[str, str] = {
     "train.seconds": "seconds after which the search is cut short, and the report says so",
     "train.seed": "seed of every random choice",
     "train.entrypoint": "your own training: file.py:function with fit(table, settings) -> fitted estimator",
+    "train.weight": "a column with the weight of each row in every fit, 0 or more; never a feature",
+    "train.class_weight": "balanced: all classes weigh the same together; or weights as {fraud = 20}",
+    "train.monotone": "columns with which the answer only rises (1) or falls (-1), as {income = 1, debt = -1}",
+    "train.patience": "rounds without gain on rows held back after which boosting stops; 0: it does all its rounds",
     "gate.min": "value that metrics must surely reach (losses: keep below), as {roc_auc = 0.75}; false: not checked",
     "gate.beats": "what must be beaten: baseline; false switches the check off",
     "gate.no_worse_than": "champion: a challenger must not be worse on the same rows; false switches the check off",
