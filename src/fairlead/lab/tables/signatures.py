@@ -32,7 +32,7 @@ def signature_of(rows: Any, settings: Settings, *, schema: Schema | None = None)
     table = open_table(rows)
     found = schema or infer(table, model.target if model.target in table.columns else None, roles=False)
     _check_names(model, found, settings)
-    names = model.features or tuple(_default_features(model, found))
+    names = model.features or tuple(_default_features(model, found, settings.train.weight))
     if not names:
         raise ConfigInvalid("no column is left to learn from", file=FILE, key="model.features")
     columns = tuple(_column(found.column(n), _category(found.column(n), model), rows, table) for n in names)
@@ -51,8 +51,8 @@ def signature_of(rows: Any, settings: Settings, *, schema: Schema | None = None)
     )
 
 
-def _default_features(model: ModelSettings, schema: Schema) -> Iterable[str]:
-    out = {model.target, model.id, *model.time_columns[:1], *model.exclude, *model.sensitive}
+def _default_features(model: ModelSettings, schema: Schema, weight: str | None) -> Iterable[str]:
+    out = {model.target, model.id, *model.time_columns[:1], *model.exclude, *model.sensitive, weight}
     for column in schema.columns:
         if column.name not in out and column.role != "unusable":
             yield column.name

@@ -12,8 +12,10 @@ from fairlead.contract.settings import Settings
 from fairlead.contract.signature import Signature
 from fairlead.lab.stats.measures import Floats, Ints
 from fairlead.lab.stats.threads import few_threads
+from fairlead.lab.train.learning import learn
 from fairlead.lab.train.material import Material, material_of
 from fairlead.lab.train.preparation import preparation
+from fairlead.lab.train.terms import check_learners, signs_of
 
 
 def learner_of(name: str) -> Any:
@@ -27,12 +29,17 @@ def fit(
     """A fitted sklearn Pipeline of preparation and learner. rows: positions to learn from; all without it."""
     from sklearn.pipeline import Pipeline
 
-    estimator = learner_of(learner).build(material.signature.task, parameters, seed)
-    pipeline = Pipeline([("preparation", preparation(material.signature)), ("model", estimator)])
+    signature, known = material.signature, learner_of(learner)
+    check_learners([known], material.terms)
     frame = material.frame if rows is None else material.frame.iloc[rows]
-    truth = material.truth if rows is None else material.truth[rows]
+    truth = targets(material.truth if rows is None else material.truth[rows], signature)
+    prepared = preparation(signature)
     with few_threads(len(truth)):
-        return pipeline.fit(frame, targets(truth, material.signature))
+        features = prepared.fit_transform(frame, truth)
+        signs = signs_of(prepared, frame, signature, material.terms)
+        weights = material.fit_weights(rows)
+        model = learn(known, signature.task, parameters, seed, features, truth, weights=weights, signs=signs)
+    return Pipeline([("preparation", prepared), ("model", model)])
 
 
 def targets(truth: np.ndarray, signature: Signature) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from fairlead.contract.errors import InputInvalid
 from fairlead.contract.settings import Settings
 from fairlead.contract.signature import Signature
 from fairlead.lab.stats.measures import Floats, Ints, class_codes
+from fairlead.lab.train.terms import Terms, fit_weights, terms_of, weights_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +25,8 @@ class Material:
 
     source: the rows as they came; frame: the features as the pipeline takes them; columns: the same
     in the columns form; truth: (n,) labels or numbers; times: (n,) seconds since the epoch, or None.
-    unlabelled: rows left out because they have no truth.
+    unlabelled: rows left out because they have no truth. weights: (n,) as `[train] weight` has them, or None;
+    terms: what the project asks of every fit of these rows.
     """
 
     signature: Signature
@@ -34,6 +36,8 @@ class Material:
     truth: np.ndarray
     times: Floats | None
     unlabelled: int = 0
+    weights: Floats | None = None
+    terms: Terms = field(default_factory=Terms)
 
     @property
     def rows(self) -> int:
@@ -53,7 +57,14 @@ class Material:
             columns={name: values[rows] for name, values in self.columns.items()},
             truth=self.truth[rows],
             times=None if self.times is None else self.times[rows],
+            weights=None if self.weights is None else self.weights[rows],
+            terms=self.terms,
         )
+
+    def fit_weights(self, rows: Ints | None = None) -> Floats | None:
+        """Weights of rows that are fitted together, those of their classes included; None where all are equal."""
+        weights = self.weights if self.weights is None or rows is None else self.weights[rows]
+        return fit_weights(self.truth if rows is None else self.truth[rows], weights, self.terms)
 
 
 def material_of(frame: Any, settings: Settings, signature: Signature | None = None) -> Material:
@@ -65,6 +76,7 @@ def material_of(frame: Any, settings: Settings, signature: Signature | None = No
     from fairlead.lab.tables import columns_of, event_times, frame_of, open_table, signature_of, target_of
 
     source = frame if hasattr(frame, "iloc") else open_table(frame).frame()
+    pinned = signature is not None
     signature = signature or signature_of(source, settings)
     truth = target_of(source, signature)
     kept = np.flatnonzero(_has_truth(truth, signature))
@@ -78,6 +90,7 @@ def material_of(frame: Any, settings: Settings, signature: Signature | None = No
         kept = kept[np.argsort(every[kept], kind="stable")]
         times = every[kept]
     chosen = source.iloc[kept].reset_index(drop=True)
+    weights = weights_of(chosen, settings, pinned)
     columns = columns_of(chosen, signature, zone=model.timezone, invalid="missing")
     return Material(
         signature=signature,
@@ -87,6 +100,8 @@ def material_of(frame: Any, settings: Settings, signature: Signature | None = No
         truth=truth[kept],
         times=times,
         unlabelled=len(source) - len(kept),
+        weights=weights,
+        terms=terms_of(settings, signature),
     )
 
 

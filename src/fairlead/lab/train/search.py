@@ -19,8 +19,10 @@ from fairlead.lab.stats.threads import few_threads
 from fairlead.lab.train.fitting import learner_of, scores_of, targets
 from fairlead.lab.train.folding import Fold
 from fairlead.lab.train.journal import Journal
+from fairlead.lab.train.learning import learn
 from fairlead.lab.train.material import Material
 from fairlead.lab.train.preparation import preparation
+from fairlead.lab.train.terms import check_learners, signs_of
 
 Say = Callable[..., None]
 
@@ -84,6 +86,7 @@ class Bench:
     def __init__(self, material: Material, folds: Sequence[Fold]) -> None:
         self.material, self.folds = material, tuple(folds)
         self._cache: dict[int, tuple[Floats, Floats]] = {}
+        self._signs: dict[int, list[int] | None] = {}
         self._bytes = 0
 
     def prepared(self, index: int) -> tuple[Floats, Floats]:
@@ -94,6 +97,7 @@ class Bench:
         fitted = preparation(self.material.signature)
         learned = np.ascontiguousarray(fitted.fit_transform(frame.iloc[fold.fit]), dtype=np.float64)
         judged = np.ascontiguousarray(fitted.transform(frame.iloc[fold.judge]), dtype=np.float64)
+        self._signs[index] = signs_of(fitted, frame.iloc[fold.fit], self.material.signature, self.material.terms)
         self._bytes += learned.nbytes + judged.nbytes
         if self._bytes <= CACHED_BYTES:
             self._cache[index] = (learned, judged)
@@ -103,13 +107,16 @@ class Bench:
         """Scores of one fold's judged rows after learning from its others. Shape (judged rows, outputs)."""
         learned, judged = self.prepared(index)
         signature, truth = self.material.signature, self.material.truth[self.folds[index].fit]
-        estimator = learner.build(signature.task, parameters, seed)
+        weights = self.material.fit_weights(self.folds[index].fit)
         if signature.task == "classification" and len(set(truth)) < 2:
             # An early run of a time series may hold one class alone, from which most learners cannot learn.
             codes = self.material.codes()[self.folds[index].fit]
             return constant_scores(signature.task, codes, len(judged), len(signature.classes))
         with few_threads(len(learned)):
-            estimator.fit(learned, targets(truth, signature))
+            estimator = learn(
+                learner, signature.task, parameters, seed, learned, targets(truth, signature),
+                weights=weights, signs=self._signs[index],
+            )  # fmt: skip
         return scores_of(estimator, judged, signature)
 
     def score(self, index: int, answers: Floats) -> float:
@@ -148,6 +155,7 @@ def search(
     next depends on scores alone. `seconds` counts time spent on trials, those of an interrupted search included;
     the first trial always runs. Source of TPE: Bergstra et al., Algorithms for hyper-parameter optimization (2011).
     """
+    check_learners(learners, bench.material.terms)
     for learner in learners:
         # What it takes to import a learner's library is nobody's trial.
         learner.build(bench.material.signature.task, learner.default(bench.material.rows), seed)

@@ -31,8 +31,11 @@ class LightGBM:
         """Fewer leaves than LightGBM's own 31 where there are few rows."""
         leaves = 8 if rows < 2000 else 16 if rows < 20_000 else 31
         return {
-            "learning_rate": 0.1, "n_estimators": 100, "num_leaves": leaves, "min_child_samples": max(5, min(20, rows // 50)),
-        }  # fmt: skip
+            "learning_rate": 0.1,
+            "n_estimators": 100,
+            "num_leaves": leaves,
+            "min_child_samples": max(5, min(20, rows // 50)),
+        }
 
     def build(self, task: Task, parameters: Mapping[str, Any], seed: int) -> Any:
         """An unfitted LGBMClassifier or LGBMRegressor. Raises MissingExtra."""
