@@ -53,6 +53,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "xgboost": "fairlead.lab.compile.xgboost_trees:XGBoostTrees",
         "lightgbm": "fairlead.lab.compile.lightgbm_trees:LightGBMTrees",
         "network": "fairlead.lab.compile.networks:Networks",
+        "bayes": "fairlead.lab.compile.bayes:Bayes",
         "onnx": "fairlead.lab.compile.onnx_graphs:OnnxGraphs",
     },
     "source": {
@@ -65,6 +66,12 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "torch": "fairlead.lab.compile.sources.torch_export:TorchExport",
     },
     "alert": {"apprise": "fairlead.ops.alerts.apprise_channel:AppriseChannel"},
+    "explainer": {
+        "linear": "fairlead.runtime.explain.explainers.linear:LinearExplainer",
+        "trees": "fairlead.runtime.explain.explainers.trees:TreeExplainer",
+        "enumeration": "fairlead.runtime.explain.explainers.enumeration:EnumerationExplainer",
+        "permutation": "fairlead.runtime.explain.explainers.permutation:PermutationExplainer",
+    },
 }
 
 

@@ -22,6 +22,8 @@ REGRESSORS = (
     "HuberRegressor", "SGDRegressor", "ARDRegression", "Lars", "LassoLars", "TheilSenRegressor", "QuantileRegressor",
     "LarsCV", "LassoLarsCV", "LassoLarsIC", "OrthogonalMatchingPursuit", "OrthogonalMatchingPursuitCV", "LinearSVR",
 )  # fmt: skip
+OURS = ("RelativeLogistic", "RelativeNet")
+"""Of `lab.train.estimators`; the first holds a LogisticRegression, the second has weights of its own."""
 EXPONENTIAL = ("PoissonRegressor", "GammaRegressor", "TweedieRegressor")
 DUMMIES = ("DummyClassifier", "DummyRegressor")
 
@@ -36,6 +38,8 @@ class Linear:
     def accepts(self, estimator: Any) -> str | None:
         """See Emitter."""
         name, module = type(estimator).__name__, type(estimator).__module__.split(".")[0]
+        if module == "fairlead" and name in OURS:
+            return None if name == "RelativeNet" else self.accepts(estimator.model_)
         if module != "sklearn" or name not in (*CLASSIFIERS, *REGRESSORS, *EXPONENTIAL, *DUMMIES):
             if name == "RidgeClassifier":
                 return "RidgeClassifier gives no probabilities; use LogisticRegression"
@@ -65,6 +69,8 @@ class Linear:
     def emit(self, estimator: Any, features: int) -> bytes:
         """Bytes of tail.json."""
         name = type(estimator).__name__
+        if name == "RelativeLogistic":
+            return self.emit(estimator.model_, features)
         if name in DUMMIES:
             constant = _constant(estimator)
             return _form(np.zeros((features, len(constant))), constant, "identity")

@@ -11,6 +11,8 @@ from fairlead.lab.compile.tree_onnx import model_bytes
 from fairlead.runtime.bundle.manifest import TAIL_ONNX
 
 MODELS = ("MLPClassifier", "MLPRegressor")
+OURS = ("ScaledMLP",)
+"""Of `lab.train.estimators`, with the attributes of scikit-learn's."""
 ACTIVATIONS = {"identity": None, "relu": "Relu", "tanh": "Tanh", "logistic": "Sigmoid"}
 LINKS = {"identity": "Identity", "logistic": "Sigmoid", "softmax": "Softmax", "exp": "Exp"}
 
@@ -25,12 +27,12 @@ class Networks:
     def accepts(self, estimator: Any) -> str | None:
         """See Emitter."""
         name, module = type(estimator).__name__, type(estimator).__module__.split(".")[0]
-        if module != "sklearn" or name not in MODELS:
+        if (module != "sklearn" or name not in MODELS) and (module != "fairlead" or name not in OURS):
             return f"{name} is not a network that can be compiled"
         if estimator.activation not in ACTIVATIONS or estimator.out_activation_ not in LINKS:
             return f"activation {estimator.activation!r} or {estimator.out_activation_!r} is not known"
         outputs = estimator.n_outputs_
-        if name == "MLPRegressor":
+        if not hasattr(estimator, "classes_"):
             return None if outputs == 1 else "it predicts more than one target"
         two = estimator.out_activation_ == "logistic"
         if two != (outputs == 1) or len(estimator.classes_) != (2 if two else outputs):

@@ -12,6 +12,8 @@ from fairlead.lab.compile.tree_sums import Link, TreeSum, onnx_of
 from fairlead.lab.compile.tree_tables import TreeTable
 from fairlead.runtime.bundle.manifest import TAIL_ONNX
 
+LABELLED = "LabelledBooster"
+"""Of `lab.train.estimators`: an XGBClassifier and the words for its classes."""
 MODELS = ("XGBClassifier", "XGBRegressor", "XGBRFClassifier", "XGBRFRegressor")
 LINKS: dict[str, Link] = {
     "binary:logistic": "logistic", "reg:logistic": "sigmoid", "multi:softprob": "softmax", "multi:softmax": "softmax",
@@ -32,6 +34,7 @@ class XGBoostTrees:
 
     def accepts(self, estimator: Any) -> str | None:
         """See Emitter."""
+        estimator = _own(estimator)
         name, module = type(estimator).__name__, type(estimator).__module__.split(".")[0]
         if module != "xgboost" or name not in MODELS:
             return f"{name} is not a model of XGBoost that can be compiled"
@@ -41,11 +44,17 @@ class XGBoostTrees:
 
     def emit(self, estimator: Any, features: int) -> bytes:
         """ONNX bytes: `x` double (rows, features) to `value` double (rows, outputs)."""
-        return onnx_of(_as_sum(estimator, sparse=False), features)
+        return onnx_of(_as_sum(_own(estimator), sparse=False), features)
 
     def emit_sparse(self, estimator: Any, features: int) -> bytes:
         """As `emit`, of a model that is fed sparse rows: XGBoost takes what they do not store for missing."""
-        return onnx_of(_as_sum(estimator, sparse=True), features)
+        return onnx_of(_as_sum(_own(estimator), sparse=True), features)
+
+
+def _own(estimator: Any) -> Any:
+    """XGBoost's own model."""
+    ours = type(estimator).__name__ == LABELLED and type(estimator).__module__.startswith("fairlead.")
+    return estimator.booster_ if ours else estimator
 
 
 def _learner(estimator: Any) -> dict[str, Any]:
