@@ -26,8 +26,8 @@ MODEL = "model"
 BUNDLE = "bundle"
 VARIANT = "variant"
 PROTOCOL = "protocol"
-LABEL_OUT = "out.label"  # str, the decision (classification)
-VALUE_OUT = "out.value"  # float64 (regression); classification has out.p.<class>
+LABEL_OUT = "out.label"  # str, the decision: a class, a cluster, "true" or "false" of an anomaly
+VALUE_OUT = "out.value"  # float64 (regression, score of an anomaly); else there is out.p.<class or cluster>
 PROBABILITY_OUT = "out.p."
 FEATURE_IN = "in."
 MEAN_IN, SPREAD_IN = "mean.", "spread."  # float64, of the elements of a tensor that is a feature
@@ -39,7 +39,7 @@ RECORD_META: tuple[str, ...] = (
 
 # ROW of a label is the row of the request that it is for.
 ITEM = "item"  # int32, position of the label in the feedback it came with
-LABEL = "label"  # str | null: the true class, or the number as text for regression
+LABEL = "label"  # str | null: the true class or group, "true" or "false" of an anomaly, or the number as text
 VALUE = "value"  # float64 | null: a business number
 COMMENT = "comment"  # str | null
 DEFINITION = "definition"  # str: of the target

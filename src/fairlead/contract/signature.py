@@ -22,6 +22,8 @@ import msgspec
 Kind = Literal["number", "integer", "boolean", "category", "text", "time", "tensor"]
 Task = Literal["classification", "regression", "clustering", "anomaly", "forecasting"]
 Cell = float | str | bytes | None
+UNSUPERVISED: tuple[Task, ...] = ("clustering", "anomaly")
+"""Tasks that are learned without a truth; one that is there is used for judging alone."""
 
 NUMERIC: frozenset[str] = frozenset({"number", "integer", "boolean", "time"})
 
@@ -58,10 +60,14 @@ class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
 class Signature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Columns in, outputs out, and how an output becomes a decision.
 
-    classes: labels in the order of the score columns (classification; K >= 2).
+    classes: labels in the order of the score columns (classification; K >= 2), or the names of the clusters
+        (clustering; K >= 1), whose scores are memberships that sum to 1.
     positive, threshold: binary only; the label is `positive` when its probability is
         strictly above `threshold`, else the other class; at 0.5 a tie goes to the class
-        listed first, which equals argmax.
+        listed first, which equals argmax. Of an anomaly detection: a row is one when its score (larger is stranger)
+        is strictly above `threshold`, and `positive` is how the target names an anomaly.
+    confidence: a classification abstains from a row when the probability of the label it decides is below this; the
+        answer is then marked, and meant for a person. 0: it answers every row.
     key, time, sticky: pass-through columns, optional in a request and never features,
         except that parts of a composed time may be features, too.
     timezone: IANA name, of times that carry none.
@@ -73,6 +79,7 @@ class Signature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     classes: tuple[str, ...] = ()
     positive: str | None = None
     threshold: float = 0.5
+    confidence: float = 0.0
     key: str | None = None
     time: tuple[str, ...] = ()
     sticky: str | None = None
@@ -86,8 +93,15 @@ class Signature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """Names of the score columns: the classes, or `value`."""
-        return self.classes if self.task == "classification" else ("value",)
+        """Names of the score columns: the classes, the clusters, `score` of an anomaly detection, else `value`."""
+        if self.task in ("classification", "clustering"):
+            return self.classes
+        return ("score",) if self.task == "anomaly" else ("value",)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What a decision may be: the classes, the clusters, `false` and `true` of an anomaly; empty for a number."""
+        return ("false", "true") if self.task == "anomaly" else self.classes
 
     @property
     def passthrough(self) -> tuple[str, ...]:

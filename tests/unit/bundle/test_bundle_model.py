@@ -118,7 +118,7 @@ def test_regression_gives_numbers(tmp_path, key):
         ("golden.jsonl", canonical({"row": FIRST, "scores": [0.5, 0.5], "answer": "yes"}), "golden row 0 does not get"),
         ("golden.jsonl", canonical({"row": {"age": 50}, "scores": [0.5, 0.5], "answer": "yes"}), "golden.jsonl: row 0"),
         ("signature.json", canonical(Signature("classification", SIGNATURE.columns, classes=("one",))), "two classes"),
-        ("signature.json", canonical(Signature("clustering", SIGNATURE.columns)), "cannot run"),
+        ("signature.json", canonical(Signature("forecasting", SIGNATURE.columns)), "cannot run"),
         ("signature.json", canonical(Signature("regression", SIGNATURE.columns[:2])), "other col"),
         ("signature.json", b"[" * 100_000, "signature.json"),
         ("model__front.json", b'{"columns":["a"],"numeric":[true],"lanes":[],"format":9}', "format 9"),

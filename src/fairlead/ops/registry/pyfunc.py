@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fairlead.ops.registry.mlmodel import SIGNER
+from fairlead.runtime.wire.answer_columns import decided_in, score_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +23,8 @@ class Answers:
         self.model = model
 
     def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> pd.DataFrame:
-        """Classification: `label` and a float column a class; regression: `value`. One line a row, the index kept.
+        """Classification: `label` and a float column a class; clustering: `cluster` and a column a membership; anomaly:
+        `anomaly` (bool) and `score`; regression: `value`. One line a row, the index kept.
 
         Columns that are not features are ignored, as targets and keys often come along.
         Raises ColumnMissing, CellInvalid.
@@ -36,10 +38,12 @@ class Answers:
         scores = np.asarray(
             self.model.score_columns(columns_of(rows, signature, zone=signature.timezone)), dtype=np.float64
         )
-        if signature.task != "classification":
-            return pd.DataFrame({"value": scores[:, 0]}, index=rows.index)
-        columns: dict[str, Any] = {"label": self.model.decide(scores)}
-        columns |= {name: scores[:, i] for i, name in enumerate(signature.classes)}
+        columns: dict[str, Any] = {}
+        if signature.task == "anomaly":
+            columns["anomaly"] = scores[:, 0] > signature.threshold
+        elif signature.labels:
+            columns[decided_in(signature)] = self.model.decide(scores)
+        columns |= {name: scores[:, i] for i, name in enumerate(score_columns(signature))}
         return pd.DataFrame(columns, index=rows.index)
 
 

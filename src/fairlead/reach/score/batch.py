@@ -13,6 +13,7 @@ from fairlead.contract.errors import CellInvalid
 from fairlead.contract.settings import Settings
 from fairlead.contract.signature import Signature
 from fairlead.reach.score.wide import pieces, read_texts, rows_at_once
+from fairlead.runtime.wire.answer_columns import decided_in, score_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,14 +30,17 @@ class Scored(msgspec.Struct, frozen=True):
 
 
 def answer_columns(model: Model, columns: dict[str, Any]) -> dict[str, np.ndarray]:
-    """The answer as columns: `label` and one float64 column a class, or `value`. Arrays of shape (rows,)."""
+    """The answer as columns: `label` and one float64 column a class, `cluster` and one a membership, `anomaly` (bool)
+    and `score`, or `value`. Arrays of shape (rows,)."""
     scores = model.score_columns(columns)
     signature: Signature = model.signature
-    if signature.task == "classification":
-        answer: dict[str, np.ndarray] = {"label": np.asarray(model.decide(scores), dtype=object)}
-        answer.update({name: scores[:, i] for i, name in enumerate(signature.outputs)})
-        return answer
-    return {"value": scores[:, 0]}
+    answer: dict[str, np.ndarray] = {}
+    if signature.task == "anomaly":
+        answer["anomaly"] = scores[:, 0] > signature.threshold
+    elif signature.labels:
+        answer[decided_in(signature)] = np.asarray(model.decide(scores), dtype=object)
+    answer.update({name: scores[:, i] for i, name in enumerate(score_columns(signature))})
+    return answer
 
 
 def score_batches(model: Model, batches: Iterator[pa.RecordBatch], zone: str = "UTC") -> Iterator[pa.Table]:

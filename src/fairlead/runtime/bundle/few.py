@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from fairlead.contract.signature import Cell, Signature
 from fairlead.runtime.bundle import tail_kernel
+from fairlead.runtime.bundle.calibration import CalibratedTail
 from fairlead.runtime.bundle.row_kernel import Features
 from fairlead.runtime.bundle.tail import LinearTail, OnnxTail, Tail
 from fairlead.runtime.bundle.tree_tail import TreeTail
@@ -35,7 +36,7 @@ class Few:
         self._answer, self._score = tail_kernel.answer, tail_kernel.score
 
     def answer(self, rows: Rows) -> Answered:
-        """Labels (None for a regression) and scores, one list a row. Raises CellInvalid as the front does."""
+        """Labels (None for a number) and scores, one list a row. Raises CellInvalid as the front does."""
         count, x = len(rows), self._features(rows)
         if self._sums is not None:
             x = self._sums(count, x)
@@ -51,18 +52,36 @@ class Few:
         return found
 
 
+class FewStrange(Few):
+    """Of an anomaly detection, whose label follows from the one score."""
+
+    def __init__(self, features: Features, sums: Sums | None, tail: Any, outputs: int, signature: Signature) -> None:
+        super().__init__(features, sums, tail, outputs, signature)
+        self._threshold = signature.threshold
+
+    def answer(self, rows: Rows) -> Answered:
+        """See Few."""
+        _, scores = super().answer(rows)
+        threshold = self._threshold
+        return ["true" if row[0] > threshold else "false" for row in scores], scores
+
+
 def few(features: Features, tail: Tail, signature: Signature) -> Few | None:
     """None where there is no kernel for the tail."""
     sums: Sums | None = None
-    if isinstance(tail, TreeTail):
-        sums, after = _trees(tail)
+    raw: Any = tail.uncalibrated if isinstance(tail, CalibratedTail) else tail
+    if isinstance(raw, TreeTail):
+        sums, after = _trees(raw)
     else:
-        after = tail.kernel if isinstance(tail, LinearTail | OnnxTail) else None
+        after = raw.kernel if isinstance(raw, LinearTail | OnnxTail) else None
+    if isinstance(tail, CalibratedTail):
+        after = tail.over(after)
     if after is None:
         return None
-    made = Few(features, sums, after, len(signature.outputs), signature)
-    if isinstance(tail, LinearTail | OnnxTail):
-        made.most = min(MOST, tail.most)
+    kind = FewStrange if signature.task == "anomaly" else Few
+    made = kind(features, sums, after, len(signature.outputs), signature)
+    if isinstance(raw, LinearTail | OnnxTail):
+        made.most = min(MOST, raw.most)
     return made
 
 

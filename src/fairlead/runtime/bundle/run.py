@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterable, Sequence
 from functools import cached_property
@@ -24,7 +25,7 @@ from fairlead.runtime.bundle.collecting import no_collection
 from fairlead.runtime.bundle.columns import coded_columns_from
 from fairlead.runtime.bundle.few import Answered, Few, few
 from fairlead.runtime.bundle.front import Front
-from fairlead.runtime.bundle.manifest import FRONT, GOLDEN, NATIVE_FORM, PARITY, REFERENCE, SIGNATURE
+from fairlead.runtime.bundle.manifest import CALIBRATION, FRONT, GOLDEN, NATIVE_FORM, PARITY, REFERENCE, SIGNATURE
 from fairlead.runtime.bundle.plan import plan
 from fairlead.runtime.bundle.row_kernel import features_of
 from fairlead.runtime.bundle.tabular import is_table
@@ -44,6 +45,10 @@ CHUNK = 8192
 
 AT_ONCE = 16 * CHUNK
 """Rows whose categories are looked up at once, which bounds memory at 4 bytes a category and row."""
+
+
+RUNS = ("classification", "regression", "clustering", "anomaly")
+"""Tasks whose models this version runs."""
 
 
 class Model:
@@ -102,7 +107,7 @@ class Model:
         )
 
     def answer_rows(self, rows: Sequence[Sequence[Cell]]) -> Answered:
-        """`decide` (None for a regression) and `score_rows` at once, as lists, one entry a row: what serving needs.
+        """`decide` (None for a number) and `score_rows` at once, as lists, one entry a row: what serving needs.
 
         Scores are as the model gives them, finite or not. Raises CellInvalid for `closed` columns.
         """
@@ -110,7 +115,7 @@ class Model:
             return self._few.answer(rows)
         with no_collection():
             scores = self.score_rows(rows)
-            labels: Any = self.decide(scores) if self.signature.task == "classification" else None
+            labels: Any = self.decide(scores) if self.signature.labels else None
             return labels, scores.tolist()
 
     def score_columns(self, columns: Columns) -> Floats:
@@ -125,8 +130,10 @@ class Model:
         return np.concatenate(parts)
 
     def decide(self, scores: Floats) -> list[str] | Floats:
-        """Labels (classification) or numbers (regression) for scores, shape (n, outputs)."""
-        if self.signature.task != "classification":
+        """Labels (classes, clusters, `true` and `false` of anomalies) or numbers for scores, shape (n, outputs)."""
+        if not self.signature.classes:
+            if self.signature.task == "anomaly":
+                return ["true" if strange else "false" for strange in (scores[:, 0] > self.threshold).tolist()]
             return scores[:, 0]
         if len(scores) == 1:
             # The common request; numpy's cost per call would be most of it.
@@ -139,7 +146,8 @@ class Model:
         array has the columns in the signature's order, or is the only column, of tensors (n, *shape)). Columns that the
         model does not know are refused.
 
-        Classification: `{"label": ..., "probabilities": {class: p}}` a row; regression: a number.
+        Classification: `{"label": ..., "probabilities": {class: p}}` a row; regression: a number; clustering:
+        `{"cluster": ...}`; anomaly: `{"anomaly": true or false, "score": ...}`.
         Raises InputInvalid with row and column of what does not fit.
         """
         return self.answers(self.probabilities(rows))
@@ -152,7 +160,13 @@ class Model:
 
     def answers(self, scores: Floats) -> list[Any]:
         """The native answers for scores, shape (n, outputs)."""
-        if self.signature.task != "classification":
+        task = self.signature.task
+        if task == "clustering":
+            return [{"cluster": name} for name in self.decide(scores)]
+        if task == "anomaly":
+            said = zip((scores[:, 0] > self.threshold).tolist(), scores[:, 0].tolist(), strict=True)
+            return [{"anomaly": strange, "score": score} for strange, score in said]
+        if task != "classification":
             numbers: list[Any] = scores[:, 0].tolist()
             return numbers
         classes = self.signature.classes
@@ -161,11 +175,13 @@ class Model:
 
 
 def decided(scores: Floats, signature: Signature) -> npt.NDArray[np.intp]:
-    """Positions of the chosen classes, shape (n,), of a classification.
+    """Positions of the chosen classes or clusters, shape (n,); of an anomaly detection 1 for an anomaly, else 0.
 
     Binary with a positive class: that one when its probability is strictly above the
     threshold; at 0.5 a tie goes to the class listed first, as argmax decides it.
     """
+    if signature.task == "anomaly":
+        return (scores[:, 0] > signature.threshold).astype(np.intp)
     if signature.positive is None or len(signature.classes) != 2:
         best: npt.NDArray[np.intp] = scores.argmax(axis=1)
         return best
@@ -215,6 +231,8 @@ def build(verified: Verified, *, threads: int = 1, native: NativeTerms | None = 
     tail = load_tail(files, front.width, threads)
     if tail.outputs != len(signature.outputs):
         raise BundleRefused(f"the model gives {tail.outputs} scores, its signature states {len(signature.outputs)}")
+    if CALIBRATION in files and signature.task != "classification":
+        raise BundleRefused(f"calibration.json: a {signature.task} has no probabilities")
     model = Model(verified.id, verified.manifest, signature, front, tail)
     model._reference = files[REFERENCE]
     golden.replay(model, files[GOLDEN], golden.tolerance_of(files[PARITY]))
@@ -226,18 +244,31 @@ def check_signature(signature: Signature) -> None:
     names = signature.names
     if len(set(names)) != len(names):
         raise BundleRefused("signature.json: a column appears twice")
-    if signature.task not in ("classification", "regression"):
+    if signature.task not in RUNS:
         raise BundleRefused(f"signature.json: this version cannot run a {signature.task}")
-    if signature.task == "classification":
-        if len(signature.classes) < 2 or len(set(signature.classes)) != len(signature.classes):
-            raise BundleRefused("signature.json: a classification needs at least two classes, each named once")
-        if signature.positive is not None and signature.positive not in signature.classes:
-            raise BundleRefused("signature.json: the positive class is not among the classes")
+    _check_outputs(signature)
     _check_tensors(signature)
     try:
         zone_of(signature.timezone)
     except UsageError as why:
         raise BundleRefused(f"signature.json: {why}") from why
+
+
+def _check_outputs(signature: Signature) -> None:
+    if signature.task == "classification":
+        if len(signature.classes) < 2 or len(set(signature.classes)) != len(signature.classes):
+            raise BundleRefused("signature.json: a classification needs at least two classes, each named once")
+        if signature.positive is not None and signature.positive not in signature.classes:
+            raise BundleRefused("signature.json: the positive class is not among the classes")
+    elif signature.task == "clustering":
+        if not signature.classes or len(set(signature.classes)) != len(signature.classes):
+            raise BundleRefused("signature.json: a clustering needs a cluster, and each named once")
+        if signature.positive is not None:
+            raise BundleRefused("signature.json: no cluster is the positive one")
+    elif signature.classes:
+        raise BundleRefused(f"signature.json: {signature.task} has no classes")
+    if signature.task == "anomaly" and not math.isfinite(signature.threshold):
+        raise BundleRefused("signature.json: the threshold of an anomaly must be a number")
 
 
 def _check_tensors(signature: Signature) -> None:

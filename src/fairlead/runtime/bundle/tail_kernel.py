@@ -23,6 +23,7 @@ except ImportError:  # no compiler when the package was built
 
 answer: Any = None if _tails is None else _tails.answer
 score: Any = None if _tails is None else _tails.score
+calibrate: Any = None if _tails is None else _tails.calibrate
 
 Floats = npt.NDArray[np.float64]
 LINKS = {"identity": 0, "exp": 1, "sigmoid": 2, "softmax": 3, "logistic": 4, "second": 5}
@@ -69,9 +70,19 @@ def settling(sums: int, base: Floats | None, count: float, slope: float, link: s
     return _tail(sums, (), None if base is None else _bytes(base), count, slope, link)
 
 
+def curves(said: tuple[Any, ...]) -> Any | None:
+    """Curves of a calibration, as `calibration.Calibrating` has them; None where there is no kernel."""
+    return None if _tails is None else _tails.curves(said)
+
+
+def over(tail: Any, by: Any) -> Any:
+    """The tail, its scores calibrated by these curves. Raises ValueError where they do not fit."""
+    return _tails.over(tail, by)
+
+
 def deciding(signature: Signature) -> Any | None:
-    """How a row's label follows from its scores, as `run.decided` has it; None for a regression."""
-    if signature.task != "classification":
+    """How a row's label follows from its scores, as `run.decided` has it; None where it follows from none or one."""
+    if not signature.classes:
         return None
     positive = -1
     if signature.positive is not None and len(signature.classes) == 2:

@@ -108,8 +108,9 @@ class RecordColumns:
         for name, cells in zip(self._schema.passes, self._passes, strict=True):
             if name != signature.key:
                 columns[PASSED_IN + name] = pa.array(cells, pa.string())
-        if signature.task == "classification":
+        if signature.labels:
             columns[names.LABEL_OUT] = pa.array(self._labels, pa.string())
+        if signature.classes:
             for output, values in zip(signature.outputs, self._scores, strict=True):
                 columns[names.PROBABILITY_OUT + output] = pa.array(values, pa.float64())
         else:

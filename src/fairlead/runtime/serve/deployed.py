@@ -48,7 +48,7 @@ Find = Callable[[str], Path]
 class Live:
     """One variant with its loaded model and where it counts. cost: seconds a row lately, learnt as it answers.
 
-    answer: labels (None for a regression) and scores of some rows, as lists with one entry a row.
+    answer: labels (None for a number) and scores of some rows, as lists with one entry a row.
     aside: the model is slow or may hang, and answers without being waited for (`submit`).
     """
 
@@ -61,7 +61,7 @@ class Live:
         self.variant, self.model, self.shadow = taken, model, taken.shadow
         self.version = str(taken.version) if taken.version else ""
         self.cost = 0.0
-        self.classified = model.signature.task == "classification"
+        self.classified = bool(model.signature.labels)
         self.guard = model.guard
         self.aside = hasattr(model, "submit")
         self.answer = getattr(model, "answer_rows", None) or partial(_answered, model, self.classified)

@@ -130,10 +130,11 @@ def _about(item: dict[str, Any], zone: tzinfo) -> tuple[str | None, int, str | N
 
 
 def _label(label: Any, deployed: Deployed) -> str | None:
-    """A class as the model names it; a number as text."""
+    """A class or cluster as the model names it, `true` or `false` of an anomaly; a number as text."""
     if label is None:
         return None
-    if deployed.signature.task != "classification":
+    labels = deployed.signature.labels
+    if not labels:
         if not _finite(label):
             raise _Rejected(f"label: found {kind_of(label)}, allowed: a number")
         return repr(float(label))
@@ -141,9 +142,12 @@ def _label(label: Any, deployed: Deployed) -> str | None:
         text = text_of(label)
         tries = [text, text.capitalize(), str(int(label))] if isinstance(label, bool) and text else [text]
         for name in tries:
-            if name in deployed.signature.classes:
+            if name in labels:
                 return name
-    raise _Rejected(f"label: not a class of this model. Allowed: {', '.join(deployed.signature.classes[:20])}")
+        if deployed.signature.task == "anomaly" and text in ("0", "1"):
+            return labels[int(text)]
+    what = {"clustering": "a cluster", "anomaly": "whether it was one"}.get(deployed.signature.task, "a class")
+    raise _Rejected(f"label: not {what} of this model. Allowed: {', '.join(labels[:20])}")
 
 
 def _finite(value: Any) -> bool:

@@ -18,6 +18,7 @@ from fairlead.contract.signature import Signature
 from fairlead.runtime.bundle.coded import FEW, with_gaps
 from fairlead.runtime.bundle.collecting import no_collection
 from fairlead.runtime.bundle.zones import zone_of
+from fairlead.runtime.wire.answer_columns import decided_in, score_columns
 from fairlead.runtime.wire.arrow_tensors import tensor_reader
 from fairlead.runtime.wire.checks import Checks
 from fairlead.runtime.wire.codec import Answer, Header, Parsed
@@ -61,13 +62,16 @@ def read_arrow(body: bytes, checks: Checks) -> Parsed:
 
 
 def write_arrow(signature: Signature, answer: Answer) -> bytes:
-    """The answer as columns: `label` and one float64 column a class, or `value`."""
+    """The answer as columns: `label` and one float64 column a class, `cluster` and one a membership, `anomaly` (bool)
+    and `score`, or `value`."""
     pa = _pyarrow()
     scores = np.array(answer.scores, dtype=np.float64)
     names, arrays = [], []
-    if answer.labels is not None:
-        names, arrays = ["label"], [pa.array(answer.labels, pa.string())]
-    names += signature.outputs
+    if answer.labels is not None and signature.task == "anomaly":
+        names, arrays = ["anomaly"], [pa.array([label == "true" for label in answer.labels], pa.bool_())]
+    elif answer.labels is not None:
+        names, arrays = [decided_in(signature)], [pa.array(answer.labels, pa.string())]
+    names += score_columns(signature)
     arrays += [pa.array(scores[:, at]) for at in range(scores.shape[1])]
     batch = pa.RecordBatch.from_arrays(arrays, names)
     sink = pa.BufferOutputStream()

@@ -34,7 +34,7 @@ class Parsed(msgspec.Struct, gc=False):
 
 
 class Answer(msgspec.Struct, gc=False):
-    """What a model said, one entry a row. labels: None for a regression. version: "" when there is none to name."""
+    """What a model said, one entry a row. labels: None for a number. version: "" when there is none to name."""
 
     labels: list[str] | None
     scores: list[list[float]]
@@ -46,7 +46,7 @@ class Codec(Protocol):
 
     A codec may have `media`, a frozenset of the media types that it takes besides JSON, and
     `render_each(asked, labels, scores, version)`: the bodies of requests of one row each, all at once, equal to what
-    `render` gives for each; labels (None for a regression) and scores have one entry a request.
+    `render` gives for each; labels (None for a number) and scores have one entry a request.
     """
 
     name: str

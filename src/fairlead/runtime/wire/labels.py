@@ -1,4 +1,4 @@
-"""Answers as a model's own `predict` gives them: class labels, or numbers."""
+"""Answers as a model's own `predict` gives them: class labels, clusters, whether a row is strange, or numbers."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from fairlead.runtime.wire.reading import encode
 
 
 class Labels:
-    """Labels of a classification look as they do in tables: true and false, whole numbers, else text."""
+    """Labels look as they do in tables: true and false, whole numbers, else text."""
 
     def __init__(self, signature: Signature) -> None:
-        classes = signature.classes
+        classes = signature.labels
         self._said: dict[str, Any] = {name: name for name in classes}
         if set(classes) == {"true", "false"}:
             self._said = {"true": True, "false": False}

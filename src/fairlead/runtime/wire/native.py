@@ -22,10 +22,38 @@ _SHAPES = 'a row {"column": value, ...}, a list of rows, or {"columns": {"column
 _START, _END = b'{"predictions":[', b"]}"
 
 
+def _template(signature: Signature) -> dict[str, bytes] | None:
+    """Everything of an answer but its numbers, per label: rendering is then one formatting a row."""
+    quoted = [encode(name).replace(b"%", b"%%") for name in signature.classes]
+    inner = b",".join(name + b":%b" for name in quoted)
+    return {
+        name: b'{"label":' + text + b',"probabilities":{' + inner + b"}}"
+        for name, text in zip(signature.classes, quoted, strict=True)
+    }
+
+
+def _no_template(signature: Signature) -> dict[str, bytes] | None:
+    return None
+
+
+def _of_clusters(signature: Signature) -> dict[str, bytes] | None:
+    # `%.0s` takes a number and writes nothing of it.
+    skipped = b"%.0s" * len(signature.classes)
+    return {name: b'{"cluster":' + encode(name).replace(b"%", b"%%") + b"}" + skipped for name in signature.classes}
+
+
+def _of_anomalies(signature: Signature) -> dict[str, bytes] | None:
+    return {name: b'{"anomaly":' + name.encode() + b',"score":%b}' for name in signature.labels}
+
+
+_SHAPED = {"classification": _template, "clustering": _of_clusters, "anomaly": _of_anomalies}
+
+
 class Native:
     """`POST /predict` and `POST /predict/{model}`.
 
-    One prediction: classification {"label": text, "probabilities": {class: number}}, regression a number.
+    One prediction: classification {"label": text, "probabilities": {class: number}}, regression a number,
+    clustering {"cluster": text}, anomaly {"anomaly": true or false, "score": number}.
     """
 
     name = "native"
@@ -37,17 +65,7 @@ class Native:
         self._decode = msgspec.json.Decoder(row | list[row]).decode
         self._split, self._timed = checks.split, checks.timed
         self._signature = signature
-        self._shape = self._template(signature) if signature.task == "classification" else None
-
-    @staticmethod
-    def _template(signature: Signature) -> dict[str, bytes]:
-        """Everything of an answer but its numbers, per label: rendering is then one formatting a row."""
-        quoted = [encode(name).replace(b"%", b"%%") for name in signature.classes]
-        inner = b",".join(name + b":%b" for name in quoted)
-        return {
-            name: b'{"label":' + text + b',"probabilities":{' + inner + b"}}"
-            for name, text in zip(signature.classes, quoted, strict=True)
-        }
+        self._shape = _SHAPED.get(signature.task, _no_template)(signature)
 
     @cached_property
     def _scanned(self) -> Any:

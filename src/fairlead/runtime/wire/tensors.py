@@ -53,6 +53,15 @@ DATATYPES = {
 """What the dtype of a tensor column is called."""
 
 
+_OUTPUTS = {
+    "classification": ("label", "probabilities"), "clustering": ("cluster", "memberships"),
+    "anomaly": ("anomaly", "score"),
+}  # fmt: skip
+_DECIDED = {"label": "BYTES", "cluster": "BYTES", "anomaly": "BOOL"}
+_WIDE = ("probabilities", "memberships")
+"""Output tensors by task; those that are decisions with their datatypes; those of a column a class."""
+
+
 class Tensor(NamedTuple):
     """One output. values: flat, row-major."""
 
@@ -165,22 +174,26 @@ def columns_of(tensors: Iterable[tuple[str, Sequence[int], Values]], signature: 
 def outputs_of(signature: Signature, answer: Answer, wanted: Sequence[str] | None = None) -> list[Tensor]:
     """The output tensors of an answer, in the order of `wanted`, or all.
 
-    Classification: `label` (BYTES, [rows]) and `probabilities` (FP64, [rows, classes]); else `value` (FP64, [rows]).
+    Classification: `label` (BYTES, [rows]) and `probabilities` (FP64, [rows, classes]); clustering: `cluster` (BYTES,
+    [rows]) and `memberships` (FP64, [rows, clusters]); anomaly: `anomaly` (BOOL, [rows]) and `score` (FP64, [rows]);
+    else `value` (FP64, [rows]).
     """
     rows = len(answer.scores)
     made = []
     for name in wanted or output_names(signature):
-        if name == "label":
-            made.append(Tensor(name, "BYTES", [rows], list(answer.labels or ())))
+        if name in _DECIDED:
+            labels = answer.labels or ()
+            said = [label == "true" for label in labels] if name == "anomaly" else list(labels)
+            made.append(Tensor(name, _DECIDED[name], [rows], said))
             continue
-        shape = [rows, len(signature.classes)] if name == "probabilities" else [rows]
+        shape = [rows, len(signature.classes)] if name in _WIDE else [rows]
         made.append(Tensor(name, "FP64", shape, [value for row in answer.scores for value in row]))
     return made
 
 
 def output_names(signature: Signature) -> tuple[str, ...]:
     """Names of the output tensors."""
-    return ("label", "probabilities") if signature.task == "classification" else ("value",)
+    return _OUTPUTS.get(signature.task, ("value",))
 
 
 def asked_outputs(names: Sequence[str], signature: Signature) -> tuple[str, ...] | None:
@@ -197,8 +210,8 @@ def metadata_of(signature: Signature) -> dict[str, Any]:
 
     `optional_inputs`: the pass-through columns, absent where there are none.
     """
-    shapes = {"probabilities": [-1, len(signature.classes)]}
-    kinds = {"label": "BYTES"}
+    shapes = {name: [-1, len(signature.classes)] for name in _WIDE}
+    kinds = _DECIDED
     said: dict[str, Any] = {
         "inputs": [{"name": c.name, "datatype": datatype_of(c), "shape": [-1, *c.shape]} for c in signature.columns],
         "outputs": [

@@ -20,7 +20,7 @@ class Answers:
 
     def __init__(self, model: str, signature: Signature) -> None:
         self._model, self._signature = model, signature
-        self._classes = signature.classes if signature.task == "classification" else ("",)
+        self._classes, self._width = signature.labels or ("",), len(signature.outputs)
         self._names = output_names(signature)
         self._templates: dict[str, tuple[dict[str, bytes], dict[str, bytes]]] = {}
 
@@ -57,7 +57,7 @@ class Answers:
             self._templates.clear()
         bare: dict[str, bytes] = {}
         for label in self._classes:
-            answer = Answer([label] if self._names[0] == "label" else None, [[0.0] * len(self._classes)], version)
+            answer = Answer([label] if label else None, [[0.0] * self._width], version)
             whole = self._general(Parsed([]), answer)
             bare[label] = whole[: whole.rindex(b"[") + 1]
         made = bare, {label: b"," + start[1:] for label, start in bare.items()}

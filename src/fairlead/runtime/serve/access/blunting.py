@@ -11,10 +11,14 @@ def blunt(answer: Answer, classes: Sequence[str], digits: int | None, label_only
     """The same labels with rounded probabilities, or with 1 for the label and 0 for the others.
 
     classes: of the score columns, in order. A label is what the full numbers decided, so after rounding it may
-    stand beside a tie. Numbers of a regression stay as they are: no number of digits fits every unit.
+    stand beside a tie. Numbers of a regression stay as they are: no number of digits fits every unit; so does the score
+    of an anomaly, which a caller that may have the label alone gets as 1 or 0.
     """
     if answer.labels is None:
         return answer
+    if not classes:
+        told = [[float(label == "true")] for label in answer.labels] if label_only else answer.scores
+        return Answer(answer.labels, told, answer.version)
     if label_only:
         at = {name: place for place, name in enumerate(classes)}
         scores = [[0.0] * len(row) for row in answer.scores]

@@ -98,8 +98,12 @@ def summary_of(deployed: Deployed) -> str:
     """What a model predicts, in a line of HTML."""
     signature = deployed.signature
     target = f"<code>{escape(signature.target)}</code>" if signature.target else ""
-    classes = signature.classes if signature.task == "classification" else ()
-    if not classes:
+    classes = signature.classes
+    if signature.task == "anomaly":
+        said = "Tells rows that are unlike the others"
+    elif signature.task == "clustering":
+        said = f"Puts rows into one of {len(classes)} groups"
+    elif not classes:
         said = f"Predicts the number {target}" if target else "Predicts a number"
     elif len(classes) <= _NAMED:
         said = f"Predicts {target or 'a class'}: {escape(' or '.join(classes))}"
@@ -111,6 +115,10 @@ def summary_of(deployed: Deployed) -> str:
 
 def _gives(deployed: Deployed) -> str:
     signature = deployed.signature
+    if signature.task == "clustering":
+        return f"The name of a cluster a row: {_codes(signature.classes)}."
+    if signature.task == "anomaly":
+        return f"Whether a row is an anomaly, and its score: it is one when that is above {signature.threshold:g}."
     if signature.task != "classification":
         return "One number a row."
     said = f"A label and the probability of each class: {_codes(signature.classes)}."

@@ -56,6 +56,8 @@ def contents(deployed: Deployed) -> str:
 def _decides(deployed: Deployed) -> str:
     """Why the label may not be the most probable class."""
     signature = deployed.signature
+    if signature.task == "anomaly":
+        return f'<p class="fine">A row is an anomaly when its score is above {signature.threshold:.6g}.</p>'
     if signature.positive is None or len(signature.classes) != 2 or signature.threshold == 0.5:
         return ""
     share = f"{signature.threshold * 100:g} %"
@@ -209,7 +211,7 @@ def _suggesting(column: Column, id: str) -> str:
 
 
 def _correction(deployed: Deployed, name: str) -> str:
-    classes = deployed.signature.classes if deployed.signature.task == "classification" else ()
+    classes = deployed.signature.labels
     if not classes:
         right = """<div class="field" data-kind="number" data-column="label"><label for="right">The right number</label>
 <input type="text" inputmode="decimal" id="right" autocomplete="off" aria-describedby="right-error">

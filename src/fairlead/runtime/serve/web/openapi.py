@@ -268,6 +268,10 @@ def _error_of(endpoint: Endpoint) -> Schema:
 
 def _label(deployed: Deployed) -> Schema:
     signature = deployed.signature
+    if signature.task == "anomaly":
+        return {"enum": ["true", "false", True, False, None], "description": "Whether it was an anomaly."}
+    if signature.task == "clustering":
+        return {"enum": [*signature.classes, None], "description": "The cluster that it belongs to."}
     if signature.task != "classification":
         return {"type": ["number", "null"], "description": "The true number."}
     return {"enum": [*signature.classes, None], "description": "The true class."}

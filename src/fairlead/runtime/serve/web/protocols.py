@@ -59,6 +59,13 @@ def _as_columns(said: Said) -> Schema:
 
 def prediction_of(said: Said) -> Schema:
     """One native answer."""
+    task = said.signature.task
+    if task == "clustering":
+        cluster = {"type": "string", "enum": list(said.classes)}
+        return {"type": "object", "required": ["cluster"], "properties": {"cluster": cluster}}
+    if task == "anomaly":
+        fields = {"anomaly": {"type": "boolean"}, "score": {"type": "number", "description": "Larger is stranger."}}
+        return {"type": "object", "required": list(fields), "properties": fields}
     if not said.classes:
         return {"type": "number"}
     share = {"type": "number", "minimum": 0, "maximum": 1}

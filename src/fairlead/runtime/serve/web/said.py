@@ -45,8 +45,8 @@ class Said(NamedTuple):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Labels of a classification; empty for a regression."""
-        return self.signature.classes if self.signature.task == "classification" else ()
+        """Classes or clusters; empty for a regression and an anomaly detection."""
+        return self.signature.classes
 
 
 def _pointer(name: str) -> str:

@@ -56,9 +56,10 @@ def _one_of(keys: Schema, example: Schema | None) -> Schema:
 
 def answers_of(said: Said) -> Schema:
     """A list of labels as they look in tables, or of numbers."""
-    if not said.classes:
+    known = said.signature.labels
+    if not known:
         return {"type": "array", "items": {"type": "number"}, "minItems": 1}
-    labels = Labels(said.signature).values(Answer(list(said.classes), []))
+    labels = Labels(said.signature).values(Answer(list(known), []))
     return {"type": "array", "items": {"enum": labels}, "minItems": 1}
 
 

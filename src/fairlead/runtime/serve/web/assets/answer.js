@@ -9,7 +9,7 @@ export function showAnswer(root, prediction, id) {
   const title = part.querySelector("#said");
   const shares = part.querySelector("#shares");
   if (prediction !== null && typeof prediction === "object") {
-    title.textContent = `Answer: ${prediction.label}`;
+    title.textContent = `Answer: ${decision(prediction)}`;
     shares.replaceChildren(...(prediction.probabilities ? [listOf(prediction)] : []));
   } else {
     title.textContent = `Answer: ${shown(prediction)}`;
@@ -23,6 +23,13 @@ export function showAnswer(root, prediction, id) {
   closeCorrection(root);
   part.hidden = false;
   title.focus();
+}
+
+// A class, a cluster, or whether the row is an anomaly and how strange it is.
+function decision({ label, cluster, anomaly, score }) {
+  if (cluster !== undefined) return `cluster ${cluster}`;
+  if (anomaly !== undefined) return `${anomaly ? "an anomaly" : "no anomaly"} (score ${shown(score)})`;
+  return label;
 }
 
 export function hideAnswer(root) {
