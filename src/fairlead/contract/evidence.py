@@ -65,8 +65,27 @@ class Attestation(msgspec.Struct, frozen=True):
     format: int = 1
 
 
+class TableRead(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A table that was read: where from, without secrets (empty: rows in memory), and the hash of its content.
+
+    hash: of the file's bytes; of a database or rows in memory, of the rows in their order. set_aside: lines that could
+    not be read and were left out.
+    """
+
+    source: str
+    hash: str
+    rows: int = 0
+    query: str = ""
+    set_aside: int = 0
+
+
 class Lineage(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Where a candidate comes from; everything `reproduce` needs. `clean`: whether the Git tree had no changes."""
+    """Where a candidate comes from; everything `reproduce` needs. `clean`: whether the Git tree had no changes.
+
+    tables: every table that was read, by its part ("train", "holdout", or what `[data] prepare` read).
+    configuration: settings that a model depends on and that are not the defaults, by section.
+    files: sha256 of the project's own code that made rows or model, by the file's name.
+    """
 
     data: str
     rows: int
@@ -81,6 +100,9 @@ class Lineage(msgspec.Struct, frozen=True, omit_defaults=True):
     trained_from: float = 0.0
     trained_to: float = 0.0
     parent: str = ""
+    tables: dict[str, TableRead] = {}
+    configuration: dict[str, Any] = {}
+    files: dict[str, str] = {}
 
 
 class ParityCertificate(msgspec.Struct, frozen=True):

@@ -78,8 +78,8 @@ def test_what_is_no_table_is_refused(tmp_path, name, data, part):
         open_table(file).rows  # noqa: B018
     with pytest.raises(SourceUnreadable):
         open_table(3)
-    with pytest.raises(SourceUnreadable, match="not supported yet"):
-        open_table("s3://bucket/t.csv")
+    with pytest.raises(UsageError, match="needs .data. query"):
+        open_table("sqlite:///t.db")
 
 
 def test_a_truncated_parquet_file_is_refused(tmp_path):

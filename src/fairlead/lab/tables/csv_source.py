@@ -11,7 +11,9 @@ import csv
 import io
 import itertools
 import re
+import tempfile
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,8 @@ import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
 from fairlead.contract.errors import SourceUnreadable
+from fairlead.lab.tables.bad_lines import BadLines, SetAside
+from fairlead.lab.tables.csv_lines import bad_lines_of, clean
 
 SEPARATORS = (",", ";", "\t", "|")
 _COMMA_NUMBER = re.compile(r"[+-]?\d+(,\d+([eE][+-]?\d+)?)?")
@@ -28,14 +32,19 @@ _BLOCK_BYTES = 4 * 1024 * 1024
 
 
 class CsvReader:
-    """How one CSV file is read. Raises SourceUnreadable for what cannot be read, with the line."""
+    """How one CSV file is read. Raises SourceUnreadable for what cannot be read, with the lines.
 
-    def __init__(self, path: Path, separator: str | None, encoding: str, decimal: str) -> None:
+    aside: folder where lines that cannot be read are kept while the rest is read; None: they end the reading.
+    """
+
+    def __init__(
+        self, path: Path, separator: str | None, encoding: str, decimal: str, aside: Path | None = None
+    ) -> None:
         try:
             self.encoding = codecs.lookup(encoding).name
         except LookupError:
             raise SourceUnreadable(f"{path.name}: unknown encoding {encoding!r}") from None
-        self.path, self.decimal = path, decimal
+        self.path, self.decimal, self.aside = path, decimal, aside
         head = self._head()
         if not head.strip():
             raise SourceUnreadable(f"{path.name}: the file is empty")
@@ -44,9 +53,42 @@ class CsvReader:
             raise SourceUnreadable(f"{path.name}: separator and decimal mark are both {decimal!r}")
         self.columns = self._names(head)
         self.likely_decimal = sniff_decimal(head, self.separator)
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """All rows, in blocks of about four megabytes, every column text; empty cells are empty texts."""
+        path, encoding = (self.path, self.encoding) if self.aside is None else self._sound
+        yield from self._batches_of(path, encoding)
+
+    @cached_property
+    def set_aside(self) -> SetAside:
+        """Lines that were kept apart; needs a pass over the file."""
+        return SetAside() if self.aside is None or self._sound[0] == self.path else self._kept
+
+    @cached_property
+    def _sound(self) -> tuple[Path, str]:
+        """A file with the rows that can be read, and its encoding: this one where all can."""
+        try:
+            for _ in self._batches_of(self.path, self.encoding, say=False):
+                pass
+            return self.path, self.encoding
+        except SourceUnreadable:
+            pass
+        self._folder = tempfile.TemporaryDirectory(prefix="fairlead-csv-")
+        out = Path(self._folder.name) / f"{self.path.name.removesuffix('.gz')}.sound"
+        bad = BadLines(self.path.name, self.aside)
+        try:
+            clean(self.path, self.path.name, self.encoding, self.separator, len(self.columns), out, bad)
+        except (OSError, UnicodeError) as error:
+            bad.discard()
+            raise SourceUnreadable(f"{self.path.name}: cannot be read ({type(error).__name__})") from None
+        except BaseException:
+            bad.discard()
+            raise
+        self._kept = bad.kept()
+        return out, "utf-8"
+
+    def _batches_of(self, path: Path, encoding: str, say: bool = True) -> Iterator[pa.RecordBatch]:
         ragged = False
 
         def on_ragged(_: Any) -> str:
@@ -56,9 +98,9 @@ class CsvReader:
 
         try:
             reader = arrow_csv.open_csv(
-                str(self.path),
+                str(path),
                 read_options=arrow_csv.ReadOptions(
-                    column_names=self.columns, skip_rows=0, encoding=self.encoding, block_size=_BLOCK_BYTES,
+                    column_names=self.columns, skip_rows=0, encoding=encoding, block_size=_BLOCK_BYTES,
                     skip_rows_after_names=1,
                 ),
                 parse_options=arrow_csv.ParseOptions(
@@ -73,7 +115,7 @@ class CsvReader:
                     yield self._with_points(batch)
         except (pa.ArrowInvalid, UnicodeError, OSError) as error:
             # Arrow's own message quotes the line; ours gives its number and keeps the cells to ourselves.
-            raise SourceUnreadable(self._diagnosis(ragged, error)) from None
+            raise SourceUnreadable(self._diagnosis(ragged, error) if say else "") from None
 
     def _with_points(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         if self.decimal == ".":
@@ -83,17 +125,15 @@ class CsvReader:
         arrays = [pc.replace_substring_regex(column, shape, r"\1.\2") for column in batch.columns]
         return pa.RecordBatch.from_arrays(arrays, names=batch.schema.names)
 
-    def _open(self) -> io.TextIOWrapper:
-        encoding = "utf-8-sig" if self.encoding == "utf-8" else self.encoding
-        return io.TextIOWrapper(pa.input_stream(str(self.path), compression="detect"), encoding=encoding, newline="")
-
     def _head(self) -> str:
+        encoding = "utf-8-sig" if self.encoding == "utf-8" else self.encoding
         try:
-            with self._open() as file:
+            # What cannot be decoded is told with its line when the rows are read.
+            with io.TextIOWrapper(
+                pa.input_stream(str(self.path), compression="detect"), encoding=encoding, errors="replace", newline=""
+            ) as file:
                 return file.read(_HEAD_BYTES)
-        except UnicodeError:
-            raise SourceUnreadable(self._diagnosis(False, None)) from None
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             raise SourceUnreadable(f"{self.path.name}: cannot be read ({type(error).__name__})") from error
 
     def _names(self, head: str) -> list[str]:
@@ -105,45 +145,14 @@ class CsvReader:
         return names
 
     def _diagnosis(self, ragged: bool, error: Exception | None) -> str:
-        line, what = self._first_bad_line()
-        if line:
-            return f"{self.path.name}: line {line}: {what}"
+        try:
+            bad = bad_lines_of(self.path, self.path.name, self.encoding, self.separator, len(self.columns))
+        except (OSError, UnicodeError):
+            bad = None
+        if bad is not None and bad.count:
+            return str(bad.refusal())
         kind = "a line with too few or too many cells" if ragged else "not readable as CSV"
         return f"{self.path.name}: {kind}" + (f" ({type(error).__name__})" if error and not ragged else "")
-
-    def _first_bad_line(self) -> tuple[int, str]:
-        # Only after a failure: a second, slower look that knows line numbers.
-        reached = 0
-
-        def lines() -> Iterator[str]:
-            nonlocal reached
-            with pa.input_stream(str(self.path), compression="detect") as raw:
-                for number, line in enumerate(_byte_lines(raw, self.encoding), start=1):
-                    reached = number
-                    yield line
-
-        width = len(getattr(self, "columns", ()))
-        rows = csv.reader(lines(), delimiter=getattr(self, "separator", ","))
-        first = 1
-        try:
-            for row in rows:
-                if row and width and len(row) != width:
-                    return first, f"{len(row)} cells where the header has {width}"
-                first = rows.line_num + 1
-        except UnicodeError:
-            return reached + 1, f"bytes that are not {self.encoding}. Set [data] encoding, for example 'cp1252'."
-        except csv.Error as error:
-            return rows.line_num, str(error)
-        return 0, ""
-
-
-def _byte_lines(raw: Any, encoding: str) -> Iterator[str]:
-    if encoding.startswith(("utf-16", "utf-32")):
-        yield from io.TextIOWrapper(raw, encoding=encoding, newline="")
-        return
-    encoding = "utf-8-sig" if encoding == "utf-8" else encoding
-    for line in io.BufferedReader(raw):
-        yield line.decode(encoding)
 
 
 def sniff_decimal(head: str, separator: str) -> str:

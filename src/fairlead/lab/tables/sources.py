@@ -1,4 +1,4 @@
-"""Where rows come from: CSV, Parquet, Arrow and Feather files, pandas frames, Arrow tables. All are read in batches."""
+"""Where rows come from: files, addresses, databases, pandas frames, Arrow tables. All are read in batches."""
 
 from __future__ import annotations
 
@@ -12,8 +12,13 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
-from fairlead.contract.errors import SourceUnreadable
+from fairlead.contract.errors import SourceUnreadable, UsageError
+from fairlead.lab.tables.addresses import Address, address_of
+from fairlead.lab.tables.bad_lines import Policy, SetAside, aside_folder
 from fairlead.lab.tables.csv_source import CsvReader
+from fairlead.lab.tables.json_lines import ENDINGS as JSON_ENDINGS
+from fairlead.lab.tables.json_lines import JsonLines
+from fairlead.lab.tables.remote import local_copy, remove_with
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,11 +33,14 @@ CSV_ENDINGS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz")
 class Table:
     """Rows that can be read again and again, a batch at a time.
 
-    source: the path, or what was given. columns: names in order.
+    source: the path, or what was given. columns: names in order. notes: what a reader should know, in words;
+    set_aside: lines that could not be read and were kept apart, which may need a pass over the source.
     """
 
     source: Any
     columns: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    set_aside: SetAside = SetAside()
 
     def _read(self, rows: int) -> Iterator[pa.RecordBatch]:
         raise NotImplementedError
@@ -75,12 +83,34 @@ class Table:
 
 
 class CsvTable(Table):
-    def __init__(self, path: Path, separator: str | None, encoding: str, decimal: str) -> None:
+    def __init__(self, path: Path, separator: str | None, encoding: str, decimal: str, aside: Path | None) -> None:
         self.source = path
-        self._reader = CsvReader(path, separator, encoding, decimal)
+        self._reader = CsvReader(path, separator, encoding, decimal, aside)
         self.separator = self._reader.separator
         self.likely_decimal = self._reader.likely_decimal
         self.columns = tuple(self._reader.columns)
+
+    @cached_property
+    def set_aside(self) -> SetAside:  # type: ignore[override]
+        return self._reader.set_aside
+
+    def _read(self, rows: int) -> Iterator[pa.RecordBatch]:
+        return self._reader.batches()
+
+    def _digest(self) -> str:
+        return _file_hash(self.source)
+
+
+class JsonLinesTable(Table):
+    def __init__(self, path: Path, encoding: str, aside: Path | None) -> None:
+        self.source = path
+        self._reader = JsonLines(path, encoding, aside)
+        self.columns = self._reader.columns
+        self.notes, self.set_aside = self._reader.notes, self._reader.set_aside
+
+    @cached_property
+    def rows(self) -> int:
+        return self._reader.rows
 
     def _read(self, rows: int) -> Iterator[pa.RecordBatch]:
         return self._reader.batches()
@@ -180,14 +210,7 @@ class MemoryTable(Table):
         yield from self._table.to_batches(max_chunksize=rows)
 
     def _digest(self) -> str:
-        digest = _Digest()
-        table = self._table.replace_schema_metadata(None)
-        with pa.ipc.new_stream(pa.PythonFile(digest, mode="w"), table.schema) as writer:
-            # One layout whatever the chunks were, so equal rows give equal bytes.
-            for start in range(0, table.num_rows, BATCH_ROWS):
-                for batch in table.slice(start, BATCH_ROWS).combine_chunks().to_batches():
-                    writer.write_batch(batch)
-        return digest.hexdigest()
+        return _rows_hash(self._table)
 
     def frame(self) -> pd.DataFrame:
         if isinstance(self.source, pa.Table):
@@ -211,13 +234,45 @@ class NumpyTable(MemoryTable):
         return _file_hash(self.path)
 
 
-def open_table(
-    source: Any, *, separator: str | None = None, encoding: str = "utf-8", decimal: str = "."
-) -> Table:  # fmt: skip
-    """A table from a path (.csv, .tsv, .parquet, .feather, .arrow, .npz, .npy), a pandas frame, Arrow table or batch.
+class SqlTable(Table):
+    """What a query of a database answered, fetched once."""
 
-    separator, encoding, decimal: CSV only; without a separator it is found from the first lines.
-    A CSV may be gzipped. Raises SourceUnreadable.
+    def __init__(self, address: Address, query: str) -> None:
+        from fairlead.lab.tables.sql_source import Fetched
+
+        self.source = address.shown
+        self._fetched = Fetched(address, query)
+        self.columns, self.notes = self._fetched.columns, self._fetched.notes
+
+    @cached_property
+    def rows(self) -> int:
+        return self._fetched.rows
+
+    def _read(self, rows: int) -> Iterator[pa.RecordBatch]:
+        return self._fetched.batches()
+
+    def _digest(self) -> str:
+        return _rows_hash(pa.Table.from_batches(self._fetched.batches(), self._fetched.schema))
+
+
+def open_table(
+    source: Any,
+    *,
+    separator: str | None = None,
+    encoding: str = "utf-8",
+    decimal: str = ".",
+    query: str = "",
+    bad_lines: Policy = "stop",
+    home: Path | None = None,
+) -> Table:
+    """A table from a path, an address, a database, a pandas frame, an Arrow table or batch.
+
+    Paths and addresses (file://, s3://, memory://, whatever fsspec opens): .csv, .tsv, .jsonl, .ndjson (these also
+    gzipped), .parquet, .feather, .arrow, .npz, .npy. ${NAME} in them is taken from the environment.
+    separator, encoding, decimal: of a CSV; without a separator it is found from the first lines. query: what a
+    database is asked. bad_lines: "set_aside" keeps lines of CSV and JSON lines that cannot be read in the home and
+    counts them, "stop" refuses the table and names them. home: the project's home, where fetched tables and such
+    lines are kept. Raises SourceUnreadable, UsageError, MissingExtra.
     """
     if isinstance(source, Table):
         return source
@@ -228,22 +283,35 @@ def open_table(
     if not isinstance(source, str | os.PathLike):
         kind = type(source).__name__
         raise SourceUnreadable(f"a {kind} is not a table; give a path, a pandas frame or an Arrow table")
-    text = os.fspath(source)
-    if "://" in str(text):
-        raise SourceUnreadable("only files of this machine can be read; addresses are not supported yet")
-    path = Path(text)
+    address = address_of(str(os.fspath(source)))
+    if address.is_database:
+        if not query:
+            raise UsageError(f"{address.name}: a database needs [data] query: what to take from which table.")
+        return SqlTable(address, query)
+    aside = aside_folder(home) if bad_lines == "set_aside" else None
+    if address.scheme in {"", "file"}:
+        return _open_file(Path(address.text.removeprefix("file://")), separator, encoding, decimal, aside)
+    path, done = local_copy(address, home)
+    table = _open_file(path, separator, encoding, decimal, aside)
+    remove_with(table, done)
+    return table
+
+
+def _open_file(path: Path, separator: str | None, encoding: str, decimal: str, aside: Path | None) -> Table:
     if not path.is_file():
         raise SourceUnreadable(f"{path.name}: {'a folder, not a file' if path.is_dir() else 'no such file'}")
     name = path.name.lower()
     if name.endswith(CSV_ENDINGS):
-        return CsvTable(path, separator, encoding, decimal)
+        return CsvTable(path, separator, encoding, decimal, aside)
+    if name.endswith(JSON_ENDINGS):
+        return JsonLinesTable(path, encoding, aside)
     if name.endswith((".parquet", ".pq")):
         return ParquetTable(path)
     if name.endswith((".feather", ".arrow", ".ipc", ".arrows")):
         return ArrowFileTable(path)
     if name.endswith((".npz", ".npy")):
         return NumpyTable(path)
-    known = ".csv .tsv .csv.gz .parquet .feather .arrow .npz .npy"
+    known = ".csv .tsv .csv.gz .jsonl .ndjson .jsonl.gz .parquet .feather .arrow .npz .npy"
     raise SourceUnreadable(f"{path.name}: unknown kind of table; known: {known}")
 
 
@@ -258,6 +326,17 @@ def _unique(names: tuple[str, ...], where: str) -> None:
     twice = sorted({n for n in names if names.count(n) > 1})
     if twice:
         raise SourceUnreadable(f"{where}: column names given twice: {', '.join(twice)}")
+
+
+def _rows_hash(table: pa.Table) -> str:
+    digest = _Digest()
+    table = table.replace_schema_metadata(None)
+    with pa.ipc.new_stream(pa.PythonFile(digest, mode="w"), table.schema) as writer:
+        # One layout whatever the chunks were, so equal rows give equal bytes.
+        for start in range(0, table.num_rows, BATCH_ROWS):
+            for batch in table.slice(start, BATCH_ROWS).combine_chunks().to_batches():
+                writer.write_batch(batch)
+    return digest.hexdigest()
 
 
 def _file_hash(path: Path) -> str:
