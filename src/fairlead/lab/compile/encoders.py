@@ -76,9 +76,15 @@ def _lanes(
     source = lane
     keys = [_key(value, lane, where) for value in values]
     answers = dict(zip(keys, known, strict=True))
-    if isinstance(lane, TextLane) and lane.fill is not None:
-        # A filled column has no missing cells: they are looked up as what fills them.
-        nothing = answers.get(lane.fill, never)
+    if isinstance(lane, TextLane):
+        if lane.fill is not None:
+            # A filled column has no missing cells: they are looked up as what fills them.
+            nothing = answers.get(lane.meets(lane.fill), never)
+        if lane.other is not None:
+            # Whatever is not kept meets the encoder as the group of the others.
+            never = answers.get(lane.other, never)
+            keys = [key for key in keys if key in lane.kept]
+            answers = {key: answers[key] for key in keys}
     unseen = never if never is not None else np.zeros(known.shape[1])
     lookup = Lookup(source, tuple(keys), closed=never is None, required=nothing is None)
     absent = nothing if nothing is not None else unseen

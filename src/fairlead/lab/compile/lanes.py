@@ -35,10 +35,19 @@ class NumberLane:
 
 @dataclass(frozen=True)
 class TextLane:
-    """A category or text column, still text; fill: what a missing cell becomes."""
+    """A category or text column, still text; fill: what a missing cell becomes.
+
+    kept, other: after that, texts that are not among `kept` become `other`; without other they stay.
+    """
 
     column: Column
     fill: str | None = None
+    kept: frozenset[str] = frozenset()
+    other: str | None = None
+
+    def meets(self, cell: str) -> str:
+        """What this cell has become."""
+        return cell if self.other is None or cell in self.kept else self.other
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,19 @@ that a conversion raised no error has proved nothing (see `explanation/compiling
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from fairlead.contract.errors import NotCompilable
 from fairlead.lab.compile.encoders import encode, one_hot_widths, text_of
 from fairlead.lab.compile.lanes import AnyLane, ElementLane, NumberLane, TableLane, TensorLane, TextLane, spread
+from fairlead.runtime.bundle.curves import Above, Power, Quantile
 from fairlead.runtime.bundle.ops import Add, AnyOp, Clip, Divide, Impute, Missing, Multiply, Part, Subtract
+
+OWN = ("fairlead.lab.compile.on_numbers", "OnNumbers")
+"""The base of our transformers of numbers, by name: it needs scikit-learn, which walking a pipeline does not."""
 
 Rule = Callable[[Any, Sequence[AnyLane], str], list[AnyLane]]
 
@@ -21,6 +28,8 @@ def apply(transformer: Any, lanes: Sequence[AnyLane], where: str) -> list[AnyLan
     """The lanes after a fitted transformer. Raises NotCompilable naming the step and why."""
     kind = type(transformer)
     rule = RULES.get(f"{kind.__module__.split('.')[0]}.{kind.__name__}")
+    if rule is None and any((base.__module__, base.__name__) == OWN for base in kind.__mro__):
+        rule = on_numbers
     if rule is None:
         raise NotCompilable(
             f"{where}: {kind.__name__} is not among what can be compiled: {', '.join(sorted(_names()))}."
@@ -157,6 +166,44 @@ def time_parts(transformer: Any, lanes: Sequence[AnyLane], where: str) -> list[A
     return found
 
 
+def on_numbers(transformer: Any, lanes: Sequence[AnyLane], where: str) -> list[AnyLane]:
+    """The very operations that it learned."""
+    return _each(lanes, transformer.ops_, where)
+
+
+def power(transformer: Any, lanes: Sequence[AnyLane], where: str) -> list[AnyLane]:
+    """The fitted power, then mean 0 and deviation 1 where asked."""
+    found = _each(lanes, [(Power(transformer.method, float(by)),) for by in transformer.lambdas_], where)
+    return standard_scaler(transformer._scaler, found, where) if transformer.standardize else found
+
+
+def quantiles(transformer: Any, lanes: Sequence[AnyLane], where: str) -> list[AnyLane]:
+    """The share of training below a number."""
+    normal = transformer.output_distribution == "normal"
+    knots = np.asarray(transformer.quantiles_, dtype=np.float64).T.tolist()
+    return _each(lanes, [(Quantile(tuple(own), normal),) for own in knots], where)
+
+
+def binarizer(transformer: Any, lanes: Sequence[AnyLane], where: str) -> list[AnyLane]:
+    """1 above the threshold."""
+    return _each(lanes, [(Above(float(transformer.threshold)),)] * len(lanes), where)
+
+
+def rare(transformer: Any, lanes: Sequence[AnyLane], where: str) -> list[AnyLane]:
+    """Texts of which the rare ones have become one."""
+    found: list[AnyLane] = []
+    for lane, kept in zip(lanes, transformer.kept_, strict=True):
+        if not isinstance(lane, TextLane) or lane.other is not None:
+            raise NotCompilable(f"{where}: column {lane.column.name!r} is no text as it came in.")
+        found.append(lane if kept is None else replace(lane, kept=kept, other=transformer.group))
+    return found
+
+
+def target_means(transformer: Any, lanes: Sequence[AnyLane], where: str) -> list[AnyLane]:
+    """What its encoder learned from all training rows."""
+    return target_encoder(transformer.encoder_, lanes, where)
+
+
 def elements(transformer: Any, lanes: Sequence[AnyLane], where: str) -> list[AnyLane]:
     """All elements of tensors side by side, from least and greatest to 0 and 1."""
     ops = (Subtract(float(transformer.low)), Divide(float(transformer.width)))
@@ -180,6 +227,11 @@ RULES: dict[str, Rule] = {
     "sklearn.SelectFromModel": selection,
     "sklearn.RFE": selection,
     "sklearn.RFECV": selection,
+    "sklearn.PowerTransformer": power,
+    "sklearn.QuantileTransformer": quantiles,
+    "sklearn.Binarizer": binarizer,
     "fairlead.TimeParts": time_parts,
+    "fairlead.RareCategories": rare,
+    "fairlead.TargetMeans": target_means,
     "fairlead.Elements": elements,
 }

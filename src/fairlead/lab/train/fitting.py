@@ -14,7 +14,7 @@ from fairlead.lab.stats.measures import Floats, Ints
 from fairlead.lab.stats.threads import few_threads
 from fairlead.lab.train.learning import learn
 from fairlead.lab.train.material import Material, material_of
-from fairlead.lab.train.preparation import preparation
+from fairlead.lab.train.preparing import preparation
 from fairlead.lab.train.terms import check_learners, signs_of
 
 
@@ -31,9 +31,10 @@ def fit(
 
     signature, known = material.signature, learner_of(learner)
     check_learners([known], material.terms)
+    rows = material.learned(rows)
     frame = material.frame if rows is None else material.frame.iloc[rows]
     truth = targets(material.truth if rows is None else material.truth[rows], signature)
-    prepared = preparation(signature)
+    prepared = preparation(signature, material.preparing)
     with few_threads(len(truth)):
         features = prepared.fit_transform(frame, truth)
         signs = signs_of(prepared, frame, signature, material.terms)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fairlead.contract.errors import InputInvalid
+from fairlead.contract.preparing import PreparationSettings
 from fairlead.contract.settings import Settings
 from fairlead.contract.signature import Signature
 from fairlead.lab.stats.measures import Floats, Ints, class_codes
@@ -26,7 +27,7 @@ class Material:
     source: the rows as they came; frame: the features as the pipeline takes them; columns: the same
     in the columns form; truth: (n,) labels or numbers; times: (n,) seconds since the epoch, or None.
     unlabelled: rows left out because they have no truth. weights: (n,) as `[train] weight` has them, or None;
-    terms: what the project asks of every fit of these rows.
+    terms: what the project asks of every fit of these rows; preparing: what is done to their columns.
     """
 
     signature: Signature
@@ -38,6 +39,7 @@ class Material:
     unlabelled: int = 0
     weights: Floats | None = None
     terms: Terms = field(default_factory=Terms)
+    preparing: PreparationSettings = field(default_factory=PreparationSettings)
 
     @property
     def rows(self) -> int:
@@ -59,7 +61,14 @@ class Material:
             times=None if self.times is None else self.times[rows],
             weights=None if self.weights is None else self.weights[rows],
             terms=self.terms,
+            preparing=self.preparing,
         )
+
+    def learned(self, rows: Ints | None = None) -> Ints | None:
+        """Those of `rows` (None: all) that settings do not leave out of training."""
+        from fairlead.lab.train.preparing.dropping import kept_rows
+
+        return kept_rows(self.signature, self.preparing, self.columns, rows)
 
     def fit_weights(self, rows: Ints | None = None) -> Floats | None:
         """Weights of rows that are fitted together, those of their classes included; None where all are equal."""
@@ -102,6 +111,7 @@ def material_of(frame: Any, settings: Settings, signature: Signature | None = No
         unlabelled=len(source) - len(kept),
         weights=weights,
         terms=terms_of(settings, signature),
+        preparing=settings.preparation,
     )
 
 

@@ -5,29 +5,92 @@ from __future__ import annotations
 import hashlib
 import platform
 import subprocess
+import typing
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from fairlead.contract.errors import ConfigInvalid
 from fairlead.contract.evidence import Lineage
 from fairlead.contract.settings import Settings
 from fairlead.lab.train.material import Material
-from fairlead.lab.train.preparation import rules_for
+from fairlead.lab.train.preparing import prepared_as
 
 LIBRARIES = (
     *("fairlead", "numpy", "pandas", "scikit-learn", "scipy", "optuna"),
     *("xgboost", "xgboost-cpu", "lightgbm"),
 )
 GIT_TIMEOUT_S = 10.0
+_WHERE = ("query", "train")  # where rows lie, which their hash says better
+_DECIDING: dict[str, tuple[str, ...] | None] = {
+    **dict.fromkeys(("model", "data", "train", "preparation")),
+    "monitor": ("window",),  # windows cut the reference into blocks
+}
 
 
 def config_hash(settings: Settings) -> str:
-    """sha256 of the settings that a model depends on; where its table lies is not among them."""
-    data = msgspec.structs.replace(settings.data, train="")
-    relevant = {"model": settings.model, "data": data, "train": settings.train}
+    """sha256 of the settings that a model depends on; where its table lies is not among them.
+
+    Settings at their defaults are left out, so that a new setting changes no hash.
+    """
+    relevant = configuration_of(settings)
+    relevant.pop("monitor", None)
     return hashlib.sha256(msgspec.json.encode(relevant, order="deterministic")).hexdigest()
+
+
+def configuration_of(settings: Settings) -> dict[str, Any]:
+    """By section the settings that a candidate depends on and that are not the defaults; see `with_configuration`."""
+    found: dict[str, Any] = {}
+    for section, keys in _DECIDING.items():
+        table = getattr(settings, section)
+        for field in msgspec.structs.fields(table):
+            value = getattr(table, field.name)
+            chosen = field.name not in _WHERE if keys is None else field.name in keys
+            if chosen and value != _default_of(field):
+                found.setdefault(section, {})[field.name] = msgspec.to_builtins(value)
+    return found
+
+
+def with_configuration(settings: Settings, configuration: Mapping[str, Any]) -> Settings:
+    """These settings with the deciding ones as they were recorded. Raises ConfigInvalid for what is unknown here."""
+    kinds = typing.get_type_hints(Settings)
+    changed: dict[str, Any] = {}
+    for section, keys in _DECIDING.items():
+        table, recorded = getattr(settings, section), dict(configuration.get(section, {}))
+        kept = {
+            field.name: msgspec.to_builtins(getattr(table, field.name))
+            for field in msgspec.structs.fields(table)
+            if (field.name in _WHERE if keys is None else field.name not in keys)
+        }
+        try:
+            changed[section] = msgspec.convert({**kept, **recorded}, kinds[section])
+        except msgspec.ValidationError as error:
+            raise ConfigInvalid(f"recorded settings that this version does not know: {error}", key=section) from None
+    return msgspec.structs.replace(settings, **changed)
+
+
+def _default_of(field: msgspec.structs.FieldInfo) -> Any:
+    return field.default_factory() if field.default_factory is not msgspec.NODEFAULT else field.default
+
+
+def own_files(settings: Settings, root: Path | None) -> dict[str, str]:
+    """sha256 of the project's own files that make rows or models: those of `[data] prepare`, `[train] entrypoint`."""
+    found = {}
+    for text in (settings.data.prepare, settings.train.entrypoint):
+        name = (text or "").partition(":")[0]
+        path = (root or Path()) / name
+        if name and path.is_file():
+            found[Path(name).name if Path(name).is_absolute() else name] = sha256_of(path)
+    return found
+
+
+def sha256_of(path: Path) -> str:
+    """Hex sha256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def versions() -> dict[str, str]:
@@ -95,8 +158,10 @@ def lineage_of(
         commit=commit,
         clean=clean,
         versions=versions(),
-        preparation=rules_for(material.signature) if preparation is None else preparation,
+        preparation=preparation or prepared_as(material.signature, material.preparing, material.columns, learner),
         trained_from=0.0 if times is None else float(times[0]),
         trained_to=0.0 if times is None else float(times[-1]),
         parent=parent,
+        configuration=configuration_of(settings),
+        files=own_files(settings, root),
     )

@@ -14,14 +14,14 @@ from fairlead.contract.errors import ConfigInvalid
 from fairlead.contract.plugins import names
 from fairlead.contract.signature import Signature
 from fairlead.lab.stats.baselines import constant_scores, last_value_scores
-from fairlead.lab.stats.measures import Floats, metrics
+from fairlead.lab.stats.measures import Floats, Ints, metrics
 from fairlead.lab.stats.threads import few_threads
 from fairlead.lab.train.fitting import learner_of, scores_of, targets
 from fairlead.lab.train.folding import Fold
 from fairlead.lab.train.journal import Journal
 from fairlead.lab.train.learning import learn
 from fairlead.lab.train.material import Material
-from fairlead.lab.train.preparation import preparation
+from fairlead.lab.train.preparing import preparation
 from fairlead.lab.train.terms import check_learners, signs_of
 
 Say = Callable[..., None]
@@ -89,13 +89,20 @@ class Bench:
         self._signs: dict[int, list[int] | None] = {}
         self._bytes = 0
 
+    def learned(self, index: int) -> Ints:
+        """Positions of the rows that a fold learns from: those of its part that settings do not leave out."""
+        rows = self.material.learned(self.folds[index].fit)
+        return self.folds[index].fit if rows is None else rows
+
     def prepared(self, index: int) -> tuple[Floats, Floats]:
         """Features to learn from and to judge on, prepared by what the former alone say."""
         if index in self._cache:
             return self._cache[index]
         fold, frame = self.folds[index], self.material.frame
-        fitted = preparation(self.material.signature)
-        learned = np.ascontiguousarray(fitted.fit_transform(frame.iloc[fold.fit]), dtype=np.float64)
+        signature, rows = self.material.signature, self.learned(index)
+        fitted = preparation(signature, self.material.preparing)
+        truth = targets(self.material.truth[rows], signature)
+        learned = np.ascontiguousarray(fitted.fit_transform(frame.iloc[rows], truth), dtype=np.float64)
         judged = np.ascontiguousarray(fitted.transform(frame.iloc[fold.judge]), dtype=np.float64)
         self._signs[index] = signs_of(fitted, frame.iloc[fold.fit], self.material.signature, self.material.terms)
         self._bytes += learned.nbytes + judged.nbytes
@@ -106,11 +113,12 @@ class Bench:
     def answers(self, index: int, learner: Any, parameters: Mapping[str, Any], seed: int) -> Floats:
         """Scores of one fold's judged rows after learning from its others. Shape (judged rows, outputs)."""
         learned, judged = self.prepared(index)
-        signature, truth = self.material.signature, self.material.truth[self.folds[index].fit]
-        weights = self.material.fit_weights(self.folds[index].fit)
+        rows = self.learned(index)
+        signature, truth = self.material.signature, self.material.truth[rows]
+        weights = self.material.fit_weights(rows)
         if signature.task == "classification" and len(set(truth)) < 2:
             # An early run of a time series may hold one class alone, from which most learners cannot learn.
-            codes = self.material.codes()[self.folds[index].fit]
+            codes = self.material.codes()[rows]
             return constant_scores(signature.task, codes, len(judged), len(signature.classes))
         with few_threads(len(learned)):
             estimator = learn(

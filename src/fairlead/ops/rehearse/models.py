@@ -134,9 +134,9 @@ def load_libraries(learner: Any, history: History, parameters: Mapping[str, Any]
     """Import what fitting and watching need, so that no policy is charged for it."""
     import scipy.stats  # noqa: F401
 
-    from fairlead.lab.train.preparation import preparation
+    from fairlead.lab.train.preparing import preparation
 
-    preparation(history.material.signature)
+    preparation(history.material.signature, history.material.preparing)
     learner.build(history.material.signature.task, parameters, 0)
 
 

@@ -1,7 +1,7 @@
 """The allow-listed operations on one number, each for one value and for many, with the same float64 result.
 
-Every operation is a single IEEE 754 operation (or a table look-up), in the order
-in which scikit-learn applies it, so both forms and the trained pipeline agree bit for bit.
+Every operation here is a single IEEE 754 operation (or a table look-up), in the order
+in which scikit-learn applies it, so both forms and the trained pipeline agree bit for bit; `curves` holds the others.
 """
 
 from __future__ import annotations
@@ -9,18 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from fairlead.contract.errors import BundleRefused
 from fairlead.runtime.bundle.calendar import PARTS, PERIOD, part_of, parts_of
+from fairlead.runtime.bundle.curves import AnyCurve, check_curve, curve_for_many, curve_for_one
+from fairlead.runtime.bundle.op import Op
 
 Floats = npt.NDArray[np.float64]
-
-
-class Op(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op"):
-    """One operation; NaN is a missing value and passes through all but Impute and Missing."""
 
 
 class Impute(Op, frozen=True, tag="impute"):
@@ -71,7 +68,7 @@ class Part(Op, frozen=True, tag="part"):
     cyclic: str = ""
 
 
-AnyOp = Impute | Add | Subtract | Multiply | Divide | Clip | Missing | Part
+AnyOp = Impute | Add | Subtract | Multiply | Divide | Clip | Missing | Part | AnyCurve
 
 
 def check_op(op: AnyOp) -> None:
@@ -79,6 +76,9 @@ def check_op(op: AnyOp) -> None:
     if isinstance(op, Part):
         if op.part not in PARTS or op.cyclic not in ("", "sin", "cos") or (op.cyclic and op.part not in PERIOD):
             raise BundleRefused(f"front.json: unknown part of a time: {op.part[:40]!r}")
+        return
+    if isinstance(op, AnyCurve):
+        check_curve(op)
         return
     numbers = [n for n in (getattr(op, name) for name in op.__struct_fields__) if n is not None]
     if not all(math.isfinite(n) for n in numbers) or (isinstance(op, Divide) and op.by == 0.0):
@@ -114,6 +114,8 @@ def for_one(op: AnyOp) -> Callable[[float], float]:
             # numpy's own sine, as in the column form: libm and numpy may differ in the last bit.
             turn = np.sin if cyclic == "sin" else np.cos
             return lambda x: float(turn(_angle(x, part)))
+    if isinstance(op, AnyCurve):
+        return curve_for_one(op)
     raise BundleRefused("front.json: unknown operation")
 
 
@@ -140,6 +142,8 @@ def for_many(op: AnyOp, x: Floats) -> Floats:
         case Part(part, cyclic):
             turn = np.sin if cyclic == "sin" else np.cos
             return turn(parts_of(x, part) * (2.0 * math.pi) / PERIOD[part])
+    if isinstance(op, AnyCurve):
+        return curve_for_many(op, x)
     raise BundleRefused("front.json: unknown operation")
 
 
