@@ -135,6 +135,24 @@ class Emitter(Protocol):
         """Bytes of `file`. ONNX: one double input `x` (rows, features), one double output `value` (rows, outputs)."""
 
 
+class Explainer(Protocol):
+    """Port `explainer`: shares the margin of a compiled model among its source columns.
+
+    subject, terms: see `runtime.explain.subject`; exact: whether nothing is sampled.
+    """
+
+    name: str
+    exact: bool
+
+    def accepts(self, subject: Any, terms: Any) -> str | None:
+        """None if it can explain this on these terms, else the reason why not."""
+
+    def attribute(self, subject: Any, features: Any, terms: Any) -> Any:
+        """`runtime.explain.attributed.Attributed` of features, double (rows, width): attributions (rows, columns, k)
+        that sum to margin - baseline. Raises DeadlineExceeded by `terms.check()` between steps.
+        """
+
+
 class Fetch(Protocol):
     """Where the bytes of a bundle come from."""
 

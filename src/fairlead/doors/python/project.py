@@ -63,6 +63,16 @@ class Project:
 
     # Making and judging
 
+    def quality(self, data: Any = None, **asked: Any) -> Answer:
+        """What is wrong with a table (the training table without `data`), with lines for fairlead.toml.
+
+        asked: against (another table, or "records": what was answered for), suspects (True: rows whose labels
+        or neighbours look wrong), out and html (files to write), progress. Nothing is changed.
+        """
+        from fairlead.doors.python import quality
+
+        return quality.quality(self.folder, data, **asked)
+
     def train(self, data: Any = None, progress: Progress | None = None) -> Answer:
         """Prepare, tune, cross-validate, choose, seal. data: path or DataFrame, else [data] train."""
         from fairlead.doors.python import making
@@ -84,6 +94,12 @@ class Project:
         from fairlead.doors.python import making
 
         return making.evaluate(self.workspace, bundle, data)
+
+    def test(self, bundle: str | None = None, data: Any = None) -> Answer:
+        """The project's own expectations of behaviour, tried on the sealed bundle. data: rows to change."""
+        from fairlead.doors.python import testing
+
+        return testing.test(self.workspace, bundle, data)
 
     def register(self, bundle: str | None = None) -> Answer:
         """A version in the registry, with lineage."""
@@ -218,6 +234,15 @@ class Project:
         return watching.rehearse(self.workspace, data, policies, progress)
 
     # Looking
+
+    def explain(self, rows: Any, *, bundle: str | None = None, method: str = "", most: int = 100) -> Answer:
+        """What each column of each row did to its answer: attributions that sum with the baseline to the margin.
+
+        rows: a table (path, DataFrame), a row as dict or JSON, or a list of them; the first `most` are explained.
+        """
+        from fairlead.doors.python import explaining
+
+        return explaining.explain(self.workspace, rows, bundle, method, most)
 
     def inspect(self, bundle: str | Path | None = None) -> Answer:
         """What is in a bundle, who sealed it, does it verify; never executes it."""

@@ -1,0 +1,97 @@
+"""The verb that says why: explain."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from fairlead.contract.errors import UsageError
+from fairlead.doors.cli.output import Json, console, escape, number, project, show, table
+
+Answer = dict[str, Any]
+
+SHOWN_ROWS, SHOWN_COLUMNS = 5, 10
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this module's verbs."""
+    app.command()(explain)
+
+
+def explain(
+    rows: Annotated[str | None, typer.Argument(help="a row as JSON, a table of rows, or - for JSON on stdin")] = None,
+    bundle: Annotated[
+        str | None, typer.Option(help="bundle, version or alias; else the champion or the latest")
+    ] = None,
+    method: Annotated[str, typer.Option(help="linear, trees, enumeration, permutation; else the first fit")] = "",
+    most: Annotated[int, typer.Option("--rows", help="how many rows of a table, from its first")] = 100,
+    as_json: Json = False,
+) -> None:
+    """Why the model answers as it does: what each column of a row did.
+
+    Attributions are Shapley values: with the baseline they sum to the model's margin.
+    """
+    if rows is None:
+        raise UsageError("which row? Give one as JSON, a table, or - for JSON on stdin.")
+    if rows == "-":
+        rows = sys.stdin.read(1 << 24)
+    show(project().explain(rows, bundle=bundle, method=method, most=most), as_json, tell_rows)
+
+
+def tell_rows(answer: Answer) -> None:
+    out = console()
+    for row in range(min(answer["rows"], SHOWN_ROWS)):
+        tell_row(answer, row)
+    if answer["given"] > min(answer["rows"], SHOWN_ROWS):
+        asked = f"{answer['rows']:,} of {answer['given']:,} rows were explained"
+        out.print(f"{asked}, {min(answer['rows'], SHOWN_ROWS)} are shown (--json has all)")
+    out.print(
+        f"[dim]{escape(answer['said'])}; against {answer['background']['rows']} background rows "
+        f"({escape(answer['background']['kind'])})[/]"
+    )
+    if not answer["sums"]:
+        out.print(f"[yellow]look[/]: attributions miss the margin by up to {answer['residual']:.2g}")
+
+
+def tell_row(answer: Answer, row: int) -> None:
+    prediction = answer["predictions"][row]
+    label = prediction.get("label", prediction) if isinstance(prediction, dict) else prediction
+    several = len(answer["of"]) > 1
+    about = label if several and label in answer["of"] else answer["of"][0]
+
+    def part(said: Any) -> Any:
+        return said[about] if several else said
+
+    attributions = part(answer["attributions"][row])
+    errors = part(answer["errors"][row]) if "errors" in answer else None
+    ranked = sorted(attributions, key=lambda name: -abs(attributions[name]))
+    values, largest = answer["values"][row], max(map(abs, attributions.values()), default=0.0) or 1.0
+    lines = []
+    for name in ranked[:SHOWN_COLUMNS]:
+        doubt = [f"± {2 * errors[name]:.2g}"] if errors is not None else []
+        lines.append(
+            (name, cell(values.get(name)), f"{attributions[name]:+.4g}", *doubt, bar(attributions[name] / largest))
+        )
+    rest = ranked[SHOWN_COLUMNS:]
+    if rest:
+        blank = [""] if errors is not None else []
+        lines.append((f"{len(rest)} others", "", f"{sum(attributions[name] for name in rest):+.4g}", *blank, ""))
+    scale = answer["scale"] if answer["scale"] == "value" else f"{answer['scale']} of {about}"
+    console().print(
+        f"\nrow {row}: [bold]{escape(number(label))}[/]; {escape(scale)} "
+        f"{part(answer['margins'][row]):+.4g} = {part(answer['baseline']):+.4g} on average and"
+    )
+    heads = ("column", "value", "adds", *(["error"] if errors is not None else []), "")
+    table("", heads, lines)
+
+
+def cell(value: Any) -> str:
+    return "missing" if value is None else number(value)[:32]
+
+
+def bar(share: float, width: int = 16) -> str:
+    """To the left what pulls down, to the right what pushes up."""
+    full = round(abs(share) * width)
+    return f"{'◀' * full if share < 0 else '':>{width}}|{'▶' * full if share > 0 else ''}"

@@ -1,0 +1,146 @@
+"""Explanations of a sealed model: what each column of a row did to its answer, against the bundle's background."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fairlead.contract.errors import NotOffered, UsageError
+from fairlead.contract.plugins import names, variant
+from fairlead.contract.signature import Cell
+from fairlead.runtime.bundle.cells import columns_of_rows, rows_from
+from fairlead.runtime.bundle.coded import Columns
+from fairlead.runtime.bundle.columns import coded_columns_from
+from fairlead.runtime.bundle.manifest import NATIVE_FORM
+from fairlead.runtime.bundle.run import Model, build
+from fairlead.runtime.bundle.tabular import is_table
+from fairlead.runtime.bundle.verifying import verify
+from fairlead.runtime.explain.attributed import Floats
+from fairlead.runtime.explain.subject import Subject, Terms, subject_of
+
+CLOSE = 1e-6
+"""How far, as a share of the larger of 1 and the margin, attributions may be from summing to it before that is said."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Attributions of n rows, c columns and k outputs: baseline + their sum over columns = margin, but for `residual`.
+
+    method: of the port `explainer`; exact: whether nothing was sampled; said: how it was done. scale: the margin's
+    unit (`margins`); outputs: what each of k is about. baseline: (k,), the mean margin of `background` synthetic
+    rows; margins: (n, k); attributions: (n, c, k); errors: standard errors, same shape, None where exact.
+    """
+
+    method: str
+    exact: bool
+    said: str
+    scale: str
+    outputs: tuple[str, ...]
+    columns: tuple[str, ...]
+    background: int
+    baseline: Floats
+    margins: Floats
+    attributions: Floats
+    errors: Floats | None
+
+    @property
+    def residual(self) -> float:
+        """How far baseline and attributions are from summing to the margin, at most."""
+        if not len(self.margins):
+            return 0.0
+        return float(np.abs(self.baseline + self.attributions.sum(axis=1) - self.margins).max())
+
+    @property
+    def sums(self) -> bool:
+        """Whether that is within CLOSE of every margin."""
+        apart = np.abs(self.baseline + self.attributions.sum(axis=1) - self.margins)
+        return bool((apart <= CLOSE * np.maximum(1.0, np.abs(self.margins))).all())
+
+    def answer(self) -> dict[str, Any]:
+        """As JSON. One output: a number a column; several: by output. Lists have one entry a row."""
+        found: dict[str, Any] = {
+            "method": self.method,
+            "exact": self.exact,
+            "said": self.said,
+            "scale": self.scale,
+            "of": list(self.outputs),
+            "background": {"rows": self.background, "kind": "synthetic, each column drawn independently of the others"},
+            "baseline": self._named(self.baseline.tolist()),
+            "margins": [self._named(row) for row in self.margins.tolist()],
+            "attributions": [self._by_column(row) for row in self.attributions],
+            "residual": self.residual,
+            "sums": self.sums,
+        }
+        if self.errors is not None:
+            found["errors"] = [self._by_column(row) for row in self.errors]
+        return found
+
+    def _named(self, numbers: list[float]) -> Any:
+        return numbers[0] if len(numbers) == 1 else dict(zip(self.outputs, numbers, strict=True))
+
+    def _by_column(self, row: Floats) -> Any:
+        listed = [dict(zip(self.columns, part, strict=True)) for part in row.T.tolist()]
+        return listed[0] if len(listed) == 1 else dict(zip(self.outputs, listed, strict=True))
+
+
+class Explainable:
+    """A compiled model that can be asked why. Methods keep nothing but what all rows share."""
+
+    def __init__(self, model: Model, files: dict[str, bytes]) -> None:
+        self.model = model
+        self.subject: Subject = subject_of(model, files)
+
+    def explain(self, rows: Any, terms: Terms | None = None, method: str = "") -> Explanation:
+        """Rows as `Model.predict` takes them. Raises InputInvalid and below, DeadlineExceeded, UsageError."""
+        signature = self.model.signature
+        if is_table(rows):
+            return self.explain_columns(coded_columns_from(rows, signature), terms, method)
+        return self.explain_rows(rows_from(rows, signature), terms, method)
+
+    def explain_rows(self, rows: Sequence[Sequence[Cell]], terms: Terms | None = None, method: str = "") -> Explanation:
+        """Rows in signature order."""
+        return self.explain_columns(columns_of_rows(rows, self.model.signature), terms, method)
+
+    def explain_columns(self, columns: Columns, terms: Terms | None = None, method: str = "") -> Explanation:
+        """Rows in the columns form. method: a variant of the port `explainer`; else the first that accepts."""
+        subject, terms = self.subject, terms or Terms()
+        explainer = chosen(subject, terms, method)
+        features = self.model.front.encode(columns)
+        found = explainer.attribute(subject, features, terms)
+        return Explanation(
+            method=explainer.name,
+            exact=explainer.exact,
+            said=found.said,
+            scale=subject.margin.scale,
+            outputs=subject.margin.outputs,
+            columns=subject.players,
+            background=len(subject.background),
+            baseline=subject.baseline,
+            margins=subject.margin(features),
+            attributions=found.attributions,
+            errors=found.errors,
+        )
+
+
+def chosen(subject: Subject, terms: Terms, method: str = "") -> Any:
+    """The explainer `method`, else the first that accepts. Raises UsageError saying why none does, UnknownPlugin."""
+    refused = []
+    for name in (method,) if method else names("explainer"):
+        explainer = variant("explainer", name, extra="explain")()
+        why = explainer.accepts(subject, terms)
+        if why is None:
+            return explainer
+        refused.append(f"{name}: {why}")
+    raise UsageError(f"no explainer takes this model. {'; '.join(refused)}.")
+
+
+def load(folder: str | Path, trusted: Iterable[str]) -> Explainable:
+    """Verify the bundle in `folder` and build what explains it. Raises BundleRefused, NotOffered for native models."""
+    verified = verify(folder, trusted)
+    if NATIVE_FORM in verified.files:
+        raise NotOffered("a native model runs code of its own: only compiled models are explained")
+    return Explainable(build(verified), verified.files)
