@@ -46,6 +46,8 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "xgboost": "fairlead.lab.train.learners.xgboost:XGBoost",
         "lightgbm": "fairlead.lab.train.learners.lightgbm:LightGBM",
         "mlp": "fairlead.lab.train.learners.mlp:MLP",
+        "svm": "fairlead.lab.train.learners.svm:SVM",
+        "nearest_neighbours": "fairlead.lab.train.learners.nearest_neighbours:NearestNeighbours",
     },
     "emitter": {
         "trees": "fairlead.lab.compile.trees:Trees",
@@ -54,6 +56,8 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "lightgbm": "fairlead.lab.compile.lightgbm_trees:LightGBMTrees",
         "network": "fairlead.lab.compile.networks:Networks",
         "bayes": "fairlead.lab.compile.bayes:Bayes",
+        "kernel": "fairlead.lab.compile.kernels:Kernels",
+        "neighbours": "fairlead.lab.compile.neighbours:Neighbours",
         "onnx": "fairlead.lab.compile.onnx_graphs:OnnxGraphs",
     },
     "source": {

@@ -19,7 +19,7 @@ ARITHMETIC = (
     "HardSigmoid", "Identity", "IsNaN", "LayerNormalization", "LeakyRelu", "Less", "LessOrEqual", "Log", "LogSoftmax",
     "MatMul", "Max", "Mean", "Min", "Mul", "Neg", "Not", "Or", "PRelu", "Pow", "Reciprocal", "ReduceMax", "ReduceMean",
     "ReduceMin", "ReduceSum", "ReduceSumSquare", "Relu", "Reshape", "Round", "Selu", "Sigmoid", "Sign", "Slice",
-    "Softmax", "Softplus", "Split", "Sqrt", "Squeeze", "Sub", "Sum", "Tanh", "Transpose", "Unsqueeze", "Where",
+    "Softmax", "Softplus", "Split", "Sqrt", "Squeeze", "Sub", "Sum", "Tanh", "TopK", "Transpose", "Unsqueeze", "Where",
 )  # fmt: skip
 LEARNED = (
     "ArrayFeatureExtractor", "Binarizer", "FeatureVectorizer", "Imputer", "LinearClassifier", "LinearRegressor",
@@ -122,6 +122,20 @@ def _check_tensor(tensor: _Span) -> None:
             held += 8 if isinstance(payload, int) else len(payload)
     if cells > max(held, 1) * 8:
         raise _refused("a tensor that claims more cells than the file holds")
+
+
+def widest(data: bytes) -> int:
+    """The greatest number of columns of a constant matrix in a checked model, at least 1: what a row becomes on its
+    way through products with it.
+    """
+    found = 1
+    for field, graph in fields(memoryview(data)):
+        if field == 7:
+            for inner, tensor in fields(_span(graph)):
+                if inner == 5:
+                    sizes = [size for at, part in fields(_span(tensor)) if at == 1 for size in _varints(part)]
+                    found = max(found, sizes[1]) if len(sizes) == 2 else found
+    return found
 
 
 def _refused(why: str) -> BundleRefused:
