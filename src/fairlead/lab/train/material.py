@@ -87,6 +87,10 @@ def material_of(frame: Any, settings: Settings, signature: Signature | None = No
     source = frame if hasattr(frame, "iloc") else open_table(frame).frame()
     pinned = signature is not None
     signature = signature or signature_of(source, settings)
+    if settings.preparation.columns or settings.preparation.interactions:
+        from fairlead.lab.train.preparing.checking import check_columns
+
+        check_columns(signature, settings.preparation, settings.model.trust == "native")
     truth = target_of(source, signature)
     kept = np.flatnonzero(_has_truth(truth, signature))
     if not len(kept):

@@ -12,10 +12,13 @@ from fairlead.contract.errors import ConfigInvalid, UsageError
 from fairlead.contract.plugins import names
 from fairlead.contract.settings import Settings
 from fairlead.ops.project.durations import parse_duration, parse_trigger, parse_window
+from fairlead.ops.project.judging import check_judging
+from fairlead.ops.project.preparing import check_preparation
+from fairlead.ops.project.targets import check_target
 
 Fail = Callable[..., ConfigInvalid]
 _FUNCTION = re.compile(r"^[^:]+\.py:[A-Za-z_]\w*$")
-_TASKS = ("classification", "regression")
+_TASKS = ("classification", "regression", "clustering", "anomaly")
 
 
 def _plain_fail(key: str, what: str, cure: str = "") -> ConfigInvalid:
@@ -24,8 +27,18 @@ def _plain_fail(key: str, what: str, cure: str = "") -> ConfigInvalid:
 
 def check_combinations(settings: Settings, fail: Fail = _plain_fail) -> None:
     """Raise what `fail(key, what, cure)` makes of the first thing that cannot be."""
-    for check in (_check_task, _check_columns, _check_data, _check_train, _check_gate, _check_watching, _check_access):
+    for check in (
+        _check_task,
+        _check_columns,
+        _check_data,
+        check_preparation,
+        _check_train,
+        _check_gate,
+        _check_watching,
+        _check_access,
+    ):
         check(settings, fail)
+    check_judging(settings, fail)
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:
@@ -38,8 +51,9 @@ def _check_task(settings: Settings, fail: Fail) -> None:
     model = settings.model
     if model.task not in _TASKS:
         raise fail("model.task", f"{model.task} is reserved for a later version.", f"Now: {' or '.join(_TASKS)}.")
-    if model.positive is not None and model.task != "classification":
+    if model.positive is not None and model.task not in ("classification", "anomaly"):
         raise fail("model.positive", f"only a classification has a positive class; the task is {model.task}.")
+    check_target(model, fail)
     if model.sensitive == () and settings.gate.max_group_gap is not False:
         raise fail("gate.max_group_gap", "there are no groups to compare.", "Name columns in model.sensitive.")
 
@@ -109,7 +123,7 @@ def _check_train(settings: Settings, fail: Fail) -> None:
 
 
 def _check_gate(settings: Settings, fail: Fail) -> None:
-    from fairlead.lab.stats.measures import CLASSIFICATION, REGRESSION
+    from fairlead.lab.stats.further import known_metrics
 
     gate, task = settings.gate, settings.model.task
     if gate.beats is not False:
@@ -117,10 +131,10 @@ def _check_gate(settings: Settings, fail: Fail) -> None:
             if name != "baseline":
                 raise fail("gate.beats", f"unknown opponent {name!r}.", _nearest(name, ("baseline",)))
     if gate.min is not False:
-        known = CLASSIFICATION if task == "classification" else REGRESSION
+        known = known_metrics(task)
         for metric in gate.min:
             if metric not in known:
-                other = metric in (*CLASSIFICATION, *REGRESSION)
+                other = metric in (*known_metrics("classification"), *known_metrics("regression"))
                 what = f"{metric!r} is no metric of a {task}." if other else f"unknown metric {metric!r}."
                 raise fail("gate.min", what, f"Known: {', '.join(known)}." if other else _nearest(metric, known))
 

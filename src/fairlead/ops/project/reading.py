@@ -22,6 +22,7 @@ import msgspec
 from fairlead.contract.errors import ConfigInvalid
 from fairlead.contract.settings import DOC, Settings
 from fairlead.ops.project.combinations import check_combinations
+from fairlead.ops.project.nested import within
 
 PREFIX = "FAIRLEAD_"
 _TABLE = re.compile(r"^\s*\[\s*([A-Za-z0-9_.\"'-]+)\s*\]")
@@ -107,7 +108,8 @@ class _Reader:
         origin = self.origins.get(key, "")
         if origin.startswith(PREFIX):
             return ConfigInvalid(what, file=f"environment variable {origin}", key=key, cure=cure)
-        line = self.lines.get(key) or self.lines.get(key.partition(".")[0], 0)
+        outer = [key.rsplit(".", up)[0] for up in range(key.count(".") + 1)]
+        line = next((self.lines[part] for part in outer if part in self.lines), 0)
         return ConfigInvalid(what, file=self.file, line=line, key=key, cure=cure)
 
     def _read_table(self, name: str, table: Any) -> None:
@@ -124,6 +126,10 @@ class _Reader:
             try:
                 self.values[name][key] = msgspec.convert(value, self.known[name][key])
             except msgspec.ValidationError as error:
+                found = within(value, self.known[name][key])
+                if found is not None:
+                    what = found.what or _in_words(found.error, found.kind)
+                    raise self._fail(full + found.path, what, found.cure) from None
                 raise self._fail(full, _in_words(error, self.known[name][key]), _meaning(full)) from None
             self.origins[full] = f"{self.file}:{self.lines[full]}" if full in self.lines else self.file
 

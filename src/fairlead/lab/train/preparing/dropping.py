@@ -11,8 +11,8 @@ import numpy.typing as npt
 from fairlead.contract.errors import InputInvalid
 from fairlead.contract.preparing import PreparationSettings
 from fairlead.contract.signature import Signature
-from fairlead.lab.train.preparing.clipping import bounds
 from fairlead.lab.train.preparing.treating import treatments
+from fairlead.lab.train.preparing.usual import bounds
 
 Ints = npt.NDArray[np.int64]
 
