@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fairlead.contract.evidence import Interval
-from fairlead.lab.evaluate.evidence import Comparison, Gap, Group, Importance
+from fairlead.lab.evaluate.evidence import Comparison, Importance
 from fairlead.lab.evaluate.rows import Judged
 from fairlead.lab.stats.baselines import constant_scores, last_value_scores
-from fairlead.lab.stats.intervals import bootstrap, percentile, resamples
+from fairlead.lab.stats.further import further_metrics
+from fairlead.lab.stats.intervals import bootstrap
 from fairlead.lab.stats.loss import losses
-from fairlead.lab.stats.measures import Floats, class_codes, decisions, metrics, positive_index
+from fairlead.lab.stats.measures import Floats, class_codes, metrics
 from fairlead.lab.stats.spans import spans_of
 
 if TYPE_CHECKING:
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 
 IMPORTANCE_ROWS = 2000
 IMPORTANCE_REPEATS = 5
-SMALL_GROUP = 30
-MOST_GROUPS = 12
-GROUP_DRAWS = 500
 
 
 def compared(judged: Judged, name: str, scores: Floats, seed: int) -> Comparison:
@@ -31,7 +29,7 @@ def compared(judged: Judged, name: str, scores: Floats, seed: int) -> Comparison
     theirs = losses(task, judged.truth, scores, signature, judged.clip)
     return Comparison(
         name=name,
-        metrics=metrics(task, judged.truth, scores, signature),
+        metrics=metrics(task, judged.truth, scores, signature) | further_metrics(task, judged.truth, scores, signature),
         loss=float(theirs.mean()),
         difference=bootstrap(judged.loss - theirs, seed=seed, block=judged.block),
     )
@@ -112,62 +110,3 @@ def by_window(judged: Judged, window: str) -> tuple[dict[str, Any], ...]:
             {"start": span.start, "end": span.end, "rows": span.last - span.first, "loss": loss, "metrics": found}
         )
     return tuple(made)
-
-
-def gaps_of(judged: Judged, sensitive: tuple[str, ...], seed: int) -> tuple[Gap, ...]:
-    """The largest gap between groups of each sensitive column that the rows have: of the share decided positive
-    (binary), else of the mean loss.
-    """
-    signature = judged.signature
-    binary = signature.task == "classification" and len(signature.classes) == 2
-    decided = decisions(judged.scores, signature) == positive_index(signature) if binary else None
-    measured = decided.astype(np.float64) if decided is not None else judged.loss
-    made = []
-    for column in sensitive:
-        if column not in judged.source.columns:
-            continue
-        names, codes = _groups(judged.source[column])
-        groups = []
-        for g, name in enumerate(names):
-            rows = codes == g
-            groups.append(
-                Group(
-                    value=name,
-                    rows=int(rows.sum()),
-                    positive_rate=float(measured[rows].mean()) if binary else None,
-                    loss=float(judged.loss[rows].mean()),
-                    metrics=metrics(signature.task, judged.truth[rows], judged.scores[rows], signature),
-                )
-            )
-        counted = [g for g, group in enumerate(groups) if group.rows >= SMALL_GROUP]
-        measure = "positive rate" if binary else "mean loss"
-        made.append(Gap(column, measure, _gap(measured, codes, counted, judged.block, seed), tuple(groups)))
-    return tuple(made)
-
-
-def _groups(series: Any) -> tuple[list[str], np.ndarray]:
-    """Values as text and each row's group; numbers of many values in quarters, rare values together."""
-    import pandas as pd
-
-    if pd.api.types.is_numeric_dtype(series) and series.nunique() > MOST_GROUPS:
-        cut = pd.qcut(series, 4, duplicates="drop").astype(str)
-        series = cut.where(series.notna(), "missing")
-    texts = series.astype(object).where(series.notna(), "missing").astype(str)
-    frequent = list(texts.value_counts().index[:MOST_GROUPS])
-    texts = texts.where(texts.isin(frequent), "others")
-    codes, names = pd.factorize(texts, sort=True)
-    return [str(n) for n in names], codes
-
-
-def _gap(measured: Floats, codes: np.ndarray, counted: list[int], block: int, seed: int) -> Interval:
-    if len(counted) < 2:
-        return Interval(0.0, 0.0, 0.0)
-    member = np.stack([codes == g for g in counted]).astype(np.float64)
-    means = member @ measured / member.sum(axis=1)
-    drawn = []
-    for weights in resamples(len(measured), GROUP_DRAWS, seed, block):
-        rows = weights @ member.T
-        with np.errstate(divide="ignore", invalid="ignore"):
-            shares = (weights * measured) @ member.T / rows
-        drawn.append(shares.max(axis=1) - shares.min(axis=1))
-    return percentile(float(means.max() - means.min()), np.concatenate(drawn))

@@ -8,6 +8,9 @@ import msgspec
 
 from fairlead.contract.evidence import Interval
 from fairlead.contract.signature import Task
+from fairlead.lab.evaluate.fairness import Disparity
+from fairlead.lab.evaluate.reliability import Reliability
+from fairlead.lab.evaluate.slices import Slices
 
 
 class Comparison(msgspec.Struct, frozen=True):
@@ -29,33 +32,12 @@ class Importance(msgspec.Struct, frozen=True):
     rise: Interval
 
 
-class Group(msgspec.Struct, frozen=True):
-    """Rows of one value of a sensitive column. positive_rate: share decided positive (binary), else None."""
-
-    value: str
-    rows: int
-    positive_rate: float | None
-    loss: float
-    metrics: dict[str, float]
-
-
-class Gap(msgspec.Struct, frozen=True):
-    """The largest difference between groups of one sensitive column, of what `measure` says.
-
-    Groups of fewer than 30 rows are listed and not counted.
-    """
-
-    column: str
-    measure: str
-    gap: Interval
-    groups: tuple[Group, ...]
-
-
 class Report(msgspec.Struct, frozen=True, omit_defaults=True):
     """Evidence about one bundle. See `judging.evaluate` for how each part is made.
 
     start, end: event time of the judged rows, 0 without time. block: rows drawn together for intervals.
     curves: named lists of points, by task. windows: metrics of each of the project's windows.
+    reliability, slices, fairness: see the modules of these names.
     notes: what a reader must know to read the numbers right. switched_off: checks that the project does not make.
     """
 
@@ -78,7 +60,9 @@ class Report(msgspec.Struct, frozen=True, omit_defaults=True):
     curves: dict[str, Any] = {}
     importance: tuple[Importance, ...] = ()
     windows: tuple[dict[str, Any], ...] = ()
-    gaps: tuple[Gap, ...] = ()
+    reliability: Reliability | None = None
+    slices: Slices | None = None
+    fairness: tuple[Disparity, ...] = ()
     parity: dict[str, Any] | None = None
     leaderboard: tuple[dict[str, Any], ...] = ()
     notes: tuple[str, ...] = ()

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from fairlead.contract.settings import GateSettings, Settings
-from fairlead.lab.evaluate.comparing import against_baselines, against_champion, by_window, gaps_of, importances
+from fairlead.lab.evaluate.comparing import against_baselines, against_champion, by_window, importances
 from fairlead.lab.evaluate.curves import curves_of
 from fairlead.lab.evaluate.evidence import Report
+from fairlead.lab.evaluate.fairness import disparities
+from fairlead.lab.evaluate.reliability import reliability
 from fairlead.lab.evaluate.rows import Judged, judged_rows
+from fairlead.lab.evaluate.slices import slices_of
 from fairlead.lab.stats.intervals import bootstrap, metric_intervals
 from fairlead.lab.stats.measures import Floats
 
@@ -35,7 +38,7 @@ def evaluate(
     frame: rows with features and target; times: their event times (n,), else from the project's time columns.
     champion: answers the same rows, and differences are taken row by row. parity: the bundle's certificate;
     leaderboard: of its training, to be shown. Intervals are 95 % percentile bootstraps, with time in blocks of a
-    window (`rows.block_rows`). Deterministic for `[train] seed`. Raises InputInvalid, ColumnMissing, CellInvalid.
+    window (`spans.block_rows`). Deterministic for `[train] seed`. Raises InputInvalid, ColumnMissing, CellInvalid.
     """
     judged = judged_rows(model, frame, settings, times)
     seed, signature = settings.train.seed, judged.signature
@@ -47,7 +50,14 @@ def evaluate(
         target=signature.target,
         rows=judged.rows,
         metrics=metric_intervals(
-            signature.task, judged.truth, judged.scores, signature, draws=draws, seed=seed, block=judged.block
+            signature.task,
+            judged.truth,
+            judged.scores,
+            signature,
+            draws=draws,
+            seed=seed,
+            block=judged.block,
+            further=True,
         ),
         loss=bootstrap(judged.loss, seed=seed, draws=draws, block=judged.block),
         baselines=against_baselines(judged, seed),
@@ -62,7 +72,15 @@ def evaluate(
         curves=curves_of(judged.truth, judged.scores, signature),
         importance=importances(judged, seed),
         windows=by_window(judged, settings.monitor.window),
-        gaps=gaps_of(judged, settings.model.sensitive, seed),
+        reliability=reliability(judged.truth, judged.scores, signature, judged.block),
+        slices=slices_of(
+            judged,
+            settings.evaluate.slices,
+            find=settings.evaluate.find_slices,
+            smallest=settings.evaluate.slice_rows,
+            seed=seed,
+        ),
+        fairness=disparities(judged, settings.model.sensitive, seed),
         parity=parity,
         leaderboard=tuple(leaderboard or ()),
         notes=tuple(_notes(judged, model)),
@@ -76,6 +94,7 @@ def switched_off(rules: GateSettings) -> tuple[str, ...]:
         "min": rules.min is False,
         "beats": rules.beats is False,
         "no_worse_than": rules.no_worse_than is False,
+        "groups": rules.groups is False,
         "parity": not rules.parity,
     }
     return tuple(name for name, is_off in off.items() if is_off)

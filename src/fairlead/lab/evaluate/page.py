@@ -13,9 +13,10 @@ import msgspec
 
 from fairlead.contract.evidence import Verdict
 from fairlead.lab.evaluate.evidence import Report
+from fairlead.lab.evaluate.fairness import MEANING as MEASURES
 from fairlead.lab.evaluate.plots import plots_of
 from fairlead.lab.evaluate.words import HEADLINE, MEANING, moment, number, summary
-from fairlead.lab.stats.measures import LOWER_IS_BETTER
+from fairlead.lab.stats.further import LOWER_IS_BETTER
 
 
 def write_report(report: Report, verdict: Verdict, folder: str | Path) -> Path:
@@ -42,6 +43,7 @@ def render(report: Report, verdict: Verdict) -> str:
             summary=summary(report, verdict),
             plots=plots_of(report),
             meaning=MEANING,
+            measures=MEASURES,
             lower=LOWER_IS_BETTER,
             thresholds=report.curves.get("thresholds", [])[1::2],
             confusion=_confusion(report),
@@ -54,11 +56,19 @@ def _template() -> Any:
     import jinja2
 
     environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined,
+        loader=jinja2.FunctionLoader(_part),
+    )  # fmt: skip
     environment.filters["number"] = number
     environment.filters["moment"] = moment
+    environment.filters["range"] = lambda found: f"{number(found.low)} – {number(found.high)}"
+    environment.filters["signed"] = lambda value: ("+" if value > 0 else "") + number(value)
     return environment.from_string(files("fairlead.lab.evaluate").joinpath("report.html.j2").read_text("utf-8"))
+
+
+def _part(name: str) -> str:
+    """A part of the page, by the name it is included under."""
+    return files("fairlead.lab.evaluate").joinpath("parts", name).read_text("utf-8")
 
 
 def _confusion(report: Report) -> list[dict[str, Any]]:

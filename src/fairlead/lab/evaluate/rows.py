@@ -13,14 +13,12 @@ from fairlead.contract.settings import Settings
 from fairlead.contract.signature import Signature
 from fairlead.lab.stats.loss import losses
 from fairlead.lab.stats.measures import Floats
-from fairlead.lab.stats.spans import window_length
+from fairlead.lab.stats.spans import block_rows
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from fairlead.runtime.bundle import Model
-
-FEWEST_BLOCKS = 8
 
 
 @dataclass(frozen=True)
@@ -95,15 +93,3 @@ def judged_rows(model: Model, frame: Any, settings: Settings, times: Floats | No
         block=block_rows(len(known), times, settings.monitor.window),
         unlabelled=len(source) - len(known),
     )
-
-
-def block_rows(rows: int, times: Floats | None, window: str) -> int:
-    """Rows that an interval's resampling keeps together: those of one window, so that a day's or a week's rhythm
-    stays whole, but never fewer than 8 blocks. 1 without time.
-    """
-    if times is None or rows < 2 * FEWEST_BLOCKS:
-        return 1
-    count, seconds = window_length(window, timed=True)
-    span = float(times[-1] - times[0])
-    per_window = count or (round(rows * seconds / span) if span > 0 else rows)
-    return max(1, min(per_window, rows // FEWEST_BLOCKS))

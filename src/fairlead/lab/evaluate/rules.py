@@ -1,18 +1,22 @@
 """The gate: evidence and the project's rules to a verdict. Pure.
 
-rows: 30 or more pass; fewer are inconclusive, whatever else holds.
+A check that demands (rows, parity, min, beats, max_calibration_error) passes only where its whole interval lies on
+the right side of the limit, fails where it lies on the wrong side, and in between is inconclusive, which refuses: a
+person may waive it, or more rows decide. A check that looks for harm (no_worse_than, groups, slices) fails only on
+evidence of harm; too little evidence passes, marked inconclusive (`Check.refuses` is false).
+
+rows: `min_rows` or more pass; fewer are inconclusive, whatever else holds.
 parity: passes if no decision of the compiled model differs and its scores are within the form's tolerance;
     without a certificate inconclusive.
-min.<metric>: passes at or above the limit; for log_loss, brier, mse, rmse and mae, at or below. A metric that
-    these rows cannot give is inconclusive.
-beats.baseline: passes if the mean loss is below the best constant's with its whole interval, fails if it is not
-    below, and is inconclusive in between.
-no_worse_than.champion: passes if the mean loss is at most `margin` above the champion's on the same rows, fails if
-    it is further above and its interval excludes 0, and is inconclusive in between.
-max_group_gap.<column>: passes if the gap is at most the limit; inconclusive if the rows lack the column.
-
-A limit is a limit: what is measured decides, and the reason says when chance alone could have decided otherwise.
-Comparisons are differences of two models, so chance has its say in the verdict itself.
+min.<metric>: the interval at or above the limit; of losses and errors at or below. A metric that these rows cannot
+    give is inconclusive.
+beats.baseline: the mean loss is below the best constant's with its whole interval; fails if it is not below at all.
+max_calibration_error: the interval of `reliability.calibration_error` at or below the limit.
+no_worse_than.champion: fails if the mean loss is more than `margin` above the champion's on the same rows and its
+    interval excludes 0; passes if the interval ends below `margin`.
+max_group_gap.<column>, groups.<measure>.<columns>: fails if the gap between two groups surely exceeds the limit;
+    passes if it surely does not and no group was too small to be compared.
+max_slice_loss: fails if the mean loss of a sub-population (named, or any that was looked at) surely exceeds it.
 """
 
 from __future__ import annotations
@@ -23,32 +27,38 @@ from fairlead.contract.errors import ConfigInvalid
 from fairlead.contract.evidence import Check, Interval, Outcome, Verdict
 from fairlead.contract.settings import GateSettings, Settings
 from fairlead.lab.evaluate.evidence import Comparison, Report
-from fairlead.lab.stats.measures import CLASSIFICATION, LOWER_IS_BETTER, REGRESSION
-
-FEWEST_ROWS = 30
+from fairlead.lab.evaluate.fairness import MEANING, Disparity, measures_of
+from fairlead.lab.stats.further import LOWER_IS_BETTER, known_metrics
 
 
 def gate(report: Report, settings: Settings) -> Verdict:
     """pass, fail or inconclusive with a reason per check. Raises ConfigInvalid for a metric that does not exist."""
     rules = settings.gate
-    checks = [_rows(report)]
+    checks = [_rows(report, rules.min_rows)]
     if rules.parity:
         checks.append(_parity(report))
     if rules.min is not False:
         checks += [_minimum(report, name, limit) for name, limit in rules.min.items()]
     if rules.beats is not False:
         checks += [_beats(report, name) for name in rules.beats]
+    if rules.max_calibration_error is not False:
+        checks.append(_calibration(report, rules.max_calibration_error))
     if rules.no_worse_than is not False and report.champion is not None:
         checks.append(_no_worse(report.champion, rules))
     if rules.max_group_gap is not False:
-        checks += _group_gaps(report, settings, rules.max_group_gap)
+        checks += _group_gap(report, settings, rules.max_group_gap)
+    if rules.groups is not False:
+        for measure, limit in rules.groups.items():
+            checks += _groups(report, settings, measure, limit)
+    if rules.max_slice_loss is not False:
+        checks.append(_slices(report, rules.max_slice_loss))
     return Verdict.of(tuple(checks))
 
 
-def _rows(report: Report) -> Check:
-    enough = report.rows >= FEWEST_ROWS
-    why = f"{report.rows:,} rows with a truth" + ("" if enough else f"; fewer than {FEWEST_ROWS} say too little")
-    return Check("rows", float(report.rows), float(FEWEST_ROWS), "pass" if enough else "inconclusive", why)
+def _rows(report: Report, fewest: int) -> Check:
+    enough = report.rows >= fewest
+    why = f"{report.rows:,} rows with a truth" + ("" if enough else f"; fewer than {fewest:,} say too little")
+    return Check("rows", float(report.rows), float(fewest), "pass" if enough else "inconclusive", why)
 
 
 def _parity(report: Report) -> Check:
@@ -64,8 +74,18 @@ def _parity(report: Report) -> Check:
     return Check("parity", far, tolerance, "pass" if good else "fail", why)
 
 
+def at_most(found: Interval, limit: float) -> Outcome:
+    """pass if the whole interval is at or below the limit, fail if it is above, else inconclusive."""
+    return "pass" if found.high <= limit else "fail" if found.low > limit else "inconclusive"
+
+
+def at_least(found: Interval, limit: float) -> Outcome:
+    """pass if the whole interval is at or above the limit, fail if it is below, else inconclusive."""
+    return "pass" if found.low >= limit else "fail" if found.high < limit else "inconclusive"
+
+
 def _minimum(report: Report, name: str, limit: float) -> Check:
-    known = CLASSIFICATION if report.task == "classification" else REGRESSION
+    known = known_metrics(report.task)
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)
         raise ConfigInvalid(
@@ -76,19 +96,19 @@ def _minimum(report: Report, name: str, limit: float) -> Check:
     if found is None:
         return Check(f"min.{name}", None, limit, "inconclusive", f"{name} is not defined on these rows")
     lower = name in LOWER_IS_BETTER
-    met = found.value <= limit if lower else found.value >= limit
-    side = "above" if (found.value > limit) else "below" if found.value < limit else "at"
-    why = f"{name} is {_spread(found)}, {side} the limit {limit:g}"
-    if met and (found.high > limit if lower else found.low < limit):
-        why += "; by chance it could have missed it"
-    elif not met and (found.low <= limit if lower else found.high >= limit):
-        why += "; by chance it could have met it"
-    return Check(f"min.{name}", found.value, limit, "pass" if met else "fail", why)
+    outcome = at_most(found, limit) if lower else at_least(found, limit)
+    good, bad = ("at or below", "above") if lower else ("at or above", "below")
+    words = {
+        "pass": f"surely {good} the limit {limit:g}",
+        "fail": f"surely {bad} the limit {limit:g}",
+        "inconclusive": f"too few rows to tell which side of the limit {limit:g} it is on",
+    }
+    return Check(f"min.{name}", found.value, limit, outcome, f"{name} is {spread(found)}: {words[outcome]}")
 
 
 def _beats(report: Report, name: str) -> Check:
     if name == "baseline":
-        other: Comparison | None = report.baselines[0]
+        other: Comparison | None = report.baselines[0] if report.baselines else None
     else:
         other = next((b for b in report.baselines if b.name == name), None)
     if other is None:
@@ -100,37 +120,112 @@ def _beats(report: Report, name: str) -> Check:
         "fail": "the model is no better",
         "inconclusive": "better, but it may be chance",
     }
-    why = f"mean loss differs by {_spread(difference)} from {other.name}: {words[outcome]}"
+    why = f"mean loss differs by {spread(difference)} from {other.name}: {words[outcome]}"
     return Check(f"beats.{name}", difference.value, 0.0, outcome, why)
+
+
+def _calibration(report: Report, limit: float) -> Check:
+    name, found = "max_calibration_error", report.reliability
+    if found is None or found.error is None:
+        why = "only probabilities of a classification, on 60 rows or more, have a calibration error"
+        return Check(name, None, limit, "inconclusive", why)
+    outcome = at_most(found.error, limit)
+    words = {
+        "pass": f"surely at most {limit:g}",
+        "fail": f"surely more than {limit:g}",
+        "inconclusive": f"too few rows to tell whether it exceeds {limit:g}",
+    }
+    why = f"probabilities of {found.of} are off by {spread(found.error)} (root mean square): {words[outcome]}"
+    return Check(name, found.error.value, limit, outcome, why)
 
 
 def _no_worse(champion: Comparison, rules: GateSettings) -> Check:
     difference, margin = champion.difference, rules.margin
-    outcome: Outcome = "pass" if difference.value <= margin else "fail" if difference.low > 0 else "inconclusive"
+    harm = difference.value > margin and difference.low > 0
+    outcome: Outcome = "fail" if harm else "pass" if difference.high <= margin else "inconclusive"
     words = {
-        "pass": f"at most {margin:g} above",
+        "pass": f"surely at most {margin:g} above",
         "fail": f"worse by more than {margin:g}",
-        "inconclusive": f"more than {margin:g} above, but it may be chance",
+        "inconclusive": f"no evidence of harm, though too few rows to exclude more than {margin:g}",
     }
-    why = f"mean loss differs by {_spread(difference)} from the champion's {champion.loss:.4f}: {words[outcome]}"
-    return Check("no_worse_than.champion", difference.value, margin, outcome, why)
+    why = f"mean loss differs by {spread(difference)} from the champion's {champion.loss:.4f}: {words[outcome]}"
+    return Check("no_worse_than.champion", difference.value, margin, outcome, why, refuses=False)
 
 
-def _group_gaps(report: Report, settings: Settings, limit: float) -> list[Check]:
-    measured = {gap.column: gap for gap in report.gaps}
-    if not settings.model.sensitive:
-        return [Check("max_group_gap", None, limit, "inconclusive", "no column is named in [model] sensitive")]
-    checks = []
-    for column in settings.model.sensitive:
-        name, gap = f"max_group_gap.{column}", measured.get(column)
-        if gap is None:
-            checks.append(Check(name, None, limit, "inconclusive", f"the judged rows have no column {column!r}"))
-            continue
-        good = gap.gap.value <= limit
-        why = f"the {gap.measure} differs by {_spread(gap.gap)} between groups of {column}, allowed {limit:g}"
-        checks.append(Check(name, gap.gap.value, limit, "pass" if good else "fail", why))
-    return checks
+def _group_gap(report: Report, settings: Settings, limit: float) -> list[Check]:
+    """What `max_group_gap` says: the share decided positive (binary), else the mean loss."""
+    measure = "demographic_parity" if report.task == "classification" and len(report.classes) == 2 else "mean_loss"
+    sensitive = settings.model.sensitive
+    if not sensitive:
+        why = "no column is named in [model] sensitive"
+        return [Check("max_group_gap", None, limit, "inconclusive", why, refuses=False)]
+    return [_gap(report, f"max_group_gap.{column}", column, measure, limit) for column in sensitive]
 
 
-def _spread(found: Interval) -> str:
+def _groups(report: Report, settings: Settings, measure: str, limit: float) -> list[Check]:
+    known = measures_of(report.task, len(report.classes))
+    if measure not in known:
+        near = difflib.get_close_matches(measure, known, n=1)
+        raise ConfigInvalid(
+            f"{measure!r} is no measure of fairness of this {report.task}.",
+            file="fairlead.toml", key=f"gate.groups.{measure}",
+            cure=f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known)}.",
+        )  # fmt: skip
+    compared = list(dict.fromkeys([*settings.model.sensitive, *(d.column for d in report.fairness)]))
+    return [_gap(report, f"groups.{measure}.{column}", column, measure, limit) for column in compared]
+
+
+def _gap(report: Report, name: str, column: str, measure: str, limit: float) -> Check:
+    found = next((d for d in report.fairness if d.column == column and d.measure == measure), None)
+    if found is None:
+        why = f"the judged rows have no column {column!r}"
+        return Check(name, None, limit, "inconclusive", why, refuses=False)
+    small = f" too small to compare: {_some(found.small)}" if found.small else ""
+    if found.gap is None:
+        return Check(
+            name, None, limit, "inconclusive", f"fewer than two groups are large enough;{small}", refuses=False
+        )
+    outcome = at_most(found.gap, limit)
+    if outcome == "pass" and found.small:
+        outcome = "inconclusive"
+    why = f"{_measured(found, measure)}: {_about_gap(found, outcome, limit)}" + (f";{small}" if small else "")
+    return Check(name, found.gap.value, limit, outcome, why, refuses=False)
+
+
+def _measured(found: Disparity, measure: str) -> str:
+    assert found.gap is not None
+    between = " and ".join(found.between)
+    return f"{MEANING[measure]} differs by {spread(found.gap)} between {found.column} {between}"
+
+
+def _about_gap(found: Disparity, outcome: Outcome, limit: float) -> str:
+    if outcome == "fail":
+        return f"surely more than {limit:g}"
+    if found.gap is not None and found.gap.high <= limit:
+        return f"surely at most {limit:g}"
+    return f"too few rows to tell whether it exceeds {limit:g}"
+
+
+def _slices(report: Report, limit: float) -> Check:
+    name, slices = "max_slice_loss", report.slices
+    known = [(s.rule, s.loss) for s in (slices.named if slices else ()) if s.rows]
+    if slices is not None and slices.worst is not None:
+        known.append((slices.worst_rule, slices.worst))
+    if not known:
+        why = "no sub-population was large enough, or none was looked at"
+        return Check(name, None, limit, "inconclusive", why, refuses=False)
+    rule, worst = max(known, key=lambda k: (k[1].low > limit, k[1].high, k[1].value))
+    outcome = at_most(worst, limit)
+    words = {"pass": "surely at most", "fail": "surely more than", "inconclusive": "too few rows to tell if more than"}
+    looked = f" of {slices.tried:,} looked at" if slices is not None and slices.tried else ""
+    why = f"the worst mean loss{looked} is {spread(worst)} where {rule}: {words[outcome]} {limit:g}"
+    return Check(name, worst.value, limit, outcome, why, refuses=False)
+
+
+def spread(found: Interval) -> str:
+    """A value with its interval, for reasons."""
     return f"{found.value:.4f} [{found.low:.4f}, {found.high:.4f}]"
+
+
+def _some(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from fairlead.contract.evidence import Interval, Verdict
+from fairlead.contract.evidence import Check, Interval, Verdict
 from fairlead.lab.evaluate.evidence import Report
+from fairlead.lab.evaluate.fairness import MEANING as MEASURES
 
 MEANING = {
     "accuracy": "share of rows decided right",
@@ -20,6 +21,17 @@ MEANING = {
     "rmse": "typical error, large ones weighing more; lower is better",
     "mae": "mean size of the error; lower is better",
     "r2": "share of the variation that it explains",
+    "balanced_accuracy": "share decided right, each class counting the same",
+    "specificity": "of the others, share that it leaves alone",
+    "mcc": "agreement of decision and truth: 1 perfect, 0 chance",
+    "lift_at_10": "how many times as frequent the event is in the tenth with the highest scores",
+    "gain_at_10": "share of all events found in that tenth",
+    "top_2": "share of rows whose truth is among the 2 likeliest",
+    "top_3": "share of rows whose truth is among the 3 likeliest",
+    "top_5": "share of rows whose truth is among the 5 likeliest",
+    "median_ae": "half of the answers are off by less; lower is better",
+    "mape": "mean error as a share of the truth; lower is better",
+    "bias": "mean of predicted less true; 0 is right",
 }
 
 HEADLINE = {
@@ -37,13 +49,11 @@ def summary(report: Report, verdict: Verdict) -> list[str]:
     if report.importance and report.importance[0].rise.low > 0:
         first = [i.column for i in report.importance[:3] if i.rise.low > 0]
         told.append(f"It relies most on {_listed(first)}.")
-    for gap in report.gaps:
-        told.append(
-            f"Between groups of {gap.column} the {gap.measure} differs by {_share(gap.gap)}."
-            if gap.measure == "positive rate"
-            else f"Between groups of {gap.column} the {gap.measure} differs by {gap.gap.value:.3f}."
-        )
-    told += [_sentence(f"the check {c.name} did not pass: {c.why}") for c in verdict.checks if c.verdict != "pass"]
+    told += _about_groups(report)
+    if report.slices is not None and report.slices.found:
+        worst = report.slices.found[0]
+        told.append(f"It is surely worse than elsewhere where {worst.rule} ({worst.rows:,} rows).")
+    told += [_sentence(f"the check {c.name} {_came_out(c)}: {c.why}") for c in verdict.checks if c.verdict != "pass"]
     return told
 
 
@@ -106,6 +116,32 @@ def _against(report: Report) -> str:
     if last is not None and last.difference.value >= 0:
         text += " Repeating the last known value does as well or better, where that is known in time."
     return text
+
+
+def _about_groups(report: Report) -> list[str]:
+    """One sentence for each sensitive column: what is surely unequal, or that nothing surely is."""
+    told = []
+    for column in dict.fromkeys(d.column for d in report.fairness if " x " not in d.column):
+        mine = [d for d in report.fairness if d.column == column]
+        unequal = [d for d in mine if d.gap is not None and d.gap.low > 0]
+        if all(d.gap is None for d in mine):
+            told.append(f"Groups of {column} are too small to compare.")
+        elif not unequal:
+            told.append(f"Between groups of {column} no difference can be told from chance.")
+        else:
+            most = max(unequal, key=lambda d: d.gap.low if d.gap else 0.0)
+            assert most.gap is not None
+            told.append(
+                f"Groups of {column} are not treated alike: the {MEASURES[most.measure]} differs by "
+                f"{number(most.gap.value)} ({_between(most.gap)}) between {_listed(list(most.between))}."
+            )
+    return told
+
+
+def _came_out(check: Check) -> str:
+    if check.verdict == "fail":
+        return "failed"
+    return "is undecided and refuses" if check.refuses else "is undecided, which does not refuse"
 
 
 def _champion(difference: Interval) -> str:

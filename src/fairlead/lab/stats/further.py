@@ -82,7 +82,9 @@ def _of_classes(codes: Ints, scores: Floats, signature: Signature) -> Drawn:
                 lift, gain = _top(codes == positive, scores[:, positive], weights)
                 found |= {"lift_at_10": lift, "gain_at_10": gain}
             total = weights.sum(axis=1)
-            found |= {f"top_{t}": weights @ (rank <= t).astype(np.float64) / total for t in _TOP if not binary and t < k}
+            found |= {
+                f"top_{t}": weights @ (rank <= t).astype(np.float64) / total for t in _TOP if not binary and t < k
+            }
         return found
 
     return drawn

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from fairlead.contract.errors import ShapeMismatch
 from fairlead.contract.evidence import Interval
 from fairlead.contract.signature import Signature, Task
+from fairlead.lab.stats.further import drawn_further, further_metrics
 from fairlead.lab.stats.measures import Floats, metrics, weighted_metrics
 
 DRAWS = 1000
@@ -87,13 +88,22 @@ def metric_intervals(
     draws: int = DRAWS,
     seed: int = 0,
     block: int = 1,
+    further: bool = False,
 ) -> dict[str, Interval]:
-    """Every metric of the task with its 95 % interval; rows (or blocks of rows) are resampled together."""
+    """Every metric of the task with its 95 % interval; rows (or blocks of rows) are resampled together.
+
+    further: those of `stats.further`, too, which reports tell and nothing is watched by.
+    """
     values = metrics(task, truth, scores, signature)
+    more = None
+    if further:
+        values |= further_metrics(task, truth, scores, signature)
+        more = drawn_further(task, truth, scores, signature)
     rows = len(np.asarray(truth))
     parts: dict[str, list[Floats]] = {name: [] for name in values}
     for weights in resamples(rows, draws, seed, block) if rows else ():
-        for name, drawn in weighted_metrics(task, truth, scores, signature, weights).items():
+        every = weighted_metrics(task, truth, scores, signature, weights) | (more(weights) if more else {})
+        for name, drawn in every.items():
             if name in parts:
                 parts[name].append(drawn)
     return {name: percentile(value, np.concatenate(parts[name])) for name, value in values.items()}

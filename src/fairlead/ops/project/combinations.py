@@ -11,12 +11,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from fairlead.contract.errors import ConfigInvalid, UsageError
 from fairlead.contract.plugins import names
 from fairlead.contract.settings import Settings
+from fairlead.lab.tables.addresses import DATABASES
 from fairlead.ops.project.durations import parse_duration, parse_trigger, parse_window
 from fairlead.ops.project.judging import check_judging
 from fairlead.ops.project.preparing import check_preparation
 from fairlead.ops.project.targets import check_target
 
 Fail = Callable[..., ConfigInvalid]
+_DATABASE = re.compile(rf"^({'|'.join(DATABASES)})(\+\w+)?://")
 _FUNCTION = re.compile(r"^[^:]+\.py:[A-Za-z_]\w*$")
 _TASKS = ("classification", "regression", "clustering", "anomaly")
 
@@ -107,6 +109,13 @@ def _check_data(settings: Settings, fail: Fail) -> None:
         raise fail("data.separator", "must be a single character.", 'A tab is written "\\t".')
     if data.separator == data.decimal:
         raise fail("data.decimal", "is the separator, too.", "Set data.separator to what stands between cells.")
+    database = _DATABASE.match(data.train)
+    if database and not data.query:
+        raise fail(
+            "data.query", f"is needed: {database[1]} is a database.", 'Write it as "select … from … order by …".'
+        )
+    if data.query and not database and data.train and not data.train.startswith("${"):
+        raise fail("data.query", "data.train is no database, which alone can be asked.", "Leave it out.")
     for key, value in (("data.prepare", data.prepare), ("train.entrypoint", settings.train.entrypoint)):
         if value is not None and not _FUNCTION.match(value):
             raise fail(key, f"{value!r} is not of the form file.py:function.")
