@@ -22,9 +22,9 @@ REGRESSORS = (
     "HuberRegressor", "SGDRegressor", "ARDRegression", "Lars", "LassoLars", "TheilSenRegressor", "QuantileRegressor",
     "LarsCV", "LassoLarsCV", "LassoLarsIC", "OrthogonalMatchingPursuit", "OrthogonalMatchingPursuitCV", "LinearSVR",
 )  # fmt: skip
-OURS = ("RelativeLogistic", "RelativeNet")
-"""Of `lab.train.estimators`; the first holds a LogisticRegression, the second has weights of its own."""
-EXPONENTIAL = ("PoissonRegressor", "GammaRegressor", "TweedieRegressor")
+OURS = ("RelativeLogistic", "RelativeNet", "PoissonCounts")
+"""Of `lab.train.estimators`; the first holds a LogisticRegression, the others have weights of their own."""
+EXPONENTIAL = ("PoissonRegressor", "GammaRegressor", "TweedieRegressor", "PoissonCounts")
 DUMMIES = ("DummyClassifier", "DummyRegressor")
 
 
@@ -39,7 +39,7 @@ class Linear:
         """See Emitter."""
         name, module = type(estimator).__name__, type(estimator).__module__.split(".")[0]
         if module == "fairlead" and name in OURS:
-            return None if name == "RelativeNet" else self.accepts(estimator.model_)
+            return self.accepts(estimator.model_) if name == "RelativeLogistic" else None
         if module != "sklearn" or name not in (*CLASSIFIERS, *REGRESSORS, *EXPONENTIAL, *DUMMIES):
             if name == "RidgeClassifier":
                 return "RidgeClassifier gives no probabilities; use LogisticRegression"

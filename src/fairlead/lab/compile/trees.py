@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fairlead.lab.compile.encoders import encode
+from fairlead.lab.compile.isolation import isolation
 from fairlead.lab.compile.lanes import AnyLane
 from fairlead.lab.compile.tree_sums import Link, TreeSum, onnx_of
 from fairlead.lab.compile.tree_tables import boosted_trees, forest_trees, histogram_trees
@@ -16,7 +17,10 @@ from fairlead.runtime.bundle.manifest import TAIL_ONNX
 FORESTS = ("RandomForestClassifier", "RandomForestRegressor", "ExtraTreesClassifier", "ExtraTreesRegressor")
 SINGLE = ("DecisionTreeClassifier", "DecisionTreeRegressor", "ExtraTreeClassifier", "ExtraTreeRegressor")
 GRADIENT = ("GradientBoostingClassifier", "GradientBoostingRegressor")
+ISOLATION = ("IsolationForest",)
 HISTOGRAM = ("HistGradientBoostingClassifier", "HistGradientBoostingRegressor")
+ADDITIVE = ("AdditiveClassifier", "AdditiveRegressor")
+"""Of `lab.train.estimators`: the average of several of HISTOGRAM."""
 LINKS: dict[str, Link] = {
     "log_loss": "logistic", "exponential": "half", "squared_error": "identity", "absolute_error": "identity",
     "huber": "identity", "quantile": "identity", "poisson": "exp", "gamma": "exp",
@@ -33,8 +37,12 @@ class Trees:
     def accepts(self, estimator: Any) -> str | None:
         """See Emitter."""
         name, module = type(estimator).__name__, type(estimator).__module__.split(".")[0]
-        if module != "sklearn" or name not in (*FORESTS, *SINGLE, *GRADIENT, *HISTOGRAM):
+        if module == "fairlead" and name in ADDITIVE:
+            return None
+        if module != "sklearn" or name not in (*FORESTS, *SINGLE, *GRADIENT, *HISTOGRAM, *ISOLATION):
             return f"{name} is not a tree model that can be compiled"
+        if name in ISOLATION and estimator._max_samples < 2:
+            return "its trees saw a single row each, so they tell nothing apart"
         if getattr(estimator, "n_outputs_", 1) != 1:
             return "it predicts more than one target"
         if name in GRADIENT and not (
@@ -62,6 +70,12 @@ class Trees:
 
 def _as_sum(estimator: Any) -> TreeSum:
     name = type(estimator).__name__
+    if name in ADDITIVE:
+        parts = [_as_sum(member) for member in estimator.members_]
+        # Each part starts from its own base; their sum is what the average is taken of.
+        base = np.sum([part.base for part in parts], axis=0)
+        trees = [tree for part in parts for tree in part.trees]
+        return TreeSum(trees, parts[0].targets, base, parts[0].link, count=len(parts))
     if name in HISTOGRAM:
         targets = estimator.n_trees_per_iteration_
         base = np.ravel(estimator._baseline_prediction).astype(np.float64)
@@ -72,6 +86,8 @@ def _as_sum(estimator: Any) -> TreeSum:
         base = np.ravel(estimator._raw_predict_init(np.zeros((1, estimator.n_features_in_), np.float32)))
         trees = list(boosted_trees(stages, estimator.learning_rate))
         return TreeSum(trees, targets, base.astype(np.float64), _link(estimator.loss, targets), precision="rounded")
+    if name in ISOLATION:
+        return isolation(estimator)
     members = [estimator] if name in SINGLE else list(estimator.estimators_)
     classes = int(getattr(estimator, "n_classes_", 0))
     targets = 1 if classes in (0, 2) else classes
