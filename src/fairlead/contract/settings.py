@@ -29,7 +29,7 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 class ModelSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
     task: Task
-    target: str
+    target: str = ""
     positive: str | None = None
     definition: str = "v1"
     id: str | None = None
@@ -64,11 +64,21 @@ class TrainSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     trials: Count = 30
     seconds: Positive = 120.0
     seed: int = 0
+    prune: Literal["median", "halving", False] = False
+    parallel: Annotated[int, Meta(ge=1, le=64)] = 1
+    repeats: Annotated[int, Meta(ge=1, le=50)] = 1
+    nested: bool = False
+    choose: Literal["best", "simplest"] = "best"
+    calibrate: Literal["auto", "isotonic", "sigmoid", "temperature", False] = "auto"
+    costs: dict[str, float | str] = msgspec.field(default_factory=dict)
+    threshold: OpenShare | Literal["f1"] | dict[str, OpenShare] | None = None
+    abstain: dict[str, Share] = msgspec.field(default_factory=dict)
     entrypoint: str | None = None
     weight: str | None = None
     class_weight: Literal["balanced"] | dict[str, Positive] | None = None
     monotone: dict[str, Literal[-1, 1]] = msgspec.field(default_factory=dict)
     patience: Annotated[int, Meta(ge=0)] = 0
+    contamination: Annotated[float, Meta(gt=0.0, le=0.5)] = 0.01
 
 
 class GateSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -82,6 +92,7 @@ class GateSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     max_calibration_error: Share | Literal[False] = False
     min_rows: Count = 30
     approvals: Annotated[int, Meta(ge=0, le=20)] | tuple[str, ...] = 0
+    behaviour: bool = True
     parity: bool = True
 
 
@@ -110,6 +121,7 @@ class ServeSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     grpc_port: Port | None = None
     platform: Literal["", "sagemaker", "vertex", "azureml", "kserve"] = ""
     batch_kb: Annotated[int, Meta(ge=0)] = 256
+    explain_rows: Annotated[int, Meta(ge=0, le=10_000)] = 100
     models_mb: Annotated[int, Meta(ge=0)] = 0
     max_connections: Count = 10_000
     max_header_kb: Count = 32
@@ -123,6 +135,13 @@ class ServeSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     native_python: str = ""
     native_memory_mb: Annotated[int, Meta(ge=0)] = 0
     native_start_s: Positive = 120.0
+
+
+class ExplainSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    immutable: tuple[str, ...] = ()
+    increase: tuple[str, ...] = ()
+    decrease: tuple[str, ...] = ()
+    most_changes: Annotated[int, Meta(ge=1, le=10)] = 3
 
 
 class AccessSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -204,9 +223,9 @@ class Settings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 DOC: dict[str, str] = {
     "model.name": "name of the model, of its route and of its registered versions",
-    "model.task": "what is predicted: classification | regression (clustering, anomaly and forecasting are reserved)",
-    "model.target": "the column to predict",
-    "model.positive": "binary classification: the class that counts as an event",
+    "model.task": "what is predicted: classification | regression | clustering | anomaly (forecasting is reserved)",
+    "model.target": "the column to predict; clustering and anomaly need none, and one they have only judges them",
+    "model.positive": "binary classification: the class that counts as an event; anomaly: the target's value of one",
     "model.definition": "version of the target's definition; change it when its meaning changes",
     "model.id": "row key: labels may come by it; passed through, never a feature",
     "model.time": "event time: one column, or a date and an hour column, whose parts stay features",
@@ -231,11 +250,21 @@ DOC: dict[str, str] = {
     "train.trials": "trials of the search; with a seed the search is deterministic",
     "train.seconds": "seconds after which the search is cut short, and the report says so",
     "train.seed": "seed of every random choice",
+    "train.prune": "median or halving: a trial that is worse than others after some folds is ended there; false: never",
+    "train.parallel": "processes that try settings side by side; the outcome is that of one",
+    "train.repeats": "times that cross-validation is repeated with folds dealt anew; without time alone",
+    "train.nested": "true: also judges the whole search on rows it never saw, which costs as many searches as folds",
+    "train.choose": "best, or simplest: the simplest learner within one standard error of the best",
+    "train.calibrate": "probabilities made to mean what they say: auto (where it surely helps), a way, or false",
+    "train.costs": "of false_positive, false_negative, true_positive, true_negative, as numbers or columns: set the threshold",
+    "train.threshold": "by hand as 0.3, f1, or the most recall as {precision = 0.8}, or the reverse as {recall = 0.9}",
+    "train.abstain": "answers left to people: {accuracy = 0.95} of the others, {coverage = 0.9}, {confidence = 0.8}",
     "train.entrypoint": "your own training: file.py:function with fit(table, settings) -> fitted estimator",
     "train.weight": "a column with the weight of each row in every fit, 0 or more; never a feature",
     "train.class_weight": "balanced: all classes weigh the same together; or weights as {fraud = 20}",
     "train.monotone": "columns with which the answer only rises (1) or falls (-1), as {income = 1, debt = -1}",
     "train.patience": "rounds without gain on rows held back after which boosting stops; 0: it does all its rounds",
+    "train.contamination": "anomaly: the share of rows taken for anomalies where no labels say which they are",
     "gate.min": "value that metrics must surely reach (losses: keep below), as {roc_auc = 0.75}; false: not checked",
     "gate.beats": "what must be beaten: baseline; false switches the check off",
     "gate.no_worse_than": "champion: a challenger must not be worse on the same rows; false switches the check off",
@@ -246,6 +275,7 @@ DOC: dict[str, str] = {
     "gate.max_calibration_error": "largest distance of probabilities from what happened; false: not checked",
     "gate.min_rows": "rows with a truth below which nothing is decided",
     "gate.approvals": "people who must approve before a deployment: their names, or how many",
+    "gate.behaviour": "the expectations of tests/behaviour.toml and .py must hold, where there are some; false: not checked",
     "gate.parity": "the compiled model must decide as the trained one; false switches the check off",
     "evaluate.slices": "sub-populations to report, as \"Contract = 'Two year' and tenure < 12\"",
     "evaluate.find_slices": "look for sub-populations on which the model is surely worse",
@@ -265,6 +295,7 @@ DOC: dict[str, str] = {
     "serve.grpc_port": "port of gRPC; not given: no gRPC; 0 takes a free one (needs the extra grpc)",
     "serve.platform": "sagemaker, vertex, azureml or kserve: their addresses and environment variables",
     "serve.batch_kb": "larger bodies are answered by a process of their own; 0: there is none",
+    "serve.explain_rows": "rows of a request for explanations, made by a process of their own; 0: there is none",
     "serve.models_mb": "memory for models before the least used are let go; 0: without limit",
     "serve.max_connections": "open connections a worker keeps before further ones are closed",
     "serve.max_header_kb": "largest head of a request",

@@ -11,11 +11,12 @@ import numpy as np
 
 from fairlead.contract.errors import CellInvalid, NativeFailed, NotCompilable
 from fairlead.contract.evidence import ParityCertificate
-from fairlead.contract.signature import Signature
+from fairlead.contract.signature import UNSUPERVISED, Signature
 from fairlead.lab.compile.frames import frame_like
 from fairlead.lab.compile.native import NativeCompiled
 from fairlead.lab.compile.pipeline import Compiled
 from fairlead.lab.compile.probes import Columns, probes
+from fairlead.lab.compile.untaught import untaught_scores
 from fairlead.runtime.bundle.manifest import TAIL_ONNX
 from fairlead.runtime.bundle.run import decided
 
@@ -50,7 +51,7 @@ def certify(
         if isinstance(expected, np.ndarray) and found is not None:
             differences.append(_differences(found, expected))
             kinds[kind] = kinds.get(kind, 0) + len(expected)
-            if signature.task == "classification":
+            if signature.labels:
                 flipped += int((decided(found, signature) != decided(expected, signature)).sum())
         elif len(blocks) > 1:
             # One block that is refused would hide all others.
@@ -100,6 +101,8 @@ def trained_scores(pipeline: Any, rows: Columns, signature: Signature, sample: p
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
+            if signature.task in UNSUPERVISED:
+                return untaught_scores(pipeline, given, signature.task)
             if signature.task == "classification":
                 return np.asarray(pipeline.predict_proba(given), dtype=np.float64)
             return np.asarray(pipeline.predict(given), dtype=np.float64).reshape(len(frame), -1)

@@ -10,14 +10,16 @@ import numpy as np
 
 from fairlead.contract.errors import NotCompilable
 from fairlead.contract.plugins import names, variant
-from fairlead.contract.signature import Signature
+from fairlead.contract.signature import UNSUPERVISED, Signature
 from fairlead.lab.compile.element_ops import parted, with_ahead
 from fairlead.lab.compile.encoders import text_of
 from fairlead.lab.compile.lanes import AnyLane, front_of, spread
+from fairlead.lab.compile.untaught import refusal
 from fairlead.lab.compile.walk import fed_sparse, walk
+from fairlead.runtime.bundle.calibration import Calibration
 from fairlead.runtime.bundle.coded import Columns
 from fairlead.runtime.bundle.front import Front, Tensor
-from fairlead.runtime.bundle.manifest import TAIL_ONNX
+from fairlead.runtime.bundle.manifest import CALIBRATION, TAIL_ONNX
 from fairlead.runtime.bundle.tail import Tail, load_tail
 
 if TYPE_CHECKING:
@@ -38,10 +40,14 @@ class Compiled:
     file: str
     tolerance: float
     tried: tuple[tuple[str, str], ...] = field(default=())
+    calibration: Calibration | None = None
 
     def running(self) -> Tail:
         """The tail, ready to score."""
-        return load_tail({self.file: self.tail}, self.front.width)
+        files = {self.file: self.tail}
+        if self.calibration is not None:
+            files[CALIBRATION] = self.calibration.to_json()
+        return load_tail(files, self.front.width)
 
     def answering(self) -> Callable[[Columns], np.ndarray]:
         """Rows in the columns form -> scores, shape (n, outputs)."""
@@ -114,6 +120,10 @@ def _tail(emitter: Any, estimator: Any, width: int, sparse: Callable[[], bool]) 
 
 def check_outputs(estimator: Any, signature: Signature) -> None:
     """Raises NotCompilable unless the estimator's outputs are those of the signature, in its order."""
+    if signature.task in UNSUPERVISED:
+        if why := refusal(estimator, signature.task, signature.classes):
+            raise NotCompilable(why)
+        return
     classes = getattr(estimator, "classes_", None)
     if signature.task == "regression":
         if classes is not None:

@@ -81,7 +81,9 @@ def _answered(model: Model, *rows: list[Cell]) -> np.ndarray | None:
 
 def _near_tie(model: Model, scores: np.ndarray, near: float) -> bool:
     signature = model.signature
-    if signature.task != "classification":
+    if signature.task == "anomaly":
+        return bool(abs(scores[0, 0] - signature.threshold) < near)
+    if len(signature.classes) < 2:
         return False
     if signature.positive is not None and len(signature.classes) == 2:
         p = scores[0, signature.classes.index(signature.positive)]

@@ -45,7 +45,7 @@ def bins_for(columns: Mapping[str, Any], signature: Signature, max_bins: int = 3
 def score_bins(signature: Signature, scores: Any) -> tuple[Bins, ...]:
     """Bins of the model's score columns. scores: (rows, outputs).
 
-    Probabilities are counted in twentieths; other scores like a numeric column of these rows.
+    Probabilities and memberships are counted in twentieths; other scores like a numeric column of these rows.
     Raises ShapeMismatch.
     """
     matrix = np.atleast_2d(np.asarray(scores, dtype=np.float64).T).T
@@ -54,7 +54,7 @@ def score_bins(signature: Signature, scores: Any) -> tuple[Bins, ...]:
     found = []
     for name, column in zip(signature.outputs, matrix.T, strict=True):
         present = column[~np.isnan(column)]
-        if signature.task == "classification":
+        if signature.classes:
             edges = tuple(i / PROBABILITY_BINS for i in range(1, PROBABILITY_BINS))
         else:
             edges = numeric_edges(present, PROBABILITY_BINS)

@@ -18,7 +18,8 @@ def losses(
     """Loss of each row, shape (n,), in [0, 1].
 
     Classification: Brier, (p - y)^2; beyond two classes half the squared distance. Regression: the absolute
-    error divided by `clip`, at most 1. A row whose score is not finite counts as 1.
+    error divided by `clip`, at most 1. Anomaly: 1 where it is decided wrongly, and 0 where nobody knows. Clustering:
+    0, as no single row is right or wrong. A row whose score is not finite counts as 1.
     truth: shape (n,); scores: shape (n, k), as for `metrics`. Raises ShapeMismatch.
     """
     table = np.asarray(scores, dtype=np.float64)
@@ -28,6 +29,13 @@ def losses(
         raise ShapeMismatch(f"truth has {n} rows, scores have {len(table)}")
     if task == "classification":
         found = half_squared_distance(class_codes(truth, signature.classes), table)
+    elif task == "clustering":
+        found = np.zeros(n)
+    elif task == "anomaly":
+        told = np.asarray(truth, dtype=np.float64)
+        wrong = (table[:, 0] > signature.threshold) != (told > 0.5)
+        found = np.where(np.isfinite(told) & wrong, 1.0, 0.0)
+        found = np.where(np.isfinite(table[:, 0]), found, np.nan)
     else:
         found = np.abs(np.asarray(truth, dtype=np.float64) - table[:, 0]) / clip
     return np.clip(np.where(np.isfinite(found), found, 1.0), 0.0, 1.0)

@@ -13,16 +13,23 @@ import numpy as np
 import numpy.typing as npt
 
 from fairlead.contract.errors import ShapeMismatch
-from fairlead.contract.signature import Signature, Task
+from fairlead.contract.signature import UNSUPERVISED, Signature, Task
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-LOWER_IS_BETTER: frozenset[str] = frozenset({"log_loss", "brier", "mse", "rmse", "mae"})
+LOWER_IS_BETTER: frozenset[str] = frozenset(
+    {"log_loss", "brier", "mse", "rmse", "mae", "alert_rate", "davies_bouldin"}
+)
 CLASSIFICATION: tuple[str, ...] = (
     "accuracy", "precision", "recall", "f1", "roc_auc", "pr_auc", "log_loss", "brier",
 )  # fmt: skip
 REGRESSION: tuple[str, ...] = ("mse", "rmse", "mae", "r2")
+ANOMALY: tuple[str, ...] = ("roc_auc", "pr_auc", "precision", "recall", "f1", "precision_at_k", "alert_rate")
+CLUSTERING: tuple[str, ...] = (
+    "silhouette", "calinski_harabasz", "davies_bouldin", "stability", "largest_share", "smallest_share",
+    "adjusted_rand", "nmi",
+)  # fmt: skip
 _EPS = float(np.finfo(np.float64).eps)
 
 
@@ -81,7 +88,8 @@ def metrics(task: Task, truth: npt.ArrayLike, scores: npt.ArrayLike, signature: 
     scores: shape (n, k), one column per class in the signature's order, or (n, 1) predicted numbers.
     Classification: accuracy, precision, recall, f1 (of the positive class; macro averages beyond two
     classes), roc_auc and pr_auc (average precision; one class against the rest, macro), log_loss in nats,
-    brier (beyond two classes half the squared distance). Regression: mse, rmse, mae, r2.
+    brier (beyond two classes half the squared distance). Regression: mse, rmse, mae, r2. Anomaly: see
+    `strangeness.anomaly_metrics`. Clustering: adjusted_rand and nmi, of rows whose group is known.
     A metric that these rows cannot give (an AUC with one class present, r2 of a constant) is left out.
     Raises ShapeMismatch when lengths or columns do not agree.
     """
@@ -97,7 +105,7 @@ def weighted_metrics(
     table = np.asarray(scores, dtype=np.float64)
     table = table.reshape(len(table), -1)
     n = len(np.asarray(truth))
-    columns = len(signature.classes) if task == "classification" else 1
+    columns = table.shape[1] if task == "clustering" else len(signature.classes) if task == "classification" else 1
     if table.shape != (n, columns) or weights.shape[1] != n:
         raise ShapeMismatch(
             f"truth has {n} rows, scores have shape {table.shape}, expected ({n}, {columns}); "
@@ -108,6 +116,8 @@ def weighted_metrics(
     with np.errstate(divide="ignore", invalid="ignore"):
         if task == "classification":
             return _classification(class_codes(truth, signature.classes), table, signature, weights)
+        if task in UNSUPERVISED:
+            return _unsupervised(task, np.asarray(truth), table, signature, weights)
         return _regression(np.asarray(truth, dtype=np.float64), table[:, 0], weights)
 
 
@@ -130,6 +140,21 @@ def _classification(codes: Ints, scores: Floats, signature: Signature, weights: 
         "log_loss": weights @ nats / total,
         "brier": weights @ half_squared_distance(codes, scores) / total,
     }
+
+
+def _unsupervised(
+    task: Task, truth: npt.NDArray[np.generic], scores: Floats, signature: Signature, weights: Floats
+) -> dict[str, Floats]:
+    from fairlead.lab.stats.grouping import agreement
+    from fairlead.lab.stats.strangeness import anomaly_metrics
+
+    if task == "anomaly":
+        return anomaly_metrics(truth.astype(np.float64), scores, signature, weights)
+    known = np.array([value is not None for value in truth], dtype=bool)
+    if not known.any():
+        return {}
+    groups = np.unique([label_text(value) for value in truth[known]], return_inverse=True)[1]
+    return agreement(groups, scores[known].argmax(axis=1), weights[:, known])
 
 
 def half_squared_distance(codes: Ints, scores: Floats) -> Floats:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fairlead.contract.errors import CellInvalid, ColumnMissing, ShapeMismatch
-from fairlead.contract.signature import Column, Signature
+from fairlead.contract.signature import UNSUPERVISED, Column, Signature
 from fairlead.lab.tables.parsing import (
     family,
     is_text,
@@ -28,6 +28,7 @@ from fairlead.lab.tables.parsing import (
 )
 from fairlead.lab.tables.tensors import arrow_lists, series_from, series_of, tensors_of
 from fairlead.lab.tables.times import seconds_of
+from fairlead.lab.tables.untaught import truth_if_any
 from fairlead.runtime.bundle.coded import Coded, with_gaps
 
 if TYPE_CHECKING:
@@ -83,8 +84,13 @@ def columns_of(
 def target_of(rows: Any, signature: Signature) -> np.ndarray:
     """The truth of these rows: object array of class labels | None, or float64 with NaN. Shape (rows,).
 
-    Raises ColumnMissing, CellInvalid (a target that is no number in a regression).
+    Of tasks that need no truth see `untaught.truth_if_any`. Raises ColumnMissing, CellInvalid (a target that is no
+    number in a regression).
     """
+    if signature.task in UNSUPERVISED:
+        known = signature.target in names_of(rows)
+        values = arrow_of(rows, signature.target).to_pylist() if known else None
+        return truth_if_any(values, rows.num_rows if hasattr(rows, "num_rows") else len(rows), signature)
     if signature.target not in names_of(rows):
         raise ColumnMissing([signature.target], [signature.target])
     if signature.task == "classification":

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from fairlead.contract.errors import ConfigInvalid
 from fairlead.contract.settings import ModelSettings, Settings
-from fairlead.contract.signature import Column, Signature
+from fairlead.contract.signature import UNSUPERVISED, Column, Signature
 from fairlead.lab.tables.cells import columns_of
 from fairlead.lab.tables.inference import infer
 from fairlead.lab.tables.schema import ColumnFacts, Schema
@@ -60,13 +60,13 @@ def _default_features(model: ModelSettings, schema: Schema, weight: str | None) 
 
 def _check_names(model: ModelSettings, schema: Schema, settings: Settings) -> None:
     asked = {
-        "model.target": (model.target,),
+        "model.target": (model.target,) if model.target else (),
         "model.features": model.features,
         "model.categories": model.categories or (),
         "model.id": (model.id,) if model.id else (),
         "model.time": model.time_columns,
     }
-    optional = {"model.id", "model.time"}
+    optional = {"model.id", "model.time"} | ({"model.target"} if model.task in UNSUPERVISED else set())
     for key, names in asked.items():
         for name in names:
             if name in schema.names:
@@ -114,6 +114,8 @@ def _levels(name: str, coded: Literal["text", "integer", "boolean"], table: Any)
 
 
 def _classes(model: ModelSettings, schema: Schema) -> tuple[str, ...]:
+    if model.task in UNSUPERVISED:
+        return ()
     facts = schema.column(model.target)
     if model.task != "classification":
         if facts.low is not None and facts.low == facts.high:
@@ -130,6 +132,8 @@ def _classes(model: ModelSettings, schema: Schema) -> tuple[str, ...]:
 
 
 def _positive(model: ModelSettings, schema: Schema, classes: tuple[str, ...]) -> str | None:
+    if model.task in UNSUPERVISED:
+        return model.positive
     if model.positive is None:
         return schema.positive if len(classes) == 2 else None
     if len(classes) != 2:

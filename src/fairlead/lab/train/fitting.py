@@ -9,7 +9,8 @@ import numpy as np
 
 from fairlead.contract.plugins import variant
 from fairlead.contract.settings import Settings
-from fairlead.contract.signature import Signature
+from fairlead.contract.signature import UNSUPERVISED, Signature
+from fairlead.lab.compile.untaught import untaught_scores
 from fairlead.lab.stats.measures import Floats, Ints
 from fairlead.lab.stats.threads import few_threads
 from fairlead.lab.train.learning import learn
@@ -45,6 +46,9 @@ def fit(
 
 def targets(truth: np.ndarray, signature: Signature) -> np.ndarray:
     """The truth as estimators take it: text labels of fixed width, or float64."""
+    if signature.task in UNSUPERVISED:
+        # What is known is for judging alone.
+        return np.zeros(len(truth))
     return truth.astype(str) if signature.task == "classification" else truth.astype(np.float64)
 
 
@@ -72,6 +76,8 @@ def scores_of(estimator: Any, features: Any, signature: Signature) -> Floats:
     A class that the estimator has not seen scores 0.
     """
     with few_threads(len(features)):
+        if signature.task in UNSUPERVISED:
+            return untaught_scores(estimator, features, signature.task)
         if signature.task != "classification":
             return np.asarray(estimator.predict(features), dtype=np.float64).reshape(-1, 1)
         raw = np.asarray(estimator.predict_proba(features), dtype=np.float64)

@@ -10,7 +10,7 @@ import numpy as np
 from fairlead.contract.errors import InputInvalid
 from fairlead.contract.preparing import PreparationSettings
 from fairlead.contract.settings import Settings
-from fairlead.contract.signature import Signature
+from fairlead.contract.signature import UNSUPERVISED, Signature
 from fairlead.lab.stats.measures import Floats, Ints, class_codes
 from fairlead.lab.train.terms import Terms, fit_weights, terms_of, weights_of
 
@@ -120,6 +120,8 @@ def material_of(frame: Any, settings: Settings, signature: Signature | None = No
 
 
 def _has_truth(truth: np.ndarray, signature: Signature) -> np.ndarray:
+    if signature.task in UNSUPERVISED:
+        return np.ones(len(truth), dtype=bool)
     if signature.task == "classification":
         return np.array([v is not None for v in truth], dtype=bool)
     return np.asarray(np.isfinite(truth))
@@ -152,8 +154,13 @@ def split_holdout(material: Material, share: float, seed: int) -> tuple[Ints, In
 
 def strata(material: Material) -> Ints:
     """The group of each row that splits keep in proportion: its class, or its tenth by rank. Shape (n,)."""
-    if material.signature.task == "classification":
+    task = material.signature.task
+    if task == "classification":
         return material.codes()
+    if task == "clustering":
+        return np.zeros(material.rows, dtype=np.int64)
+    if task == "anomaly":
+        return np.where(np.isfinite(material.truth), material.truth, 2.0).astype(np.int64)
     rank = np.argsort(np.argsort(material.truth, kind="stable"), kind="stable")
     return (rank * STRATA // max(material.rows, 1)).astype(np.int64)
 

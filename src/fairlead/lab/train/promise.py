@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from fairlead.contract.profile import Bins, HeldOut, Profile, Reference
+from fairlead.contract.signature import UNSUPERVISED
 from fairlead.lab.stats.bins import bins_for, score_bins
 from fairlead.lab.stats.loss import loss_clip, losses
 from fairlead.lab.stats.measures import Floats, metrics
@@ -68,6 +69,10 @@ def reference_of(material: Material, window: str, answer: Answer, folded: Floats
     answers = held_out_answers(material, promised, answer, folded)
     judged = np.asarray(np.isfinite(answers).all(axis=1))
     kept = [s for s in promised or every if judged[s.first : s.last].all()]
+    if material.signature.task in UNSUPERVISED:
+        # Of a clustering nothing is promised; of anomalies what is known of windows with labels.
+        known = np.isfinite(material.truth) if material.signature.task == "anomaly" else np.zeros(len(judged), bool)
+        kept = [s for s in kept if known[s.first : s.last].all()]
     clip = 1.0
     if material.signature.task == "regression":
         rows = np.concatenate([np.arange(s.first, s.last) for s in kept]) if kept else np.flatnonzero(judged)

@@ -12,7 +12,7 @@ import numpy as np
 
 from fairlead.contract.errors import ConfigInvalid
 from fairlead.contract.plugins import names
-from fairlead.contract.signature import Signature
+from fairlead.contract.signature import UNSUPERVISED, Signature
 from fairlead.lab.stats.baselines import constant_scores, last_value_scores
 from fairlead.lab.stats.measures import Floats, Ints, metrics
 from fairlead.lab.stats.threads import few_threads
@@ -29,8 +29,10 @@ Say = Callable[..., None]
 DEFAULT_LEARNERS = {
     "classification": ("logistic", "hist_gradient_boosting", "random_forest"),
     "regression": ("ridge", "hist_gradient_boosting", "random_forest"),
+    "clustering": ("k_means", "gaussian_mixture"),
+    "anomaly": ("isolation_forest",),
 }
-SELECTED_BY = {"classification": "log_loss", "regression": "mae"}
+SELECTED_BY = {"classification": "log_loss", "regression": "mae", "clustering": "1 - silhouette", "anomaly": "disorder"}
 """What decides between models, smaller is better: a proper score of probabilities, and the error that is watched."""
 
 STARTUP_TRIALS = 4
@@ -132,6 +134,11 @@ class Bench:
         signature = self.material.signature
         truth = self.material.truth[self.folds[index].judge]
         return float(metrics(signature.task, truth, answers, signature)[SELECTED_BY[signature.task]])
+
+    def metrics(self, index: int, answers: Floats) -> dict[str, float]:
+        """Every metric of the answers to one fold."""
+        signature = self.material.signature
+        return metrics(signature.task, self.material.truth[self.folds[index].judge], answers, signature)
 
     def whole(self, parts: Sequence[Floats]) -> Floats:
         """Answers of all folds as one table, (rows, outputs), NaN where no fold judged."""
@@ -258,6 +265,8 @@ def baselines(bench: Bench) -> list[Entry]:
     """What needs no learning, on the same folds: the constant, and where rows are in time order the last value."""
     material = bench.material
     task, classes = material.signature.task, len(material.signature.classes)
+    if task in UNSUPERVISED:
+        return []  # without a truth there is nothing that a constant could get right
     truth = material.codes() if task == "classification" else material.truth
     name = "most_frequent" if task == "classification" else "mean"
     ways: dict[str, list[Floats]] = {

@@ -6,12 +6,16 @@ import hashlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from fairlead.contract.decisions import Decisions
 from fairlead.contract.settings import Settings
-from fairlead.lab.stats.measures import Floats, metrics
+from fairlead.contract.signature import UNSUPERVISED
+from fairlead.lab.stats.measures import Floats
+from fairlead.lab.stats.spans import block_rows
+from fairlead.lab.train.deciding import Settled, settle, with_signature
 from fairlead.lab.train.fitting import fit, learner_of, scores_of
 from fairlead.lab.train.folding import Fold, folds_of
 from fairlead.lab.train.journal import Journal
@@ -34,6 +38,7 @@ class Training:
     leaderboard: best first, see `search.leaderboard`. metrics: of the chosen one, means over folds.
     folds: a line a fold of the chosen one: rows, event time from which it was judged, every metric.
     cut_short: `[train] seconds` ended the search before `[train] trials`. unlabelled: rows without a truth, left out.
+    decisions: calibration, threshold and abstention with their evidence; None where the task has none.
     """
 
     candidate: Candidate
@@ -45,6 +50,7 @@ class Training:
     cut_short: bool
     trials: int
     unlabelled: int
+    decisions: Decisions | None = None
 
 
 def train(
@@ -72,28 +78,44 @@ def train(
     data = data_hash(frame)
     everything = material_of(frame, settings)
     learn_rows, kept_rows = split_holdout(everything, settings.data.holdout, settings.train.seed)
+    if everything.signature.task in UNSUPERVISED:
+        from fairlead.lab.train.untaught_training import train_without_truth
+
+        return train_without_truth(
+            everything, (learn_rows, kept_rows), settings, started=started, data=data, home=home, root=folder, say=say,
+            parent=parent,
+        )  # fmt: skip
     material = everything.take(learn_rows)
     bench = Bench(material, folds_of(material, settings.train.folds, settings.train.seed))
     if settings.train.entrypoint:
         chosen = train_by_entrypoint(bench, settings, folder, say, data=data, parent=parent)
     else:
         chosen = _by_search(bench, settings, home, folder, say, data=data, parent=parent)
-    candidate, board, answers, cut_short, trials = chosen
-    folds = fold_lines(bench, answers)
+    judged = Bench(with_signature(chosen.material, chosen.settled.signature), bench.folds)
+    folds = fold_lines(judged, chosen.settled.answers)
     return Training(
-        candidate=candidate,
-        leaderboard=board,
+        candidate=chosen.candidate,
+        leaderboard=chosen.leaderboard,
         metrics=mean_metrics(folds),
         folds=folds,
         holdout=everything.source.iloc[kept_rows].reset_index(drop=True),
         seconds=time.perf_counter() - started,
-        cut_short=cut_short,
-        trials=trials,
+        cut_short=chosen.cut_short,
+        trials=chosen.trials,
         unlabelled=everything.unlabelled,
+        decisions=chosen.settled.found,
     )
 
 
-Chosen = tuple["Candidate", tuple[dict[str, Any], ...], Floats, bool, int]
+class Chosen(NamedTuple):
+    """What one way of learning came to. material: the rows it learned from; settled: see `deciding.settle`."""
+
+    candidate: Candidate
+    leaderboard: tuple[dict[str, Any], ...]
+    material: Material
+    settled: Settled
+    cut_short: bool
+    trials: int
 
 
 def _by_search(
@@ -120,17 +142,30 @@ def _by_search(
     )
     best = found.entries[0]
     say(f"fitting {best.name} on all {material.rows:,} rows", done=0.9)
-    answers = answers_of(bench, best, rules.seed)
-    reference = reference_of(material, settings.monitor.window, _answer(material, best, rules.seed), answers)
+    settled = settled_for(bench, answers_of(bench, best, rules.seed), settings)
+    answer = _answer(material, best, rules.seed)
+    reference = reference_of(
+        with_signature(material, settled.signature), settings.monitor.window,
+        lambda fold: settled.answered(answer(fold)), settled.answers,
+    )  # fmt: skip
     candidate = Candidate(
         pipeline=fit(material, best.name, best.parameters, rules.seed),
-        signature=material.signature,
+        signature=settled.signature,
         lineage=lineage_of(material, settings, best.name, best.parameters, data=data, root=root, parent=parent),
         reference=reference,
         columns=material.columns,
         name=settings.model.name,
+        calibration=settled.calibration,
     )
-    return candidate, leaderboard(found, material.signature), answers, found.cut_short, found.trials
+    board = leaderboard(found, material.signature)
+    return Chosen(candidate, board, material, settled, found.cut_short, found.trials)
+
+
+def settled_for(bench: Bench, answers: Floats, settings: Settings) -> Settled:
+    """Calibration, threshold and abstention from out-of-fold answers, (rows, outputs), of the chosen way."""
+    material = bench.material
+    block = block_rows(material.rows, material.times, settings.monitor.window)
+    return settle(material, bench.folds, answers, settings.train, block)
 
 
 def _folder(home: Path | str | None, data: str, settings: Settings) -> Path | None:
@@ -159,8 +194,7 @@ def fold_lines(bench: Bench, answers: Floats) -> tuple[dict[str, Any], ...]:
         line: dict[str, Any] = {"fold": number, "learned": len(fold.fit), "judged": len(fold.judge)}
         if material.times is not None:
             line["judged_from"] = float(material.times[fold.judge[0]])
-        task, signature = material.signature.task, material.signature
-        line["metrics"] = metrics(task, material.truth[fold.judge], answers[fold.judge], signature)
+        line["metrics"] = bench.metrics(number - 1, answers[fold.judge])
         lines.append(line)
     return tuple(lines)
 
