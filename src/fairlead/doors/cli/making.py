@@ -20,13 +20,19 @@ def add_to(app: typer.Typer) -> None:
 
 
 def init(
-    data: Annotated[str, typer.Option(help="the training table: CSV, Parquet or Feather")],
+    data: Annotated[
+        str, typer.Option(help="the training table: a file (CSV, JSON lines, Parquet), s3://…, database URL")
+    ],
     target: Annotated[str, typer.Option(help="the column to predict")],
     name: Annotated[str | None, typer.Option(help="name of the model; else from the target")] = None,
     task: Annotated[str | None, typer.Option(help="classification or regression; else from the target")] = None,
     positive: Annotated[str | None, typer.Option(help="binary: the class that counts as an event")] = None,
     id: Annotated[str | None, typer.Option(help="row key")] = None,
     time: Annotated[list[str] | None, typer.Option(help="event time; give it twice for a date and an hour")] = None,
+    query: Annotated[str, typer.Option(help="what a database is asked: select … from … order by …")] = "",
+    set_aside: Annotated[
+        bool, typer.Option("--set-aside", help="keep lines that cannot be read apart, and go on")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="write over an existing fairlead.toml")] = False,
     as_json: Json = False,
 ) -> None:
@@ -35,8 +41,9 @@ def init(
 
     times = None if not time else time[0] if len(time) == 1 else tuple(time)
     made = init_project(
-        chosen.folder, data, target, name=name, task=task, positive=positive, id=id, time=times, force=force
-    )
+        chosen.folder, data, target, name=name, task=task, positive=positive, id=id, time=times, query=query,
+        bad_lines="set_aside" if set_aside else "stop", force=force,
+    )  # fmt: skip
     show(msgspec.to_builtins(made), as_json, tell_init)
 
 
@@ -74,7 +81,14 @@ def tell_train(answer: Answer) -> None:
     out = console()
     sealed = f"[bold]{answer['learner']}[/] sealed as [bold]{answer['bundle'][:12]}[/] in {answer['seconds']:.1f} s"
     out.print(f"{sealed}; {compiled(parity)}")
+    tell_warnings(answer)
     out.print(f"Next: [bold]{escape(program('evaluate'))}[/]")
+
+
+def tell_warnings(answer: Answer) -> None:
+    """What a reader should know of the tables: lines set aside, keys that are not in every record."""
+    for warning in answer["warnings"]:
+        console().print(f"[yellow]look[/]: {escape(warning)}")
 
 
 def remark(row: Answer) -> str:
@@ -142,6 +156,7 @@ def tell_evaluate(answer: Answer) -> None:
     rows = [(c["name"], c["verdict"], c["value"], c["limit"], c["why"]) for c in answer["checks"]]
     table(f"Gate: {answer['verdict']}", ("check", "verdict", "value", "limit", "why"), rows)
     out = console()
+    tell_warnings(answer)
     out.print(f"report: {escape(answer['report'])}")
     if answer["verdict"] == "pass":
         out.print(f"Next: [bold]{escape(program('register'))}[/], then [bold]{escape(program('deploy'))}[/]")
@@ -180,10 +195,10 @@ def score(
     as_json: Json = False,
 ) -> None:
     """Score a table of any size, batch by batch."""
-    show(
-        project().score(rows, out, bundle=bundle),
-        as_json,
-        lambda a: console().print(
-            f"{a['rows']:,} rows in {a['seconds']:.2f} s ({number(a['rows_per_s'])} rows/s) -> {escape(a['out'])}"
-        ),
-    )
+    show(project().score(rows, out, bundle=bundle), as_json, tell_score)
+
+
+def tell_score(answer: Answer) -> None:
+    took = f"{answer['rows']:,} rows in {answer['seconds']:.2f} s ({number(answer['rows_per_s'])} rows/s)"
+    console().print(f"{took} -> {escape(answer['out'])}")
+    tell_warnings(answer)

@@ -51,12 +51,16 @@ def complete(answer: Answer) -> Answer:
 
 def config(ws: Workspace) -> Answer:
     """See `Project.config`."""
+    from fairlead.lab.tables.addresses import shown_of
+
     values: Answer = {}
     origins = ws.project.origins
     for section, table in msgspec.to_builtins(ws.settings).items():
         for key, value in table.items():
             name = f"{section}.{key}"
-            values[name] = {"value": value, "from": origins.get(name, "default")}
+            # A secret that stands in an address is for those who read the file, not for logs and issues.
+            shown = shown_of(value) if name == "data.train" else value
+            values[name] = {"value": shown, "from": origins.get(name, "default")}
     return {"file": str(ws.project.root / "fairlead.toml"), "home": str(ws.home.root), "settings": values}
 
 

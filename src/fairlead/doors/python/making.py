@@ -28,6 +28,9 @@ def train(ws: Workspace, data: Any, progress: Callable[..., None] | None) -> Ans
         "leaderboard": kept.leaderboard,
         "parity": kept.parity,
         "seconds": round(kept.seconds, 3),
+        "tables": msgspec.to_builtins(kept.tables),
+        "set_aside": kept.set_aside,
+        "warnings": kept.notes,
     }
 
 
@@ -59,16 +62,18 @@ def bundle(ws: Workspace, source: Any, sample: Any, *, trust: bool, target: str 
 def evaluate(ws: Workspace, reference: str | None, data: Any) -> Answer:
     """See `Project.evaluate`."""
     from fairlead.ops.flow import making
+    from fairlead.ops.flow.gathering import gather
 
     chosen = making.resolve_bundle(ws, reference)
-    frame = None if data is None else making.training_frame(ws, data)
-    judged = making.judge(ws, chosen, frame=frame)
+    rows = None if data is None else gather(ws, data)
+    judged = making.judge(ws, chosen, frame=None if rows is None else rows.frame)
     return {
         "bundle": chosen,
         "verdict": judged.verdict.outcome,
         "checks": [msgspec.to_builtins(check) for check in judged.verdict.checks],
         "metrics": judged.metrics,
         "report": judged.report,
+        "warnings": [] if rows is None else list(rows.notes),
     }
 
 
@@ -101,7 +106,7 @@ def score(ws: Workspace, rows: Any, out: str | Path | None, reference: str | Non
     chosen = making.resolve_bundle(ws, reference) if reference else making.champion_bundle(ws)
     model = ws.load(chosen or making.resolve_bundle(ws, None))
     started = time.perf_counter()
-    done = score_table(model, rows, None if out is None else Path(out), ws.settings)
+    done = score_table(model, rows, None if out is None else Path(out), ws.settings, ws.home.root)
     seconds = time.perf_counter() - started
     answer: Answer = {
         "bundle": model.id,
@@ -109,6 +114,7 @@ def score(ws: Workspace, rows: Any, out: str | Path | None, reference: str | Non
         "seconds": round(seconds, 4),
         "rows_per_s": round(done.rows / seconds) if seconds else 0,
         "rejected": done.rejected,
+        "warnings": list(done.notes),
     }
     if out is None:
         answer["predictions"] = done.frame

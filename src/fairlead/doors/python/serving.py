@@ -91,7 +91,7 @@ def ask(ws: Workspace, path: str, body: Any) -> Any:
 
 def records_of(ws: Workspace, rows: Any) -> list[dict[str, Any]]:
     """Rows as JSON-able dicts: a path, a DataFrame, or dicts as they are."""
-    from fairlead.lab.tables import open_table
+    from fairlead.lab.tables.reading import Reading
 
     if isinstance(rows, dict):
         return [rows]
@@ -100,7 +100,7 @@ def records_of(ws: Workspace, rows: Any) -> list[dict[str, Any]]:
     data = ws.settings.data
     frame = rows
     if isinstance(rows, str):
-        frame = open_table(rows, separator=data.separator, encoding=data.encoding, decimal=data.decimal).frame()
+        frame = Reading(data, home=ws.home.root).open(rows, query=data.query).frame()
     text = frame.to_json(orient="records", date_format="iso", double_precision=15)
     decoded: list[dict[str, Any]] = msgspec.json.decode(text)
     return decoded

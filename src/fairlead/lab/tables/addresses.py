@@ -18,7 +18,7 @@ from fairlead.contract.errors import UsageError
 BLOT = "***"
 _NAMED = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.\-]*)://")
-_DATABASES = (
+DATABASES = (
     "sqlite", "postgresql", "postgres", "mysql", "mariadb", "oracle", "mssql", "cockroachdb", "redshift", "snowflake",
     "bigquery", "duckdb", "db2", "hana", "trino", "clickhouse", "databricks", "firebird",
 )  # fmt: skip
@@ -40,7 +40,7 @@ class Address(NamedTuple):
     @property
     def is_database(self) -> bool:
         """Whether SQLAlchemy is to open it."""
-        return self.scheme.partition("+")[0] in _DATABASES
+        return self.scheme.partition("+")[0] in DATABASES
 
     @property
     def name(self) -> str:

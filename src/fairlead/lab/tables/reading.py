@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from fairlead.contract.errors import SourceUnreadable, UsageError
 from fairlead.contract.evidence import TableRead
 from fairlead.contract.settings import DataSettings
-from fairlead.lab.tables.addresses import shown_of
+from fairlead.lab.tables.addresses import short_name, shown_of
 from fairlead.lab.tables.bad_lines import note
 from fairlead.lab.tables.sources import SqlTable, Table, open_table
 
@@ -57,7 +57,7 @@ class Reading:
         """All rows of a table, remembered under `name` (else under where it came from)."""
         table = self.open(source, query=query, from_root=from_root, **how)
         found = table.frame()
-        self.remember(table, name, self._shown(source), len(found), query)
+        self.remember(table, name, self._shown(source, from_root), len(found), query)
         return found
 
     def remember(self, table: Table, name: str, shown: str, rows: int, query: str = "") -> None:
@@ -71,10 +71,7 @@ class Reading:
         while key in self.tables and self.tables[key] != read:
             key, number = f"{name or shown or 'rows'} ({number})", number + 1
         self.tables[key] = read
-        title = shown.rpartition("/")[2] or "the table"
-        for said in (note(title, aside), *table.notes):
-            if said and said not in self.notes:
-                self.notes.append(said)
+        self.notes.extend(said for said in notes_of(table, shown) if said not in self.notes)
 
     def _from_root(self, text: str) -> str:
         if self.root is None:
@@ -84,7 +81,7 @@ class Reading:
             return text if path.startswith(("/", "${")) or not path else f"{scheme}:///{self.root.absolute() / path}"
         return text if "://" in text or text.startswith("${") else str(self.root / text)
 
-    def _shown(self, source: Any) -> str:
+    def _shown(self, source: Any, from_root: bool) -> str:
         """Where a table lies, without secrets and without the folders of this machine."""
         if not isinstance(source, str | os.PathLike):
             return ""
@@ -94,7 +91,7 @@ class Reading:
             scheme, _, path = shown.partition(":///")
             local = scheme.startswith(("sqlite", "file")) and path
             return f"{scheme}:///{self._within(path)}" if local else shown
-        return self._within(text)
+        return self._within(text if from_root else str(Path(text).absolute()))
 
     def _within(self, path: str) -> str:
         place = Path(path)
@@ -104,6 +101,12 @@ class Reading:
             return place.resolve().relative_to((self.root or Path()).resolve()).as_posix()
         except ValueError:
             return place.name
+
+
+def notes_of(table: Table, source: Any) -> tuple[str, ...]:
+    """What a reader of a table should know, in words: lines that were set aside, keys that are not in every record."""
+    title = short_name(str(source)) if isinstance(source, str | os.PathLike) and str(source) else "the table"
+    return tuple(said for said in (note(title, table.set_aside), *table.notes) if said)
 
 
 def read_table(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -10,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from fairlead.contract.errors import BundleNotFound, BundleRefused, NotAttested, SourceUnreadable, UsageError
-from fairlead.contract.evidence import Attestation, Verdict
+from fairlead.contract.errors import BundleNotFound, BundleRefused, NotAttested, UsageError
+from fairlead.contract.evidence import Attestation, TableRead, Verdict
+from fairlead.ops.flow.gathering import TRAIN, Gathered, gather
 from fairlead.ops.flow.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -36,6 +38,10 @@ class Kept(msgspec.Struct, frozen=True):
     trained_from: float = 0.0
     trained_to: float = 0.0
     parent: str = ""
+    notes: list[str] = []
+    set_aside: int = 0
+    tables: dict[str, TableRead] = {}
+    decisions: dict[str, Any] = {}
 
 
 class Judged(msgspec.Struct, frozen=True):
@@ -80,35 +86,8 @@ def kept_rows(ws: Workspace, digest: str) -> pd.DataFrame:
 
 
 def training_frame(ws: Workspace, source: Any = None) -> pd.DataFrame:
-    """The project's training table (or `source`), as pandas with inferred dtypes."""
-    from fairlead.lab.tables import open_table
-
-    data = ws.settings.data
-    where = source if source is not None else data.train
-    if isinstance(where, str):
-        if not where:
-            raise UsageError("no training table: set [data] train in fairlead.toml or give --data.")
-        path = Path(where)
-        where = str(path if path.is_absolute() or source is not None else ws.project.root / path)
-    table = open_table(where, separator=data.separator, encoding=data.encoding, decimal=data.decimal)
-    frame = table.frame()
-    if frame.empty:
-        place = f"{Path(where).name}: " if isinstance(where, str) else ""
-        raise SourceUnreadable(f"{place}the table has no rows")
-    return prepared(ws, frame)
-
-
-def prepared(ws: Workspace, frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows after the project's own `[data] prepare`, as `file.py:function(frame) -> frame`; as they are without."""
-    from fairlead.lab.train import entrypoint_of
-
-    if not ws.settings.data.prepare:
-        return frame
-    build = entrypoint_of(ws.settings.data.prepare, ws.project.root, "data.prepare")
-    built = build(frame)
-    if not hasattr(built, "columns"):
-        raise UsageError(f"data.prepare returned {type(built).__name__}; a DataFrame is needed.")
-    return built  # type: ignore[no-any-return]
+    """The project's training table (or `source`) after `[data] prepare`, as pandas with inferred dtypes."""
+    return gather(ws, source).frame
 
 
 def train(ws: Workspace, *, source: Any = None, progress: Progress | None = None) -> Kept:
@@ -117,20 +96,27 @@ def train(ws: Workspace, *, source: Any = None, progress: Progress | None = None
 
     # What cannot be kept at the end is not begun: the state is opened, and the key read, before hours of search.
     _ = ws.state, ws.key
-    frame = training_frame(ws, source)
-    training = fit(frame, ws.settings, home=ws.home.root, root=ws.project.root, progress=progress)
-    return keep(ws, training)
+    rows = gather(ws, source)
+    training = fit(rows.frame, ws.settings, home=ws.home.root, root=ws.project.root, progress=progress)
+    return keep(ws, training, rows)
 
 
-def keep(ws: Workspace, training: Any) -> Kept:
-    """Seal a training's candidate, put it in the store and remember how it came about."""
-    bundle, parity = seal_candidate(ws, training.candidate)
-    lineage = training.candidate.lineage
+def keep(ws: Workspace, training: Any, rows: Gathered | None = None) -> Kept:
+    """Seal a training's candidate, put it in the store and remember how it came about.
+
+    rows: what it was trained on, which the home keeps under its content hash, so that the model can be made again.
+    """
+    holdout = keep_rows(ws, training.holdout)
+    candidate = traced(training.candidate, rows, holdout, len(training.holdout))
+    if rows is not None:
+        keep_rows(ws, rows.frame)
+    bundle, parity = seal_candidate(ws, candidate)
+    lineage = candidate.lineage
     kept = Kept(
         bundle=bundle,
         at=ws.clock(),
         learner=lineage.learner,
-        holdout=keep_rows(ws, training.holdout),
+        holdout=holdout,
         metrics=training.metrics,
         leaderboard=[dict(row) for row in training.leaderboard],
         seconds=training.seconds,
@@ -138,12 +124,26 @@ def keep(ws: Workspace, training: Any) -> Kept:
         trained_from=lineage.trained_from,
         trained_to=lineage.trained_to,
         parent=lineage.parent,
+        notes=list(rows.notes) if rows is not None else [],
+        set_aside=rows.set_aside if rows is not None else 0,
+        tables=lineage.tables,
+        decisions={} if training.decisions is None else training.decisions.plain(),
     )
     with ws.state.transaction():
         ws.state.put(f"candidate:{bundle}", msgspec.json.encode(kept))
         ws.state.put(f"latest:{ws.model}", bundle.encode())
         ws.audit.record(ws.actor, "seal", bundle, "trained", {"learner": lineage.learner, "rows": lineage.rows})
     return kept
+
+
+def traced(candidate: Candidate, rows: Gathered | None, holdout: str, held: int) -> Candidate:
+    """The candidate with every table that was read in its lineage, the rows kept for judging among them."""
+    lineage = candidate.lineage
+    found = (
+        dict(rows.tables) if rows is not None and rows.tables else {TRAIN: TableRead("", lineage.data, lineage.rows)}
+    )
+    found["holdout"] = TableRead("", holdout, held)
+    return dataclasses.replace(candidate, lineage=msgspec.structs.replace(lineage, tables=found))
 
 
 def seal_candidate(ws: Workspace, candidate: Candidate) -> tuple[str, dict[str, Any]]:
@@ -209,6 +209,7 @@ def champion_bundle(ws: Workspace) -> str | None:
 def judge(ws: Workspace, bundle: str, *, frame: pd.DataFrame | None = None) -> Judged:
     """Judge the sealed bundle on rows it never saw; write report and attestation. The gate is the project's."""
     from fairlead.lab.evaluate import evaluate, gate, write_report
+    from fairlead.ops.flow.behaving import results_of
 
     remembered = kept(ws, bundle)
     if frame is None:
@@ -227,6 +228,8 @@ def judge(ws: Workspace, bundle: str, *, frame: pd.DataFrame | None = None) -> J
         parity=msgspec.json.decode((ws.store.path(bundle) / "parity.json").read_bytes()),
         leaderboard=remembered.leaderboard if remembered else None,
     )
+    if ws.settings.gate.behaviour:
+        report = msgspec.structs.replace(report, behaviour=results_of(ws, bundle, frame))
     verdict = gate(report, ws.settings)
     page = write_report(report, verdict, ws.home.reports / bundle[:16])
     judged = Judged(bundle, verdict, str(page), report.values())

@@ -10,6 +10,7 @@ import numpy as np
 
 from fairlead.contract.errors import UsageError
 from fairlead.ops.flow import making, release
+from fairlead.ops.flow.gathering import Gathered
 from fairlead.ops.flow.history import History, history
 from fairlead.ops.flow.picker import pick
 from fairlead.ops.flow.workspace import Workspace
@@ -52,7 +53,7 @@ def retrain(ws: Workspace, *, why: str, until: float | None = None, progress: Pr
     rows = past.frame.iloc[start:].reset_index(drop=True)
     settings = judged_on_newest(ws, past, start)
     training = train(rows, settings, home=ws.home.root, root=ws.project.root, progress=progress, parent=champion)
-    kept = making.keep(ws, training)
+    kept = making.keep(ws, training, Gathered(rows))
     judged = making.judge(ws, kept.bundle)
     version = making.register(ws, kept.bundle) if judged.verdict.outcome == "pass" else None
     reasons = "; ".join(c.why for c in judged.verdict.checks if c.verdict != "pass")

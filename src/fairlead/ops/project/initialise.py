@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import msgspec
 
@@ -40,24 +40,35 @@ def init_project(
     positive: str | None = None,
     id: str | None = None,
     time: str | Sequence[str] | None = None,
+    query: str = "",
+    bad_lines: Literal["stop", "set_aside"] = "stop",
     force: bool = False,
 ) -> InitResult:
     """Write `fairlead.toml` for predicting `target` from the table `data`, and make the home with its sealing key.
 
-    data: a path, relative to the current folder. What is not given is found, and the file says why.
+    data: a path, relative to the current folder, or an address; query: of a database; bad_lines: see `open_table`.
+    What is not given is found, and the file says why.
     Raises UsageError if there is a project already (without `force`) or a choice does not fit the table;
     ColumnMissing, SourceUnreadable.
     """
     from fairlead.lab.tables import infer, open_table
+    from fairlead.lab.tables.addresses import holds_secret, short_name, shown_of
+    from fairlead.lab.tables.bad_lines import note
 
-    folder, source = Path(folder), Path(data)
+    folder, source = Path(folder), str(data)
     file = folder / FILE
     if file.exists() and not force:
         raise UsageError(f"there is a {FILE} already. Change it by hand, or write it anew with --force.")
-    table = open_table(source)
+    if holds_secret(source):
+        raise UsageError(
+            f"{shown_of(source)}: a secret has no place in {FILE}. "
+            "Write it as ${NAME} and set NAME in the environment."
+        )
+    home = Home.of(folder.absolute())
+    table = open_table(source, query=query, bad_lines=bad_lines, home=home.root)
     decimal = getattr(table, "likely_decimal", ".")
     if decimal != ".":
-        table = open_table(source, decimal=decimal)
+        table = open_table(source, decimal=decimal, bad_lines=bad_lines, home=home.root)
     try:
         schema = infer(table, target, id, time)
     except ColumnMissing as error:
@@ -67,17 +78,19 @@ def init_project(
     chosen = choose(schema, target, name=name, task=task, positive=positive)
     from fairlead.ops.project.writing import project_text
 
-    text = project_text(schema, chosen, _train_path(source, folder), getattr(table, "separator", None), decimal)
+    how = {"query": query, "bad_lines": "" if bad_lines == "stop" else bad_lines}
+    text = project_text(schema, chosen, _train_path(source, folder), getattr(table, "separator", None), decimal, how)
     # What we write, we must be able to read: a mistake of ours shows here and not at the next command.
     parse_settings(text)
     folder.mkdir(parents=True, exist_ok=True)
-    home = Home.of(folder.absolute()).ensure()
+    home.ensure()
     _make_key(home)
     _write(file, text)
     columns = [
         {"name": c.name, "role": c.role, "kind": c.kind, "missing": c.missing, "why": c.why} for c in schema.columns
     ]
-    return InitResult(str(file), chosen.task, schema.rows, columns, list(schema.warnings))
+    notes = [said for said in (note(short_name(source), table.set_aside), *table.notes) if said]
+    return InitResult(str(file), chosen.task, schema.rows, columns, [*schema.warnings, *notes])
 
 
 class Chosen(msgspec.Struct, frozen=True):
@@ -121,7 +134,14 @@ def name_from(target: str) -> str:
     return found or "model"
 
 
-def _train_path(source: Path, folder: Path) -> str:
+def _train_path(text: str, folder: Path) -> str:
+    """How the file names the table: an address as it is, a path from the project's folder."""
+    scheme, found, place = text.partition(":///")
+    if found and scheme.startswith("sqlite"):
+        return text if place.startswith("/") else f"{scheme}:///{_train_path(place, folder)}"
+    if "://" in text or text.startswith("${"):
+        return text
+    source = Path(text)
     if source.is_absolute():
         try:
             return source.relative_to(folder.absolute()).as_posix()

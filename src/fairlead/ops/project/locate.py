@@ -40,6 +40,6 @@ class Project:
 
     @property
     def train_path(self) -> Path | None:
-        """The training table, relative paths taken from the project's folder; None if none is set."""
+        """The training table, relative paths taken from the project's folder; None if none is set, or no file is."""
         given = self.settings.data.train
-        return self.root / given if given else None
+        return self.root / given if given and "://" not in given and not given.startswith("${") else None

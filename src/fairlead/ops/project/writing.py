@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import tomlkit
@@ -20,15 +20,25 @@ def _line(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text)
 
 
-def project_text(schema: Schema, chosen: Chosen, train: str, separator: str | None = None, decimal: str = ".") -> str:
-    """fairlead.toml for this table. train: the table's path as it is to be written; separator, decimal: of a CSV."""
+def project_text(
+    schema: Schema,
+    chosen: Chosen,
+    train: str,
+    separator: str | None = None,
+    decimal: str = ".",
+    how: Mapping[str, str] | None = None,
+) -> str:
+    """fairlead.toml for this table. train: the table's path as it is to be written; separator, decimal: of a CSV.
+
+    how: further settings of [data], those that say something.
+    """
     document = tomlkit.document()
     document.add(tomlkit.comment("A model and all its rules. `fairlead config` shows what is in force and why."))
     for note in schema.warnings[:_MOST_NOTES]:
         document.add(tomlkit.comment(_line(f"Look: {note}")))
     document.add(tomlkit.nl())
     document.add("model", _model(schema, chosen))
-    document.add("data", _data(schema, train, separator, decimal))
+    document.add("data", _data(schema, train, separator, decimal, how or {}))
     document.add("train", _table(
         ("folds", 5, "of cross-validation" + (", by time" if schema.time else "")),
         ("trials", 30, "the search ends here and is the same for the same seed"),
@@ -89,10 +99,13 @@ def _model(schema: Schema, chosen: Chosen) -> Table:
     return table
 
 
-def _data(schema: Schema, train: str, separator: str | None, decimal: str) -> Table:
+def _data(schema: Schema, train: str, separator: str | None, decimal: str, how: Mapping[str, str]) -> Table:
     table = tomlkit.table()
     _add(table, "train", train, f"{schema.rows:,} rows, {len(schema.columns)} columns")
     _add(table, "holdout", 0.2, "kept for judging: the newest rows" if schema.time else "kept for judging: stratified")
+    for key, value in how.items():
+        if value:
+            _add(table, key, value, "as given")
     if separator not in (None, ","):
         _add(table, "separator", separator, "as found")
     if decimal != ".":

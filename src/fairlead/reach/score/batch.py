@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 
 
 class Scored(msgspec.Struct, frozen=True):
-    """rows written; rejected: rows that could not be read (none: a bad cell stops the run, naming it)."""
+    """rows written; rejected: lines that could not be read and were set aside, where the project says so, and notes in
+    words (a bad cell stops the run, naming it)."""
 
     rows: int
     rejected: int
     frame: Any = None
+    notes: tuple[str, ...] = ()
 
 
 def answer_columns(model: Model, columns: dict[str, Any]) -> dict[str, np.ndarray]:
@@ -72,20 +74,21 @@ def score_batches(model: Model, batches: Iterator[pa.RecordBatch], zone: str = "
         yield pa.table(out)
 
 
-def score_table(model: Model, source: Any, out: Path | None, settings: Settings) -> Scored:
-    """Score all rows of `source` (path or DataFrame). Memory stays bounded when `out` is a file, also for wide tensors.
+def score_table(model: Model, source: Any, out: Path | None, settings: Settings, home: Path | None = None) -> Scored:
+    """Score all rows of `source` (path, address, DataFrame; a database is asked `[data] query`). Memory stays bounded
+    when `out` is a file, also for wide tensors. home: for tables that are fetched and lines that are set aside.
 
     Raises CellInvalid or ColumnMissing naming row and column; then nothing is written.
     """
-    from fairlead.lab.tables import open_table, write_rows
+    from fairlead.lab.tables import write_rows
+    from fairlead.lab.tables.reading import Reading, notes_of
 
-    data = settings.data
-    table = open_table(source, separator=data.separator, encoding=data.encoding, decimal=data.decimal)
+    table = Reading(settings.data, home=home).open(source, query=settings.data.query)
     results = score_batches(model, table.batches(rows_at_once(model.signature)), settings.model.timezone)
     if out is None:
         import pyarrow as pa
 
         parts = list(results)
         frame = pa.concat_tables(parts).to_pandas() if parts else None
-        return Scored(0 if frame is None else len(frame), 0, frame)
-    return Scored(write_rows(results, out), 0)
+        return Scored(0 if frame is None else len(frame), table.set_aside.lines, frame, notes_of(table, source))
+    return Scored(write_rows(results, out), table.set_aside.lines, None, notes_of(table, source))
