@@ -85,6 +85,8 @@ class Lineage(msgspec.Struct, frozen=True, omit_defaults=True):
     tables: every table that was read, by its part ("train", "holdout", or what `[data] prepare` read).
     configuration: settings that a model depends on and that are not the defaults, by section.
     files: sha256 of the project's own code that made rows or model, by the file's name.
+    contains_training_rows: the model answers from rows it was trained on (neighbours, support vectors): who has the
+        bundle has those rows.
     """
 
     data: str
@@ -103,6 +105,7 @@ class Lineage(msgspec.Struct, frozen=True, omit_defaults=True):
     tables: dict[str, TableRead] = {}
     configuration: dict[str, Any] = {}
     files: dict[str, str] = {}
+    contains_training_rows: bool = False
 
 
 class ParityCertificate(msgspec.Struct, frozen=True):
