@@ -10,6 +10,7 @@ FairleadError                     the root: catch this to catch us
 ├── InputInvalid                  rows that do not fit the signature (HTTP 400)
 │   ├── BodyInvalid               not JSON, or not the shape a protocol asks for
 │   ├── BodyTooLarge              over the stated limit (HTTP 413)
+│   ├── TooManyRows           more rows than a call takes at once (HTTP 413)
 │   ├── MediaUnsupported          a content type or encoding that is not taken (HTTP 415)
 │   ├── ColumnMissing             columns the model needs
 │   ├── ColumnUnknown             columns the model does not know
@@ -108,6 +109,14 @@ class BodyTooLarge(InputInvalid):
     def __init__(self, limit_bytes: int) -> None:
         self.limit_bytes = limit_bytes
         super().__init__(f"body is larger than the limit of {limit_bytes} bytes")
+
+
+class TooManyRows(InputInvalid):
+    """More rows than a call takes at once."""
+
+    def __init__(self, rows: int, limit: int) -> None:
+        self.rows, self.limit = rows, limit
+        super().__init__(f"{rows} rows at once, the limit is {limit}: ask in several requests")
 
 
 class MediaUnsupported(InputInvalid):

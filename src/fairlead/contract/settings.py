@@ -210,6 +210,7 @@ class Settings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     gate: GateSettings = GateSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
     card: CardSettings = CardSettings()
+    explain: ExplainSettings = ExplainSettings()
     serve: ServeSettings = ServeSettings()
     access: AccessSettings = AccessSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
@@ -285,6 +286,10 @@ DOC: dict[str, str] = {
     "card.limits": "what it cannot do, or was not tested for",
     "card.misuse": "what it must not be used for",
     "card.contact": "who answers questions about it",
+    "explain.immutable": "columns that no counterfactual changes, besides the sensitive ones",
+    "explain.increase": "columns that a counterfactual may only raise",
+    "explain.decrease": "columns that a counterfactual may only lower",
+    "explain.most_changes": "columns that one counterfactual changes at most",
     "serve.host": "address to listen on",
     "serve.port": "port to listen on; 0 takes a free one",
     "serve.workers": "worker processes",

@@ -95,7 +95,7 @@ class Explainable:
         self.subject: Subject = subject_of(model, files)
 
     def explain(self, rows: Any, terms: Terms | None = None, method: str = "") -> Explanation:
-        """Rows as `Model.predict` takes them. Raises InputInvalid and below, DeadlineExceeded, UsageError."""
+        """Rows as `Model.predict` takes them. Raises InputInvalid and below, DeadlineExceeded, NotOffered."""
         signature = self.model.signature
         if is_table(rows):
             return self.explain_columns(coded_columns_from(rows, signature), terms, method)
@@ -127,7 +127,7 @@ class Explainable:
 
 
 def chosen(subject: Subject, terms: Terms, method: str = "") -> Any:
-    """The explainer `method`, else the first that accepts. Raises UsageError saying why none does, UnknownPlugin."""
+    """The explainer `method`, else the first that accepts. Raises UnknownPlugin; UsageError, NotOffered: why not."""
     refused = []
     for name in (method,) if method else names("explainer"):
         explainer = variant("explainer", name, extra="explain")()
@@ -135,7 +135,8 @@ def chosen(subject: Subject, terms: Terms, method: str = "") -> Any:
         if why is None:
             return explainer
         refused.append(f"{name}: {why}")
-    raise UsageError(f"no explainer takes this model. {'; '.join(refused)}.")
+    said = f"{'' if method else 'no explainer takes this model. '}{'; '.join(refused)}."
+    raise UsageError(said) if method else NotOffered(said)
 
 
 def load(folder: str | Path, trusted: Iterable[str]) -> Explainable:

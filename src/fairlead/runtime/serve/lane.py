@@ -39,6 +39,9 @@ WAITING = 4
 SMALL = 4096
 """Bytes of a body up to which nobody asks whether it is for the lane."""
 
+EXPLAINING = "fairlead.runtime.serve.explaining.plane:open_plane"
+"""The factory of the process that explains."""
+
 _IDLE_S = 0.2
 _NICE = 5
 _SIZE = struct.Struct("<I")
@@ -87,6 +90,8 @@ class Door:
 class Lane:
     """A worker's side. instead: answers a request here when the lane cannot be reached."""
 
+    failed = "a large request could not be answered"
+
     def __init__(self, path: str, instead: Callable[[Request], None]) -> None:
         self._path, self._instead = path, instead
         self._waiting: set[asyncio.Task[None]] = set()
@@ -126,7 +131,7 @@ class Lane:
                 _reply(request, said, answer)
             except (OSError, EOFError, TimeoutError, msgspec.MsgspecError):
                 again = [("content-type", "application/json"), ("retry-after", "1")]
-                request.reply(503, again, msgspec.json.encode({"error": "a large request could not be answered"}))
+                request.reply(503, again, msgspec.json.encode({"error": self.failed}))
 
     def _answer_here(self, request: Request, body: Stored | None) -> None:
         """However long it holds up the others: better than no answer."""
@@ -235,18 +240,31 @@ class _Message:
 
 def lanes(settings: Mapping[str, Any]) -> int:
     """How many processes besides the workers a server has; their slots follow the workers'."""
-    return 0 if settings.get("door") is None else 1
+    return len(_doors(settings))
 
 
-def run_lane(slot: int, settings: Mapping[str, Any], lifeline: socket.socket) -> None:
-    """The lane's process, until SIGTERM or until the supervisor is gone; what is waiting then is answered first.
+def _doors(settings: Mapping[str, Any]) -> list[tuple[Door, str, str]]:
+    """(door, factory, role) of each of them."""
+    found = []
+    if settings.get("door") is not None:
+        found.append((settings["door"], str(settings["factory"]), "batch"))
+    if settings.get("explain_door") is not None:
+        found.append((settings["explain_door"], EXPLAINING, "explain"))
+    return found
 
-    settings: as a worker's, with door (Door) and factory ("module:function").
+
+def run_lane(slot: int, settings: Mapping[str, Any], lifeline: socket.socket, number: int = 0) -> None:
+    """The process of a lane, until SIGTERM or until the supervisor is gone; what is waiting then is answered first.
+
+    settings: as a worker's, with door (Door) and factory ("module:function"), and explain_door (Door) where
+    explanations are made. number: which of `lanes` it is.
     """
+    door, factory, role = _doors(settings)[number]
     with contextlib.suppress(OSError):
-        os.nice(_NICE)
-    listener: socket.socket = settings["door"].listener
-    module, _, name = str(settings["factory"]).partition(":")
+        os.nice(_NICE * (1 + (role == "explain")))
+    listener = door.listener
+    module, _, name = factory.partition(":")
+    own = {**settings, "door": None, "explain_door": None, "role": role}
     inbox, outbox = socket.socketpair()
     outbox.setblocking(False)
     signal.set_wakeup_fd(outbox.fileno(), warn_on_full_buffer=False)
@@ -261,7 +279,7 @@ def run_lane(slot: int, settings: Mapping[str, Any], lifeline: socket.socket) ->
                 connection, _ = listener.accept()
                 with connection:
                     if plane is None:
-                        plane = getattr(import_module(module), name)(slot, {**settings, "door": None, "role": "batch"})
+                        plane = getattr(import_module(module), name)(slot, own)
                     _serve(connection, plane)
             elif not ready:
                 return

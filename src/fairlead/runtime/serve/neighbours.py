@@ -75,6 +75,8 @@ class Neighbours:
             if request.method != "POST":
                 return 405, _JSON, b"POST"
             return 200, _JSON, _json(repository(serving, unquote(path), _body(serving, request), self.rest))
+        if path == "/explain" or path.startswith("/explain/"):
+            return _unexplained(request.method)
         if path == "/invocations" or path.startswith("/invocations/"):
             return _no_invocations(serving, path)
         if path == "/score":
@@ -87,12 +89,19 @@ class Neighbours:
         if model not in serving.models:
             raise ModelNotFound(f"no such model. {_known(serving)}")
         if verb == "explain":
-            raise NotOffered("explanations are not offered yet")
+            return _unexplained(method)
         if verb:
             raise NotOffered(f"{verb[:40]!r} is not offered: a model takes predict")
         if method not in {"GET", "HEAD"}:
             return 405, _JSON, b"GET"
         return 200, _JSON, _json({"name": model, "ready": True})
+
+
+def _unexplained(method: str) -> Said:
+    """Where explanations are made, posts go to the process that makes them and not here."""
+    if method != "POST":
+        return 405, _JSON, b"POST"
+    raise NotOffered("explanations are switched off here: [serve] explain_rows is 0, or models are stand-ins")
 
 
 def _no_invocations(serving: Serving, path: str) -> Said:

@@ -30,6 +30,7 @@ from fairlead.runtime.serve.bodies import head_of, read_again
 from fairlead.runtime.serve.clock import steady
 from fairlead.runtime.serve.counters import BUCKETS, Counters
 from fairlead.runtime.serve.deployed import Endpoint, Live, Serving
+from fairlead.runtime.serve.explaining.door import Explaining
 from fairlead.runtime.serve.identity import Ids, usable
 from fairlead.runtime.serve.lane import SMALL, Lane
 from fairlead.runtime.serve.observing.watch import SLOW_S, Watch
@@ -72,6 +73,7 @@ class DataPlane:
         self._changing = threading.Lock()
         self._aside = Aside(self._finish)
         self.lane: Lane | None = None
+        self.explaining: Explaining | None = None
         self.waker: Waker | None = None
 
     def swap(self, serving: Serving) -> None:
@@ -110,6 +112,9 @@ class DataPlane:
     def answer_large(self, request: Request, body: Stored) -> None:
         """Answer one whose body the transport stored instead of gathering it; that is closed when it was read."""
         serving, lane = self._serving, self.lane
+        if self.explaining is not None and self.explaining.takes(request):
+            self._pass_on(serving, self.explaining, request, body)
+            return
         if lane is not None and serving.limits.batch_bytes:
             self._pass_on(serving, lane, request, body)
             return
@@ -146,10 +151,13 @@ class DataPlane:
         lap, taps = watch.layers.begin(requests), watch.taps
         for request in requests:
             body = request.body
+            endpoint = endpoints.get(request.path)
+            if endpoint is None and self.explaining is not None and self.explaining.takes(request):
+                self._pass_on(serving, self.explaining, request)
+                continue
             if lane is not None and len(body) > SMALL and lane.wants(request, limits):
                 self._pass_on(serving, lane, request)
                 continue
-            endpoint = endpoints.get(request.path)
             if endpoint is None and serving.asleep and self._wakes(serving, request):
                 continue
             if endpoint is None or request.method != "POST":

@@ -98,6 +98,8 @@ def serve(options: ServeOptions, ready: Say = lambda url: None, warn: Say = lamb
                 old.unlink()
         if options.server.batch_kb:
             settings |= {"door": stack.enter_context(contextlib.closing(Door())), "factory": FACTORY}
+        if options.server.explain_rows and not options.load:
+            settings["explain_door"] = stack.enter_context(contextlib.closing(Door()))
         grpc, scheme = "", "https" if options.server.tls_certificate else "http"
         if options.server.grpc_port is not None:
             number = stack.enter_context(held_port(options.host, options.server.grpc_port))

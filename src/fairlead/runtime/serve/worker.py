@@ -23,6 +23,7 @@ from fairlead.runtime.serve import routes as published
 from fairlead.runtime.serve.access import Doorkeeper
 from fairlead.runtime.serve.counters import Counters, slot_files
 from fairlead.runtime.serve.deployed import Find, Load, Serving
+from fairlead.runtime.serve.explaining.door import Explaining
 from fairlead.runtime.serve.fleet import Fleet
 from fairlead.runtime.serve.lane import Lane
 from fairlead.runtime.serve.metrics import Scene
@@ -45,13 +46,16 @@ def open_plane(slot: int, settings: Mapping[str, Any]) -> DataPlane:
 
     settings: run (folder of reports and counters), instance, host, port, load ("module:function"), and either
     home or fixed (Routes) with bundle (its folder); keep_records (False: keep none); aliases, server,
-    access, capture, telemetry as in `ServeOptions`; door (Door of the batch lane), role.
+    access, capture, telemetry as in `ServeOptions`; door (Door of the batch lane), explain_door (of
+    the process that explains), role.
     """
     return Worker(slot, settings).plane
 
 
 class Worker:
     """Holds the data plane of a slot and keeps it on the published generation, off the request path."""
+
+    answers_by = DataPlane
 
     def __init__(self, slot: int, settings: Mapping[str, Any]) -> None:
         self._home = Path(settings["home"]) if settings.get("home") else None
@@ -85,13 +89,16 @@ class Worker:
         self._watcher = open_watch(self._counters, self._run, slot, settings, lambda: self._scene(self._serving))
         pages = Pages(self._counters, self._scene, self._watcher, Neighbours(settings.get("probes") or (), self._rest))
         self._serving = Serving(Routes(0), (), self._counters)
-        self.plane = DataPlane(self._serving, pages, spool, self._counters, self._close, self._watcher)
+        self.plane = self.answers_by(self._serving, pages, spool, self._counters, self._close, self._watcher)
         self._doorkeeper = Doorkeeper(self._run, instance, slot, settings)
         self.plane.admit_by(self._doorkeeper.access(Routes(0)))
         self.plane.waker = Waker(self._fleet, self.plane.swap, self.plane.answer, self.plane.refuse)
         door = settings.get("door")
         if door is not None:
             self.plane.lane = Lane(door.path, self.plane.answer_here)
+        explain_door = settings.get("explain_door")
+        if explain_door is not None:
+            self.plane.explaining = Explaining(explain_door.path)
         self._over = threading.Event()
         self._follow()
         self._status = msgspec.structs.replace(self._status, state="serving")

@@ -7,6 +7,7 @@ from fairlead.contract import errors
 STATUS: dict[type[BaseException], int] = {
     errors.MediaUnsupported: 415,
     errors.BodyTooLarge: 413,
+    errors.TooManyRows: 413,
     errors.InputInvalid: 400,
     errors.Unauthenticated: 401,
     errors.Forbidden: 403,

@@ -24,7 +24,7 @@ from fairlead.runtime.serve.access import credentials
 from fairlead.runtime.serve.access.addresses import is_open, wanted
 from fairlead.runtime.serve.access.grants import allows, of_key
 from fairlead.runtime.serve.access.ledger import Ledger, Limit
-from fairlead.runtime.serve.access.rules import Rules
+from fairlead.runtime.serve.access.rules import USES, Rules
 from fairlead.runtime.serve.access.tokens import Tokens
 from fairlead.runtime.serve.counters import Counters
 
@@ -32,7 +32,7 @@ UNRECORDED = (Unauthenticated, TooManyRequests)
 """Refusals that are counted and not written to the spool, which strangers and the over-eager could fill with them."""
 
 REMEMBERED = 4096
-CERTIFICATE_VERBS = ("predict", "feedback", "metrics")
+CERTIFICATE_VERBS = ("predict", "explain", "feedback", "metrics")
 """What a client certificate alone allows, for every model."""
 
 _ASK = (
@@ -133,7 +133,7 @@ class Access:
         if not allows(rules.grants, verb, model):
             raise Forbidden(f"this key may not {_does(verb)}{f' of model {model!r}' if model else ''}")
         route = self._routes.get(model) if model else None
-        if verb == "predict" and route is not None and rules.misuses(route):
+        if verb in USES and route is not None and rules.misuses(route):
             if self._refusals is not None:
                 at = self._refusals.index(("purpose", caller.id, route.model, rules.purpose))
                 self._refusals.cells[at] += 1
@@ -208,6 +208,7 @@ def _limits(routes: Routes, ledger: Ledger | None) -> dict[str, Limit]:
 def _does(verb: str) -> str:
     return {
         "predict": "ask for predictions",
+        "explain": "ask for explanations",
         "feedback": "give feedback on answers",
         "metrics": "read the metrics",
         "admin": "load or unload the repository",

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from urllib.parse import unquote
 
+from fairlead.runtime.serve.explaining.addresses import asked
+
 OPEN = frozenset({"/health", "/health/live", "/health/ready", "/v2/health/live", "/v2/health/ready", "/ping"})
 """Probes: they say whether the server is up, and nothing else. Written exactly so, and read only."""
 
@@ -36,6 +38,9 @@ def wanted(path: str) -> tuple[str, str | None]:
         return "metrics", None
     if plain == "/feedback" or plain.startswith("/feedback/"):
         return "feedback", _model(path, "/feedback/")
+    explained = asked(plain)
+    if explained is not None:
+        return "explain", explained.model
     if plain.startswith(_REPOSITORY) and plain != _REPOSITORY + "index":
         whole = len(parts) == 5 and parts[2] == "models" and parts[4] in {"load", "unload"}
         return "admin", parts[3] if whole else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Set
 from typing import Any
 
-VERBS = ("predict", "feedback", "metrics", "admin")
+VERBS = ("predict", "explain", "feedback", "metrics", "admin")
 MOST = 200
 LONGEST = 200
 

@@ -11,6 +11,9 @@ from fairlead.runtime.serve.access.grants import VERBS, Grants, allows
 from fairlead.runtime.serve.access.ledger import Limit
 from fairlead.runtime.wire.codec import Answer
 
+USES = ("predict", "explain")
+"""Verbs that use a model, and so have to fit what it is meant for."""
+
 
 class Rules:
     """`Caller.rules`. mark: the keyed hash that records carry, None where there is no key to hash with.
@@ -40,7 +43,7 @@ class Rules:
             verb: frozenset(
                 name
                 for name, route in routes.items()
-                if allows(grants, verb, name) and not (verb == "predict" and self.misuses(route))
+                if allows(grants, verb, name) and not (verb in USES and self.misuses(route))
             )
             for verb in VERBS
         }

@@ -79,7 +79,9 @@ def keys_of_environment(environ: Mapping[str, str]) -> tuple[Key, ...]:
         return ()
     if len(secret) < LEAST_CHARACTERS:
         raise UsageError(f"{VARIABLE} needs at least {LEAST_CHARACTERS} characters: `openssl rand -hex 32` makes some.")
-    return (Key(id="environment", name=VARIABLE, hash=hash_of(secret), verbs=("predict", "feedback", "metrics")),)
+    return (
+        Key(id="environment", name=VARIABLE, hash=hash_of(secret), verbs=("predict", "explain", "feedback", "metrics")),
+    )
 
 
 def closed_to_all(host: str, server: ServeSettings, access: AccessSettings, routes: Routes) -> str:

@@ -66,7 +66,7 @@ class BareTransport:
         def work(slot: int, lifeline: socket.socket) -> None:
             if slot >= workers:
                 listener.close()
-                run_lane(slot, settings, lifeline)
+                run_lane(slot, settings, lifeline, slot - workers)
                 return
             make_room_for_files(listener.fileno())
             uvloop.run(_work(factory, slot, settings, listener, lifeline, shares))

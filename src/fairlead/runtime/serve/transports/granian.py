@@ -216,7 +216,7 @@ class GranianTransport:
 
         def work(slot: int, lifeline: socket.socket) -> None:
             if slot >= workers:
-                run_lane(slot, settings, lifeline)
+                run_lane(slot, settings, lifeline, slot - workers)
                 return
             uvloop.run(_work(factory, slot, settings, listener, lifeline))
 

@@ -73,8 +73,8 @@ NAMED: Mapping[str, Schema] = {
         "post": {
             "operationId": "v1Explain",
             "tags": ["metadata"],
-            "summary": "Explanations, which are not offered yet",
-            "responses": errors(404, 501, 503),
+            "summary": "Why: what each column of each instance did to its answer",
+            "responses": errors(400, 403, 404, 413, 501, 503, 504),
         }
     },
     "/v2/repository/models/{model}/load": _post(
