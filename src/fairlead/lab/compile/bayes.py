@@ -11,6 +11,8 @@ from fairlead.lab.compile.matrix_onnx import Graph
 from fairlead.runtime.bundle.manifest import TAIL_ONNX
 
 MOST_CLASSES = 400
+FAR = 1e140
+"""Features beyond this are taken for this: their squares would be infinite, and the shares of infinities no number."""
 
 
 class Bayes:
@@ -40,10 +42,11 @@ class Bayes:
         graph = Graph()
         base = np.log(estimator.class_prior_) - 0.5 * np.sum(np.log(2.0 * np.pi * estimator.var_), axis=1)
         half = graph.constant("half", [0.5])
+        near = graph.node("Clip", ["x", graph.constant("low", -FAR), graph.constant("high", FAR)], "bounded")
         sums = []
         for at in range(len(base)):
             # A difference first and its square then: what sklearn does, and what does not cancel.
-            off = graph.node("Sub", ["x", graph.constant(f"mean{at}", estimator.theta_[at][None])], f"off{at}")
+            off = graph.node("Sub", [near, graph.constant(f"mean{at}", estimator.theta_[at][None])], f"off{at}")
             square = graph.node("Mul", [off, off], f"square{at}")
             scaled = graph.node(
                 "Div", [square, graph.constant(f"variance{at}", estimator.var_[at][None])], f"scaled{at}"

@@ -13,6 +13,7 @@ class LightGBM:
     """Boosted trees, leaf by leaf, on binned features (Ke et al., LightGBM, 2017). Needs the extra `boosting`."""
 
     name = "lightgbm"
+    libraries = ("lightgbm",)
     tasks: tuple[Task, ...] = ("classification", "regression")
     complexity = 3
 

@@ -15,6 +15,7 @@ class XGBoost:
     """Boosted trees on binned features (Chen and Guestrin, XGBoost, 2016). Needs the extra `boosting`."""
 
     name = "xgboost"
+    libraries = ("xgboost",)
     tasks: tuple[Task, ...] = ("classification", "regression")
     complexity = 3
 
