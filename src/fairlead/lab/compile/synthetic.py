@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from fairlead.contract.errors import CellInvalid, NativeFailed
+from fairlead.contract.profile import Profile
 from fairlead.contract.signature import Cell, Column, Signature
+from fairlead.lab.compile.likeness import cells_like
 from fairlead.lab.compile.probes import NEVER, most, random_cells, tensor_edges
 from fairlead.runtime.bundle.golden import Golden, row_of
 from fairlead.runtime.bundle.manifest import BACKGROUND as BACKGROUND_FILE
@@ -25,9 +27,17 @@ NEAR = 1e-6
 """A decision closer than this to the other could fall otherwise on another processor: not for golden rows."""
 
 
-def background(signature: Signature, seed: int = 1) -> bytes:
-    """background.jsonl: rows as in requests, one a line."""
-    rows = _rows(signature, most(signature, BACKGROUND, ELEMENTS), np.random.default_rng(seed), gaps=0.0)
+def background(signature: Signature, profile: Profile | None = None, seed: int = 1) -> bytes:
+    """background.jsonl: rows as in requests, one a line, each column spread as in `profile`, that of training rows."""
+    count, random = most(signature, BACKGROUND, ELEMENTS), np.random.default_rng(seed)
+    known = {} if profile is None else {column.bins.name: column for column in profile.columns}
+    drawn = [
+        cells_like(known[column.name], column, count, random)
+        if column.name in known and known[column.name].rows
+        else _drawn(column, count, random, gaps=0.0)
+        for column in signature.columns
+    ]
+    rows = [list(row) for row in zip(*drawn, strict=True)] if drawn else [[] for _ in range(count)]
     return _lines([row_of(row, signature) for row in rows], LIMITS[BACKGROUND_FILE])
 
 

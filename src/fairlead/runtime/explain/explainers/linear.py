@@ -31,5 +31,6 @@ class LinearExplainer:
         for player in subject.read:
             terms.check()
             own = np.flatnonzero(subject.owners == player)
-            found[:, player] = apart[:, own] @ weights[own]
+            # Not by a product of matrices, whose rounding depends on how many rows there are.
+            found[:, player] = (apart[:, own, None] * weights[own]).sum(axis=1)
         return Attributed(found * subject.margin.sign, "closed form of a linear model")
