@@ -8,6 +8,7 @@ import msgspec
 
 from fairlead.contract.evidence import Interval
 from fairlead.contract.signature import Task
+from fairlead.lab.evaluate.behaviour.results import Result
 from fairlead.lab.evaluate.fairness import Disparity
 from fairlead.lab.evaluate.reliability import Reliability
 from fairlead.lab.evaluate.slices import Slices
@@ -37,7 +38,7 @@ class Report(msgspec.Struct, frozen=True, omit_defaults=True):
 
     start, end: event time of the judged rows, 0 without time. block: rows drawn together for intervals.
     curves: named lists of points, by task. windows: metrics of each of the project's windows.
-    reliability, slices, fairness: see the modules of these names.
+    reliability, slices, fairness, behaviour: see the modules of these names.
     notes: what a reader must know to read the numbers right. switched_off: checks that the project does not make.
     """
 
@@ -63,6 +64,7 @@ class Report(msgspec.Struct, frozen=True, omit_defaults=True):
     reliability: Reliability | None = None
     slices: Slices | None = None
     fairness: tuple[Disparity, ...] = ()
+    behaviour: tuple[Result, ...] = ()
     parity: dict[str, Any] | None = None
     leaderboard: tuple[dict[str, Any], ...] = ()
     notes: tuple[str, ...] = ()

@@ -95,6 +95,7 @@ def switched_off(rules: GateSettings) -> tuple[str, ...]:
         "beats": rules.beats is False,
         "no_worse_than": rules.no_worse_than is False,
         "groups": rules.groups is False,
+        "behaviour": not rules.behaviour,
         "parity": not rules.parity,
     }
     return tuple(name for name, is_off in off.items() if is_off)

@@ -83,11 +83,15 @@ def calibration_error(said: Floats, happened: Floats, bins: int, block: int = 1)
 
 def _logistic(said: Floats, happened: Floats, block: int) -> tuple[Interval | None, Interval | None]:
     """Slope and, with slope 1, intercept of the log-odds. Source: Cox (1958); Van Calster et al. (2019)."""
-    if happened.min() == happened.max():
+    event = happened > 0
+    if event.all() or not event.any():
         return None, None
+    # Where every event lies above (or below) every other row, the slope has no end.
+    parted = said[event].min() >= said[~event].max() or said[event].max() <= said[~event].min()
     clipped = np.clip(said, 1e-6, 1 - 1e-6)
     odds = np.log(clipped / (1 - clipped))
-    both = _newton(np.stack([np.ones_like(odds), odds], axis=1), np.zeros_like(odds), happened, block)
+    design = np.stack([np.ones_like(odds), odds], axis=1)
+    both = None if parted else _newton(design, np.zeros_like(odds), happened, block)
     shift = _newton(np.ones((len(odds), 1)), odds, happened, block)
     return (both[1] if both else None), (shift[0] if shift else None)
 
@@ -103,7 +107,7 @@ def _newton(design: Floats, offset: Floats, happened: Floats, block: int) -> lis
             return None
         at = at + step
         if np.abs(at).max() > _FARTHEST:
-            return None  # the classes are separated: the slope has no end
+            return None
         if np.abs(step).max() < 1e-10:
             break
     return _sandwich(at, design * (happened - p)[:, None], bread, block)

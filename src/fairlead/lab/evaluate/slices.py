@@ -30,6 +30,7 @@ MOST_ROWS = 50_000
 MOST_COLUMNS, MOST_PAIRED, MOST_CATEGORIES = 60, 14, 12
 SHOWN = 8
 FEWEST_BLOCKS = 5.0
+LENT_ROWS = 60
 _PARTS = 4
 
 
@@ -133,7 +134,10 @@ def searched(candidates: Candidates, loss: Floats, block: int = 1, seed: int = 0
     squares = table @ loss**2
     variance = np.maximum(squares / size - mean**2, 0.0) / (size - 1)
     other = np.maximum((loss @ loss - squares) / (n - size) - rest**2, 0.0) / (n - size - 1)
-    mean_reach = _reach(inside, variance)
+    # The few losses of a small one may all be small by chance, and then its mean seems surer than it is: its variance
+    # leans on that of all rows, as if 60 of these were added.
+    leaning = (variance * (size - 1) * size + LENT_ROWS * loss.var()) / (size + LENT_ROWS) / size
+    mean_reach = _reach(inside, np.maximum(variance, leaning))
     difference, difference_reach = mean - rest, _reach(inside - outside, variance + other)
     kept = _shown(candidates, difference, difference_reach, mean)
     at = int(mean.argmax())
