@@ -276,7 +276,7 @@ DOC: dict[str, str] = {
     "gate.max_calibration_error": "largest distance of probabilities from what happened; false: not checked",
     "gate.min_rows": "rows with a truth below which nothing is decided",
     "gate.approvals": "people who must approve before a deployment: their names, or how many",
-    "gate.behaviour": "the expectations of tests/behaviour.toml and .py must hold, where there are some; false: not checked",
+    "gate.behaviour": "the expectations in tests/behaviour.toml and .py must hold; false: not checked",
     "gate.parity": "the compiled model must decide as the trained one; false switches the check off",
     "evaluate.slices": "sub-populations to report, as \"Contract = 'Two year' and tenure < 12\"",
     "evaluate.find_slices": "look for sub-populations on which the model is surely worse",

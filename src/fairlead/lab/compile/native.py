@@ -14,6 +14,7 @@ from fairlead.contract.errors import NotCompilable
 from fairlead.contract.signature import Column, Signature
 from fairlead.lab.compile.candidate import Artefact, Candidate
 from fairlead.lab.compile.encoders import text_of
+from fairlead.runtime.bundle.calibration import Calibrating, Calibration
 from fairlead.runtime.bundle.coded import Columns, cells_of
 from fairlead.runtime.bundle.manifest import LIMITS, NATIVE_ARTEFACT, canonical
 from fairlead.runtime.native import NativeForm, NativeProcess, NativeTerms
@@ -42,10 +43,14 @@ class NativeCompiled:
     file: str = NATIVE_ARTEFACT
     front: None = None
     tail: bytes = b""
+    calibration: Calibration | None = None
 
     def answering(self) -> Callable[[Columns], np.ndarray]:
         """Rows in the columns form -> scores. Raises NativeFailed."""
-        return lambda rows: self.process.score(cells_of(rows), len(next(iter(rows.values()))))
+        if self.calibration is None:
+            return lambda rows: self.process.score(cells_of(rows), len(next(iter(rows.values()))))
+        applied = Calibrating(self.calibration).applied
+        return lambda rows: applied(self.process.score(cells_of(rows), len(next(iter(rows.values())))))
 
     def form_file(self) -> bytes:
         """Bytes of form.json."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,11 +12,13 @@ from fairlead.contract.evidence import Lineage, ParityCertificate
 from fairlead.lab.compile.candidate import Candidate
 from fairlead.lab.compile.card import model_card
 from fairlead.lab.compile.certifying import certify, holds
+from fairlead.lab.compile.holding import stated
 from fairlead.lab.compile.native import CURE, NativeCompiled, as_native
 from fairlead.lab.compile.pipeline import Compiled, compile_pipeline
 from fairlead.lab.compile.synthetic import background, golden
 from fairlead.runtime.bundle.manifest import (
     BACKGROUND,
+    CALIBRATION,
     CARD,
     FRONT,
     GOLDEN,
@@ -54,9 +57,9 @@ def certified(candidate: Candidate, native: NativeTerms | None = None) -> tuple[
             raise NotCompilable(f"{why} {cure}") from why
         if native is None:
             raise NotCompilable(f"{why} {CURE}") from why
-        found = as_native(candidate, native, str(why))
+        found = replace(as_native(candidate, native, str(why)), calibration=candidate.calibration)
     try:
-        certificate = certify(candidate.pipeline, found, candidate.signature, candidate.columns, candidate.sample)
+        certificate = certify(candidate.answering, found, candidate.signature, candidate.columns, candidate.sample)
         if not holds(certificate):
             raise NotCompilable(
                 f"in a process of its own the model answers otherwise: {certificate.flipped} of {certificate.rows} "
@@ -76,12 +79,13 @@ def compile_certified(candidate: Candidate) -> tuple[Compiled, ParityCertificate
             compiled = compile_pipeline(
                 candidate.pipeline, candidate.signature, candidate.sample, passed_over=passed_over
             )
+            compiled = replace(compiled, calibration=candidate.calibration)
         except NotCompilable as why:
             if passed_over:
                 failed = "; ".join(f"{form}: {reason}" for form, reason in passed_over.items())
                 raise NotCompilable(f"no form reproduces this model: {failed}.") from why
             raise
-        certificate = certify(candidate.pipeline, compiled, candidate.signature, candidate.columns, candidate.sample)
+        certificate = certify(candidate.answering, compiled, candidate.signature, candidate.columns, candidate.sample)
         if holds(certificate):
             return compiled, certificate
         passed_over[compiled.form] = (
@@ -98,6 +102,7 @@ def write_bundle(
     Nothing in it depends on the clock or the machine: the same candidate gives the same id.
     native: terms on which a model that cannot be compiled may be sealed as it is. Raises NotCompilable.
     """
+    candidate = replace(candidate, lineage=stated(candidate.lineage, candidate.pipeline))
     compiled, certificate = certified(candidate, native)
     if isinstance(compiled, Compiled):
         return _written(candidate, Path(folder), key, compiled, certificate)
@@ -120,15 +125,18 @@ def _written(
         version = _version("onnxruntime" if runtime == "onnx" else "numpy", lineage)
     else:
         model = NativeModel("", empty, signature, compiled.process)
+        model.calibrate(candidate.calibration)
         own = {NATIVE_FORM: compiled.form_file(), NATIVE_ARTEFACT: compiled.artefact.data}
         pinned = _pinned(compiled.libraries)
         runtime, version = "native", compiled.native.python
+    if candidate.calibration is not None:
+        own[CALIBRATION] = candidate.calibration.to_json()
     files = {
         SIGNATURE: canonical(signature),
         **own,
         REFERENCE: canonical(candidate.reference),
         GOLDEN: golden(model, certificate.tolerance),
-        BACKGROUND: background(signature),
+        BACKGROUND: background(signature, candidate.reference.profile),
         PARITY: canonical(certificate),
         CARD: (candidate.model_card or model_card(candidate, certificate)).encode(),
         REQUIREMENTS: pinned.encode(),

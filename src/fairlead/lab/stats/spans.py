@@ -12,6 +12,7 @@ from fairlead.lab.stats.measures import Floats
 
 UNIT_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 DEFAULT_ROWS = 500
+FEWEST_BLOCKS = 8
 
 
 @dataclass(frozen=True)
@@ -71,3 +72,15 @@ def covered(times: Floats | None, first: int, last: int) -> tuple[float, float]:
     if times is None or last <= first:
         return 0.0, 0.0
     return float(times[first]), float(np.nextafter(times[last - 1], np.inf))
+
+
+def block_rows(rows: int, times: Floats | None, window: str) -> int:
+    """Rows that an interval's resampling keeps together: those of one window, so that a day's or a week's rhythm
+    stays whole, but never fewer than 8 blocks. 1 without time.
+    """
+    if times is None or rows < 2 * FEWEST_BLOCKS:
+        return 1
+    count, seconds = window_length(window, timed=True)
+    span = float(times[-1] - times[0])
+    per_window = count or (round(rows * seconds / span) if span > 0 else rows)
+    return max(1, min(per_window, rows // FEWEST_BLOCKS))

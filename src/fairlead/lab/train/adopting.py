@@ -21,6 +21,7 @@ from fairlead.contract.signature import Signature
 from fairlead.lab.stats.bins import bins_for, score_bins
 from fairlead.lab.stats.measures import Floats, label_text
 from fairlead.lab.stats.profiling import profile
+from fairlead.lab.train.deciding import with_signature
 from fairlead.lab.train.fitting import scores_of
 from fairlead.lab.train.folding import Fold
 from fairlead.lab.train.promise import BLOCK_ROWS, MOST_BLOCKS, reference_of
@@ -65,6 +66,7 @@ def train_by_entrypoint(
 ) -> Chosen:
     """As the search, with one way of learning: the project's `fit(table, settings)`, once a fold and once for all."""
     from fairlead.lab.compile import Candidate
+    from fairlead.lab.train.training import Chosen, settled_for
 
     name = str(settings.train.entrypoint)
     function = entrypoint_of(name, root)
@@ -89,17 +91,23 @@ def train_by_entrypoint(
         say(f"{name}, fold {index + 1} of {len(bench.folds)}: {scores[-1]:.4f}", done=0.1 + 0.8 * share)
     answers = bench.whole(parts)
     entry = Entry(name, {}, scores, time.perf_counter() - started, answers=answers)
+    settled = settled_for(bench, answers, settings)
+    reference = reference_of(
+        with_signature(material, settled.signature), settings.monitor.window,
+        lambda fold: settled.answered(answer(fold)), settled.answers,
+    )  # fmt: skip
     candidate = Candidate(
         pipeline=fitted,
-        signature=signature,
+        signature=settled.signature,
         lineage=lineage_of(material, settings, name, {}, data=data, root=root, parent=parent, preparation=OWN),
-        reference=reference_of(material, settings.monitor.window, answer, answers),
+        reference=reference,
         columns=material.columns,
         sample=source[list(signature.names)].head(SAMPLE_ROWS),
         name=settings.model.name,
+        calibration=settled.calibration,
     )
     board = leaderboard(Found([entry], baselines(bench), False, 1), signature)
-    return candidate, board, answers, False, 1
+    return Chosen(candidate, board, material, settled, False, 1)
 
 
 def candidate_of(estimator: Any, sample: Any, settings: Settings | None = None, *, name: str = "model") -> Candidate:

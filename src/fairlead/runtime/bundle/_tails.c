@@ -1,7 +1,7 @@
 /* From features of a few rows to what is answered: small dense models, links, labels and lists of numbers.
  *
  * A tail is dense layers in turn (none: the features are sums that something else made), then
- * link(((x + base) / count) * slope). Sums run over the inputs in one order whatever the number of rows, so that a row
+ * link(((x + base) / count) * slope), then the curves of a calibration, if it has one. Sums run over the inputs in one order whatever the number of rows, so that a row
  * gets the same bits alone and among others.
  *
  * tail(...) and deciding(...) take sizes and buffers that are checked here again; answer(...) checks the rest.
@@ -21,6 +21,25 @@
 enum { SAME, RELU, TANH, SIGMOID, ACTIVATIONS };
 enum { IDENTITY, EXP, SIGMOIDS, SOFTMAX, LOGISTIC, SECOND, LINKS };
 
+/* A calibrated probability of a raw one. KNOTS: straight between (x, y), flat beyond; LOGIT: sigmoid(a * log-odds + b);
+ * POWER: p ** a. x, y, slope: `knots` doubles each in one block that x points to. */
+enum { KNOTS, LOGIT, POWER, CURVES };
+#define LEAST 1e-6   /* what a probability of LOGIT or POWER is taken for at least, and 1 - LEAST at most */
+#define MOST_KNOTS 65536
+
+typedef struct {
+    int kind;
+    double a, b;
+    Py_ssize_t knots;
+    double *x, *y, *slope;
+} Curve;
+
+/* One curve: of the second of two scores. Else one a score, whose results are made to sum to 1. */
+typedef struct {
+    Py_ssize_t count;
+    Curve *each;
+} Curves;
+
 /* weights: (outputs, inputs) where outputs are fewer than NARROW, else (inputs, outputs). */
 typedef struct {
     Py_ssize_t inputs, outputs;
@@ -34,6 +53,8 @@ typedef struct {
     double *base; /* NULL: none */
     double count, slope;
     int link;
+    const Curves *curves; /* NULL: none */
+    PyObject *kept[2];    /* of a calibrated tail: the tail whose parts it uses, and its curves */
 } Tail;
 
 /* positive < 0: the class with the largest score; ties: a score at the threshold is enough. */
@@ -44,11 +65,17 @@ typedef struct {
     int ties;
 } Deciding;
 
-static const char *TAIL = "fairlead.tail", *DECIDING = "fairlead.deciding";
+static const char *TAIL = "fairlead.tail", *DECIDING = "fairlead.deciding", *CALIBRATION = "fairlead.curves";
 
 static void release(Tail *t)
 {
     if (t == NULL) return;
+    if (t->kept[0] != NULL) {
+        Py_DECREF(t->kept[0]);
+        Py_DECREF(t->kept[1]);
+        free(t);
+        return;
+    }
     for (Py_ssize_t n = 0; n < t->depth; n++) {
         free(t->layers[n].weights);
         free(t->layers[n].bias);
@@ -61,6 +88,19 @@ static void release(Tail *t)
 static void destroy_tail(PyObject *capsule)
 {
     release((Tail *)PyCapsule_GetPointer(capsule, TAIL));
+}
+
+static void release_curves(Curves *c)
+{
+    if (c == NULL) return;
+    for (Py_ssize_t k = 0; c->each != NULL && k < c->count; k++) free(c->each[k].x);
+    free(c->each);
+    free(c);
+}
+
+static void destroy_curves(PyObject *capsule)
+{
+    release_curves((Curves *)PyCapsule_GetPointer(capsule, CALIBRATION));
 }
 
 static void destroy_deciding(PyObject *capsule)
@@ -156,6 +196,49 @@ static void linked(const Tail *t, const double *x, double *out)
     }
 }
 
+static double within(double p)
+{
+    return p < LEAST ? LEAST : p > 1.0 - LEAST ? 1.0 - LEAST : p;
+}
+
+static double between(const Curve *c, double p)
+{
+    Py_ssize_t low = 0, high = c->knots - 1;
+    if (!(p > c->x[0])) return p == p ? c->y[0] : p;
+    if (p >= c->x[high]) return c->y[high];
+    while (high - low > 1) { /* x[low] <= p < x[high] */
+        const Py_ssize_t middle = (low + high) / 2;
+        if (c->x[middle] <= p) low = middle;
+        else high = middle;
+    }
+    return c->y[low] + (p - c->x[low]) * c->slope[low];
+}
+
+static double curved(const Curve *c, double p)
+{
+    switch (c->kind) {
+    case KNOTS:
+        return between(c, p);
+    case LOGIT:
+        p = within(p);
+        return sigmoid(c->a * log(p / (1.0 - p)) + c->b);
+    default:
+        return pow(within(p), c->a);
+    }
+}
+
+static void calibrated(const Curves *c, double *scores, Py_ssize_t outputs)
+{
+    double sum = 0.0;
+    if (c->count == 1) {
+        scores[1] = curved(c->each, scores[1]);
+        scores[0] = 1.0 - scores[1];
+        return;
+    }
+    for (Py_ssize_t k = 0; k < outputs; k++) sum += scores[k] = curved(c->each + k, scores[k]);
+    for (Py_ssize_t k = 0; k < outputs; k++) scores[k] = sum == 0.0 ? 1.0 / (double)outputs : scores[k] / sum;
+}
+
 /* scratch: twice `widest` doubles. out: `outputs` doubles. */
 static void score_row(const Tail *t, const double *x, double *scratch, double *out)
 {
@@ -166,6 +249,7 @@ static void score_row(const Tail *t, const double *x, double *scratch, double *o
         x = to;
     }
     linked(t, x, out);
+    if (t->curves != NULL) calibrated(t->curves, out, t->outputs);
 }
 
 static void score_rows(const Tail *t, const double *x, Py_ssize_t rows, double *scratch, double *out)
@@ -417,6 +501,124 @@ static PyObject *tail(PyObject *module, PyObject *args)
     return capsule;
 }
 
+/* x: strictly rising; y: never falling; both within [0, 1]. */
+static int read_knots(Curve *c, PyObject *x, PyObject *y)
+{
+    const size_t bytes = sizeof(double) * (size_t)c->knots;
+    double *xs, *ys;
+    if (c->knots < 1 || c->knots > MOST_KNOTS) return -1;
+    if ((xs = copied(x, c->knots, "x")) == NULL) return -1;
+    if ((ys = copied(y, c->knots, "y")) == NULL) {
+        free(xs);
+        return -1;
+    }
+    if ((c->x = malloc(3 * bytes)) != NULL) {
+        c->y = c->x + c->knots;
+        c->slope = c->y + c->knots;
+        memcpy(c->x, xs, bytes);
+        memcpy(c->y, ys, bytes);
+    } else {
+        PyErr_NoMemory();
+    }
+    free(xs);
+    free(ys);
+    if (c->x == NULL) return -1;
+    if (c->x[0] < 0.0 || c->x[c->knots - 1] > 1.0 || c->y[0] < 0.0 || c->y[c->knots - 1] > 1.0) return -1;
+    c->slope[c->knots - 1] = 0.0;
+    for (Py_ssize_t n = 1; n < c->knots; n++) {
+        if (c->x[n] <= c->x[n - 1] || c->y[n] < c->y[n - 1]) return -1;
+        c->slope[n - 1] = (c->y[n] - c->y[n - 1]) / (c->x[n] - c->x[n - 1]);
+        if (!isfinite(c->slope[n - 1])) return -1;
+    }
+    return 0;
+}
+
+static int read_curve(Curve *c, PyObject *said)
+{
+    PyObject *x, *y;
+    if (!PyTuple_Check(said) || !PyArg_ParseTuple(said, "iddnOO", &c->kind, &c->a, &c->b, &c->knots, &x, &y)) return -1;
+    if (c->kind < 0 || c->kind >= CURVES || !isfinite(c->a) || !isfinite(c->b) || c->a < 0.0) return -1;
+    return c->kind == KNOTS ? read_knots(c, x, y) : 0;
+}
+
+static PyObject *curves(PyObject *module, PyObject *said)
+{
+    PyObject *capsule;
+    Curves *c;
+    if (!PyTuple_Check(said) || PyTuple_Size(said) < 1 || PyTuple_Size(said) == 2 || PyTuple_Size(said) > WIDEST) {
+        PyErr_SetString(PyExc_ValueError, "a calibration has one curve, or one a score");
+        return NULL;
+    }
+    if ((c = calloc(1, sizeof(Curves))) == NULL) return PyErr_NoMemory();
+    c->count = PyTuple_Size(said);
+    if ((c->each = calloc((size_t)c->count, sizeof(Curve))) == NULL) {
+        free(c);
+        return PyErr_NoMemory();
+    }
+    for (Py_ssize_t k = 0; k < c->count; k++) {
+        if (read_curve(c->each + k, PyTuple_GetItem(said, k)) < 0) {
+            release_curves(c);
+            if (!PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "a curve is not finite, or falls");
+            return NULL;
+        }
+    }
+    if ((capsule = PyCapsule_New(c, CALIBRATION, destroy_curves)) == NULL) release_curves(c);
+    return capsule;
+}
+
+static int fits(const Curves *c, Py_ssize_t outputs)
+{
+    return c->count == 1 ? outputs == 2 : c->count == outputs;
+}
+
+/* The tail, its scores calibrated. */
+static PyObject *over(PyObject *module, PyObject *args)
+{
+    PyObject *of, *by, *capsule;
+    const Curves *c;
+    Tail *t, *made;
+    if (!PyArg_ParseTuple(args, "OO", &of, &by)) return NULL;
+    if ((t = (Tail *)PyCapsule_GetPointer(of, TAIL)) == NULL) return NULL;
+    if ((c = (Curves *)PyCapsule_GetPointer(by, CALIBRATION)) == NULL) return NULL;
+    if (t->curves != NULL || !fits(c, t->outputs)) {
+        PyErr_SetString(PyExc_ValueError, "these curves are not of this tail's scores");
+        return NULL;
+    }
+    if ((made = malloc(sizeof(Tail))) == NULL) return PyErr_NoMemory();
+    *made = *t;
+    made->curves = c;
+    made->kept[0] = of;
+    made->kept[1] = by;
+    Py_INCREF(of);
+    Py_INCREF(by);
+    if ((capsule = PyCapsule_New(made, TAIL, destroy_tail)) == NULL) release(made);
+    return capsule;
+}
+
+static PyObject *calibrate(PyObject *module, PyObject *args)
+{
+    PyObject *by, *to;
+    Py_ssize_t rows, outputs;
+    const Curves *c;
+    Py_buffer out;
+    if (!PyArg_ParseTuple(args, "OnnO", &by, &rows, &outputs, &to)) return NULL;
+    if ((c = (Curves *)PyCapsule_GetPointer(by, CALIBRATION)) == NULL) return NULL;
+    if (!fits(c, outputs)) {
+        PyErr_SetString(PyExc_ValueError, "these curves are not of these scores");
+        return NULL;
+    }
+    if (viewed(to, &out, rows, outputs, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE) < 0) return NULL;
+    if (rows > AT_ONCE) {
+        Py_BEGIN_ALLOW_THREADS
+        for (Py_ssize_t row = 0; row < rows; row++) calibrated(c, (double *)out.buf + row * outputs, outputs);
+        Py_END_ALLOW_THREADS
+    } else {
+        for (Py_ssize_t row = 0; row < rows; row++) calibrated(c, (double *)out.buf + row * outputs, outputs);
+    }
+    PyBuffer_Release(&out);
+    Py_RETURN_NONE;
+}
+
 static PyObject *deciding(PyObject *module, PyObject *args)
 {
     Deciding *d = calloc(1, sizeof(Deciding));
@@ -444,6 +646,9 @@ static PyMethodDef METHODS[] = {
     {"tail", tail, METH_VARARGS, "tail(features, layers, base, count, slope, link) -> tail"},
     {"deciding", deciding, METH_VARARGS, "deciding(classes, positive, threshold, ties) -> deciding"},
     {"answer", (PyCFunction)(void (*)(void))answer, METH_FASTCALL, "answer(tail, deciding, rows, x) -> labels, scores"},
+    {"curves", curves, METH_O, "curves(((kind, a, b, knots, x, y), ...)) -> curves"},
+    {"over", over, METH_VARARGS, "over(tail, curves) -> tail"},
+    {"calibrate", calibrate, METH_VARARGS, "calibrate(curves, rows, outputs, scores): scores in place"},
     {"score", score, METH_VARARGS, "score(tail, rows, x, out): scores into out"},
     {"finite", all_finite, METH_O, "finite(scores) -> bool"},
     {NULL, NULL, 0, NULL},

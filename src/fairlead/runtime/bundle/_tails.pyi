@@ -21,3 +21,14 @@ def score(tail: Any, rows: int, x: Any, out: Any) -> None:
 
 def finite(scores: list[list[float]]) -> bool:
     """Whether every number is finite. Raises TypeError for what is no list of lists of floats."""
+
+Curve = tuple[int, float, float, int, bytes, bytes]
+
+def curves(curves: tuple[Curve, ...]) -> Any:
+    """Curves of a calibration: (kind, a, b, knots, x, y). Raises ValueError for what is not finite, or falls."""
+
+def over(tail: Any, curves: Any) -> Any:
+    """The tail, its scores calibrated. Raises ValueError where the curves are of other scores."""
+
+def calibrate(curves: Any, rows: int, outputs: int, scores: Any) -> None:
+    """Calibrate scores, double (rows, outputs), C-contiguous, in place."""

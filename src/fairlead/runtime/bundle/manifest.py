@@ -18,6 +18,7 @@ SIGNATURE, FRONT, REFERENCE = "signature.json", "model/front.json", "reference.j
 GOLDEN, BACKGROUND, PARITY = "golden.jsonl", "background.jsonl", "parity.json"
 CARD, REQUIREMENTS = "model_card.md", "requirements.txt"
 TAIL_ONNX, TAIL_LINEAR = "model/tail.onnx", "model/tail.json"
+CALIBRATION = "model/calibration.json"
 NATIVE_FORM, NATIVE_ARTEFACT = "model/native/form.json", "model/native/artefact"
 
 LIMITS: dict[str, int] = {
@@ -27,6 +28,7 @@ LIMITS: dict[str, int] = {
     FRONT: 64 * MIB,
     TAIL_ONNX: 1024 * MIB,
     TAIL_LINEAR: 64 * MIB,
+    CALIBRATION: 4 * MIB,
     NATIVE_FORM: 16 * MIB,
     NATIVE_ARTEFACT: 1024 * MIB,
     REFERENCE: 256 * MIB,

@@ -13,9 +13,10 @@ from fairlead.contract.errors import BundleRefused
 from fairlead.contract.evidence import Manifest
 from fairlead.contract.signature import Cell, Signature
 from fairlead.runtime.bundle import golden
+from fairlead.runtime.bundle.calibration import Calibrating, Calibration, read_calibration
 from fairlead.runtime.bundle.cells import columns_of_rows
 from fairlead.runtime.bundle.coded import Columns, cells_of
-from fairlead.runtime.bundle.manifest import GOLDEN, NATIVE_ARTEFACT, NATIVE_FORM, REFERENCE, REQUIREMENTS
+from fairlead.runtime.bundle.manifest import CALIBRATION, GOLDEN, NATIVE_ARTEFACT, NATIVE_FORM, REFERENCE, REQUIREMENTS
 from fairlead.runtime.bundle.run import Floats, Model
 from fairlead.runtime.bundle.verifying import Verified
 from fairlead.runtime.native.desk import Desk, Done
@@ -36,6 +37,7 @@ class NativeModel(Model):
         self.process = process
         self.close = weakref.finalize(self, process.close)
         self._reference = b""
+        self._calibrating: Calibrating | None = None
         self._classes = np.array(signature.classes, dtype=object)
 
     @property
@@ -45,12 +47,19 @@ class NativeModel(Model):
 
     def score_rows(self, rows: Sequence[Sequence[Cell]]) -> Floats:
         """See Model. Waits for the answer; a loop that must not wait uses `submit`."""
-        return self.process.score(columns_of_rows(rows, self.signature), len(rows))
+        return self._calibrated(self.process.score(columns_of_rows(rows, self.signature), len(rows)))
 
     def score_columns(self, columns: Columns) -> Floats:
         """See Model."""
         rows = len(next(iter(columns.values()))) if columns else 0
-        return self.process.score(cells_of(columns), rows)
+        return self._calibrated(self.process.score(cells_of(columns), rows))
+
+    def _calibrated(self, scores: Floats) -> Floats:
+        return scores if self._calibrating is None else self._calibrating.applied(scores)
+
+    def calibrate(self, calibration: Calibration | None) -> None:
+        """Calibrate all scores from now on; done once, before anybody asks."""
+        self._calibrating = None if calibration is None else Calibrating(calibration)
 
     def submit(self, rows: Sequence[Sequence[Cell]], done: Done, deadline_s: float | None = None) -> None:
         """As `score_rows`, without waiting: see `Desk.submit`, which says on which thread `done` is called."""
@@ -58,10 +67,11 @@ class NativeModel(Model):
 
     @cached_property
     def _desk(self) -> Desk:
-        process, signature = self.process, self.signature
+        process, signature, calibrating = self.process, self.signature, self._calibrating
 
         def score(rows: Sequence[Sequence[Cell]], deadline_s: float) -> Floats:
-            return process.score(columns_of_rows(rows, signature), len(rows), deadline_s)
+            found = process.score(columns_of_rows(rows, signature), len(rows), deadline_s)
+            return found if calibrating is None else calibrating.applied(found)
 
         return Desk(score, process.terms.deadline_s)
 
@@ -76,15 +86,25 @@ def open_native(verified: Verified, signature: Signature, terms: NativeTerms | N
     except (msgspec.MsgspecError, RecursionError, UnicodeError) as why:
         raise BundleRefused(f"form.json: {why}") from why
     check_form(form, signature)
+    calibration = _calibration(files, signature)
     process = NativeProcess(form, files[NATIVE_ARTEFACT], terms, locked(files[REQUIREMENTS]))
     model = NativeModel(verified.id, verified.manifest, signature, process)
     model._reference = files[REFERENCE]
+    model.calibrate(calibration)
     try:
         golden.replay(model, files[GOLDEN])
     except BaseException:
         model.close()
         raise
     return model
+
+
+def _calibration(files: dict[str, bytes], signature: Signature) -> Calibration | None:
+    if CALIBRATION not in files:
+        return None
+    if signature.task != "classification":
+        raise BundleRefused(f"calibration.json: a {signature.task} has no probabilities")
+    return read_calibration(files[CALIBRATION], len(signature.outputs))
 
 
 def check_trust(verified: Verified, terms: NativeTerms | None) -> None:

@@ -15,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fairlead.contract.errors import BundleRefused
-from fairlead.runtime.bundle.manifest import TAIL_LINEAR, TAIL_ONNX, canonical
+from fairlead.runtime.bundle.calibration import CalibratedTail, calibrated
+from fairlead.runtime.bundle.manifest import CALIBRATION, TAIL_LINEAR, TAIL_ONNX, canonical
 from fairlead.runtime.bundle.network_file import read_network
-from fairlead.runtime.bundle.onnx_guard import check_onnx
+from fairlead.runtime.bundle.onnx_guard import check_onnx, widest
 from fairlead.runtime.bundle.tail_kernel import Layer, dense, has_kernel
 from fairlead.runtime.bundle.tree_tail import TreeTail, compiled
 
@@ -124,6 +125,10 @@ _CURVED = 128
 """Products that a tanh or a sigmoid costs."""
 
 
+_HELD = 1 << 22
+"""Numbers that a model over many places (support vectors, neighbours) holds at once on its way."""
+
+
 class OnnxTail:
     """An ONNX model in onnxruntime, one thread unless told otherwise, loaded from verified bytes.
 
@@ -147,10 +152,14 @@ class OnnxTail:
             raise BundleRefused(f"tail.onnx: onnxruntime does not accept it: {type(why).__name__}") from why
         self.outputs = _check_ports(session, width)
         self._run = session.run
+        self._step = max(1, _HELD // widest(data))
         self.kernel, self.most = _network(data, width, self.outputs)
 
     def scores(self, features: Floats) -> Floats:
         """See Tail."""
+        if len(features) > self._step:
+            cuts = range(0, len(features), self._step)
+            return np.concatenate([self.scores(features[at : at + self._step]) for at in cuts])
         found: Floats = self._run(["value"], {"x": features})[0]
         return found
 
@@ -181,8 +190,15 @@ def _check_ports(session: Any, width: int) -> int:
     return columns
 
 
-def load_tail(files: dict[str, bytes], width: int, threads: int = 1) -> LinearTail | TreeTail | OnnxTail:
-    """The tail among the verified `files`. Raises BundleRefused."""
+def load_tail(
+    files: dict[str, bytes], width: int, threads: int = 1
+) -> LinearTail | TreeTail | OnnxTail | CalibratedTail:
+    """The tail among the verified `files`, calibrated where they say how. Raises BundleRefused."""
+    tail = _uncalibrated(files, width, threads)
+    return tail if CALIBRATION not in files else calibrated(tail, files)
+
+
+def _uncalibrated(files: dict[str, bytes], width: int, threads: int) -> LinearTail | TreeTail | OnnxTail:
     if TAIL_ONNX in files:
         data = files[TAIL_ONNX]
         check_onnx(data)

@@ -1,0 +1,82 @@
+"""How a model's decisions were settled before it was sealed: calibration, threshold, abstention, with the evidence.
+
+All of it is measured out of fold: on training rows, each answered by a model that had not learned from it. It travels
+from training to the report; nothing of it is needed to answer.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from fairlead.contract.evidence import Interval
+
+
+class CalibrationFound(msgspec.Struct, frozen=True, omit_defaults=True):
+    """asked: the setting; method: what was sealed, "" for none; why: in a sentence.
+
+    gains: {method: mean change of the log loss, nats, below 0 is better}, on rows that the curve had not seen.
+    error_before, error_after: expected calibration error (equal-count bins, top class), in [0, 1]. rows: judged on.
+    """
+
+    asked: str
+    method: str
+    why: str
+    gains: dict[str, Interval] = {}
+    error_before: float = 0.0
+    error_after: float = 0.0
+    rows: int = 0
+
+
+class ThresholdFound(msgspec.Struct, frozen=True, omit_defaults=True):
+    """rule: costs, f1, precision, recall or by hand. threshold: sealed, with how far chance moves it.
+
+    cost, cost_at_half: mean cost of a row with it and with 0.5 (rule costs). saved: their difference a row, above 0 is
+    saved. why: in a sentence. points: {threshold, cost?, precision, recall, f1, flagged} for a curve, at most 101.
+    """
+
+    rule: str
+    threshold: Interval
+    why: str
+    cost: Interval | None = None
+    cost_at_half: Interval | None = None
+    saved: Interval | None = None
+    costs: dict[str, float | str] = {}
+    points: tuple[dict[str, float], ...] = ()
+    rows: int = 0
+
+
+class AbstentionFound(msgspec.Struct, frozen=True, omit_defaults=True):
+    """rule: accuracy, coverage or confidence; wanted: its value. confidence: sealed; answers below it are a person's.
+
+    coverage: share of rows answered; accuracy: of those, with the one-sided bound that the rule rests on as `low`.
+    kept: whether the promise can be kept at all. points: {confidence, coverage, accuracy, low} for a curve.
+    """
+
+    rule: str
+    wanted: float
+    confidence: float
+    coverage: float
+    accuracy: Interval
+    kept: bool
+    why: str
+    points: tuple[dict[str, float], ...] = ()
+    rows: int = 0
+
+
+class Decisions(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What was settled; None for what the project did not ask for, or the task has no use for."""
+
+    calibration: CalibrationFound | None = None
+    threshold: ThresholdFound | None = None
+    abstention: AbstentionFound | None = None
+
+    def lines(self) -> list[str]:
+        """A sentence each, for people."""
+        return [found.why for found in (self.calibration, self.threshold, self.abstention) if found is not None]
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON has it."""
+        found: dict[str, Any] = msgspec.to_builtins(self)
+        return found
