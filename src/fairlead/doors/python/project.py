@@ -21,10 +21,10 @@ def open(folder: str | Path = ".") -> Project:
     return Project(folder)
 
 
-def init(data: str | Path, target: str, folder: str | Path = ".", **chosen: Any) -> Project:
+def init(data: str | Path, target: str | None = None, folder: str | Path = ".", **chosen: Any) -> Project:
     """Look at a table, write a commented fairlead.toml beside it in `folder`, and open it.
 
-    chosen: name, task, positive, id, time, force. Raises UsageError when there is one already.
+    target: None for `task="clustering"` and `task="anomaly"`. chosen: name, task, positive, id, time, force. Raises UsageError when there is one already.
     """
     from fairlead.ops.project import init_project
 
