@@ -40,7 +40,12 @@ CASES: dict[str, tuple[Any, str, str, str]] = {
     "xgboost of numbers": (XGBRegressor(n_estimators=8, max_depth=4, n_jobs=1), "number", "trees", "value"),
     "lightgbm": (LGBMClassifier(n_estimators=8, verbose=-1, n_jobs=1), "binary", "trees", "log-odds"),
     "network": (MLPClassifier((6,), max_iter=30, random_state=0), "binary", "enumeration", "log-odds"),
-    "network of numbers": (MLPRegressor(hidden_layer_sizes=(6,), max_iter=30, random_state=0), "number", "enumeration", "value"),
+    "network of numbers": (
+        MLPRegressor(hidden_layer_sizes=(6,), max_iter=30, random_state=0),
+        "number",
+        "enumeration",
+        "value",
+    ),
 }
 
 
