@@ -21,8 +21,10 @@ from fairlead.lab.compile.lanes import (
     Key,
     Lookup,
     NumberLane,
+    ProductLane,
     TableLane,
     TensorLane,
+    TermLane,
     TextLane,
     next_identity,
 )
@@ -73,6 +75,8 @@ def _lanes(
         return _composed(lane, dict(zip(map(float, values), known, strict=True)), never, nothing, where)
     if isinstance(lane, ElementLane | TensorLane):
         raise NotCompilable(f"{where}: column {lane.column.name!r} holds tensors, whose elements are no categories.")
+    if isinstance(lane, TermLane | ProductLane):
+        raise NotCompilable(f"{where}: terms and products of {lane.column.name!r} are no categories.")
     source = lane
     keys = [_key(value, lane, where) for value in values]
     answers = dict(zip(keys, known, strict=True))

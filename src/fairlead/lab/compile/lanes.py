@@ -10,11 +10,15 @@ import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+import msgspec
+
 from fairlead.contract.errors import NotCompilable
 from fairlead.contract.signature import Column, Signature
-from fairlead.runtime.bundle.front import Delta, Front, Lane, Number, Table, Tensor
+from fairlead.runtime.bundle.front import Delta, Front, Lane, Number, Product, Table, Tensor
+from fairlead.runtime.bundle.hashed import Hashed
 from fairlead.runtime.bundle.ops import AnyOp, one_after_another
 from fairlead.runtime.bundle.tensor_cells import size
+from fairlead.runtime.bundle.words import Words
 
 Key = str | float
 
@@ -102,7 +106,40 @@ class TensorLane:
     column: Column
 
 
-AnyLane = NumberLane | TextLane | TableLane | ElementLane | TensorLane
+@dataclass(frozen=True)
+class TermLane:
+    """One output of a text read by terms or by a hash. reader: the whole lane, at: which of its outputs this is."""
+
+    column: Column
+    reader: Words | Hashed
+    at: int
+
+
+@dataclass(frozen=True)
+class ProductLane:
+    """One product of lanes, one of each side. at: which of each; neighbours of one identity share their sides."""
+
+    sides: tuple[tuple[NumberLane | TableLane, ...], ...]
+    at: tuple[int, ...]
+    identity: int
+    ops: tuple[AnyOp, ...] = ()
+
+    @property
+    def column(self) -> Column:
+        """The source column of the first side."""
+        return self.sides[0][0].column
+
+    @property
+    def factors(self) -> tuple[NumberLane | TableLane, ...]:
+        """The lanes that are multiplied."""
+        return tuple(side[at] for side, at in zip(self.sides, self.at, strict=True))
+
+    def then(self, *ops: AnyOp) -> ProductLane:
+        """This lane with more operations."""
+        return replace(self, ops=self.ops + ops)
+
+
+AnyLane = NumberLane | TextLane | TableLane | ElementLane | TensorLane | TermLane | ProductLane
 
 
 def first_lanes(signature: Signature) -> dict[str, AnyLane]:
@@ -140,6 +177,10 @@ def front_of(lanes: Iterable[AnyLane], signature: Signature) -> Front:
             found.append(Number(first.column.name, first.ops))
         elif isinstance(first, ElementLane):
             found.append(_tensor([first, *rest]))  # type: ignore[list-item]
+        elif isinstance(first, TermLane):
+            found.append(_terms([first, *rest]))  # type: ignore[list-item]
+        elif isinstance(first, ProductLane):
+            found += _products([first, *rest])  # type: ignore[list-item]
         else:
             raise NotCompilable(f"column {first.column.name!r} reaches the estimator as text: encode it first.")
     numeric = tuple(c.numeric for c in signature.columns)
@@ -150,6 +191,10 @@ def shared(lane: AnyLane) -> tuple[str, int]:
     """Neighbours with the same answer are outputs of one look-up, or elements of one tensor."""
     if isinstance(lane, ElementLane):
         return "elements", id(lane.column)
+    if isinstance(lane, TermLane):
+        return "terms", id(lane.reader)
+    if isinstance(lane, ProductLane):
+        return "product", lane.identity
     return ("table", lane.lookup.identity) if isinstance(lane, TableLane) else ("lane", id(lane))
 
 
@@ -157,6 +202,38 @@ def _tensor(lanes: list[ElementLane]) -> Tensor:
     # `element_ops.parted` has seen to it that these are all elements of the column, prepared alike.
     column, ops = lanes[0].column, lanes[0].ops
     return Tensor(column.name, column.dtype, size(column), ops)
+
+
+def _terms(lanes: list[TermLane]) -> Lane:
+    """All or some of the outputs of one text."""
+    reader, chosen = lanes[0].reader, tuple(lane.at for lane in lanes)
+    if chosen == tuple(range(reader.width)):
+        return reader
+    if isinstance(reader, Words) and len(set(chosen)) == len(chosen):
+        return msgspec.structs.replace(reader, outputs=chosen)
+    raise NotCompilable(f"column {reader.column!r}: a part of its hashes, or a term twice, is not compiled.")
+
+
+def _products(lanes: list[ProductLane]) -> list[Lane]:
+    """One lane where these are all products of their sides in order, else one a product."""
+    sides = lanes[0].sides
+    whole = list(itertools.product(*(range(len(side)) for side in sides)))
+    if [lane.at for lane in lanes] == whole and not any(lane.ops for lane in lanes) and all(map(_one_source, sides)):
+        return [Product(tuple(_factor(side) for side in sides))]
+    return [Product(tuple(_factor((factor,)) for factor in lane.factors), lane.ops) for lane in lanes]
+
+
+def _one_source(side: tuple[NumberLane | TableLane, ...]) -> bool:
+    return len(side) == 1 or len({shared(lane) for lane in side}) == 1
+
+
+def _factor(side: tuple[NumberLane | TableLane, ...]) -> Number | Table:
+    first = side[0]
+    if isinstance(first, NumberLane):
+        return Number(first.column.name, first.ops)
+    if first.lookup.closed or first.lookup.required:
+        raise NotCompilable(f"column {first.column.name!r}: a product of an encoder that refuses cells.")
+    return _table(list(side))  # type: ignore[arg-type]
 
 
 def _table(lanes: list[TableLane]) -> Table:

@@ -6,6 +6,7 @@ that a conversion raised no error has proved nothing (see `explanation/compiling
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,8 +15,21 @@ import numpy as np
 
 from fairlead.contract.errors import NotCompilable
 from fairlead.lab.compile.encoders import encode, one_hot_widths, text_of
-from fairlead.lab.compile.lanes import AnyLane, ElementLane, NumberLane, TableLane, TensorLane, TextLane, spread
-from fairlead.runtime.bundle.curves import Above, Power, Quantile
+from fairlead.lab.compile.lanes import (
+    AnyLane,
+    ElementLane,
+    NumberLane,
+    ProductLane,
+    TableLane,
+    TensorLane,
+    TermLane,
+    TextLane,
+    next_identity,
+    spread,
+)
+from fairlead.lab.compile.texts import documents, hashed, vectorizer
+from fairlead.runtime.bundle.curves import Above, Bin, Power, Quantile
+from fairlead.runtime.bundle.front import MOST_FACTORS
 from fairlead.runtime.bundle.ops import Add, AnyOp, Clip, Divide, Impute, Missing, Multiply, Part, Subtract
 
 OWN = ("fairlead.lab.compile.on_numbers", "OnNumbers")
@@ -47,9 +61,11 @@ def _names() -> list[str]:
     return [name.rpartition(".")[2] for name in RULES]
 
 
-def _numeric(lane: AnyLane, where: str) -> NumberLane | TableLane | ElementLane:
+def _numeric(lane: AnyLane, where: str) -> NumberLane | TableLane | ElementLane | ProductLane:
     if isinstance(lane, TextLane | TensorLane):
         raise NotCompilable(f"{where}: column {lane.column.name!r} is text here, this step takes numbers.")
+    if isinstance(lane, TermLane):
+        raise NotCompilable(f"{where}: terms of {lane.column.name!r} are features as they are; no step after them is.")
     return lane
 
 
@@ -189,6 +205,54 @@ def binarizer(transformer: Any, lanes: Sequence[AnyLane], where: str) -> list[An
     return _each(lanes, [(Above(float(transformer.threshold)),)] * len(lanes), where)
 
 
+def bins(transformer: Any, lanes: Sequence[AnyLane], where: str) -> list[AnyLane]:
+    """The number of the bin, or one column a bin."""
+    numbers = _each(lanes, [(Bin(tuple(map(float, edges[1:-1]))),) for edges in transformer.bin_edges_], where)
+    return numbers if transformer.encode == "ordinal" else one_hot(transformer._encoder, numbers, where)
+
+
+def polynomial(transformer: Any, lanes: Sequence[AnyLane], where: str) -> list[AnyLane]:
+    """Products of the features, in the order in which scikit-learn multiplies them."""
+    found: list[AnyLane] = []
+    for powers in transformer.powers_.tolist():
+        factors = [lane for lane, power in zip(lanes, powers, strict=True) for _ in range(power)]
+        if not factors:
+            found.append(_one(lanes, where))
+        elif len(factors) == 1:
+            found.append(_numeric(factors[0], where))
+        else:
+            found.append(_product(factors, where))
+    return found
+
+
+def _product(factors: Sequence[AnyLane], where: str) -> ProductLane:
+    plain = [lane for lane in factors if isinstance(lane, NumberLane | TableLane)]
+    if len(plain) != len(factors) or len(plain) > MOST_FACTORS:
+        raise NotCompilable(f"{where}: products are of at most {MOST_FACTORS} numbers or encoded categories.")
+    return ProductLane(tuple((lane,) for lane in plain), (0,) * len(plain), next_identity())
+
+
+def _one(lanes: Sequence[AnyLane], where: str) -> AnyLane:
+    """A feature that is 1 in every row."""
+    number = next((lane for lane in lanes if isinstance(lane, NumberLane)), None)
+    if number is None:
+        raise NotCompilable(f"{where}: the constant feature needs a number beside it; set include_bias=False.")
+    return NumberLane(number.column, (Impute(1.0), Clip(1.0, 1.0)))
+
+
+def outer(sides: Sequence[Sequence[AnyLane]], where: str) -> list[AnyLane]:
+    """All products of one lane a side, the last side's running fastest."""
+    plain: list[tuple[NumberLane | TableLane, ...]] = []
+    for side in sides:
+        own = tuple(lane for lane in side if isinstance(lane, NumberLane | TableLane))
+        if len(own) != len(side):
+            raise NotCompilable(f"{where}: products are of numbers or encoded categories.")
+        plain.append(own)
+    identity = next_identity()
+    places = itertools.product(*(range(len(side)) for side in plain))
+    return [ProductLane(tuple(plain), at, identity) for at in places]
+
+
 def rare(transformer: Any, lanes: Sequence[AnyLane], where: str) -> list[AnyLane]:
     """Texts of which the rare ones have become one."""
     found: list[AnyLane] = []
@@ -197,6 +261,11 @@ def rare(transformer: Any, lanes: Sequence[AnyLane], where: str) -> list[AnyLane
             raise NotCompilable(f"{where}: column {lane.column.name!r} is no text as it came in.")
         found.append(lane if kept is None else replace(lane, kept=kept, other=transformer.group))
     return found
+
+
+def terms(transformer: Any, lanes: Sequence[AnyLane], where: str) -> list[AnyLane]:
+    """What its vectorizer learned."""
+    return vectorizer(transformer.vectorizer_, lanes, where)
 
 
 def target_means(transformer: Any, lanes: Sequence[AnyLane], where: str) -> list[AnyLane]:
@@ -230,6 +299,13 @@ RULES: dict[str, Rule] = {
     "sklearn.PowerTransformer": power,
     "sklearn.QuantileTransformer": quantiles,
     "sklearn.Binarizer": binarizer,
+    "sklearn.KBinsDiscretizer": bins,
+    "sklearn.PolynomialFeatures": polynomial,
+    "sklearn.TfidfVectorizer": vectorizer,
+    "sklearn.CountVectorizer": vectorizer,
+    "fairlead.Documents": documents,
+    "fairlead.Terms": terms,
+    "fairlead.HashedCategories": hashed,
     "fairlead.TimeParts": time_parts,
     "fairlead.RareCategories": rare,
     "fairlead.TargetMeans": target_means,

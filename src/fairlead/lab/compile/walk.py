@@ -12,7 +12,7 @@ from fairlead.contract.signature import Signature
 from fairlead.lab.compile.flattening import OverElements
 from fairlead.lab.compile.frames import frame_like
 from fairlead.lab.compile.lanes import AnyLane, first_lanes, spread
-from fairlead.lab.compile.transformers import apply
+from fairlead.lab.compile.transformers import apply, outer
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,6 +98,8 @@ def transform(
         after = _column_transformer(step, lanes, names, where)
     elif kind == "FeatureUnion":
         after = _union(step, lanes, names, where)
+    elif kind == "Crossed":
+        after = outer([transform(p, [lane], None, where)[0] for p, lane in zip(step.parts_, lanes, strict=True)], where)
     else:
         after = apply(step, lanes, where)
     return after, _names_after(step, after)

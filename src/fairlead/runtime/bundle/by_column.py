@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from fairlead.contract.errors import CellInvalid, ColumnMissing, ShapeMismatch
 from fairlead.runtime.bundle import by_tensor
+from fairlead.runtime.bundle.aside import aside_of
 from fairlead.runtime.bundle.coded import Coded, Codes, Columns, coded_objects, kernel
-from fairlead.runtime.bundle.front import Front, value
+from fairlead.runtime.bundle.front import Front, sources_of, value
 from fairlead.runtime.bundle.ops import all_for_many
 from fairlead.runtime.bundle.plan import Placed, never_seen, no_value, plan
 
@@ -27,12 +28,16 @@ class ColumnEncoder:
         planned = plan(front)
         self.width = len(planned.template)
         self._names = front.columns
-        self._used = sorted({lane.column for lane in front.lanes})
+        self._used = sorted({name for lane in front.lanes for name in sources_of(lane)})
         self._template = np.array(planned.template)
         self._scaled = [(front.columns[lane.source], *lane[1:]) for lane in planned.scaled]
         self._general = planned.general
         self._tables = [_Look(front.columns[placed.source], placed) for placed in planned.tables]
         self._tensors = [(front.columns[lane.source], lane) for lane in planned.tensors]
+        self._beside = [
+            ([front.columns[at] for at in beside.sources], aside_of(beside), beside.output, beside.lane.width)
+            for beside in planned.beside
+        ]
         self._nothing_else = bool(planned.tensors) and not (planned.scaled or planned.general or planned.tables)
 
     def __call__(self, columns: Columns) -> Floats:
@@ -66,6 +71,9 @@ class ColumnEncoder:
                 part = block[:, lane.output : lane.output + lane.size]
                 with np.errstate(all="ignore"):
                     by_tensor.write(column[start : start + len(block)], lane.ops, part)
+            for names, aside, output, wide in self._beside:
+                cut = [columns[name][start : start + len(block)] for name in names]
+                aside.columns(cut, block[:, output : output + wide])
             yield block
 
     def _length(self, columns: Columns) -> int:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fairlead.contract.signature import Cell
+from fairlead.runtime.bundle.aside import with_asides
 from fairlead.runtime.bundle.by_tensor import with_tensors
 from fairlead.runtime.bundle.front import Delta, Front, Table, value
 from fairlead.runtime.bundle.ops import one_after_another
@@ -65,7 +66,7 @@ def closures(planned: Plan) -> Features:
         fill_row(rows, buffer, width, first * width)
         return buffer
 
-    return with_tensors(features, planned)
+    return with_asides(with_tensors(features, planned), planned)
 
 
 def _unrolled(

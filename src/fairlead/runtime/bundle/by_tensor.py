@@ -26,7 +26,7 @@ def with_tensors(features: Callable[..., Any], plan: Plan) -> Callable[..., Any]
     if not plan.tensors:
         return features
     width = len(plan.template)
-    alone = not (plan.scaled or plan.general or plan.tables)
+    alone = not (plan.scaled or plan.general or plan.tables or plan.beside)
 
     def spread(rows: Sequence[Sequence[Any]], first: int = 0) -> Any:
         count = len(rows)

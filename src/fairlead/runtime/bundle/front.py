@@ -13,10 +13,12 @@ import numpy.typing as npt
 from fairlead.contract.errors import BundleRefused
 from fairlead.contract.signature import Cell, Signature
 from fairlead.runtime.bundle.coded import Columns
+from fairlead.runtime.bundle.hashed import Hashed, check_hashed
 from fairlead.runtime.bundle.manifest import canonical
 from fairlead.runtime.bundle.ops import AnyOp, check_op
 from fairlead.runtime.bundle.tensor_cells import DTYPES
 from fairlead.runtime.bundle.tensor_cells import size as elements
+from fairlead.runtime.bundle.words import Words, check_words
 
 if TYPE_CHECKING:
     from fairlead.runtime.bundle.by_column import ColumnEncoder
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 
 FORMAT = 1
+MOST_FACTORS = 5
 WIDEST = 1_000_000
 """Most outputs of a front."""
 
@@ -87,7 +90,37 @@ class Tensor(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
         return self.size
 
 
-Lane = Number | Table | Tensor
+class Product(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag="product"):
+    """Every output of the first factor times every output of the next, and so on, the last one's running fastest.
+
+    ops: operations on each product in turn. No factor may be closed or required.
+    """
+
+    factors: tuple[Number | Table, ...]
+    ops: tuple[AnyOp, ...] = ()
+
+    @property
+    def width(self) -> int:
+        """Outputs of this lane."""
+        return math.prod(factor.width for factor in self.factors)
+
+    @property
+    def column(self) -> str:
+        """The first column it reads."""
+        return self.factors[0].column
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The columns it reads, one a factor."""
+        return tuple(factor.column for factor in self.factors)
+
+
+Lane = Number | Table | Tensor | Words | Hashed | Product
+
+
+def sources_of(lane: Lane) -> tuple[str, ...]:
+    """The columns that a lane reads."""
+    return lane.sources if isinstance(lane, Words | Hashed | Product) else (lane.column,)
 
 
 class Front(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -162,7 +195,9 @@ class Front(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return False
         tensors = {c.name: (c.dtype, elements(c)) for c in signature.columns if c.kind == "tensor"}
         taken = ((lane.dtype, lane.size) if isinstance(lane, Tensor) else None for lane in self.lanes)
-        return all(tensors.get(lane.column) == said for lane, said in zip(self.lanes, taken, strict=True))
+        return all(
+            tensors.get(name) == said for lane, said in zip(self.lanes, taken, strict=True) for name in sources_of(lane)
+        )
 
 
 def value(number: float | None) -> float:
@@ -179,12 +214,32 @@ def _check(front: Front) -> None:
         raise BundleRefused(f"front.json: {front.width} outputs, the limit is {WIDEST}")
     numeric = dict(zip(front.columns, front.numeric, strict=True))
     for lane in front.lanes:
-        if lane.column not in numeric:
-            raise BundleRefused(f"front.json: a lane reads {lane.column[:80]!r}, which is not among its columns")
-        _check_lane(lane, numeric[lane.column])
+        if isinstance(lane, Product) and not 1 <= len(lane.factors) <= MOST_FACTORS:
+            raise BundleRefused(f"front.json: a product has 1 to {MOST_FACTORS} factors")
+        for name in sources_of(lane):
+            if name not in numeric:
+                raise BundleRefused(f"front.json: a lane reads {name[:80]!r}, which is not among its columns")
+        if isinstance(lane, Product):
+            _check_product(lane, numeric)
+        else:
+            _check_lane(lane, numeric[lane.column])
 
 
-def _check_lane(lane: Lane, numeric: bool) -> None:
+def _check_product(lane: Product, numeric: dict[str, bool]) -> None:
+    for op in lane.ops:
+        check_op(op)
+    for factor in lane.factors:
+        _check_lane(factor, numeric[factor.column])
+        if isinstance(factor, Table) and (factor.closed or factor.required):
+            raise BundleRefused(f"front.json: a product refuses no cell, and {factor.column[:80]!r} is to")
+
+
+def _check_lane(lane: Number | Table | Tensor | Words | Hashed, numeric: bool) -> None:
+    if isinstance(lane, Words | Hashed):
+        if numeric:
+            raise BundleRefused(f"front.json: {lane.column[:80]!r} holds numbers, its lane takes text")
+        check_words(lane) if isinstance(lane, Words) else check_hashed(lane)
+        return
     for op in lane.before if isinstance(lane, Table) else lane.ops:
         check_op(op)
     if isinstance(lane, Tensor):

@@ -9,9 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fairlead.contract.errors import CellInvalid
-from fairlead.runtime.bundle.front import Front, Number, Table, Tensor, value
+from fairlead.runtime.bundle.front import Front, Number, Product, Table, Tensor, value
+from fairlead.runtime.bundle.hashed import Hashed
 from fairlead.runtime.bundle.ops import AnyOp, Divide, Impute, Subtract
 from fairlead.runtime.bundle.tensor_cells import DTYPES
+from fairlead.runtime.bundle.words import Words
 
 
 class Scaled(NamedTuple):
@@ -50,6 +52,14 @@ class Spread(NamedTuple):
     output: int
 
 
+class Beside(NamedTuple):
+    """A lane that is written after all others, the places of the columns it reads, and where its outputs begin."""
+
+    sources: tuple[int, ...]
+    lane: Words | Hashed | Product
+    output: int
+
+
 class Plan(NamedTuple):
     """A front, sorted. template: a row in which every table meets a value never seen."""
 
@@ -58,14 +68,19 @@ class Plan(NamedTuple):
     tables: list[Placed]
     template: list[float]
     tensors: tuple[Spread, ...] = ()
+    beside: tuple[Beside, ...] = ()
 
 
 def plan(front: Front) -> Plan:
     """The lanes of `front` by kind."""
     where = {name: at for at, name in enumerate(front.columns)}
     found = Plan([], [], [], [])
-    tensors = []
+    tensors, beside = [], []
     for lane in front.lanes:
+        if isinstance(lane, Words | Hashed | Product):
+            beside.append(Beside(tuple(where[name] for name in lane.sources), lane, len(found.template)))
+            found.template.extend([0.0] * lane.width)
+            continue
         source, output = where[lane.column], len(found.template)
         if isinstance(lane, Table):
             found.tables.append(Placed(source, lane, output))
@@ -81,7 +96,7 @@ def plan(front: Front) -> Plan:
         else:
             found.scaled.append(Scaled(source, *scaling, output))
         found.template.append(0.0)
-    return found._replace(tensors=tuple(tensors))
+    return found._replace(tensors=tuple(tensors), beside=tuple(beside))
 
 
 def _scaling(lane: Number) -> tuple[float, float, float] | None:

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from fairlead.contract.errors import CellInvalid
+from fairlead.runtime.bundle.aside import with_asides
 from fairlead.runtime.bundle.by_tensor import refuse, with_tensors
 from fairlead.runtime.bundle.front import Delta, Table, value
 from fairlead.runtime.bundle.ops import (
@@ -57,7 +58,7 @@ def features_of(plan: Plan) -> Features | None:
     except (ValueError, TypeError, OverflowError):
         return None
     features = partial(_rows.features, front)
-    return with_tensors(features, plan) if tensors is None else features
+    return with_asides(with_tensors(features, plan) if tensors is None else features, plan)
 
 
 def is_one_hot(table: Table) -> bool:

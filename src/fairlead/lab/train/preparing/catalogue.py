@@ -25,7 +25,6 @@ def preparation(signature: Signature, settings: PreparationSettings | None = Non
     from sklearn.compose import ColumnTransformer
 
     from fairlead.contract.errors import InputInvalid
-    from fairlead.lab.train.preparing.crossing import crossings
 
     stated = settings or PreparationSettings()
     parts: list[Part] = []
@@ -33,7 +32,7 @@ def preparation(signature: Signature, settings: PreparationSettings | None = Non
         for number, (treatment, columns) in enumerate(_groups(signature, stated, kind)):
             parts += _parts(f"{kind}{number or ''}", kind, treatment, columns)
     parts += _tensors(signature)
-    parts += crossings(signature, stated)
+    parts += _crossings(signature, stated)
     if not parts:
         raise InputInvalid(
             "no column can be learned from: numbers, integers, booleans, categories, times and tensors can, "
@@ -174,8 +173,43 @@ def _time(treatment: Treatment) -> Any:
     from fairlead.lab.compile import TimeParts
     from fairlead.lab.train.preparing.dates import Elapsed
 
-    forms = {"parts": lambda: TimeParts(TIME_PARTS), "cyclic": lambda: TimeParts(CIRCLES), "elapsed": Elapsed}
-    return _pipeline([forms[treatment.dates or "parts"](), _imputer(treatment), *_scaling(treatment)])
+    if treatment.dates == "elapsed":
+        form: Any = Elapsed()
+    else:
+        form = TimeParts(CIRCLES if treatment.dates == "cyclic" else TIME_PARTS)
+    return _pipeline([form, _imputer(treatment), *_scaling(treatment)])
+
+
+def _crossings(signature: Signature, settings: PreparationSettings) -> list[Part]:
+    """Numbers are standardised before they are multiplied; categories are one column each."""
+    if not settings.interactions:
+        return []
+    from sklearn.preprocessing import StandardScaler
+
+    from fairlead.lab.train.preparing.crossing import Crossed
+
+    known = {column.name: column for column in signature.columns}
+    treated = treatments(signature, settings)
+    parts: list[Part] = []
+    for at, pair in enumerate(settings.interactions):
+        sides = [_side(kind_of(known[name]), treated[name]) for name in pair]
+        steps: list[Any] = [Crossed([side for side, _ in sides])]
+        if all(amount for _, amount in sides):
+            steps.append(StandardScaler())
+        parts.append((f"product{at}", _pipeline(steps), list(pair)))
+    return parts
+
+
+def _side(kind: str, treatment: Treatment) -> tuple[Any, bool]:
+    """What a column is before it is multiplied, and whether that is an amount."""
+    if kind == "categories":
+        plain = msgspec.structs.replace(treatment, encode="one_hot", scale="none", buckets=None)
+        return _category(plain), False
+    way = treatment.missing if treatment.missing in STRATEGY else "median"
+    if kind == "flags":
+        return _imputer(msgspec.structs.replace(treatment, missing="mode" if way == "drop" else way)), False
+    own = msgspec.structs.replace(treatment, missing=way, bins=None, encode=None, scale="standard")
+    return _number(own), True
 
 
 def _tensors(signature: Signature) -> list[Part]:
