@@ -49,6 +49,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "mlp": "fairlead.lab.train.learners.mlp:MLP",
         "poisson": "fairlead.lab.train.learners.poisson:Poisson",
         "explainable_boosting": "fairlead.lab.train.learners.explainable_boosting:ExplainableBoosting",
+        "neural_net": "fairlead.lab.train.learners.neural_net:NeuralNet",
         "svm": "fairlead.lab.train.learners.svm:SVM",
         "nearest_neighbours": "fairlead.lab.train.learners.nearest_neighbours:NearestNeighbours",
     },

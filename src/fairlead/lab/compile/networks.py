@@ -11,7 +11,7 @@ from fairlead.lab.compile.tree_onnx import model_bytes
 from fairlead.runtime.bundle.manifest import TAIL_ONNX
 
 MODELS = ("MLPClassifier", "MLPRegressor")
-OURS = ("ScaledMLP",)
+OURS = ("ScaledMLP", "NetworkClassifier", "NetworkRegressor")
 """Of `lab.train.estimators`, with the attributes of scikit-learn's."""
 ACTIVATIONS = {"identity": None, "relu": "Relu", "tanh": "Tanh", "logistic": "Sigmoid"}
 LINKS = {"identity": "Identity", "logistic": "Sigmoid", "softmax": "Softmax", "exp": "Exp"}

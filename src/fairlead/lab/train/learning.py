@@ -11,7 +11,8 @@ import numpy as np
 from fairlead.contract.errors import ConfigInvalid
 from fairlead.contract.signature import Task
 from fairlead.lab.stats.measures import Floats
-from fairlead.lab.train.terms import FILE
+from fairlead.lab.train.stopping import parted, with_best_rounds
+from fairlead.lab.train.terms import FILE, Terms
 
 
 def learn(
@@ -24,22 +25,42 @@ def learn(
     *,
     weights: Floats | None = None,
     signs: Sequence[int] | None = None,
+    terms: Terms | None = None,
+    ordered: bool = False,
 ) -> Any:
     """The learner's estimator, fitted.
 
     features: (n, f); truth: (n,); weights: (n,) of rows, None where all weigh the same; signs: see `terms.signs_of`.
+    terms: of the project; ordered: rows are in order of time.
     Raises ConfigInvalid where the learner cannot do what is asked of it.
     """
     from sklearn.exceptions import ConvergenceWarning
 
-    estimator = learner.build(task, parameters, seed)
-    if signs is not None:
-        estimator = learner.constrain(estimator, signs)
+    def built(chosen: Mapping[str, Any]) -> Any:
+        estimator = learner.build(task, chosen, seed)
+        return estimator if signs is None else learner.constrain(estimator, signs)
+
+    terms = terms or Terms()
+    estimator = built(parameters)
+    _watched(estimator, terms, ordered)
     more = {} if weights is None else {"sample_weight": _weighed(learner, estimator, weights)}
     with warnings.catch_warnings():
         # A trial that is stopped before it has converged is judged by what it answers.
         warnings.simplefilter("ignore", ConvergenceWarning)
+        if terms.patience and hasattr(learner, "seek_rounds"):
+            parts = parted(features, truth, weights, task == "classification", ordered, seed)
+            chosen = with_best_rounds(
+                learner, built(parameters), parameters, parts, task == "classification", terms.patience
+            )
+            estimator = built(chosen)
         return estimator.fit(features, truth, **more)
+
+
+def _watched(estimator: Any, terms: Terms, ordered: bool) -> None:
+    """Tell an estimator that learns pass by pass the order of its rows, where to keep passes, and whom to tell."""
+    if hasattr(estimator, "keep") and hasattr(estimator, "watch"):
+        estimator.keep, estimator.watch = terms.keep, terms.watch
+        estimator.set_params(ordered=ordered, **({"patience": terms.patience} if terms.patience else {}))
 
 
 def _weighed(learner: Any, estimator: Any, weights: Floats) -> Floats:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,12 +25,15 @@ FILE = "fairlead.toml"
 class Terms:
     """class_weight: `balanced`, weights of classes, or None. monotone: column -> 1 (up) or -1 (down).
 
-    patience: rounds without gain after which a learner that can stops early; 0: it does not.
+    patience: rounds without gain after which a learner that can stops early; 0: it does not. keep: folder for fits
+    that take long, so that they go on after a kill; watch: told of their passes.
     """
 
     class_weight: str | Mapping[str, float] | None = None
     monotone: Mapping[str, int] = field(default_factory=dict)
     patience: int = 0
+    keep: Path | None = None
+    watch: Callable[[str, float], Any] | None = None
 
 
 def terms_of(settings: Settings, signature: Signature) -> Terms:

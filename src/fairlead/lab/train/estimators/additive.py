@@ -35,7 +35,7 @@ class _Additive(BaseEstimator):  # type: ignore[misc]
         self.max_leaf_nodes, self.min_samples_leaf = max_leaf_nodes, min_samples_leaf
         self.l2_regularization, self.monotonic_cst, self.random_state = l2_regularization, monotonic_cst, random_state
 
-    def _fitted(self, kind: Any, features: Any, truth: np.ndarray, sample_weight: Any) -> list[Any]:
+    def _fitted(self, classifies: bool, features: Any, truth: np.ndarray, sample_weight: Any) -> list[Any]:
         weights = np.ones(len(truth)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
         self.n_features_in_ = int(np.shape(features)[1])
         found = []
@@ -43,19 +43,24 @@ class _Additive(BaseEstimator):  # type: ignore[misc]
             random = np.random.default_rng([self.random_state, 7, bag])
             # With one bag there is nothing to average, and every row counts once.
             drawn = np.bincount(random.integers(0, len(truth), len(truth)), minlength=len(truth))
-            member = kind(
-                learning_rate=self.learning_rate,
-                max_iter=self.max_iter,
-                max_leaf_nodes=self.max_leaf_nodes,
-                min_samples_leaf=self.min_samples_leaf,
-                l2_regularization=self.l2_regularization,
-                interaction_cst="no_interactions",
-                monotonic_cst=self.monotonic_cst,
-                early_stopping=False,
-                random_state=self.random_state,
-            )
+            member = self.member(classifies)
             found.append(member.fit(features, truth, sample_weight=weights * (drawn if self.bags > 1 else 1)))
         return found
+
+    def member(self, classifies: bool) -> Any:
+        """One bag's model, unfitted."""
+        kind = HistGradientBoostingClassifier if classifies else HistGradientBoostingRegressor
+        return kind(
+            learning_rate=self.learning_rate,
+            max_iter=self.max_iter,
+            max_leaf_nodes=self.max_leaf_nodes,
+            min_samples_leaf=self.min_samples_leaf,
+            l2_regularization=self.l2_regularization,
+            interaction_cst="no_interactions",
+            monotonic_cst=self.monotonic_cst,
+            early_stopping=False,
+            random_state=self.random_state,
+        )
 
 
 class AdditiveClassifier(ClassifierMixin, _Additive):
@@ -64,7 +69,7 @@ class AdditiveClassifier(ClassifierMixin, _Additive):
     def fit(self, features: Any, truth: Any, sample_weight: Any = None) -> AdditiveClassifier:
         """features: (n, f); truth: (n,) labels; sample_weight: (n,) or None."""
         self.classes_ = np.unique(np.asarray(truth))
-        self.members_ = self._fitted(HistGradientBoostingClassifier, features, np.asarray(truth), sample_weight)
+        self.members_ = self._fitted(True, features, np.asarray(truth), sample_weight)
         return self
 
     def decision_function(self, features: Any) -> Any:
@@ -91,7 +96,7 @@ class AdditiveRegressor(RegressorMixin, _Additive):
 
     def fit(self, features: Any, truth: Any, sample_weight: Any = None) -> AdditiveRegressor:
         """features: (n, f); truth: (n,); sample_weight: (n,) or None."""
-        self.members_ = self._fitted(HistGradientBoostingRegressor, features, np.asarray(truth), sample_weight)
+        self.members_ = self._fitted(False, features, np.asarray(truth), sample_weight)
         return self
 
     def predict(self, features: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 from fairlead.contract.signature import Task
 from fairlead.lab.train.learners.asking import constrained_trees
+from fairlead.lab.train.stopping import warm_rounds
 
 
 class ExplainableBoosting:
@@ -49,3 +50,8 @@ class ExplainableBoosting:
     def constrain(self, estimator: Any, signs: Sequence[int]) -> Any:
         """See `Learner`."""
         return constrained_trees(estimator, signs)
+
+    def seek_rounds(self, estimator: Any, learned: Any, judged: Any, classifies: bool, patience: int) -> dict[str, Any]:
+        """See `Learner`. One bag says it for all."""
+        one = estimator.set_params(bags=1).member(classifies)
+        return {"max_iter": warm_rounds(one, learned, judged, classifies, patience)}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fairlead.contract.signature import Task
+from fairlead.lab.train.learners.asking import constrained_trees
+from fairlead.lab.train.stopping import warm_rounds
 
 
 class HistGradientBoosting:
@@ -44,3 +46,11 @@ class HistGradientBoosting:
 
         kind = HistGradientBoostingClassifier if task == "classification" else HistGradientBoostingRegressor
         return kind(**parameters, early_stopping=False, random_state=seed)
+
+    def constrain(self, estimator: Any, signs: Sequence[int]) -> Any:
+        """See `Learner`."""
+        return constrained_trees(estimator, signs)
+
+    def seek_rounds(self, estimator: Any, learned: Any, judged: Any, classifies: bool, patience: int) -> dict[str, Any]:
+        """See `Learner`."""
+        return {"max_iter": warm_rounds(estimator, learned, judged, classifies, patience)}

@@ -7,6 +7,7 @@ from typing import Any
 
 from fairlead.contract.signature import Task
 from fairlead.lab.train.learners.asking import library
+from fairlead.lab.train.stopping import MOST_ROUNDS
 
 
 class LightGBM:
@@ -49,3 +50,13 @@ class LightGBM:
     def constrain(self, estimator: Any, signs: Sequence[int]) -> Any:
         """See `Learner`."""
         return estimator.set_params(monotone_constraints=list(signs))
+
+    def seek_rounds(self, estimator: Any, learned: Any, judged: Any, classifies: bool, patience: int) -> dict[str, Any]:
+        """See `Learner`."""
+        estimator.set_params(n_estimators=MOST_ROUNDS)
+        estimator.fit(
+            learned.features, learned.truth, sample_weight=learned.weights,
+            eval_set=[(judged.features, judged.truth)], eval_sample_weight=[judged.weights],
+            callbacks=[library("lightgbm", "boosting").early_stopping(patience, verbose=False)],
+        )  # fmt: skip
+        return {"n_estimators": int(estimator.best_iteration_ or MOST_ROUNDS)}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fairlead.contract.signature import Task
+from fairlead.lab.train.learners.asking import constrained_trees
 
 
 class RandomForest:
@@ -35,3 +36,7 @@ class RandomForest:
         kind = RandomForestClassifier if task == "classification" else RandomForestRegressor
         # One thread: several add up the trees in whatever order they finish, which changes the last bits.
         return kind(**parameters, n_jobs=1, random_state=seed)
+
+    def constrain(self, estimator: Any, signs: Sequence[int]) -> Any:
+        """See `Learner`."""
+        return constrained_trees(estimator, signs)

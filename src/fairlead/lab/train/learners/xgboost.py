@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from fairlead.contract.signature import Task
 from fairlead.lab.train.learners.asking import library
+from fairlead.lab.train.stopping import MOST_ROUNDS
 
 LOSSES = {"squared_error": "reg:squarederror", "absolute_error": "reg:absoluteerror"}
 
@@ -49,3 +52,17 @@ class XGBoost:
     def constrain(self, estimator: Any, signs: Sequence[int]) -> Any:
         """See `Learner`."""
         return estimator.set_params(monotone_constraints=tuple(signs))
+
+    def seek_rounds(self, estimator: Any, learned: Any, judged: Any, classifies: bool, patience: int) -> dict[str, Any]:
+        """See `Learner`."""
+        estimator.set_params(n_estimators=MOST_ROUNDS, early_stopping_rounds=patience)
+        aims, held = learned.truth, judged.truth
+        if classifies:
+            classes, aims = np.unique(aims, return_inverse=True)
+            held = np.searchsorted(classes, held)
+            estimator = library("xgboost", "boosting").XGBClassifier(**estimator.parameters)
+        estimator.fit(
+            learned.features, aims, sample_weight=learned.weights, verbose=False,
+            eval_set=[(judged.features, held)], sample_weight_eval_set=[judged.weights],
+        )  # fmt: skip
+        return {"n_estimators": int(estimator.best_iteration) + 1}
