@@ -40,7 +40,10 @@ def fit(
         features = prepared.fit_transform(frame, truth)
         signs = signs_of(prepared, frame, signature, material.terms)
         weights = material.fit_weights(rows)
-        model = learn(known, signature.task, parameters, seed, features, truth, weights=weights, signs=signs)
+        model = learn(
+            known, signature.task, parameters, seed, features, truth,
+            weights=weights, signs=signs, terms=material.terms, ordered=material.times is not None,
+        )  # fmt: skip
     return Pipeline([("preparation", prepared), ("model", model)])
 
 

@@ -125,7 +125,8 @@ class Bench:
         with few_threads(len(learned)):
             estimator = learn(
                 learner, signature.task, parameters, seed, learned, targets(truth, signature),
-                weights=weights, signs=self._signs[index],
+                weights=weights, signs=self._signs[index], terms=self.material.terms,
+                ordered=self.material.times is not None,
             )  # fmt: skip
         return scores_of(estimator, judged, signature)
 
