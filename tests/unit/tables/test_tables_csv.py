@@ -75,6 +75,7 @@ def test_a_nameless_index_column_gets_a_name(tmp_path):
         (b'a,b\n"x\ny",2\n1\n', {}, "line 4: 1 cells where the header has 2"),
         (b"a,b\n1,2\nsecret,\xff\n", {}, "line 3: bytes that are not utf-8"),
         (b"a,b\n1,2\n1,\x81\n", {"encoding": "cp1252"}, "line 3: bytes that are not cp1252"),
+        (b'a,b\n1,2\n3,"secret\n4,5\n6,7\n', {}, "line 3: a quote that is not closed"),
         (b"", {}, "the file is empty"),
         (b"  \n", {}, "the file is empty"),
         (b"a,a\n1,2\n", {}, "given twice: a"),

@@ -15,7 +15,6 @@ import tempfile
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -89,13 +88,7 @@ class CsvReader:
         return out, "utf-8"
 
     def _batches_of(self, path: Path, encoding: str, say: bool = True) -> Iterator[pa.RecordBatch]:
-        ragged = False
-
-        def on_ragged(_: Any) -> str:
-            nonlocal ragged
-            ragged = True
-            return "error"
-
+        batch: pa.RecordBatch | None = None
         try:
             reader = arrow_csv.open_csv(
                 str(path),
@@ -103,9 +96,7 @@ class CsvReader:
                     column_names=self.columns, skip_rows=0, encoding=encoding, block_size=_BLOCK_BYTES,
                     skip_rows_after_names=1,
                 ),
-                parse_options=arrow_csv.ParseOptions(
-                    delimiter=self.separator, newlines_in_values=True, invalid_row_handler=on_ragged
-                ),
+                parse_options=arrow_csv.ParseOptions(delimiter=self.separator, newlines_in_values=True),
                 convert_options=arrow_csv.ConvertOptions(
                     column_types=dict.fromkeys(self.columns, pa.string()), strings_can_be_null=False
                 ),
@@ -113,9 +104,18 @@ class CsvReader:
             for batch in reader:
                 if batch.num_rows:
                     yield self._with_points(batch)
+            if batch is not None and batch.num_rows and self._swallowed(batch, path, encoding):
+                raise pa.ArrowInvalid
         except (pa.ArrowInvalid, UnicodeError, OSError) as error:
             # Arrow's own message quotes the line; ours gives its number and keeps the cells to ourselves.
-            raise SourceUnreadable(self._diagnosis(ragged, error) if say else "") from None
+            raise SourceUnreadable(self._diagnosis(error) if say else "") from None
+
+    def _swallowed(self, batch: pa.RecordBatch, path: Path, encoding: str) -> bool:
+        """Whether the last row is one that a quote without an end made of all lines behind it, which Arrow accepts."""
+        last = batch.slice(batch.num_rows - 1).to_pylist()[0]
+        if not any(cell and "\n" in cell for cell in last.values()):
+            return False
+        return bad_lines_of(path, self.path.name, encoding, self.separator, len(self.columns)).count > 0
 
     def _with_points(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         if self.decimal == ".":
@@ -144,15 +144,14 @@ class CsvReader:
             raise SourceUnreadable(f"{self.path.name}: line 1: column names given twice: {', '.join(twice)}")
         return names
 
-    def _diagnosis(self, ragged: bool, error: Exception | None) -> str:
+    def _diagnosis(self, error: Exception) -> str:
         try:
             bad = bad_lines_of(self.path, self.path.name, self.encoding, self.separator, len(self.columns))
         except (OSError, UnicodeError):
             bad = None
         if bad is not None and bad.count:
             return str(bad.refusal())
-        kind = "a line with too few or too many cells" if ragged else "not readable as CSV"
-        return f"{self.path.name}: {kind}" + (f" ({type(error).__name__})" if error and not ragged else "")
+        return f"{self.path.name}: not readable as CSV ({type(error).__name__})"
 
 
 def sniff_decimal(head: str, separator: str) -> str:

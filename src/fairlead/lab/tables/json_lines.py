@@ -56,6 +56,8 @@ class JsonLines:
                 f"{path.name}: the file holds no record" if self._bad.count else f"{path.name}: the file is empty"
             )
         self.columns = tuple(self.kinds)
+        if not self.columns:
+            raise SourceUnreadable(f"{path.name}: no record has a key")
         self.notes = tuple(self._notes())
 
     def batches(self) -> Iterator[pa.RecordBatch]:

@@ -10,6 +10,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+import time
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,7 @@ from fairlead.lab.tables.addresses import Address
 
 KEPT_TABLES = 20
 _BLOCK = 1 << 20
+_IN_USE_S = 24 * 3600.0
 _LIBRARIES = {"s3": "s3fs", "s3a": "s3fs"}
 _MARKS = (
     "ETag",
@@ -160,7 +162,8 @@ def _prune(cache: Path) -> None:
         old.unlink(missing_ok=True)
     held = {known.hash for note in notes[-KEPT_TABLES:] if (known := _read(note)) is not None}
     for folder in cache.iterdir():
-        if folder.is_dir() and not folder.name.startswith(".new-") and folder.name not in held:
+        # What nobody refers to any more may still be read by a training that has begun.
+        if folder.is_dir() and folder.name not in held and time.time() - folder.stat().st_mtime > _IN_USE_S:
             shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import logging
 import re
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -23,8 +24,8 @@ from fairlead.lab.tables.addresses import Address
 BATCH_ROWS = 10_000
 MOST_NOTES = 10
 _DRIVERS = {"postgresql": "postgresql+pg8000", "postgres": "postgresql+pg8000"}
+_QUIET = "fairlead-source"
 _BIND = re.compile(r"(?<![:\w\\]):(\w+)(?!:)")
-_QUOTED_OR_PERCENT = re.compile(r"""('(?:[^']|'')*'|"[^"]*")|%""")
 _ARROW = {
     "boolean": pa.bool_(), "integer": pa.int64(), "number": pa.float64(), "text": pa.string(),
     "date": pa.date32(), "time": pa.timestamp("us"), "zoned time": pa.timestamp("us", "UTC"), "bytes": pa.binary(),
@@ -93,9 +94,9 @@ def _answer(address: Address, query: str) -> Iterator[tuple[tuple[str, ...], Seq
     engine = _engine(address)
     try:
         with engine.connect() as connection:
-            connection = connection.execution_options(stream_results=True, max_row_buffer=BATCH_ROWS)
             _only_read(connection)
-            result = connection.execute(text(_plain(query, connection.dialect.driver)))
+            connection = connection.execution_options(stream_results=True, max_row_buffer=BATCH_ROWS)
+            result = connection.execute(text(_plain(query)))
             if not result.returns_rows:
                 raise UsageError(f"{address.name}: [data] query answers no rows; it should be a select.")
             names, empty = tuple(result.keys()), True
@@ -110,10 +111,9 @@ def _answer(address: Address, query: str) -> Iterator[tuple[tuple[str, ...], Seq
         engine.dispose()
 
 
-def _plain(query: str, driver: str) -> str:
-    """The query so that a colon or a per cent sign in it means itself: there are no parameters."""
-    query = _BIND.sub(r"\\:\1", query.strip().rstrip(";"))
-    return _QUOTED_OR_PERCENT.sub(lambda found: found[1] or "%%", query) if driver == "pg8000" else query
+def _plain(query: str) -> str:
+    """The query so that a colon in it means itself: there are no parameters."""
+    return _BIND.sub(r"\\:\1", query.strip().rstrip(";"))
 
 
 def _engine(address: Address) -> Any:
@@ -121,12 +121,14 @@ def _engine(address: Address) -> Any:
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError
     from sqlalchemy.pool import NullPool
 
+    # A cursor that cannot be closed after a failed query is logged with all that the database said, cells included.
+    logging.getLogger(f"{NullPool.__module__}.{NullPool.__name__}.{_QUIET}").disabled = True
     scheme, _, rest = address.text.partition("://")
     dialect = _DRIVERS.get(scheme, scheme)
     if scheme.startswith("sqlite"):
         _check_file(rest, address)
     try:
-        return create_engine(f"{dialect}://{rest}", poolclass=NullPool)
+        return create_engine(f"{dialect}://{rest}", poolclass=NullPool, pool_logging_name=_QUIET)
     except ModuleNotFoundError as missing:
         if missing.name == "pg8000":
             raise MissingExtra("pg8000", "postgres") from None
