@@ -23,10 +23,16 @@ def init(
     data: Annotated[
         str, typer.Option(help="the training table: a file (CSV, JSON lines, Parquet), s3://…, database URL")
     ],
-    target: Annotated[str, typer.Option(help="the column to predict")],
+    target: Annotated[
+        str | None, typer.Option(help="the column to predict; --task clustering and anomaly need none")
+    ] = None,
     name: Annotated[str | None, typer.Option(help="name of the model; else from the target")] = None,
-    task: Annotated[str | None, typer.Option(help="classification or regression; else from the target")] = None,
-    positive: Annotated[str | None, typer.Option(help="binary: the class that counts as an event")] = None,
+    task: Annotated[
+        str | None, typer.Option(help="classification, regression, clustering or anomaly; else from the target")
+    ] = None,
+    positive: Annotated[
+        str | None, typer.Option(help="the class that counts as an event, or the target's value of an anomaly")
+    ] = None,
     id: Annotated[str | None, typer.Option(help="row key")] = None,
     time: Annotated[list[str] | None, typer.Option(help="event time; give it twice for a date and an hour")] = None,
     query: Annotated[str, typer.Option(help="what a database is asked: select … from … order by …")] = "",

@@ -24,7 +24,8 @@ def open(folder: str | Path = ".") -> Project:
 def init(data: str | Path, target: str | None = None, folder: str | Path = ".", **chosen: Any) -> Project:
     """Look at a table, write a commented fairlead.toml beside it in `folder`, and open it.
 
-    target: None for `task="clustering"` and `task="anomaly"`. chosen: name, task, positive, id, time, force. Raises UsageError when there is one already.
+    target: None for `task="clustering"` and `task="anomaly"`.
+    chosen: name, task, positive, id, time, force. Raises UsageError when there is one already.
     """
     from fairlead.ops.project import init_project
 
@@ -106,6 +107,18 @@ class Project:
         from fairlead.doors.python import making
 
         return making.register(self.workspace, bundle)
+
+    def waive(self, bundle: str | None, check: str, *, by: str, reason: str, until: str) -> Answer:
+        """Let one check of a judged bundle pass until a day (2027-01-31), by the name of who answers for it."""
+        from fairlead.doors.python import gating
+
+        return gating.waive(self.workspace, bundle, check, by=by, reason=reason, until=until)
+
+    def approve(self, version: str | None, *, by: str, reason: str = "") -> Answer:
+        """A person's yes to a judged version; `[gate] approvals` says whose yes a deployment needs."""
+        from fairlead.doors.python import gating
+
+        return gating.approve(self.workspace, version, by=by, reason=reason)
 
     def sync(self) -> Answer:
         """Bring the MLflow projection of versions and aliases up to date; `up` does so by itself."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from fairlead.contract.settings import GateSettings, Settings
+from fairlead.contract.signature import UNSUPERVISED
 from fairlead.lab.evaluate.comparing import against_baselines, against_champion, by_window, importances
 from fairlead.lab.evaluate.curves import curves_of
 from fairlead.lab.evaluate.evidence import Report
@@ -13,6 +14,7 @@ from fairlead.lab.evaluate.fairness import disparities
 from fairlead.lab.evaluate.reliability import reliability
 from fairlead.lab.evaluate.rows import Judged, judged_rows
 from fairlead.lab.evaluate.slices import slices_of
+from fairlead.lab.evaluate.untaught import evaluate_untaught
 from fairlead.lab.stats.intervals import bootstrap, metric_intervals
 from fairlead.lab.stats.measures import Floats
 
@@ -40,6 +42,11 @@ def evaluate(
     leaderboard: of its training, to be shown. Intervals are 95 % percentile bootstraps, with time in blocks of a
     window (`spans.block_rows`). Deterministic for `[train] seed`. Raises InputInvalid, ColumnMissing, CellInvalid.
     """
+    if model.signature.task in UNSUPERVISED:
+        return evaluate_untaught(
+            model, frame, settings, champion=champion, times=times, parity=parity, leaderboard=leaderboard,
+            switched_off=switched_off(settings.gate),
+        )  # fmt: skip
     judged = judged_rows(model, frame, settings, times)
     seed, signature = settings.train.seed, judged.signature
     draws = DRAWS_OF_MANY if judged.rows > MANY_ROWS else DRAWS

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from fairlead.contract.signature import UNSUPERVISED
 from fairlead.lab.evaluate.evidence import Report
+from fairlead.lab.evaluate.plots_untaught import wanted_untaught
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,6 +67,8 @@ def svg(draw: Draw, title: str, width: float = 4.6, height: float = 3.5) -> str:
 def _wanted(report: Report) -> list[tuple[str, str, Draw, float, float]]:
     found: list[tuple[str, str, Draw, float, float]] = []
     curves = report.curves
+    if report.task in UNSUPERVISED:
+        return wanted_untaught(report, _roc, _precision_recall, (MAIN, OTHER))
     if curves.get("ranking"):
         found += [
             ("ROC curve", "The further above the diagonal, the better it ranks.", _roc(curves["ranking"]), 4.6, 3.5),

@@ -27,6 +27,7 @@ import difflib
 from fairlead.contract.errors import ConfigInvalid
 from fairlead.contract.evidence import Check, Interval, Outcome, Verdict
 from fairlead.contract.settings import GateSettings, Settings
+from fairlead.contract.signature import UNSUPERVISED
 from fairlead.lab.evaluate.behaviour.results import behaviour_check
 from fairlead.lab.evaluate.evidence import Comparison, Report
 from fairlead.lab.evaluate.fairness import MEANING, Disparity, measures_of
@@ -61,7 +62,8 @@ def gate(report: Report, settings: Settings) -> Verdict:
 
 def _rows(report: Report, fewest: int) -> Check:
     enough = report.rows >= fewest
-    why = f"{report.rows:,} rows with a truth" + ("" if enough else f"; fewer than {fewest:,} say too little")
+    what = "rows" if report.task in UNSUPERVISED else "rows with a truth"
+    why = f"{report.rows:,} {what}" + ("" if enough else f"; fewer than {fewest:,} say too little")
     return Check("rows", float(report.rows), float(fewest), "pass" if enough else "inconclusive", why)
 
 
@@ -115,6 +117,9 @@ def _beats(report: Report, name: str) -> Check:
         other: Comparison | None = report.baselines[0] if report.baselines else None
     else:
         other = next((b for b in report.baselines if b.name == name), None)
+    if other is None and report.task == "anomaly":
+        why = "an anomaly detection that no labels judge has nothing to be better than"
+        return Check(f"beats.{name}", None, None, "inconclusive", why, refuses=False)
     if other is None:
         return Check(f"beats.{name}", None, 0.0, "inconclusive", f"there is no {name} to compare with on these rows")
     difference = other.difference

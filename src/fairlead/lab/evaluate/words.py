@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from fairlead.contract.evidence import Check, Interval, Verdict
+from fairlead.contract.signature import UNSUPERVISED
 from fairlead.lab.evaluate.evidence import Report
 from fairlead.lab.evaluate.fairness import MEANING as MEASURES
+from fairlead.lab.evaluate.words_untaught import MEANING_UNTAUGHT, quality_untaught
 
 MEANING = {
     "accuracy": "share of rows decided right",
@@ -33,6 +35,8 @@ MEANING = {
     "mape": "mean error as a share of the truth; lower is better",
     "bias": "mean of predicted less true; 0 is right",
 }
+
+MEANING |= MEANING_UNTAUGHT
 
 HEADLINE = {
     "pass": "This model passed every check.",
@@ -77,11 +81,15 @@ def number(value: float | str | None) -> str:
 
 def _on_what(report: Report) -> str:
     when = f" from {moment(report.start)} to {moment(report.end)} (UTC)" if report.start else ""
+    if report.task in UNSUPERVISED:
+        return f"Judged on {report.rows:,} rows{when}, which it had not learned from."
     return f"Judged on {report.rows:,} rows with known outcome{when}, which it had not learned from."
 
 
 def _quality(report: Report) -> list[str]:
     found = report.metrics
+    if report.task in UNSUPERVISED:
+        return quality_untaught(report)
     if report.task != "classification":
         if "mae" not in found:
             return []
@@ -104,9 +112,11 @@ def _quality(report: Report) -> list[str]:
 
 
 def _against(report: Report) -> str:
+    if not report.baselines:
+        return "Nothing says whether it is better than no model at all."
     base = report.baselines[0]
     better = base.difference.high < 0
-    what = "always answering the same" if base.name in {"most_frequent", "mean"} else base.name
+    what = "always answering the same" if base.name in {"most_frequent", "mean"} else base.name.replace("_", " ")
     share = 1 - report.loss.value / base.loss if base.loss > 0 else 0.0
     if better:
         text = f"Compared with {what}, it takes away {share:.0%} of the loss."

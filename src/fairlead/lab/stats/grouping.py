@@ -58,7 +58,8 @@ def agreement(truth: Ints, clusters: Ints, weights: Floats) -> dict[str, Floats]
         return {}
     kinds, groups = int(b.max()) + 1, int(a.max()) + 1
     cell = a * kinds + b
-    tables = np.stack([np.bincount(cell, row, groups * kinds) for row in weights]).reshape(-1, groups, kinds)
+    tables = np.stack([np.bincount(cell, row, groups * kinds) for row in weights]).astype(np.float64)
+    tables = tables.reshape(-1, groups, kinds)
     rows, columns, total = tables.sum(axis=2), tables.sum(axis=1), tables.sum(axis=(1, 2))
     pairs = _pairs(tables).sum(axis=(1, 2))
     by_row, by_column, every = _pairs(rows).sum(axis=1), _pairs(columns).sum(axis=1), _pairs(total)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from fairlead.contract.errors import BundleNotFound, BundleRefused, NotAttested, UsageError
+from fairlead.contract.errors import BundleNotFound, BundleRefused, UsageError
 from fairlead.contract.evidence import Attestation, TableRead, Verdict
+from fairlead.contract.signature import UNSUPERVISED
 from fairlead.ops.flow.gathering import TRAIN, Gathered, gather
 from fairlead.ops.flow.workspace import Workspace
 
@@ -216,7 +217,7 @@ def judge(ws: Workspace, bundle: str, *, frame: pd.DataFrame | None = None) -> J
         if remembered is None:
             raise UsageError("this bundle was not trained here: give rows to judge it on with --data.")
         frame = kept_rows(ws, remembered.holdout)
-    elif ws.settings.model.target not in frame.columns:
+    elif ws.settings.model.target not in frame.columns and ws.settings.model.task not in UNSUPERVISED:
         have = ", ".join(str(c) for c in frame.columns)
         raise UsageError(f"rows to judge on need the target column {ws.settings.model.target!r}. These have: {have}.")
     champion = champion_bundle(ws)
@@ -247,30 +248,24 @@ def attest_verdict(ws: Workspace, judged: Judged) -> None:
         Attestation(judged.bundle, "verdict", ws.clock(), ws.actor, statement),
         ws.key,
     )
-    failed = [c.name for c in judged.verdict.checks if c.verdict != "pass"]
+    failed = [c.name for c in judged.verdict.checks if c.holds_back]
     ws.audit.record(
         ws.actor, "judge", judged.bundle, judged.verdict.outcome, {"not passed": failed, "metrics": judged.metrics}
     )
 
 
 def verdict_of(ws: Workspace, bundle: str) -> str | None:
-    """The newest attested outcome (or waiver) for a bundle, None when nothing vouches for it."""
-    from fairlead.runtime.bundle import attestations
+    """The newest attested outcome for a bundle, waivers counted; None when nothing vouches for it."""
+    from fairlead.ops.flow.waiving import standing
 
-    found = [a for a in attestations(ws.home.attestations, bundle, ws.trusted) if a.kind in {"verdict", "waiver"}]
-    if not found:
-        return None
-    newest = max(found, key=lambda a: a.at)
-    return "pass" if newest.kind == "waiver" else str(newest.statement["outcome"])
+    return standing(ws, bundle).outcome
 
 
-def require_attested(ws: Workspace, bundle: str) -> None:
-    """Raises NotAttested unless the newest attestation about this bundle passes."""
-    outcome = verdict_of(ws, bundle)
-    if outcome is None:
-        raise NotAttested(f"bundle {bundle[:12]} has not been judged: run `fairlead evaluate` first.")
-    if outcome != "pass":
-        raise NotAttested(f"the verdict on bundle {bundle[:12]} is {outcome}: see its report, or train a better one.")
+def require_attested(ws: Workspace, bundle: str, *, approved: bool = True) -> None:
+    """Raises NotAttested unless the newest verdict passes, waivers counted, and those asked have approved."""
+    from fairlead.ops.flow.approving import require_standing
+
+    require_standing(ws, bundle, approved=approved)
 
 
 def register(ws: Workspace, bundle: str) -> int:

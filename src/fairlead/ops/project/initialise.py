@@ -15,6 +15,7 @@ from fairlead.contract.signature import Task
 from fairlead.ops.project.home import Home
 from fairlead.ops.project.locate import FILE
 from fairlead.ops.project.reading import parse_settings
+from fairlead.ops.project.untaught import is_untaught, look, name_of
 
 if TYPE_CHECKING:
     from fairlead.lab.tables import Schema
@@ -33,7 +34,7 @@ class InitResult(msgspec.Struct, frozen=True):
 def init_project(
     folder: str | Path,
     data: str | Path,
-    target: str,
+    target: str | None = None,
     *,
     name: str | None = None,
     task: str | None = None,
@@ -47,7 +48,7 @@ def init_project(
     """Write `fairlead.toml` for predicting `target` from the table `data`, and make the home with its sealing key.
 
     data: a path, relative to the current folder, or an address; query: of a database; bad_lines: see `open_table`.
-    What is not given is found, and the file says why.
+    What is not given is found, and the file says why. target: None for a task that needs none.
     Raises UsageError if there is a project already (without `force`) or a choice does not fit the table;
     ColumnMissing, SourceUnreadable.
     """
@@ -70,12 +71,17 @@ def init_project(
     if decimal != ".":
         table = open_table(source, decimal=decimal, bad_lines=bad_lines, home=home.root)
     try:
-        schema = infer(table, target, id, time)
+        untaught = is_untaught(target, task)
+        schema = look(table, target, str(task), id, time) if untaught else infer(table, target, id, time)
     except ColumnMissing as error:
         raise UsageError(
             f"the table has no column {', '.join(error.missing)}. It has: {', '.join(table.columns)}."
         ) from None
-    chosen = choose(schema, target, name=name, task=task, positive=positive)
+    if untaught:
+        event = positive or schema.positive
+        chosen = Chosen(name or name_from(name_of(source)), cast(Task, task), target or "", event)
+    else:
+        chosen = choose(schema, str(target), name=name, task=task, positive=positive)
     from fairlead.ops.project.writing import project_text
 
     how = {"query": query, "bad_lines": "" if bad_lines == "stop" else bad_lines}
@@ -109,7 +115,7 @@ def choose(
     facts = schema.column(target)
     found = task or schema.task
     if found not in {"classification", "regression"}:
-        raise UsageError(f"unknown task {task!r}; known: classification, regression.")
+        raise UsageError(f"unknown task {task!r}; known: classification, regression, clustering, anomaly.")
     if found == "regression" and facts.kind not in {"number", "integer"} and facts.coded != "integer":
         raise UsageError(f"column {target!r} holds {facts.why}, which a regression cannot predict.")
     event: str | None = None

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import tomlkit
 from tomlkit.items import Array, Table
 
+from fairlead.contract.signature import UNSUPERVISED
+
 if TYPE_CHECKING:
     from fairlead.lab.tables import Schema
     from fairlead.ops.project.initialise import Chosen
@@ -44,6 +46,8 @@ def project_text(
         ("trials", 30, "the search ends here and is the same for the same seed"),
         ("seconds", 120, "may cut it short, and then the report says so"),
         ("seed", 0, ""),
+        *((("contamination", 0.01, "share of rows that count as anomalies where no labels say which do"),)
+          if chosen.task == "anomaly" else ()),
     ))  # fmt: skip
     document.add("gate", _table(
         ("beats", _list(["baseline"]), "every check has a default; false switches it off, and the report says so"),
@@ -73,7 +77,10 @@ def _model(schema: Schema, chosen: Chosen) -> Table:
     table = tomlkit.table()
     _add(table, "name", chosen.name, "")
     _add(table, "task", chosen.task, schema.why.get("task", "") if chosen.task == schema.task else "as given")
-    _add(table, "target", chosen.target, "")
+    if chosen.target:
+        _add(table, "target", chosen.target, "judges alone" if chosen.task in UNSUPERVISED else "")
+    else:
+        table.add(tomlkit.comment('target = "…"   # a column that says what is right: judges, and is not learned from'))
     if chosen.positive is not None:
         found = chosen.positive == schema.positive
         _add(table, "positive", chosen.positive, schema.why.get("positive", "") if found else "as given")

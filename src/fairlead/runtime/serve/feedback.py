@@ -146,7 +146,7 @@ def _label(label: Any, deployed: Deployed) -> str | None:
                 return name
         if deployed.signature.task == "anomaly" and text in ("0", "1"):
             return labels[int(text)]
-    what = {"clustering": "a cluster", "anomaly": "whether it was one"}.get(deployed.signature.task, "a class")
+    what = {"clustering": "a cluster", "anomaly": "an answer"}.get(deployed.signature.task, "a class")
     raise _Rejected(f"label: not {what} of this model. Allowed: {', '.join(labels[:20])}")
 
 
