@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,18 @@ class Terms:
     patience: int = 0
     keep: Path | None = None
     watch: Callable[[str, float], Any] | None = None
+
+    def watched(self, home: Path | str | None, say: Callable[..., Any]) -> Terms:
+        """These terms, with long fits kept in the home and their passes told to `say(text)`."""
+
+        def tell(text: str, share: float) -> None:
+            say(text)
+
+        return replace(self, keep=None if home is None else Path(home) / "fits", watch=tell)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Whom to tell is in this process alone.
+        return {**self.__dict__, "watch": None}
 
 
 def terms_of(settings: Settings, signature: Signature) -> Terms:

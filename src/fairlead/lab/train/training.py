@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -77,6 +77,7 @@ def train(
     say("reading rows", done=0.0)
     data = data_hash(frame)
     everything = material_of(frame, settings)
+    everything = replace(everything, terms=everything.terms.watched(home, say))
     learn_rows, kept_rows = split_holdout(everything, settings.data.holdout, settings.train.seed)
     if everything.signature.task in UNSUPERVISED:
         from fairlead.lab.train.untaught_training import train_without_truth
