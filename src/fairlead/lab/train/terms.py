@@ -137,7 +137,8 @@ def fit_weights(truth: np.ndarray, weights: Floats | None, terms: Terms) -> Floa
         found: Floats = own * shares[codes]
         return found
     assert not isinstance(terms.class_weight, str)
-    return own * np.array([terms.class_weight.get(str(label), 1.0) for label in truth])
+    shares = np.array([terms.class_weight.get(str(label), 1.0) for label in truth], dtype=np.float64)
+    return np.asarray(own * shares)
 
 
 def signs_of(fitted: Any, frame: pd.DataFrame, signature: Signature, terms: Terms) -> list[int] | None:

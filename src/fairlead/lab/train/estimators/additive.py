@@ -63,7 +63,7 @@ class _Additive(BaseEstimator):  # type: ignore[misc]
         )
 
 
-class AdditiveClassifier(ClassifierMixin, _Additive):
+class AdditiveClassifier(ClassifierMixin, _Additive):  # type: ignore[misc]
     """Probabilities of the averaged log-odds."""
 
     def fit(self, features: Any, truth: Any, sample_weight: Any = None) -> AdditiveClassifier:
@@ -91,7 +91,7 @@ class AdditiveClassifier(ClassifierMixin, _Additive):
         return self.classes_[np.argmax(self.predict_proba(features), axis=1)]
 
 
-class AdditiveRegressor(RegressorMixin, _Additive):
+class AdditiveRegressor(RegressorMixin, _Additive):  # type: ignore[misc]
     """The averaged sum."""
 
     def fit(self, features: Any, truth: Any, sample_weight: Any = None) -> AdditiveRegressor:

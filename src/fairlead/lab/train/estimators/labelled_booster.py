@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 
-class LabelledBooster(ClassifierMixin, BaseEstimator):
+class LabelledBooster(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """parameters: of XGBClassifier. booster_: the fitted XGBClassifier, whose class i is classes_[i]."""
 
     def __init__(self, parameters: dict[str, Any] | None = None) -> None:

@@ -15,7 +15,7 @@ EVEN = 1e-12
 """Added to every class's share before shares are made to sum to 1: far from all rows all of them may be 0."""
 
 
-class MarginClassifier(ClassifierMixin, BaseEstimator):
+class MarginClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """One machine for two classes, else one a class against the rest, each with a sigmoid of its own.
 
     kernel: linear or rbf. C: inverse of the shrinkage. width: gamma in units of 1 / (features * variance).
@@ -83,7 +83,7 @@ class MarginClassifier(ClassifierMixin, BaseEstimator):
         return margins
 
 
-class MarginRegressor(RegressorMixin, BaseEstimator):
+class MarginRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     """Support vector regression in deviations of the target from its mean (Drucker et al., 1997).
 
     kernel, C, width: as of MarginClassifier. epsilon: errors up to this many deviations cost nothing.

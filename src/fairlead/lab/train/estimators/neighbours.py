@@ -60,7 +60,7 @@ class _Neighbours(BaseEstimator):  # type: ignore[misc]
         return found
 
 
-class NeighbourClassifier(ClassifierMixin, _Neighbours):
+class NeighbourClassifier(ClassifierMixin, _Neighbours):  # type: ignore[misc]
     """Shares of the classes among the neighbours, with `shrink` rows more that are as all rows are.
 
     So no class has the probability 0 or 1, which a few neighbours cannot know.
@@ -86,7 +86,7 @@ class NeighbourClassifier(ClassifierMixin, _Neighbours):
         return self.classes_[np.argmax(self.predict_proba(features), axis=1)]
 
 
-class NeighbourRegressor(RegressorMixin, _Neighbours):
+class NeighbourRegressor(RegressorMixin, _Neighbours):  # type: ignore[misc]
     """The mean of the neighbours' numbers."""
 
     def __init__(self, k: int = 10, most: int = 20_000, random_state: int = 0) -> None:

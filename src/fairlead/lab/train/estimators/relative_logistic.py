@@ -11,7 +11,7 @@ SMALLEST = 1e-12
 ROUNDS = 2000
 
 
-class RelativeLogistic(ClassifierMixin, BaseEstimator):
+class RelativeLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Log-odds linear in the features, shrunken by `share` of the penalty at which all weights are 0.
 
     share: in (0, 1]. l1_ratio: share of the penalty on absolute weights, 1 is the lasso. Solved by SAGA (Defazio et

@@ -11,7 +11,7 @@ from sklearn.linear_model import ElasticNet
 SMALLEST = 1e-12
 
 
-class RelativeNet(RegressorMixin, BaseEstimator):
+class RelativeNet(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     """Elastic net by `share` of the shrinkage at which all weights are 0, so that it means the same for any target.
 
     share: in (0, 1]. l1_ratio: share of the penalty on absolute weights, 1 is the lasso. coef_: (features,).

@@ -174,7 +174,7 @@ class Fitting:
     def _keep(self, net: Any, steps: Any, done: int, best: int, least: float, kept: list[Any]) -> None:
         if self.checkpoint is None:
             return
-        arrays = {"at": np.array([done, best]), "least": np.array([least])}
+        arrays: dict[str, Any] = {"at": np.array([done, best]), "least": np.array([least])}
         for at, parameter in enumerate(net.parameters()):
             state = steps.state[parameter]
             arrays[f"now{at}"] = parameter.detach().cpu().numpy()

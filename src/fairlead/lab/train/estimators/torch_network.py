@@ -90,7 +90,7 @@ class _Network(BaseEstimator):  # type: ignore[misc]
         return at
 
 
-class NetworkClassifier(ClassifierMixin, _Network):
+class NetworkClassifier(ClassifierMixin, _Network):  # type: ignore[misc]
     """Shares of classes by cross-entropy."""
 
     def fit(self, features: Any, truth: Any, sample_weight: Any = None) -> NetworkClassifier:
@@ -118,7 +118,7 @@ class NetworkClassifier(ClassifierMixin, _Network):
         return self.classes_[np.argmax(self.predict_proba(features), axis=1)]
 
 
-class NetworkRegressor(RegressorMixin, _Network):
+class NetworkRegressor(RegressorMixin, _Network):  # type: ignore[misc]
     """A number by squared errors, learned in deviations from the mean, which the last layer undoes."""
 
     out_activation_ = "identity"
