@@ -8,7 +8,18 @@ from typing import Annotated
 import typer
 
 from fairlead import __version__
-from fairlead.doors.cli import explaining, forgetting, keys, looking, making, quality, serving, testing, watching
+from fairlead.doors.cli import (
+    explaining,
+    forgetting,
+    gating,
+    keys,
+    looking,
+    making,
+    quality,
+    serving,
+    testing,
+    watching,
+)
 from fairlead.doors.cli.ending import ended_well
 from fairlead.doors.cli.output import chosen
 
@@ -40,7 +51,7 @@ def options(
     chosen.folder = project
 
 
-for module in (making, quality, serving, watching, looking, explaining, forgetting, keys, testing):
+for module in (making, quality, serving, watching, looking, explaining, forgetting, keys, testing, gating):
     module.add_to(app)
 
 

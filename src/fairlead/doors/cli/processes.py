@@ -191,7 +191,7 @@ def require_pass(judged: Any) -> None:
     """Raises GateFailed or Inconclusive with each reason, and what could be done."""
     from fairlead.contract.errors import GateFailed, Inconclusive
 
-    reasons = "; ".join(c.why for c in judged.verdict.checks if c.verdict != "pass")
+    reasons = "; ".join(c.why for c in judged.verdict.checks if c.holds_back)
     if judged.verdict.outcome == "fail":
         raise GateFailed(f"not deployed, as the gate says fail: {reasons}. Report: {judged.report}")
     if judged.verdict.outcome == "inconclusive":

@@ -248,14 +248,39 @@ class Project:
 
     # Looking
 
-    def explain(self, rows: Any, *, bundle: str | None = None, method: str = "", most: int = 100) -> Answer:
+    def explain(
+        self,
+        rows: Any,
+        *,
+        bundle: str | None = None,
+        method: str = "",
+        most: int = 100,
+        html: str | Path | None = None,
+    ) -> Answer:
         """What each column of each row did to its answer: attributions that sum with the baseline to the margin.
 
         rows: a table (path, DataFrame), a row as dict or JSON, or a list of them; the first `most` are explained.
+        html: where to write a page of plots.
         """
         from fairlead.doors.python import explaining
 
-        return explaining.explain(self.workspace, rows, bundle, method, most)
+        return explaining.explain(self.workspace, rows, bundle, method, most, html)
+
+    def explain_model(
+        self,
+        *,
+        bundle: str | None = None,
+        data: Any = None,
+        html: str | Path | None = None,
+        progress: Progress | None = None,
+    ) -> Answer:
+        """What matters overall, how the answer follows single columns, and a small tree that imitates the model.
+
+        data: rows to look at; else those that the bundle was judged on.
+        """
+        from fairlead.doors.python import explaining
+
+        return explaining.explain_model(self.workspace, bundle, data, html, progress)
 
     def inspect(self, bundle: str | Path | None = None) -> Answer:
         """What is in a bundle, who sealed it, does it verify; never executes it."""

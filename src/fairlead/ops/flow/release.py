@@ -285,7 +285,8 @@ def roll_back(ws: Workspace, *, why: str = "rolled back by hand") -> Deployed:
         raise UsageError(f"{ws.model} has no earlier champion to go back to.")
     else:
         earlier = ws.state.version(ws.model, intent.previous)
-        require_attested(ws, earlier.bundle)
+        # It has answered before: whoever has to approve today must not keep a bad model in place.
+        require_attested(ws, earlier.bundle, approved=False)
         target = Variant("champion", earlier.bundle, earlier.number)
     by_rule = ws.actor == RULE
     new = msgspec.structs.replace(

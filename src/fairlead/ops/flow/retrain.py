@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from fairlead.contract.errors import UsageError
-from fairlead.ops.flow import making, release
+from fairlead.ops.flow import approving, making, release
 from fairlead.ops.flow.gathering import Gathered
 from fairlead.ops.flow.history import History, history
 from fairlead.ops.flow.picker import pick
@@ -56,7 +56,7 @@ def retrain(ws: Workspace, *, why: str, until: float | None = None, progress: Pr
     kept = making.keep(ws, training, Gathered(rows))
     judged = making.judge(ws, kept.bundle)
     version = making.register(ws, kept.bundle) if judged.verdict.outcome == "pass" else None
-    reasons = "; ".join(c.why for c in judged.verdict.checks if c.verdict != "pass")
+    reasons = "; ".join(c.why for c in judged.verdict.checks if c.holds_back)
     ws.audit.record(
         ws.actor, "retrain", kept.bundle, why,
         {"window": window, "rows": len(rows), "verdict": judged.verdict.outcome, "version": version},
@@ -76,6 +76,10 @@ def try_out(ws: Workspace, version: int, why: str) -> str:
     if intent.hold:
         held = intent.hold.replace("_", " ")
         return f"the model is {held}: `fairlead release`, then `fairlead deploy {version} --canary 5%`"
+    lacking = approving.missing(ws, ws.state.version(ws.model, version).bundle)
+    if lacking:
+        who = ", ".join(lacking)
+        return f"approval by {who}: `fairlead approve {version} --by NAME`, then `fairlead deploy {version} --canary 5%`"
     release.deploy(ws, version, mode="canary", share=ws.settings.rollout.start, why=why)
     return ""
 
