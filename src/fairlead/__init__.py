@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fairlead.doors.python import Project, load, open
+    from fairlead.lab.tables import as_of_join, read_table
 
 __version__ = "0.1.0"
-__all__ = ["Project", "__version__", "load", "open"]
+__all__ = ["Project", "__version__", "as_of_join", "load", "open", "read_table"]
 
 
 def __getattr__(name: str) -> Any:
@@ -25,6 +26,10 @@ def __getattr__(name: str) -> Any:
         from fairlead.doors import python
 
         return getattr(python, name)
+    if name in {"as_of_join", "read_table"}:
+        from fairlead.lab import tables
+
+        return getattr(tables, name)
     raise AttributeError(f"module 'fairlead' has no attribute {name!r}")
 
 

@@ -95,7 +95,7 @@ def test_without_a_place_to_keep_them_nothing_is_set_aside(tmp_path):
 
 def test_a_header_that_cannot_be_read_is_not_set_aside(tmp_path):
     (tmp_path / "t.csv").write_bytes(b"a,\xff\n1,2\n3\n")
-    with pytest.raises(SourceUnreadable, match="line 1: .*the header"):
+    with pytest.raises(SourceUnreadable, match=r"line 1: .*the header"):
         open_table(tmp_path / "t.csv", bad_lines="set_aside", home=tmp_path).rows  # noqa: B018
     assert not list((tmp_path / "tables").rglob("*.jsonl"))
 

@@ -83,12 +83,13 @@ def test_a_database_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     with pytest.raises(SourceUnreadable, match=r"none\.db: no such file"):
         open_table(f"sqlite:///{tmp_path}/none.db", query="select 1")
     assert list(tmp_path.iterdir()) == []
-    with pytest.raises(UsageError, match="needs .data. query"):
+    with pytest.raises(UsageError, match=r"needs \[data\] query"):
         open_table("postgresql://me@localhost/x")
 
 
 def test_colons_and_per_cent_signs_mean_themselves(shop: str) -> None:
-    query = "select id from orders where id % 2 = 1 and city like 'c%' and city <> ':x' and at > '2026-01-01 12:30' order by id"
+    odd = "id % 2 = 1 and city like 'c%' and city <> ':x' and at > '2026-01-01 12:30'"
+    query = f"select id from orders where {odd} order by id"
     assert open_table(shop, query=query).rows > 0
 
 

@@ -31,7 +31,10 @@ def cells(table) -> list[dict]:
 
 @pytest.mark.parametrize("name", ["t.jsonl", "t.ndjson", "t.jsonl.gz", "t.ndjson.gz"])
 def test_types_are_those_of_json(tmp_path, name):
-    text = '{"i": 1, "f": 1.5, "b": true, "t": "x", "n": null, "m": 2}\n{"i": 2, "f": 2, "b": null, "t": "", "n": null, "m": 2.5}\n'
+    text = (
+        '{"i": 1, "f": 1.5, "b": true, "t": "x", "n": null, "m": 2}\n'
+        '{"i": 2, "f": 2, "b": null, "t": "", "n": null, "m": 2.5}\n'
+    )
     table = open_table(write(tmp_path, gzip.compress(text.encode()) if name.endswith(".gz") else text, name))
     assert types(table) == {"i": "int64", "f": "double", "b": "bool", "t": "string", "n": "null", "m": "double"}
     assert table.rows == 2

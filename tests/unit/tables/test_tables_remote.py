@@ -120,7 +120,7 @@ def s3():
     endpoint = f"http://{host}:{port}"
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {
-            "AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": "key-of-the-test", "AWS_SECRET_ACCESS_KEY": "hidden-word",
+            "AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "hidden-word",
             "AWS_DEFAULT_REGION": "us-east-1", "BUCKET": "tables",
         }.items():  # fmt: skip
             patch.setenv(name, value)

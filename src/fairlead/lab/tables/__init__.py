@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from fairlead.lab.tables.cells import frame_of as frame_of
     from fairlead.lab.tables.cells import target_of as target_of
     from fairlead.lab.tables.inference import infer as infer
+    from fairlead.lab.tables.joining import as_of_join as as_of_join
+    from fairlead.lab.tables.reading import read_table as read_table
     from fairlead.lab.tables.schema import ColumnFacts as ColumnFacts
     from fairlead.lab.tables.schema import Schema as Schema
     from fairlead.lab.tables.signatures import signature_of as signature_of
@@ -32,6 +34,8 @@ _WHERE: dict[str, str] = {
     "target_of": "cells",
     "signature_of": "signatures",
     "event_times": "times",
+    "as_of_join": "joining",
+    "read_table": "reading",
     "write_rows": "writing",
 }
 
