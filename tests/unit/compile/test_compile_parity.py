@@ -43,6 +43,7 @@ from sklearn.preprocessing import (
     OneHotEncoder,
     OrdinalEncoder,
     RobustScaler,
+    SplineTransformer,
     StandardScaler,
     TargetEncoder,
 )
@@ -392,7 +393,7 @@ REFUSED = {
     "at random": taken_from("passthrough", ["age"], DummyClassifier(strategy="stratified")),
     "missing_values": taken_from(SimpleImputer(missing_values=30), ["age"], LogisticRegression()),
     "transformer_weights": taken_from("passthrough", ["age"], LogisticRegression(), transformer_weights={"step": 2.0}),
-    "KBinsDiscretizer": taken_from(KBinsDiscretizer(strategy="uniform"), ["age"], LogisticRegression()),
+    "SplineTransformer": taken_from(SplineTransformer(), ["age"], LogisticRegression()),
     "no form fits": taken_from("passthrough", ["age"], GaussianNB()),
 }
 

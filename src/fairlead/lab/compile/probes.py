@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from fairlead.contract.signature import Column, Signature
+from fairlead.lab.compile.knots import bending, raw_of
 from fairlead.runtime.bundle.front import Front, Number
-from fairlead.runtime.bundle.ops import Add, Clip, Divide, Impute, Multiply, Subtract
 from fairlead.runtime.bundle.tensor_cells import DTYPES, size
 
 Columns = dict[str, np.ndarray]
@@ -54,6 +54,7 @@ def probes(
     yield "random", random_rows(signature, most(signature, RANDOM, ELEMENTS // 8), random)
     if front is not None:
         yield from _around(signature, base, front, thresholds, random)
+        yield from bending(signature, base, front, random)
 
 
 def most(signature: Signature, rows: int, elements: int) -> int:
@@ -180,21 +181,9 @@ def _number_lanes(front: Front) -> Iterable[tuple[int, Number]]:
 
 def _near(lane: Number, split: float, whole: bool) -> list[float]:
     """Raw values whose features lie at and around a split."""
-    raw = split
-    for op in reversed(lane.ops):
-        match op:
-            case Subtract(by):
-                raw += by
-            case Add(by):
-                raw -= by
-            case Divide(by):
-                raw *= by
-            case Multiply(by) if by:
-                raw /= by
-            case Impute() | Clip():
-                pass
-            case _:
-                return []
+    raw = raw_of(lane.ops, split)
+    if raw is None:
+        return []
     if whole:
         return [np.floor(raw), np.ceil(raw)]
     step64, step32 = np.spacing(abs(raw)), float(np.spacing(np.float32(abs(raw))))

@@ -10,6 +10,7 @@ from fairlead.contract.errors import CellInvalid, NativeFailed
 from fairlead.contract.profile import Profile
 from fairlead.contract.signature import Cell, Column, Signature
 from fairlead.lab.compile.likeness import cells_like
+from fairlead.lab.compile.knots import worded
 from fairlead.lab.compile.probes import NEVER, most, random_cells, tensor_edges
 from fairlead.runtime.bundle.golden import Golden, row_of
 from fairlead.runtime.bundle.manifest import BACKGROUND as BACKGROUND_FILE
@@ -51,6 +52,7 @@ def golden(model: Model, tolerance: float = 0.0, seed: int = 2) -> bytes:
     signature, near = model.signature, max(NEAR, 2 * tolerance)
     random = np.random.default_rng(seed)
     drawn = _rows(signature, most(signature, DRAWN, 8 * ELEMENTS), random, gaps=0.1)
+    drawn = worded(drawn, signature, getattr(model, "front", None), seed)
     rows = _spread(model, drawn, most(signature, GOLDEN, ELEMENTS))
     for at, column in enumerate(signature.columns):
         for number, cell in enumerate(_edges(column, random)):
