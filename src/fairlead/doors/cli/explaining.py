@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from fairlead.contract.errors import UsageError
-from fairlead.doors.cli.output import Json, console, escape, number, project, show, table
+from fairlead.doors.cli.output import Json, Steps, console, escape, number, project, show, table
 
 Answer = dict[str, Any]
 
@@ -27,17 +28,27 @@ def explain(
     ] = None,
     method: Annotated[str, typer.Option(help="linear, trees, enumeration, permutation; else the first fit")] = "",
     most: Annotated[int, typer.Option("--rows", help="how many rows of a table, from its first")] = 100,
+    whole: Annotated[bool, typer.Option("--global", help="the whole model: what matters overall")] = False,
+    data: Annotated[str | None, typer.Option(help="with --global: other rows than those it was judged on")] = None,
+    html: Annotated[Path | None, typer.Option(help="write a page of plots there")] = None,
     as_json: Json = False,
 ) -> None:
     """Why the model answers as it does: what each column of a row did.
 
     Attributions are Shapley values: with the baseline they sum to the model's margin.
     """
+    if whole:
+        if rows is not None:
+            raise UsageError("--global is about the whole model; rows to look at are given by --data.")
+        with Steps() as steps:
+            found = project().explain_model(bundle=bundle, data=data, html=html, progress=steps)
+        show(found, as_json, tell_whole)
+        return
     if rows is None:
         raise UsageError("which row? Give one as JSON, a table, or - for JSON on stdin.")
     if rows == "-":
         rows = sys.stdin.read(1 << 24)
-    show(project().explain(rows, bundle=bundle, method=method, most=most), as_json, tell_rows)
+    show(project().explain(rows, bundle=bundle, method=method, most=most, html=html), as_json, tell_rows)
 
 
 def tell_rows(answer: Answer) -> None:
@@ -51,8 +62,40 @@ def tell_rows(answer: Answer) -> None:
         f"[dim]{escape(answer['said'])}; against {answer['background']['rows']} background rows "
         f"({escape(answer['background']['kind'])})[/]"
     )
+    if "html" in answer:
+        out.print(f"plots: [bold]{escape(answer['html'])}[/]")
     if not answer["sums"]:
         out.print(f"[yellow]look[/]: attributions miss the margin by up to {answer['residual']:.2g}")
+
+
+def tell_whole(answer: Answer) -> None:
+    out = console()
+    for output, effects in answer["effects"].items():
+        largest = effects[0]["size"]["value"] or 1.0
+        about = f" of {output}" if output != "value" else ""
+        lines = [
+            (e["column"], f"{e['size']['value']:.4g}", f"{e['size']['low']:.3g} – {e['size']['high']:.3g}", way(e),
+             "▶" * round(16 * e["size"]["value"] / largest))
+            for e in effects[:15]
+        ]  # fmt: skip
+        heads = ("column", "mean size", "range", "", "")
+        table(f"What moves the {answer['scale']}{about}, over {answer['rows']:,} rows", heads, lines)
+    small = answer["surrogate"]
+    if small is not None:
+        rules = [(" and ".join(leaf["rule"]), number(leaf["answer"]), leaf["rows"]) for leaf in small["leaves"]]
+        fidelity = f"{100 * small['fidelity']['value']:.0f} % of it (R2, on {small['judged']:,} other rows)"
+        table(f"A small tree tells {fidelity}", ("where", f"mean {small['output']}", "rows"), rules, wraps=("where",))
+    for note in answer["notes"]:
+        out.print(f"[dim]{escape(note)}[/]")
+    if "html" in answer:
+        out.print(f"plots: [bold]{escape(answer['html'])}[/]")
+
+
+def way(effect: Answer) -> str:
+    direction = effect["direction"]
+    if effect["categories"] or direction is None:
+        return ""
+    return "higher pushes up" if direction > 0.8 else "higher pushes down" if direction < -0.8 else "both ways"
 
 
 def tell_row(answer: Answer, row: int) -> None:

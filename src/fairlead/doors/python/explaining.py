@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fairlead.contract.errors import BundleRefused, UsageError
+from fairlead.runtime.explain.explaining import INDEPENDENT
 
 if TYPE_CHECKING:
     from fairlead.ops.flow import Workspace
@@ -18,7 +20,9 @@ MOST_ROWS = 10_000
 """Rows of one call."""
 
 
-def explain(ws: Workspace, rows: Any, bundle: str | None, method: str, most: int) -> Answer:
+def explain(
+    ws: Workspace, rows: Any, bundle: str | None, method: str, most: int, html: str | Path | None = None
+) -> Answer:
     """See `Project.explain`."""
     if not 0 < most <= MOST_ROWS:
         raise UsageError(f"from 1 to {MOST_ROWS:,} rows can be explained at once, not {most}")
@@ -26,7 +30,7 @@ def explain(ws: Workspace, rows: Any, bundle: str | None, method: str, most: int
     columns, given = rows_for(ws, explainable, rows, most)
     found = explainable.explain_columns(columns, method=method)
     answers = explainable.model.answers(explainable.model.score_columns(columns))
-    return {
+    answer = {
         "bundle": explainable.model.id,
         "rows": len(found.margins),
         "given": given,
@@ -34,6 +38,63 @@ def explain(ws: Workspace, rows: Any, bundle: str | None, method: str, most: int
         "values": values_of(explainable, columns),
         **found.answer(),
     }
+    if html is not None:
+        from fairlead.lab.evaluate.explaining.page import render_rows, write_page
+
+        answer["html"] = str(write_page(render_rows(answer, explainable.model.manifest.name), html))
+    return answer
+
+
+def explain_model(
+    ws: Workspace, bundle: str | None, data: Any, html: str | Path | None, progress: Callable[..., None] | None
+) -> Answer:
+    """See `Project.explain_model`."""
+    import msgspec
+
+    from fairlead.lab.evaluate.explaining.page import render_whole, write_page
+    from fairlead.lab.evaluate.explaining.whole import explained
+
+    explainable = opened(ws, bundle)
+    columns = table_for(ws, explainable, data)
+    found = explained(explainable, columns, ws.settings.train.seed, progress=progress)
+    whole = found.overall
+    sizes = {name: {e.column: e.size.value for e in effects} for name, effects in whole.effects.items()}
+    answer: Answer = {
+        "bundle": found.bundle,
+        "method": whole.method,
+        "exact": whole.exact,
+        "said": whole.said,
+        "scale": whole.scale,
+        "of": list(whole.effects),
+        "rows": whole.rows,
+        "background": {"rows": whole.background, "kind": INDEPENDENT},
+        "baseline": alone(whole.baseline),
+        "attributions": alone(sizes),
+        **msgspec.to_builtins({"effects": whole.effects, "dependence": found.dependence}),
+        "surrogate": msgspec.to_builtins(found.surrogate),
+        "residual": whole.residual,
+        "notes": list(found.notes),
+    }
+    if html is not None:
+        answer["html"] = str(write_page(render_whole(found, explainable.model), html))
+    return answer
+
+
+def alone(said: dict[str, Any]) -> Any:
+    """What is said of the only output, else by output."""
+    return next(iter(said.values())) if len(said) == 1 else said
+
+
+def table_for(ws: Workspace, explainable: Explainable, data: Any) -> dict[str, Any]:
+    """Rows to explain a model over: those given, else those it was judged on, else the training table."""
+    from fairlead.lab.tables import columns_of
+    from fairlead.ops.flow import making
+
+    remembered = None if data is not None else making.kept(ws, explainable.model.id)
+    frame = making.training_frame(ws, data) if remembered is None else making.kept_rows(ws, remembered.holdout)
+    signature = explainable.model.signature
+    columns: dict[str, Any] = columns_of(frame, signature, zone=signature.timezone, invalid="missing")
+    return columns
 
 
 def opened(ws: Workspace, reference: str | None) -> Explainable:

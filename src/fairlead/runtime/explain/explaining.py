@@ -22,6 +22,9 @@ from fairlead.runtime.bundle.verifying import verify
 from fairlead.runtime.explain.attributed import Floats
 from fairlead.runtime.explain.subject import Subject, Terms, subject_of
 
+INDEPENDENT = "synthetic, each column drawn independently of the others"
+"""What the rows of background.jsonl are."""
+
 CLOSE = 1e-6
 """How far, as a share of the larger of 1 and the margin, attributions may be from summing to it before that is said."""
 
@@ -68,7 +71,7 @@ class Explanation:
             "said": self.said,
             "scale": self.scale,
             "of": list(self.outputs),
-            "background": {"rows": self.background, "kind": "synthetic, each column drawn independently of the others"},
+            "background": {"rows": self.background, "kind": INDEPENDENT},
             "baseline": self._named(self.baseline.tolist()),
             "margins": [self._named(row) for row in self.margins.tolist()],
             "attributions": [self._by_column(row) for row in self.attributions],
