@@ -81,7 +81,7 @@ def test_a_relative_table_is_found_from_the_project(tmp_path, small, monkeypatch
     [
         ({"positive": "maybe"}, "Its classes: no, yes"),
         ({"task": "regression"}, "cannot predict"),
-        ({"task": "clustering"}, "known: classification, regression, clustering, anomaly"),
+        ({"task": "forecasting"}, "known: classification, regression, clustering, anomaly"),
         ({"id": "nope"}, "no column nope"),
         ({"name": "a b"}, "model.name"),
     ],

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fairlead.lab.compile.graphs import Graph
+from fairlead.lab.compile.matrix_onnx import Graph
 from fairlead.runtime.bundle.manifest import TAIL_ONNX
 
 CENTRES = ("KMeans", "MiniBatchKMeans")
@@ -46,9 +46,9 @@ def nearest(centres: np.ndarray) -> bytes:
     graph.node("MatMul", ["x", graph.constant("centres", -2.0 * centres.T)], "products")
     graph.node("Add", ["products", graph.constant("squares", (centres * centres).sum(axis=1))], "distances")
     graph.node("ArgMin", ["distances"], "chosen", axis=1, keepdims=1)
-    graph.node("Equal", ["chosen", graph.whole("numbers", np.arange(count).reshape(1, -1))], "is")
+    graph.node("Equal", ["chosen", graph.constant("numbers", np.arange(count).reshape(1, -1), whole=True)], "is")
     graph.node("Cast", ["is"], "value", to=TensorProto.DOUBLE)
-    return graph.bytes(features, count)
+    return graph.model(features, count)
 
 
 def mixture(estimator: Any) -> bytes:
@@ -68,7 +68,7 @@ def mixture(estimator: Any) -> bytes:
     determinants = np.log(np.einsum("kdd->kd", factors)).sum(axis=1)
     graph.node("Add", ["exponents", graph.constant("weights", determinants + np.log(estimator.weights_))], "logs")
     graph.node("Softmax", ["logs"], "value", axis=1)
-    return graph.bytes(features, count)
+    return graph.model(features, count)
 
 
 def precision_factors(estimator: Any) -> np.ndarray:

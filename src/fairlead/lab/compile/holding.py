@@ -13,7 +13,7 @@ HOLDERS = (
     "KNeighborsClassifier", "KNeighborsRegressor", "RadiusNeighborsClassifier", "RadiusNeighborsRegressor",
     "LocalOutlierFactor", "OneClassSVM", "SVC", "NuSVC", "SVR", "NuSVR", "KernelRidge", "GaussianProcessClassifier",
     "GaussianProcessRegressor", "LabelPropagation", "LabelSpreading", "KNNImputer",
-    "NeighbourClassifier", "NeighbourRegressor",
+    "NeighbourClassifier", "NeighbourRegressor", "OutlierNeighbours",
 )  # fmt: skip
 """Estimators that answer from rows they keep, whole (neighbours) or in part (support vectors)."""
 INNER = (

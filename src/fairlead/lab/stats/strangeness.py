@@ -50,13 +50,15 @@ def _precision_at_k(event: npt.NDArray[np.bool_], score: Floats, weights: Floats
 
 
 def best_threshold(truth: Floats, score: Floats) -> float:
-    """The threshold above which flagging gives the greatest F1, midway between two scores; the higher of equal ones.
+    """The threshold above which flagging gives the greatest F1, midway between two scores; the higher of equal ones,
+    and never one that flags more than half of the rows.
 
     truth: (n,) 1 or 0; score: (n,), of rows that the model had not learned from.
     """
     order = np.argsort(-score, kind="stable")
     ordered, hits = score[order], np.cumsum(truth[order])
     ends = np.flatnonzero(np.append(np.diff(ordered) != 0.0, True))
+    ends = ends[: max(1, int(np.searchsorted(ends, len(score) // 2)))]
     f1 = 2.0 * hits[ends] / (ends + 1.0 + truth.sum())
     at = int(ends[int(np.argmax(f1))])
     return _midway(float(ordered[at]), float(ordered[at + 1]) if at + 1 < len(ordered) else None)

@@ -14,6 +14,7 @@ from fairlead.lab.train.folding import folds_of
 from fairlead.lab.train.journal import Journal
 from fairlead.lab.train.material import Material
 from fairlead.lab.train.provenance import lineage_of
+from fairlead.lab.train.recorded import Trial
 from fairlead.lab.train.search import Say, answers_of, leaderboard, learners_for, search
 from fairlead.lab.train.untaught import UntaughtBench, reference_without_truth, settled, stability, with_signature
 
@@ -32,6 +33,7 @@ def train_without_truth(
     root: Path | None,
     say: Say,
     parent: str,
+    trial: Trial | None = None,
 ) -> Training:
     """See `training.train`. everything: all rows; rows: positions to learn from, and kept for judging."""
     from fairlead.lab.compile import Candidate
@@ -43,9 +45,14 @@ def train_without_truth(
         raise ConfigInvalid(what, file="fairlead.toml", key="train.entrypoint", cure="Name learners instead.")
     material = everything.take(rows[0])
     bench = UntaughtBench(material, folds_of(material, rules.folds, rules.seed), rules.seed)
+    learners = learners_for(rules.learners, material.signature, trial)
+    for learner in learners:
+        if getattr(learner, "explores", False):
+            say(f"exploring with {learner.name}", done=0.0)
+            raise learner.refuse(bench.prepared(0)[0], rules.seed)
     found = search(
         bench,
-        learners_for(rules.learners, material.signature),
+        learners,
         trials=rules.trials,
         seconds=rules.seconds,
         seed=rules.seed,
