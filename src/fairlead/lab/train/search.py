@@ -22,6 +22,7 @@ from fairlead.lab.train.journal import Journal
 from fairlead.lab.train.learning import learn
 from fairlead.lab.train.material import Material
 from fairlead.lab.train.preparing import preparation
+from fairlead.lab.train.recorded import Recorded, Trial
 from fairlead.lab.train.terms import check_learners, signs_of
 
 Say = Callable[..., None]
@@ -149,8 +150,10 @@ class Bench:
         return table
 
 
-def learners_for(asked: Sequence[str], signature: Signature) -> list[Any]:
-    """The learners to try, each able to do the task. Raises ConfigInvalid, UnknownPlugin."""
+def learners_for(asked: Sequence[str], signature: Signature, trial: Trial | None = None) -> list[Any]:
+    """The learners to try, each able to do the task. trial: tried alone, instead. Raises ConfigInvalid, UnknownPlugin."""
+    if trial is not None:
+        return [Recorded(learner_of(trial.learner), trial.parameters)]
     chosen = [learner_of(name) for name in asked or DEFAULT_LEARNERS[signature.task]]
     for learner in chosen:
         if signature.task not in learner.tasks:

@@ -22,6 +22,7 @@ from fairlead.lab.train.journal import Journal
 from fairlead.lab.train.material import Material, material_of, split_holdout
 from fairlead.lab.train.promise import reference_of
 from fairlead.lab.train.provenance import config_hash, data_hash, lineage_of, versions
+from fairlead.lab.train.recorded import Trial
 from fairlead.lab.train.search import Bench, Entry, Say, answers_of, leaderboard, learners_for, search
 
 if TYPE_CHECKING:
@@ -61,12 +62,14 @@ def train(
     root: Path | str | None = None,
     progress: Say | None = None,
     parent: str = "",
+    trial: Trial | None = None,
 ) -> Training:
     """Search, cross-validate, choose, fit: the candidate that `settings` ask for, from the rows of a table.
 
     frame: pandas frame or anything `open_table` takes, with the target. home: where an interrupted search is kept
     and found again. root: the project's folder, for its Git commit and `[train] entrypoint`. progress:
-    called with a text and `done` in [0, 1]. parent: bundle that this one is to replace.
+    called with a text and `done` in [0, 1]. parent: bundle that this one is to replace. trial: made
+    instead of a search (with settings from `recorded.without_search`).
     Raises InputInvalid for rows that cannot be learned from, ConfigInvalid, UnknownPlugin, MissingExtra.
     """
     from fairlead.lab.train.adopting import train_by_entrypoint
@@ -84,14 +87,14 @@ def train(
 
         return train_without_truth(
             everything, (learn_rows, kept_rows), settings, started=started, data=data, home=home, root=folder, say=say,
-            parent=parent,
+            parent=parent, trial=trial,
         )  # fmt: skip
     material = everything.take(learn_rows)
     bench = Bench(material, folds_of(material, settings.train.folds, settings.train.seed))
     if settings.train.entrypoint:
         chosen = train_by_entrypoint(bench, settings, folder, say, data=data, parent=parent)
     else:
-        chosen = _by_search(bench, settings, home, folder, say, data=data, parent=parent)
+        chosen = _by_search(bench, settings, home, folder, say, data=data, parent=parent, trial=trial)
     judged = Bench(with_signature(chosen.material, chosen.settled.signature), bench.folds)
     folds = fold_lines(judged, chosen.settled.answers)
     return Training(
@@ -128,13 +131,14 @@ def _by_search(
     *,
     data: str,
     parent: str,
+    trial: Trial | None,
 ) -> Chosen:
     from fairlead.lab.compile import Candidate
 
     rules, material = settings.train, bench.material
     found = search(
         bench,
-        learners_for(rules.learners, material.signature),
+        learners_for(rules.learners, material.signature, trial),
         trials=rules.trials,
         seconds=rules.seconds,
         seed=rules.seed,
