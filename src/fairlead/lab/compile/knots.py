@@ -78,9 +78,8 @@ def knots_of(front: Front) -> dict[str, list[float]]:
     for name, ops in _ways(front):
         for at, op in enumerate(ops):
             cuts = _cuts(op)
-            some = np.unique(np.linspace(0, len(cuts) - 1, min(KNOTS, len(cuts))).astype(int)) if cuts else []
-            for place in some:
-                raw = raw_of(ops[:at], cuts[int(place)])
+            for place in np.unique(np.linspace(0, len(cuts) - 1, min(KNOTS, len(cuts))).astype(int)).tolist():
+                raw = raw_of(ops[:at], cuts[place])
                 if raw is not None and np.isfinite(raw):
                     step = float(np.spacing(abs(raw)))
                     found.setdefault(name, set()).update(raw + k * step for k in (-2, -1, 0, 1, 2))

@@ -9,8 +9,8 @@ import numpy as np
 from fairlead.contract.errors import CellInvalid, NativeFailed
 from fairlead.contract.profile import Profile
 from fairlead.contract.signature import Cell, Column, Signature
-from fairlead.lab.compile.likeness import cells_like
 from fairlead.lab.compile.knots import worded
+from fairlead.lab.compile.likeness import cells_like
 from fairlead.lab.compile.probes import NEVER, most, random_cells, tensor_edges
 from fairlead.runtime.bundle.golden import Golden, row_of
 from fairlead.runtime.bundle.manifest import BACKGROUND as BACKGROUND_FILE
