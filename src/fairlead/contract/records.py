@@ -29,6 +29,7 @@ PROTOCOL = "protocol"
 LABEL_OUT = "out.label"  # str, the decision: a class, a cluster, "true" or "false" of an anomaly
 VALUE_OUT = "out.value"  # float64 (regression, score of an anomaly); else there is out.p.<class or cluster>
 PROBABILITY_OUT = "out.p."
+ABSTAINED_OUT = "out.abstained"  # bool, of models that abstain: the answer is left to people
 FEATURE_IN = "in."
 MEAN_IN, SPREAD_IN = "mean.", "spread."  # float64, of the elements of a tensor that is a feature
 PASSED_IN = "pass."  # pass-through columns other than the key, as text

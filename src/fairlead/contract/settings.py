@@ -90,6 +90,7 @@ class GateSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     groups: dict[str, Annotated[float, Meta(ge=0.0)]] | Literal[False] = msgspec.field(default_factory=dict)
     max_slice_loss: Share | Literal[False] = False
     max_calibration_error: Share | Literal[False] = False
+    robustness: dict[str, Annotated[float, Meta(ge=0.0)]] = msgspec.field(default_factory=dict)
     min_rows: Count = 30
     approvals: Annotated[int, Meta(ge=0, le=20)] | tuple[str, ...] = 0
     behaviour: bool = True
@@ -101,6 +102,9 @@ class EvaluateSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only
     find_slices: bool = True
     slice_rows: Annotated[int, Meta(ge=10)] = 30
     learning_s: Annotated[float, Meta(ge=0.0)] = 0.0
+    robustness: bool = True
+    attacks: Annotated[tuple[str, ...], Meta(max_length=10)] = ("greedy",)
+    immutable: tuple[str, ...] = ()
 
 
 class CardSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -257,7 +261,7 @@ DOC: dict[str, str] = {
     "train.nested": "true: also judges the whole search on rows it never saw, which costs as many searches as folds",
     "train.choose": "best, or simplest: the simplest learner within one standard error of the best",
     "train.calibrate": "probabilities made to mean what they say: auto (where it surely helps), a way, or false",
-    "train.costs": "of false_positive, false_negative, true_positive, true_negative, as numbers or columns: set the threshold",
+    "train.costs": "of false_positive, false_negative, true_positive, true_negative, numbers or columns: set a threshold",
     "train.threshold": "by hand as 0.3, f1, or the most recall as {precision = 0.8}, or the reverse as {recall = 0.9}",
     "train.abstain": "answers left to people: {accuracy = 0.95} of the others, {coverage = 0.9}, {confidence = 0.8}",
     "train.entrypoint": "your own training: file.py:function with fit(table, settings) -> fitted estimator",
@@ -276,12 +280,16 @@ DOC: dict[str, str] = {
     "gate.max_calibration_error": "largest distance of probabilities from what happened; false: not checked",
     "gate.min_rows": "rows with a truth below which nothing is decided",
     "gate.approvals": "people who must approve before a deployment: their names, or how many",
+    "gate.robustness": "largest harm, as {noise = 0.02, missing = 0.1, evasion = 0.5, membership = 0.6}",
     "gate.behaviour": "the expectations in tests/behaviour.toml and .py must hold; false: not checked",
     "gate.parity": "the compiled model must decide as the trained one; false switches the check off",
     "evaluate.slices": "sub-populations to report, as \"Contract = 'Two year' and tenure < 12\"",
     "evaluate.find_slices": "look for sub-populations on which the model is surely worse",
     "evaluate.slice_rows": "rows below which a sub-population is too small to be searched",
     "evaluate.learning_s": "seconds that training spends on the learning curve (would more rows help?); 0: none",
+    "evaluate.robustness": "try noise, missing and unseen cells, other units and attacks; false: not tried",
+    "evaluate.attacks": "greedy (changes columns one by one), hop_skip_jump (needs the extra robust)",
+    "evaluate.immutable": "columns that an attacker cannot change",
     "card.intended_use": "what the model is for; stated in its card and report",
     "card.limits": "what it cannot do, or was not tested for",
     "card.misuse": "what it must not be used for",

@@ -13,6 +13,8 @@ from fairlead.contract.errors import CellInvalid
 from fairlead.contract.settings import Settings
 from fairlead.contract.signature import Signature
 from fairlead.reach.score.wide import pieces, read_texts, rows_at_once
+from fairlead.runtime.bundle.abstaining import abstaining
+from fairlead.runtime.bundle.run import decided
 from fairlead.runtime.wire.answer_columns import decided_in, score_columns
 
 if TYPE_CHECKING:
@@ -42,6 +44,8 @@ def answer_columns(model: Model, columns: dict[str, Any]) -> dict[str, np.ndarra
     elif signature.labels:
         answer[decided_in(signature)] = np.asarray(model.decide(scores), dtype=object)
     answer.update({name: scores[:, i] for i, name in enumerate(score_columns(signature))})
+    if (left := abstaining(signature)) is not None:
+        answer["abstained"] = left.of_columns(decided(scores, signature), scores)
     return answer
 
 

@@ -126,7 +126,8 @@ class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         table = np.stack([curve.at(raw[:, k]) for k, curve in enumerate(self.curves)], axis=1)
         total = table.sum(axis=1, keepdims=True)
         equal = np.full_like(table, 1.0 / table.shape[1])
-        return np.divide(table, total, out=equal, where=total != 0.0)
+        found: Floats = np.divide(table, total, out=equal, where=total != 0.0)
+        return found
 
 
 def read_calibration(data: bytes, outputs: int) -> Calibration:

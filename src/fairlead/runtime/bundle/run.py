@@ -18,6 +18,7 @@ from fairlead.contract.evidence import Manifest
 from fairlead.contract.profile import Reference
 from fairlead.contract.signature import Cell, Signature
 from fairlead.runtime.bundle import by_tensor, golden, tensor_cells
+from fairlead.runtime.bundle.abstaining import abstaining
 from fairlead.runtime.bundle.by_row import arrays_of, closures
 from fairlead.runtime.bundle.cells import columns_of_rows, rows_from
 from fairlead.runtime.bundle.coded import Columns
@@ -148,6 +149,7 @@ class Model:
 
         Classification: `{"label": ..., "probabilities": {class: p}}` a row; regression: a number; clustering:
         `{"cluster": ...}`; anomaly: `{"anomaly": true or false, "score": ...}`.
+        A model that abstains says of each row whether it does: `"abstained": true or false`.
         Raises InputInvalid with row and column of what does not fit.
         """
         return self.answers(self.probabilities(rows))
@@ -169,9 +171,15 @@ class Model:
         if task != "classification":
             numbers: list[Any] = scores[:, 0].tolist()
             return numbers
-        classes = self.signature.classes
-        listed = zip(self.decide(scores), scores.tolist(), strict=True)
-        return [{"label": label, "probabilities": dict(zip(classes, p, strict=True))} for label, p in listed]
+        classes, labels, numbers = self.signature.classes, self.decide(scores), scores.tolist()
+        listed = zip(labels, numbers, strict=True)
+        found: list[Any] = [
+            {"label": label, "probabilities": dict(zip(classes, p, strict=True))} for label, p in listed
+        ]
+        if (left := abstaining(self.signature)) is not None:
+            for one, abstained in zip(found, left.of([str(label) for label in labels], numbers), strict=True):
+                one["abstained"] = abstained
+        return found
 
 
 def decided(scores: Floats, signature: Signature) -> npt.NDArray[np.intp]:
@@ -260,6 +268,10 @@ def _check_outputs(signature: Signature) -> None:
             raise BundleRefused("signature.json: a classification needs at least two classes, each named once")
         if signature.positive is not None and signature.positive not in signature.classes:
             raise BundleRefused("signature.json: the positive class is not among the classes")
+        if not 0.0 <= signature.confidence <= 1.0:
+            raise BundleRefused("signature.json: a confidence lies within 0 and 1")
+    elif signature.confidence:
+        raise BundleRefused(f"signature.json: a {signature.task} does not abstain")
     elif signature.task == "clustering":
         if not signature.classes or len(set(signature.classes)) != len(signature.classes):
             raise BundleRefused("signature.json: a clustering needs a cluster, and each named once")

@@ -6,6 +6,7 @@ from typing import Any
 
 from fairlead.contract import records as names
 from fairlead.contract.records import PASSED_IN
+from fairlead.runtime.bundle.abstaining import abstaining
 from fairlead.runtime.bundle.zones import zone_of
 from fairlead.runtime.capture import tensors
 from fairlead.runtime.capture.lazy import arrow
@@ -115,6 +116,9 @@ class RecordColumns:
                 columns[names.PROBABILITY_OUT + output] = pa.array(values, pa.float64())
         else:
             columns[names.VALUE_OUT] = pa.array(self._scores[0], pa.float64())
+        if (left := abstaining(signature)) is not None:
+            rows = zip(*self._scores, strict=True)
+            columns[names.ABSTAINED_OUT] = pa.array(left.of(self._labels, list(rows)), pa.bool_())
         return pa.table(columns, pa.schema([said.get(name, pa.field(name, c.type)) for name, c in columns.items()]))
 
 

@@ -52,6 +52,12 @@ class Part:
         """The number in its request of row `at` of this part."""
         return at if self.positions is None else self.positions[at]
 
+    def abstained(self) -> list[bool] | None:
+        """Whether each row is left to people; None of a model that answers every row."""
+        if self.live.abstaining is None or self.labels is None or self.scores is None:
+            return None
+        return self.live.abstaining.of(self.labels, self.scores)
+
 
 def assigned(asked: Asked) -> Asked:
     """With its parts. Raises CellInvalid where the model of one of them would have raised."""
@@ -119,16 +125,22 @@ def _joined(asked: Asked) -> Answer:
     parts = asked.parts
     if len(parts) == 1:
         part = parts[0]
-        return Answer(part.labels, part.scores or [], part.live.version)
+        return Answer(part.labels, part.scores or [], part.live.version, part.abstained())
     count = len(asked.parsed.rows)
     scores: list[list[float]] = [[]] * count
     labels: list[str] = [""] * count
+    marks = [part.abstained() for part in parts]
+    abstained: list[bool] | None = [False] * count if any(mark is not None for mark in marks) else None
+    for part, mark in zip(parts, marks, strict=True):
+        for position, left in zip(part.positions or (), mark or (), strict=False):
+            assert abstained is not None
+            abstained[position] = left
     for part in parts:
         for at, position in enumerate(part.positions or ()):
             scores[position] = (part.scores or [])[at]
             if part.labels is not None:
                 labels[position] = part.labels[at]
-    return Answer(labels if parts[0].labels is not None else None, scores)
+    return Answer(labels if parts[0].labels is not None else None, scores, "", abstained)
 
 
 def score(live: Live, parts: Sequence[Part]) -> None:

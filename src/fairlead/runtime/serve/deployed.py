@@ -15,6 +15,7 @@ from fairlead.contract.errors import BundleRefused, FairleadError
 from fairlead.contract.plugins import names, variant
 from fairlead.contract.routes import Route, Routes, Variant
 from fairlead.contract.signature import Column, Signature
+from fairlead.runtime.bundle.abstaining import abstaining
 from fairlead.runtime.bundle.zones import zone_of
 from fairlead.runtime.serve.counters import BUCKETS, Counters
 from fairlead.runtime.wire.checks import Checks, Row
@@ -49,12 +50,13 @@ class Live:
     """One variant with its loaded model and where it counts. cost: seconds a row lately, learnt as it answers.
 
     answer: labels (None for a number) and scores of some rows, as lists with one entry a row.
+    abstaining: which of its answers it leaves to people; None where it answers every row.
     aside: the model is slow or may hang, and answers without being waited for (`submit`).
     """
 
     __slots__ = (
-        "answer", "aside", "classified", "columns", "cost", "counters", "guard", "model", "rows_at", "schema", "shadow",
-        "variant", "version",
+        "abstaining", "answer", "aside", "classified", "columns", "cost", "counters", "guard", "model", "rows_at",
+        "schema", "shadow", "variant", "version",
     )  # fmt: skip
 
     def __init__(self, route: Route, taken: Variant, model: Model, counters: Counters, merged: Signature) -> None:
@@ -63,6 +65,7 @@ class Live:
         self.cost = 0.0
         self.classified = bool(model.signature.labels)
         self.guard = model.guard
+        self.abstaining = abstaining(model.signature)
         self.aside = hasattr(model, "submit")
         self.answer = getattr(model, "answer_rows", None) or partial(_answered, model, self.classified)
         own = model.signature.names
@@ -281,7 +284,13 @@ def _merged(route: Route, first: Signature, all_of: Sequence[Signature]) -> Sign
         if other.outputs != first.outputs or other.task != first.task:
             raise BundleRefused(f"route {route.model!r}: its variants do not have the same outputs")
     # Any name may be the sticky one: what is no feature is taken as a pass-through column.
-    return msgspec.structs.replace(first, columns=tuple(columns), sticky=route.sticky_by or first.sticky)
+    return msgspec.structs.replace(
+        first,
+        columns=tuple(columns),
+        sticky=route.sticky_by or first.sticky,
+        # Above 0: answers have a mark for what is left to people; which rows are is each variant's own.
+        confidence=max(other.confidence for other in all_of),
+    )
 
 
 def _stricter(route: Route, column: Column, other: Column | None) -> Column:

@@ -70,7 +70,10 @@ class Whole:
         return True
 
     def _render(self, labels: list[str] | None, scores: list[list[float]]) -> None:
-        codec, version = self.endpoint.codec, self.live.version
+        codec, version, abstaining = self.endpoint.codec, self.live.version, self.live.abstaining
+        if abstaining is not None and labels is not None:
+            self._render_marked(labels, scores, abstaining.of(labels, scores))
+            return
         each = getattr(codec, "render_each", None)
         if each is not None and self.sizes is None and len(self.parsed) >= _SEVERAL:
             self.bodies = each(self.parsed, labels, scores, version)
@@ -80,6 +83,14 @@ class Whole:
             end = at + len(parsed.rows)
             said = None if labels is None else labels[at:end]
             self.bodies.append(codec.render(parsed, Answer(said, scores[at:end], version)))
+            at = end
+
+    def _render_marked(self, labels: list[str], scores: list[list[float]], abstained: list[bool]) -> None:
+        at, version = 0, self.live.version
+        for parsed in self.parsed:
+            end = at + len(parsed.rows)
+            said = Answer(labels[at:end], scores[at:end], version, abstained[at:end])
+            self.bodies.append(self.endpoint.codec.render(parsed, said))
             at = end
 
     def asked(self) -> list[Asked]:

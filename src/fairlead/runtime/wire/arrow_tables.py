@@ -63,7 +63,7 @@ def read_arrow(body: bytes, checks: Checks) -> Parsed:
 
 def write_arrow(signature: Signature, answer: Answer) -> bytes:
     """The answer as columns: `label` and one float64 column a class, `cluster` and one a membership, `anomaly` (bool)
-    and `score`, or `value`."""
+    and `score`, or `value`; of a model that abstains `abstained` (bool) comes last."""
     pa = _pyarrow()
     scores = np.array(answer.scores, dtype=np.float64)
     names, arrays = [], []
@@ -73,6 +73,9 @@ def write_arrow(signature: Signature, answer: Answer) -> bytes:
         names, arrays = [decided_in(signature)], [pa.array(answer.labels, pa.string())]
     names += score_columns(signature)
     arrays += [pa.array(scores[:, at]) for at in range(scores.shape[1])]
+    if answer.abstained is not None:
+        names.append("abstained")
+        arrays.append(pa.array(answer.abstained, pa.bool_()))
     batch = pa.RecordBatch.from_arrays(arrays, names)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, batch.schema) as stream:

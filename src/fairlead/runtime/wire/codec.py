@@ -34,11 +34,14 @@ class Parsed(msgspec.Struct, gc=False):
 
 
 class Answer(msgspec.Struct, gc=False):
-    """What a model said, one entry a row. labels: None for a number. version: "" when there is none to name."""
+    """What a model said, one entry a row. labels: None for a number. version: "" when there is none to name.
+    abstained: whether the answer is left to people, of models that abstain.
+    """
 
     labels: list[str] | None
     scores: list[list[float]]
     version: str = ""
+    abstained: list[bool] | None = None
 
 
 class Codec(Protocol):

@@ -53,7 +53,8 @@ class Native:
     """`POST /predict` and `POST /predict/{model}`.
 
     One prediction: classification {"label": text, "probabilities": {class: number}}, regression a number,
-    clustering {"cluster": text}, anomaly {"anomaly": true or false, "score": number}.
+    clustering {"cluster": text}, anomaly {"anomaly": true or false, "score": number}. A model that abstains adds
+    "abstained": true or false.
     """
 
     name = "native"
@@ -149,9 +150,19 @@ class Native:
             return write_arrow(self._signature, answer)
         if shape is None or labels is None:
             return b'{"predictions":' + encode([row[0] for row in scores]) + b"}"
+        if answer.abstained is not None:
+            return self._marked(labels, scores, answer.abstained)
         if len(scores) == 1:
             return _START + shape[labels[0]] % tuple(map(encode, scores[0])) + _END
         said = [shape[label] % tuple(map(encode, row)) for label, row in zip(labels, scores, strict=True)]
+        return _START + b",".join(said) + _END
+
+    def _marked(self, labels: list[str], scores: list[list[float]], abstained: list[bool]) -> bytes:
+        shape: Any = self._shape
+        said = [
+            (shape[label] % tuple(map(encode, row)))[:-1] + (b',"abstained":true}' if left else b',"abstained":false}')
+            for label, row, left in zip(labels, scores, abstained, strict=True)
+        ]
         return _START + b",".join(said) + _END
 
     def render_each(

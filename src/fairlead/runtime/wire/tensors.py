@@ -59,6 +59,7 @@ _OUTPUTS = {
 }  # fmt: skip
 _DECIDED = {"label": "BYTES", "cluster": "BYTES", "anomaly": "BOOL"}
 _WIDE = ("probabilities", "memberships")
+ABSTAINED = "abstained"
 """Output tensors by task; those that are decisions with their datatypes; those of a column a class."""
 
 
@@ -176,11 +177,14 @@ def outputs_of(signature: Signature, answer: Answer, wanted: Sequence[str] | Non
 
     Classification: `label` (BYTES, [rows]) and `probabilities` (FP64, [rows, classes]); clustering: `cluster` (BYTES,
     [rows]) and `memberships` (FP64, [rows, clusters]); anomaly: `anomaly` (BOOL, [rows]) and `score` (FP64, [rows]);
-    else `value` (FP64, [rows]).
+    else `value` (FP64, [rows]). Of a model that abstains `abstained` (BOOL, [rows]) comes last.
     """
     rows = len(answer.scores)
     made = []
     for name in wanted or output_names(signature):
+        if name == ABSTAINED:
+            made.append(Tensor(name, "BOOL", [rows], answer.abstained or [False] * rows))
+            continue
         if name in _DECIDED:
             labels = answer.labels or ()
             said = [label == "true" for label in labels] if name == "anomaly" else list(labels)
@@ -193,7 +197,8 @@ def outputs_of(signature: Signature, answer: Answer, wanted: Sequence[str] | Non
 
 def output_names(signature: Signature) -> tuple[str, ...]:
     """Names of the output tensors."""
-    return _OUTPUTS.get(signature.task, ("value",))
+    names = _OUTPUTS.get(signature.task, ("value",))
+    return (*names, ABSTAINED) if signature.confidence > 0.0 else names
 
 
 def asked_outputs(names: Sequence[str], signature: Signature) -> tuple[str, ...] | None:
@@ -211,7 +216,7 @@ def metadata_of(signature: Signature) -> dict[str, Any]:
     `optional_inputs`: the pass-through columns, absent where there are none.
     """
     shapes = {name: [-1, len(signature.classes)] for name in _WIDE}
-    kinds = _DECIDED
+    kinds = {**_DECIDED, ABSTAINED: "BOOL"}
     said: dict[str, Any] = {
         "inputs": [{"name": c.name, "datatype": datatype_of(c), "shape": [-1, *c.shape]} for c in signature.columns],
         "outputs": [

@@ -21,11 +21,11 @@ class Answers:
     def __init__(self, model: str, signature: Signature) -> None:
         self._model, self._signature = model, signature
         self._classes, self._width = signature.labels or ("",), len(signature.outputs)
-        self._names = output_names(signature)
+        self._names, self._abstains = output_names(signature), signature.confidence > 0.0
         self._templates: dict[str, tuple[dict[str, bytes], dict[str, bytes]]] = {}
 
     def __call__(self, asked: Parsed, answer: Answer) -> bytes:
-        if len(answer.scores) != 1 or asked.outputs is not None or asked.form is not None:
+        if len(answer.scores) != 1 or asked.outputs is not None or asked.form is not None or self._abstains:
             return self._general(asked, answer)
         bare, named = self._templates.get(answer.version) or self._template(answer.version)
         label = "" if answer.labels is None else answer.labels[0]
@@ -38,6 +38,9 @@ class Answers:
         self, asked: Sequence[Parsed], labels: Sequence[str] | None, scores: Sequence[list[float]], version: str
     ) -> list[bytes]:
         """The answers to one or more requests of one row each, as one by one; their numbers are written at once."""
+        if self._abstains:
+            rows = zip(asked, repeat("") if labels is None else labels, scores, strict=False)
+            return [self(one, Answer(None if labels is None else [label], [row], version)) for one, label, row in rows]
         bare, named = self._templates.get(version) or self._template(version)
         bodies = []
         numbers = encode(scores)[2:-2].split(b"],[")

@@ -18,7 +18,7 @@ def blunt(answer: Answer, classes: Sequence[str], digits: int | None, label_only
         return answer
     if not classes:
         told = [[float(label == "true")] for label in answer.labels] if label_only else answer.scores
-        return Answer(answer.labels, told, answer.version)
+        return Answer(answer.labels, told, answer.version, answer.abstained)
     if label_only:
         at = {name: place for place, name in enumerate(classes)}
         scores = [[0.0] * len(row) for row in answer.scores]
@@ -28,7 +28,7 @@ def blunt(answer: Answer, classes: Sequence[str], digits: int | None, label_only
         scores = [rounded(row, digits) for row in answer.scores]
     else:
         return answer
-    return Answer(answer.labels, scores, answer.version)
+    return Answer(answer.labels, scores, answer.version, answer.abstained)
 
 
 def rounded(row: Sequence[float], digits: int) -> list[float]:

@@ -126,6 +126,8 @@ def _gives(deployed: Deployed) -> str:
         said += (
             f" It says <code>{escape(signature.positive)}</code> when its probability is above {signature.threshold:g}."
         )
+    if signature.confidence > 0.0:
+        said += f" An answer whose own probability is below {signature.confidence:g} is marked <code>abstained</code>."
     return said
 
 

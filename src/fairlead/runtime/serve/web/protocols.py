@@ -69,6 +69,8 @@ def prediction_of(said: Said) -> Schema:
     if not said.classes:
         return {"type": "number"}
     share = {"type": "number", "minimum": 0, "maximum": 1}
+    mark = {"type": "boolean", "description": "The model is not sure enough: the answer is left to a person."}
+    left = {"abstained": mark} if said.signature.confidence > 0.0 else {}
     return {
         "type": "object",
         "required": ["label"],
@@ -80,6 +82,7 @@ def prediction_of(said: Said) -> Schema:
                 "additionalProperties": False,
                 "description": "Left out for callers that may have the label alone.",
             },
+            **left,
         },
     }
 
