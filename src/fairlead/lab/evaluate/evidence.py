@@ -6,11 +6,15 @@ from typing import Any
 
 import msgspec
 
+from fairlead.contract.decisions import Decisions
 from fairlead.contract.evidence import Interval
+from fairlead.contract.learning import Learning
 from fairlead.contract.signature import Task
 from fairlead.lab.evaluate.behaviour.results import Result
 from fairlead.lab.evaluate.fairness import Disparity
+from fairlead.lab.evaluate.record import Record
 from fairlead.lab.evaluate.reliability import Reliability
+from fairlead.lab.evaluate.robustness.evidence import Robustness
 from fairlead.lab.evaluate.slices import Slices
 
 
@@ -38,7 +42,9 @@ class Report(msgspec.Struct, frozen=True, omit_defaults=True):
 
     start, end: event time of the judged rows, 0 without time. block: rows drawn together for intervals.
     curves: named lists of points, by task. windows: metrics of each of the project's windows.
-    reliability, slices, fairness, behaviour: see the modules of these names.
+    reliability, slices, fairness, behaviour, robustness: see the modules of these names.
+    decisions, learning: how thresholds were settled and whether more rows would help, both found in training.
+    record: what is signed and hashed, for auditors.
     notes: what a reader must know to read the numbers right. switched_off: checks that the project does not make.
     """
 
@@ -65,6 +71,10 @@ class Report(msgspec.Struct, frozen=True, omit_defaults=True):
     slices: Slices | None = None
     fairness: tuple[Disparity, ...] = ()
     behaviour: tuple[Result, ...] = ()
+    robustness: Robustness | None = None
+    decisions: Decisions | None = None
+    learning: Learning | None = None
+    record: Record | None = None
     parity: dict[str, Any] | None = None
     leaderboard: tuple[dict[str, Any], ...] = ()
     notes: tuple[str, ...] = ()

@@ -12,6 +12,7 @@ from fairlead.lab.evaluate.curves import curves_of
 from fairlead.lab.evaluate.evidence import Report
 from fairlead.lab.evaluate.fairness import disparities
 from fairlead.lab.evaluate.reliability import reliability
+from fairlead.lab.evaluate.robustness import robustness_of
 from fairlead.lab.evaluate.rows import Judged, judged_rows
 from fairlead.lab.evaluate.slices import slices_of
 from fairlead.lab.evaluate.untaught import evaluate_untaught
@@ -34,13 +35,15 @@ def evaluate(
     times: Floats | None = None,
     parity: dict[str, Any] | None = None,
     leaderboard: Sequence[dict[str, Any]] | None = None,
+    members: Any = None,
 ) -> Report:
     """Judge the sealed model itself on labelled rows it has not seen.
 
     frame: rows with features and target; times: their event times (n,), else from the project's time columns.
     champion: answers the same rows, and differences are taken row by row. parity: the bundle's certificate;
-    leaderboard: of its training, to be shown. Intervals are 95 % percentile bootstraps, with time in blocks of a
-    window (`spans.block_rows`). Deterministic for `[train] seed`. Raises InputInvalid, ColumnMissing, CellInvalid.
+    leaderboard: of its training, to be shown. members: rows it learned from, for what its losses give away.
+    Intervals are 95 % percentile bootstraps, with time in blocks of a window (`spans.block_rows`). Deterministic for
+    `[train] seed`. Raises InputInvalid, ColumnMissing, CellInvalid.
     """
     if model.signature.task in UNSUPERVISED:
         return evaluate_untaught(
@@ -87,6 +90,7 @@ def evaluate(
             smallest=settings.evaluate.slice_rows,
             seed=seed,
         ),
+        robustness=robustness_of(judged, settings, members) if settings.evaluate.robustness else None,
         fairness=disparities(judged, settings.model.sensitive, seed),
         parity=parity,
         leaderboard=tuple(leaderboard or ()),

@@ -16,6 +16,7 @@ no_worse_than.champion: fails if the mean loss is more than `margin` above the c
     interval excludes 0; passes if the interval ends below `margin`.
 max_group_gap.<column>, groups.<measure>.<columns>: fails if the gap between two groups surely exceeds the limit;
     passes if it surely does not and no group was too small to be compared.
+robustness.<check>: fails if the harm surely exceeds the limit, see `robustness.rules`.
 behaviour: every expectation that the project states holds, see `behaviour`; without one there is no such check.
 max_slice_loss: fails if the mean loss of a sub-population (named, or any that was looked at) surely exceeds it.
 """
@@ -31,6 +32,7 @@ from fairlead.contract.signature import UNSUPERVISED
 from fairlead.lab.evaluate.behaviour.results import behaviour_check
 from fairlead.lab.evaluate.evidence import Comparison, Report
 from fairlead.lab.evaluate.fairness import MEANING, Disparity, measures_of
+from fairlead.lab.evaluate.robustness.rules import robustness_checks
 from fairlead.lab.stats.further import LOWER_IS_BETTER, known_metrics
 
 
@@ -55,6 +57,7 @@ def gate(report: Report, settings: Settings) -> Verdict:
             checks += _groups(report, settings, measure, limit)
     if rules.max_slice_loss is not False:
         checks.append(_slices(report, rules.max_slice_loss))
+    checks += robustness_checks(report.robustness, rules.robustness)
     if rules.behaviour and report.behaviour:
         checks.append(behaviour_check(report.behaviour))
     return Verdict.of(tuple(checks))

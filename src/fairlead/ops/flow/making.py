@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from fairlead.lab.compile import Candidate
+    from fairlead.lab.evaluate import Report
 
 Progress = Callable[..., None]
 
@@ -43,6 +44,7 @@ class Kept(msgspec.Struct, frozen=True):
     set_aside: int = 0
     tables: dict[str, TableRead] = {}
     decisions: dict[str, Any] = {}
+    learning: dict[str, Any] = {}
 
 
 class Judged(msgspec.Struct, frozen=True):
@@ -211,6 +213,7 @@ def judge(ws: Workspace, bundle: str, *, frame: pd.DataFrame | None = None) -> J
     """Judge the sealed bundle on rows it never saw; write report and attestation. The gate is the project's."""
     from fairlead.lab.evaluate import evaluate, gate, write_report
     from fairlead.ops.flow.behaving import results_of
+    from fairlead.ops.flow.members import members_of
 
     remembered = kept(ws, bundle)
     if frame is None:
@@ -228,14 +231,30 @@ def judge(ws: Workspace, bundle: str, *, frame: pd.DataFrame | None = None) -> J
         champion=ws.load(champion) if champion and champion != bundle else None,
         parity=msgspec.json.decode((ws.store.path(bundle) / "parity.json").read_bytes()),
         leaderboard=remembered.leaderboard if remembered else None,
+        members=members_of(ws, bundle) if ws.settings.evaluate.robustness else None,
     )
     if ws.settings.gate.behaviour:
         report = msgspec.structs.replace(report, behaviour=results_of(ws, bundle, frame))
     verdict = gate(report, ws.settings)
+    report = _completed(ws, bundle, report, verdict, remembered)
     page = write_report(report, verdict, ws.home.reports / bundle[:16])
     judged = Judged(bundle, verdict, str(page), report.values())
     attest_verdict(ws, judged)
     return judged
+
+
+def _completed(ws: Workspace, bundle: str, report: Report, verdict: Verdict, remembered: Kept | None) -> Report:
+    """The report with what training found and what is signed; no check rests on either."""
+    from fairlead.contract.decisions import Decisions
+    from fairlead.contract.learning import Learning
+    from fairlead.ops.flow.recording import record_of
+
+    told: dict[str, Any] = {"record": record_of(ws, bundle, verdict, judged=ws.clock(), by=ws.actor, fresh=True)}
+    if remembered is not None and remembered.decisions:
+        told["decisions"] = msgspec.convert(remembered.decisions, Decisions)
+    if remembered is not None and remembered.learning:
+        told["learning"] = msgspec.convert(remembered.learning, Learning)
+    return msgspec.structs.replace(report, **told)
 
 
 def attest_verdict(ws: Workspace, judged: Judged) -> None:
