@@ -16,6 +16,7 @@ from fairlead.doors.cli import (
     looking,
     making,
     quality,
+    reproducing,
     serving,
     testing,
     watching,
@@ -51,7 +52,7 @@ def options(
     chosen.folder = project
 
 
-for module in (making, quality, serving, watching, looking, explaining, forgetting, keys, testing, gating):
+for module in (making, quality, serving, watching, looking, explaining, forgetting, keys, testing, gating, reproducing):
     module.add_to(app)
 
 

@@ -102,6 +102,12 @@ class Project:
 
         return testing.test(self.workspace, bundle, data)
 
+    def reproduce(self, version: str | int | None = None, data: Any = None, progress: Progress | None = None) -> Answer:
+        """Fit a version's recorded trial again (not the search) and say what is not as it was. data: rows to fit on."""
+        from fairlead.doors.python import reproducing
+
+        return reproducing.reproduce(self.workspace, version, data, progress)
+
     def register(self, bundle: str | None = None) -> Answer:
         """A version in the registry, with lineage."""
         from fairlead.doors.python import making
@@ -265,6 +271,15 @@ class Project:
         from fairlead.doors.python import explaining
 
         return explaining.explain(self.workspace, rows, bundle, method, most, html)
+
+    def counterfactuals(self, rows: Any, *, goal: str = "", bundle: str | None = None, most: int = 10) -> Answer:
+        """What would have to differ in each row for another answer, within the rules of [explain].
+
+        goal: a label, or `>=3` or `<=3` for numbers; empty: another label, the likeliest.
+        """
+        from fairlead.doors.python import explaining
+
+        return explaining.counterfactuals(self.workspace, rows, goal, bundle, most)
 
     def explain_model(
         self,

@@ -57,7 +57,7 @@ class Reading:
         """All rows of a table, remembered under `name` (else under where it came from)."""
         table = self.open(source, query=query, from_root=from_root, **how)
         found = table.frame()
-        self.remember(table, name, self._shown(source, from_root), len(found), query)
+        self.remember(table, name, self.shown(source, from_root), len(found), query)
         return found
 
     def remember(self, table: Table, name: str, shown: str, rows: int, query: str = "") -> None:
@@ -81,7 +81,7 @@ class Reading:
             return text if path.startswith(("/", "${")) or not path else f"{scheme}:///{self.root.absolute() / path}"
         return text if "://" in text or text.startswith("${") else str(self.root / text)
 
-    def _shown(self, source: Any, from_root: bool) -> str:
+    def shown(self, source: Any, from_root: bool = True) -> str:
         """Where a table lies, without secrets and without the folders of this machine."""
         if not isinstance(source, str | os.PathLike):
             return ""

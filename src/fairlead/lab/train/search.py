@@ -151,7 +151,7 @@ class Bench:
 
 
 def learners_for(asked: Sequence[str], signature: Signature, trial: Trial | None = None) -> list[Any]:
-    """The learners to try, each able to do the task. trial: tried alone, instead. Raises ConfigInvalid, UnknownPlugin."""
+    """The learners to try, each able to do the task. trial: tried alone. Raises ConfigInvalid, UnknownPlugin."""
     if trial is not None:
         return [Recorded(learner_of(trial.learner), trial.parameters)]
     chosen = [learner_of(name) for name in asked or DEFAULT_LEARNERS[signature.task]]
