@@ -13,10 +13,11 @@ Answer = dict[str, Any]
 
 def waive(ws: Workspace, reference: str | None, check: str, *, by: str, reason: str, until: str) -> Answer:
     """See `Project.waive`."""
-    from fairlead.ops.flow import making, waiving
+    from fairlead.ops.flow import making, recording, waiving
 
     bundle = making.resolve_bundle(ws, reference)
     made = waiving.waive(ws, bundle, check, by=by, reason=reason, until=until)
+    recording.renew(ws, bundle)
     now = waiving.standing(ws, bundle)
     return {
         "bundle": bundle,
@@ -32,10 +33,11 @@ def waive(ws: Workspace, reference: str | None, check: str, *, by: str, reason: 
 
 def approve(ws: Workspace, reference: str | None, *, by: str, reason: str = "") -> Answer:
     """See `Project.approve`."""
-    from fairlead.ops.flow import approving, making, waiving
+    from fairlead.ops.flow import approving, making, recording, waiving
 
     bundle = making.resolve_bundle(ws, reference)
     made = approving.approve(ws, bundle, by=by, reason=reason)
+    recording.renew(ws, bundle)
     return {
         "bundle": bundle,
         "by": made.by,

@@ -29,6 +29,9 @@ def curves_of(truth: np.ndarray, scores: Floats, signature: Signature) -> dict[s
             found.setdefault("calibration", []).append({"class": name, "bins": calibration(event, scores[:, c])})
     if len(signature.classes) == 2:
         found["thresholds"] = thresholds(truth, scores, signature)
+        event = codes == positive_index(signature)
+        if event.any():
+            found["gains"] = gains(event, scores[:, positive_index(signature)])
         found["separation"] = separation(codes == positive_index(signature), scores[:, positive_index(signature)])
     return found
 
@@ -44,6 +47,16 @@ def ranking(event: np.ndarray, score: Floats) -> dict[str, list[float]]:
     precision = np.concatenate([[hits[0] / said[0]], hits / said])
     at = np.unique(np.linspace(0, len(tpr) - 1, POINTS).round().astype(int))
     return {"fpr": _plain(fpr[at]), "tpr": _plain(tpr[at]), "precision": _plain(precision[at])}
+
+
+def gains(event: np.ndarray, score: Floats) -> dict[str, Any]:
+    """Share of all events found (`found`) among the share of rows with the highest scores; events: their share."""
+    order = np.argsort(-score, kind="stable")
+    ends = np.flatnonzero(np.diff(score[order], append=-np.inf))
+    hits = np.concatenate([[0.0], np.cumsum(event[order])[ends] / event.sum()])
+    share = np.concatenate([[0.0], (ends + 1.0) / len(score)])
+    at = np.unique(np.linspace(0, len(share) - 1, POINTS).round().astype(int))
+    return {"share": _plain(share[at]), "found": _plain(hits[at]), "events": float(event.mean())}
 
 
 def calibration(event: np.ndarray, score: Floats) -> list[dict[str, float]]:

@@ -22,11 +22,11 @@ _DRAWS = 4000
 
 MEANING: dict[str, str] = {
     "demographic_parity": "share decided positive",
-    "equal_opportunity": "of those who are positive, share that it finds",
-    "false_positive_rate": "of those who are not, share that it flags",
-    "equalised_odds": "the larger of the gaps in what it finds and in what it wrongly flags",
-    "predictive_parity": "of those it flags, share that it is right about",
-    "calibration": "mean probability said less share that happened",
+    "equal_opportunity": "share found of those who are positive",
+    "false_positive_rate": "share wrongly flagged of those who are not",
+    "equalised_odds": "share found or share wrongly flagged",
+    "predictive_parity": "share that is right of those flagged",
+    "calibration": "mean probability less the share that happened",
     "accuracy": "share decided right",
     "mean_loss": "mean loss",
     "mean_error": "mean of predicted less true",

@@ -62,6 +62,7 @@ def _template() -> Any:
     environment.filters["number"] = number
     environment.filters["moment"] = moment
     environment.filters["range"] = lambda found: f"{number(found.low)} – {number(found.high)}"
+    environment.filters["capitalize_first"] = lambda text: text[:1].upper() + text[1:]
     environment.filters["signed"] = lambda value: ("+" if value > 0 else "") + number(value)
     return environment.from_string(files("fairlead.lab.evaluate").joinpath("report.html.j2").read_text("utf-8"))
 

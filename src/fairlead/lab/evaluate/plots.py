@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fairlead.contract.signature import UNSUPERVISED
 from fairlead.lab.evaluate.evidence import Report
+from fairlead.lab.evaluate.plots_settled import wanted_settled
 from fairlead.lab.evaluate.plots_untaught import wanted_untaught
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ def _wanted(report: Report) -> list[tuple[str, str, Draw, float, float]]:
         )  # fmt: skip
     if "thresholds" in curves:
         found.append(("Threshold", "What moving the decision threshold would change.", _thresholds(report), 4.6, 3.5))
+    found += wanted_settled(report, (INK, FAINT, MAIN, OTHER))
     if "residuals" in curves:
         found += [
             ("Predicted and true", "On the diagonal the answer is right.", _dots(curves["residuals"]), 4.6, 3.5),

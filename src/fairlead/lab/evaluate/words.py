@@ -45,11 +45,15 @@ HEADLINE = {
 }
 
 
+SHOWN_CHECKS = 3
+
+
 def summary(report: Report, verdict: Verdict) -> list[str]:
-    """A few sentences that stand on their own, the most important first."""
-    told = [_on_what(report), *_quality(report), _against(report)]
+    """Half a page that stands on its own, the most important first."""
+    told = [*_held_back(verdict), _on_what(report), *_quality(report), _against(report)]
     if report.champion is not None:
         told.append(_champion(report.champion.difference))
+    told += _word_kept(report)
     if report.importance and report.importance[0].rise.low > 0:
         first = [i.column for i in report.importance[:3] if i.rise.low > 0]
         told.append(f"It relies most on {_listed(first)}.")
@@ -57,8 +61,32 @@ def summary(report: Report, verdict: Verdict) -> list[str]:
     if report.slices is not None and report.slices.found:
         worst = report.slices.found[0]
         told.append(f"It is surely worse than elsewhere where {worst.rule} ({worst.rows:,} rows).")
-    told += [_sentence(f"the check {c.name} {_came_out(c)}: {c.why}") for c in verdict.checks if c.verdict != "pass"]
+    if report.learning is not None:
+        told.append(_sentence(report.learning.why))
+    undecided = [c for c in verdict.checks if c.verdict == "inconclusive" and not c.refuses]
+    if undecided:
+        of = "One check that looks" if len(undecided) == 1 else f"{len(undecided)} checks that look"
+        told.append(f"{of} for harm found none, on too few rows to exclude it.")
     return told
+
+
+def _held_back(verdict: Verdict) -> list[str]:
+    held = [c for c in verdict.checks if c.holds_back]
+    told = [_sentence(f"the check {c.name} {_came_out(c)}: {c.why}") for c in held[:SHOWN_CHECKS]]
+    if len(held) > SHOWN_CHECKS:
+        told.append(f"{len(held) - SHOWN_CHECKS} more checks hold it back; all are listed below.")
+    return told
+
+
+def _word_kept(report: Report) -> list[str]:
+    """Whether probabilities can be taken at their word."""
+    found = report.reliability
+    if found is None or found.error is None:
+        return []
+    if found.error.low > 0:
+        off = f"{100 * found.error.value:.0f} points"
+        return [f"Its probabilities cannot be taken at their word: on average they are off by about {off}."]
+    return [f"Its probabilities can be taken at their word, to within {100 * found.error.high:.0f} points."]
 
 
 def moment(seconds: float) -> str:
@@ -149,9 +177,7 @@ def _about_groups(report: Report) -> list[str]:
 
 
 def _came_out(check: Check) -> str:
-    if check.verdict == "fail":
-        return "failed"
-    return "is undecided and refuses" if check.refuses else "is undecided, which does not refuse"
+    return "failed" if check.verdict == "fail" else "is undecided"
 
 
 def _champion(difference: Interval) -> str:

@@ -54,11 +54,15 @@ def approve(ws: Workspace, bundle: str, *, by: str, reason: str = "") -> Approva
 
 def missing(ws: Workspace, bundle: str) -> tuple[str, ...]:
     """Whose approval is still asked for: names, or so many "anyone else"."""
-    asked = ws.settings.gate.approvals
-    given = {one.by.casefold() for one in approvals(ws, bundle)}
+    return lacking(ws.settings.gate.approvals, approvals(ws, bundle))
+
+
+def lacking(asked: int | tuple[str, ...], given: tuple[Approval, ...]) -> tuple[str, ...]:
+    """As `missing`, from what is asked and what was given."""
+    names = {one.by.casefold() for one in given}
     if isinstance(asked, tuple):
-        return tuple(name for name in asked if name.casefold() not in given)
-    return ("anyone else",) * max(asked - len(given), 0)
+        return tuple(name for name in asked if name.casefold() not in names)
+    return ("anyone else",) * max(asked - len(names), 0)
 
 
 def require_standing(ws: Workspace, bundle: str, *, approved: bool = True) -> Standing:
@@ -74,9 +78,9 @@ def require_standing(ws: Workspace, bundle: str, *, approved: bool = True) -> St
             f"the verdict on bundle {bundle[:12]} is {found.outcome}, because of {_named(found)}{_lapsed(ws, found)}. "
             "See its report, train a better one, or have a person `fairlead waive` the check."
         )
-    lacking = missing(ws, bundle) if approved else ()
-    if lacking:
-        who = f"{len(lacking)} more" if isinstance(ws.settings.gate.approvals, int) else ", ".join(lacking)
+    absent = missing(ws, bundle) if approved else ()
+    if absent:
+        who = f"{len(absent)} more" if isinstance(ws.settings.gate.approvals, int) else ", ".join(absent)
         raise NotAttested(
             f"bundle {bundle[:12]} lacks approvals: {who}. They run `fairlead approve VERSION --by NAME`."
         )

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from fairlead.contract.errors import UsageError
+from fairlead.contract.signature import UNSUPERVISED
 from fairlead.ops.flow import approving, making, release
 from fairlead.ops.flow.gathering import Gathered
 from fairlead.ops.flow.history import History, history
@@ -79,7 +80,8 @@ def try_out(ws: Workspace, version: int, why: str) -> str:
     lacking = approving.missing(ws, ws.state.version(ws.model, version).bundle)
     if lacking:
         who = ", ".join(lacking)
-        return f"approval by {who}: `fairlead approve {version} --by NAME`, then `fairlead deploy {version} --canary 5%`"
+        next_step = f"then `fairlead deploy {version} --canary 5%`"
+        return f"approval by {who}: `fairlead approve {version} --by NAME`, {next_step}"
     release.deploy(ws, version, mode="canary", share=ws.settings.rollout.start, why=why)
     return ""
 
@@ -91,6 +93,8 @@ def pick_rows(ws: Workspace, past: History, champion: str) -> tuple[int, str]:
     from fairlead.lab.train import fit_once, score_pipeline
 
     model = ws.load(champion)
+    if model.signature.task in UNSUPERVISED:
+        return 0, "every row: without a truth nothing says how far back to look"
     lineage = model.manifest.lineage
     target = ws.settings.model.target
     numbers, starts = np.unique(past.windows, return_index=True)

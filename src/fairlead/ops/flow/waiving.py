@@ -1,4 +1,4 @@
-"""Waivers: a named person lets one check of one bundle pass until a date. Signed, audited, and nothing more than that."""
+"""Waivers: a named person lets one check of one bundle pass until a date. Signed and audited."""
 
 from __future__ import annotations
 
