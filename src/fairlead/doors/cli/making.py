@@ -87,8 +87,16 @@ def tell_train(answer: Answer) -> None:
     out = console()
     sealed = f"[bold]{answer['learner']}[/] sealed as [bold]{answer['bundle'][:12]}[/] in {answer['seconds']:.1f} s"
     out.print(f"{sealed}; {compiled(parity)}")
+    tell_decisions(answer)
     tell_warnings(answer)
     out.print(f"Next: [bold]{escape(program('evaluate'))}[/]")
+
+
+def tell_decisions(answer: Answer) -> None:
+    """How calibration, threshold and abstention were settled, a sentence each."""
+    for found in answer["decisions"].values():
+        if found:
+            console().print(escape(found["why"]))
 
 
 def tell_warnings(answer: Answer) -> None:

@@ -26,6 +26,7 @@ def train(ws: Workspace, data: Any, progress: Callable[..., None] | None) -> Ans
         "learner": kept.learner,
         "metrics": kept.metrics,
         "leaderboard": kept.leaderboard,
+        "decisions": kept.decisions,
         "parity": kept.parity,
         "seconds": round(kept.seconds, 3),
         "tables": msgspec.to_builtins(kept.tables),

@@ -12,6 +12,7 @@ from fairlead.contract.errors import ConfigInvalid, UsageError
 from fairlead.contract.plugins import names
 from fairlead.contract.settings import Settings
 from fairlead.lab.tables.addresses import DATABASES
+from fairlead.ops.project.deciding import check_deciding
 from fairlead.ops.project.durations import parse_duration, parse_trigger, parse_window
 from fairlead.ops.project.judging import check_judging
 from fairlead.ops.project.preparing import check_preparation
@@ -41,6 +42,7 @@ def check_combinations(settings: Settings, fail: Fail = _plain_fail) -> None:
     ):
         check(settings, fail)
     check_judging(settings, fail)
+    check_deciding(settings, fail)
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:
