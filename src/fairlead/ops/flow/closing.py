@@ -156,9 +156,10 @@ def label_findings(
     realised = truth[given], answered[given]
     intervals = metric_intervals(signature.task, *realised, signature, draws=METRIC_DRAWS, seed=window.index)
     figures = {name: interval.value for name, interval in intervals.items()}
-    figures["loss"] = float(losses(signature.task, *realised, signature, reference.loss_clip).mean())
+    if signature.task != "clustering":
+        figures["loss"] = float(losses(signature.task, *realised, signature, reference.loss_clip).mean())
     done = None
-    if tracker.promise is not None:
+    if tracker.promise is not None and signature.task != "clustering":
         tracker.promise = budgeted(tracker.promise, ws, tracker)
         scores = view.scores(model)[chosen]
         # What others answered with hidden tensors, the champion cannot be asked again.

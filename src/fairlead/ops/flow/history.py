@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from fairlead.contract.signature import Signature
+from fairlead.contract.signature import UNSUPERVISED, Signature
 from fairlead.ops.flow.making import training_frame
 from fairlead.ops.flow.view import View
 from fairlead.ops.flow.workspace import Workspace
@@ -33,13 +33,37 @@ def recorded_frame(view: View, ws: Workspace) -> pd.DataFrame:
     from fairlead.contract import records as names
 
     model = ws.settings.model
-    chosen = np.flatnonzero(view.labelled)
+    chosen = learned_from(view)
     signature = view.signature
     frame = pd.DataFrame({c.name: outside(view.columns[c.name][chosen], c.coded) for c in signature.columns})
-    frame[model.target] = view.labels[chosen]
+    if model.target:
+        frame[model.target] = truth_cells(view, chosen)
     if model.id and names.KEY in view.table.schema.names:
         frame[model.id] = np.asarray(view.table.column(names.KEY).to_pylist(), dtype=object)[chosen]
     return frame
+
+
+def learned_from(view: View) -> np.ndarray:
+    """Positions of the rows of a view that a model can learn from: those with a label, or all where none is needed."""
+    return np.arange(view.rows) if view.signature.task in UNSUPERVISED else np.flatnonzero(view.labelled)
+
+
+def truth_cells(view: View, chosen: np.ndarray) -> np.ndarray:
+    """Labels of some rows as the target column holds them."""
+    labels = view.labels[chosen]
+    if view.signature.task not in UNSUPERVISED:
+        return labels
+    cells = np.full(len(chosen), None, dtype=object)
+    told = view.labelled[chosen]
+    if view.signature.task == "clustering":
+        # A cluster that somebody names is not one of the groups that the target names.
+        return cells
+    positive = view.signature.positive
+    names = {1.0: positive if positive is not None else "true", 0.0: f"not {positive}" if positive else "false"}
+    if positive in ("true", "false", "1", "0"):
+        names[0.0] = {"true": "false", "false": "true", "1": "0", "0": "1"}[positive]
+    cells[told] = [names[float(label)] for label in labels[told]]
+    return cells
 
 
 def outside(cells: np.ndarray, coded: str) -> np.ndarray:
@@ -76,7 +100,8 @@ def history(ws: Workspace, signature: Signature, *, until: float | None = None) 
     from fairlead.runtime.capture import Records
 
     old = training_frame(ws)
-    old = old[old[ws.settings.model.target].notna()]
+    if signature.task not in UNSUPERVISED:
+        old = old[old[ws.settings.model.target].notna()]
     columns = ws.settings.model.time_columns
     table = Records(ws.home.root, ws.model).joined(None, until)
     zone = ws.settings.model.timezone
@@ -87,7 +112,7 @@ def history(ws: Workspace, signature: Signature, *, until: float | None = None) 
     for name in new.columns:
         if name in old.columns and len(old) and name != key:
             new[name] = like(new[name], old[name], kinds.get(name, ""), zone)
-    for name, cells in time_cells(view.times[view.labelled], signature, old, zone).items():
+    for name, cells in time_cells(view.times[learned_from(view)], signature, old, zone).items():
         new[name] = cells
     if key is not None and key in old.columns:
         # Keys come back as text, perhaps hashed; one kind of cell in a column keeps it a column.

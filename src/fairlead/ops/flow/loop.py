@@ -10,6 +10,7 @@ import numpy as np
 from fairlead.contract import records as names
 from fairlead.contract.errors import UsageError
 from fairlead.contract.events import Decision, Finding, Window
+from fairlead.contract.signature import UNSUPERVISED
 from fairlead.ops.access import audit_refusals
 from fairlead.ops.flow import acting, closing
 from fairlead.ops.flow.decide import decide
@@ -155,6 +156,7 @@ def situation_of(ws: Workspace, intent: Intent, tracker: Tracker) -> Situation:
         # At its release a model was as fresh as could be, although its newest rows were kept back for judging.
         trained_to = max(lineage.trained_to, tracker.released)
         live = Live(champion.bundle, tracker.released, trained_to, champion.version)
+    untaught = ws.settings.model.task in UNSUPERVISED
     waiting = tracker.candidate
     spec = window_spec(ws.settings)
     return Situation(
@@ -166,8 +168,9 @@ def situation_of(ws: Workspace, intent: Intent, tracker: Tracker) -> Situation:
         last_retrain_at=tracker.retrain_at,
         last_retrain_window=tracker.retrain_window,
         scored_window=tracker.scored - 1,
-        labelled_windows=tracker.labelled,
-        calibrating=tracker.promise.calibrating if tracker.promise else True,
+        # What is learned without a truth can be learned again without one, by age or drift; no loss was promised.
+        labelled_windows=max(tracker.labelled, tracker.scored) if untaught else tracker.labelled,
+        calibrating=not untaught and (tracker.promise.calibrating if tracker.promise else True),
         window_s=spec.seconds if spec.timed else WEEK,
     )
 

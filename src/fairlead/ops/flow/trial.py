@@ -141,11 +141,14 @@ def _losses_between(ws: Workspace, champion: str, challenger: str, start: float,
     signature, clip = model.signature, model.reference.loss_clip
     view = read_view(Records(ws.home.root, ws.model), start, end, signature)
     chosen = np.flatnonzero(view.labelled)
-    if not len(chosen):
+    if not len(chosen) or signature.task == "clustering":
+        # Of groups no row is right or wrong, so no trial is decided by them: a person ends it.
         return None
     truth = view.labels[chosen]
     known = class_codes(truth, signature.classes) if signature.task == "classification" else truth.astype(np.float64)
     constant = constant_scores(signature.task, known, len(chosen), len(signature.classes))
+    if signature.task == "anomaly":
+        constant = np.full((len(chosen), 1), signature.threshold)  # what flags nothing
     asked = []
     for bundle in (champion, challenger):
         scores = view.scores(ws.load(bundle))[chosen]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from fairlead.runtime.bundle import Model
     from fairlead.runtime.capture import Records
 
+_FLAGS = {"true": 1.0, "false": 0.0}
 Pick = Callable[[Collection[Any], Sequence[str]], Iterator[Any]]
 
 
@@ -32,7 +33,8 @@ class View:
     """Answered rows of one interval, shadows left out, in arrival order.
 
     columns: features in columns form, in the place of a tensor its two moments, where every row has them; times: (n,)
-    event time; labels: (n,) truth, object array of str | None (classification) or float64 with NaN (regression);
+    event time; labels: (n,) truth, object array of str | None (classification, clustering) or float64 with NaN (a
+    number, or 1 and 0 for an anomaly and none);
     labelled: (n,) bool. pick: reads columns of some records, see `Records.picked`; without, tensors are not to be had.
     """
 
@@ -63,7 +65,9 @@ class View:
         definition = _cells(self.table, names.DEFINITION, False)
         # Labels of another definition of the target are never mixed in.
         ours = np.array([d is None or d == self.signature.definition for d in definition], dtype=bool)
-        if self.signature.task == "classification":
+        if self.signature.task == "anomaly":
+            raw = np.array([_FLAGS.get(value) for value in raw], dtype=object)
+        if self.signature.classes:
             known = set(self.signature.classes)
             labelled = np.array([value in known for value in raw], dtype=bool) & ours
             return raw, labelled
@@ -72,7 +76,7 @@ class View:
 
     def answered(self) -> np.ndarray:
         """What callers were answered, by whichever variant, shape (n, outputs); NaN where a record lacks it."""
-        if self.signature.task == "classification":
+        if self.signature.classes:
             found = [_floats(self.table, names.PROBABILITY_OUT + name) for name in self.signature.outputs]
         else:
             found = [_floats(self.table, names.VALUE_OUT)]

@@ -44,7 +44,7 @@ class Explorer:
         labels = self.build("clustering", self.default(len(rows)), seed).fit(features[rows]).labels_
         groups = len(set(labels.tolist()) - {-1})
         return ConfigInvalid(
-            f"hdbscan explores: it found {groups} groups and left {float((labels < 0).mean()):.0%} of the rows in none, "
+            f"hdbscan explores: it found {groups} groups and left {float((labels < 0).mean()):.0%} of rows in none, "
             "but it cannot say to which group a new row belongs, so there is nothing to serve.",
             file="fairlead.toml", key="train.learners",
             cure=f'Set learners = ["k_means", "gaussian_mixture"], whose search includes {groups} groups.'

@@ -13,7 +13,7 @@ class PCAReconstruction:
 
     name = "pca_reconstruction"
     tasks: tuple[Task, ...] = ("anomaly",)
-    complexity = 0
+    complexity = 1
 
     def space(self, trial: Any, rows: int) -> dict[str, Any]:
         """The share of the variance that is explained."""
