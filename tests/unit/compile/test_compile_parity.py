@@ -20,6 +20,7 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     RandomForestRegressor,
 )
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.feature_selection import SelectKBest, VarianceThreshold
 from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.linear_model import (
@@ -36,11 +37,16 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import (
+    Binarizer,
     FunctionTransformer,
+    KBinsDiscretizer,
     MaxAbsScaler,
     MinMaxScaler,
     OneHotEncoder,
     OrdinalEncoder,
+    PolynomialFeatures,
+    PowerTransformer,
+    QuantileTransformer,
     RobustScaler,
     SplineTransformer,
     StandardScaler,
@@ -435,3 +441,77 @@ def test_a_column_that_the_model_cannot_miss_must_not_be_nullable():
     )
     with pytest.raises(NotCompilable, match="column age may be missing"):
         certify(pipeline, compile_pipeline(pipeline, loose), loose, columns_like(rows, loose), rows)
+
+
+BENT = {
+    "powers": [SimpleImputer(), PowerTransformer()],
+    "plain powers": [SimpleImputer(), PowerTransformer(standardize=False), MinMaxScaler()],
+    "quantiles": [SimpleImputer(), QuantileTransformer(n_quantiles=50)],
+    "quantiles to normal": [SimpleImputer(), QuantileTransformer(n_quantiles=50, output_distribution="normal")],
+    "bins": [SimpleImputer(), KBinsDiscretizer(5, encode="onehot-dense", strategy="uniform")],
+    "numbered bins": [SimpleImputer(), KBinsDiscretizer(5, encode="ordinal", strategy="uniform")],
+    "thresholds": [SimpleImputer(), Binarizer(threshold=3.0)],
+    "polynomials": [SimpleImputer(), StandardScaler(), PolynomialFeatures(3), StandardScaler()],
+    "interactions": [SimpleImputer(), PolynomialFeatures(interaction_only=True, include_bias=False)],
+}
+
+
+@pytest.mark.parametrize("name", BENT)
+@pytest.mark.parametrize("estimator", ["linear", "trees"])
+def test_what_bends_cuts_and_multiplies_in_pipelines_of_ones_own(name, estimator):
+    model = LogisticRegression(max_iter=300) if estimator == "linear" else DecisionTreeClassifier(max_depth=6)
+    proven(*fit(make_pipeline(make_column_transformer((make_pipeline(*BENT[name]), NUMBERS)), model)))
+
+
+def test_products_of_encoded_categories():
+    parts = make_column_transformer(
+        (OneHotEncoder(handle_unknown="ignore"), ["plan"]), (SimpleImputer(), ["amount"]), sparse_threshold=0
+    )
+    proven(*fit(make_pipeline(parts, PolynomialFeatures(interaction_only=True), LogisticRegression(max_iter=300))))
+
+
+def test_powers_of_positive_numbers_alone():
+    rows = frame()[["amount"]].fillna(1.0)
+    parts = make_column_transformer((PowerTransformer("box-cox"), ["amount"]))
+    pipeline = make_pipeline(parts, LogisticRegression()).fit(rows, np.where(rows["amount"] > 20, "yes", "no"))
+    signature = signature_for_estimator(pipeline, rows)
+    compiled = compile_pipeline(pipeline, signature, rows)
+    assert holds(certify(pipeline, compiled, signature, columns_like(rows, signature), rows))
+
+
+def texts(rows: pd.DataFrame) -> pd.Series:
+    words = np.array(["refund", "Server", "down", "please", "ÉCOLE", "help", "a", "2.0"])
+    random = np.random.default_rng(3)
+    return pd.Series([" ".join(words[random.integers(0, 8, random.integers(0, 6))]) for _ in range(len(rows))])
+
+
+@pytest.mark.parametrize("made", [TfidfVectorizer(ngram_range=(1, 2)), CountVectorizer(analyzer="char", min_df=3)])
+def test_vectorizers_of_a_column_of_texts(made):
+    rows = frame()[["age"]]
+    rows["note"] = texts(rows)
+    parts = make_column_transformer((made, "note"), (StandardScaler(), ["age"]))
+    pipeline = make_pipeline(parts, SelectKBest(k=12), LogisticRegression(max_iter=300))
+    pipeline.fit(rows, np.where(rows["note"].str.contains("down|ÉCOLE"), "yes", "no"))
+    signature = signature_for_estimator(pipeline, rows)
+    compiled = compile_pipeline(pipeline, signature, rows)
+    certificate = certify(pipeline, compiled, signature, columns_like(rows, signature), rows)
+    assert holds(certificate)
+    assert certificate.kinds["texts"] > 0
+
+
+@pytest.mark.parametrize(
+    ("made", "why"),
+    [
+        (TfidfVectorizer(tokenizer=str.split, token_pattern=None), "tokenizer of your own"),
+        (TfidfVectorizer(preprocessor=str.lower), "preprocessor of your own"),
+        (TfidfVectorizer(token_pattern=r"[a-z]+"), "token_pattern"),
+        (TfidfVectorizer(dtype=np.float32), "float32"),
+    ],
+)
+def test_vectorizers_beyond_the_allow_list_are_refused_by_name(made, why):
+    rows = frame()[["age"]]
+    rows["note"] = texts(rows)
+    parts = make_column_transformer((made, "note"))
+    pipeline = make_pipeline(parts, LogisticRegression()).fit(rows, np.where(rows["age"] > 40, "yes", "no"))
+    with pytest.raises(NotCompilable, match=why):
+        compile_pipeline(pipeline, signature_for_estimator(pipeline, rows), rows)

@@ -21,7 +21,7 @@ KNOTS, TEXTS = 24, 48
 
 EDGES = (
     "", " ", "\t\n", "\x00", "a", "I", "...", "don't", "x_y 1,000.5 2.0", "STRASSE straße ẞ", "İSTANBUL ıı",
-    "ﬁne ŉ ǅ", "e\u0301cole école ÉCOLE", "日本語 テスト", "🙂🙂 ok", "\ud83d", "word\u00a0word\u2003word", "ΣΑΣ σας",
+    "ﬁne ŉ ǅ", "e\u0301cole école ÉCOLE", "日本語 テスト", "🙂🙂 ok", "word\u00a0word\u2003word", "ΣΑΣ σας",
     "١٢٣ ٣", "a" * 5000,
 )  # fmt: skip
 """Nothing, blanks, letters alone, and what lower case, accents, blanks and digits beyond ASCII do."""
@@ -57,7 +57,7 @@ def _cuts(op: AnyOp) -> tuple[float, ...]:
             return (than,)
         case Clip(low, high):
             return tuple(edge for edge in (low, high) if edge is not None)
-        case Power():
+        case Power("yeo-johnson"):
             return (0.0,)
     return ()
 
