@@ -167,13 +167,20 @@ def evaluate(
 
 
 def tell_evaluate(answer: Answer) -> None:
-    rows = [(c["name"], c["verdict"], c["value"], c["limit"], c["why"]) for c in answer["checks"]]
-    table(f"Gate: {answer['verdict']}", ("check", "verdict", "value", "limit", "why"), rows)
+    rows = [(c["name"], c["verdict"], c["value"], c["limit"]) for c in answer["checks"]]
+    table(f"Gate: {answer['verdict']}", ("check", "verdict", "value", "limit"), rows, wraps=("check",))
     out = console()
+    # Reasons in lines of their own: beside long names of checks a terminal has no room for them.
+    for c in answer["checks"]:
+        if c["verdict"] != "pass":
+            word = "[red]holds it back[/]" if c["verdict"] == "fail" or c["refuses"] else "does not hold it back"
+            out.print(f"[bold]{escape(c['name'])}[/] {word}: {escape(c['why'])}")
     tell_warnings(answer)
     out.print(f"report: {escape(answer['report'])}")
     if answer["verdict"] == "pass":
         out.print(f"Next: [bold]{escape(program('register'))}[/], then [bold]{escape(program('deploy'))}[/]")
+    else:
+        out.print(f"A person may answer for a check: [bold]{escape(program('waive'))}[/] --help")
 
 
 def register(
