@@ -10,7 +10,8 @@ from fairlead.lab.compile.matrix_onnx import Graph
 from fairlead.runtime.bundle.manifest import TAIL_ONNX
 
 CENTRES = ("KMeans", "MiniBatchKMeans")
-MIXTURES = ("GaussianMixture",)
+MIXTURE, BOUNDED = "GaussianMixture", "BoundedMixture"
+"""Of scikit-learn, and of `lab.train.estimators`."""
 
 
 class Clusters:
@@ -23,7 +24,9 @@ class Clusters:
     def accepts(self, estimator: Any) -> str | None:
         """See Emitter."""
         name, module = type(estimator).__name__, type(estimator).__module__.split(".")[0]
-        if module != "sklearn" or name not in (*CENTRES, *MIXTURES):
+        if (module, name) == ("fairlead", BOUNDED):
+            return None
+        if module != "sklearn" or name not in (*CENTRES, MIXTURE):
             return f"{name} is no clustering that can be compiled"
         return None
 
@@ -60,7 +63,11 @@ def mixture(estimator: Any) -> bytes:
     # One product for all parts: (x - mean) @ factor, part after part.
     flat = factors.transpose(1, 0, 2).reshape(features, count * features)
     offset = np.einsum("kd,kde->ke", means, factors).reshape(1, -1)
-    graph.node("MatMul", ["x", graph.constant("factors", flat)], "products")
+    at = "x"
+    if hasattr(estimator, "low_"):
+        at = graph.node("Max", [at, graph.constant("low", estimator.low_[None])], "above")
+        at = graph.node("Min", [at, graph.constant("high", estimator.high_[None])], "bounded")
+    graph.node("MatMul", [at, graph.constant("factors", flat)], "products")
     graph.node("Sub", ["products", graph.constant("offset", offset)], "apart")
     graph.node("Mul", ["apart", "apart"], "squares")
     halves = np.kron(np.eye(count), np.full((features, 1), -0.5))

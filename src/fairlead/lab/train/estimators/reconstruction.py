@@ -12,6 +12,7 @@ from fairlead.lab.stats.measures import Floats
 FAR = 1e150
 """Features beyond this are taken for this: their squares would be infinite."""
 
+TRIMMED = 0.05
 EVEN = 1e-9
 """Directions in which rows vary by less than this share of the widest one are those of columns that repeat others."""
 
@@ -20,7 +21,8 @@ class Reconstruction(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     """The mean squared error of a row rebuilt from its first principal components.
 
     share: of the variance that components are kept for; at least one direction in which rows vary is left out, or all
-    errors were rounding. residual_: (f, f), what a
+    errors were rounding. Directions are those of rows whose cells beyond the 0.05 and 0.95 quantiles count as these,
+    or anomalies would turn them towards themselves. residual_: (f, f), what a
     centred row is multiplied by to give what the components do not explain.
     Source: Jackson and Mudholkar, Control procedures for residuals associated with principal component analysis (1979).
     """
@@ -31,6 +33,7 @@ class Reconstruction(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     def fit(self, features: Any, truth: Any = None) -> Reconstruction:
         """features: (n, f)."""
         x = np.clip(np.asarray(features, dtype=np.float64), -FAR, FAR)
+        x = np.clip(x, *np.quantile(x, [TRIMMED, 1.0 - TRIMMED], axis=0))
         self.mean_, self.n_features_in_ = x.mean(axis=0), x.shape[1]
         values, vectors = np.linalg.eigh(np.cov(x, rowvar=False).reshape(x.shape[1], x.shape[1]))
         values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1]

@@ -28,8 +28,8 @@ class GaussianMixtures:
         return {"n_components": min(3, rows), "covariance_type": "diag"}
 
     def build(self, task: Task, parameters: Mapping[str, Any], seed: int) -> Any:
-        """An unfitted GaussianMixture."""
-        from sklearn.mixture import GaussianMixture
+        """An unfitted BoundedMixture."""
+        from fairlead.lab.train.estimators.bounded_mixture import BoundedMixture
 
         # Enough to keep a group of equal rows from a spread of zero, on features of spread one.
-        return GaussianMixture(**parameters, reg_covar=1e-4, n_init=2, random_state=seed)
+        return BoundedMixture(**parameters, reg_covar=1e-4, n_init=2, random_state=seed)
