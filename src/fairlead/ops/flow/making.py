@@ -109,6 +109,8 @@ def keep(ws: Workspace, training: Any, rows: Gathered | None = None) -> Kept:
 
     rows: what it was trained on, which the home keeps under its content hash, so that the model can be made again.
     """
+    from fairlead.lab.train.preparing import notes_of
+
     holdout = keep_rows(ws, training.holdout)
     candidate = traced(training.candidate, rows, holdout, len(training.holdout))
     if rows is not None:
@@ -127,7 +129,7 @@ def keep(ws: Workspace, training: Any, rows: Gathered | None = None) -> Kept:
         trained_from=lineage.trained_from,
         trained_to=lineage.trained_to,
         parent=lineage.parent,
-        notes=list(rows.notes) if rows is not None else [],
+        notes=[*(rows.notes if rows is not None else ()), *notes_of(lineage.preparation)],
         set_aside=rows.set_aside if rows is not None else 0,
         tables=lineage.tables,
         decisions={} if training.decisions is None else training.decisions.plain(),

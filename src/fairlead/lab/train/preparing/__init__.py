@@ -6,6 +6,16 @@
 
 from fairlead.lab.train.preparing.catalogue import TIME_PARTS, preparation
 from fairlead.lab.train.preparing.treating import MISSING
-from fairlead.lab.train.preparing.words import RULES, TENSORS, cautions, prepared_as, rules_for
+from fairlead.lab.train.preparing.words import RULES, TENSORS, cautions, notes_of, prepared_as, rules_for
 
-__all__ = ["MISSING", "RULES", "TENSORS", "TIME_PARTS", "cautions", "preparation", "prepared_as", "rules_for"]
+__all__ = [
+    "MISSING",
+    "RULES",
+    "TENSORS",
+    "TIME_PARTS",
+    "cautions",
+    "notes_of",
+    "preparation",
+    "prepared_as",
+    "rules_for",
+]

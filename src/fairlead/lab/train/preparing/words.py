@@ -29,12 +29,18 @@ def rules_for(signature: Signature, settings: PreparationSettings | None = None)
     found = RULES | TENSORS if any(column.kind == "tensor" for column in signature.columns) else dict(RULES)
     if settings is None:
         return found
-    own = {
-        column.name: stated(treatment)
-        for column, treatment in zip(signature.columns, treatments(signature, settings).values(), strict=True)
-        if kind_of(column) and treatment != ALWAYS[kind_of(column)]
-    }
+    own: dict[str, Any] = {}
+    usual: dict[str, bool] = {}
+    for column, treatment in zip(signature.columns, treatments(signature, settings).values(), strict=True):
+        kind = kind_of(column)
+        if kind:
+            same = treatment == ALWAYS[kind]
+            usual[kind] = usual.get(kind, False) or same
+            if not same:
+                own[column.name] = stated(treatment)
     if own:
+        # A sentence about a kind of which no column is treated that way would not be true.
+        found = {kind: words for kind, words in found.items() if usual.get(kind, True)}
         found["columns"] = own
     if settings.interactions:
         found["interactions"] = [" x ".join(pair) for pair in settings.interactions]
@@ -51,6 +57,19 @@ def prepared_as(
     if warned := cautions(signature, settings, [learner]):
         found["cautions"] = warned
     return found
+
+
+def notes_of(preparation: Mapping[str, Any]) -> list[str]:
+    """What a person should know of a lineage's preparation: rows left out of training, and cautions."""
+    told: list[str] = []
+    counts = preparation.get("dropped")
+    if counts:
+        reasons = ", ".join(f"{count:,} for {why}" for why, count in counts["for"].items())
+        told.append(
+            f"{counts['rows']:,} of {counts['of']:,} training rows were left out ({reasons}); the model answers such "
+            "rows all the same."
+        )
+    return [*told, *(f"{text[:1].upper()}{text[1:]}." for text in preparation.get("cautions", ()))]
 
 
 LINEAR = ("logistic", "ridge", "linear", "lasso", "elastic_net", "svm", "sgd", "neural_net")
