@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from tests.journeys.cli import fairlead, make_project
+from tests.journeys.cli import copy_of, fairlead, make_project
 
 import fairlead as package
 
@@ -45,6 +45,43 @@ def test_the_text_says_what_pushed_and_against_what(project: Path) -> None:
     assert "drawn independently" in said
 
 
+def test_the_whole_model_is_explained_by_the_rows_it_was_judged_on(project: Path) -> None:
+    page = project / "out" / "whole.html"
+    answer = fairlead(project, "explain", "--global", "--html", str(page), "--json").json
+    assert {"attributions", "baseline", "method", "effects", "dependence", "surrogate"} <= set(answer)
+    assert max(answer["attributions"], key=answer["attributions"].get) == "income"
+    assert answer["surrogate"]["fidelity"]["value"] > 0.8
+    assert "income" in page.read_text()
+    said = fairlead(project, "explain", "--global").out
+    assert "What moves the log-odds of yes" in said
+    assert "A small tree tells" in said
+    given = fairlead(project, "explain", "--global", "--data", "loans.csv", "--json").json
+    assert given["rows"] == 400 > answer["rows"]
+
+
+def test_rows_as_a_page(project: Path) -> None:
+    page = project / "out" / "rows.html"
+    assert fairlead(project, "explain", "loans.csv", "--rows", "2", "--html", str(page)).code == 0
+    assert page.read_text().count("<figure>") == 2
+
+
+def test_counterfactuals_follow_the_rules_of_the_project(project: Path, tmp_path: Path) -> None:
+    answer = fairlead(project, "explain", "loans.csv", "--counterfactual", "--rows", "8", "--json").json
+    assert len(answer["counterfactuals"]) == answer["rows"] == 8
+    for prediction, told in zip(answer["predictions"], answer["counterfactuals"], strict=True):
+        assert told["goal"] != prediction["label"]
+        assert all(one["answer"]["label"] == told["goal"] for one in told["found"])
+    assert any(c["column"] == "income" for t in answer["counterfactuals"] for f in t["found"] for c in f["changes"])
+    ruled = copy_of(project, tmp_path / "ruled")
+    with (ruled / "fairlead.toml").open("a") as settings:
+        settings.write('\n[explain]\nimmutable = ["income"]\nmost_changes = 1\n')
+    ended = fairlead(ruled, "explain", "loans.csv", "--counterfactual", "--rows", "8", "--json").json
+    assert ended["immutable"] == ["income"]
+    changed = {c["column"] for t in ended["counterfactuals"] for f in t["found"] for c in f["changes"]}
+    assert changed <= {"kind"}
+    assert "unchanged by rule: income" in fairlead(ruled, "explain", "loans.csv", "--counterfactual").out
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
@@ -56,6 +93,9 @@ def test_the_text_says_what_pushed_and_against_what(project: Path) -> None:
         (["explain", "loans.csv", "--method", "trees"], 2, "no sum of trees"),
         (["explain", "loans.csv", "--method", "magic"], 2, "unknown explainer"),
         (["explain", "loans.csv", "--bundle", "77"], 1, "version"),
+        (["explain", "loans.csv", "--global"], 2, "--data"),
+        (["explain", "loans.csv", "--counterfactual", "--goal", "maybe"], 2, "There are: no, yes"),
+        (["explain", "loans.csv", "--counterfactual", "--html", "x.html"], 2, "shows attributions"),
     ],
 )
 def test_mistakes_are_told_with_their_cure(project: Path, arguments: list[str], code: int, told: str) -> None:

@@ -125,11 +125,21 @@ class Server:
         self.process.stdout.close()
 
 
-@pytest.fixture(scope="module", params=["bare", "granian"])
-def server(request: pytest.FixtureRequest, home: Path) -> Iterator[Server]:
-    running = Server(home, request.param)
+@pytest.fixture(scope="module")
+def server(home: Path) -> Iterator[Server]:
+    running = Server(home, "bare")
     yield running
     running.stop()
+
+
+def test_the_other_transport_explains_too(home: Path) -> None:
+    running = Server(home, "granian")
+    try:
+        assert running.post("/explain/forest", ROWS).json()["method"] == "trees"
+        assert running.post("/explain/forest", [ROWS[0]] * 150).status_code == 413
+        assert running.post("/predict/forest", [ROWS[0]] * 150).status_code == 200  # by the batch lane
+    finally:
+        running.stop()
 
 
 def offline(home: Path, model: str) -> dict[str, Any]:

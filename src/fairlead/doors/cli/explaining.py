@@ -27,9 +27,13 @@ def explain(
         str | None, typer.Option(help="bundle, version or alias; else the champion or the latest")
     ] = None,
     method: Annotated[str, typer.Option(help="linear, trees, enumeration, permutation; else the first fit")] = "",
-    most: Annotated[int, typer.Option("--rows", help="how many rows of a table, from its first")] = 100,
+    most: Annotated[int | None, typer.Option("--rows", help="rows of a table, from its first; else 100, or 5")] = None,
     whole: Annotated[bool, typer.Option("--global", help="the whole model: what matters overall")] = False,
     data: Annotated[str | None, typer.Option(help="with --global: other rows than those it was judged on")] = None,
+    counterfactual: Annotated[
+        bool, typer.Option("--counterfactual", help="what would have to differ for another answer")
+    ] = False,
+    goal: Annotated[str, typer.Option(help="with --counterfactual: a label, or '>=3', '<=3' for a number")] = "",
     html: Annotated[Path | None, typer.Option(help="write a page of plots there")] = None,
     as_json: Json = False,
 ) -> None:
@@ -48,7 +52,17 @@ def explain(
         raise UsageError("which row? Give one as JSON, a table, or - for JSON on stdin.")
     if rows == "-":
         rows = sys.stdin.read(1 << 24)
-    show(project().explain(rows, bundle=bundle, method=method, most=most, html=html), as_json, tell_rows)
+    if counterfactual:
+        if html is not None:
+            raise UsageError("a page shows attributions: leave --counterfactual away, or --html.")
+        few = SHOWN_ROWS if most is None else most
+        show(project().counterfactuals(rows, goal=goal, bundle=bundle, most=few), as_json, tell_counterfactuals)
+        return
+    show(
+        project().explain(rows, bundle=bundle, method=method, most=100 if most is None else most, html=html),
+        as_json,
+        tell_rows,
+    )
 
 
 def tell_rows(answer: Answer) -> None:
@@ -89,6 +103,26 @@ def tell_whole(answer: Answer) -> None:
         out.print(f"[dim]{escape(note)}[/]")
     if "html" in answer:
         out.print(f"plots: [bold]{escape(answer['html'])}[/]")
+
+
+def tell_counterfactuals(answer: Answer) -> None:
+    out = console()
+    for row, (prediction, told) in enumerate(zip(answer["predictions"], answer["counterfactuals"], strict=True)):
+        label = prediction.get("label", prediction) if isinstance(prediction, dict) else prediction
+        out.print(f"\nrow {row}: [bold]{escape(number(label))}[/]. To get {escape(told['goal'])}:")
+        if not told["found"]:
+            out.print(f"  nothing: {escape(told['why'])}")
+        for one in told["found"]:
+            changes = "; ".join(f"{c['column']} {cell(c['before'])} → {cell(c['after'])}" for c in one["changes"])
+            typical = (
+                "" if one["typical"] is None else f" ({100 * one['typical']:.0f} % of real rows stand further apart)"
+            )
+            out.print(f"  {escape(changes)}{typical}")
+    if answer["given"] > answer["rows"]:
+        out.print(f"\nthe first {answer['rows']} of {answer['given']:,} rows")
+    if answer["immutable"]:
+        out.print(f"[dim]unchanged by rule: {escape(', '.join(answer['immutable']))}[/]")
+    out.print("[dim]changes of the model's input, which need not cause the outcome to change[/]")
 
 
 def way(effect: Answer) -> str:

@@ -19,6 +19,9 @@ Answer = dict[str, Any]
 MOST_ROWS = 10_000
 """Rows of one call."""
 
+MOST_COUNTERFACTUALS = 100
+"""Rows of one call for counterfactuals."""
+
 
 def explain(
     ws: Workspace, rows: Any, bundle: str | None, method: str, most: int, html: str | Path | None = None
@@ -78,6 +81,49 @@ def explain_model(
     if html is not None:
         answer["html"] = str(write_page(render_whole(found, explainable.model), html))
     return answer
+
+
+def counterfactuals(ws: Workspace, rows: Any, wanted: str, bundle: str | None, most: int) -> Answer:
+    """See `Project.counterfactuals`."""
+    import msgspec
+
+    from fairlead.lab.evaluate.explaining.counterfactuals import counterfactuals as search
+    from fairlead.lab.evaluate.explaining.steps import rules_of
+
+    if not 0 < most <= MOST_COUNTERFACTUALS:
+        raise UsageError(f"counterfactuals of 1 to {MOST_COUNTERFACTUALS} rows can be asked at once, not of {most}")
+    explainable = opened(ws, bundle)
+    model, rules = explainable.model, ws.settings.explain
+    columns, given = rows_for(ws, explainable, rows, most)
+    sensitive = [name for name in ws.settings.model.sensitive if name in model.signature.names]
+    kept = rules_of({*rules.immutable, *sensitive}, rules.increase, rules.decrease)
+    like = real_rows(ws, explainable)
+    found = []
+    count = len(next(iter(columns.values())))
+    for at in range(count):
+        row = {name: values[at] for name, values in columns.items()}
+        found.append(msgspec.to_builtins(search(model, row, wanted, kept, rules.most_changes, like)))
+    return {
+        "bundle": model.id,
+        "rows": count,
+        "given": given,
+        "method": "beam search over plausible values of training",
+        "immutable": sorted(kept.immutable),
+        "predictions": model.answers(model.score_columns(columns)),
+        "counterfactuals": found,
+    }
+
+
+def real_rows(ws: Workspace, explainable: Explainable) -> dict[str, Any] | None:
+    """The rows that the bundle was judged on, where this home still has them."""
+    from fairlead.ops.flow import making
+
+    if making.kept(ws, explainable.model.id) is None:
+        return None
+    try:
+        return table_for(ws, explainable, None)
+    except UsageError:
+        return None
 
 
 def alone(said: dict[str, Any]) -> Any:

@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from fairlead.contract.signature import UNSUPERVISED
@@ -62,7 +63,7 @@ def svg(draw: Draw, title: str, width: float = 4.6, height: float = 3.5) -> str:
     text = re.sub(r'(xlink:href="#|url\(#)', rf"\g<1>{mark}-", text)
     for colour, name in _NAMED.items():
         text = text.replace(colour, name)
-    return text.replace("<svg ", f'<svg role="img" aria-label="{title}" ', 1)
+    return text.replace("<svg ", f'<svg role="img" aria-label="{escape(title)}" ', 1)
 
 
 def _wanted(report: Report) -> list[tuple[str, str, Draw, float, float]]:
