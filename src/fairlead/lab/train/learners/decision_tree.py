@@ -25,8 +25,8 @@ class DecisionTree:
         }
 
     def default(self, rows: int) -> dict[str, Any]:
-        """At most 32 leaves, of a hundredth of the rows each."""
-        return {"max_depth": 8, "max_leaf_nodes": 32, "min_samples_leaf": max(5, min(100, rows // 100))}
+        """At most 32 leaves, of a fiftieth of the rows each."""
+        return {"max_depth": 8, "max_leaf_nodes": 32, "min_samples_leaf": max(5, min(100, rows // 50))}
 
     def build(self, task: Task, parameters: Mapping[str, Any], seed: int) -> Any:
         """An unfitted DecisionTreeClassifier or -Regressor."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from fairlead.contract.signature import Task
 from fairlead.lab.train.learners.asking import library
@@ -54,9 +57,18 @@ class LightGBM:
     def seek_rounds(self, estimator: Any, learned: Any, judged: Any, classifies: bool, patience: int) -> dict[str, Any]:
         """See `Learner`."""
         estimator.set_params(n_estimators=MOST_ROUNDS)
+        aims, told = learned.truth, judged.truth
+        if classifies:
+            # As numbers: what it is judged by, LightGBM takes as it comes.
+            classes, aims = np.unique(aims, return_inverse=True)
+            told = np.searchsorted(classes, told)
+        held: dict[str, Any] = {"eval_X": judged.features, "eval_y": told}
+        if "eval_X" not in inspect.signature(estimator.fit).parameters:
+            # Before 4.7.
+            held = {"eval_set": [(judged.features, told)]}
         estimator.fit(
-            learned.features, learned.truth, sample_weight=learned.weights,
-            eval_set=[(judged.features, judged.truth)], eval_sample_weight=[judged.weights],
+            learned.features, aims, sample_weight=learned.weights,
+            eval_sample_weight=[judged.weights], **held,
             callbacks=[library("lightgbm", "boosting").early_stopping(patience, verbose=False)],
         )  # fmt: skip
         return {"n_estimators": int(estimator.best_iteration_ or MOST_ROUNDS)}
