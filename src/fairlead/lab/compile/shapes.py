@@ -14,7 +14,7 @@ import numpy as np
 from fairlead.contract.errors import NotCompilable
 from fairlead.contract.signature import Column, Signature
 from fairlead.runtime.bundle.coded import Columns
-from fairlead.runtime.bundle.front import Front
+from fairlead.runtime.bundle.front import Front, sources_of
 from fairlead.runtime.bundle.tree_file import TreeFile, read_trees
 from fairlead.runtime.explain.tree_walks import sums_of
 
@@ -58,6 +58,8 @@ def shapes_of(front: Front, tail: bytes, signature: Signature) -> Shapes:
     trees = read_trees(tail)
     if trees is None:
         raise NotCompilable("only a sum of trees has curves that can be drawn exactly.")
+    if any(len(set(sources_of(lane))) > 1 for lane in front.lanes):
+        raise NotCompilable("a feature is a product of two columns: the model is no sum of one curve a column.")
     owners = np.array([lane.column for lane in front.lanes for _ in range(lane.width)], dtype=object)
     asked = [_features(trees, root) for root in trees.roots.tolist()]
     owned: dict[str, list[int]] = {}

@@ -11,10 +11,11 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from fairlead.contract.errors import BundleRefused, DeadlineExceeded, FairleadError
+from fairlead.contract.errors import BundleRefused, DeadlineExceeded, FairleadError, NotOffered
 from fairlead.contract.signature import Signature
 from fairlead.runtime.bundle.cells import columns_of_rows, rows_from
 from fairlead.runtime.bundle.coded import Columns
+from fairlead.runtime.bundle.front import sources_of
 from fairlead.runtime.bundle.manifest import BACKGROUND
 from fairlead.runtime.bundle.run import Model
 from fairlead.runtime.explain.margins import Margin, margin_of
@@ -85,7 +86,14 @@ def subject_of(model: Model, files: dict[str, bytes]) -> Subject:
 
 
 def owners_of(model: Model) -> npt.NDArray[np.int64]:
-    """The column, by its position in the signature, of each feature, shape (width,)."""
+    """The column, by its position in the signature, of each feature, shape (width,).
+
+    Raises NotOffered for features that are products of two columns: they belong to neither alone.
+    """
+    for lane in model.front.lanes:
+        if len(joint := sorted(set(sources_of(lane)))) > 1:
+            names = " and ".join(joint)
+            raise NotOffered(f"a feature is a product of {names}: models with interactions are not explained")
     at = {name: number for number, name in enumerate(model.signature.names)}
     return np.array([at[lane.column] for lane in model.front.lanes for _ in range(lane.width)], dtype=np.int64)
 
