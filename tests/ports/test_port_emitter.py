@@ -7,12 +7,21 @@ import pytest
 from lightgbm import LGBMRegressor
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestRegressor
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
+from sklearn.svm import SVR
 from xgboost import XGBClassifier
 
 from fairlead.contract.plugins import names, variant
 from fairlead.contract.ports import Emitter
+from fairlead.lab.train.estimators.additive import AdditiveClassifier, AdditiveRegressor
+from fairlead.lab.train.estimators.labelled_booster import LabelledBooster
+from fairlead.lab.train.estimators.margins import MarginClassifier, MarginRegressor
+from fairlead.lab.train.estimators.neighbours import NeighbourClassifier, NeighbourRegressor
+from fairlead.lab.train.estimators.relative_logistic import RelativeLogistic
+from fairlead.lab.train.estimators.relative_net import RelativeNet
+from fairlead.lab.train.estimators.scaled_mlp import ScaledMLP
 from fairlead.runtime.bundle.manifest import TAILS
 from fairlead.runtime.bundle.tail import load_tail
 
@@ -35,6 +44,19 @@ ESTIMATORS = [
     MLPClassifier((4,), max_iter=20, random_state=0),
     RidgeClassifier(),
     KNeighborsClassifier(),
+    GaussianNB(),
+    SVR(),
+    RelativeNet(),
+    RelativeLogistic(),
+    MarginClassifier(),
+    MarginClassifier("rbf"),
+    MarginRegressor("rbf"),
+    NeighbourClassifier(3),
+    NeighbourRegressor(3),
+    AdditiveClassifier(2, max_iter=5),
+    AdditiveRegressor(2, max_iter=5),
+    ScaledMLP(hidden_layer_sizes=(4,), max_iter=20, random_state=0),
+    LabelledBooster({"n_estimators": 5}),
 ]
 
 
