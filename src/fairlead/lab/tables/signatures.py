@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Iterable
 from typing import Any, Literal
 
@@ -46,8 +47,9 @@ def signature_of(rows: Any, settings: Settings, *, schema: Schema | None = None)
         key=model.id,
         time=model.time_columns,
         sticky=settings.rollout.sticky_by or model.id,
-        definition=model.definition,
-        timezone=model.timezone,
+        # The encoding leaves out defaults by identity: a "v1" that was written must seal as one that was not.
+        definition=sys.intern(model.definition),
+        timezone=sys.intern(model.timezone),
     )
 
 

@@ -330,13 +330,26 @@ def _unique(names: tuple[str, ...], where: str) -> None:
 
 def _rows_hash(table: pa.Table) -> str:
     digest = _Digest()
+    # Texts are texts whichever of Arrow's kinds of them a frame came with: kept rows hash as those that were kept.
+    plain = [pa.field(f.name, pa.string() if pa.types.is_large_string(f.type) else f.type) for f in table.schema]
+    table = table.cast(pa.schema(plain)) if any(pa.types.is_large_string(f.type) for f in table.schema) else table
     table = table.replace_schema_metadata(None)
     with pa.ipc.new_stream(pa.PythonFile(digest, mode="w"), table.schema) as writer:
         # One layout whatever the chunks were, so equal rows give equal bytes.
         for start in range(0, table.num_rows, BATCH_ROWS):
             for batch in table.slice(start, BATCH_ROWS).combine_chunks().to_batches():
-                writer.write_batch(batch)
+                writer.write_batch(_canonical(batch))
     return digest.hexdigest()
+
+
+def _canonical(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch with nothing under its missing cells, where some libraries leave what was there before."""
+    if not any(column.null_count for column in batch.columns):
+        return batch
+    every = pa.array(range(batch.num_rows), pa.int64())
+    return pa.RecordBatch.from_arrays(
+        [column.take(every) if column.null_count else column for column in batch.columns], schema=batch.schema
+    )
 
 
 def _file_hash(path: Path) -> str:

@@ -167,7 +167,7 @@ def adopted_signature(estimator: Any, frame: pd.DataFrame, settings: Settings | 
     if settings is None:
         return signature_for_estimator(estimator, frame)
     model = settings.model
-    found = signature_for_estimator(estimator, frame, target=model.target, definition=model.definition)
+    found = signature_for_estimator(estimator, frame, target=model.target, definition=sys.intern(model.definition))
     if found.task != model.task:
         raise UsageError(f"this estimator does {found.task}; [model] task says {model.task}.")
     classes, positive = found.classes, found.positive
@@ -186,7 +186,7 @@ def adopted_signature(estimator: Any, frame: pd.DataFrame, settings: Settings | 
         key=model.id,
         time=model.time_columns,
         sticky=settings.rollout.sticky_by or model.id,
-        timezone=model.timezone,
+        timezone=sys.intern(model.timezone),
     )
 
 

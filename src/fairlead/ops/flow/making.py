@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import shutil
 import tempfile
@@ -65,12 +66,24 @@ def keep_rows(ws: Workspace, frame: pd.DataFrame) -> str:
     if not (folder / "rows.parquet").exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".new-"))
-        write_rows(frame, temporary / "rows.parquet")
         try:
-            temporary.rename(folder)
-        except OSError:
-            shutil.rmtree(temporary)
+            write_rows(frame, temporary / "rows.parquet")
+            with contextlib.suppress(OSError):
+                temporary.rename(folder)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
     return digest
+
+
+def kept_for_again(ws: Workspace, frame: pd.DataFrame) -> bool:
+    """Keep all rows of a training; False where they cannot be written down."""
+    import pyarrow as pa
+
+    try:
+        keep_rows(ws, frame)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        return False
+    return True
 
 
 def kept_rows(ws: Workspace, digest: str) -> pd.DataFrame:
@@ -101,7 +114,10 @@ def train(ws: Workspace, *, source: Any = None, progress: Progress | None = None
     _ = ws.state, ws.key
     rows = gather(ws, source)
     training = fit(rows.frame, ws.settings, home=ws.home.root, root=ws.project.root, progress=progress)
-    return keep(ws, training, rows)
+    from fairlead.lab.train.suspects.warning import leak_warnings
+
+    told = tuple(leak_warnings(rows.frame, ws.settings, training.holdout))
+    return keep(ws, training, dataclasses.replace(rows, notes=(*rows.notes, *told)))
 
 
 def keep(ws: Workspace, training: Any, rows: Gathered | None = None) -> Kept:
@@ -113,8 +129,9 @@ def keep(ws: Workspace, training: Any, rows: Gathered | None = None) -> Kept:
 
     holdout = keep_rows(ws, training.holdout)
     candidate = traced(training.candidate, rows, holdout, len(training.holdout))
-    if rows is not None:
-        keep_rows(ws, rows.frame)
+    notes = [*(rows.notes if rows is not None else ()), *notes_of(candidate.lineage.preparation)]
+    if rows is not None and not kept_for_again(ws, rows.frame):
+        notes.append("cells of one column are of several kinds: the rows cannot be kept for `fairlead reproduce`")
     bundle, parity = seal_candidate(ws, candidate)
     lineage = candidate.lineage
     kept = Kept(
@@ -129,7 +146,7 @@ def keep(ws: Workspace, training: Any, rows: Gathered | None = None) -> Kept:
         trained_from=lineage.trained_from,
         trained_to=lineage.trained_to,
         parent=lineage.parent,
-        notes=[*(rows.notes if rows is not None else ()), *notes_of(lineage.preparation)],
+        notes=notes,
         set_aside=rows.set_aside if rows is not None else 0,
         tables=lineage.tables,
         decisions={} if training.decisions is None else training.decisions.plain(),
@@ -148,7 +165,9 @@ def traced(candidate: Candidate, rows: Gathered | None, holdout: str, held: int)
         dict(rows.tables) if rows is not None and rows.tables else {TRAIN: TableRead("", lineage.data, lineage.rows)}
     )
     found["holdout"] = TableRead("", holdout, held)
-    return dataclasses.replace(candidate, lineage=msgspec.structs.replace(lineage, tables=found))
+    excluded = 0 if rows is None else rows.excluded
+    traced = msgspec.structs.replace(lineage, tables=found, excluded_rows=excluded)
+    return dataclasses.replace(candidate, lineage=traced)
 
 
 def seal_candidate(ws: Workspace, candidate: Candidate) -> tuple[str, dict[str, Any]]:
@@ -158,6 +177,7 @@ def seal_candidate(ws: Workspace, candidate: Candidate) -> tuple[str, dict[str, 
     from fairlead.runtime.bundle import verify
     from fairlead.runtime.native import native_terms
 
+    candidate = dataclasses.replace(candidate, card=ws.settings.card)
     ws.home.bundles.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(dir=ws.home.bundles, prefix=".new-"))
     try:
