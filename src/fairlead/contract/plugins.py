@@ -101,6 +101,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "trees": "fairlead.runtime.explain.explainers.trees:TreeExplainer",
         "enumeration": "fairlead.runtime.explain.explainers.enumeration:EnumerationExplainer",
         "permutation": "fairlead.runtime.explain.explainers.permutation:PermutationExplainer",
+        "shap": "fairlead.lab.evaluate.explaining.shap_kernel:ShapKernelExplainer",
     },
 }
 

@@ -13,7 +13,7 @@ Floats = npt.NDArray[np.float64]
 @dataclass(frozen=True)
 class Attributed:
     """attributions: (n, players, k); they sum to margin - baseline. errors: standard errors in the same shape, None
-    where the method is exact. said: how it was done, in a sentence.
+    where the method is exact or states none. said: how it was done, in a sentence.
     """
 
     attributions: Floats

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fairlead.contract.errors import NotOffered, UsageError
-from fairlead.contract.plugins import names, variant
+from fairlead.contract.plugins import variant
 from fairlead.contract.signature import Cell
 from fairlead.runtime.bundle.cells import columns_of_rows, rows_from
 from fairlead.runtime.bundle.coded import Columns
@@ -24,6 +24,9 @@ from fairlead.runtime.explain.subject import Subject, Terms, subject_of
 
 INDEPENDENT = "synthetic, each column drawn independently of the others"
 """What the rows of background.jsonl are."""
+
+AUTOMATIC = ("linear", "trees", "enumeration", "permutation")
+"""Explainers in the order in which they are tried; others, third parties' among them, where they are named."""
 
 CLOSE = 1e-6
 """How far, as a share of the larger of 1 and the margin, attributions may be from summing to it before that is said."""
@@ -132,7 +135,7 @@ class Explainable:
 def chosen(subject: Subject, terms: Terms, method: str = "") -> Any:
     """The explainer `method`, else the first that accepts. Raises UnknownPlugin; UsageError, NotOffered: why not."""
     refused = []
-    for name in (method,) if method else names("explainer"):
+    for name in (method,) if method else AUTOMATIC:
         explainer = variant("explainer", name, extra="explain")()
         why = explainer.accepts(subject, terms)
         if why is None:
