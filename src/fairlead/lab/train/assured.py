@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from fairlead.lab.stats.measures import Floats
 
 DELTA = 0.05
 """Probability that a promise made with these bounds does not hold, at most."""
+STARTS = 8
+"""Places, evenly spaced over the rows, from which a promise is looked for."""
 
 
 def lowest_share(hits: int, trials: int, delta: float = DELTA) -> float:
@@ -28,22 +28,27 @@ def share_bounds(hits: int, trials: int) -> tuple[float, float]:
 def assured_count(confidence: Floats, hit: np.ndarray, wanted: float, delta: float = DELTA) -> int:
     """How many of the first rows may be kept so that of all such rows a share `wanted` surely are hits; 0 for none.
 
-    confidence: (n,) falling; hit: (n,) whether. Rows of equal confidence are kept together or not at all. A
-    search by halves looks at no more than ceil(log2(m + 1)) of the m places where a cut can be, so that a bound of
-    delta by that number at each holds for whichever it ends at. Holds for rows drawn as these are.
-    Source: Geifman and El-Yaniv, Selective classification for deep neural networks (2017), algorithm 1.
+    confidence: (n,) falling; hit: (n,) whether. Rows of equal confidence are kept together or not at all. STARTS cuts
+    are tested at delta / STARTS each; from one that holds the test goes on cut by cut to the first that does not, at
+    the same level, which costs nothing more. Holds with probability 1 - delta for rows drawn as these are.
+    Source: Angelopoulos et al., Learn then test (2021), fixed sequences with several starts; the promise itself is that
+    of Geifman and El-Yaniv, Selective classification for deep neural networks (2017), whose search by halves keeps
+    fewer rows.
     """
     n = len(confidence)
     if not n:
         return 0
     cuts = np.append(np.flatnonzero(np.diff(confidence) < 0.0) + 1, n)
     hits = np.cumsum(hit)[cuts - 1]
-    looks = max(1, math.ceil(math.log2(len(cuts) + 1)))
-    low, high, found = 0, len(cuts) - 1, 0
-    while low <= high:
-        middle = (low + high) // 2
-        if lowest_share(int(hits[middle]), int(cuts[middle]), delta / looks) >= wanted:
-            found, low = int(cuts[middle]), middle + 1
-        else:
-            high = middle - 1
-    return found
+    starts = np.unique(np.searchsorted(cuts, np.linspace(0, n, STARTS + 1)[1:].round()))
+
+    def holds(cut: int) -> bool:
+        return lowest_share(int(hits[cut]), int(cuts[cut]), delta / STARTS) >= wanted
+
+    for start in reversed(starts.tolist()):
+        if holds(start):
+            last = start
+            while last + 1 < len(cuts) and holds(last + 1):
+                last += 1
+            return int(cuts[last])
+    return 0
