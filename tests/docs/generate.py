@@ -107,9 +107,17 @@ def exports() -> str:
     return json.dumps(rooms(), indent=1) + "\n"
 
 
+def report_schema() -> str:
+    """docs/reference/report.schema.json from the report's structs."""
+    from fairlead.lab.evaluate.page import report_schema as schema
+
+    return json.dumps(schema(), indent=1) + "\n"
+
+
 GENERATED = {
     REFERENCE / "cli.md": command_line,
     REFERENCE / "configuration.md": configuration,
+    REFERENCE / "report.schema.json": report_schema,
     ROOT / "tests" / "imports" / "exports.json": exports,
 }
 

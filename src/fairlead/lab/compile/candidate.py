@@ -10,6 +10,7 @@ import numpy as np
 
 from fairlead.contract.evidence import Lineage
 from fairlead.contract.profile import Reference
+from fairlead.contract.settings import CardSettings
 from fairlead.contract.signature import Signature
 from fairlead.runtime.bundle.calibration import Calibration
 from fairlead.runtime.native.form import Loader
@@ -35,7 +36,7 @@ class Candidate:
     in the columns form. sample: some rows of the frame it was fitted on, whose dtypes are
     those it expects; None if it was fitted on `lab.tables.frame_of`. model_card: Markdown;
     empty: written from the rest. artefact: the file the pipeline was read from; None: it is written down when needed.
-    calibration: of the pipeline's probabilities, to be sealed beside it.
+    calibration: of the pipeline's probabilities, to be sealed beside it. card: what people state about its use.
     """
 
     pipeline: Any
@@ -48,6 +49,7 @@ class Candidate:
     name: str = "model"
     artefact: Artefact | None = None
     calibration: Calibration | None = None
+    card: CardSettings = CardSettings()
 
     @property
     def answering(self) -> Any:

@@ -15,8 +15,25 @@ from fairlead.contract.evidence import Verdict
 from fairlead.lab.evaluate.evidence import Report
 from fairlead.lab.evaluate.fairness import MEANING as MEASURES
 from fairlead.lab.evaluate.plots import plots_of
-from fairlead.lab.evaluate.words import HEADLINE, MEANING, moment, number, summary
+from fairlead.lab.evaluate.words import MEANING, headline, moment, number, summary
 from fairlead.lab.stats.further import LOWER_IS_BETTER
+
+
+class Written(msgspec.Struct, frozen=True):
+    """What `report.json` holds; its schema is docs/reference/report.schema.json."""
+
+    report: Report
+    verdict: Verdict
+
+
+def report_schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of `report.json`."""
+    found = msgspec.json.schema(Written)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Evidence about a sealed bundle, and the verdict on it",
+        **found,
+    }
 
 
 def write_report(report: Report, verdict: Verdict, folder: str | Path) -> Path:
@@ -26,8 +43,8 @@ def write_report(report: Report, verdict: Verdict, folder: str | Path) -> Path:
     """
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
-    told = {"report": report, "verdict": verdict}
-    _write(place / "report.json", msgspec.json.format(msgspec.json.encode(told), indent=1))
+    told = msgspec.json.encode(Written(report, verdict))
+    _write(place / "report.json", msgspec.json.format(told, indent=1))
     page = place / "report.html"
     _write(page, render(report, verdict).encode())
     return page
@@ -39,7 +56,7 @@ def render(report: Report, verdict: Verdict) -> str:
         _template().render(
             report=report,
             verdict=verdict,
-            headline=HEADLINE[verdict.outcome],
+            headline=headline(report, verdict),
             summary=summary(report, verdict),
             plots=plots_of(report),
             meaning=MEANING,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from fairlead.contract.evidence import Lineage
@@ -36,7 +38,7 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     lineage: Lineage
     judged: float
     judged_by: str
-    gate: dict[str, object] = {}
+    gate: dict[str, Any] = {}
     card: CardSettings = CardSettings()
     purposes: tuple[str, ...] = ()
     waivers: tuple[Signed, ...] = ()

@@ -45,12 +45,24 @@ HEADLINE = {
 }
 
 
+ANSWERED_FOR = "Not every check passed; a person answers for what did not."
 SHOWN_CHECKS = 3
+
+
+def headline(report: Report, verdict: Verdict) -> str:
+    """The verdict in a sentence; waivers that count are heard, and the verdict stays what it was."""
+    held, waived = {c.name for c in verdict.checks if c.holds_back}, _waived(report)
+    return ANSWERED_FOR if held and held <= set(waived) else HEADLINE[verdict.outcome]
+
+
+def _waived(report: Report) -> dict[str, str]:
+    given = report.record.waivers if report.record else ()
+    return {one.what: f"waived by {one.by} until {one.until}" for one in given if not one.lapsed}
 
 
 def summary(report: Report, verdict: Verdict) -> list[str]:
     """Half a page that stands on its own, the most important first."""
-    told = [*_held_back(verdict), _on_what(report), *_quality(report), _against(report)]
+    told = [*_held_back(report, verdict), _on_what(report), *_quality(report), _against(report)]
     if report.champion is not None:
         told.append(_champion(report.champion.difference))
     told += _word_kept(report)
@@ -70,9 +82,12 @@ def summary(report: Report, verdict: Verdict) -> list[str]:
     return told
 
 
-def _held_back(verdict: Verdict) -> list[str]:
-    held = [c for c in verdict.checks if c.holds_back]
-    told = [_sentence(f"the check {c.name} {_came_out(c)}: {c.why}") for c in held[:SHOWN_CHECKS]]
+def _held_back(report: Report, verdict: Verdict) -> list[str]:
+    held, waived = [c for c in verdict.checks if c.holds_back], _waived(report)
+    told = []
+    for c in held[:SHOWN_CHECKS]:
+        answered = f" ({waived[c.name]})" if c.name in waived else ""
+        told.append(_sentence(f"the check {c.name} {_came_out(c)}: {c.why}{answered}"))
     if len(held) > SHOWN_CHECKS:
         told.append(f"{len(held) - SHOWN_CHECKS} more checks hold it back; all are listed below.")
     return told

@@ -8,17 +8,11 @@ import msgspec
 
 from fairlead.contract.errors import FairleadError
 from fairlead.contract.evidence import Verdict
-from fairlead.lab.evaluate import Report, write_report
+from fairlead.lab.evaluate import write_report
+from fairlead.lab.evaluate.page import Written
 from fairlead.lab.evaluate.record import Record, Signed
 from fairlead.ops.flow import approving, waiving
 from fairlead.ops.flow.workspace import Workspace
-
-
-class Written(msgspec.Struct, frozen=True):
-    """What `report.json` holds."""
-
-    report: Report
-    verdict: Verdict
 
 
 def record_of(ws: Workspace, bundle: str, verdict: Verdict, *, judged: float, by: str, fresh: bool = False) -> Record:
