@@ -62,9 +62,7 @@ def test_agreement_is_scikit_learns_and_weights_are_rows_drawn_again(rows: list[
     if weights.sum() > 1:
         drawn = weighted_metrics("clustering", truth, scores, signature, weights[None].astype(float))
         again = np.repeat(np.arange(len(truth)), weights)
-        assert drawn["adjusted_rand"][0] == pytest.approx(
-            reference.adjusted_rand_score(truth[again], clusters[again])
-        )
+        assert drawn["adjusted_rand"][0] == pytest.approx(reference.adjusted_rand_score(truth[again], clusters[again]))
 
 
 def test_groups_that_nobody_knows_are_left_out() -> None:

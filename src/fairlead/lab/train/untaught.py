@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 WORST = {"1 - silhouette": 2.0, "1 - pr_auc": 1.0, "instability": 2.0}
 FEWEST_LABELS = 5
 """Anomalies among the labels from which on they choose models and the threshold."""
-REDRAWN = 10
+REDRAWN = 5
 REDRAWN_ROWS = 5_000
 
 
@@ -147,7 +147,7 @@ def settled(material: Material, pipeline: Any, answers: Floats, settings: Settin
 def stability(bench: UntaughtBench, entry: Entry, learner: Any, pipeline: Any, seed: int) -> float:
     """How far the model is the same when rows are drawn anew, at most 1.
 
-    Clustering: mean adjusted Rand index between its clusters and those of ten bootstrap samples (Hennig, 2007, with
+    Clustering: mean adjusted Rand index between its clusters and those of five bootstrap samples (Hennig, 2007, with
     another index). Anomaly: mean rank correlation of its scores with theirs. On at most 5,000 rows.
     """
     material = bench.material
