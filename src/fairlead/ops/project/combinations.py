@@ -15,6 +15,7 @@ from fairlead.lab.tables.addresses import DATABASES
 from fairlead.ops.project.deciding import check_deciding
 from fairlead.ops.project.durations import parse_duration, parse_trigger, parse_window
 from fairlead.ops.project.judging import check_judging
+from fairlead.ops.project.learning import check_learning
 from fairlead.ops.project.preparing import check_preparation
 from fairlead.ops.project.targets import check_target
 
@@ -43,6 +44,7 @@ def check_combinations(settings: Settings, fail: Fail = _plain_fail) -> None:
         check(settings, fail)
     check_judging(settings, fail)
     check_deciding(settings, fail)
+    check_learning(settings, fail)
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:
