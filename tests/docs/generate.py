@@ -72,6 +72,7 @@ def type_words(annotation: Any) -> str:
     text = re.sub(r"typing\.Annotated\[([^,\]]+(?:\[[^\]]*\])?),.*?\)\]", r"\1", text)
     for name in ("typing.", "fairlead.contract.signature."):
         text = text.replace(name, "")
+    text = re.sub(r"fairlead\.contract\.preparing\.", "", text)
     return re.sub(r"<class '(\w+)'>", r"\1", text).replace("|", "or")
 
 

@@ -128,6 +128,18 @@ def test_what_is_sealed_decides_as_what_was_trained(learner: str, entry: str) ->
     assert Front.from_json(compiled.front.to_json()) == compiled.front
 
 
+@pytest.mark.parametrize(("task", "target"), [("regression", "number"), ("classification", "count")])
+def test_means_of_numbers_and_of_several_classes_decide_as_trained(task: str, target: str) -> None:
+    others = [name for name in ("two", "number", "note") if name != target]
+    model = f'[model]\nname = "m"\ntask = "{task}"\ntarget = "{target}"\nexclude = {json.dumps(others)}\n'
+    material = material_of(frame(), settings_of(ENTRIES["rare by target"], model))
+    learner = "ridge" if task == "regression" else "logistic"
+    pipeline = fit(material, learner, {}, seed=1)
+    compiled = compile_pipeline(pipeline, material.signature)
+    certificate = certify(pipeline, compiled, material.signature, material.columns)
+    assert (certificate.flipped, certificate.max_difference <= 1e-12) == (0, True)
+
+
 @pytest.mark.parametrize("entry", ENTRIES)
 def test_every_cell_has_features_the_same_bits_in_training_by_column_and_by_row(entry: str) -> None:
     from fairlead.lab.tables import frame_of
