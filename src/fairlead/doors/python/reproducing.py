@@ -18,5 +18,5 @@ def reproduce(ws: Workspace, version: str | int | None, data: Any, progress: Cal
 
     reference = None if version is None else str(version)
     found = make_again(ws, reference, source=data, progress=progress)
-    answer: Answer = msgspec.to_builtins(found)
+    answer: Answer = msgspec.json.decode(msgspec.json.encode(found))
     return answer

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
@@ -343,13 +344,9 @@ def _rows_hash(table: pa.Table) -> str:
 
 
 def _canonical(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The batch with nothing under its missing cells, where some libraries leave what was there before."""
-    if not any(column.null_count for column in batch.columns):
-        return batch
-    every = pa.array(range(batch.num_rows), pa.int64())
-    return pa.RecordBatch.from_arrays(
-        [column.take(every) if column.null_count else column for column in batch.columns], schema=batch.schema
-    )
+    """The batch in buffers of its own: under missing cells and around slices libraries leave what was there before."""
+    every = pa.array(np.arange(batch.num_rows))
+    return pa.RecordBatch.from_arrays([column.take(every) for column in batch.columns], schema=batch.schema)
 
 
 def _file_hash(path: Path) -> str:

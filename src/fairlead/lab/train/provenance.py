@@ -50,8 +50,10 @@ def configuration_of(settings: Settings) -> dict[str, Any]:
             value = getattr(table, field.name)
             chosen = field.name not in _WHERE if keys is None else field.name in keys
             if chosen and value != _default_of(field):
-                found.setdefault(section, {})[field.name] = msgspec.to_builtins(value)
-    return found
+                found.setdefault(section, {})[field.name] = value
+    # As it will be read back from a manifest: lists, not tuples.
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(found))
+    return plain
 
 
 def with_configuration(settings: Settings, configuration: Mapping[str, Any]) -> Settings:
