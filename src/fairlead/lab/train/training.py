@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from fairlead.contract.decisions import Decisions
+from fairlead.contract.learning import Learning
 from fairlead.contract.settings import Settings
 from fairlead.contract.signature import UNSUPERVISED
 from fairlead.lab.stats.measures import Floats
@@ -18,6 +19,7 @@ from fairlead.lab.stats.spans import block_rows
 from fairlead.lab.train.deciding import Settled, settle, with_signature
 from fairlead.lab.train.fitting import fit, learner_of, scores_of
 from fairlead.lab.train.folding import Fold, folds_of
+from fairlead.lab.train.growing import learning_curve
 from fairlead.lab.train.journal import Journal
 from fairlead.lab.train.material import Material, material_of, split_holdout
 from fairlead.lab.train.promise import reference_of
@@ -40,6 +42,7 @@ class Training:
     folds: a line a fold of the chosen one: rows, event time from which it was judged, every metric.
     cut_short: `[train] seconds` ended the search before `[train] trials`. unlabelled: rows without a truth, left out.
     decisions: calibration, threshold and abstention with their evidence; None where the task has none.
+    learning: the learning curve, where `[evaluate] learning_s` gives it time.
     """
 
     candidate: Candidate
@@ -52,6 +55,7 @@ class Training:
     trials: int
     unlabelled: int
     decisions: Decisions | None = None
+    learning: Learning | None = None
 
 
 def train(
@@ -108,6 +112,21 @@ def train(
         trials=chosen.trials,
         unlabelled=everything.unlabelled,
         decisions=chosen.settled.found,
+        learning=_learning(chosen, bench, settings, say),
+    )
+
+
+def _learning(chosen: Chosen, bench: Bench, settings: Settings, say: Say) -> Learning | None:
+    seconds = settings.evaluate.learning_s
+    if not seconds or settings.train.entrypoint:
+        return None
+    say(f"learning curve, for at most {seconds:g} s", done=0.95)
+    lineage, material = chosen.candidate.lineage, bench.material
+    fold = bench.folds[-1]
+    block = block_rows(len(fold.judge), None if material.times is None else material.times[fold.judge],
+                       settings.monitor.window)  # fmt: skip
+    return learning_curve(
+        material, fold, lineage.learner, lineage.parameters, seconds=seconds, seed=settings.train.seed, block=block
     )
 
 

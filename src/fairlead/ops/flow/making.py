@@ -150,6 +150,7 @@ def keep(ws: Workspace, training: Any, rows: Gathered | None = None) -> Kept:
         set_aside=rows.set_aside if rows is not None else 0,
         tables=lineage.tables,
         decisions={} if training.decisions is None else training.decisions.plain(),
+        learning=msgspec.to_builtins(training.learning) if training.learning is not None else {},
     )
     with ws.state.transaction():
         ws.state.put(f"candidate:{bundle}", msgspec.json.encode(kept))
