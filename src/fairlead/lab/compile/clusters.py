@@ -88,4 +88,5 @@ def precision_factors(estimator: Any) -> np.ndarray:
     if form == "tied":
         return np.broadcast_to(found, (count, features, features)).copy()
     wide = np.broadcast_to(found.reshape(count, -1), (count, features))
-    return np.einsum("kd,de->kde", wide, np.eye(features))
+    made: np.ndarray = np.einsum("kd,de->kde", wide, np.eye(features))
+    return made

@@ -50,7 +50,7 @@ def learned_from(view: View) -> np.ndarray:
 
 def truth_cells(view: View, chosen: np.ndarray) -> np.ndarray:
     """Labels of some rows as the target column holds them."""
-    labels = view.labels[chosen]
+    labels: np.ndarray = view.labels[chosen]
     if view.signature.task not in UNSUPERVISED:
         return labels
     cells = np.full(len(chosen), None, dtype=object)
