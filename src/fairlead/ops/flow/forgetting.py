@@ -14,7 +14,8 @@ from fairlead.ops.flow.workspace import Workspace
 
 STAYS = (
     "windows and profiles that were folded before keep their sums, which hold no row; models trained on the rows stay "
-    "as they are; copies of these files made elsewhere are not reached"
+    "as they are; tables fetched from stores (fetched) and lines set aside (tables/set-aside) stay; copies of these "
+    "files made elsewhere are not reached"
 )
 _NOTED = "forgotten/"
 
