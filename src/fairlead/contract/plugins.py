@@ -58,6 +58,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "neural_net": "fairlead.lab.train.learners.neural_net:NeuralNet",
         "svm": "fairlead.lab.train.learners.svm:SVM",
         "nearest_neighbours": "fairlead.lab.train.learners.nearest_neighbours:NearestNeighbours",
+        "distilled": "fairlead.lab.train.learners.distilled:Distilled",
     },
     "emitter": {
         "trees": "fairlead.lab.compile.trees:Trees",

@@ -9,6 +9,7 @@ import typer
 
 from fairlead import __version__
 from fairlead.doors.cli import (
+    compressing,
     explaining,
     forgetting,
     gating,
@@ -52,7 +53,20 @@ def options(
     chosen.folder = project
 
 
-for module in (making, quality, serving, watching, looking, explaining, forgetting, keys, testing, gating, reproducing):
+for module in (
+    making,
+    quality,
+    serving,
+    watching,
+    looking,
+    explaining,
+    forgetting,
+    keys,
+    testing,
+    gating,
+    reproducing,
+    compressing,
+):
     module.add_to(app)
 
 

@@ -108,6 +108,20 @@ class Project:
 
         return reproducing.reproduce(self.workspace, version, data, progress)
 
+    def compress(
+        self,
+        version: str | None = None,
+        *,
+        max_loss: float = 0.002,
+        seconds: float = 300.0,
+        data: Any = None,
+        progress: Progress | None = None,
+    ) -> Answer:
+        """A smaller candidate whose mean loss is surely at most `max_loss` above the version's, and its certificate."""
+        from fairlead.doors.python import compressing
+
+        return compressing.compress(self.workspace, version, max_loss, seconds, data, progress)
+
     def register(self, bundle: str | None = None) -> Answer:
         """A version in the registry, with lineage."""
         from fairlead.doors.python import making

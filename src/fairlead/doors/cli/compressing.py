@@ -1,0 +1,69 @@
+"""The verb `compress`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from fairlead.doors.cli.output import Json, Steps, console, escape, number, program, project, show, table
+
+REFUSED = 3
+FIGURES = (
+    ("bytes", "bytes", "bytes of the model"),
+    ("memory", "memory_mb", "memory, MiB"),
+    ("latency", "row_us", "one row, µs"),
+    ("cpu", "cpu_s_per_million", "CPU seconds a million rows"),
+)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this module's verb."""
+    app.command()(compress)
+
+
+def compress(
+    version: Annotated[str | None, typer.Argument(help="version, alias or bundle; else the latest trained")] = None,
+    max_loss: Annotated[float, typer.Option(min=0.0, max=1.0, help="mean loss it may cost, from 0 to 1")] = 0.002,
+    seconds: Annotated[float, typer.Option(min=1.0, help="time for the search")] = 300.0,
+    data: Annotated[str | None, typer.Option(help="rows instead of those that were kept")] = None,
+    as_json: Json = False,
+) -> None:
+    """Look for a smaller model that is hardly worse, and seal it as a candidate.
+
+    Fewer trees, fewer leaves, pruned trees, narrower networks, and small models that learn the large one's answers are
+    judged out of fold. What is sealed gets a signed certificate: what it costs, and what it gains. Exit 3 when nothing
+    is smaller at that cost.
+    """
+    with Steps() as steps:
+        answer = project().compress(version, max_loss=max_loss, seconds=seconds, data=data, progress=steps)
+    show(answer, as_json, tell)
+    if answer["smaller"] is None:
+        raise typer.Exit(REFUSED)
+
+
+def tell(answer: dict[str, Any]) -> None:
+    """What was tried, what was chosen, what it costs and gains."""
+    rows = []
+    for one in answer["tried"]:
+        lost = one["difference"]
+        told = "-" if lost is None else f"{lost['value']:+.4f} ({lost['low']:+.4f} to {lost['high']:+.4f})"
+        rows.append((one["what"], told, one["bytes"] or "-", "chosen" if one["chosen"] else one["why"]))
+    table("Tried, judged out of fold", ("what", "loss", "bytes", ""), rows, wraps=("what", ""))
+    out = console()
+    certificate = answer["certificate"]
+    if certificate is None:
+        out.print(f"[yellow]nothing smaller[/]: {escape(answer['why'])}")
+        return
+    before, after, share = certificate["before"], certificate["after"], certificate["share"]
+    figures = [(text, before[key], after[key], f"{share[name]:.0%}") for name, key, text in FIGURES]
+    table("Measured side by side", ("", "before", "after", "left"), figures)
+    cost = certificate["cost"]
+    lost = cost["difference"]
+    flipped = "" if cost["flipped"] is None else f"; {cost['flipped']:.1%} of decisions differ"
+    out.print(
+        f"costs {lost['value']:+.4f} ({lost['low']:+.4f} to {lost['high']:+.4f}) of mean loss on "
+        f"{number(cost['rows'])} rows that neither model saw{flipped}"
+    )
+    out.print(f"[bold]{escape(certificate['what'])}[/] sealed as [bold]{answer['smaller'][:12]}[/]")
+    out.print(f"Next: [bold]{escape(program('evaluate'))}[/]")

@@ -1,0 +1,124 @@
+"""Size, memory, latency and CPU of sealed models, side by side in one run."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from fairlead.contract.errors import RemoteError
+
+if TYPE_CHECKING:
+    from fairlead.runtime.bundle import Model
+
+ROUNDS, CALLS, ROWS = 5, 300, 50_000
+MODEL = "model"
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """One sealed model. bytes: of the folder model/; memory_mb: that a process holds more once it is loaded and has
+    answered, median of 3 processes; row_us: one row in process, median; cpu_s_per_million: CPU seconds a million rows
+    in bulk, which stands for energy.
+    """
+
+    bytes: int
+    memory_mb: float
+    row_us: float
+    cpu_s_per_million: float
+
+
+def measured_together(
+    models: Sequence[Model], folders: Sequence[Path], columns: Mapping[str, Any], trusted: Sequence[str]
+) -> tuple[Measured, ...]:
+    """Both (or all) in alternating rounds, so that whatever else the machine does meets them alike.
+
+    folders: of the models' bundles; columns: some rows in the columns form; trusted: keys, for the processes that
+    measure memory. Raises RemoteError when such a process fails.
+    """
+    many = _repeated(columns, ROWS)
+    rows = _rows(models[0], columns)
+    latency: list[list[float]] = [[] for _ in models]
+    cpu: list[list[float]] = [[] for _ in models]
+    for _ in range(ROUNDS):
+        for at, model in enumerate(models):
+            latency[at].append(_one_by_one(model, rows))
+            started = time.process_time()
+            model.score_columns(many)
+            cpu[at].append((time.process_time() - started) / len(next(iter(many.values()))) * 1e6)
+    return tuple(
+        Measured(
+            bytes=sum(path.stat().st_size for path in (folder / MODEL).rglob("*") if path.is_file()),
+            memory_mb=round(statistics.median(memory_of(folder, trusted) for _ in range(3)), 2),
+            row_us=round(statistics.median(latency[at]), 2),
+            cpu_s_per_million=round(statistics.median(cpu[at]), 4),
+        )
+        for at, folder in enumerate(folders)
+    )
+
+
+def _repeated(columns: Mapping[str, Any], rows: int) -> dict[str, Any]:
+    have = len(next(iter(columns.values())))
+    at = np.arange(rows) % have
+    return {name: np.asarray(values)[at] for name, values in columns.items()}
+
+
+def _rows(model: Model, columns: Mapping[str, Any]) -> list[list[Any]]:
+    """The first rows as the server gives them to the model."""
+    made = []
+    for at in range(min(CALLS, len(next(iter(columns.values()))))):
+        row: list[Any] = []
+        for column in model.signature.columns:
+            cell = columns[column.name][at]
+            if column.kind == "tensor":
+                row.append(np.asarray(cell).tobytes())
+            else:
+                row.append(None if cell is None or cell != cell else float(cell) if column.numeric else cell)
+        made.append(row)
+    return made
+
+
+def _one_by_one(model: Model, rows: list[list[Any]]) -> float:
+    """Median microseconds of one row."""
+    taken = []
+    for row in rows:
+        started = time.perf_counter_ns()
+        model.answer_rows([row])
+        taken.append(time.perf_counter_ns() - started)
+    return statistics.median(taken) / 1000.0
+
+
+PROGRAM = """
+import json, sys
+from pathlib import Path
+def held():
+    pages = {line.split(":")[0]: line.split()[1] for line in Path("/proc/self/status").read_text().splitlines()
+             if line.startswith("VmRSS")}
+    return int(pages["VmRSS"]) / 1024
+from fairlead.runtime.bundle import load
+import numpy, onnxruntime
+before = held()
+model = load(sys.argv[1], sys.argv[2:])
+print(json.dumps(held() - before))
+"""
+
+
+def memory_of(folder: Path, trusted: Sequence[str]) -> float:
+    """MiB that a fresh process holds more with this model loaded and its golden rows answered; 0 where there is no
+    /proc. Raises RemoteError.
+    """
+    if not Path("/proc/self/status").exists():
+        return 0.0
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", PROGRAM, str(folder), *trusted], capture_output=True, text=True, timeout=120, check=False
+    )
+    if done.returncode:
+        raise RemoteError(f"a process that should load the model ended with {done.returncode}")
+    return max(float(json.loads(done.stdout)), 0.0)

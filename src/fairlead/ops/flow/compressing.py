@@ -1,0 +1,186 @@
+"""`compress`: a smaller candidate in a version's place, and the signed certificate of what it cost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from fairlead.contract.errors import UsageError
+from fairlead.contract.evidence import Attestation
+from fairlead.ops.flow import making
+from fairlead.ops.flow.gathering import Gathered
+from fairlead.ops.flow.reproducing import recorded_project, require_trial, rows_for
+from fairlead.ops.flow.workspace import Workspace
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from fairlead.lab.compress import Certificate, Cost, Smaller, Tried
+    from fairlead.runtime.bundle import Model
+
+Say = Callable[..., None]
+TASKS = ("classification", "regression")
+KIND = "compression"
+
+
+class Compressed(msgspec.Struct, frozen=True):
+    """What came of it. smaller: the new candidate's bundle; None when nothing is smaller at that cost, as why tells."""
+
+    former: str
+    smaller: str | None
+    why: str
+    tried: tuple[Any, ...]
+    certificate: Any | None
+    seconds: float
+
+
+def compress(
+    ws: Workspace,
+    reference: str | None,
+    *,
+    max_loss: float = 0.002,
+    seconds: float = 300.0,
+    source: Any = None,
+    progress: Say | None = None,
+) -> Compressed:
+    """Look for the smallest model whose mean loss is surely at most `max_loss` above a version's, and seal it.
+
+    The search judges out of fold; the certificate, on the rows kept for judging, which neither model saw. source: rows
+    instead of those kept. Raises UsageError for a model that was trained elsewhere, or whose task has no loss.
+    """
+    from fairlead.lab.compress import smaller_than, smallest
+    from fairlead.lab.train.folding import folds_of
+    from fairlead.lab.train.material import material_of, split_holdout
+    from fairlead.lab.train.search import Bench
+
+    started = time.perf_counter()
+    say = progress or (lambda *words, **more: None)
+    bundle = making.resolve_bundle(ws, reference)
+    model = ws.load(bundle)
+    lineage, task = model.manifest.lineage, model.signature.task
+    then = recorded_project(ws, lineage)
+    require_trial(lineage, then.settings)
+    if task not in TASKS:
+        raise UsageError(f"a {task} has no loss by which a smaller model could be compared.")
+    if lineage.learner == then.settings.train.entrypoint:
+        raise UsageError("a model of [train] entrypoint is the project's own: make it smaller there.")
+    say("reading rows", done=0.0)
+    rows, _, _, _ = rows_for(then, lineage, source)
+    rules = then.settings.train
+    everything = material_of(rows, then.settings)
+    learned, _ = split_holdout(everything, then.settings.data.holdout, rules.seed)
+    material = everything.take(learned)
+    bench = Bench(material, folds_of(material, rules.folds, rules.seed))
+    choice, tried = smallest(
+        bench, lineage.learner, lineage.parameters, smaller_than(lineage.learner, lineage.parameters, task),
+        max_loss=max_loss, seconds=seconds, seed=rules.seed, window=then.settings.monitor.window,
+        say=lambda text, done: say(text, done=0.8 * done),
+    )  # fmt: skip
+    if choice is None:
+        why = f"none of {len(tried)} things tried is smaller at a loss of at most {max_loss:g}"
+        return _nothing(ws, bundle, why, tried, started)
+    return _sealed(then, model, rows, choice, tried, max_loss, started, say)
+
+
+def _nothing(ws: Workspace, bundle: str, why: str, tried: tuple[Tried, ...], started: float) -> Compressed:
+    ws.audit.record(ws.actor, "compress", bundle, why, {"tried": len(tried)})
+    return Compressed(bundle, None, why, tried, None, round(time.perf_counter() - started, 3))
+
+
+def _sealed(
+    ws: Workspace,
+    model: Model,
+    rows: pd.DataFrame,
+    choice: Smaller,
+    tried: tuple[Tried, ...],
+    max_loss: float,
+    started: float,
+    say: Say,
+) -> Compressed:
+    """Train the choice as any candidate, seal it, measure both, and keep it only if it is what it should be."""
+    from fairlead.lab.compress.certificate import Certificate, gained, is_smaller
+    from fairlead.lab.compress.measuring import measured_together
+    from fairlead.lab.tables import columns_of
+    from fairlead.lab.train import train
+    from fairlead.lab.train.recorded import Trial, without_search
+
+    say(f"fitting {choice.what}", done=0.8)
+    training = train(
+        rows, without_search(ws.settings), home=ws.home.root, root=ws.project.root, parent=model.id,
+        trial=Trial(choice.learner, choice.parameters),
+    )  # fmt: skip
+    known = set(ws.store.ids())
+    smaller, _ = making.seal_candidate(ws, training.candidate)
+    say("measuring both", done=0.9)
+    other = ws.load(smaller)
+    signature = model.signature
+    columns = columns_of(training.holdout, signature, zone=signature.timezone, invalid="missing")
+    before, after = measured_together(
+        (model, other), (ws.store.path(model.id), ws.store.path(smaller)), columns, tuple(ws.trusted)
+    )
+    share, cost = gained(before, after), cost_of(ws, model, other, training.holdout)
+    certificate = Certificate(model.id, smaller, choice.way, choice.what, max_loss, cost, before, after, share, tried)
+    if not is_smaller(share) or cost.difference.low > max_loss:
+        if smaller not in known:
+            ws.store.remove(smaller)
+        why = _refused(certificate, is_smaller(share))
+        return _nothing(ws, model.id, why, tried, started)
+    return _kept(ws, training, rows, certificate, started)
+
+
+def _refused(certificate: Certificate, smaller: bool) -> str:
+    if smaller:
+        return (
+            f"{certificate.what} lost {certificate.cost.difference.value:.4f} on rows that nobody had seen, "
+            f"surely more than {certificate.max_loss:g}"
+        )
+    share = certificate.share
+    return (
+        f"{certificate.what} is not smaller all told: {share['bytes']:.0%} of the bytes, "
+        f"{share['latency']:.0%} of the time of a row, {share['cpu']:.0%} of the CPU"
+    )
+
+
+def _kept(ws: Workspace, training: Any, rows: pd.DataFrame, certificate: Certificate, started: float) -> Compressed:
+    from fairlead.runtime.bundle import attest
+
+    kept = making.keep(ws, training, Gathered(rows))
+    # Keeping adds to the lineage what it knows of the tables, so the bundle has another name than the one measured.
+    certificate = msgspec.structs.replace(certificate, smaller=kept.bundle)
+    attest(
+        ws.home.attestations,
+        Attestation(kept.bundle, KIND, ws.clock(), ws.actor, msgspec.to_builtins(certificate)),
+        ws.key,
+    )
+    why = f"{certificate.what}: {certificate.share['bytes']:.0%} of the bytes"
+    ws.audit.record(ws.actor, "compress", kept.bundle, why, {"former": certificate.former, "share": certificate.share})
+    return Compressed(
+        certificate.former, kept.bundle, why, certificate.tried, certificate, round(time.perf_counter() - started, 3)
+    )
+
+
+def cost_of(ws: Workspace, former: Model, smaller: Model, rows: pd.DataFrame) -> Cost:
+    """What the smaller one loses on labelled rows, paired row by row; with time in blocks of a window."""
+    from fairlead.lab.compress.certificate import Cost
+    from fairlead.lab.evaluate.rows import judged_rows
+    from fairlead.lab.stats.intervals import bootstrap
+    from fairlead.lab.stats.measures import metrics
+
+    old, new = (judged_rows(model, rows, ws.settings) for model in (former, smaller))
+    new = new.with_clip(old.clip)
+    signature = old.signature
+    flipped = None
+    if signature.task == "classification":
+        decided = [np.asarray(model.decide(judged.scores)) for model, judged in ((former, old), (smaller, new))]
+        flipped = float(np.mean(decided[0] != decided[1]))
+    return Cost(
+        rows=old.rows,
+        difference=bootstrap(new.loss - old.loss, seed=ws.settings.train.seed, block=old.block),
+        former=metrics(signature.task, old.truth, old.scores, signature),
+        smaller=metrics(signature.task, new.truth, new.scores, new.signature),
+        flipped=flipped,
+    )

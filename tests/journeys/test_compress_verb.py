@@ -1,0 +1,61 @@
+"""`fairlead compress` on a real table: a smaller candidate with its certificate, or an honest no."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests.journeys.cli import fairlead
+
+PROJECT = """\
+[model]
+name = "churn"
+task = "classification"
+target = "Churn"
+positive = "Churned"
+id = "customerID"
+
+[data]
+train = "churn.csv"
+
+[train]
+learners = ["hist_gradient_boosting"]
+trials = 1
+folds = 2
+"""
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, churn_csv: Path) -> Path:
+    folder = tmp_path_factory.mktemp("compress")
+    lines = churn_csv.read_text().splitlines(keepends=True)
+    (folder / "churn.csv").write_text("".join(lines[:1001]))
+    (folder / "fairlead.toml").write_text(PROJECT)
+    assert fairlead(folder, "train", "--json").code == 0
+    return folder
+
+
+def test_a_smaller_candidate_and_what_it_cost(trained: Path) -> None:
+    former = fairlead(trained, "inspect", "--json").json["bundle"]
+    answer = fairlead(trained, "compress", "--max-loss", "0.01", "--seconds", "20", "--json").json
+    certificate = answer["certificate"]
+    assert certificate["former"] == former
+    assert answer["smaller"] != former
+    assert certificate["share"]["bytes"] < 0.95
+    assert certificate["cost"]["difference"]["low"] <= 0.01
+    assert certificate["cost"]["rows"] == 200
+    assert sum(one["chosen"] for one in answer["tried"]) == 1
+    seen = fairlead(trained, "inspect", answer["smaller"], "--json").json
+    assert seen["seal"]["verified"]
+    assert "compression" in {one["kind"] for one in seen["attestations"]}
+    manifest = trained / ".fairlead" / "bundles" / answer["smaller"] / "manifest.json"
+    assert msgspec.json.decode(manifest.read_bytes())["lineage"]["parent"] == former
+    assert fairlead(trained, "evaluate", answer["smaller"]).code == 0
+    assert fairlead(trained, "reproduce", answer["smaller"], "--json").json["identical"]
+
+
+def test_nothing_is_smaller_at_no_cost(trained: Path) -> None:
+    refused = fairlead(trained, "compress", "--max-loss", "0", "--seconds", "1")
+    assert refused.code == 3
+    assert "nothing smaller" in refused.out
