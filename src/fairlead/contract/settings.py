@@ -52,6 +52,7 @@ class DataSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     query: str = ""
     bad_lines: Literal["stop", "set_aside"] = "stop"
     prepare: str | None = None
+    exclude_rows: str = ""
     holdout: OpenShare = 0.2
     separator: str | None = None
     encoding: str = "utf-8"
@@ -78,6 +79,7 @@ class TrainSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     class_weight: Literal["balanced"] | dict[str, Positive] | None = None
     monotone: dict[str, Literal[-1, 1]] = msgspec.field(default_factory=dict)
     patience: Annotated[int, Meta(ge=0)] = 0
+    mitigate: str | None = None
     contamination: Annotated[float, Meta(gt=0.0, le=0.5)] = 0.01
 
 
@@ -245,6 +247,7 @@ DOC: dict[str, str] = {
     "data.query": "what is asked of the database that data.train names, as select … from … order by …",
     "data.bad_lines": "stop: a line that cannot be read ends it; set_aside: such lines are kept in a file and counted",
     "data.prepare": "your own function run before everything, as file.py:function",
+    "data.exclude_rows": "table of rows not to learn from, by number or key, as `fairlead quality --out` writes it",
     "data.holdout": "share of rows kept for judging: the newest if there is a time, else stratified",
     "data.separator": "CSV separator; found by itself when not given",
     "data.encoding": "CSV encoding",
@@ -270,6 +273,7 @@ DOC: dict[str, str] = {
     "train.monotone": "columns with which the answer only rises (1) or falls (-1), as {income = 1, debt = -1}",
     "train.patience": "rounds without gain on rows held back after which boosting stops; 0: it does all its rounds",
     "train.contamination": "anomaly: the share of rows taken for anomalies where no labels say which they are",
+    "train.mitigate": "reweighing: weights that make class and sensitive columns independent in training",
     "gate.min": "value that metrics must surely reach (losses: keep below), as {roc_auc = 0.75}; false: not checked",
     "gate.beats": "what must be beaten: baseline; false switches the check off",
     "gate.no_worse_than": "champion: a challenger must not be worse on the same rows; false switches the check off",

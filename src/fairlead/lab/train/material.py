@@ -12,6 +12,7 @@ from fairlead.contract.preparing import PreparationSettings
 from fairlead.contract.settings import Settings
 from fairlead.contract.signature import UNSUPERVISED, Signature
 from fairlead.lab.stats.measures import Floats, Ints, class_codes
+from fairlead.lab.train.mitigating import groups_for, reweighed
 from fairlead.lab.train.terms import Terms, fit_weights, terms_of, weights_of
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Material:
     source: the rows as they came; frame: the features as the pipeline takes them; columns: the same
     in the columns form; truth: (n,) labels or numbers; times: (n,) seconds since the epoch, or None.
     unlabelled: rows left out because they have no truth. weights: (n,) as `[train] weight` has them, or None;
+    groups: (n,) by the sensitive columns, where `[train] mitigate` reweighs, or None;
     terms: what the project asks of every fit of these rows; preparing: what is done to their columns.
     """
 
@@ -38,6 +40,7 @@ class Material:
     times: Floats | None
     unlabelled: int = 0
     weights: Floats | None = None
+    groups: Ints | None = None
     terms: Terms = field(default_factory=Terms)
     preparing: PreparationSettings = field(default_factory=PreparationSettings)
 
@@ -60,6 +63,7 @@ class Material:
             truth=self.truth[rows],
             times=None if self.times is None else self.times[rows],
             weights=None if self.weights is None else self.weights[rows],
+            groups=None if self.groups is None else self.groups[rows],
             terms=self.terms,
             preparing=self.preparing,
         )
@@ -73,7 +77,11 @@ class Material:
     def fit_weights(self, rows: Ints | None = None) -> Floats | None:
         """Weights of rows that are fitted together, those of their classes included; None where all are equal."""
         weights = self.weights if self.weights is None or rows is None else self.weights[rows]
-        return fit_weights(self.truth if rows is None else self.truth[rows], weights, self.terms)
+        truth = self.truth if rows is None else self.truth[rows]
+        found = fit_weights(truth, weights, self.terms)
+        if self.groups is None:
+            return found
+        return reweighed(truth, self.groups if rows is None else self.groups[rows], found)
 
 
 def material_of(frame: Any, settings: Settings, signature: Signature | None = None) -> Material:
@@ -114,6 +122,7 @@ def material_of(frame: Any, settings: Settings, signature: Signature | None = No
         times=times,
         unlabelled=len(source) - len(kept),
         weights=weights,
+        groups=groups_for(chosen, settings),
         terms=terms_of(settings, signature),
         preparing=settings.preparation,
     )
