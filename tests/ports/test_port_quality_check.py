@@ -54,8 +54,10 @@ def test_it_says_the_same_twice_in_bounds_and_without_cells_of_texts(check, tabl
     assert found == list(check.check(look))
     for issue in found:
         assert issue.severity in ORDER
-        assert issue.says and 0 <= issue.count <= issue.of
+        assert issue.says
+        assert 0 <= issue.count <= issue.of
         assert not issue.column or issue.column in table[1].column_names
-        assert len(issue.rows) <= 5 and all(1 <= row <= table[1].num_rows for row in issue.rows)
+        assert len(issue.rows) <= 5
+        assert all(1 <= row <= table[1].num_rows for row in issue.rows)
         assert SECRET not in str(issue)
         assert msgspec.json.decode(msgspec.json.encode(issue), type=type(issue)).says == issue.says

@@ -87,6 +87,7 @@ class Lineage(msgspec.Struct, frozen=True, omit_defaults=True):
     files: sha256 of the project's own code that made rows or model, by the file's name.
     contains_training_rows: the model answers from rows it was trained on (neighbours, support vectors): who has the
         bundle has those rows.
+    excluded_rows: rows that `[data] exclude_rows` left out.
     """
 
     data: str
@@ -106,6 +107,7 @@ class Lineage(msgspec.Struct, frozen=True, omit_defaults=True):
     configuration: dict[str, Any] = {}
     files: dict[str, str] = {}
     contains_training_rows: bool = False
+    excluded_rows: int = 0
 
 
 class ParityCertificate(msgspec.Struct, frozen=True):

@@ -73,9 +73,24 @@ def tell(answer: Answer) -> None:
     if answer["toml"]:
         out.print("fairlead.toml can take this (read it first: nothing is changed by itself):\n")
         out.print(escape(answer["toml"]), end="")
-    for key in ("html",):
-        if answer.get(key):
-            out.print(f"{key}: {escape(answer[key])}")
+    if found := answer.get("suspects"):
+        tell_suspects(found)
+    if answer.get("html"):
+        out.print(f"page: {escape(answer['html'])}")
+
+
+def tell_suspects(found: Answer) -> None:
+    """The strongest rows, and where all of them went."""
+    rows = [(s["row"], s.get("key", ""), s["check"], s["given"], s["suggested"], s["score"]) for s in found["suspects"]]
+    if rows:
+        title = f"Suspects, the strongest of {len(rows) + found['more']:,}"
+        table(title, ("row", "key", "check", "given", "suggested", "score"), rows[:10])
+    out = console()
+    if "out" in found:
+        out.print(f"{found['written']:,} lines written to {escape(found['out'])}: read it, keep what is wrong, and put")
+        out.print(escape(f'exclude_rows = "{found["out"]}" under [data] to leave those rows out'))
+    elif rows:
+        out.print("--out suspects.csv writes all of them, for \\[data] exclude_rows")
 
 
 def places(issue: Answer) -> str:

@@ -39,7 +39,8 @@ def told_apart(here: Look, there: Look, names: list[str], coded: dict[str, Any],
     """Boosted trees of fixed size on at most 10,000 rows of each, three folds. None for fewer than 30 rows of either.
 
     coded: of words, codes by frequency in both (`representing`). Each fold's AUC is judged by a model that saw none
-    of its rows by DeLong; folds are averaged, their variance corrected for the rows they share. Of copies of one table the AUC is at most a half.
+    of its rows by DeLong; folds are averaged, their variance corrected for the rows they share. Of copies
+    of one table the AUC is at most a half.
     """
     names = names[:_COLUMNS]
     random = np.random.default_rng([seed, 17])
@@ -63,7 +64,8 @@ def told_apart(here: Look, there: Look, names: list[str], coded: dict[str, Any],
             gains += _gains(model, cells[judge], truth[judge], found[-1].value, random)
     value = float(np.mean([a.value for a in found]))
     # Folds learn from one another's rows, which their own variances know nothing of: without the correction the
-    # interval misses twice as often as it says. Source: Nadeau and Bengio, Inference for the generalization error (2003).
+    # interval misses twice as often as it says. Source: Nadeau and
+    # Bengio, Inference for the generalization error (2003).
     variance = float(np.mean([a.se**2 for a in found])) * (1 / FOLDS + 1 / (FOLDS - 1))
     se = float(np.sqrt(variance))
     low, high = _logit_interval(value, se)

@@ -49,12 +49,26 @@ def examine(
     Raises SourceUnreadable, ColumnMissing for a target, key or time that was asked for and is not there, UnknownPlugin.
     """
     started = clock.perf_counter()
+    look = look_for(source, settings, target=target, task=task, key=key, time=time, sample_rows=sample_rows, now=now)
+    return report_of(look, settings, checks, started)
+
+
+def look_for(
+    source: Any,
+    settings: Settings | None,
+    *,
+    target: str = "",
+    task: str = "",
+    key: str = "",
+    time: tuple[str, ...] = (),
+    sample_rows: int = SAMPLE_ROWS,
+    now: float | None = None,
+) -> Look:
+    """The look that `examine` takes: what is named here wins over the project."""
     moment = clock.time() if now is None else now
     if settings is not None and not (target or task or key or time):
-        look = look_at_project(source, settings, sample_rows=sample_rows, now=moment)
-    else:
-        look = look_at(source, target=target, task=task, key=key, time=time, sample_rows=sample_rows, now=moment)
-    return report_of(look, settings, checks, started)
+        return look_at_project(source, settings, sample_rows=sample_rows, now=moment)
+    return look_at(source, target=target, task=task, key=key, time=time, sample_rows=sample_rows, now=moment)
 
 
 def look_at_project(source: Any, settings: Settings, *, now: float, sample_rows: int = SAMPLE_ROWS) -> Look:
@@ -154,7 +168,8 @@ def whole_report(
 
 def _lines(issues: list[Issue], now: Mapping[str, Any] | None) -> str:
     """What problems and warnings suggest; what notes do as comments below, which are a matter of taste."""
-    firm = merged((s for i in issues if i.severity != "note" for s in i.suggestions), now)
+    # To leave rows out is for a person who has read them, so it is never among what is simply to be taken.
+    firm = merged((s for i in issues if i.severity != "note" for s in i.suggestions if s.key != "exclude_rows"), now)
     soft = merged((s for i in issues for s in i.suggestions), now)
     rest = {t: {k: v for k, v in keys.items() if firm.get(t, {}).get(k) != v} for t, keys in soft.items()}
     rest = {t: keys for t, keys in rest.items() if keys}

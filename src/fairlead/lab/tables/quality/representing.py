@@ -8,7 +8,7 @@ in at most 5 of 100 pairs, whatever the number of columns.
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Any
 
 import msgspec
@@ -29,6 +29,7 @@ _BINS, _WORDS = 10, 30
 _PAIR_COLUMNS, _PAIR_BINS = 15, 4
 _MOST_COLUMNS = 200
 _SHOWN = 30
+TOLD = 12  # as issues; the others are in `Representation.cells`
 _OTHERS, _MISSING = "(others)", "(missing)"
 
 
@@ -55,8 +56,8 @@ class Representation(msgspec.Struct, frozen=True):
     """How a table (of training, say) stands for another (of production).
 
     lacking: columns that only the other has; surplus: that only this one has; rekinded: with another kind, as
-    {column: [here, there]}. cells: groups whose share differs, the largest difference first, `tests` in all. domain: how
-    well a model tells rows of the two apart. stands: nothing of all this was found.
+    {column: [here, there]}. cells: groups whose share differs, the largest difference first, `tests` in all. domain:
+    how well a model tells rows of the two apart. stands: nothing of all this was found.
     """
 
     rows: int
@@ -89,11 +90,13 @@ def represent(here: Look, there: Look, *, domain: bool = True, seed: int = 0) ->
         ratios[name] = _ratio(_counts(a, len(words)), _counts(b, len(words)))
     for one, two in pairs:
         cells += _pair(one, two, coarse, ratios, tests)
-    cells.sort(key=lambda c: (-abs(c.other - c.share), c.columns, c.values))
+    cells.sort(key=lambda c: (len(c.columns), -abs(c.other - c.share), c.columns, c.values))
     lacking = tuple(n for n in there.facts if n not in here.facts)
     out = {here.key, *here.time, *here.excluded}
     surplus = tuple(n for n in here.facts if n not in there.facts and n not in out and n != here.target)
-    rekinded = {n: (here.column(n).kind, there.column(n).kind) for n in names if _rekinded(here, there, n)}
+    rekinded: dict[str, tuple[str, str]] = {
+        n: (here.column(n).kind, there.column(n).kind) for n in names if _rekinded(here, there, n)
+    }
     found = told_apart(here, there, [n for n in coded if n != here.target], coded, seed) if domain and coded else None
     stands = not (cells or surplus or rekinded) and (found is None or not found.apart)
     return Representation(
@@ -106,11 +109,12 @@ def issues_of(found: Representation, here: Look, there: str = "the other table")
     told: list[Issue] = []
     for name in found.surplus:
         told.append(Issue("absent_there", "problem", f"{there} lacks this column: a model would wait for it", name,
-                          count=found.other_rows, of=found.other_rows, suggestions=(exclude(name, f"not in {there}"),)))  # fmt: skip
+                          count=found.other_rows, of=found.other_rows,
+                          suggestions=(exclude(name, f"not in {there}"),)))  # fmt: skip
     for name, (a, b) in found.rekinded.items():
         told.append(Issue("another_kind", "problem", f"{a} here, {b} in {there}", name, count=found.other_rows,
                           of=found.other_rows))  # fmt: skip
-    for cell in found.cells:
+    for cell in found.cells[:TOLD]:
         severity: Severity = "problem" if cell.how == "lacks" and cell.other >= 0.05 else "warning"
         group = " and ".join(f"{c} = {v}" for c, v in zip(cell.columns, cell.values, strict=True))
         told.append(Issue(
@@ -190,7 +194,7 @@ def _binned(a: np.ndarray, b: np.ndarray, bins: int, *, time: bool) -> Coded:
         edges = np.unique(np.quantile(both, np.linspace(0, 1, bins + 1)[1:-1], method="higher"))
         edges = edges[edges > levels[0]]
         ends = [levels[0], *edges, levels[-1]]
-        words = [f"{_word(x, time)} to {_word(y, time)}" for x, y in zip(ends[:-1], ends[1:], strict=True)]
+        words = [f"{_word(x, time)} to {_word(y, time)}" for x, y in pairwise(ends)]
     words.append(_MISSING)
     coded = [np.where(np.isnan(v), len(words) - 1, np.searchsorted(edges, v, "right")).astype(np.int64) for v in (a, b)]
     return coded[0], coded[1], words
@@ -246,6 +250,9 @@ def _pair(one: str, two: str, coarse: dict[str, Coded], ratios: dict[str, np.nda
     # What the shares of its columns explain is told by them already.
     explained = np.outer(ratios[one], ratios[two]).ravel()
     beyond = np.abs(np.log(_ratio(a, b) / explained)) >= np.log(1.5)
+    # Where one side hardly has the value at all, every pair with it differs, and says no more.
+    gone = [np.abs(np.log(ratios[n])) >= np.log(3.0) for n in (one, two)]
+    beyond &= ~np.logical_or.outer(gone[0], gone[1]).ravel()
     return _cells((one, two), values, a, b, tests, beyond)
 
 

@@ -68,7 +68,7 @@ class Telling:
     def missing(self, name: str) -> np.ndarray:
         """Whether a cell is missing. Shape (rows,)."""
         cells = self._cells(name)
-        return np.isnan(cells)
+        return np.asarray(np.isnan(cells))
 
     def without(self, name: str, names: tuple[str, ...]) -> Told:
         """By all others together, but for those that hardly differ from it: boosted trees, other folds."""
