@@ -34,7 +34,7 @@ from sklearn.linear_model import (
     TweedieRegressor,
 )
 from sklearn.model_selection import GridSearchCV
-from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import (
     Binarizer,
@@ -399,7 +399,7 @@ REFUSED = {
     "missing_values": taken_from(SimpleImputer(missing_values=30), ["age"], LogisticRegression()),
     "transformer_weights": taken_from("passthrough", ["age"], LogisticRegression(), transformer_weights={"step": 2.0}),
     "SplineTransformer": taken_from(SplineTransformer(), ["age"], LogisticRegression()),
-    "no form fits": taken_from("passthrough", ["age"], GaussianNB()),
+    "no form fits": taken_from("passthrough", ["age"], KNeighborsClassifier()),
 }
 
 
@@ -515,3 +515,24 @@ def test_vectorizers_beyond_the_allow_list_are_refused_by_name(made, why):
     pipeline = make_pipeline(parts, LogisticRegression()).fit(rows, np.where(rows["age"] > 40, "yes", "no"))
     with pytest.raises(NotCompilable, match=why):
         compile_pipeline(pipeline, signature_for_estimator(pipeline, rows), rows)
+
+
+@pytest.mark.parametrize("union", [False, True])
+def test_a_pipeline_of_nothing_but_texts(union):
+    rows = pd.DataFrame({"note": texts(frame())})
+    made = TfidfVectorizer(sublinear_tf=True, stop_words="english")
+    first = FeatureUnion([("words", made), ("letters", CountVectorizer(analyzer="char_wb"))]) if union else made
+    pipeline = make_pipeline(first, LogisticRegression(max_iter=300))
+    pipeline.fit(rows["note"], np.where(rows["note"].str.contains("down|ÉCOLE"), "yes", "no"))
+    signature = signature_for_estimator(pipeline, rows)
+    compiled = compile_pipeline(pipeline, signature, rows)
+    assert holds(certify(pipeline, compiled, signature, columns_like(rows, signature), rows))
+
+
+def test_texts_that_are_read_by_terms_are_no_categories_of_a_signature():
+    rows = pd.DataFrame({"note": texts(frame()), "plan": frame()["plan"]})
+    parts = make_column_transformer((TfidfVectorizer(), "note"), (OneHotEncoder(), ["plan"]))
+    pipeline = make_pipeline(parts, LogisticRegression()).fit(rows, np.where(rows["plan"] == "pro", "yes", "no"))
+    note, plan = signature_for_estimator(pipeline, rows).columns
+    assert (note.kind, note.categories) == ("text", ())
+    assert (plan.kind, plan.categories) == ("category", ("basic", "plus", "pro", "rare"))

@@ -17,6 +17,7 @@ from fairlead.lab.compile.native import NativeCompiled
 from fairlead.lab.compile.pipeline import Compiled
 from fairlead.lab.compile.probes import Columns, probes
 from fairlead.lab.compile.untaught import untaught_scores
+from fairlead.lab.compile.walk import given_to
 from fairlead.runtime.bundle.manifest import TAIL_ONNX
 from fairlead.runtime.bundle.run import decided
 
@@ -97,7 +98,7 @@ def holds(certificate: ParityCertificate) -> bool:
 def trained_scores(pipeline: Any, rows: Columns, signature: Signature, sample: pd.DataFrame | None) -> np.ndarray | str:
     """Scores, shape (n, outputs), of the trained pipeline, or why it refuses these rows."""
     frame = frame_like(rows, signature, sample)
-    given: Any = frame if hasattr(pipeline, "feature_names_in_") else frame.to_numpy()
+    given = given_to(pipeline, frame)
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")

@@ -11,8 +11,10 @@ from fairlead.contract.errors import NotCompilable, UsageError
 from fairlead.contract.signature import Column, Kind, Signature
 from fairlead.lab.compile.certifying import trained_scores
 from fairlead.lab.compile.encoders import text_of
-from fairlead.lab.compile.walk import unwrapped
+from fairlead.lab.compile.lanes import TermLane
+from fairlead.lab.compile.walk import unwrapped, walk
 from fairlead.lab.tables.tensors import column_of, tensors_of
+from fairlead.runtime.bundle.words import Words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +56,18 @@ def signature_for_estimator(
         positive=(positive or classes[-1]) if len(classes) == 2 else None,
         definition=definition,
     )
-    return _with_nullable(estimator, signature, sample)
+    return _with_nullable(estimator, _with_texts(estimator, signature), sample)
+
+
+def _with_texts(estimator: Any, signature: Signature) -> Signature:
+    """Columns that are read by their terms are texts: their cells are no categories, and none of them is sealed."""
+    try:
+        lanes, _ = walk(estimator, signature)
+    except NotCompilable:
+        return signature
+    read = {lane.column.name for lane in lanes if isinstance(lane, TermLane) and isinstance(lane.reader, Words)}
+    columns = (Column(column.name, "text") if column.name in read else column for column in signature.columns)
+    return msgspec.structs.replace(signature, columns=tuple(columns))
 
 
 def _check_kind(estimator: Any) -> None:

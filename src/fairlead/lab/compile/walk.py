@@ -62,13 +62,28 @@ def _through(estimator: Any, lanes: list[AnyLane], names: list[str] | None, wher
     return _through(last, lanes, names, _under(where, name))
 
 
+def given_to(estimator: Any, rows: pd.DataFrame) -> Any:
+    """Rows in the form that the estimator was fitted on: a frame where it knows names, one column of texts where
+    a vectorizer comes first, else a matrix.
+    """
+    estimator = unwrapped(estimator)
+    if hasattr(estimator, "feature_names_in_"):
+        return rows
+    first = estimator
+    while type(first).__name__ in ("Pipeline", "FeatureUnion"):
+        first = (first.steps if hasattr(first, "steps") else first.transformer_list)[0][1]
+    if type(first).__name__ in ("TfidfVectorizer", "CountVectorizer") and rows.shape[1] == 1:
+        return rows.iloc[:, 0]
+    return rows.to_numpy()
+
+
 def fed_sparse(pipeline: Any, signature: Signature, sample: pd.DataFrame | None) -> bool:
     """Whether the final estimator is handed a sparse matrix by the steps before it, which is fixed by their fitting."""
     from fairlead.lab.compile.probes import random_rows
 
     estimator = unwrapped(pipeline)
     rows = frame_like(random_rows(signature, 1, np.random.default_rng(0), gaps=0.0), signature, sample)
-    found: Any = rows if hasattr(estimator, "feature_names_in_") else rows.to_numpy()
+    found = given_to(estimator, rows)
     if isinstance(estimator, OverElements):
         estimator, found = unwrapped(estimator.native_inner), estimator.matrix(rows)
     while type(estimator).__name__ == "Pipeline":

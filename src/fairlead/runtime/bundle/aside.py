@@ -76,16 +76,21 @@ class _Read:
         column = columns[0]
         if not isinstance(column, Coded):
             column = coded_objects(column) or column
-        if not isinstance(column, Coded):
-            for row, cell in enumerate(np.asarray(column, dtype=object).tolist()):
-                for at, number in self._read(cell):
-                    out[row, at] = number
-            return
-        # A text that comes back is read once.
-        read = lru_cache(maxsize=None)(lambda code: self._read(column.cells[code]))
-        for row, code in enumerate(column.codes.tolist()):
-            for at, number in read(code):
-                out[row, at] = number
+        if isinstance(column, Coded):
+            # A text that comes back is read once.
+            seen = lru_cache(maxsize=None)(lambda code: self._read(column.cells[code]))
+            pairs = map(seen, column.codes.tolist())
+        else:
+            pairs = map(self._read, np.asarray(column, dtype=object).tolist())
+        places: list[int] = []
+        outputs: list[int] = []
+        numbers: list[float] = []
+        for row, found in enumerate(pairs):
+            for at, number in found:
+                places.append(row)
+                outputs.append(at)
+                numbers.append(number)
+        out[places, outputs] = numbers
 
 
 class _Multiplied:
