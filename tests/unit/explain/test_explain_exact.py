@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from explain_samples import by_definition, explainable, frame, prepared, truth
 from lightgbm import LGBMClassifier
+from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import (
     ExtraTreesRegressor,
     GradientBoostingClassifier,
@@ -16,11 +17,15 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     RandomForestRegressor,
 )
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, PoissonRegressor, Ridge
 from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, PolynomialFeatures, StandardScaler
 from xgboost import XGBClassifier, XGBRegressor
 
-from fairlead.runtime.explain import Explainable
+from fairlead.runtime.bundle.front import sources_of
+from fairlead.runtime.explain import Explainable, explaining
 from fairlead.runtime.explain.explainers import trees as tree_explainer
 
 ROWS, BACKGROUND = frame(), frame(20, 5)
@@ -126,3 +131,31 @@ def test_a_column_that_the_model_does_not_use_gets_nothing() -> None:
     explained = explainable(pipeline, rows, BACKGROUND.assign(t1="w0"))
     for method in ("trees", "enumeration", "permutation"):
         assert (explained.explain(frame(4, 9).assign(t1="w0"), method=method).attributions[:, 4] == 0).all()
+
+
+@pytest.mark.parametrize("case", ["logistic", "forest"])
+def test_features_of_several_columns_are_shared_as_the_definition_has_it(case: str) -> None:
+    estimator = CASES[case][0]
+    numbers = make_pipeline(SimpleImputer(), StandardScaler(), PolynomialFeatures(interaction_only=True))
+    parts = ColumnTransformer([("n", numbers, ["n0", "n1", "n2"]), ("t", OneHotEncoder(), ["t0", "t1"])])
+    pipeline = make_pipeline(parts, estimator).fit(ROWS, truth(ROWS, "binary"))
+    explained = explainable(pipeline, ROWS, BACKGROUND)
+    assert any(len(set(sources_of(lane))) > 1 for lane in explained.model.front.lanes)
+    fresh = frame(4, 9)
+    found = explained.explain(fresh)
+    assert (found.method, found.sums) == ("enumeration", True)
+    for row in range(2):
+        wanted = by_definition(explained, fresh.iloc[row : row + 1], BACKGROUND)
+        assert np.abs(found.attributions[row] - wanted).max() < 1e-9
+    sampled = explained.explain(fresh, method="permutation")
+    assert sampled.errors is not None
+    assert (np.abs(sampled.attributions - found.attributions) <= 5 * sampled.errors + 1e-9).all()
+
+
+def test_many_rows_are_explained_in_parts_that_come_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    explained, fresh = fitted("boosting"), frame(50, 9)
+    whole = explained.explain(fresh)
+    monkeypatch.setattr(explaining, "CHUNK", 7)
+    parts = explained.explain(fresh)
+    assert (parts.attributions == whole.attributions).all()
+    assert parts.margins.shape == whole.margins.shape

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +15,22 @@ from fairlead.contract.signature import Cell
 from fairlead.runtime.bundle.cells import columns_of_rows, rows_from
 from fairlead.runtime.bundle.coded import Columns
 from fairlead.runtime.bundle.columns import coded_columns_from
-from fairlead.runtime.bundle.manifest import NATIVE_FORM
+from fairlead.runtime.bundle.manifest import BACKGROUND, NATIVE_FORM
 from fairlead.runtime.bundle.run import Model, build
 from fairlead.runtime.bundle.tabular import is_table
 from fairlead.runtime.bundle.verifying import verify
 from fairlead.runtime.explain.attributed import Floats
-from fairlead.runtime.explain.subject import Subject, Terms, subject_of
+from fairlead.runtime.explain.pooled import is_separable, pooled
+from fairlead.runtime.explain.subject import HELD, Subject, Terms, background_rows, subject_of
 
 INDEPENDENT = "synthetic, each column drawn independently of the others"
 """What the rows of background.jsonl are."""
 
 AUTOMATIC = ("linear", "trees", "enumeration", "permutation")
 """Explainers in the order in which they are tried; others, third parties' among them, where they are named."""
+
+CHUNK = 4096
+"""Rows explained at once."""
 
 CLOSE = 1e-6
 """How far, as a share of the larger of 1 and the margin, attributions may be from summing to it before that is said."""
@@ -98,7 +102,10 @@ class Explainable:
 
     def __init__(self, model: Model, files: dict[str, bytes]) -> None:
         self.model = model
-        self.subject: Subject = subject_of(model, files)
+        self._behind = background_rows(files[BACKGROUND], model.signature, model.front.width)
+        self.subject: Subject = subject_of(model, files, self._behind)
+        self._separable = is_separable(model)
+        self._encode = model.front.column_encoder()
 
     def explain(self, rows: Any, terms: Terms | None = None, method: str = "") -> Explanation:
         """Rows as `Model.predict` takes them. Raises InputInvalid and below, DeadlineExceeded, NotOffered."""
@@ -113,9 +120,25 @@ class Explainable:
 
     def explain_columns(self, columns: Columns, terms: Terms | None = None, method: str = "") -> Explanation:
         """Rows in the columns form. method: a variant of the port `explainer`; else the first that accepts."""
-        subject, terms = self.subject, terms or Terms()
+        total = len(next(iter(columns.values()))) if columns else 0
+        each = max(1, min(CHUNK, HELD // max(1, self.model.front.width)))
+        if total <= each:
+            return self._explained(columns, terms or Terms(), method)
+        parts = [
+            self._explained(
+                {name: _cut(column, at, each) for name, column in columns.items()}, terms or Terms(), method
+            )
+            for at in range(0, total, each)
+        ]
+        return together(parts)
+
+    def _explained(self, columns: Columns, terms: Terms, method: str) -> Explanation:
+        terms.check()
+        if self._separable:
+            subject, features = self.subject, self._encode(columns)
+        else:
+            subject, features = pooled(self.subject, self.model, self._behind, columns)
         explainer = chosen(subject, terms, method)
-        features = self.model.front.encode(columns)
         found = explainer.attribute(subject, features, terms)
         return Explanation(
             method=explainer.name,
@@ -130,6 +153,24 @@ class Explainable:
             attributions=found.attributions,
             errors=found.errors,
         )
+
+
+def together(parts: Sequence[Explanation]) -> Explanation:
+    """Explanations of rows one after another as one."""
+    first = parts[0]
+    errors = (
+        None if first.errors is None else np.concatenate([part.errors for part in parts if part.errors is not None])
+    )
+    return replace(
+        first,
+        margins=np.concatenate([part.margins for part in parts]),
+        attributions=np.concatenate([part.attributions for part in parts]),
+        errors=errors,
+    )
+
+
+def _cut(column: Any, first: int, rows: int) -> Any:
+    return column[first : first + rows]
 
 
 def chosen(subject: Subject, terms: Terms, method: str = "") -> Any:

@@ -11,12 +11,11 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from fairlead.contract.errors import BundleRefused, DeadlineExceeded, FairleadError, NotOffered
+from fairlead.contract.errors import BundleRefused, DeadlineExceeded, FairleadError
 from fairlead.contract.signature import Signature
 from fairlead.runtime.bundle.cells import columns_of_rows, rows_from
 from fairlead.runtime.bundle.coded import Columns
 from fairlead.runtime.bundle.front import sources_of
-from fairlead.runtime.bundle.manifest import BACKGROUND
 from fairlead.runtime.bundle.run import Model
 from fairlead.runtime.explain.margins import Margin, margin_of
 
@@ -24,6 +23,9 @@ Floats = npt.NDArray[np.float64]
 
 MOST_BACKGROUND = 100
 """Background rows that explanations refer to; further ones in the file are left out."""
+
+LEAST_BACKGROUND, HELD = 8, 1 << 22
+"""Background rows of however wide a model, and features that are held at once: 32 MiB."""
 
 
 @dataclass(frozen=True)
@@ -74,33 +76,31 @@ class Terms:
             raise DeadlineExceeded("the explanation was not ready in time: ask about fewer rows")
 
 
-def subject_of(model: Model, files: dict[str, bytes]) -> Subject:
-    """The subject of a compiled model and the verified `files` of its bundle. Raises BundleRefused."""
-    rows = background_rows(files[BACKGROUND], model.signature)
+def subject_of(model: Model, files: dict[str, bytes], behind: Columns) -> Subject:
+    """The subject of a compiled model and the verified `files` of its bundle. behind: its background rows."""
     return Subject(
         signature=model.signature,
         margin=margin_of(model, files),
         owners=owners_of(model),
-        background=model.front.encode(rows),
+        background=model.front.encode(behind),
     )
 
 
 def owners_of(model: Model) -> npt.NDArray[np.int64]:
     """The column, by its position in the signature, of each feature, shape (width,).
 
-    Raises NotOffered for features that are products of two columns: they belong to neither alone.
+    Of a feature of several columns it is the first one: `pooled` explains such models otherwise.
     """
-    for lane in model.front.lanes:
-        if len(joint := sorted(set(sources_of(lane)))) > 1:
-            names = " and ".join(joint)
-            raise NotOffered(f"a feature is a product of {names}: models with interactions are not explained")
     at = {name: number for number, name in enumerate(model.signature.names)}
-    return np.array([at[lane.column] for lane in model.front.lanes for _ in range(lane.width)], dtype=np.int64)
+    lanes = model.front.lanes
+    owners = np.array([at[sources_of(lane)[0]] for lane in lanes], dtype=np.int64)
+    return np.repeat(owners, np.array([lane.width for lane in lanes], dtype=np.int64))
 
 
-def background_rows(data: bytes, signature: Signature) -> Columns:
-    """background.jsonl in the columns form, its first 100 rows. Raises BundleRefused."""
-    lines = data.splitlines()[:MOST_BACKGROUND]
+def background_rows(data: bytes, signature: Signature, width: int) -> Columns:
+    """background.jsonl in the columns form, its first 100 rows, or fewer where `width` features of so many rows would
+    take much memory, but at least 8. Raises BundleRefused."""
+    lines = data.splitlines()[: max(LEAST_BACKGROUND, min(MOST_BACKGROUND, HELD // max(1, width)))]
     if not lines:
         raise BundleRefused("background.jsonl has no rows: there is nothing to explain against")
     try:
