@@ -12,6 +12,7 @@ from fairlead.contract.signature import Cell, Column, Signature
 from fairlead.lab.compile.knots import worded
 from fairlead.lab.compile.likeness import cells_like
 from fairlead.lab.compile.probes import NEVER, most, random_cells, tensor_edges
+from fairlead.runtime.bundle.front import Front
 from fairlead.runtime.bundle.golden import Golden, row_of
 from fairlead.runtime.bundle.manifest import BACKGROUND as BACKGROUND_FILE
 from fairlead.runtime.bundle.manifest import GOLDEN as GOLDEN_FILE
@@ -28,8 +29,12 @@ NEAR = 1e-6
 """A decision closer than this to the other could fall otherwise on another processor: not for golden rows."""
 
 
-def background(signature: Signature, profile: Profile | None = None, seed: int = 1) -> bytes:
-    """background.jsonl: rows as in requests, one a line, each column spread as in `profile`, that of training rows."""
+def background(
+    signature: Signature, profile: Profile | None = None, seed: int = 1, front: Front | None = None
+) -> bytes:
+    """background.jsonl: rows as in requests, one a line, each column spread as in `profile`, that of training rows;
+    texts are made of the terms that `front` knows.
+    """
     count, random = most(signature, BACKGROUND, ELEMENTS), np.random.default_rng(seed)
     known = {} if profile is None else {column.bins.name: column for column in profile.columns}
     drawn = [
@@ -39,6 +44,7 @@ def background(signature: Signature, profile: Profile | None = None, seed: int =
         for column in signature.columns
     ]
     rows = [list(row) for row in zip(*drawn, strict=True)] if drawn else [[] for _ in range(count)]
+    rows = worded(rows, signature, front, seed)
     return _lines([row_of(row, signature) for row in rows], LIMITS[BACKGROUND_FILE])
 
 

@@ -136,7 +136,7 @@ def _written(
         **own,
         REFERENCE: canonical(candidate.reference),
         GOLDEN: golden(model, certificate.tolerance),
-        BACKGROUND: background(signature, candidate.reference.profile),
+        BACKGROUND: background(signature, candidate.reference.profile, front=getattr(model, "front", None)),
         PARITY: canonical(certificate),
         CARD: (candidate.model_card or model_card(candidate, certificate)).encode(),
         REQUIREMENTS: pinned.encode(),

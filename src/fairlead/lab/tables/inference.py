@@ -254,7 +254,7 @@ class _Inference:
                     told.append(f"{name}: {listed} differ in case or spaces alone; they count as different categories.")
             if found.kind == "text" and self.roles[name][0] == "feature":
                 told.append(
-                    f"{name}: built-in learners do not use texts; if these are names of things, list the column "
+                    f'{name}: texts are used where [preparation] says texts = {{text = "tfidf"}}; if these are names of things, list the column '
                     "in [model] categories."
                 )
             if self.roles[name][0] == "constant":

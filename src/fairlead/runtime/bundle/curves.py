@@ -117,6 +117,9 @@ def curve_for_many(op: AnyCurve, x: Floats) -> Floats:
     raise BundleRefused("front.json: unknown operation")
 
 
+FLOOR_OF_OVERFLOW = 709.0
+"""Exponents from which numpy may warn that the result is infinite."""
+
 _EPSILON = float(np.finfo(np.float64).eps)
 
 
@@ -128,10 +131,18 @@ def _yeo_johnson(by: float) -> Callable[[float], float]:
     def bend(x: float) -> float:
         if x != x:
             return x
+        if x >= 0.0:
+            size = log1p(x)
+            return float(size) if straight else float(exponential(by * size) / by)
+        size = log1p(-x)
+        return float(-size) if mirrored else float(-exponential(other * size) / other)
+
+    def exponential(size: float) -> float:
+        if size < FLOOR_OF_OVERFLOW:
+            return expm1(size)  # type: ignore[no-any-return]
+        # Telling numpy to be silent costs as much as all the rest.
         with np.errstate(all="ignore"):
-            if x >= 0.0:
-                return float(log1p(x)) if straight else float(expm1(by * log1p(x)) / by)
-            return float(-log1p(-x)) if mirrored else float(-expm1(other * log1p(-x)) / other)
+            return expm1(size)  # type: ignore[no-any-return]
 
     return bend
 
