@@ -6,13 +6,13 @@ and would never learn from them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from fairlead.lab.stats.measures import Floats, Ints
+from fairlead.lab.stats.measures import Floats
 
 HELD_BACK = 0.15
 FEWEST = 20
@@ -20,6 +20,8 @@ FEWEST = 20
 MOST_ROUNDS = 1000
 EVERY = 10
 """Rounds between two looks at what has been gained."""
+AT_ONCE = 50
+"""Rounds that are made before they are looked at."""
 
 
 @dataclass(frozen=True)
@@ -58,33 +60,28 @@ def parted(
     return part(~held), part(held)
 
 
-def best_rounds(
-    fit_to: Callable[[int], Any], loss: Callable[[Any], float], patience: int, most: int = MOST_ROUNDS
-) -> int:
-    """The number of rounds after which the loss was least, looked at every ten.
+def best_rounds(looks: Iterable[tuple[int, float]], patience: int) -> int:
+    """The rounds after which the loss was least. looks: (rounds, loss), ascending, made as they are asked for.
 
-    fit_to: brings the model to so many rounds and returns it. It ends when `patience` rounds have gained nothing.
+    It ends when `patience` rounds have gained nothing.
     """
-    best, least, done = EVERY, float("inf"), 0
-    while done < most and done - best < max(patience, EVERY):
-        done = min(done + EVERY, most)
-        found = loss(fit_to(done))
-        if found < least:
-            best, least = done, found
+    best, least = EVERY, float("inf")
+    for rounds, loss in looks:
+        if loss < least:
+            best, least = rounds, loss
+        elif rounds - best >= patience:
+            break
     return best
 
 
-def loss_on(part: Part, classifies: bool) -> Callable[[Any], float]:
-    """The weighted loss of a fitted estimator on those rows: of shares their logarithm, of numbers their square."""
+def loss_on(part: Part, classes: np.ndarray | None) -> Callable[[Floats], float]:
+    """The weighted loss of answers to those rows: of shares of `classes` their logarithm, of numbers their square."""
+    if classes is None:
+        return lambda answers: float(np.average((answers - part.truth) ** 2, weights=part.weights))
+    every, place = np.arange(len(part.truth)), np.searchsorted(classes, part.truth)
 
-    def loss(estimator: Any) -> float:
-        if not classifies:
-            off = np.asarray(estimator.predict(part.features), dtype=np.float64) - part.truth
-            return float(np.average(off**2, weights=part.weights))
-        shares = np.asarray(estimator.predict_proba(part.features), dtype=np.float64)
-        place: Ints = np.searchsorted(np.asarray(estimator.classes_), part.truth)
-        hit = np.clip(shares[np.arange(len(shares)), place], 1e-15, 1.0)
-        return float(-np.average(np.log(hit), weights=part.weights))
+    def loss(shares: Floats) -> float:
+        return float(-np.average(np.log(np.clip(shares[every, place], 1e-15, 1.0)), weights=part.weights))
 
     return loss
 
@@ -93,11 +90,18 @@ def warm_rounds(estimator: Any, learned: Part, judged: Part, classifies: bool, p
     """Rounds of an estimator of scikit-learn's that goes on where it was (`warm_start`, `max_iter`)."""
     estimator.set_params(warm_start=True)
 
-    def fit_to(rounds: int) -> Any:
-        estimator.set_params(max_iter=rounds)
-        return estimator.fit(learned.features, learned.truth, sample_weight=learned.weights)
+    def looks() -> Iterator[tuple[int, float]]:
+        # Going on costs as much as all rounds before, so it is done seldom, and looks are taken in between.
+        for done in range(0, MOST_ROUNDS, AT_ONCE):
+            estimator.set_params(max_iter=done + AT_ONCE)
+            estimator.fit(learned.features, learned.truth, sample_weight=learned.weights)
+            loss = loss_on(judged, np.asarray(estimator.classes_) if classifies else None)
+            staged = estimator.staged_predict_proba if classifies else estimator.staged_predict
+            for rounds, answers in enumerate(staged(judged.features), start=1):
+                if rounds > done and rounds % EVERY == 0:
+                    yield rounds, loss(np.asarray(answers, dtype=np.float64))
 
-    return best_rounds(fit_to, loss_on(judged, classifies), patience)
+    return best_rounds(looks(), patience)
 
 
 def with_best_rounds(

@@ -59,5 +59,7 @@ def test_where_a_class_would_be_missing_or_rows_are_few_rounds_are_not_sought():
 
 def test_the_rounds_taken_are_those_of_the_least_loss():
     losses = {10: 3.0, 20: 2.0, 30: 1.0, 40: 1.5, 50: 1.4, 60: 0.5}
-    assert best_rounds(lambda n: n, lambda n: losses[n], patience=20) == 30
-    assert best_rounds(lambda n: n, lambda n: losses[n], patience=30, most=60) == 60
+    asked = iter(losses.items())
+    assert best_rounds(asked, patience=20) == 30
+    assert next(asked)[0] == 60, "what comes after is not asked for"
+    assert best_rounds(losses.items(), patience=30) == 60
