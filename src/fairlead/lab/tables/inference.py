@@ -254,8 +254,8 @@ class _Inference:
                     told.append(f"{name}: {listed} differ in case or spaces alone; they count as different categories.")
             if found.kind == "text" and self.roles[name][0] == "feature":
                 told.append(
-                    f'{name}: texts are used where [preparation] says texts = {{text = "tfidf"}}; if these are names of things, list the column '
-                    "in [model] categories."
+                    f"{name}: texts are not used unless [preparation] says texts = {{text = 'tfidf'}}; if these are "
+                    "names of things, list the column in [model] categories."
                 )
             if self.roles[name][0] == "constant":
                 told.append(f"{name}: the same value in every row.")
