@@ -72,6 +72,8 @@ def learner_lines() -> list[str]:
 
 def learner_cells(name: str, target: str, task: str) -> str:
     """Form, rows, difference, flips, remark."""
+    if getattr(variant("learner", name), "explores", False):
+        return "- | - | - | - | explores: it puts no new row anywhere, so `train` refuses it and names what does"
     try:
         fitted, material = made(name, target, task)
         compiled = compile_pipeline(fitted, material.signature, material.frame)
