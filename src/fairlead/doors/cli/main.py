@@ -10,6 +10,7 @@ import typer
 from fairlead import __version__
 from fairlead.doors.cli import (
     compressing,
+    diffing,
     explaining,
     forgetting,
     gating,
@@ -65,6 +66,7 @@ for module in (
     testing,
     gating,
     reproducing,
+    diffing,
     compressing,
 ):
     module.add_to(app)

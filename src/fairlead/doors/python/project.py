@@ -122,6 +122,12 @@ class Project:
 
         return compressing.compress(self.workspace, version, max_loss, seconds, data, progress)
 
+    def diff(self, old: str | int, new: str | int) -> Answer:
+        """Two versions side by side: what is different, and how both answer the same rows; `markdown` is the text."""
+        from fairlead.doors.python import diffing
+
+        return diffing.diff(self.workspace, old, new)
+
     def register(self, bundle: str | None = None) -> Answer:
         """A version in the registry, with lineage."""
         from fairlead.doors.python import making
