@@ -13,6 +13,7 @@ from fairlead.contract.errors import BundleRefused
 from fairlead.contract.signature import Column
 from fairlead.lab.compile.lanes import TextLane
 from fairlead.lab.compile.texts import vectorizer
+from fairlead.runtime.bundle.coded import Coded
 from fairlead.runtime.bundle.front import Delta, Front, Number, Product, Table
 from fairlead.runtime.bundle.hashed import Hashed, bucket_of
 from fairlead.runtime.bundle.ops import Impute, Multiply, Subtract
@@ -124,3 +125,26 @@ def test_products_run_through_the_last_factor_first():
 def test_what_no_fitted_preparation_is_is_refused(lane):
     with pytest.raises(BundleRefused, match=r"front\.json"):
         front(lane)
+
+
+@pytest.mark.parametrize("kernel", ["as it is", "missing"])
+def test_many_rows_in_blocks_are_the_rows_one_by_one(kernel, monkeypatch):
+    if kernel == "missing":
+        monkeypatch.setattr("fairlead.runtime.bundle.coded.kernel", None)
+        monkeypatch.setattr("fairlead.runtime.bundle.by_column.kernel", None)
+    terms = Words("note", ("down", "server", "up"), weights=(1.5, 2.0, 0.5), sublinear=True)
+    table = Table("note", ("up",), ((Delta(0, 1.0),),), (0.0,), (Delta(0, 2.0),))
+    size = Number("size", (Impute(3.0),))
+    made = front(terms, size, Hashed("note", 3, "(missing)"), Product((table, size), (Multiply(0.1),)), table)
+    cells = np.array(["server down", "server up up", None, "", "up", "elsewhere"], dtype=object)
+    random = np.random.default_rng(0)
+    columns = {"note": cells[random.integers(0, 6, 1000)], "size": random.choice([1.0, np.nan, 1e300], 1000)}
+    rows = [[a, None if b != b else b] for a, b in zip(columns["note"], columns["size"].tolist(), strict=True)]
+    whole = made.encode(columns)
+    blocks = [block.copy() for block in made.column_encoder().blocks(columns, 300)]
+    coded = Coded(*np.unique(columns["note"].astype(str), return_inverse=True)[::-1])
+    assert np.array_equal(whole, made.row_encoder()(rows))
+    assert np.array_equal(whole, np.concatenate(blocks))
+    told = made.encode({"note": Coded(coded.codes.astype(np.int32), [None if c == "None" else c for c in coded.cells]),
+                        "size": columns["size"]})  # fmt: skip
+    assert np.array_equal(whole, told)
