@@ -1,4 +1,4 @@
-"""How a model's decisions were settled before it was sealed: calibration, threshold, abstention, with the evidence.
+"""How a model's decisions were settled before it was sealed: search, calibration, threshold, abstention, and why.
 
 All of it is measured out of fold: on training rows, each answered by a model that had not learned from it. It travels
 from training to the report; nothing of it is needed to answer.
@@ -65,16 +65,34 @@ class AbstentionFound(msgspec.Struct, frozen=True, omit_defaults=True):
     rows: int = 0
 
 
+class SearchFound(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The whole search, choice included, judged on rows that no part of it had seen (nested cross-validation).
+
+    metric: smaller is better. naive: of the chosen settings, on the folds that chose them; honest: of the search, with
+    an interval over outer folds; optimism: honest - naive. folds: outer folds as {learner, score, inner, parameters}.
+    """
+
+    metric: str
+    naive: float
+    honest: Interval
+    optimism: float
+    why: str
+    folds: tuple[dict[str, Any], ...] = ()
+    cut_short: bool = False
+
+
 class Decisions(msgspec.Struct, frozen=True, omit_defaults=True):
     """What was settled; None for what the project did not ask for, or the task has no use for."""
 
     calibration: CalibrationFound | None = None
     threshold: ThresholdFound | None = None
     abstention: AbstentionFound | None = None
+    search: SearchFound | None = None
 
     def lines(self) -> list[str]:
         """A sentence each, for people."""
-        return [found.why for found in (self.calibration, self.threshold, self.abstention) if found is not None]
+        every = (self.search, self.calibration, self.threshold, self.abstention)
+        return [found.why for found in every if found is not None]
 
     def plain(self) -> dict[str, Any]:
         """As JSON has it."""

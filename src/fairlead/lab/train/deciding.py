@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import msgspec
 import numpy as np
 
-from fairlead.contract.decisions import AbstentionFound, CalibrationFound, Decisions, ThresholdFound
+from fairlead.contract.decisions import AbstentionFound, CalibrationFound, Decisions, SearchFound, ThresholdFound
 from fairlead.contract.errors import ConfigInvalid
 from fairlead.contract.settings import TrainSettings
 from fairlead.contract.signature import Signature
@@ -34,6 +34,12 @@ class Settled:
     def answered(self, scores: Floats) -> Floats:
         """Raw scores as the sealed model gives them."""
         return scores if self.calibration is None else self.calibration.reference(scores)
+
+    def with_search(self, honest: SearchFound | None) -> Settled:
+        """With what nested cross-validation found, if it was asked for."""
+        if honest is None:
+            return self
+        return replace(self, found=msgspec.structs.replace(self.found or Decisions(), search=honest))
 
 
 def settle(material: Material, folds: Sequence[Fold], answers: Floats, rules: TrainSettings, block: int) -> Settled:

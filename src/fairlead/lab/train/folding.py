@@ -22,8 +22,10 @@ class Fold:
     judge: Ints
 
 
-def folds_of(material: Material, count: int, seed: int) -> tuple[Fold, ...]:
-    """`count` folds. Raises InputInvalid when there are too few rows.
+def folds_of(material: Material, count: int, seed: int, repeats: int = 1) -> tuple[Fold, ...]:
+    """`count` folds, without time as many times as `repeats`, dealt anew each time.
+
+    Raises InputInvalid when there are too few rows.
 
     Where there is time, rows are cut into count + 1 equal runs; each run but the first is judged by what was
     learned from all runs before it, so nothing is ever judged by its own future. Else every class (or tenth of
@@ -38,15 +40,22 @@ def folds_of(material: Material, count: int, seed: int) -> tuple[Fold, ...]:
         if len(cuts) < 3:
             raise InputInvalid("all rows carry the same time: no fold can come after another")
         return tuple(Fold(np.arange(start), np.arange(start, stop)) for start, stop in pairwise(cuts[1:]))
-    random = np.random.default_rng([seed, 2])
-    dealt = np.empty(n, dtype=np.int64)
+    dealt = [
+        _dealt(material, count, np.random.default_rng([seed, 2] if not r else [seed, 2, r])) for r in range(repeats)
+    ]
+    return tuple(Fold(np.flatnonzero(d != f), np.flatnonzero(d == f)) for d in dealt for f in range(count))
+
+
+def _dealt(material: Material, count: int, random: np.random.Generator) -> Ints:
+    """The fold of each row."""
+    dealt = np.empty(material.rows, dtype=np.int64)
     group = strata(material)
     first = 0
     for g in np.unique(group):
         members = random.permutation(np.flatnonzero(group == g))
         dealt[members] = (np.arange(len(members)) + first) % count
         first += len(members)
-    return tuple(Fold(np.flatnonzero(dealt != f), np.flatnonzero(dealt == f)) for f in range(count))
+    return dealt
 
 
 def _cuts(times: Floats, parts: int) -> list[int]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from threading import Lock
+from typing import Any, Literal
 
 import numpy as np
 
@@ -21,7 +23,9 @@ from fairlead.lab.train.folding import Fold
 from fairlead.lab.train.journal import Journal
 from fairlead.lab.train.learning import learn
 from fairlead.lab.train.material import Material
+from fairlead.lab.train.parallel import Answered, Workers, answered
 from fairlead.lab.train.preparing import preparation
+from fairlead.lab.train.pruning import Kind, Pruner
 from fairlead.lab.train.recorded import Recorded, Trial
 from fairlead.lab.train.terms import check_learners, signs_of
 
@@ -46,6 +50,7 @@ class Entry:
 
     seconds: spent on all `trials` of this learner, of which this is the best.
     answers: its out-of-sample scores, (rows, outputs), NaN where no fold judged; None when found in the journal.
+    pruned: it was ended after some folds. repeats: times that all rows were dealt into folds.
     """
 
     name: str
@@ -56,6 +61,8 @@ class Entry:
     complexity: int = 0
     trials: int = 1
     answers: Floats | None = field(default=None, repr=False)
+    pruned: bool = False
+    repeats: int = 1
 
     @property
     def score(self) -> float:
@@ -69,28 +76,53 @@ class Entry:
 
     @property
     def se(self) -> float:
-        """Standard error of the mean; a rough guide, since folds share rows to learn from."""
-        return self.std / float(np.sqrt(len(self.scores)))
+        """Standard error of the mean; a rough guide, since folds share rows to learn from.
+
+        Repeats deal the same rows again, so only the folds of one of them count.
+        """
+        return self.std / float(np.sqrt(len(self.scores) / self.repeats))
 
 
 @dataclass
 class Found:
-    """Best entry of each learner, best first; baselines; whether `seconds` ended the search before its trials."""
+    """Best entry of each learner, best first; baselines; whether `seconds` ended the search before its trials.
+
+    made: every trial as plain data, in order: number, learner, parameters, score, folds, seconds, pruned.
+    """
 
     entries: list[Entry]
     baselines: list[Entry]
     cut_short: bool
     trials: int
+    made: tuple[dict[str, Any], ...] = ()
+
+    def simplest(self) -> Entry:
+        """The least complex learner within one standard error of the best (Breiman et al., CART, 1984)."""
+        best = self.entries[0]
+        close = [e for e in self.entries if e.score <= best.score + best.se]
+        return min(close, key=lambda e: (e.complexity, e.score))
+
+    def chosen(self, by: str) -> Entry:
+        """by: best or simplest."""
+        return self.simplest() if by == "simplest" else self.entries[0]
 
 
 class Bench:
     """Folds with their prepared features, so that trials of all learners share one preparation a fold."""
 
-    def __init__(self, material: Material, folds: Sequence[Fold]) -> None:
-        self.material, self.folds = material, tuple(folds)
+    def __init__(self, material: Material, folds: Sequence[Fold], repeats: int = 1) -> None:
+        self.material, self.folds, self.repeats = material, tuple(folds), repeats
         self._cache: dict[int, tuple[Floats, Floats]] = {}
         self._signs: dict[int, list[int] | None] = {}
         self._bytes = 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Another process prepares its own.
+        return {**self.__dict__, "_cache": {}, "_signs": {}, "_bytes": 0}
+
+    def first(self) -> Bench:
+        """The folds of the first repeat alone: each row is judged once."""
+        return self if self.repeats == 1 else Bench(self.material, self.folds[: len(self.folds) // self.repeats])
 
     def learned(self, index: int) -> Ints:
         """Positions of the rows that a fold learns from: those of its part that settings do not leave out."""
@@ -145,7 +177,8 @@ class Bench:
     def whole(self, parts: Sequence[Floats]) -> Floats:
         """Answers of all folds as one table, (rows, outputs), NaN where no fold judged."""
         table = np.full((self.material.rows, parts[0].shape[1]), np.nan)
-        for fold, part in zip(self.folds, parts, strict=True):
+        # The first repeat comes last, so that its answers stay.
+        for fold, part in reversed(list(zip(self.folds, parts, strict=True))):
             table[fold.judge] = part
         return table
 
@@ -166,41 +199,166 @@ def learners_for(asked: Sequence[str], signature: Signature, trial: Trial | None
 
 
 def search(
-    bench: Bench, learners: Sequence[Any], *, trials: int, seconds: float, seed: int, journal: Journal, say: Say
+    bench: Bench,
+    learners: Sequence[Any],
+    *,
+    trials: int,
+    seconds: float,
+    seed: int,
+    journal: Journal,
+    say: Say,
+    prune: Kind | Literal[False] = False,
+    parallel: int = 1,
 ) -> Found:
     """Try `trials` settings in all, learners in turn, each first with its defaults, then by TPE.
 
     Deterministic for a seed: each trial's sampler is seeded by seed, learner and its number, so what is asked
-    next depends on scores alone. `seconds` counts time spent on trials, those of an interrupted search included;
-    the first trial always runs. Source of TPE: Bergstra et al., Algorithms for hyper-parameter optimization (2011).
+    next depends on that learner's scores alone. `seconds` counts time spent on trials, those of an interrupted search
+    included; the first trial always runs. prune: how hopeless trials end after some of their folds, a learner's first
+    never. parallel: processes that fit; learners are searched side by side and folds of a trial fitted together
+    (unless it may be pruned), so that the outcome is that of one process; `seconds` then counts a share of the time
+    spent. Source of TPE: Bergstra et al., Algorithms for hyper-parameter optimization (2011).
     """
     check_learners(learners, bench.material.terms)
     for learner in learners:
         # What it takes to import a learner's library is nobody's trial.
         learner.build(bench.material.signature.task, learner.default(bench.material.rows), seed)
-    tuners = [_Tuner(learner, bench.material.rows, seed) for learner in learners]
-    best: dict[str, Entry] = {}
-    spent, done = 0.0, 0
-    for number in range(trials):
-        if done and spent >= seconds:
-            break
-        tuner = tuners[number % len(tuners)]
-        parameters, tell = tuner.ask()
-        entry = _trial(bench, tuner.learner, parameters, seed, journal, _step(say, number, trials))
-        tell(entry.score)
-        cost = entry.seconds
-        spent, done = spent + cost, done + 1
-        previous = best.get(entry.name)
-        time_before = 0.0 if previous is None else previous.seconds
-        if previous is None or entry.score < previous.score:
-            best[entry.name] = previous = entry
-        previous.trials, previous.seconds = tuner.asked, time_before + cost
+    with ExitStack() as stack:
+        workers = stack.enter_context(Workers(bench, seed, parallel)) if parallel > 1 else None
+        run = _Run(bench, [_Tuner(one, bench.material.rows, seed, prune) for one in learners], seed, journal, workers)
+        run.go(trials, seconds * parallel, say)
     return Found(
-        entries=sorted(best.values(), key=lambda e: (e.score, e.complexity)),
+        entries=sorted(run.best().values(), key=lambda e: (e.score, e.complexity)),
         baselines=baselines(bench),
-        cut_short=done < trials,
-        trials=done,
+        cut_short=len(run.made) < trials,
+        trials=len(run.made),
+        made=tuple(run.told()),
     )
+
+
+class _Run:
+    """One search. made: number of a trial -> what it came to."""
+
+    def __init__(
+        self, bench: Bench, tuners: list[_Tuner], seed: int, journal: Journal, workers: Workers | None
+    ) -> None:
+        self._bench, self._tuners, self._seed = bench, tuners, seed
+        self._journal, self._workers = journal, workers
+        self._lock = Lock()
+        self._stopped = False
+        self._spent = 0.0
+        self.made: dict[int, Entry] = {}
+
+    def go(self, trials: int, seconds: float, say: Say) -> None:
+        """Trials in their order; with workers, those of each learner in their order."""
+        turns = len(self._tuners)
+        if self._workers is None:
+            self._lane(range(trials), trials, seconds, say)
+            return
+        told = Lock()
+
+        def tell(text: str, **more: Any) -> None:
+            with told:
+                say(text, **more)
+
+        with ThreadPoolExecutor(turns, thread_name_prefix="search") as lanes:
+            begun = [
+                lanes.submit(self._lane, range(first, trials, turns), trials, seconds, tell) for first in range(turns)
+            ]
+            try:
+                for lane in as_completed(begun):
+                    lane.result()
+            except BaseException:
+                self._stopped = True
+                raise
+
+    def _lane(self, numbers: range, trials: int, seconds: float, say: Say) -> None:
+        for number in numbers:
+            if self._stopped or (number and self.made and self._spent >= seconds):
+                break
+            tuner = self._tuners[number % len(self._tuners)]
+            parameters = tuner.ask()
+            entry = self._trial(tuner, parameters, _step(say, number, trials))
+            tuner.tell(entry)
+            with self._lock:
+                self.made[number] = entry
+                self._spent += entry.seconds
+
+    def _trial(self, tuner: _Tuner, parameters: dict[str, Any], say: Say) -> Entry:
+        learner, bench = tuner.learner, self._bench
+        known = self._journal.find(learner.name, parameters)
+        if known is not None:
+            for count in range(1, len(known[0]) + 1):
+                tuner.hopeless(known[0][:count])
+            return self._entry(learner, parameters, known[0], known[1])
+        parts: list[Floats] = []
+        scores: list[float] = []
+        spent, folds = 0.0, len(bench.folds)
+        metric = SELECTED_BY[bench.material.signature.task]
+        for found in self._folds(tuner, parameters):
+            parts.append(found.answers)
+            scores.append(found.score)
+            spent += found.seconds
+            share = len(scores) / folds
+            say(f"{learner.name}, fold {len(scores)} of {folds}: {metric} {found.score:.4f}", share)
+            if tuner.hopeless(scores) and len(scores) < folds:
+                break
+        with self._lock:
+            self._journal.add(learner.name, parameters, scores, spent)
+        whole = bench.whole(parts) if len(parts) == folds else None
+        return self._entry(learner, parameters, scores, spent, whole)
+
+    def _folds(self, tuner: _Tuner, parameters: dict[str, Any]) -> Iterator[Answered]:
+        indices, learner = range(len(self._bench.folds)), tuner.learner
+        if self._workers is None:
+            for index in indices:
+                yield answered(self._bench, index, learner, parameters, self._seed)
+        elif tuner.prunes:
+            for index in indices:
+                yield self._workers.submit(index, learner, parameters).result()
+        else:
+            begun = [self._workers.submit(index, learner, parameters) for index in indices]
+            for one in begun:
+                yield one.result()
+
+    def _entry(
+        self,
+        learner: Any,
+        parameters: dict[str, Any],
+        scores: list[float],
+        seconds: float,
+        answers: Floats | None = None,
+    ) -> Entry:
+        return Entry(
+            learner.name, parameters, scores, seconds, complexity=learner.complexity, answers=answers,
+            pruned=len(scores) < len(self._bench.folds), repeats=self._bench.repeats,
+        )  # fmt: skip
+
+    def best(self) -> dict[str, Entry]:
+        """The best whole trial of each learner, with the number and the time of all of its trials."""
+        best: dict[str, Entry] = {}
+        counts: dict[str, int] = {}
+        seconds: dict[str, float] = {}
+        for _, entry in sorted(self.made.items()):
+            counts[entry.name] = counts.get(entry.name, 0) + 1
+            seconds[entry.name] = seconds.get(entry.name, 0.0) + entry.seconds
+            previous = best.get(entry.name)
+            if not entry.pruned and (previous is None or entry.score < previous.score):
+                best[entry.name] = entry
+        return {name: replace(entry, trials=counts[name], seconds=seconds[name]) for name, entry in best.items()}
+
+    def told(self) -> Iterator[dict[str, Any]]:
+        """Every trial as plain data, in order."""
+        for number, entry in sorted(self.made.items()):
+            yield {
+                "number": number,
+                "learner": entry.name,
+                "parameters": entry.parameters,
+                "score": entry.score,
+                "folds": list(entry.scores),
+                "seconds": entry.seconds,
+                "pruned": entry.pruned,
+            }
 
 
 def _step(say: Say, number: int, trials: int) -> Say:
@@ -210,50 +368,62 @@ def _step(say: Say, number: int, trials: int) -> Say:
     return tell
 
 
-def _trial(bench: Bench, learner: Any, parameters: dict[str, Any], seed: int, journal: Journal, say: Say) -> Entry:
-    known = journal.find(learner.name, parameters)
-    if known is not None:
-        return Entry(learner.name, parameters, known[0], known[1], complexity=learner.complexity)
-    started = time.perf_counter()
-    parts: list[Floats] = []
-    scores: list[float] = []
-    metric = SELECTED_BY[bench.material.signature.task]
-    for index in range(len(bench.folds)):
-        parts.append(bench.answers(index, learner, parameters, seed))
-        scores.append(bench.score(index, parts[-1]))
-        share = (index + 1) / len(bench.folds)
-        say(f"{learner.name}, fold {index + 1} of {len(bench.folds)}: {metric} {scores[-1]:.4f}", share)
-    spent = time.perf_counter() - started
-    journal.add(learner.name, parameters, scores, spent)
-    return Entry(
-        learner.name, parameters, scores, spent, complexity=learner.complexity, answers=bench.whole(parts)
-    )  # fmt: skip
-
-
 class _Tuner:
-    """Asks for one learner's settings: its defaults first, then by TPE over what was scored so far."""
+    """Asks for one learner's settings: its defaults first, then by TPE over what was scored so far.
 
-    def __init__(self, learner: Any, rows: int, seed: int) -> None:
+    prunes: whether the trial asked for last may end early; the first never does, so that there is a whole one.
+    """
+
+    def __init__(self, learner: Any, rows: int, seed: int, prune: Kind | Literal[False]) -> None:
         self.learner, self.rows, self.seed = learner, rows, seed
         self.asked = 0
         self._study: Any = None
+        self._trial: Any = None
+        self._pruner = Pruner(prune) if prune else None
 
-    def ask(self) -> tuple[dict[str, Any], Callable[[float], Any]]:
+    @property
+    def prunes(self) -> bool:
+        return self._pruner is not None and self.asked > 1
+
+    def ask(self) -> dict[str, Any]:
         self.asked += 1
+        if self._pruner is not None:
+            self._pruner.begin()
         if self.asked == 1:
-            return self.learner.default(self.rows), lambda score: None
+            found: dict[str, Any] = self.learner.default(self.rows)
+            return found
         import optuna
 
         if self._study is None:
             optuna.logging.set_verbosity(optuna.logging.WARNING)
             self._study = optuna.create_study(direction="minimize")
-        study = self._study
         digest = hashlib.sha256(f"{self.seed}/{self.learner.name}/{self.asked}".encode()).digest()
-        study.sampler = optuna.samplers.TPESampler(
+        self._study.sampler = optuna.samplers.TPESampler(
             seed=int.from_bytes(digest[:4], "big"), n_startup_trials=STARTUP_TRIALS
         )
-        trial = study.ask()
-        return self.learner.space(trial, self.rows), lambda score: study.tell(trial, score)
+        self._trial = self._study.ask()
+        asked: dict[str, Any] = self.learner.space(self._trial, self.rows)
+        return asked
+
+    def hopeless(self, scores: list[float]) -> bool:
+        """Told after each fold: whether the trial ends here."""
+        if self._pruner is None:
+            return False
+        if self._trial is not None:
+            self._trial.report(float(np.mean(scores)), len(scores))
+        return self._pruner.hopeless(scores) and self.prunes
+
+    def tell(self, entry: Entry) -> None:
+        """The trial is over."""
+        if self._pruner is not None:
+            self._pruner.end(entry.scores, entry.pruned)
+        if self._trial is not None:
+            import optuna
+
+            if entry.pruned:
+                self._study.tell(self._trial, state=optuna.trial.TrialState.PRUNED)
+            else:
+                self._study.tell(self._trial, entry.score)
 
 
 def answers_of(bench: Bench, entry: Entry, seed: int) -> Floats:
@@ -284,15 +454,13 @@ def baselines(bench: Bench) -> list[Entry]:
     ]
 
 
-def leaderboard(found: Found, signature: Signature) -> tuple[dict[str, Any], ...]:
+def leaderboard(found: Found, signature: Signature, choose: str = "best") -> tuple[dict[str, Any], ...]:
     """Rows for people, best first, baselines among them.
 
-    `chosen`: the best mean score of a learner. `simplest_within_one_se`: of those whose mean is within one
-    standard error of it, the least complex learner, named and not chosen (Breiman et al., CART, 1984).
+    `chosen`: what is sealed: the best mean score of a learner, or with choose = "simplest" what
+    `simplest_within_one_se` names, the least complex learner within one standard error of it.
     """
-    best = found.entries[0]
-    close = [e for e in found.entries if e.score <= best.score + best.se]
-    simplest = min(close, key=lambda e: (e.complexity, e.score))
+    chosen, simplest = found.chosen(choose), found.simplest()
     rows = sorted([*found.entries, *found.baselines], key=lambda e: (e.score, e.complexity))
     return tuple(
         {
@@ -306,7 +474,7 @@ def leaderboard(found: Found, signature: Signature) -> tuple[dict[str, Any], ...
             "trials": e.trials,
             "seconds": e.seconds,
             "baseline": e.baseline,
-            "chosen": e is best,
+            "chosen": e is chosen,
             "simplest_within_one_se": e is simplest,
         }
         for e in rows

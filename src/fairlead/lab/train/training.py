@@ -22,6 +22,7 @@ from fairlead.lab.train.folding import Fold, folds_of
 from fairlead.lab.train.growing import learning_curve
 from fairlead.lab.train.journal import Journal
 from fairlead.lab.train.material import Material, material_of, split_holdout
+from fairlead.lab.train.nested import nested
 from fairlead.lab.train.promise import reference_of
 from fairlead.lab.train.provenance import config_hash, data_hash, lineage_of, versions
 from fairlead.lab.train.recorded import Trial
@@ -42,6 +43,7 @@ class Training:
     folds: a line a fold of the chosen one: rows, event time from which it was judged, every metric.
     cut_short: `[train] seconds` ended the search before `[train] trials`. unlabelled: rows without a truth, left out.
     decisions: calibration, threshold and abstention with their evidence; None where the task has none.
+    searched: every trial of the search as plain data, in order; see `search.Found`.
     learning: the learning curve, where `[evaluate] learning_s` gives it time.
     """
 
@@ -55,6 +57,7 @@ class Training:
     trials: int
     unlabelled: int
     decisions: Decisions | None = None
+    searched: tuple[dict[str, Any], ...] = ()
     learning: Learning | None = None
 
 
@@ -94,11 +97,14 @@ def train(
             parent=parent, trial=trial,
         )  # fmt: skip
     material = everything.take(learn_rows)
-    bench = Bench(material, folds_of(material, settings.train.folds, settings.train.seed))
+    rules = settings.train
+    dealt = 1 if material.times is not None or rules.entrypoint else rules.repeats
+    every = Bench(material, folds_of(material, rules.folds, rules.seed, dealt), dealt)
+    bench = every.first()
     if settings.train.entrypoint:
         chosen = train_by_entrypoint(bench, settings, folder, say, data=data, parent=parent)
     else:
-        chosen = _by_search(bench, settings, home, folder, say, data=data, parent=parent, trial=trial)
+        chosen = _by_search(every, settings, home, folder, say, data=data, parent=parent, trial=trial)
     judged = Bench(with_signature(chosen.material, chosen.settled.signature), bench.folds)
     folds = fold_lines(judged, chosen.settled.answers)
     return Training(
@@ -112,6 +118,7 @@ def train(
         trials=chosen.trials,
         unlabelled=everything.unlabelled,
         decisions=chosen.settled.found,
+        searched=chosen.searched,
         learning=_learning(chosen, bench, settings, say),
     )
 
@@ -139,10 +146,11 @@ class Chosen(NamedTuple):
     settled: Settled
     cut_short: bool
     trials: int
+    searched: tuple[dict[str, Any], ...] = ()
 
 
 def _by_search(
-    bench: Bench,
+    every: Bench,
     settings: Settings,
     home: Path | str | None,
     root: Path | None,
@@ -154,19 +162,23 @@ def _by_search(
 ) -> Chosen:
     from fairlead.lab.compile import Candidate
 
-    rules, material = settings.train, bench.material
+    rules, material = settings.train, every.material
     found = search(
-        bench,
+        every,
         learners_for(rules.learners, material.signature, trial),
         trials=rules.trials,
         seconds=rules.seconds,
         seed=rules.seed,
         journal=Journal(_folder(home, data, settings)),
         say=say,
+        prune=rules.prune,
+        parallel=rules.parallel,
     )
-    best = found.entries[0]
+    best = found.chosen(rules.choose)
+    honest = nested(every, best, rules, say) if rules.nested else None
     say(f"fitting {best.name} on all {material.rows:,} rows", done=0.9)
-    settled = settled_for(bench, answers_of(bench, best, rules.seed), settings)
+    bench = every.first()
+    settled = settled_for(bench, answers_of(bench, best, rules.seed), settings).with_search(honest)
     answer = _answer(material, best, rules.seed)
     reference = reference_of(
         with_signature(material, settled.signature), settings.monitor.window,
@@ -181,8 +193,8 @@ def _by_search(
         name=settings.model.name,
         calibration=settled.calibration,
     )
-    board = leaderboard(found, material.signature)
-    return Chosen(candidate, board, material, settled, found.cut_short, found.trials)
+    board = leaderboard(found, material.signature, rules.choose)
+    return Chosen(candidate, board, material, settled, found.cut_short, found.trials, found.made)
 
 
 def settled_for(bench: Bench, answers: Floats, settings: Settings) -> Settled:
