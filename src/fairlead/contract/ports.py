@@ -92,7 +92,14 @@ class Transport(Protocol):
 
 
 class Learner(Protocol):
-    """Port `learner`: one family of models and its search space."""
+    """Port `learner`: one family of models and its search space.
+
+    A learner may have `libraries`, names of modules that it needs and that an extra installs;
+    `constrain(estimator, signs) -> estimator` for an unfitted estimator whose answer is to follow each prepared feature
+    up (1), down (-1) or as it likes (0); `seek_rounds(estimator, learned, judged, classifies, patience) -> parameters`
+    that finds how many rounds are worth it (`lab.train.stopping.Part`). Its estimator is weighed if its `fit` takes
+    `sample_weight`, and is told of a folder and a listener if it has the attributes `keep` and `watch`.
+    """
 
     name: str
     tasks: tuple[Task, ...]

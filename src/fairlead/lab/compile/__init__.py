@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from fairlead.lab.compile.foreign import signature_for_estimator
     from fairlead.lab.compile.frames import frame_like
     from fairlead.lab.compile.pipeline import Compiled, compile_pipeline
+    from fairlead.lab.compile.shapes import shapes_of
     from fairlead.lab.compile.times import TimeParts
     from fairlead.lab.compile.writing import write_bundle
 
@@ -23,6 +24,7 @@ _HOME = {
     "certify": "certifying",
     "compile_pipeline": "pipeline",
     "frame_like": "frames",
+    "shapes_of": "shapes",
     "signature_for_estimator": "foreign",
     "write_bundle": "writing",
 }
@@ -34,6 +36,7 @@ __all__ = [
     "certify",
     "compile_pipeline",
     "frame_like",
+    "shapes_of",
     "signature_for_estimator",
     "write_bundle",
 ]
