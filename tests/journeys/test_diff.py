@@ -1,0 +1,99 @@
+"""Two versions side by side: each difference under its name, quality on the same rows, text for a pull request."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from tests.conftest import Program
+
+import fairlead
+from fairlead.contract.errors import UsageError, VersionNotFound
+from fairlead.doors.python import init
+from fairlead.ops.flow import diffing, making
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory, churn_csv) -> Path:
+    """A project with two versions: the second learned from rows of higher charges and by another seed."""
+    folder = tmp_path_factory.mktemp("two")
+    lines = churn_csv.read_text().splitlines(keepends=True)
+    (folder / "churn.csv").write_text("".join(lines[:500]))
+    init(folder / "churn.csv", "Churn", folder)
+    toml = (folder / "fairlead.toml").read_text()
+    toml = re.sub(r"folds = 5.*", "folds = 2", re.sub(r"trials = 30.*", 'trials = 1\nlearners = ["logistic"]', toml))
+    (folder / "fairlead.toml").write_text(toml)
+    first = fairlead.open(folder)
+    making.register(first.workspace, first.train()["bundle"])
+    dear = [line for line in lines[500:2000] if float(line.rsplit(",", 3)[1]) > 70]
+    (folder / "churn.csv").write_text("".join([lines[0], *dear]))
+    (folder / "fairlead.toml").write_text(toml.replace("seed = 0", "seed = 5"))
+    second = fairlead.open(folder)
+    making.register(second.workspace, second.train()["bundle"])
+    return folder
+
+
+def test_each_difference_stands_under_its_name(two):
+    answer = fairlead.open(two).diff(1, 2)
+    assert [change["what"] for change in answer["configuration"]] == ["train.seed"]
+    assert {"train", "holdout", "rows after preparation"} <= {change["what"] for change in answer["data"]}
+    assert answer["code"] == answer["versions"] == []
+    assert (answer["old"]["version"], answer["new"]["version"]) == (1, 2)
+    assert answer["old"]["parity"]["flipped"] == 0
+    moved = {drift["column"]: drift for drift in answer["drift"]}
+    assert moved["MonthlyCharges"]["shift"] > 0.5
+    assert answer["drift"][0]["shift"] or answer["drift"][0]["distance"] > 0.1
+
+
+def test_both_are_judged_on_the_same_rows(two):
+    quality = fairlead.open(two).diff(1, 2)["quality"]
+    assert quality["rows"] > 50
+    assert quality["unseen"] is False
+    for old, new in quality["metrics"].values():
+        assert old["low"] <= old["value"] <= old["high"]
+        assert new["low"] <= new["value"] <= new["high"]
+    gap = quality["difference"]
+    assert quality["says"] == diffing._says(diffing.Interval(**gap))
+
+
+def test_the_order_of_the_two_turns_the_changes_round(two):
+    project = fairlead.open(two)
+    forth, back = project.diff(1, 2), project.diff(2, 1)
+    assert [(c["what"], c["old"], c["new"]) for c in forth["data"]] == [
+        (c["what"], c["new"], c["old"]) for c in back["data"]
+    ]
+
+
+def test_the_text_is_markdown_and_nothing_else(two):
+    program = Program(two)
+    said = program.run("diff", "1", "2").stdout
+    assert said.startswith("## Version 1 → version 2\n")
+    assert "| MonthlyCharges |" in said
+    assert "The same in both: code, preparation" in said
+    assert "\x1b[" not in said
+    tables = [block.splitlines() for block in said.split("\n\n") if block.lstrip("\n").startswith("|")]
+    assert len(tables) > 4
+    for table in tables:
+        assert len({line.replace("\\|", "").count("|") for line in table if line}) == 1
+
+
+def test_what_cannot_be_compared_says_why(two):
+    project = fairlead.open(two)
+    with pytest.raises(UsageError, match="are the same bundle"):
+        project.diff(1, 1)
+    with pytest.raises(VersionNotFound):
+        project.diff(1, 9)
+
+
+def test_shared_bins_of_two_references():
+    from fairlead.contract.profile import Bins, ColumnProfile
+
+    old = ColumnProfile(Bins("x", "number", edges=(0.0, 1.0, 2.0)), 10, 0, (1, 2, 3, 4))
+    new = ColumnProfile(Bins("x", "number", edges=(1.0, 2.0, 3.0)), 10, 0, (4, 3, 2, 1))
+    mine, other = diffing._shared(old, new)
+    assert (mine.tolist(), other.tolist()) == ([3, 3, 4], [4, 3, 3])
+    red = ColumnProfile(Bins("c", "category", categories=("a", "b")), 6, 0, (1, 2, 3))
+    blue = ColumnProfile(Bins("c", "category", categories=("b", "z")), 6, 0, (3, 2, 1))
+    mine, other = diffing._shared(red, blue)
+    assert (mine.tolist(), other.tolist()) == ([2, 4], [3, 3])
