@@ -40,16 +40,16 @@ def confident_suspects(probabilities: np.ndarray, given: np.ndarray) -> Confiden
     totals = joint.sum(axis=1, keepdims=True)
     noise = np.where(totals > 0, joint / np.maximum(totals, 1), np.eye(classes)) * present[:, None]
     margin = probabilities - probabilities[np.arange(n), given][:, None]
-    rows: list[np.ndarray] = []
-    suggested: list[np.ndarray] = []
+    strength = np.full(n, 0.0)
+    said = np.full(n, -1)
     for i in range(classes):
         for j in range(classes):
             wanted = round(noise[i, j]) if i != j else 0
-            mine = np.flatnonzero((given == i) & counted & (likeliest == j)) if wanted else np.empty(0, dtype=np.int64)
+            mine = np.flatnonzero((given == i) & (margin[:, j] > 0)) if wanted else np.empty(0, dtype=np.int64)
             best = mine[np.argsort(-margin[mine, j], kind="stable")[:wanted]]
-            rows.append(best)
-            suggested.append(np.full(len(best), j))
-    found, said = np.concatenate(rows).astype(np.int64), np.concatenate(suggested).astype(np.int64)
-    strength = margin[found, said]
+            better = best[margin[best, j] > strength[best]]
+            strength[better], said[better] = margin[better, j], j
+    found = np.flatnonzero(said >= 0)
+    strength, said = strength[found], said[found]
     order = np.argsort(-strength, kind="stable")
     return Confident(found[order], said[order], strength[order], noise)
