@@ -14,6 +14,11 @@ def check_preparation(settings: Settings, fail: Callable[..., ConfigInvalid]) ->
     stated, model = settings.preparation, settings.model
     if stated == PreparationSettings():
         return
+    if settings.train.entrypoint is not None:
+        plain = PreparationSettings()
+        first = next(n for n in stated.__struct_fields__ if getattr(stated, n) != getattr(plain, n))
+        what = "says nothing to train.entrypoint, which prepares its columns itself."
+        raise fail(f"preparation.{first}", what, "Take one of the two out.")
     from fairlead.lab.train.preparing.checking import problem_of
 
     known = problem_of(stated, model.trust == "native", supervised=model.task in ("classification", "regression"))
