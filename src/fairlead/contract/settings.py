@@ -59,6 +59,15 @@ class DataSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     decimal: Annotated[str, Meta(min_length=1, max_length=1)] = "."
 
 
+class AugmentSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    by: Literal["smote", "borderline", "adasyn", "mixup", "noise"]
+    ratio: Annotated[float, Meta(gt=0.0, le=1.0)] = 1.0
+    neighbours: Annotated[int, Meta(ge=1, le=100)] = 5
+    copies: Annotated[int, Meta(ge=1, le=20)] = 1
+    alpha: Positive = 0.2
+    scale: Positive = 0.05
+
+
 class TrainSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     learners: tuple[str, ...] = ()
     folds: Annotated[int, Meta(ge=2, le=50)] = 5
@@ -80,6 +89,7 @@ class TrainSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     monotone: dict[str, Literal[-1, 1]] = msgspec.field(default_factory=dict)
     patience: Annotated[int, Meta(ge=0)] = 0
     mitigate: str | None = None
+    augment: AugmentSettings | None = None
     contamination: Annotated[float, Meta(gt=0.0, le=0.5)] = 0.01
 
 
@@ -272,6 +282,7 @@ DOC: dict[str, str] = {
     "train.class_weight": "balanced: all classes weigh the same together; or weights as {fraud = 20}",
     "train.monotone": "columns with which the answer only rises (1) or falls (-1), as {income = 1, debt = -1}",
     "train.patience": "rounds without gain on rows held back after which boosting stops; 0: it does all its rounds",
+    "train.augment": 'rows made in every fit, as {by = "smote", ratio = 0.5}; also borderline, adasyn, mixup, noise',
     "train.contamination": "anomaly: the share of rows taken for anomalies where no labels say which they are",
     "train.mitigate": "reweighing: weights that make class and sensitive columns independent in training",
     "gate.min": "value that metrics must surely reach (losses: keep below), as {roc_auc = 0.75}; false: not checked",

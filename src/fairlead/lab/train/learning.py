@@ -11,6 +11,7 @@ import numpy as np
 from fairlead.contract.errors import ConfigInvalid
 from fairlead.contract.signature import Task
 from fairlead.lab.stats.measures import Floats
+from fairlead.lab.train.augmenting import augmented
 from fairlead.lab.train.stopping import parted, with_best_rounds
 from fairlead.lab.train.terms import FILE, Terms
 
@@ -43,7 +44,8 @@ def learn(
     terms = terms or Terms()
     estimator = built(parameters)
     _watched(estimator, terms, ordered)
-    more = {} if weights is None else {"sample_weight": _weighed(learner, estimator, weights)}
+    if weights is not None:
+        _weighed(learner, estimator, weights)
     with warnings.catch_warnings():
         # A trial that is stopped before it has converged is judged by what it answers.
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -53,6 +55,9 @@ def learn(
                 learner, built(parameters), parameters, parts, task == "classification", terms.patience
             )
             estimator = built(chosen)
+        if terms.augment is not None:
+            features, truth, weights = augmented(features, truth, weights, terms.augment, task, seed)
+        more = {} if weights is None else {"sample_weight": _weighed(learner, estimator, weights)}
         return estimator.fit(features, truth, **more)
 
 
@@ -69,6 +74,7 @@ def _weighed(learner: Any, estimator: Any, weights: Floats) -> Floats:
     if not has_fit_parameter(estimator, "sample_weight"):
         raise ConfigInvalid(
             f"{learner.name} cannot weigh rows or classes.",
-            file=FILE, key="train.weight or train.class_weight", cure="Take it out of [train] learners.",
+            file=FILE, key="train.weight, train.class_weight or train.augment",
+            cure="Take it out of [train] learners.",
         )  # fmt: skip
     return weights

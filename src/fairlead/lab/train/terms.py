@@ -11,9 +11,10 @@ import numpy as np
 
 from fairlead.contract.errors import ConfigInvalid, InputInvalid
 from fairlead.contract.plugins import names, variant
-from fairlead.contract.settings import Settings
+from fairlead.contract.settings import AugmentSettings, Settings
 from fairlead.contract.signature import Signature
 from fairlead.lab.stats.measures import Floats, Ints
+from fairlead.lab.train.augmenting import check_augment
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,13 +26,15 @@ FILE = "fairlead.toml"
 class Terms:
     """class_weight: `balanced`, weights of classes, or None. monotone: column -> 1 (up) or -1 (down).
 
-    patience: rounds without gain after which a learner that can stops early; 0: it does not. keep: folder for fits
+    patience: rounds without gain after which a learner that can stops early; 0: it does not. augment: rows that every
+    fit makes of its own, see `augmenting`. keep: folder for fits
     that take long, so that they go on after a kill; watch: told of their passes.
     """
 
     class_weight: str | Mapping[str, float] | None = None
     monotone: Mapping[str, int] = field(default_factory=dict)
     patience: int = 0
+    augment: AugmentSettings | None = None
     keep: Path | None = None
     watch: Callable[[str, float], Any] | None = None
 
@@ -55,7 +58,8 @@ def terms_of(settings: Settings, signature: Signature) -> Terms:
         _check_classes(rules.class_weight, signature)
     if rules.monotone:
         _check_monotone(rules.monotone, signature)
-    return Terms(rules.class_weight, dict(rules.monotone), rules.patience)
+    check_augment(rules.augment, signature.task)
+    return Terms(rules.class_weight, dict(rules.monotone), rules.patience, rules.augment)
 
 
 def _check_classes(asked: str | Mapping[str, float], signature: Signature) -> None:
