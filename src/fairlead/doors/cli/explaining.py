@@ -108,7 +108,7 @@ def tell_whole(answer: Answer) -> None:
 def tell_counterfactuals(answer: Answer) -> None:
     out = console()
     for row, (prediction, told) in enumerate(zip(answer["predictions"], answer["counterfactuals"], strict=True)):
-        label = prediction.get("label", prediction) if isinstance(prediction, dict) else prediction
+        label = decided(prediction)
         out.print(f"\nrow {row}: [bold]{escape(number(label))}[/]. To get {escape(told['goal'])}:")
         if not told["found"]:
             out.print(f"  nothing: {escape(told['why'])}")
@@ -134,7 +134,7 @@ def way(effect: Answer) -> str:
 
 def tell_row(answer: Answer, row: int) -> None:
     prediction = answer["predictions"][row]
-    label = prediction.get("label", prediction) if isinstance(prediction, dict) else prediction
+    label = decided(prediction)
     several = len(answer["of"]) > 1
     about = label if several and label in answer["of"] else answer["of"][0]
 
@@ -162,6 +162,12 @@ def tell_row(answer: Answer, row: int) -> None:
     )
     heads = ("column", "value", "adds", *(["error"] if errors is not None else []), "")
     table("", heads, lines)
+
+
+def decided(prediction: Any) -> Any:
+    from fairlead.lab.evaluate.explaining.words import decision
+
+    return decision(prediction)
 
 
 def cell(value: Any) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from fairlead.lab.evaluate.explaining import pictures
 from fairlead.lab.evaluate.explaining.answers import unit
 from fairlead.lab.evaluate.explaining.evidence import Explained
-from fairlead.lab.evaluate.explaining.words import amount, fidelity_says, share
+from fairlead.lab.evaluate.explaining.words import amount, decision, fidelity_says, share
 
 if TYPE_CHECKING:
     from fairlead.runtime.bundle import Model
@@ -44,7 +44,7 @@ def render_rows(answer: dict[str, Any], model: str, most: int = 20) -> str:
     shown = []
     for row in range(min(answer["rows"], most)):
         prediction = answer["predictions"][row]
-        label = prediction.get("label", prediction) if isinstance(prediction, dict) else prediction
+        label = decision(prediction)
         about = label if several and label in answer["of"] else answer["of"][0]
         attributions, baseline, margin = (
             said[about] if several else said

@@ -20,6 +20,15 @@ def share(value: float) -> str:
     return f"{100 * value:.0f} %" if 0.01 <= value <= 0.99 or value in (0.0, 1.0) else f"{100 * value:.1f} %"
 
 
+def decision(prediction: Any) -> Any:
+    """What was decided, of a native answer: a label, a cluster, whether it is an anomaly, or a number."""
+    if not isinstance(prediction, dict):
+        return prediction
+    if "anomaly" in prediction:
+        return "an anomaly" if prediction["anomaly"] else "no anomaly"
+    return prediction.get("label", prediction.get("cluster"))
+
+
 def headline(whole: Overall, output: str) -> str:
     """Which columns carry most."""
     effects = [effect for effect in whole.effects[output] if effect.share > 0]
