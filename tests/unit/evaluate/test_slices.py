@@ -11,7 +11,8 @@ import pytest
 
 from fairlead.contract.signature import Column, Signature
 from fairlead.lab.evaluate.expressions import rows_of
-from fairlead.lab.evaluate.slices import candidates_of, searched, slices_of, spread_out
+from fairlead.lab.evaluate.searching import biased, candidates_of, searched, spread_out
+from fairlead.lab.evaluate.slices import slices_of
 
 COLUMNS = (
     Column("age", "number"), Column("size", "number"), Column("colour", "category"), Column("town", "category"),
@@ -92,6 +93,21 @@ def false_findings(rounds: int, rows: int, *, block: int = 1) -> float:
 def test_on_shuffled_losses_none_is_reported_beyond_the_level() -> None:
     # 5 % two-sided, of which the worse side may be half; 60 rounds: 7 would be beyond 3 standard errors of 5 %.
     assert false_findings(60, 900) <= 7 / 60
+
+
+def test_where_answers_are_off_is_told_with_its_direction_and_nothing_where_they_are_right() -> None:
+    wrong = slices_of(judged(3000, 1, worse=0.5), (), find=True, smallest=30, seed=0).mistaken
+    assert "colour = 'red'" in wrong[0].rule
+    assert wrong[0].off.low > 0.2
+    assert wrong[0].happened - wrong[0].said == pytest.approx(wrong[0].off.value)
+    base = judged(900, 7)
+    candidates = candidates_of(base, np.arange(900), 30)
+    said = base.scores[:, 1]
+    told = 0
+    for number in range(60):
+        happened = np.random.default_rng(number).random(900) < said
+        told += bool(biased(candidates, happened - said, 1, number)[0])
+    assert told <= 7
 
 
 @pytest.mark.long

@@ -73,11 +73,11 @@ def _wanted(report: Report) -> list[tuple[str, str, Draw, float, float]]:
         return wanted_untaught(report, _roc, _precision_recall, (MAIN, OTHER))
     if curves.get("ranking"):
         found += [
-            ("ROC curve", "The further above the diagonal, the better it ranks.", _roc(curves["ranking"]), 4.6, 3.5),
+            ("ROC curve", "The further above the diagonal, the better it ranks.", _roc(report), 4.6, 3.5),
             (
                 "Precision and recall",
                 "To find more of them (right), more of those flagged are wrong (down).",
-                _precision_recall(curves["ranking"]), 4.6, 3.5,
+                _precision_recall(report), 4.6, 3.5,
             ),
             (
                 "Calibration",
@@ -111,25 +111,44 @@ def _wanted(report: Report) -> list[tuple[str, str, Draw, float, float]]:
     return found
 
 
-def _roc(ranking: list[dict[str, Any]]) -> Draw:
+def _roc(report: Report) -> Draw:
+    ranking, area = report.curves["ranking"], report.metrics.get("roc_auc")
+
     def draw(axes: Axes) -> None:
         axes.plot([0, 1], [0, 1], color=FAINT, lw=1, ls="--")
         for curve, style in _styled(ranking):
             axes.plot(curve["fpr"], curve["tpr"], label=curve["class"], **style)
         axes.set(xlabel="false alarms among the others", ylabel="found", xlim=(0, 1), ylim=(0, 1.01))
+        _note(axes, 0.62, 0.56, "by chance", rotation=37)
+        if area is not None and len(ranking) == 1:
+            _note(axes, 0.97, 0.06, f"area {area.value:.3f} ({area.low:.3f} to {area.high:.3f})", right=True)
         _legend(axes, ranking)
 
     return draw
 
 
-def _precision_recall(ranking: list[dict[str, Any]]) -> Draw:
+def _precision_recall(report: Report) -> Draw:
+    ranking, gains = report.curves["ranking"], report.curves.get("gains")
+
     def draw(axes: Axes) -> None:
         for curve, style in _styled(ranking):
-            axes.plot(curve["tpr"], curve["precision"], label=curve["class"], **style)
+            # Without a row that is flagged there is nothing to be right about: the curve begins at the first.
+            axes.plot(curve["tpr"][1:], curve["precision"][1:], label=curve["class"], **style)
         axes.set(xlabel="recall: share found", ylabel="precision: share right", xlim=(0, 1), ylim=(0, 1.01))
+        if gains:
+            axes.axhline(gains["events"], color=FAINT, lw=1, ls="--")
+            _note(axes, 0.02, gains["events"] + 0.02, "by chance")
         _legend(axes, ranking)
 
     return draw
+
+
+def _note(axes: Axes, x: float, y: float, text: str, *, right: bool = False, rotation: float = 0.0) -> None:
+    """Words within a plot, where they belong to a line or a region; in shares of the axes."""
+    axes.text(
+        x, y, text, transform=axes.transAxes, fontsize=8, color=INK, alpha=0.75, rotation=rotation,
+        ha="right" if right else "left", va="bottom",
+    )  # fmt: skip
 
 
 def _calibration(calibration: list[dict[str, Any]]) -> Draw:
@@ -141,6 +160,8 @@ def _calibration(calibration: list[dict[str, Any]]) -> Draw:
             spread = [[b["happened"] - b["low"] for b in bins], [b["high"] - b["happened"] for b in bins]]
             axes.errorbar(said, happened, yerr=spread, marker="o", ms=4, capsize=2, label=curve["class"], **style)
         axes.set(xlabel="probability it said", ylabel="share that happened", xlim=(0, 1), ylim=(0, 1))
+        _note(axes, 0.03, 0.9, "it says too little")
+        _note(axes, 0.97, 0.05, "it says too much", right=True)
         _legend(axes, calibration)
 
     return draw
@@ -155,6 +176,7 @@ def _separation(report: Report) -> Draw:
         axes.bar(centres, found["happened"], width, color=MAIN, alpha=0.55, label=str(report.positive))
         axes.axvline(report.threshold, color=INK, lw=1, ls=":")
         axes.set(xlabel=f"probability of {report.positive}", ylabel="share of rows", xlim=(0, 1))
+        _note(axes, min(report.threshold + 0.01, 0.85), 0.93, "flagged \u2192")
         axes.legend()
 
     return draw
@@ -171,6 +193,7 @@ def _thresholds(report: Report) -> Draw:
         axes.plot(at, [r["flagged"] for r in rows], color=FAINT, label="share flagged")
         axes.axvline(report.threshold, color=INK, lw=1, ls=":")
         axes.set(xlabel="decision threshold", xlim=(0, 1), ylim=(0, 1.01))
+        _note(axes, min(report.threshold + 0.01, 0.9), 0.02, "now")
         axes.legend()
 
     return draw
@@ -183,6 +206,8 @@ def _dots(residuals: dict[str, Any]) -> Draw:
         axes.plot(ends, ends, color=FAINT, lw=1, ls="--")
         axes.scatter(residuals["truth"], residuals["predicted"], s=8, color=MAIN, alpha=0.4, linewidths=0)
         axes.set(xlabel="true", ylabel="predicted")
+        _note(axes, 0.03, 0.92, "it says too much")
+        _note(axes, 0.97, 0.05, "it says too little", right=True)
 
     return draw
 

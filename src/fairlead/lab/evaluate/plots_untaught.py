@@ -25,11 +25,11 @@ def wanted_untaught(
         found.append(("How strange rows are", says, _scores(curves["scores"], report.threshold, colours), 4.6, 3.5))
     if curves.get("ranking"):
         found += [
-            ("ROC curve", "The further above the diagonal, the better it ranks.", roc(curves["ranking"]), 4.6, 3.5),
+            ("ROC curve", "The further above the diagonal, the better it ranks.", roc(report), 4.6, 3.5),
             (
                 "Precision and recall",
                 "To find more of them (right), more of those flagged are wrong (down).",
-                precision_recall(curves["ranking"]), 4.6, 3.5,
+                precision_recall(report), 4.6, 3.5,
             ),
         ]  # fmt: skip
     if "sizes" in curves:
@@ -50,6 +50,8 @@ def _scores(histogram: dict[str, Any], threshold: float, colours: tuple[str, str
         axes.axvline(threshold, color=colours[1], lw=1.5, label="threshold")
         axes.set(xlabel="score: larger is stranger", ylabel="rows (by tens)")
         axes.set_yscale("symlog", linthresh=1.0)
+        # The scale's own labels are formulas, which pages do not read.
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         axes.legend()
 
     return draw
