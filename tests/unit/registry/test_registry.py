@@ -18,7 +18,9 @@ from fairlead.contract.settings import ModelSettings, Settings, TrainSettings
 from fairlead.lab.compile import write_bundle
 from fairlead.lab.train import train
 from fairlead.ops.registry import Registry, prepare
+from fairlead.ops.registry.projection import _lineage
 from fairlead.ops.registry.pyfunc import _load_pyfunc
+from fairlead.ops.registry.trials import worth_writing, write_trials
 from fairlead.runtime.bundle import SigningKey, load
 
 SETTINGS = Settings(
@@ -100,6 +102,44 @@ def test_lineage_metrics_and_report_are_found_with_mlflows_own_tools(
     assert run.info.status == "FINISHED"
     assert [a.path for a in client.list_artifacts(version.run_id, "report")] == ["report/report.html"]
     assert str(tmp_path) in run.info.artifact_uri
+
+
+def test_trials_are_child_runs_of_their_training_each_once(registry: Registry, first: Sealed) -> None:
+    from mlflow.tracking import MlflowClient
+
+    trials = [
+        {"number": n, "learner": "logistic", "parameters": {"C": 0.1 * n}, "score": 0.5 - 0.1 * n, "folds": [0.4, 0.6],
+         "seconds": 0.2, "pruned": n == 2} for n in range(4)
+    ]  # fmt: skip
+    client = MlflowClient(tracking_uri=registry.uri, registry_uri=registry.uri)
+    registry._run("shop", first.id, _lineage(first.folder), {})
+    experiment = client.get_experiment_by_name("shop").experiment_id
+    (parent,) = client.search_runs([experiment])
+    # A crash between the making of a child and its numbers.
+    begun = client.create_run(experiment, tags={"mlflow.parentRunId": parent.info.run_id, "fairlead.trial": "1"})
+    first.register(registry, trials=trials, metric="log_loss")
+    found = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'")
+    by_number = {run.data.tags["fairlead.trial"]: run for run in found}
+    assert len(found) == len(by_number) == 4
+    assert by_number["1"].info.run_id == begun.info.run_id
+    assert {n: run.info.status for n, run in by_number.items()} == {
+        "0": "FINISHED", "1": "FINISHED", "2": "KILLED", "3": "FINISHED",
+    }  # fmt: skip
+    one = by_number["3"]
+    assert one.data.params == {"learner": "logistic", "C": str(0.1 * 3)}
+    assert one.data.metrics["log_loss"] == pytest.approx(0.2)
+    assert len(client.get_metric_history(one.info.run_id, "log_loss.fold")) == 2
+    write_trials(client, experiment, parent.info.run_id, trials, "log_loss")
+    assert len(client.search_runs([experiment])) == 5
+
+
+def test_of_a_long_search_the_best_whole_trials_are_written() -> None:
+    trials = [{"number": n, "score": float(n % 50), "pruned": n % 2 == 0} for n in range(400)]
+    kept = worth_writing(trials, 60)
+    assert len(kept) == 60
+    assert not any(one["pruned"] for one in kept)
+    assert [one["number"] for one in kept] == sorted(one["number"] for one in kept)
+    assert max(one["score"] for one in kept) <= 15
 
 
 def test_pyfunc_answers_as_the_sealed_model_does(registry: Registry, first: Sealed) -> None:

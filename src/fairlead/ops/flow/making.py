@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from fairlead.lab.evaluate import Report
 
 Progress = Callable[..., None]
+MOST_TRIALS = 10_000
+"""Trials of a search that are remembered."""
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -154,9 +156,17 @@ def keep(ws: Workspace, training: Any, rows: Gathered | None = None) -> Kept:
     )
     with ws.state.transaction():
         ws.state.put(f"candidate:{bundle}", msgspec.json.encode(kept))
+        if training.searched:
+            ws.state.put(f"trials:{bundle}", msgspec.json.encode(training.searched[:MOST_TRIALS]))
         ws.state.put(f"latest:{ws.model}", bundle.encode())
         ws.audit.record(ws.actor, "seal", bundle, "trained", {"learner": lineage.learner, "rows": lineage.rows})
     return kept
+
+
+def trials_of(ws: Workspace, bundle: str) -> list[dict[str, Any]]:
+    """The trials of the search that found a bundle, in order; at most MOST_TRIALS, none of one sealed elsewhere."""
+    found = ws.state.get(f"trials:{bundle}")
+    return [] if found is None else msgspec.json.decode(found, type=list[dict[str, Any]])
 
 
 def traced(candidate: Candidate, rows: Gathered | None, holdout: str, held: int) -> Candidate:

@@ -6,7 +6,7 @@ import msgspec
 
 from fairlead.contract.errors import FairleadError
 from fairlead.contract.events import Finding
-from fairlead.ops.flow.making import kept
+from fairlead.ops.flow.making import kept, trials_of
 from fairlead.ops.flow.workspace import Workspace
 from fairlead.ops.monitor import finding_id
 
@@ -73,6 +73,10 @@ def _write(ws: Workspace, before: Projection, ought: Projection) -> None:
             metrics=remembered.metrics if remembered else {},
             report=report if report.exists() else None,
             version=version.number,
+            trials=trials_of(ws, version.bundle),
+            metric=str(remembered.leaderboard[0].get("metric", "score"))
+            if remembered and remembered.leaderboard
+            else "score",
         )
     moved_by_hand(ws, before)
     ws.registry.sync_aliases(ws.model, ought.aliases)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from fairlead.contract.errors import RemoteError, VersionNotFound
 from fairlead.contract.evidence import Lineage, Manifest
 from fairlead.ops.registry.database import prepare, quiet_mlflow
 from fairlead.ops.registry.mlmodel import write_mlmodel
+from fairlead.ops.registry.trials import write_trials
 
 BUNDLE = "fairlead.bundle"
 ARTIFACTS = "mlflow-artifacts"
@@ -68,11 +69,14 @@ class Registry:
         metrics: Mapping[str, Any] | None = None,
         report: Path | str | None = None,
         version: int | None = None,
+        trials: Sequence[Mapping[str, Any]] = (),
+        metric: str = "score",
     ) -> int:
         """MLflow's version number of a bundle; made with its run, lineage and artifacts if it is not there yet.
 
         folder: the sealed bundle. signer: hex public key that its seal verifies with. metrics: numbers to show
         (others are left out). report: folder whose files are kept beside it. version: our own number, as a tag.
+        trials: of the search, to be child runs of its run (at most `trials.MOST`), their scores under `metric`.
         A crash at any point leaves what the next call completes: nothing is made twice.
         """
         with _spoken():
@@ -81,6 +85,8 @@ class Registry:
                 return known.number
             lineage = _lineage(Path(folder))
             run = self._run(model, bundle, lineage, dict(metrics or {}))
+            if trials:
+                write_trials(self._client, self._experiment(model), run, trials, metric)
             self._artifacts(run, Path(folder), signer, None if report is None else Path(report))
             return self._version(model, bundle, run, lineage, version)
 
