@@ -81,6 +81,16 @@ def test_a_column_that_is_not_there_is_refused_with_the_nearest():
         material_of(frame(), settings_of('[preparation.columns.kind]\noutliers = "iqr"'))
 
 
+def test_what_a_column_says_for_itself_rules_out_what_its_kind_says():
+    kind = 'numbers = {scale = "minmax", outliers = "iqr", threshold = 2, value = 0}\n'
+    own = '[preparation.columns.size]\nbins = 3\nmissing = "mean"\noutliers = "none"'
+    material = material_of(frame(), settings_of(kind + own))
+    said = prepared_as(material.signature, material.preparing, material.columns, "logistic")["columns"]["size"]
+    expected = {"missing": "mean", "outliers": "none", "scale": "none", "encode": "one_hot", "bins": 3}
+    assert said == expected | {"bins_by": "quantile"}
+    fit(material, "logistic", {})
+
+
 def test_means_of_a_target_that_says_nothing_teach_nothing():
     # Every row its own category: encoded by its own target it would be known, cross-fitted it is not.
     random = np.random.default_rng(1)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from fairlead.contract.errors import ConfigInvalid
 from fairlead.contract.preparing import PreparationSettings, Treatment
 from fairlead.contract.signature import Signature
-from fairlead.lab.train.preparing.treating import completed, kind_of, over
+from fairlead.lab.train.preparing.treating import completed, kind_of, stated_for
 from fairlead.lab.train.preparing.words import stated
 
 SCALES = ("none", "minmax", "standard", "robust", "power", "quantile", "quantile_normal")
@@ -112,7 +112,9 @@ def problem_of(settings: PreparationSettings, native: bool, supervised: bool = T
             return problem._replace(key=f"{kind}.{problem.key}")
     for name, treatment in settings.columns.items():
         # The kind of a column is known with its table; what fits no kind is wrong now.
-        found = [list(problems(kind, over(treatment, getattr(settings, kind)), native, supervised)) for kind in ALLOWED]
+        found = [
+            list(problems(kind, stated_for(treatment, getattr(settings, kind)), native, supervised)) for kind in ALLOWED
+        ]
         if all(found):
             nearest = min(found, key=len)[0]
             return nearest._replace(key=f"columns.{name}.{nearest.key}")
@@ -131,7 +133,7 @@ def check_columns(signature: Signature, settings: PreparationSettings, native: b
         kind = kind_of(known[name])
         if not kind:
             raise _invalid(f"preparation.columns.{name}", f"{name!r} holds tensors, which are always scaled.", "")
-        for problem in problems(kind, over(treatment, getattr(settings, kind)), native):
+        for problem in problems(kind, stated_for(treatment, getattr(settings, kind)), native):
             raise _invalid(f"preparation.columns.{name}.{problem.key}", problem.what, problem.cure)
     for pair in settings.interactions:
         for name in pair:

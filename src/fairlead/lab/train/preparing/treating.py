@@ -45,7 +45,25 @@ def treatment_of(column: Column, settings: PreparationSettings) -> Treatment:
     kind = kind_of(column)
     if not kind:
         return Treatment()
-    return completed(kind, over(settings.columns.get(column.name, Treatment()), getattr(settings, kind)))
+    return completed(kind, stated_for(settings.columns.get(column.name, Treatment()), getattr(settings, kind)))
+
+
+def stated_for(own: Treatment, kind: Treatment) -> Treatment:
+    """What is stated for a column, and what its kind says beside it: not what the column's own words rule out."""
+    idle: set[str] = set()
+    if own.bins is not None or own.encode in ("one_hot", "hashing"):
+        idle.add("scale")
+    if own.scale not in (None, "none"):
+        idle |= {"bins", "bins_by"} if kind.encode != "ordinal" else set()
+    if own.encode not in (None, "hashing"):
+        idle.add("buckets")
+    if own.missing not in (None, "constant"):
+        idle.add("value")
+    if own.outliers == "none":
+        idle |= {"threshold", "action"}
+    if own.text == "none":
+        idle |= {"max_features", "ngrams", "unit"}
+    return over(own, msgspec.structs.replace(kind, **dict.fromkeys(idle)))
 
 
 def completed(kind: str, stated: Treatment) -> Treatment:

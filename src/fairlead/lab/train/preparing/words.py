@@ -59,12 +59,20 @@ def prepared_as(
     return found
 
 
+MOST_REASONS = 5
+"""Most columns named in a sentence about rows left out; the lineage names all."""
+
+
 def notes_of(preparation: Mapping[str, Any]) -> list[str]:
     """What a person should know of a lineage's preparation: rows left out of training, and cautions."""
     told: list[str] = []
     counts = preparation.get("dropped")
-    if counts:
-        reasons = ", ".join(f"{count:,} for {why}" for why, count in counts["for"].items())
+    if counts and counts["rows"]:
+        most = sorted(
+            ((count, why) for why, count in counts["for"].items() if count), key=lambda one: (-one[0], one[1])
+        )
+        reasons = ", ".join(f"{count:,} for {why}" for count, why in most[:MOST_REASONS])
+        reasons += f", and for {len(most) - MOST_REASONS} more columns" if len(most) > MOST_REASONS else ""
         told.append(
             f"{counts['rows']:,} of {counts['of']:,} training rows were left out ({reasons}); the model answers such "
             "rows all the same."
