@@ -25,7 +25,10 @@ def quality_untaught(report: Report) -> list[str]:
     if report.task == "anomaly":
         told = [f"It flags {_share(found['alert_rate'])} of the rows."]
         if "roc_auc" in found:
-            told.append(f"Shown an anomaly and another row, it finds the anomaly stranger {_share(found['roc_auc'])}.")
+            told.append(
+                "Shown an anomaly and another row, it finds the anomaly stranger "
+                f"{_share(found['roc_auc'])} of the time."
+            )
         if "precision" in found and "recall" in found:
             told.append(
                 f"Of those it flags, {_share(found['precision'])} are anomalies; of all there are, it finds "
