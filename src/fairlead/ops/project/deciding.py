@@ -40,6 +40,19 @@ def check_deciding(settings: Settings, fail: Fail) -> None:
                 _known(name, RULES[key], f"train.{key}", fail)
             if len(value) != 1:
                 raise fail(f"train.{key}", f"has {len(value)} rules; one decides.", "Keep one.")
+    timed, own = bool(settings.model.time_columns), train.entrypoint is not None
+    if train.repeats > 1 and timed:
+        raise fail(
+            "train.repeats", "is for rows without time: rows in time order are dealt in one way.", "Take it out."
+        )
+    for key, given in (
+        ("repeats", train.repeats > 1), ("nested", train.nested), ("parallel", train.parallel > 1),
+        ("prune", train.prune is not False), ("choose", train.choose != "best"),
+    ):  # fmt: skip
+        if given and own:
+            raise fail(f"train.{key}", "is for a search, and train.entrypoint does without one.", "Take out one.")
+    if train.nested and task not in ("classification", "regression"):
+        raise fail("train.nested", f"needs a truth to judge by, which a {task} does not have.", "Take it out.")
     if train.threshold == {}:
         raise fail("train.threshold", "names no rule.", 'Write it as 0.3, "f1" or {precision = 0.8}.')
 
