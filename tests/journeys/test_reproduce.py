@@ -75,8 +75,7 @@ def change(file: Path, old: str, new: str) -> None:
 
 
 def test_nothing_changed_is_identical(again):
-    program = Program(again.folder)
-    answer = program.json("reproduce", "1")
+    answer = again.reproduce()
     assert answer["identical"] is True
     assert (answer["version"], answer["rows"], answer["differs"], answer["noted"]) == (1, "kept", [], [])
     assert set(parts(answer).values()) == {True}
@@ -84,7 +83,7 @@ def test_nothing_changed_is_identical(again):
         "data", "configuration", "code", "versions", "preparation", "model", "signature", "reference",
     ]  # fmt: skip
     change(again.folder / "churn.csv", ",29.85,29.85,", ",29.85,30.85,")
-    said = program.run("reproduce", "1", expect=1).stdout
+    said = Program(again.folder).run("reproduce", "1", expect=1).stdout
     assert "differs: data, in" in said
     assert "version 1" in said
 
