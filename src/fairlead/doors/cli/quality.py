@@ -36,9 +36,10 @@ def quality(
     strict: Annotated[bool, typer.Option("--strict", help="exit 3 where a problem was found")] = False,
     as_json: Json = False,
 ) -> None:
-    """Look at a table: missing cells, duplicates, outliers, leaks and more, each with lines for fairlead.toml.
+    """Say what is wrong with a table, and what to do about it.
 
-    Changes nothing. Works outside a project, too, where a table is named.
+    Missing cells, duplicates, outliers, leaks and more, each with lines for fairlead.toml. Changes nothing, and works
+    outside a project, too, where a table is named.
     """
     from fairlead.doors.python.quality import quality as look
 

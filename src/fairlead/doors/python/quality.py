@@ -39,7 +39,7 @@ def quality(
 
     say = progress or (lambda *words, **more: None)
     started = clock.perf_counter()
-    project = _project(folder)
+    project = _project(folder, needed=data is None)
     settings = None if project is None else project.settings
     _check(project, against, suspects, out, target)
     source = _source(project, data)
@@ -115,12 +115,14 @@ def _records(project: Project) -> Iterator[Any]:
         raise UsageError("no record has been collected yet: serve the model, then `fairlead collect`.")
 
 
-def _project(folder: str | Path) -> Project | None:
+def _project(folder: str | Path, *, needed: bool) -> Project | None:
     from fairlead.ops.project import Project
 
     try:
         return Project.find(Path(folder))
     except NotAProject:
+        if needed:
+            raise
         return None
 
 
@@ -138,8 +140,6 @@ def _source(project: Project | None, data: Any) -> Any:
     from fairlead.lab.tables import open_table
 
     if project is None:
-        if data is None:
-            raise UsageError("no table: name one, as `fairlead quality TABLE`, or work in a project.")
         return open_table(data)
     from fairlead.lab.tables.reading import Reading
 
