@@ -185,6 +185,22 @@ def test_rows_in_memory_are_made_again_from_what_was_kept(again):
     assert "in memory" in answer["parts"][0]["what"][0]
 
 
+def test_a_table_from_outside_of_the_project_is_known_by_its_hash_alone(again, tmp_path):
+    """Of its place only the name is recorded: whether it changed cannot be said, the model is made again all the same."""
+    shutil.copy(again.folder / "churn.csv", tmp_path / "outside.csv")
+    project = fairlead.open(again.folder)
+    bundle = project.train(str(tmp_path / "outside.csv"))["bundle"]
+    assert json.loads(manifest_of(again, bundle).read_text())["lineage"]["tables"]["train"]["source"] == "outside.csv"
+    answer = project.reproduce(bundle)
+    assert (answer["identical"], answer["parts"][0]["same"]) == (True, None)
+    assert "Give it with --data" in answer["parts"][0]["what"][0]
+    assert project.reproduce(bundle, str(tmp_path / "outside.csv"))["parts"][0]["same"] is True
+
+
+def manifest_of(again: Copy, bundle: str) -> Path:
+    return again.folder / ".fairlead" / "bundles" / bundle / "manifest.json"
+
+
 def test_a_model_from_elsewhere_is_refused_by_name(again):
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline

@@ -114,6 +114,8 @@ def train(ws: Workspace, *, source: Any = None, progress: Progress | None = None
 
     # What cannot be kept at the end is not begun: the state is opened, and the key read, before hours of search.
     _ = ws.state, ws.key
+    if progress is not None:
+        progress("reading tables", done=0.0)
     rows = gather(ws, source)
     training = fit(rows.frame, ws.settings, home=ws.home.root, root=ws.project.root, progress=progress)
     from fairlead.lab.train.suspects.warning import leak_warnings

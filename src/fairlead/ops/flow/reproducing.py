@@ -172,10 +172,20 @@ def rows_for(ws: Workspace, lineage: Lineage, source: Any) -> tuple[pd.DataFrame
         return (now.frame, "source", part, warnings) if kept is None else (kept, "kept", part, warnings)
     if kept is None:
         raise UsageError(f"the rows are not kept in this home, and the source gives none: {failed} Give --data.")
-    if lineage.tables.get(TRAIN, TableRead("", "")).source:
-        return kept, "kept", Part("data", False, (f"the source cannot be read any more: {failed}",)), warnings
-    why = "it was trained on rows in memory or on records; those kept in this home were used"
-    return kept, "kept", Part("data", True, (why,)), warnings
+    return kept, "kept", _unread(ws, lineage, failed), warnings
+
+
+def _unread(ws: Workspace, lineage: Lineage, failed: str) -> Part:
+    """What is to be said of the data where the source gives nothing and the kept rows were used."""
+    recorded = lineage.tables.get(TRAIN)
+    if recorded is None or not recorded.source:
+        why = "it was trained on rows in memory or on records; those kept in this home were used"
+        return Part("data", True, (why,))
+    try:
+        source_of(ws, recorded)
+    except UsageError as unknown:
+        return Part("data", None, (f"whether the source changed cannot be said: {unknown} Give it with --data.",))
+    return Part("data", False, (f"the source cannot be read any more: {failed}",))
 
 
 def _present(ws: Workspace, lineage: Lineage, source: Any) -> tuple[Gathered | None, str]:
@@ -205,7 +215,7 @@ def source_of(ws: Workspace, recorded: TableRead) -> str | None:
     if "://" in recorded.source or recorded.source.startswith("${"):
         return recorded.source
     path = ws.project.root / recorded.source
-    if not path.is_file():
+    if not path.is_file() and "/" not in recorded.source:
         raise UsageError(f"{recorded.source} is not in the project's folder.")
     return str(path)
 
