@@ -186,7 +186,7 @@ def test_rows_in_memory_are_made_again_from_what_was_kept(again):
 
 
 def test_a_table_from_outside_of_the_project_is_known_by_its_hash_alone(again, tmp_path):
-    """Of its place only the name is recorded: whether it changed cannot be said, the model is made again all the same."""
+    """Of its place only the name is recorded: whether it changed cannot be said; the model is made again."""
     shutil.copy(again.folder / "churn.csv", tmp_path / "outside.csv")
     project = fairlead.open(again.folder)
     bundle = project.train(str(tmp_path / "outside.csv"))["bundle"]
