@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import msgspec
 import numpy as np
 import pytest
@@ -148,3 +150,19 @@ def test_many_rows_in_blocks_are_the_rows_one_by_one(kernel, monkeypatch):
     told = made.encode({"note": Coded(coded.codes.astype(np.int32), [None if c == "None" else c for c in coded.cells]),
                         "size": columns["size"]})  # fmt: skip
     assert np.array_equal(whole, told)
+
+
+@pytest.mark.parametrize("analyzer", ["word", "char", "char_wb"])
+def test_a_long_text_weighs_the_same_and_its_terms_take_no_memory(analyzer):
+    text = "server down, please help ÉCOLE " * 3_000
+    made = TfidfVectorizer(analyzer=analyzer, ngram_range=(1, 3)).fit(["server down please help", "école", "down down"])
+    lane = read_off(made)
+    read = words_reader(lane)
+    tracemalloc.start()
+    found = read(text)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 20 * len(text)
+    expected = made.transform([text]).toarray()[0]
+    assert [expected[at] for at, _ in found] == [number for _, number in found]
+    assert len(found) == np.count_nonzero(expected)

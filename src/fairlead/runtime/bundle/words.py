@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from typing import Literal
 
 import msgspec
@@ -25,6 +26,9 @@ PATTERNS = {"words": r"(?u)\b\w\w+\b", "letters": r"(?u)\b\w+\b", "blanks": r"\S
 blanks."""
 
 MOST_TERMS, LONGEST_TERM, LONGEST_NGRAM, MOST_STOPS = 100_000, 256, 10, 10_000
+
+LONG = 65_536
+"""Characters up to which all tokens of a text are found at once, which is sooner."""
 
 _BLANKS = re.compile(r"\s\s+")
 
@@ -129,30 +133,21 @@ def _normed(found: Pairs, norm: str) -> Pairs:
     return [(at, number / by) for at, number in found]
 
 
-def _splitter(lane: Words) -> Callable[[str], list[str]]:
+def _splitter(lane: Words) -> Callable[[str], Iterable[str]]:
+    """A function from a text to its terms. Those of a long text come one by one: all at once they would be hundreds of
+    times its size.
+    """
     lower, accents = lane.lower, lane.accents
     shortest, longest = lane.shortest, lane.longest
     if lane.unit == "word":
-        tokens = re.compile(PATTERNS[lane.pattern]).findall
-        stops = frozenset(lane.stops)
-
-        def terms(text: str) -> list[str]:
-            found: list[str] = tokens(text)
-            if stops:
-                found = [token for token in found if token not in stops]
-            return found if longest == 1 else _word_ngrams(found, shortest, longest)
-
-    elif lane.unit == "char":
-
-        def terms(text: str) -> list[str]:
-            return _char_ngrams(_BLANKS.sub(" ", text), shortest, longest)
-
+        terms = _words(re.compile(PATTERNS[lane.pattern]), frozenset(lane.stops), shortest, longest)
     else:
+        of_characters = _char_ngrams if lane.unit == "char" else _ngrams_in_words
 
-        def terms(text: str) -> list[str]:
-            return _ngrams_in_words(_BLANKS.sub(" ", text), shortest, longest)
+        def terms(text: str) -> Iterable[str]:
+            return of_characters(_BLANKS.sub(" ", text), shortest, longest)
 
-    def split(text: str) -> list[str]:
+    def split(text: str) -> Iterable[str]:
         if lower:
             text = text.lower()
         if accents:
@@ -162,33 +157,46 @@ def _splitter(lane: Words) -> Callable[[str], list[str]]:
     return split
 
 
-def _word_ngrams(tokens: Sequence[str], shortest: int, longest: int) -> list[str]:
-    count = len(tokens)
-    found: list[str] = []
-    for n in range(shortest, min(longest, count) + 1):
-        found += [" ".join(tokens[at : at + n]) for at in range(count - n + 1)]
-    return found
+def _words(
+    pattern: re.Pattern[str], stops: frozenset[str], shortest: int, longest: int
+) -> Callable[[str], Iterable[str]]:
+    find, walk = pattern.findall, pattern.finditer
+
+    def terms(text: str) -> Iterable[str]:
+        found: Iterable[str] = find(text) if len(text) <= LONG else (match.group() for match in walk(text))
+        if stops:
+            found = (token for token in found if token not in stops)
+        return found if longest == 1 else _word_ngrams(found, shortest, longest)
+
+    return terms
 
 
-def _char_ngrams(text: str, shortest: int, longest: int) -> list[str]:
+def _word_ngrams(tokens: Iterable[str], shortest: int, longest: int) -> Iterator[str]:
+    last: deque[str] = deque(maxlen=longest)
+    for token in tokens:
+        last.append(token)
+        held = list(last)
+        for n in range(shortest, len(held) + 1):
+            yield " ".join(held[-n:])
+
+
+def _char_ngrams(text: str, shortest: int, longest: int) -> Iterator[str]:
     count = len(text)
-    found: list[str] = []
     for n in range(shortest, min(longest, count) + 1):
-        found += [text[at : at + n] for at in range(count - n + 1)]
-    return found
+        for at in range(count - n + 1):
+            yield text[at : at + n]
 
 
-def _ngrams_in_words(text: str, shortest: int, longest: int) -> list[str]:
-    found: list[str] = []
+def _ngrams_in_words(text: str, shortest: int, longest: int) -> Iterator[str]:
     for word in text.split():
         padded = f" {word} "
         for n in range(shortest, longest + 1):
             if n >= len(padded):
                 # A word no longer than n counts once, and longer n-grams of it do not.
-                found.append(padded)
+                yield padded
                 break
-            found += [padded[at : at + n] for at in range(len(padded) - n + 1)]
-    return found
+            for at in range(len(padded) - n + 1):
+                yield padded[at : at + n]
 
 
 def _plain(text: str, accents: str) -> str:
