@@ -20,7 +20,7 @@ from fairlead.contract.evidence import Lineage
 from fairlead.contract.plugins import names, variant
 from fairlead.contract.profile import Reference
 from fairlead.contract.settings import ModelSettings, Settings, TrainSettings
-from fairlead.lab.compile import Candidate, certify, compile_pipeline, write_bundle
+from fairlead.lab.compile import Candidate, certify, compile_pipeline, shapes_of, write_bundle
 from fairlead.lab.stats import bins_for, few_threads, metrics, profile
 from fairlead.lab.train import fit, material_of, score_pipeline
 from fairlead.runtime.bundle import SigningKey, load
@@ -196,6 +196,19 @@ def test_bundles_that_contain_training_rows_say_so(sealed: tuple[Path, str]) -> 
         "nearest_neighbours.three": True, "nearest_neighbours.number": True, "svm.three": True, "svm.number": True,
         "random_forest.three": False, "random_forest.number": False, "linear.number": False,
     }  # fmt: skip
+
+
+def test_the_curves_of_a_sealed_model_add_up_to_what_it_answers(sealed: tuple[Path, str]) -> None:
+    path = sealed[0] / "explainable_boosting.number"
+    model = load(path, [sealed[1]])
+    curves = shapes_of(model.front, (path / "model/tail.onnx").read_bytes(), model.signature)
+    row = {"size": 0.25, "count": 4.0, "colour": "green"}
+    found = curves.intercept[0]
+    for shape in curves.shapes:
+        cell: Any = row[shape.column]
+        at = shape.categories.index(cell) if shape.categories else int(np.searchsorted(shape.edges, cell))
+        found += shape.values[at][0]
+    assert found == pytest.approx(model.probabilities([row])[0, 0], abs=1e-9)
 
 
 @pytest.mark.parametrize(("name", "target"), cases("three", "number"))
