@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 import fairlead
 from fairlead.contract.errors import NotAttested, UsageError
 from fairlead.doors.cli.main import app
-from fairlead.ops.flow import Workspace, approving, making, release, waiving
+from fairlead.ops.flow import Workspace, approving, doctor, making, release, waiving
 
 CONFIG = """
 [model]
@@ -88,6 +88,8 @@ def test_a_waiver_lets_pass_just_what_it_names_until_its_day_is_over(ws: Workspa
     after = later(ws, 4)
     with pytest.raises(NotAttested, match=r"the waiver of min\.roc_auc by A\. Cook ended on"):
         release.deploy(after, 1)
+    assert doctor.vouched(ws, "champion", bundle).verdict == "pass"
+    assert "min.roc_auc by A. Cook ended" in doctor.vouched(after, "champion", bundle).why
     told = [e for e in ws.audit.events() if e.action == "waive"]
     assert [(e.subject, e.why) for e in told] == [(bundle, "pilot of ten rows")]
     assert ws.audit.verify().ok
@@ -157,6 +159,22 @@ def test_those_who_are_asked_must_approve_and_again_once_it_is_judged_anew(ws: W
     assert [e.details["by"] for e in asked.audit.events() if e.action == "approve"] == ["ann", "Ann", "Ben"]
     making.judge(asked, bundle)
     assert approving.missing(asked, bundle) == ("Ann", "Ben")
+
+
+def test_the_report_is_renewed_with_who_signed_and_keeps_its_evidence(ws: Workspace) -> None:
+    project = fairlead.open(ws.project.root)
+    page = Path(project.evaluate()["report"])
+    before = json.loads(page.with_suffix(".json").read_text())
+    project.waive(None, "min.roc_auc", by="A. Cook", reason="pilot", until=in_days(3))
+    project.approve(None, by="Ann", reason="read it")
+    after = json.loads(page.with_suffix(".json").read_text())
+    assert "a person answers for what did not" in page.read_text()
+    assert [one["by"] for one in after["report"]["record"]["waivers"]] == ["A. Cook"]
+    assert [one["by"] for one in after["report"]["record"]["approvals"]] == ["Ann"]
+    assert after["verdict"] == before["verdict"]
+    for told in (before, after):
+        del told["report"]["record"]
+    assert after == before
 
 
 def test_a_number_of_approvals_counts_people_and_not_signatures(ws: Workspace) -> None:

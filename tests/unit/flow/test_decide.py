@@ -92,6 +92,15 @@ def test_a_challenger_is_tried_promoted_or_ended() -> None:
     assert acts(decide(skewed, [], project(), 2 * DAY)) == ["end_rollout"]
 
 
+def test_a_challenger_that_lacks_approvals_waits_for_them_and_is_tried_then() -> None:
+    lacking = Candidate("b2", DAY, version=4, lacks=("Ann", "Ben"))
+    (held,) = decide(msgspec.structs.replace(CALM, candidate=lacking), [], project(), DAY)
+    assert held.action == "hold"
+    assert "version 4 passed its gate and waits for approval by Ann, Ben" in held.why
+    given = msgspec.structs.replace(CALM, candidate=msgspec.structs.replace(lacking, lacks=()))
+    assert acts(decide(given, [], project(), DAY)) == ["canary"]
+
+
 def test_at_the_end_of_its_days_an_undecided_one_needs_the_champions_alarm_and_the_floor() -> None:
     late = 40 * DAY
     trial = Trial("b2", DAY, OPEN, floor_holds=True)

@@ -62,8 +62,18 @@ def tell_inspect(answer: Answer) -> None:
     for attestation in answer["attestations"]:
         out.print(
             f"{attestation['kind']} by {escape(attestation['by'])} at {moment(attestation['at'])} UTC: "
-            f"{attestation['statement'].get('outcome', '')}"
+            f"{escape(stated(attestation))}"
         )
+
+
+def stated(attestation: Answer) -> str:
+    """What an attestation says, in a few words."""
+    told = attestation["statement"]
+    if attestation["kind"] == "waiver":
+        return f"{told['check']} waived by {told['by']} until {moment(told['until'])}: {told['reason']}"
+    if attestation["kind"] == "approval":
+        return f"approved by {told['by']}" + (f": {told['reason']}" if told.get("reason") else "")
+    return str(told.get("outcome", ""))
 
 
 def kind(column: Answer) -> str:

@@ -42,6 +42,9 @@ def decide(situation: Situation, findings: Sequence[Finding], settings: Settings
         return [*decisions, *_on_rollout(situation, situation.rollout, ours, settings, now)]
     if situation.candidate is not None:
         tried = situation.candidate
+        if tried.lacks:
+            why = f"version {tried.version} passed its gate and waits for approval by {', '.join(tried.lacks)}"
+            return [*decisions, _decision(situation, "hold", now, why, (tried.bundle, *tried.lacks))]
         details = {"bundle": tried.bundle, "version": tried.version, "share": settings.rollout.start}
         why = f"passed its gate; tried on {settings.rollout.start:.0%} of requests" + _because(tried.why)
         return [*decisions, _decision(situation, "canary", now, why, (tried.bundle, repr(tried.made_at)), (), details)]

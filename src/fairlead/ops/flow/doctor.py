@@ -79,7 +79,22 @@ def bundles(ws: Workspace) -> list[Check]:
             )
         except BundleRefused as refusal:
             checks.append(Check(f"bundle of {variant.name}", variant.bundle[:12], None, "fail", str(refusal)))
+            continue
+        checks.append(vouched(ws, variant.name, variant.bundle))
     return checks
+
+
+def vouched(ws: Workspace, name: str, bundle: str) -> Check:
+    """What answers would still be let through: a waiver that it rests on may have ended since."""
+    from fairlead.contract.errors import NotAttested
+    from fairlead.ops.flow.approving import require_standing
+
+    try:
+        found = require_standing(ws, bundle, approved=False)
+    except NotAttested as refusal:
+        return Check(f"verdict on {name}", bundle[:12], None, "fail", str(refusal))
+    by = ", ".join(f"{w.check} waived by {w.by}" for w in found.waived)
+    return Check(f"verdict on {name}", bundle[:12], None, "pass", by or "passed every check")
 
 
 def served(ws: Workspace) -> Check:

@@ -12,7 +12,7 @@ from fairlead.contract.errors import UsageError
 from fairlead.contract.events import Decision, Finding, Window
 from fairlead.contract.signature import UNSUPERVISED
 from fairlead.ops.access import audit_refusals
-from fairlead.ops.flow import acting, closing
+from fairlead.ops.flow import acting, approving, closing
 from fairlead.ops.flow.decide import decide
 from fairlead.ops.flow.forgetting import bury
 from fairlead.ops.flow.situation import Candidate, Live, Situation
@@ -157,12 +157,15 @@ def situation_of(ws: Workspace, intent: Intent, tracker: Tracker) -> Situation:
         trained_to = max(lineage.trained_to, tracker.released)
         live = Live(champion.bundle, tracker.released, trained_to, champion.version)
     untaught = ws.settings.model.task in UNSUPERVISED
-    waiting = tracker.candidate
+    waiting, candidate = tracker.candidate, None
+    if waiting is not None:
+        lacks = approving.missing(ws, waiting.bundle)
+        candidate = Candidate(waiting.bundle, waiting.made_at, waiting.why, waiting.version, lacks)
     spec = window_spec(ws.settings)
     return Situation(
         model=ws.model,
         champion=live,
-        candidate=Candidate(waiting.bundle, waiting.made_at, waiting.why, waiting.version) if waiting else None,
+        candidate=candidate,
         rollout=trial_of(ws, intent, tracker),
         held=intent.hold,
         last_retrain_at=tracker.retrain_at,

@@ -21,12 +21,16 @@ class Live(msgspec.Struct, frozen=True):
 
 
 class Candidate(msgspec.Struct, frozen=True):
-    """A challenger that passed the gate and waits to be tried. why: the trigger it was made for."""
+    """A challenger that passed the gate and waits to be tried. why: the trigger it was made for.
+
+    lacks: whose approval the project still asks for.
+    """
 
     bundle: str
     made_at: float
     why: str = ""
     version: int = 0
+    lacks: tuple[str, ...] = ()
 
 
 class Trial(msgspec.Struct, frozen=True):
