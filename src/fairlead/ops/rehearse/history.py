@@ -9,6 +9,7 @@ import numpy as np
 
 from fairlead.contract.errors import ConfigInvalid, UsageError
 from fairlead.contract.settings import Settings
+from fairlead.contract.signature import UNSUPERVISED
 from fairlead.ops.monitor.windows import DAY, WindowSpec, duration, window_spec
 
 if TYPE_CHECKING:
@@ -104,6 +105,9 @@ def history_of(frame: Any, settings: Settings, learnt: int | None = None) -> His
     """A history from labelled rows. Raises ConfigInvalid without event time, UsageError when it is too short."""
     from fairlead.lab.train.material import material_of
 
+    if settings.model.task in UNSUPERVISED:
+        what = f"rehearsal replays losses, and a {settings.model.task} has none to replay."
+        raise ConfigInvalid(what, key="model.task", cure="It is for classification and regression.")
     if not settings.model.time_columns:
         cure = "Name the time column: rehearsal replays the past in its order."
         raise ConfigInvalid("the project has no event time.", key="model.time", cure=cure)
