@@ -21,8 +21,9 @@ def bounds(x: Floats, rule: str, threshold: float | None = None) -> tuple[float,
     if not len(known):
         return -np.inf, np.inf
     if rule == "zscore":
-        low = high = float(np.mean(known))
-        spread = float(np.std(known))
+        with np.errstate(all="ignore"):
+            low = high = float(np.mean(known))
+            spread = float(np.std(known))
     else:
         low, high = (float(q) for q in np.quantile(known, (0.25, 0.75)))
         spread = high - low
