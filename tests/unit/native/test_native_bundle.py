@@ -62,6 +62,29 @@ def test_the_same_candidate_seals_to_the_same_id(bundle, own):
     assert (bundle / "manifest.json").read_bytes() == (own / "manifest.json").read_bytes()
 
 
+def test_a_native_model_is_calibrated_as_a_compiled_one_is(tmp_path, key):
+    from threading import Event
+
+    from fairlead.runtime.bundle.calibration import Calibration, Logit
+
+    made = Calibration("sigmoid", (Logit(0.5, 0.3),))
+    folder = tmp_path / "calibrated"
+    folder.mkdir()
+    write_bundle(candidate(Capricious(), rows(), calibration=made), folder, key, native=TERMS)
+    model = load(folder, (key.public,), native=TERMS)
+    try:
+        expected = made.reference(Capricious().predict_proba(rows()))
+        cells = [[a, None if p != p else p] for a, p in zip(rows()["amount"], rows()["plan"], strict=True)]
+        np.testing.assert_allclose(model.score_rows(cells), expected, atol=1e-12)
+        np.testing.assert_allclose(model.probabilities(rows()), expected, atol=1e-12)
+        answered, done = [], Event()
+        model.submit(cells[:3], lambda found: (answered.append(found), done.set()), 20.0)
+        assert done.wait(20.0)
+        np.testing.assert_allclose(answered[0], expected[:3], atol=1e-12)
+    finally:
+        model.close()
+
+
 def test_without_terms_it_is_neither_sealed_nor_loaded(bundle, key, tmp_path):
     with pytest.raises(BundleRefused, match=r"native models are not trusted here.*trust = \"native\""):
         load(bundle, (key.public,))
