@@ -1,4 +1,4 @@
-"""`fairlead quality` as people use it: on a bare table, in a project, against records; and what training does with it."""
+"""`fairlead quality` as people use it: on a bare table, in a project, against records; what training makes of it."""
 
 from __future__ import annotations
 
