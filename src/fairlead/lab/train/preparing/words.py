@@ -80,8 +80,11 @@ def notes_of(preparation: Mapping[str, Any]) -> list[str]:
     return [*told, *(f"{text[:1].upper()}{text[1:]}." for text in preparation.get("cautions", ()))]
 
 
-LINEAR = ("logistic", "ridge", "linear", "lasso", "elastic_net", "svm", "sgd", "neural_net")
-"""Learners to which the number of a category says that one category lies between two others."""
+LINEAR = (
+    *("logistic", "ridge", "linear", "lasso", "elastic_net", "poisson", "svm", "mlp", "neural_net"),
+    *("nearest_neighbours", "k_means", "gaussian_mixture", "one_class_svm", "local_outlier_factor"),
+)
+"""Learners that add or measure distances, to which the number of a category says that one lies between two others."""
 
 
 def cautions(signature: Signature, settings: PreparationSettings, learners: Iterable[str]) -> list[str]:
