@@ -109,20 +109,23 @@ def tell_counterfactuals(answer: Answer) -> None:
     out = console()
     for row, (prediction, told) in enumerate(zip(answer["predictions"], answer["counterfactuals"], strict=True)):
         label = decided(prediction)
-        out.print(f"\nrow {row}: [bold]{escape(number(label))}[/]. To get {escape(told['goal'])}:")
+        out.print(f"\nrow {row}: [bold]{escape(number(label))}[/]{typical(told)}. To get {escape(told['goal'])}:")
         if not told["found"]:
             out.print(f"  nothing: {escape(told['why'])}")
         for one in told["found"]:
             changes = "; ".join(f"{c['column']} {cell(c['before'])} → {cell(c['after'])}" for c in one["changes"])
-            typical = (
-                "" if one["typical"] is None else f" ({100 * one['typical']:.0f} % of real rows stand further apart)"
-            )
-            out.print(f"  {escape(changes)}{typical}")
+            out.print(f"  {escape(changes)}{typical(one)}")
     if answer["given"] > answer["rows"]:
         out.print(f"\nthe first {answer['rows']} of {answer['given']:,} rows")
     if answer["immutable"]:
         out.print(f"[dim]unchanged by rule: {escape(', '.join(answer['immutable']))}[/]")
+    if any(told["typical"] is not None for told in answer["counterfactuals"]):
+        out.print("[dim]typical: share of the rows it was judged on that stand further apart from all others[/]")
     out.print("[dim]changes of the model's input, which need not cause the outcome to change[/]")
+
+
+def typical(said: Answer) -> str:
+    return "" if said["typical"] is None else f" [dim](typical: {100 * said['typical']:.0f} %)[/]"
 
 
 def way(effect: Answer) -> str:

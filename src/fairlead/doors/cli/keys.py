@@ -34,7 +34,7 @@ def create(
     name: Annotated[str, typer.Option(help="who or what will use it")],
     model: Annotated[list[str] | None, typer.Option(help="a model it may ask; * for all; else the project's")] = None,
     verb: Annotated[
-        list[str] | None, typer.Option(help="predict, feedback, metrics, admin; else the first two")
+        list[str] | None, typer.Option(help="predict, feedback, explain, metrics, admin; else the first two")
     ] = None,
     purpose: Annotated[str, typer.Option(help="what its answers are used for; a model must be meant for it")] = "",
     days: Annotated[float, typer.Option(help="until it expires; 0: never")] = 90.0,

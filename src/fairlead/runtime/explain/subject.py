@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from time import monotonic
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -33,13 +34,15 @@ class Subject:
     """What is to be explained.
 
     players: the source columns, in the signature's order. owners: shape (width,), the player of each feature: a
-    column's features are always taken together. background: features, shape (b, width), b <= 100.
+    column's features are always taken together. background: features, shape (b, width), b <= 100. placed: what an
+    explainer works out once for all rows, by its name.
     """
 
     signature: Signature
     margin: Margin
     owners: npt.NDArray[np.int64]
     background: Floats
+    placed: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def players(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from fairlead.contract.errors import UsageError
+from fairlead.lab.evaluate.explaining.nearness import nearness
 from fairlead.lab.evaluate.explaining.steps import Rules, Step, bins_of, cost_of, fitting, steps_of
 
 if TYPE_CHECKING:
@@ -56,12 +57,16 @@ class Counterfactual(msgspec.Struct, frozen=True):
 
 
 class Counterfactuals(msgspec.Struct, frozen=True):
-    """found: fewest changes first, then least cost. tried: rows that the model was asked. why: why there are none."""
+    """found: fewest changes first, then least cost. tried: rows that the model was asked. why: why there are none.
+
+    typical: of the row itself, to compare those of the found ones with.
+    """
 
     goal: str
     found: tuple[Counterfactual, ...]
     tried: int
     why: str = ""
+    typical: float | None = None
 
 
 def goal_of(model: Model, scores: np.ndarray, wanted: str) -> Goal:
@@ -104,7 +109,10 @@ def counterfactuals(
     """
     rules = rules or Rules()
     rules.check(model.signature)
-    return _Search(model, dict(row), wanted, rules).run(most_changes, rows)
+    found = _Search(model, dict(row), wanted, rules).run(most_changes, rows)
+    if rows is None:
+        return found
+    return msgspec.structs.replace(found, typical=nearness(model.signature, model.reference.profile, row, rows)[1])
 
 
 class _Search:
@@ -224,8 +232,6 @@ class _Search:
         return steps
 
     def _one(self, steps: tuple[Step, ...], rows: Mapping[str, Any] | None) -> Counterfactual:
-        from fairlead.lab.evaluate.explaining.nearness import nearness
-
         answer = self.model.answers(self.scores([steps]))[0]
         changes = tuple(Change(s.column, _cell(self.row[s.column]), s.value) for s in steps)
         near, typical = None, None

@@ -52,6 +52,9 @@ def effect_says(effect: Effect, scale: str) -> str:
         if up[0] == down[0]:
             return f"{effect.column} is {up[0]}: {up[2]:+.3g} {scale}"
         return f"{effect.column}: {up[0]} pushes up most ({up[2]:+.2g}), {down[0]} down ({down[2]:+.2g})"
+    if effect.at and len({value for value, _ in effect.at}) == 1:
+        mean = sum(added for _, added in effect.at) / len(effect.at)
+        return f"{effect.column} is {amount(effect.at[0][0])} in all of these rows and adds {mean:+.3g}"
     if effect.direction is None or abs(effect.direction) < STEADY:
         return f"{effect.column} pushes by {amount(effect.size.value)} on average, not one way"
     way = "up" if effect.direction > 0 else "down"
@@ -64,6 +67,8 @@ def dependence_says(curve: Dependence, unit: str) -> str:
     means = [point[0] for point in points]
     shown = share if unit in ("probability", "membership") else amount
     about = f"{unit.capitalize()} of {name}" if unit in ("probability", "membership") else unit.capitalize()
+    if max(point[1] for point in points) <= min(point[2] for point in points):
+        return f"{about} hardly follows {curve.column}: {shown(sum(means) / len(means))} on average, whatever it is"
     low, high = means.index(min(means)), means.index(max(means))
     if isinstance(curve.grid[0], str):
         return f"{about}: {shown(means[high])} with {curve.grid[high]}, {shown(means[low])} with {curve.grid[low]}"

@@ -64,7 +64,7 @@ def kernel_of(subject: Subject, trees: TreeFile) -> Any | None:
     """The kernel with these trees, None where there is none or it does not take them (paths of over 2,000 nodes)."""
     if _shap is None:
         return None
-    held: Any = subject.__dict__.get("_trees")
+    held = subject.placed.get("trees")
     if held is not None:
         return held
     nodes = np.empty((len(trees.split), 5), dtype="<i4")
@@ -82,6 +82,5 @@ def kernel_of(subject: Subject, trees: TreeFile) -> Any | None:
         )  # fmt: skip
     except (ValueError, OverflowError):
         return None
-    # A subject lives as long as its model; its trees are placed once.
-    subject.__dict__["_trees"] = made
+    subject.placed["trees"] = made
     return made

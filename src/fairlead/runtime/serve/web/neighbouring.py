@@ -38,6 +38,34 @@ _ENTRY: Schema = {
     "properties": {name: {"type": "string"} for name in ("name", "version", "state", "reason")},
 }
 
+_BY_COLUMN: Schema = {"type": "object", "additionalProperties": {"type": "number"}}
+_NAMED_NUMBER: Schema = {"anyOf": [{"type": "number"}, _BY_COLUMN]}
+_A_ROW: Schema = {"anyOf": [_BY_COLUMN, {"type": "object", "additionalProperties": _BY_COLUMN}]}
+EXPLAINED: Schema = {
+    "type": "object",
+    "required": ["predictions", "method", "exact", "scale", "of", "baseline", "margins", "attributions", "residual"],
+    "properties": {
+        "predictions": {"type": "array"},
+        "method": {"type": "string"},
+        "exact": {"type": "boolean"},
+        "scale": {"type": "string", "description": "The unit of baseline, margins and attributions."},
+        "of": {"type": "array", "items": {"type": "string"}, "description": "What they are about: a class, or value."},
+        "baseline": {
+            **_NAMED_NUMBER,
+            "description": "The mean margin of the background; with several outputs, by name.",
+        },
+        "margins": {"type": "array", "items": _NAMED_NUMBER},
+        "attributions": {
+            "type": "array",
+            "items": _A_ROW,
+            "description": "A row's, by column; they sum to its margin.",
+        },
+        "errors": {"type": "array", "items": _A_ROW, "description": "Standard errors, where they were sampled."},
+        "residual": {"type": "number"},
+    },
+}
+"""The answer to a question why."""
+
 FIXED: Mapping[str, Schema] = {
     "/ping": probe("ping"),
     "/health": probe("health"),
@@ -69,14 +97,24 @@ ALWAYS: Mapping[str, Schema] = {
 }
 NAMED: Mapping[str, Schema] = {
     "/v1/models/{model}": get("v1Model", "metadata", "Whether a model answers", model_ready, 404),
-    "/v1/models/{model}:explain": {
-        "post": {
-            "operationId": "v1Explain",
-            "tags": ["metadata"],
-            "summary": "Why: what each column of each instance did to its answer",
-            "responses": errors(400, 403, 404, 413, 501, 503, 504),
-        }
-    },
+    "/explain/{model}": _post(
+        "explain",
+        "Why: what each column of each row did to its answer",
+        {"description": "A row, a list of rows, or columns, as for a prediction."},
+        EXPLAINED,
+        403,
+        404,
+        501,
+    ),
+    "/v1/models/{model}:explain": _post(
+        "v1Explain",
+        "Why: what each column of each instance did to its answer",
+        {"type": "object", "required": ["instances"], "properties": {"instances": {"type": "array"}}},
+        {**EXPLAINED, "required": [*EXPLAINED["required"], "explanations"]},
+        403,
+        404,
+        501,
+    ),
     "/v2/repository/models/{model}/load": _post(
         "repositoryLoad", "Load a model ahead of its first request", _PARAMETERS, {"type": "object"}, 404, 501
     ),
