@@ -135,7 +135,7 @@ def trained_pipeline_says(program: Program, rows: Rows) -> list[float]:
         writer.writeheader()
         writer.writerows(rows)
     columns = columns_of(open_table(str(path)).frame(), candidate.signature)
-    return [float(v) for v in score_pipeline(candidate.pipeline, columns, candidate.signature)[:, 0]]
+    return [float(v) for v in score_pipeline(candidate.answering, columns, candidate.signature)[:, 0]]
 
 
 def test_retrained_tried_promoted_and_rolled_back_by_hand(project: tuple[Program, Rows]) -> None:

@@ -176,5 +176,5 @@ def trained_pipeline_says(program: Program, rows: list[dict[str, str]]) -> list[
         writer.writeheader()
         writer.writerows(rows)
     columns = columns_of(open_table(str(path)).frame(), candidate.signature)
-    scores = score_pipeline(candidate.pipeline, columns, candidate.signature)
+    scores = score_pipeline(candidate.answering, columns, candidate.signature)
     return [float(p) for p in scores[:, candidate.signature.classes.index("Churned")]]

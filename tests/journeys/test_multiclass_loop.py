@@ -111,7 +111,7 @@ def test_answers_are_those_of_the_trained_pipeline(project: tuple[Program, pd.Da
     candidate = train(open_table(str(program.folder / "train.csv")).frame(), settings).candidate
     classes = candidate.signature.classes
     assert classes == ("barbera", "barolo", "grignolino")
-    scores = score_pipeline(candidate.pipeline, columns_of(rows, candidate.signature), candidate.signature)
+    scores = score_pipeline(candidate.answering, columns_of(rows, candidate.signature), candidate.signature)
     answers = serve(program, rows, "calm", rows["kind"].tolist())
     mine = np.array([[answer["probabilities"][c] for c in classes] for answer in answers])
     assert np.abs(mine - scores).max() <= 1e-9
