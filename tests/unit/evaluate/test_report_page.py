@@ -51,7 +51,7 @@ def report(**parts: Any) -> Report:
             named=(Slice("town = 'a'", 40, some(0.3), 0.1, some(0.2), {"roc_auc": 0.6}, 0.2),
                    Slice("age > 200", 0, some(0.3), 0.2, some(0.0))),
             found=(Slice("age < 20 and town = 'b'", 40, some(0.5), 0.1, some(0.4), {"roc_auc": 0.6}, 0.2),),
-            tried=99, smallest=30, worst=some(0.5), worst_rule="age < 20",
+            tried=99, smallest=30, searched=200, worst=some(0.5), worst_rule="age < 20",
         ),
         "fairness": (
             Disparity("sex", "demographic_parity", some(0.3), ("f", "m"),

@@ -20,7 +20,7 @@ from fairlead.lab.stats.further import further_metrics
 from fairlead.lab.stats.intervals import bootstrap
 from fairlead.lab.stats.measures import Floats, Ints, class_codes, metrics, positive_index
 
-MOST_ROWS = 50_000
+MOST_ROWS = 20_000
 
 
 class Slice(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -58,7 +58,8 @@ class Slices(msgspec.Struct, frozen=True, omit_defaults=True):
     """named: by the project, in its order. found: surely worse than the rest, worst first, at most 8.
 
     mistaken: where answers are surely too large or too small on the whole, farthest off first, at most 8.
-    tried: how many were looked at (0: no search). smallest: rows that one had to have. worst: the mean loss of the
+    tried: how many were looked at (0: no search). smallest: rows that one had to have; searched: rows that
+    the search went over, of more than 20,000 as many drawn at random. worst: the mean loss of the
     worst of all that were looked at, its interval holding for all of them at once.
     """
 
@@ -69,6 +70,7 @@ class Slices(msgspec.Struct, frozen=True, omit_defaults=True):
     worst: Interval | None = None
     worst_rule: str = ""
     mistaken: tuple[Mistaken, ...] = ()
+    searched: int = 0
 
 
 def slices_of(judged: Judged, named: tuple[str, ...], *, find: bool, smallest: int, seed: int) -> Slices:
@@ -90,7 +92,7 @@ def slices_of(judged: Judged, named: tuple[str, ...], *, find: bool, smallest: i
     found = tuple(_told(judged, candidates.rules[s], search, s, candidates, chosen) for s in search.kept)
     mistaken = _mistaken(judged, candidates, chosen, block, seed)
     worst_rule = candidates.rules[search.worst_at]
-    return Slices(told, found, len(candidates.rules), smallest, search.worst, worst_rule, mistaken)
+    return Slices(told, found, len(candidates.rules), smallest, search.worst, worst_rule, mistaken, len(chosen))
 
 
 def _mistaken(judged: Judged, candidates: Candidates, chosen: Ints, block: int, seed: int) -> tuple[Mistaken, ...]:
