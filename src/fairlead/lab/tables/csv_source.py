@@ -22,7 +22,7 @@ import pyarrow.csv as arrow_csv
 
 from fairlead.contract.errors import SourceUnreadable
 from fairlead.lab.tables.bad_lines import BadLines, SetAside
-from fairlead.lab.tables.csv_lines import bad_lines_of, clean
+from fairlead.lab.tables.csv_lines import bad_lines_of, clean, rows_of
 
 SEPARATORS = (",", ";", "\t", "|")
 _COMMA_NUMBER = re.compile(r"[+-]?\d+(,\d+([eE][+-]?\d+)?)?")
@@ -51,6 +51,8 @@ class CsvReader:
         if self.separator == decimal:
             raise SourceUnreadable(f"{path.name}: separator and decimal mark are both {decimal!r}")
         self.columns = self._names(head)
+        if any("\ufffd" in name for name in self.columns):
+            self._check_header()
         self.likely_decimal = sniff_decimal(head, self.separator)
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
@@ -135,6 +137,12 @@ class CsvReader:
                 return file.read(_HEAD_BYTES)
         except (OSError, UnicodeError) as error:
             raise SourceUnreadable(f"{self.path.name}: cannot be read ({type(error).__name__})") from error
+
+    def _check_header(self) -> None:
+        """Names that cannot be decoded are no names, whatever becomes of lines below them."""
+        header = next(rows_of(self.path, self.encoding, self.separator, 0), None)
+        if header is not None and header.why:
+            raise SourceUnreadable(f"{self.path.name}: line {header.line}: {header.why}. This is the header.")
 
     def _names(self, head: str) -> list[str]:
         header = next((row for row in csv.reader(io.StringIO(head, newline=""), delimiter=self.separator) if row), [])
