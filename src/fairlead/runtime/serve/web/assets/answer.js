@@ -26,10 +26,10 @@ export function showAnswer(root, prediction, id) {
 }
 
 // A class, a cluster, or whether the row is an anomaly and how strange it is.
-function decision({ label, cluster, anomaly, score }) {
+function decision({ label, cluster, anomaly, score, abstained }) {
   if (cluster !== undefined) return `cluster ${cluster}`;
   if (anomaly !== undefined) return `${anomaly ? "an anomaly" : "no anomaly"} (score ${shown(score)})`;
-  return label;
+  return abstained ? `${label}? Not sure enough: a person should decide` : label;
 }
 
 export function hideAnswer(root) {
