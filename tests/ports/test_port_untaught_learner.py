@@ -21,7 +21,9 @@ from fairlead.lab.compile import Candidate, certify, compile_pipeline, write_bun
 from fairlead.lab.stats import bins_for, metrics, profile
 from fairlead.lab.train import fit, material_of, score_pipeline
 from fairlead.lab.train.untaught import settled, with_signature
+from fairlead.ops.registry.pyfunc import Answers
 from fairlead.runtime.bundle import SigningKey, inspect, load
+from fairlead.runtime.wire.answer_columns import score_columns
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -151,6 +153,11 @@ def test_it_is_sealed_and_answers_alike_row_by_row_and_together(name: str, task:
     assert np.asarray(scores) == pytest.approx(together[:5], rel=1e-12)
     assert labels == model.decide(together[:5])
     assert set(model.decide(together)) <= set(model.signature.labels)
+    told = Answers(model).predict(material.source[list(model.signature.names)])
+    assert list(told.columns) == [task if task == "anomaly" else "cluster", *score_columns(model.signature)]
+    assert np.array_equal(told[list(score_columns(model.signature))].to_numpy(), together)
+    native = model.predict(material.source[list(model.signature.names)].head(3))
+    assert [one.get("cluster", one.get("anomaly")) for one in native] == told.iloc[:3, 0].tolist()
     holds = inspect(tmp_path / "bundle", [key.public])
     assert holds["seal"]["verified"]
     kept = model.manifest.lineage.contains_training_rows

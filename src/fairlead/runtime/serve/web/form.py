@@ -212,13 +212,14 @@ def _suggesting(column: Column, id: str) -> str:
 
 def _correction(deployed: Deployed, name: str) -> str:
     classes = deployed.signature.labels
+    shown = {"false": "no anomaly", "true": "an anomaly"} if deployed.signature.task == "anomaly" else {}
     if not classes:
         right = """<div class="field" data-kind="number" data-column="label"><label for="right">The right number</label>
 <input type="text" inputmode="decimal" id="right" autocomplete="off" aria-describedby="right-error">
 <p class="error" id="right-error" hidden></p></div>"""
     elif len(classes) <= _FEW_CLASSES:
         radios = "\n".join(
-            f'<label class="choice"><input type="radio" name="right" value="={escape(one)}"> {escape(one)}</label>'
+            f'<label class="choice"><input type="radio" name="right" value="={escape(one)}"> {escape(shown.get(one, one))}</label>'
             for one in classes
         )
         right = f'<fieldset class="choices"><legend>The right answer</legend>\n{radios}\n</fieldset>'
