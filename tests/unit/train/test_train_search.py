@@ -118,6 +118,18 @@ def test_a_killed_parallel_search_with_pruning_goes_on_to_the_same_end(tmp_path:
     assert len({line["trial"] for line in lines}) == len(lines), "what the journal had was not fitted again"
 
 
+def test_other_costs_settle_anew_and_search_no_more(tmp_path: Path) -> None:
+    first = train(rows(), settings(trials=4), home=tmp_path)
+    (journal,) = tmp_path.glob("searches/*/trials.jsonl")
+    kept = journal.read_bytes()
+    again = train(rows(), settings(trials=4, costs={"false_positive": 1.0, "false_negative": 9.0}), home=tmp_path)
+    assert [path.read_bytes() for path in tmp_path.glob("searches/*/trials.jsonl")] == [kept]
+    assert told(again)[:2] == told(first)[:2]
+    assert again.candidate.signature.threshold < first.candidate.signature.threshold
+    train(rows(), settings(trials=4, prune="median"), home=tmp_path)
+    assert len(list(tmp_path.glob("searches/*/trials.jsonl"))) == 2
+
+
 @pytest.mark.long
 def test_a_script_without_a_main_guard_may_search_in_parallel(tmp_path: Path) -> None:
     (tmp_path / "own.py").write_text(

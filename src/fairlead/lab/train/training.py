@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from msgspec.structs import replace as replace_settings
 
 from fairlead.contract.decisions import Decisions
 from fairlead.contract.learning import Learning
@@ -32,6 +33,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from fairlead.lab.compile import Candidate
+
+
+AFTER_SEARCH: dict[str, Any] = {
+    "calibrate": "auto", "costs": {}, "threshold": None, "abstain": {}, "choose": "best", "nested": False,
+    "parallel": 1,
+}  # fmt: skip
+"""Settings of `[train]`, at their defaults, that a search does not depend on."""
 
 
 @dataclass(frozen=True)
@@ -205,9 +213,14 @@ def settled_for(bench: Bench, answers: Floats, settings: Settings) -> Settled:
 
 
 def _folder(home: Path | str | None, data: str, settings: Settings) -> Path | None:
-    """Where this very search is kept: other data, configuration or versions are another search."""
+    """Where this very search is kept: other data, configuration or versions are another search.
+
+    What is settled after a search makes it no other: new costs, say, take seconds and no new search.
+    """
     if home is None:
         return None
+    rules = replace_settings(settings.train, **AFTER_SEARCH)
+    settings = replace_settings(settings, train=rules)
     key = hashlib.sha256("/".join([data, config_hash(settings), *versions().values()]).encode()).hexdigest()
     return Path(home) / "searches" / key[:32]
 
