@@ -76,6 +76,10 @@ def test_a_table_against_another_and_against_what_was_answered_for(project):
     told = fairlead(project, "quality", "--against", "records")
     assert told.code == 0
     assert "kind = boat" in told.out
+    assert "lacks this column" not in told.out
+    text = (project / "fairlead.toml").read_text()
+    (project / "fairlead.toml").write_text(text + '\n[capture]\nredact = ["kind"]\n')
+    assert "kind = boat" not in fairlead(project, "quality", "--against", "records").out
     same = fairlead(project, "quality", "--against", "loans.csv", "--json")
     assert same.json["against"]["stands"]
 

@@ -80,9 +80,12 @@ def _compared(project: Project | None, look: Look, against: Any) -> tuple[Answer
     from fairlead.lab.tables.quality.looking import look_at
     from fairlead.lab.tables.quality.representing import issues_of, represent
 
-    if against == RECORDS and project is not None:
+    ignored: frozenset[str] = frozenset()
+    if isinstance(against, str) and against == RECORDS and project is not None:
         there, other = "what was answered for", look_at(_records(project), now=look.now)
         other.source = "records"
+        # A model takes what its records hold, so it misses nothing; hashes tell nothing of values.
+        ignored = frozenset(look.facts) - frozenset(other.facts) | frozenset(project.settings.capture.redact)
     else:
         # Of the names that both have: the other table may lack the truth, and often does.
         from fairlead.lab.tables import open_table
@@ -94,7 +97,7 @@ def _compared(project: Project | None, look: Look, against: Any) -> tuple[Answer
             time=look.time if set(look.time) <= has else (), now=look.now,
         )  # fmt: skip
         there = other.source or "the other table"
-    found = represent(look, other)
+    found = represent(look, other, ignored=ignored)
     answer: Answer = {"source": other.source, **msgspec.to_builtins(found)}
     return answer, issues_of(found, look, there)
 

@@ -110,3 +110,10 @@ def test_records_hold_codes_as_texts_and_are_compared_all_the_same():
     frame, other = halves(clean(1600).assign(grade=np.arange(1600) % 5), 1)
     other = pd.DataFrame({n: other[n].astype(str) if n in {"grade", "region"} else other[n] for n in other.columns})
     assert compared(frame, other, domain=False).rekinded == {}
+
+
+def test_what_the_project_excludes_is_not_compared():
+    here, there = looks(*halves(clean(1600), 1))
+    here.excluded = frozenset({"age"})
+    there.sample = there.sample.drop_columns("age").append_column("age", there.sample["income"])
+    assert represent(here, there, domain=False).stands

@@ -28,7 +28,7 @@ FLOOR, RATIO = 0.01, 1.25  # a share must differ by so much, and be so many time
 _BINS, _WORDS = 10, 30
 _PAIR_COLUMNS, _PAIR_BINS = 15, 4
 _MOST_COLUMNS = 200
-_SHOWN = 30
+_SHOWN, _PAIRS = 30, 15
 TOLD = 12  # as issues; the others are in `Representation.cells`
 _OTHERS, _MISSING = "(others)", "(missing)"
 
@@ -71,12 +71,15 @@ class Representation(msgspec.Struct, frozen=True):
     stands: bool
 
 
-def represent(here: Look, there: Look, *, domain: bool = True, seed: int = 0) -> Representation:
+def represent(
+    here: Look, there: Look, *, domain: bool = True, seed: int = 0, ignored: frozenset[str] = frozenset()
+) -> Representation:
     """Compare two looks; rows are taken as drawn one by one. Kinds are those of `here`.
 
     Keys, event times and texts are left out, for they differ of themselves; the target is compared where both have it.
+    ignored: further columns that are not compared, and not missed.
     """
-    names = _shared(here, there)
+    names = [n for n in _shared(here, there) if n not in ignored]
     coded = {n: _coded(here, there, n) for n in names[:_MOST_COLUMNS]}
     pairs = list(combinations([n for n in coded if n != here.target][:_PAIR_COLUMNS], 2))
     coarse = {n: _coarse(*coded[n]) for n in {n for pair in pairs for n in pair}}
@@ -92,15 +95,16 @@ def represent(here: Look, there: Look, *, domain: bool = True, seed: int = 0) ->
         cells += _pair(one, two, coarse, ratios, tests)
     cells.sort(key=lambda c: (len(c.columns), -abs(c.other - c.share), c.columns, c.values))
     lacking = tuple(n for n in there.facts if n not in here.facts)
-    out = {here.key, *here.time, *here.excluded}
+    out = {here.key, *here.time, *here.excluded, *ignored}
     surplus = tuple(n for n in here.facts if n not in there.facts and n not in out and n != here.target)
     rekinded: dict[str, tuple[str, str]] = {
         n: (here.column(n).kind, there.column(n).kind) for n in names if _rekinded(here, there, n)
     }
     found = told_apart(here, there, [n for n in coded if n != here.target], coded, seed) if domain and coded else None
     stands = not (cells or surplus or rekinded) and (found is None or not found.apart)
+    shown = [c for c in cells if len(c.columns) == 1][:_SHOWN] + [c for c in cells if len(c.columns) == 2][:_PAIRS]
     return Representation(
-        here.rows, there.rows, lacking, surplus, rekinded, tuple(cells[:_SHOWN]), tests, found, stands
+        here.rows, there.rows, lacking, surplus, rekinded, tuple(shown), tests, found, stands
     )  # fmt: skip
 
 
@@ -114,7 +118,7 @@ def issues_of(found: Representation, here: Look, there: str = "the other table")
     for name, (a, b) in found.rekinded.items():
         told.append(Issue("another_kind", "problem", f"{a} here, {b} in {there}", name, count=found.other_rows,
                           of=found.other_rows))  # fmt: skip
-    for cell in found.cells[:TOLD]:
+    for cell in _worst(found.cells):
         severity: Severity = "problem" if cell.how == "lacks" and cell.other >= 0.05 else "warning"
         group = " and ".join(f"{c} = {v}" for c, v in zip(cell.columns, cell.values, strict=True))
         told.append(Issue(
@@ -136,8 +140,14 @@ def issues_of(found: Representation, here: Look, there: str = "the other table")
     return told
 
 
+def _worst(cells: tuple[Cell, ...]) -> list[Cell]:
+    """Those that are told as issues: the largest differences, a third of them of pairs where there are such."""
+    single, pairs = ([c for c in cells if len(c.columns) == n] for n in (1, 2))
+    return single[: TOLD - min(len(pairs), TOLD // 3)] + pairs[: TOLD // 3]
+
+
 def _shared(here: Look, there: Look) -> list[str]:
-    out = {here.key, *here.ids, *here.time[:1]}
+    out = {here.key, *here.ids, *here.time[:1], *here.excluded}
     kinds = {"number", "integer", "category", "boolean", "time"}
     return [c.name for c in here.schema.columns
             if c.name in there.facts and c.name not in out and c.kind in kinds and c.role != "empty"]  # fmt: skip
