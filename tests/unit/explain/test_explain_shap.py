@@ -29,7 +29,7 @@ def features(pipeline: Any, rows: pd.DataFrame) -> np.ndarray:
     return np.asarray(pipeline[:-1].transform(rows), dtype=np.float64)
 
 
-@settings(max_examples=5, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=4, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 1000), depth=st.integers(1, 6))
 @pytest.mark.parametrize("family", ["gradient boosting", "hist", "forest", "xgboost", "lightgbm"])
 def test_trees_agree_with_interventional_tree_explainer(family: str, seed: int, depth: int) -> None:

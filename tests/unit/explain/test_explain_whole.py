@@ -115,7 +115,7 @@ def test_a_surrogate_of_noise_says_that_it_is_none() -> None:
 @pytest.mark.parametrize(
     ("estimator", "kind"),
     [
-        (GradientBoostingClassifier(n_estimators=3), "multiclass"),
+        pytest.param(GradientBoostingClassifier(n_estimators=3), "multiclass", marks=pytest.mark.long),
         (MLPRegressor(hidden_layer_sizes=(4,), max_iter=20), "number"),
     ],
 )
