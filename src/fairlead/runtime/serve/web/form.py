@@ -219,7 +219,8 @@ def _correction(deployed: Deployed, name: str) -> str:
 <p class="error" id="right-error" hidden></p></div>"""
     elif len(classes) <= _FEW_CLASSES:
         radios = "\n".join(
-            f'<label class="choice"><input type="radio" name="right" value="={escape(one)}"> {escape(shown.get(one, one))}</label>'
+            f'<label class="choice"><input type="radio" name="right" value="={escape(one)}"> '
+            f"{escape(shown.get(one, one))}</label>"
             for one in classes
         )
         right = f'<fieldset class="choices"><legend>The right answer</legend>\n{radios}\n</fieldset>'
