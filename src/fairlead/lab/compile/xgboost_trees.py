@@ -94,8 +94,17 @@ def _as_sum(estimator: Any, sparse: bool) -> TreeSum:
     # One number up to XGBoost 3.0, a list of one per class from 3.1 on.
     scores = np.ravel(np.array(json.loads(stated) if isinstance(stated, str) else stated, np.float32))
     base = np.resize(_margin(scores, link), targets)
-    trees = list(_tables(model["trees"], model["tree_info"]))
-    return TreeSum(trees, targets, base, link, precision="single", sparse=sparse)
+    # XGBoost starts from the base and adds tree by tree, rounding each time; a sum that begins elsewhere drifts apart
+    # by more than its precision where the trees take back most of the base.
+    starts = [_start(float(number), target) for target, number in enumerate(base.tolist()) if number]
+    trees = [*starts, *_tables(model["trees"], model["tree_info"])]
+    return TreeSum(trees, targets, np.zeros(targets, np.float32), link, precision="single", sparse=sparse)
+
+
+def _start(number: float, target: int) -> TreeTable:
+    """A tree of one leaf."""
+    one, no = np.zeros(1, np.int64), np.zeros(1, bool)
+    return TreeTable(np.ones(1, bool), one, np.zeros(1), one, one, no, np.array([number]), target, strict=True)
 
 
 def _margin(scores: np.ndarray, link: Link) -> np.ndarray:
