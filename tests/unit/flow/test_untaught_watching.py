@@ -60,7 +60,7 @@ def test_what_was_said_of_anomalies_goes_back_into_the_target_as_it_is_named(pos
 
 
 def test_labels_of_clusters_are_their_names_and_never_become_the_groups_of_a_target() -> None:
-    table = joined(["1", "nobody", None], **{"out__p__0": [0.1, 0.9, 1.0], "out__p__1": [0.9, 0.1, 0.0]})
+    table = joined(["1", "nobody", None], out__p__0=[0.1, 0.9, 1.0], out__p__1=[0.9, 0.1, 0.0])
     signature = Signature("clustering", X, target="g", classes=("0", "1"))
     view = View(table, signature)
     assert view.labelled.tolist() == [True, False, False]
