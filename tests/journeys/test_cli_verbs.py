@@ -150,7 +150,25 @@ def test_usage_errors_exit_2(line: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "verb", [v for v in VERBS if v not in {"init", "demo", "bundle", "diff", "feedback", "forget", "predict", "score"}]
+    "verb",
+    [
+        v
+        for v in VERBS
+        if v
+        not in {
+            "approve",
+            "bundle",
+            "demo",
+            "diff",
+            "explain",
+            "feedback",
+            "forget",
+            "init",
+            "predict",
+            "score",
+            "waive",
+        }
+    ],
 )
 def test_no_project_exits_2(verb: str, tmp_path: Path) -> None:
     ended = fairlead(tmp_path, verb)

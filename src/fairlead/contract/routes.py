@@ -35,9 +35,9 @@ class Route(msgspec.Struct, frozen=True, omit_defaults=True):
 class Key(msgspec.Struct, frozen=True, omit_defaults=True):
     """An API key as the data plane knows it. hash: hex sha256 of the secret, which nobody keeps.
 
-    models: names it may ask, ("*",) for all. verbs: of predict, explain, feedback, metrics, admin. purpose: what the caller
-    uses answers for; it may then ask only models whose intended use names it. expires: seconds since the epoch, 0
-    never. rate_per_s, burst, rows_per_day: 0 is without limit. digits: decimals that probabilities are rounded to,
+    models: names it may ask, ("*",) for all. verbs: of predict, explain, feedback, metrics, admin. purpose: what the
+    caller uses answers for; it may then ask only models whose intended use names it. expires: seconds since the epoch,
+    0 never. rate_per_s, burst, rows_per_day: 0 is without limit. digits: decimals that probabilities are rounded to,
     None as they are. label_only: instead of probabilities 1 for the label and 0 for the others, in every protocol.
     """
 

@@ -252,8 +252,8 @@ DOC: dict[str, str] = {
     "model.exclude": "columns that are never features",
     "model.categories": "integer columns to treat as categories; not given: those with few consecutive codes; []: none",
     "model.trust": "native: models that cannot be compiled may run their own code, in a process of their own",
-    "data.train": "the training table: a path (CSV, JSON lines, Parquet, Feather), an address as s3://…, or a database's "
-    "URL, whose secrets are written ${NAME} and taken from the environment",
+    "data.train": "the training table: a path (CSV, JSON lines, Parquet, Feather), an address as s3://…, or the "
+    "URL of a database, whose secrets are written ${NAME} and taken from the environment",
     "data.query": "what is asked of the database that data.train names, as select … from … order by …",
     "data.bad_lines": "stop: a line that cannot be read ends it; set_aside: such lines are kept in a file and counted",
     "data.prepare": "your own function run before everything, as file.py:function",
@@ -274,7 +274,7 @@ DOC: dict[str, str] = {
     "train.nested": "true: also judges the whole search on rows it never saw, which costs as many searches as folds",
     "train.choose": "best, or simplest: the simplest learner within one standard error of the best",
     "train.calibrate": "probabilities made to mean what they say: auto (where it surely helps), a way, or false",
-    "train.costs": "of false_positive, false_negative, true_positive, true_negative, numbers or columns: set a threshold",
+    "train.costs": "of false_positive, false_negative, true_positive, true_negative, as numbers or columns",
     "train.threshold": "by hand as 0.3, f1, or the most recall as {precision = 0.8}, or the reverse as {recall = 0.9}",
     "train.abstain": "answers left to people: {accuracy = 0.95} of the others, {coverage = 0.9}, {confidence = 0.8}",
     "train.entrypoint": "your own training: file.py:function with fit(table, settings) -> fitted estimator",

@@ -31,7 +31,10 @@ REFUSED = [
     ('times = {dates = "circle"}', r"dates: expected one of 'parts', 'cyclic', 'elapsed'"),
     ("texts = {ngrams = [1, 2]}", r'ngrams: texts are not used\. Add text = "tfidf"'),
     ('texts = {text = "tfidf", ngrams = [3, 2]}', r"ngrams: the shortest is longer"),
-    ('flags = {indicator = true}\n[train]\nentrypoint = "t.py:fit"', r"preparation\.flags: says nothing to train\.entrypoint"),
+    (
+        'flags = {indicator = true}\n[train]\nentrypoint = "t.py:fit"',
+        r"preparation\.flags: says nothing to train\.entrypoint",
+    ),
     ('interactions = [["a", "a"]]', r"interactions: 'a' with itself"),
     ('interactions = [["a", "y"]]', r"interactions: 'y' is the target"),
     ('[preparation.columns.y]\nscale = "power"', r"columns\.y: 'y' is the target"),

@@ -78,7 +78,7 @@ def test_what_is_no_table_is_refused(tmp_path, name, data, part):
         open_table(file).rows  # noqa: B018
     with pytest.raises(SourceUnreadable):
         open_table(3)
-    with pytest.raises(UsageError, match="needs .data. query"):
+    with pytest.raises(UsageError, match=r"needs \[data\] query"):
         open_table("sqlite:///t.db")
 
 

@@ -29,7 +29,7 @@ def compress(
     data: Annotated[str | None, typer.Option(help="rows instead of those that were kept")] = None,
     as_json: Json = False,
 ) -> None:
-    """Look for a smaller model that is hardly worse, and seal it as a candidate.
+    """Seal a smaller model that is hardly worse, with a certificate.
 
     Fewer trees, fewer leaves, pruned trees, narrower networks, and small models that learn the large one's answers are
     judged out of fold. What is sealed gets a signed certificate: what it costs, and what it gains. Exit 3 when nothing

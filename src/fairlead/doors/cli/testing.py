@@ -22,7 +22,7 @@ def test(
     data: Annotated[str | None, typer.Option(help="rows to change instead of those kept")] = None,  # noqa: PT028
     as_json: Json = False,  # noqa: PT028
 ) -> None:
-    """Try the project's own expectations of behaviour on the sealed model.
+    """Try the project's own expectations on the sealed model.
 
     They stand in tests/behaviour.toml (minimum cases, invariance, direction) and tests/behaviour.py. Exit code 3 when
     one is broken, 4 when one could not be tried.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,7 +49,7 @@ class Candidate:
     name: str = "model"
     artefact: Artefact | None = None
     calibration: Calibration | None = None
-    card: CardSettings = CardSettings()
+    card: CardSettings = field(default_factory=CardSettings)
 
     @property
     def answering(self) -> Any:

@@ -18,9 +18,7 @@ from fairlead.contract.signature import UNSUPERVISED, Signature, Task
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-LOWER_IS_BETTER: frozenset[str] = frozenset(
-    {"log_loss", "brier", "mse", "rmse", "mae", "alert_rate", "davies_bouldin"}
-)
+LOWER_IS_BETTER: frozenset[str] = frozenset({"log_loss", "brier", "mse", "rmse", "mae", "alert_rate", "davies_bouldin"})
 CLASSIFICATION: tuple[str, ...] = (
     "accuracy", "precision", "recall", "f1", "roc_auc", "pr_auc", "log_loss", "brier",
 )  # fmt: skip

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from fairlead.contract.errors import FairleadError, SourceUnreadable, UsageError
 from fairlead.contract.evidence import TableRead
+from fairlead.ops.flow.excluding import left_out
 from fairlead.ops.flow.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -24,11 +25,12 @@ TRAIN = "train"
 @dataclass(frozen=True)
 class Gathered:
     """Rows as they go into training. tables: every table read, by its part; notes: what a reader should know of them;
-    set_aside: lines that could not be read and were kept apart."""
+    set_aside: lines that could not be read and were kept apart; excluded: rows that `[data] exclude_rows` left out."""
 
     frame: pd.DataFrame
     tables: dict[str, TableRead] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    excluded: int = 0
 
     @property
     def set_aside(self) -> int:
@@ -36,10 +38,11 @@ class Gathered:
         return sum(table.set_aside for table in self.tables.values())
 
 
-def gather(ws: Workspace, source: Any = None) -> Gathered:
+def gather(ws: Workspace, source: Any = None, *, whole: bool = False) -> Gathered:
     """The project's training table (or `source`) after its `[data] prepare`, with inferred dtypes.
 
-    Raises UsageError without a table, SourceUnreadable, and whatever keeps `prepare` from giving rows as UsageError.
+    Rows of the training table that `[data] exclude_rows` lists are left out, unless `whole`. Raises UsageError without
+    a table, SourceUnreadable, ConfigInvalid, and whatever keeps `prepare` from giving rows as UsageError.
     """
     from fairlead.lab.tables.reading import Reading
 
@@ -53,7 +56,10 @@ def gather(ws: Workspace, source: Any = None) -> Gathered:
         place = reading.tables[TRAIN].source
         raise SourceUnreadable(f"{place}: the table has no rows" if place else "the table has no rows")
     frame = prepared(ws, frame, reading)
-    return Gathered(frame, reading.tables, tuple(reading.notes))
+    excluded = 0
+    if source is None and not whole:
+        frame, excluded = left_out(ws, frame, reading)
+    return Gathered(frame, reading.tables, tuple(reading.notes), excluded)
 
 
 def prepared(ws: Workspace, frame: pd.DataFrame, reading: Reading | None = None) -> pd.DataFrame:

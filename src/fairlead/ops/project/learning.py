@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from fairlead.contract.errors import ConfigInvalid
 from fairlead.contract.settings import Settings
@@ -13,7 +14,11 @@ Fail = Callable[..., ConfigInvalid]
 def check_learning(settings: Settings, fail: Fail) -> None:
     """Raise what `fail(key, what, cure)` makes of the first thing that cannot be."""
     rules, model = settings.train, settings.model
-    asked = {"weight": rules.weight, "class_weight": rules.class_weight, "monotone": rules.monotone or None}
+    asked: dict[str, Any] = {
+        "weight": rules.weight,
+        "class_weight": rules.class_weight,
+        "monotone": rules.monotone or None,
+    }
     asked["patience"] = rules.patience or None
     for key, value in asked.items():
         if value is not None and rules.entrypoint:
