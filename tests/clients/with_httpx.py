@@ -53,7 +53,10 @@ def check_v1(case: Case) -> None:
     assert httpx.get(base).json()["ready"]
     said = httpx.post(f"{base}:predict", json={"instances": case.rows})
     assert said.json() == {"predictions": case.labels()}
-    assert httpx.post(f"{base}:explain", json={"instances": case.rows}).status_code == 501
+    why = httpx.post(f"{base}:explain", json={"instances": case.rows})
+    assert why.status_code == 200, why.text
+    assert [one["label"] for one in why.json()["predictions"]] == case.labels()
+    assert len(why.json()["explanations"]) == len(case.rows)
     wrong = httpx.post(f"{base}:predict", json={"instances": [{}]})
     assert wrong.status_code == 400
     assert "columns missing" in wrong.json()["error"]

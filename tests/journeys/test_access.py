@@ -174,7 +174,7 @@ def test_an_address_that_others_reach_needs_a_decision(team: Team, tmp_path: Pat
 def test_mistakes_are_told_with_what_would_be_right(team: Team) -> None:
     for words, said in (
         (("create", "--name", "x", "--model", "loan"), "Did you mean 'loans'"),
-        (("create", "--name", "x", "--verb", "fly"), "Known: predict, feedback, metrics, admin"),
+        (("create", "--name", "x", "--verb", "fly"), "Known: predict, explain, feedback, metrics, admin"),
         (("create", "--name", "x", "--digits", "40"), "0 to 12 decimals"),
         (("revoke", "nobody"), "no live key is named 'nobody'"),
         (("rotate", "this home", "--overlap", "soon"), "no span of time"),

@@ -44,7 +44,7 @@ def test_images_are_learned_from_beside_other_columns(tmp_path, learner, form):
     later = {"light": np.zeros(300), "image": IMAGES[600:900]}
     found = model.probabilities(later)
     columns = {"light": later["light"], "image": later["image"].reshape(300, 64)}
-    expected = score_pipeline(made.pipeline, columns, made.signature)
+    expected = score_pipeline(made.answering, columns, made.signature)
     assert np.abs(found - expected).max() < 1e-9
     assert (found.argmax(axis=1) == DIGITS[600:900]).mean() > 0.8
 

@@ -87,6 +87,9 @@ def tell_train(answer: Answer) -> None:
     out = console()
     sealed = f"[bold]{answer['learner']}[/] sealed as [bold]{answer['bundle'][:12]}[/] in {answer['seconds']:.1f} s"
     out.print(f"{sealed}; {compiled(parity)}")
+    if ahead := answer.get("forecast"):
+        spread = f"{ahead['seconds']['low']:.0f} to {ahead['seconds']['high']:.0f}"
+        out.print(f"the search took {ahead['took']:.0f} s; before it, {spread} s were forecast for all its trials")
     tell_decisions(answer)
     tell_warnings(answer)
     out.print(f"Next: [bold]{escape(program('evaluate'))}[/]")

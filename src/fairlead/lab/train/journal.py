@@ -44,6 +44,11 @@ class Journal:
                 return
             self._whole += len(line)
 
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was found so far."""
+        return not self._found
+
     def find(self, learner: str, parameters: Mapping[str, Any]) -> tuple[list[float], float] | None:
         """Fold scores and seconds of a trial made before, else None."""
         return self._found.get(_key(learner, parameters))

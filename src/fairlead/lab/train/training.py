@@ -18,6 +18,7 @@ from fairlead.contract.signature import UNSUPERVISED
 from fairlead.lab.stats.measures import Floats
 from fairlead.lab.stats.spans import block_rows
 from fairlead.lab.train.deciding import Settled, settle, with_signature
+from fairlead.lab.train.fit_time import Forecast, forecast, told
 from fairlead.lab.train.fitting import fit, learner_of, scores_of
 from fairlead.lab.train.folding import Fold, folds_of
 from fairlead.lab.train.growing import learning_curve
@@ -52,6 +53,7 @@ class Training:
     cut_short: `[train] seconds` ended the search before `[train] trials`. unlabelled: rows without a truth, left out.
     decisions: calibration, threshold and abstention with their evidence; None where the task has none.
     searched: every trial of the search as plain data, in order; see `search.Found`.
+    forecast: how long it was thought to take, and what it took; None where that was not asked.
     learning: the learning curve, where `[evaluate] learning_s` gives it time.
     """
 
@@ -67,6 +69,7 @@ class Training:
     decisions: Decisions | None = None
     searched: tuple[dict[str, Any], ...] = ()
     learning: Learning | None = None
+    forecast: Forecast | None = None
 
 
 def train(
@@ -127,6 +130,7 @@ def train(
         unlabelled=everything.unlabelled,
         decisions=chosen.settled.found,
         searched=chosen.searched,
+        forecast=chosen.ahead,
         learning=_learning(chosen, bench, settings, say),
     )
 
@@ -155,6 +159,7 @@ class Chosen(NamedTuple):
     cut_short: bool
     trials: int
     searched: tuple[dict[str, Any], ...] = ()
+    ahead: Forecast | None = None
 
 
 def _by_search(
@@ -171,13 +176,18 @@ def _by_search(
     from fairlead.lab.compile import Candidate
 
     rules, material = settings.train, every.material
+    learners, journal = learners_for(rules.learners, material.signature, trial), Journal(_folder(home, data, settings))
+    ahead = forecast(every, learners, trials=rules.trials, seed=rules.seed) if journal.empty and trial is None else None
+    if ahead is not None:
+        say(told(ahead, rules.seconds), done=0.0)
+    started = time.perf_counter()
     found = search(
         every,
-        learners_for(rules.learners, material.signature, trial),
+        learners,
         trials=rules.trials,
         seconds=rules.seconds,
         seed=rules.seed,
-        journal=Journal(_folder(home, data, settings)),
+        journal=journal,
         say=say,
         prune=rules.prune,
         parallel=rules.parallel,
@@ -202,7 +212,8 @@ def _by_search(
         calibration=settled.calibration,
     )
     board = leaderboard(found, material.signature, rules.choose)
-    return Chosen(candidate, board, material, settled, found.cut_short, found.trials, found.made)
+    ahead = None if ahead is None else replace_settings(ahead, took=round(time.perf_counter() - started, 3))
+    return Chosen(candidate, board, material, settled, found.cut_short, found.trials, found.made, ahead)
 
 
 def settled_for(bench: Bench, answers: Floats, settings: Settings) -> Settled:

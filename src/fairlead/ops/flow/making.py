@@ -48,6 +48,7 @@ class Kept(msgspec.Struct, frozen=True):
     tables: dict[str, TableRead] = {}
     decisions: dict[str, Any] = {}
     learning: dict[str, Any] = {}
+    forecast: dict[str, Any] = {}
 
 
 class Judged(msgspec.Struct, frozen=True):
@@ -155,6 +156,7 @@ def keep(ws: Workspace, training: Any, rows: Gathered | None = None) -> Kept:
         tables=lineage.tables,
         decisions={} if training.decisions is None else training.decisions.plain(),
         learning=msgspec.to_builtins(training.learning) if training.learning is not None else {},
+        forecast=msgspec.to_builtins(training.forecast) if training.forecast is not None else {},
     )
     with ws.state.transaction():
         ws.state.put(f"candidate:{bundle}", msgspec.json.encode(kept))
