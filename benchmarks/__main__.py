@@ -18,7 +18,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 SCRIPTS = (
-    "imports", "profile", "transport", "layers", "server", "bulk", "peers", "false_alarms", "rehearsal", "demo",
+    "imports", "profile", "transport", "layers", "server", "bulk", "peers", "explain", "false_alarms", "rehearsal",
+    "demo",
 )  # fmt: skip
 
 
