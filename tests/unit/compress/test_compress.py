@@ -17,9 +17,9 @@ from fairlead.lab.compress import Smaller, gained, measured_together, smaller_th
 from fairlead.lab.compress.certificate import is_smaller
 from fairlead.lab.compress.measuring import Measured
 from fairlead.lab.train import material_of, train
+from fairlead.lab.train.bench import Bench
 from fairlead.lab.train.folding import folds_of
 from fairlead.lab.train.recorded import Trial, without_search
-from fairlead.lab.train.search import Bench
 from fairlead.runtime.bundle import SigningKey, load
 
 

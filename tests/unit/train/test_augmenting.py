@@ -14,8 +14,8 @@ from fairlead.contract.errors import ConfigInvalid
 from fairlead.contract.settings import AugmentSettings, ModelSettings, Settings, TrainSettings
 from fairlead.lab.train import fit, material_of, score_pipeline
 from fairlead.lab.train.augmenting import augmented, two_valued
+from fairlead.lab.train.bench import Bench
 from fairlead.lab.train.folding import folds_of
-from fairlead.lab.train.search import Bench
 
 WAYS = ("smote", "borderline", "adasyn", "mixup", "noise")
 

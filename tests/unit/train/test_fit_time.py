@@ -11,10 +11,10 @@ import pytest
 from fairlead.contract.evidence import Interval
 from fairlead.contract.settings import ModelSettings, Settings
 from fairlead.lab.train import material_of
+from fairlead.lab.train.bench import Bench
 from fairlead.lab.train.fit_time import FitTime, Forecast, forecast, power_law, told
 from fairlead.lab.train.fitting import learner_of
 from fairlead.lab.train.folding import folds_of
-from fairlead.lab.train.search import Bench
 
 
 @pytest.mark.parametrize("exponent", [0.5, 1.0, 1.6, 2.0])

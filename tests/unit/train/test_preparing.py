@@ -9,6 +9,7 @@ import pytest
 from fairlead.contract.errors import ConfigInvalid, InputInvalid
 from fairlead.contract.settings import ModelSettings, Settings
 from fairlead.lab.train import fit, material_of, score_pipeline
+from fairlead.lab.train.bench import Bench
 from fairlead.lab.train.folding import folds_of
 from fairlead.lab.train.preparing import notes_of, prepared_as
 from fairlead.lab.train.preparing.binning import Bins
@@ -18,7 +19,6 @@ from fairlead.lab.train.preparing.grouping import RareCategories
 from fairlead.lab.train.preparing.targets import TargetMeans
 from fairlead.lab.train.preparing.texts import Terms
 from fairlead.lab.train.provenance import config_hash
-from fairlead.lab.train.search import Bench
 from fairlead.ops.project import parse_settings
 
 

@@ -17,11 +17,11 @@ import pytest
 from fairlead.contract.errors import RemoteError
 from fairlead.contract.settings import ModelSettings, Settings, TrainSettings
 from fairlead.lab.train import train
+from fairlead.lab.train.bench import Bench
 from fairlead.lab.train.folding import folds_of
 from fairlead.lab.train.material import material_of
 from fairlead.lab.train.parallel import Workers
 from fairlead.lab.train.pruning import Pruner
-from fairlead.lab.train.search import Bench
 
 
 def rows(count: int = 300, seed: int = 0) -> pd.DataFrame:

@@ -16,8 +16,8 @@ from fairlead.lab.compress.shrinking import Smaller
 from fairlead.lab.stats.intervals import bootstrap
 from fairlead.lab.stats.loss import loss_clip, losses
 from fairlead.lab.stats.spans import block_rows
+from fairlead.lab.train.bench import Bench
 from fairlead.lab.train.fitting import fit, learner_of
-from fairlead.lab.train.search import Bench
 
 Say = Callable[..., None]
 

@@ -21,12 +21,13 @@ from fairlead.contract.signature import Signature
 from fairlead.lab.stats.bins import bins_for, score_bins
 from fairlead.lab.stats.measures import Floats, label_text
 from fairlead.lab.stats.profiling import profile
+from fairlead.lab.train.bench import Bench
 from fairlead.lab.train.deciding import with_signature
 from fairlead.lab.train.fitting import scores_of
 from fairlead.lab.train.folding import Fold
 from fairlead.lab.train.promise import BLOCK_ROWS, MOST_BLOCKS, reference_of
 from fairlead.lab.train.provenance import config_hash, data_hash, lineage_of, versions
-from fairlead.lab.train.search import Bench, Entry, Found, Say, baselines, leaderboard
+from fairlead.lab.train.search import Entry, Found, Say, baselines, leaderboard
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,9 +12,9 @@ import numpy as np
 from fairlead.contract.evidence import Interval
 from fairlead.lab.stats.measures import Floats
 from fairlead.lab.stats.threads import few_threads
+from fairlead.lab.train.bench import Bench
 from fairlead.lab.train.fitting import targets
 from fairlead.lab.train.learning import learn
-from fairlead.lab.train.search import Bench
 
 FEWEST_ROWS = 5_000
 SHARES = (1 / 64, 1 / 32, 1 / 16, 1 / 8)

@@ -9,10 +9,11 @@ import numpy as np
 from fairlead.contract.decisions import SearchFound
 from fairlead.contract.evidence import Interval
 from fairlead.contract.settings import TrainSettings
+from fairlead.lab.train.bench import SELECTED_BY, Bench
 from fairlead.lab.train.fitting import learner_of
 from fairlead.lab.train.folding import Fold, folds_of
 from fairlead.lab.train.journal import Journal
-from fairlead.lab.train.search import SELECTED_BY, Bench, Entry, Say, learners_for, search
+from fairlead.lab.train.search import Entry, Say, learners_for, search
 
 
 def nested(bench: Bench, chosen: Entry, rules: TrainSettings, say: Say) -> SearchFound:

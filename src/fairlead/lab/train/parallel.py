@@ -21,7 +21,7 @@ from fairlead.contract.errors import RemoteError
 
 if TYPE_CHECKING:
     from fairlead.lab.stats.measures import Floats
-    from fairlead.lab.train.search import Bench
+    from fairlead.lab.train.bench import Bench
 
 HEAD = 8
 START = f"from {__name__} import main; main()"

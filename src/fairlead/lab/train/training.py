@@ -17,6 +17,7 @@ from fairlead.contract.settings import Settings
 from fairlead.contract.signature import UNSUPERVISED
 from fairlead.lab.stats.measures import Floats
 from fairlead.lab.stats.spans import block_rows
+from fairlead.lab.train.bench import Bench
 from fairlead.lab.train.deciding import Settled, settle, with_signature
 from fairlead.lab.train.fit_time import Forecast, forecast, told
 from fairlead.lab.train.fitting import fit, learner_of, scores_of
@@ -28,7 +29,7 @@ from fairlead.lab.train.nested import nested
 from fairlead.lab.train.promise import reference_of
 from fairlead.lab.train.provenance import config_hash, data_hash, lineage_of, versions
 from fairlead.lab.train.recorded import Trial
-from fairlead.lab.train.search import Bench, Entry, Say, answers_of, leaderboard, learners_for, search
+from fairlead.lab.train.search import Entry, Say, answers_of, leaderboard, learners_for, search
 
 if TYPE_CHECKING:
     import pandas as pd

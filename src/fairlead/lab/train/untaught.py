@@ -25,10 +25,11 @@ from fairlead.lab.stats.grouping import same_grouping, shape_metrics
 from fairlead.lab.stats.measures import Floats, metrics
 from fairlead.lab.stats.strangeness import best_threshold, rank_agreement, share_threshold
 from fairlead.lab.stats.threads import few_threads
+from fairlead.lab.train.bench import Bench
 from fairlead.lab.train.folding import Fold
 from fairlead.lab.train.learning import learn
 from fairlead.lab.train.material import Material
-from fairlead.lab.train.search import Bench, Entry
+from fairlead.lab.train.search import Entry
 
 if TYPE_CHECKING:
     from fairlead.contract.profile import Reference

@@ -53,9 +53,9 @@ def compress(
     instead of those kept. Raises UsageError for a model that was trained elsewhere, or whose task has no loss.
     """
     from fairlead.lab.compress import smaller_than, smallest
+    from fairlead.lab.train.bench import Bench
     from fairlead.lab.train.folding import folds_of
     from fairlead.lab.train.material import material_of, split_holdout
-    from fairlead.lab.train.search import Bench
 
     started = time.perf_counter()
     say = progress or (lambda *words, **more: None)
