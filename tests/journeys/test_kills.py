@@ -95,8 +95,14 @@ def captured(program: Program) -> collections.Counter[str]:
 
 
 def rows_by_metrics(program: Program) -> dict[str, float]:
-    """What /metrics says became of rows, by outcome."""
-    page = httpx.get(f"http://127.0.0.1:{server_port(program)}/metrics").text
+    """What /metrics says became of rows, by outcome; asked again while what was killed last is being replaced."""
+
+    def asked() -> str:
+        with contextlib.suppress(httpx.TransportError):
+            return httpx.get(f"http://127.0.0.1:{server_port(program)}/metrics").text
+        return ""
+
+    page = eventually(asked, what="an answer of /metrics")
     found: collections.Counter[str] = collections.Counter()
     for outcome, rows in re.findall(r'^fairlead_capture_rows_total\{outcome="(\w+)".*\} (\S+)$', page, re.MULTILINE):
         found[outcome] += float(rows)
