@@ -114,7 +114,9 @@ def strike(program: Program, load: Load, chance: random.Random) -> str:
     kind = chance.choice(("worker", "worker", "server", "collector", "watcher", "slow collector"))
     if kind == "slow collector":
         collector = living(program, "collector")
-        os.kill(collector, signal.SIGSTOP)
+        # It may have been killed a moment ago and not yet be replaced.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(collector, signal.SIGSTOP)
         more_answers(load, 100)
         with contextlib.suppress(ProcessLookupError):
             os.kill(collector, signal.SIGCONT)
