@@ -70,6 +70,8 @@ class Signature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
         answer is then marked, and meant for a person. 0: it answers every row.
     key, time, sticky: pass-through columns, optional in a request and never features,
         except that parts of a composed time may be features, too.
+    horizon, step: of a forecast; how many values after the origin are answered, and the seconds from one to the next.
+    series: pass-through column that names the series a forecast is of.
     timezone: IANA name, of times that carry none.
     """
 
@@ -85,6 +87,9 @@ class Signature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     sticky: str | None = None
     definition: str = "v1"
     timezone: str = "UTC"
+    horizon: int = 0
+    step: float = 0.0
+    series: str | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -93,9 +98,14 @@ class Signature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """Names of the score columns: the classes, the clusters, `score` of an anomaly detection, else `value`."""
+        """Names of the score columns.
+
+        The classes, the clusters, `score` of an anomaly detection, `t+1` ... `t+horizon` of a forecast, else `value`.
+        """
         if self.task in ("classification", "clustering"):
             return self.classes
+        if self.task == "forecasting":
+            return tuple(f"t+{step}" for step in range(1, self.horizon + 1))
         return ("score",) if self.task == "anomaly" else ("value",)
 
     @property
@@ -106,6 +116,6 @@ class Signature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     @property
     def passthrough(self) -> tuple[str, ...]:
         """Columns accepted in a request that are not features."""
-        wanted = (self.key, *self.time, self.sticky)
+        wanted = (self.key, *self.time, self.sticky, self.series)
         features = set(self.names)
         return tuple(dict.fromkeys(n for n in wanted if n is not None and n not in features))
