@@ -40,6 +40,8 @@ class ModelSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     exclude: tuple[str, ...] = ()
     categories: tuple[str, ...] | None = None
     trust: Literal["", "native"] = ""
+    group: str | None = None
+    item: str | None = None
 
     @property
     def time_columns(self) -> tuple[str, ...]:
@@ -91,6 +93,7 @@ class TrainSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     mitigate: str | None = None
     augment: AugmentSettings | None = None
     contamination: Annotated[float, Meta(gt=0.0, le=0.5)] = 0.01
+    quantile: OpenShare | None = None
 
 
 class GateSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -252,6 +255,8 @@ DOC: dict[str, str] = {
     "model.exclude": "columns that are never features",
     "model.categories": "integer columns to treat as categories; not given: those with few consecutive codes; []: none",
     "model.trust": "native: models that cannot be compiled may run their own code, in a process of their own",
+    "model.group": "ranking: rows of one value of it are put in order together; passed through, never a feature",
+    "model.item": "ranking: what a row stands for, to know what is popular; passed through, a feature only if listed",
     "data.train": "the training table: a path (CSV, JSON lines, Parquet, Feather), an address as s3://…, or the "
     "URL of a database, whose secrets are written ${NAME} and taken from the environment",
     "data.query": "what is asked of the database that data.train names, as select … from … order by …",
@@ -284,6 +289,7 @@ DOC: dict[str, str] = {
     "train.patience": "rounds without gain on rows held back after which boosting stops; 0: it does all its rounds",
     "train.augment": 'rows made in every fit, as {by = "smote", ratio = 0.5}; also borderline, adasyn, mixup, noise',
     "train.contamination": "anomaly: the share of rows taken for anomalies where no labels say which they are",
+    "train.quantile": "regression: the quantile of the target to answer, as 0.9, instead of its mean",
     "train.mitigate": "reweighing: weights that make class and sensitive columns independent in training",
     "gate.min": "value that metrics must surely reach (losses: keep below), as {roc_auc = 0.75}; false: not checked",
     "gate.beats": "what must be beaten: baseline; false switches the check off",

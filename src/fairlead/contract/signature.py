@@ -73,6 +73,9 @@ class Signature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     horizon, step: of a forecast; how many values after the origin are answered, and the seconds from one to the next.
     series: pass-through column that names the series a forecast is of.
     timezone: IANA name, of times that carry none.
+    group, item: of a ranking the columns that say which rows are put in order together, and what a row stands for;
+        passed through, and an item may be a feature, too.
+    quantile: of a regression that answers a quantile of its target; 0: it answers its mean.
     """
 
     task: Task
@@ -90,6 +93,9 @@ class Signature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     horizon: int = 0
     step: float = 0.0
     series: str | None = None
+    group: str | None = None
+    item: str | None = None
+    quantile: float = 0.0
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -116,6 +122,6 @@ class Signature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     @property
     def passthrough(self) -> tuple[str, ...]:
         """Columns accepted in a request that are not features."""
-        wanted = (self.key, *self.time, self.sticky, self.series)
+        wanted = (self.key, *self.time, self.sticky, self.series, self.group, self.item)
         features = set(self.names)
         return tuple(dict.fromkeys(n for n in wanted if n is not None and n not in features))

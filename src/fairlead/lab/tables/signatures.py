@@ -50,11 +50,15 @@ def signature_of(rows: Any, settings: Settings, *, schema: Schema | None = None)
         # The encoding leaves out defaults by identity: a "v1" that was written must seal as one that was not.
         definition=sys.intern(model.definition),
         timezone=sys.intern(model.timezone),
+        group=model.group,
+        item=model.item,
+        quantile=settings.train.quantile or 0.0,
     )
 
 
 def _default_features(model: ModelSettings, schema: Schema, weight: str | None) -> Iterable[str]:
     out = {model.target, model.id, *model.time_columns[:1], *model.exclude, *model.sensitive, weight}
+    out |= {model.group, model.item}
     for column in schema.columns:
         if column.name not in out and column.role != "unusable":
             yield column.name
@@ -67,8 +71,10 @@ def _check_names(model: ModelSettings, schema: Schema, settings: Settings) -> No
         "model.categories": model.categories or (),
         "model.id": (model.id,) if model.id else (),
         "model.time": model.time_columns,
+        "model.group": (model.group,) if model.group else (),
+        "model.item": (model.item,) if model.item else (),
     }
-    optional = {"model.id", "model.time"} | ({"model.target"} if model.task in UNSUPERVISED else set())
+    optional = {"model.id", "model.time", "model.group", "model.item"} | ({"model.target"} if model.task in UNSUPERVISED else set())
     for key, names in asked.items():
         for name in names:
             if name in schema.names:

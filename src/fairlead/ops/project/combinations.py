@@ -17,6 +17,7 @@ from fairlead.ops.project.durations import parse_duration, parse_trigger, parse_
 from fairlead.ops.project.judging import check_judging
 from fairlead.ops.project.learning import check_learning
 from fairlead.ops.project.preparing import check_preparation
+from fairlead.ops.project.ranking import check_ranking
 from fairlead.ops.project.targets import check_target
 
 Fail = Callable[..., ConfigInvalid]
@@ -45,6 +46,7 @@ def check_combinations(settings: Settings, fail: Fail = _plain_fail) -> None:
     check_judging(settings, fail)
     check_deciding(settings, fail)
     check_learning(settings, fail)
+    check_ranking(settings, fail)
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:
