@@ -217,9 +217,9 @@ def _is_share(what: Floats) -> bool:
 
 
 def _student(blocks: int, block: int) -> float:
-    from scipy.stats import norm, t
+    from fairlead.lab.stats.quantiles import normal, student
 
-    return float(norm.ppf(0.975) if block == 1 else t.ppf(0.975, max(blocks - 1, 1)))
+    return normal(0.975) if block == 1 else student(0.975, max(blocks - 1, 1))
 
 
 def _critical(cover: Floats, pairs: Ints, errors: Floats, blocks: int, block: int, seed: int, level: float) -> float:

@@ -142,6 +142,6 @@ def _sandwich(at: Floats, scores: Floats, bread: Floats, block: int) -> list[Int
 
 def _quantile(blocks: int) -> float:
     """Two-sided 95 % quantile of Student's t, which matters when there are few blocks."""
-    from scipy.stats import t
+    from fairlead.lab.stats.quantiles import student
 
-    return float(t.ppf(0.975, max(blocks - 1, 1)))
+    return student(0.975, max(blocks - 1, 1))

@@ -49,13 +49,12 @@ def check_performance(
 def _metric(
     name: str, now: Interval, known: np.ndarray, rate: float, model: str, window: int, start: float
 ) -> list[Finding]:
-    from scipy import stats
-
     from fairlead.lab.stats.measures import LOWER_IS_BETTER
+    from fairlead.lab.stats.quantiles import student
 
     sign = 1.0 if name in LOWER_IS_BETTER else -1.0
     usual, spread = float(known.mean()), max(float(known.std(ddof=1)), 1e-6)
-    height = float(stats.t.ppf(1.0 - rate, known.size - 1)) * np.sqrt(1.0 + 1.0 / known.size)
+    height = student(1.0 - rate, known.size - 1) * np.sqrt(1.0 + 1.0 / known.size)
     worse = sign * (now.value - usual)
     if worse <= max(height * spread, 0.01 * abs(usual)):
         return []

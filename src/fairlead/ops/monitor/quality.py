@@ -159,10 +159,10 @@ def _volume(about: _Subject, rows: int, earlier: Sequence[int], rate: float) -> 
     if rows == 0 and usual > 0:
         told = f"no rows at all; usually {np.expm1(usual):.0f}"
         return [about.finding("fresh", 0.0, (0.0, 0.0), "rows", told, area="traffic", severity="critical")]
-    from scipy import stats
+    from fairlead.lab.stats.quantiles import student
 
     spread = max(float(logs.std(ddof=1)), 0.05)
-    height = float(stats.t.ppf(1.0 - rate / 8.0, len(logs) - 1)) * np.sqrt(1.0 + 1.0 / len(logs))
+    height = student(1.0 - rate / 8.0, len(logs) - 1) * np.sqrt(1.0 + 1.0 / len(logs))
     limit = max(height * spread, np.log(1.5))
     off = float(np.log1p(rows)) - usual
     if abs(off) <= limit:

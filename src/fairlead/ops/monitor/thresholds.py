@@ -174,7 +174,7 @@ def _noise_limit(column: ColumnProfile, rows: int, rate: float) -> float:
     Few reference windows know little of how far a rare category can go by chance. Squared distances of drawn windows
     are matched by a gamma distribution, as they are about a scaled chi-squared one.
     """
-    from scipy import stats
+    from fairlead.lab.stats.quantiles import gamma
 
     counts = np.asarray(column.counts, dtype=np.float64)
     if counts.sum() <= 0 or rows <= 0:
@@ -185,7 +185,7 @@ def _noise_limit(column: ColumnProfile, rows: int, rate: float) -> float:
     mean, variance = float(squares.mean()), float(squares.var(ddof=1))
     if variance <= 0:
         return float(np.sqrt(mean))
-    return float(np.sqrt(stats.gamma.ppf(1.0 - rate, mean * mean / variance, scale=variance / mean)))
+    return float(np.sqrt(gamma(1.0 - rate, mean * mean / variance, variance / mean)))
 
 
 def _centre_and_scale(distances: np.ndarray) -> tuple[float, float]:

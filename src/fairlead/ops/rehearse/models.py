@@ -132,7 +132,7 @@ class Models:
 
 def load_libraries(learner: Any, history: History, parameters: Mapping[str, Any]) -> None:
     """Import what fitting and watching need, so that no policy is charged for it."""
-    import scipy.stats  # noqa: F401
+    import scipy.special  # noqa: F401
 
     from fairlead.lab.train.preparing import preparation
 
