@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from fairlead.lab.stats.spans import covered as covered
     from fairlead.lab.stats.spans import spans_of as spans_of
     from fairlead.lab.stats.spans import window_length as window_length
+    from fairlead.lab.stats.tensors import with_histories as with_histories
     from fairlead.lab.stats.threads import few_threads as few_threads
 
 _WHERE: dict[str, str] = {
@@ -73,6 +74,7 @@ _WHERE: dict[str, str] = {
     "constant_scores": "baselines",
     "last_value_scores": "baselines",
     "Span": "spans",
+    "with_histories": "tensors",
     "few_threads": "threads",
     "covered": "spans",
     "spans_of": "spans",

@@ -17,7 +17,7 @@ import numpy as np
 from fairlead.contract.errors import ColumnMissing, ShapeMismatch
 from fairlead.contract.profile import Bins
 from fairlead.contract.signature import Column, Signature
-from fairlead.lab.stats.tensors import counted, with_moments
+from fairlead.lab.stats.tensors import counted, with_histories, with_moments
 
 MAX_CATEGORIES = 100
 PROBABILITY_BINS = 20
@@ -35,7 +35,7 @@ def bins_for(columns: Mapping[str, Any], signature: Signature, max_bins: int = 3
     Raises ColumnMissing.
     """
     wanted = counted(signature)
-    columns = with_moments(columns, [column.name for column in wanted])
+    columns = with_moments(with_histories(columns, signature), [column.name for column in wanted])
     absent = [c.name for c in wanted if c.name not in columns]
     if absent:
         raise ColumnMissing(absent, signature.names)

@@ -10,20 +10,26 @@ import numpy.typing as npt
 from fairlead.contract.errors import ShapeMismatch
 from fairlead.contract.evidence import Interval
 from fairlead.contract.signature import Signature, Task
+from fairlead.lab.stats.blocks import Block
 from fairlead.lab.stats.further import drawn_further, further_metrics
-from fairlead.lab.stats.measures import Floats, metrics, weighted_metrics
+from fairlead.lab.stats.measures import Floats, Ints, metrics, weighted_metrics
 
 DRAWS = 1000
 _CELLS = 4_000_000
 
 
-def resamples(rows: int, draws: int, seed: int, block: int = 1) -> Iterator[Floats]:
+def resamples(rows: int, draws: int, seed: int, block: Block = 1) -> Iterator[Floats]:
     """How often each row was drawn, in chunks of shape (some draws, rows) whose draws add up to `draws`.
 
     block: rows that are drawn together, as consecutive runs with random starts that wrap around, so that
-    every row is as likely as every other; the last run is cut to make `rows` in all.
-    Source: Efron (1979); Politis and Romano, A circular block-resampling procedure (1992).
+    every row is as likely as every other; the last run is cut to make `rows` in all. Or the group of each row: whole
+    groups are drawn then, as many as there are, so that resamples differ in how many rows they have.
+    Source: Efron (1979); Politis and Romano, A circular block-resampling procedure (1992); Field and Welsh,
+    Bootstrapping clustered data (2007).
     """
+    if isinstance(block, np.ndarray):
+        yield from _groups_drawn(rows, draws, seed, block)
+        return
     if rows <= 0 or draws <= 0 or block <= 0:
         raise ShapeMismatch(f"rows, draws and block must be positive, found {rows}, {draws}, {block}")
     random = np.random.default_rng(seed)
@@ -35,6 +41,17 @@ def resamples(rows: int, draws: int, seed: int, block: int = 1) -> Iterator[Floa
         size = min(chunk, draws - first)
         starts = random.integers(0, rows, size=(size, runs))
         yield _counts(starts, block, last, rows)
+
+
+def _groups_drawn(rows: int, draws: int, seed: int, group: Ints) -> Iterator[Floats]:
+    if len(group) != rows or rows <= 0 or draws <= 0:
+        raise ShapeMismatch(f"{rows} rows, {draws} draws and the groups of {len(group)} rows do not fit together")
+    count = int(group.max()) + 1
+    for weights in resamples(count, max(draws, 1), seed):
+        # A chunk of groups may be far wider in rows.
+        step = max(1, _CELLS // rows)
+        for first in range(0, len(weights), step):
+            yield weights[first : first + step][:, group]
 
 
 def _counts(starts: npt.NDArray[np.int64], block: int, last: int, rows: int) -> Floats:
@@ -55,11 +72,12 @@ def _counts(starts: npt.NDArray[np.int64], block: int, last: int, rows: int) -> 
 
 
 def bootstrap(
-    values: npt.ArrayLike, *, draws: int = DRAWS, seed: int = 0, level: float = 0.95, block: int = 1
+    values: npt.ArrayLike, *, draws: int = DRAWS, seed: int = 0, level: float = 0.95, block: Block = 1
 ) -> Interval:
     """The mean of `values` (n,) with its percentile interval. Raises ShapeMismatch for no values."""
     table = np.asarray(values, dtype=np.float64)
-    means = [w @ table / len(table) for w in resamples(len(table), draws, seed, block)]
+    grouped = isinstance(block, np.ndarray)
+    means = [w @ table / (w.sum(axis=1) if grouped else len(table)) for w in resamples(len(table), draws, seed, block)]
     return percentile(float(table.mean()), np.concatenate(means), level)
 
 
@@ -87,7 +105,7 @@ def metric_intervals(
     *,
     draws: int = DRAWS,
     seed: int = 0,
-    block: int = 1,
+    block: Block = 1,
     further: bool = False,
 ) -> dict[str, Interval]:
     """Every metric of the task with its 95 % interval; rows (or blocks of rows) are resampled together.
