@@ -24,7 +24,7 @@ def forget(
     wait: Annotated[float, typer.Option(help="seconds to wait for segments that are being written to")] = 30.0,
     as_json: Json = False,
 ) -> None:
-    """Erase one person's rows from spool, records and labels.
+    """Erase one person's rows from spool, records, labels and lines set aside, and let go of fetched tables.
 
     Leaves a tombstone in the audit log: a hash and counts. Exit code 4: not done yet, the collector goes on with it.
     """
@@ -40,6 +40,10 @@ def tell(answer: Answer) -> None:
     else:
         waits = ", ".join(answer["waits_for"]) or "the collector"
         out.print(f"[yellow]not done yet[/]: waiting for {escape(waits)}; the collector goes on, or ask again")
+    if answer["lines_set_aside"]:
+        out.print(f"erased {answer['lines_set_aside']:,} lines that had been set aside")
+    if answer["fetched_copies"]:
+        out.print(f"let go of {answer['fetched_copies']:,} copies of tables of stores, which are fetched again")
     for table in answer["tables"]:
         out.print(f"[yellow]still there[/]: {table['rows']:,} rows in training table {table['table'][:12]}")
     for name in answer["unreadable"]:

@@ -10,12 +10,12 @@ from typing import Any
 
 from fairlead.contract import records as names
 from fairlead.contract.errors import UsageError
+from fairlead.ops.flow.copies import let_go
 from fairlead.ops.flow.workspace import Workspace
 
 STAYS = (
     "windows and profiles that were folded before keep their sums, which hold no row; models trained on the rows stay "
-    "as they are; tables fetched from stores (fetched) and lines set aside (tables/set-aside) stay; copies of these "
-    "files made elsewhere are not reached"
+    "as they are; copies of these files made elsewhere are not reached"
 )
 _NOTED = "forgotten/"
 
@@ -29,13 +29,14 @@ def forget(
     every_model: bool = False,
     wait_s: float = 30.0,
 ) -> dict[str, Any]:
-    """Erase the rows of one person and their labels. Raises UsageError for a column that no record has."""
+    """Erase the rows of one person and their labels, lines set aside that hold them, and fetched tables. Raises UsageError for a column that no record has."""
     from fairlead.runtime.capture import forget as erase
 
     if not key:
         raise UsageError("say whom to forget: the value of the key column, or a request id with --request.")
     columns = (names.REQUEST,) if request else _columns(ws, column)
     values = (key,) if request else forms_of(key, bytes.fromhex(ws.redact_key))
+    copies = let_go(ws.home.root, values)
     done = erase(ws.home.root, values, columns=columns, model="" if every_model else ws.model, wait_s=wait_s)
     bury(ws)
     where = None if request else column or ws.settings.model.id
@@ -45,6 +46,8 @@ def forget(
         "records": done.records,
         "labels": done.labels,
         "files": done.files,
+        "lines_set_aside": copies.lines,
+        "fetched_copies": copies.fetched,
         "waits_for": list(done.waiting),
         "unreadable": list(done.damaged),
         "tables": [] if where is None else list(_tables_with(ws.home.tables, where, values)),
