@@ -9,6 +9,7 @@ import numpy as np
 
 from fairlead.contract.errors import InputInvalid
 from fairlead.lab.stats.measures import Floats, Ints
+from fairlead.lab.train.grouped import dealt_groups, gain_by_group
 from fairlead.lab.train.material import Material, strata
 
 FEWEST_ROWS = 20
@@ -29,7 +30,7 @@ def folds_of(material: Material, count: int, seed: int, repeats: int = 1) -> tup
 
     Where there is time, rows are cut into count + 1 equal runs; each run but the first is judged by what was
     learned from all runs before it, so nothing is ever judged by its own future. Else every class (or tenth of
-    the target's range) is dealt evenly.
+    the target's range) is dealt evenly; of a ranking whole groups are.
     """
     n = material.rows
     if n < max(FEWEST_ROWS, 2 * (count + 1)):
@@ -48,6 +49,9 @@ def folds_of(material: Material, count: int, seed: int, repeats: int = 1) -> tup
 
 def _dealt(material: Material, count: int, random: np.random.Generator) -> Ints:
     """The fold of each row."""
+    if material.clusters is not None:
+        gain = gain_by_group(material.clusters, material.truth, material.signature)
+        return dealt_groups(material.clusters, gain, count, random)
     dealt = np.empty(material.rows, dtype=np.int64)
     group = strata(material)
     first = 0

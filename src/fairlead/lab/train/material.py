@@ -12,6 +12,8 @@ from fairlead.contract.preparing import PreparationSettings
 from fairlead.contract.settings import Settings
 from fairlead.contract.signature import UNSUPERVISED, Signature
 from fairlead.lab.stats.measures import Floats, Ints, class_codes
+from fairlead.lab.stats.ranking import whole_codes
+from fairlead.lab.train.grouped import clusters_of, gain_by_group, kept_groups
 from fairlead.lab.train.mitigating import groups_for, reweighed
 from fairlead.lab.train.terms import Terms, fit_weights, terms_of, weights_of
 
@@ -29,6 +31,7 @@ class Material:
     in the columns form; truth: (n,) labels or numbers; times: (n,) seconds since the epoch, or None.
     unlabelled: rows left out because they have no truth. weights: (n,) as `[train] weight` has them, or None;
     groups: (n,) by the sensitive columns, where `[train] mitigate` reweighs, or None;
+    clusters: (n,) by `[model] group`, rows that splits keep together where there is no time, or None;
     terms: what the project asks of every fit of these rows; preparing: what is done to their columns.
     """
 
@@ -41,6 +44,7 @@ class Material:
     unlabelled: int = 0
     weights: Floats | None = None
     groups: Ints | None = None
+    clusters: Ints | None = None
     terms: Terms = field(default_factory=Terms)
     preparing: PreparationSettings = field(default_factory=PreparationSettings)
 
@@ -64,6 +68,7 @@ class Material:
             times=None if self.times is None else self.times[rows],
             weights=None if self.weights is None else self.weights[rows],
             groups=None if self.groups is None else self.groups[rows],
+            clusters=None if self.clusters is None else whole_codes(self.clusters[rows]),
             terms=self.terms,
             preparing=self.preparing,
         )
@@ -123,6 +128,7 @@ def material_of(frame: Any, settings: Settings, signature: Signature | None = No
         unlabelled=len(source) - len(kept),
         weights=weights,
         groups=groups_for(chosen, settings),
+        clusters=clusters_of(chosen, signature, truth[kept]),
         terms=terms_of(settings, signature),
         preparing=settings.preparation,
     )
@@ -140,7 +146,7 @@ def split_holdout(material: Material, share: float, seed: int) -> tuple[Ints, In
     """Rows to learn from and rows kept for judging, both ascending.
 
     By time the newest `share` is kept, and rows of one instant stay together; else rows are drawn so that
-    classes (numbers: tenths of their range by rank) have the same share on both sides.
+    classes (numbers: tenths of their range by rank) have the same share on both sides; of a ranking whole groups are.
     """
     n = material.rows
     wanted = min(max(round(share * n), 1), n - 1)
@@ -150,6 +156,10 @@ def split_holdout(material: Material, share: float, seed: int) -> tuple[Ints, In
         cut = cut if cut > 0 else int(np.searchsorted(material.times, first, side="right"))
         return np.arange(cut), np.arange(cut, n)
     random = np.random.default_rng([seed, 1])
+    if material.clusters is not None:
+        gain = gain_by_group(material.clusters, material.truth, material.signature)
+        held = kept_groups(material.clusters, gain, share, random)
+        return np.flatnonzero(~held), np.flatnonzero(held)
     group = strata(material)
     kept = np.concatenate(
         [random.permutation(rows)[: round(share * len(rows))] for rows in _members(group) if len(rows) > 1]

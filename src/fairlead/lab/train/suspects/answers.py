@@ -56,6 +56,8 @@ def folds_of_copies(material: Material, folds: int, seed: int) -> Ints:
     """Random folds, classes in proportion, rows that round to the same together. Shape (rows,)."""
     same = row_hashes([_rounded(values) for values in material.columns.values()])
     groups = np.unique(same, return_inverse=True)[1]
+    if material.clusters is not None:
+        groups = _joined(groups, material.clusters)
     random = np.random.default_rng([seed, 11])
     if material.signature.task != "classification":
         return np.asarray((random.permutation(groups.max() + 1) % folds)[groups])
@@ -67,3 +69,13 @@ def folds_of_copies(material: Material, folds: int, seed: int) -> Ints:
         members = random.permutation(np.flatnonzero(codes == code))
         dealt[members] = (np.arange(len(members)) + at) % folds
     return np.asarray(dealt[groups])
+
+
+def _joined(first: Ints, second: Ints) -> Ints:
+    """Groups that hold all rows which share a group of either kind, however many steps apart. Shape (rows,)."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    size = int(first.max()) + int(second.max()) + 2
+    links = coo_array((np.ones(len(first)), (first, second + int(first.max()) + 1)), shape=(size, size))
+    return np.asarray(np.unique(connected_components(links, directed=False)[1][first], return_inverse=True)[1])
