@@ -19,11 +19,18 @@ def losses(
 
     Classification: Brier, (p - y)^2; beyond two classes half the squared distance. Regression: the absolute
     error divided by `clip`, at most 1. Anomaly: 1 where it is decided wrongly, and 0 where nobody knows. Clustering:
-    0, as no single row is right or wrong. A row whose score is not finite counts as 1.
-    truth: shape (n,); scores: shape (n, k), as for `metrics`. Raises ShapeMismatch.
+    0, as no single row is right or wrong. Forecasting: the mean absolute error of the steps whose truth is known,
+    divided by `clip`, at most 1; 0 where none is. A row whose score is not finite counts as 1.
+    truth: shape (n,), of forecasts (n, horizon) with NaN for what is not due; scores: shape (n, k), as for `metrics`.
+    Raises ShapeMismatch.
     """
     table = np.asarray(scores, dtype=np.float64)
     table = table.reshape(len(table), -1)
+    if task == "forecasting":
+        from fairlead.lab.stats.forecasts import forecast_losses
+
+        found = forecast_losses(truth, table, clip)
+        return np.nan_to_num(found, nan=0.0)
     n = len(np.asarray(truth))
     if len(table) != n:
         raise ShapeMismatch(f"truth has {n} rows, scores have {len(table)}")

@@ -18,12 +18,15 @@ from fairlead.contract.signature import UNSUPERVISED, Signature, Task
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-LOWER_IS_BETTER: frozenset[str] = frozenset({"log_loss", "brier", "mse", "rmse", "mae", "alert_rate", "davies_bouldin"})
+LOWER_IS_BETTER: frozenset[str] = frozenset(
+    {"log_loss", "brier", "mse", "rmse", "mae", "alert_rate", "davies_bouldin", "mase", "smape"}
+)
 CLASSIFICATION: tuple[str, ...] = (
     "accuracy", "precision", "recall", "f1", "roc_auc", "pr_auc", "log_loss", "brier",
 )  # fmt: skip
 REGRESSION: tuple[str, ...] = ("mse", "rmse", "mae", "r2")
 ANOMALY: tuple[str, ...] = ("roc_auc", "pr_auc", "precision", "recall", "f1", "precision_at_k", "alert_rate")
+FORECASTING: tuple[str, ...] = ("mae", "rmse", "mase", "smape", "bias")
 CLUSTERING: tuple[str, ...] = (
     "silhouette", "calinski_harabasz", "davies_bouldin", "stability", "largest_share", "smallest_share",
     "adjusted_rand", "nmi",
@@ -86,12 +89,13 @@ def metrics(task: Task, truth: npt.ArrayLike, scores: npt.ArrayLike, signature: 
     scores: shape (n, k), one column per class in the signature's order, or (n, 1) predicted numbers.
     Classification: accuracy, precision, recall, f1 (of the positive class; macro averages beyond two
     classes), roc_auc and pr_auc (average precision; one class against the rest, macro), log_loss in nats,
-    brier (beyond two classes half the squared distance). Regression: mse, rmse, mae, r2. Anomaly: see
+    brier (beyond two classes half the squared distance). Regression: mse, rmse, mae, r2. Forecasting: see
+    `forecasts.forecast_metrics` (truth: (n, horizon), NaN for what is not due; mase: in reports alone). Anomaly: see
     `strangeness.anomaly_metrics`. Clustering: adjusted_rand and nmi, of rows whose group is known.
     A metric that these rows cannot give (an AUC with one class present, r2 of a constant) is left out.
     Raises ShapeMismatch when lengths or columns do not agree.
     """
-    weights = np.ones((1, len(np.asarray(truth))))
+    weights = np.ones((1, len(truth) if isinstance(truth, list) else len(np.asarray(truth))))
     found = weighted_metrics(task, truth, scores, signature, weights)
     return {name: float(v[0]) for name, v in found.items() if np.isfinite(v[0])}
 
@@ -102,6 +106,10 @@ def weighted_metrics(
     """The same metrics for many resamples at once: `weights` (draws, n), each value (draws,), NaN where undefined."""
     table = np.asarray(scores, dtype=np.float64)
     table = table.reshape(len(table), -1)
+    if task == "forecasting":
+        from fairlead.lab.stats.forecasts import forecast_metrics
+
+        return forecast_metrics(truth, table, weights) if len(table) else {}
     n = len(np.asarray(truth))
     columns = table.shape[1] if task == "clustering" else len(signature.classes) if task == "classification" else 1
     if table.shape != (n, columns) or weights.shape[1] != n:
