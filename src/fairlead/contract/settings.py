@@ -42,6 +42,11 @@ class ModelSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     trust: Literal["", "native"] = ""
     group: str | None = None
     item: str | None = None
+    series: str | None = None
+    horizon: Annotated[int, Meta(ge=0, le=1000)] = 0
+    lags: Annotated[int, Meta(ge=0, le=10_000)] = 0
+    every: str = ""
+    covariates: Annotated[tuple[str, ...], Meta(max_length=100)] = ()
 
     @property
     def time_columns(self) -> tuple[str, ...]:
@@ -70,6 +75,15 @@ class AugmentSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=
     scale: Positive = 0.05
 
 
+class MitigateSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    by: Literal["reweighing", "exponentiated_gradient", "threshold_optimiser"]
+    column: str | None = None
+    constraint: Literal["demographic_parity", "equal_opportunity", "equalised_odds"] = "demographic_parity"
+    bound: Annotated[float, Meta(ge=0.0, lt=1.0)] = 0.02
+    objective: Literal["accuracy", "balanced_accuracy"] = "accuracy"
+    rounds: Annotated[int, Meta(ge=2, le=200)] = 20
+
+
 class TrainSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     learners: tuple[str, ...] = ()
     folds: Annotated[int, Meta(ge=2, le=50)] = 5
@@ -90,9 +104,12 @@ class TrainSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     class_weight: Literal["balanced"] | dict[str, Positive] | None = None
     monotone: dict[str, Literal[-1, 1]] = msgspec.field(default_factory=dict)
     patience: Annotated[int, Meta(ge=0)] = 0
-    mitigate: str | None = None
+    mitigate: str | MitigateSettings | None = None
     augment: AugmentSettings | None = None
     contamination: Annotated[float, Meta(gt=0.0, le=0.5)] = 0.01
+    out_of_core: Literal["auto"] | bool = "auto"
+    memory_mb: Annotated[int, Meta(ge=0)] = 0
+    warm_start: Literal["champion", False] = False
     quantile: OpenShare | None = None
 
 
@@ -243,7 +260,7 @@ class Settings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 DOC: dict[str, str] = {
     "model.name": "name of the model, of its route and of its registered versions",
-    "model.task": "what is predicted: classification | regression | clustering | anomaly (forecasting is reserved)",
+    "model.task": "what is predicted: classification | regression | clustering | anomaly | forecasting",
     "model.target": "the column to predict; clustering and anomaly need none, and one they have only judges them",
     "model.positive": "binary classification: the class that counts as an event; anomaly: the target's value of one",
     "model.definition": "version of the target's definition; change it when its meaning changes",
@@ -257,6 +274,11 @@ DOC: dict[str, str] = {
     "model.trust": "native: models that cannot be compiled may run their own code, in a process of their own",
     "model.group": "ranking: rows of one value of it are put in order together; passed through, never a feature",
     "model.item": "ranking: what a row stands for, to know what is popular; passed through, a feature only if listed",
+    "model.series": "forecasting: the column that says which series a value belongs to; none: all are of one",
+    "model.horizon": "forecasting: how many values ahead are answered, one every model.every",
+    "model.lags": "forecasting: how many of the newest values an answer goes by; 0: two seasons, a week of hours",
+    "model.every": "forecasting: time from one value to the next, as 15m, 1h, 1d, 7d or month; empty: as in the table",
+    "model.covariates": "forecasting: columns of numbers, known up to now, whose past an answer goes by, too",
     "data.train": "the training table: a path (CSV, JSON lines, Parquet, Feather), an address as s3://…, or the "
     "URL of a database, whose secrets are written ${NAME} and taken from the environment",
     "data.query": "what is asked of the database that data.train names, as select … from … order by …",
@@ -288,9 +310,13 @@ DOC: dict[str, str] = {
     "train.monotone": "columns with which the answer only rises (1) or falls (-1), as {income = 1, debt = -1}",
     "train.patience": "rounds without gain on rows held back after which boosting stops; 0: it does all its rounds",
     "train.augment": 'rows made in every fit, as {by = "smote", ratio = 0.5}; also borderline, adasyn, mixup, noise',
+    "train.out_of_core": "tables larger than memory: auto (learned in passes where they are), true (always), false",
+    "train.memory_mb": "memory for the rows of a training, beside the libraries; 0: half of what is available",
+    "train.warm_start": "champion: also try to go on from the champion's model, chosen where that is surely better",
     "train.contamination": "anomaly: the share of rows taken for anomalies where no labels say which they are",
     "train.quantile": "regression: the quantile of the target to answer, as 0.9, instead of its mean",
-    "train.mitigate": "reweighing: weights that make class and sensitive columns independent in training",
+    "train.mitigate": "reweighing, exponentiated_gradient or threshold_optimiser, so that groups are treated more "
+    'alike; or with its settings, as {by = "threshold_optimiser", constraint = "equal_opportunity", bound = 0.05}',
     "gate.min": "value that metrics must surely reach (losses: keep below), as {roc_auc = 0.75}; false: not checked",
     "gate.beats": "what must be beaten: baseline; false switches the check off",
     "gate.no_worse_than": "champion: a challenger must not be worse on the same rows; false switches the check off",
