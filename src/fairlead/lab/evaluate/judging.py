@@ -16,6 +16,7 @@ from fairlead.lab.evaluate.robustness import robustness_of
 from fairlead.lab.evaluate.rows import Judged, judged_rows
 from fairlead.lab.evaluate.slices import slices_of
 from fairlead.lab.evaluate.untaught import evaluate_untaught
+from fairlead.lab.stats.blocks import block_size
 from fairlead.lab.stats.intervals import bootstrap, metric_intervals
 from fairlead.lab.stats.measures import Floats
 
@@ -77,7 +78,7 @@ def evaluate(
         threshold=signature.threshold,
         start=0.0 if judged.times is None else float(judged.times[0]),
         end=0.0 if judged.times is None else float(judged.times[-1]),
-        block=judged.block,
+        block=block_size(judged.rows, judged.block),
         champion=None if champion is None else against_champion(judged, champion, seed),
         curves=curves_of(judged.truth, judged.scores, signature),
         importance=importances(judged, seed),

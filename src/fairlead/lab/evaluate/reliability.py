@@ -7,6 +7,7 @@ import numpy as np
 
 from fairlead.contract.evidence import Interval
 from fairlead.contract.signature import Signature
+from fairlead.lab.stats.blocks import Block, block_codes, every_row
 from fairlead.lab.stats.measures import Floats, class_codes, positive_index
 
 ROWS_A_BIN, MOST_BINS = 30, 15
@@ -31,7 +32,7 @@ class Reliability(msgspec.Struct, frozen=True, omit_defaults=True):
     intercept: Interval | None = None
 
 
-def reliability(truth: np.ndarray, scores: Floats, signature: Signature, block: int = 1) -> Reliability | None:
+def reliability(truth: np.ndarray, scores: Floats, signature: Signature, block: Block = 1) -> Reliability | None:
     """Of answers (n, outputs) to rows in time order, `block` neighbours of which may be alike; None for other tasks."""
     if signature.task == "regression":
         predicted, numbers = scores[:, 0], np.asarray(truth, dtype=np.float64)
@@ -53,7 +54,7 @@ def reliability(truth: np.ndarray, scores: Floats, signature: Signature, block: 
     return Reliability(of, bins if error is not None else 0, error, slope, intercept)
 
 
-def calibration_error(said: Floats, happened: Floats, bins: int, block: int = 1) -> Interval:
+def calibration_error(said: Floats, happened: Floats, bins: int, block: Block = 1) -> Interval:
     """Root mean square distance of `said` (n,) from the share that `happened` (n,), over bins of equal rows.
 
     The plain average of squared distances is never below what chance makes of a perfect model; each bin's variance
@@ -61,15 +62,15 @@ def calibration_error(said: Floats, happened: Floats, bins: int, block: int = 1)
     block: neighbours counted as one observation. Source: Kumar, Liang and Ma, Verified uncertainty calibration (2019).
     """
     n = len(said)
-    order = np.argsort(said, kind="stable")
+    order, group = np.argsort(said, kind="stable"), block_codes(n, block)
     distance, spread, share = np.zeros(bins), np.zeros(bins), np.zeros(bins)
     off, square = np.zeros(bins), said - happened
     for b, rows in enumerate(np.array_split(order, bins)):
         size = len(rows)
         distance[b], share[b] = square[rows].mean(), size / n
         left = square[rows] - distance[b]
-        if block > 1:
-            sums = np.bincount(rows // block, weights=left)
+        if not every_row(block):
+            sums = np.bincount(group[rows], weights=left)
             off[b] = (sums @ sums) / size**2
         off[b] = max(off[b], (left @ left) / (size * (size - 1)))
         # A bin in which nothing happened seems to vary in nothing: what the answers themselves expect is the least.
@@ -81,7 +82,7 @@ def calibration_error(said: Floats, happened: Floats, bins: int, block: int = 1)
     return Interval(float(ends[0]), float(ends[1]), float(ends[2]))
 
 
-def _logistic(said: Floats, happened: Floats, block: int) -> tuple[Interval | None, Interval | None]:
+def _logistic(said: Floats, happened: Floats, block: Block) -> tuple[Interval | None, Interval | None]:
     """Slope and, with slope 1, intercept of the log-odds. Source: Cox (1958); Van Calster et al. (2019)."""
     event = happened > 0
     if event.all() or not event.any():
@@ -96,7 +97,7 @@ def _logistic(said: Floats, happened: Floats, block: int) -> tuple[Interval | No
     return (both[1] if both else None), (shift[0] if shift else None)
 
 
-def _newton(design: Floats, offset: Floats, happened: Floats, block: int) -> list[Interval] | None:
+def _newton(design: Floats, offset: Floats, happened: Floats, block: Block) -> list[Interval] | None:
     at = np.zeros(design.shape[1])
     for _ in range(50):
         p = 1 / (1 + np.exp(-np.clip(design @ at + offset, -_FARTHEST, _FARTHEST)))
@@ -113,7 +114,7 @@ def _newton(design: Floats, offset: Floats, happened: Floats, block: int) -> lis
     return _sandwich(at, design * (happened - p)[:, None], bread, block)
 
 
-def _straight(predicted: Floats, truth: Floats, block: int) -> tuple[Interval | None, Interval | None]:
+def _straight(predicted: Floats, truth: Floats, block: Block) -> tuple[Interval | None, Interval | None]:
     """Slope and intercept of truth on answer. Source: Mincer and Zarnowitz (1969)."""
     if len(truth) < 3 or np.ptp(predicted) == 0:
         return None, None
@@ -126,8 +127,10 @@ def _straight(predicted: Floats, truth: Floats, block: int) -> tuple[Interval | 
     return (found[1], found[0]) if found else (None, None)
 
 
-def _sandwich(at: Floats, scores: Floats, bread: Floats, block: int) -> list[Interval] | None:
-    if block > 1:
+def _sandwich(at: Floats, scores: Floats, bread: Floats, block: Block) -> list[Interval] | None:
+    if isinstance(block, np.ndarray):
+        scores = np.stack([np.bincount(block, weights=column) for column in scores.T], axis=1)
+    elif block > 1:
         first = np.arange(0, len(scores), block)
         scores = np.add.reduceat(scores, first, axis=0)
     count = len(scores)

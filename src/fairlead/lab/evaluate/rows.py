@@ -11,8 +11,10 @@ import numpy as np
 from fairlead.contract.errors import InputInvalid
 from fairlead.contract.settings import Settings
 from fairlead.contract.signature import Signature
+from fairlead.lab.stats.blocks import Block, group_blocks
 from fairlead.lab.stats.loss import losses
 from fairlead.lab.stats.measures import Floats
+from fairlead.lab.stats.ranking import group_codes, whole_codes
 from fairlead.lab.stats.spans import block_rows
 
 if TYPE_CHECKING:
@@ -23,7 +25,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Judged:
-    """Labelled rows, oldest first where there is time. scores: (n, outputs), loss: (n,), of the sealed model."""
+    """Labelled rows, oldest first where there is time. scores: (n, outputs), loss: (n,), of the sealed model.
+
+    block: what intervals draw together: neighbours in time, or of a ranking whole groups.
+    """
 
     model: Model
     signature: Signature
@@ -34,7 +39,7 @@ class Judged:
     scores: Floats
     loss: Floats
     clip: float
-    block: int
+    block: Block
     unlabelled: int
 
     @property
@@ -80,6 +85,9 @@ def judged_rows(model: Model, frame: Any, settings: Settings, times: Floats | No
     scores = np.asarray(model.score_columns(columns), dtype=np.float64)
     clip = model.reference.loss_clip
     truth = truth[known]
+    block: Block = block_rows(len(known), times, settings.monitor.window)
+    if signature.group is not None and signature.group in chosen.columns:
+        block = group_blocks(whole_codes(group_codes(chosen[signature.group])), int(block))
     return Judged(
         model=model,
         signature=signature,
@@ -90,6 +98,6 @@ def judged_rows(model: Model, frame: Any, settings: Settings, times: Floats | No
         scores=scores,
         loss=losses(signature.task, truth, scores, signature, clip),
         clip=clip,
-        block=block_rows(len(known), times, settings.monitor.window),
+        block=block,
         unlabelled=len(source) - len(known),
     )

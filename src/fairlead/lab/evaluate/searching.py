@@ -11,6 +11,7 @@ import numpy as np
 from fairlead.contract.evidence import Interval
 from fairlead.lab.evaluate.expressions import written_column, written_text
 from fairlead.lab.evaluate.rows import Judged
+from fairlead.lab.stats.blocks import Block, block_codes, every_row
 from fairlead.lab.stats.measures import Floats, Ints
 
 if TYPE_CHECKING:
@@ -125,13 +126,13 @@ def _moved(scores: Floats, groups: Any) -> float:
     return float(sum(rows.sum() * ((scores[rows].mean(axis=0) - middle) ** 2).sum() for rows in groups if rows.any()))
 
 
-def spread_out(candidates: Candidates, block: int) -> Candidates:
+def spread_out(candidates: Candidates, block: Block) -> Candidates:
     """Those that lie in at least 5 blocks: of what happened once in time nobody can say that it happens again."""
-    if block == 1 or not candidates.rules:
+    if every_row(block) or not candidates.rules:
         return candidates
-    kept = []
+    kept, group = [], block_codes(candidates.rows.shape[1], block)
     for s in range(len(candidates.rules)):
-        counts = np.bincount(candidates.rows[[s]].indices // block).astype(np.float64)
+        counts = np.bincount(group[candidates.rows[[s]].indices]).astype(np.float64)
         if counts.sum() ** 2 / (counts @ counts) >= FEWEST_BLOCKS:
             kept.append(s)
     place = {s: i for i, s in enumerate(kept)}
@@ -157,7 +158,7 @@ class Search:
     worst_at: int
 
 
-def searched(candidates: Candidates, loss: Floats, block: int = 1, seed: int = 0) -> Search:
+def searched(candidates: Candidates, loss: Floats, block: Block = 1, seed: int = 0) -> Search:
     """Which candidates have a surely larger mean loss than the rest, for all of them at once.
 
     loss: (n,). block: neighbours that count as one observation. The largest studentised deviation under the joint
@@ -191,7 +192,7 @@ def searched(candidates: Candidates, loss: Floats, block: int = 1, seed: int = 0
     return Search(kept, size, mean, mean_reach, rest, difference, difference_reach, worst, at)
 
 
-def biased(candidates: Candidates, off: Floats, block: int = 1, seed: int = 0) -> tuple[list[int], Floats, Floats]:
+def biased(candidates: Candidates, off: Floats, block: Block = 1, seed: int = 0) -> tuple[list[int], Floats, Floats]:
     """Candidates whose mean of `off` (n,) is surely not 0, for all of them at once; all means and their reaches.
 
     off: what happened less what was said, row by row.
@@ -215,15 +216,16 @@ def _leaning(table: csr_array, values: Floats, mean: Floats, size: Floats) -> Fl
     return found
 
 
-def _signs(n: int, draws: int, block: int, seed: int) -> Floats:
+def _signs(n: int, draws: int, block: Block, seed: int) -> Floats:
     random = np.random.default_rng([seed, 6])
-    blocks = -(-n // block)
+    group = block_codes(n, block)
+    blocks = int(group.max()) + 1
     signs = random.choice(np.array([-1.0, 1.0]), (blocks, draws))
-    if block > 1:
+    if not every_row(block):
         # Few blocks: the standard error itself is unsure, as in Student's t.
         freedom = max(blocks - 1, 1)
         signs *= np.sqrt(blocks / random.chisquare(freedom, draws))
-    spread: Floats = np.repeat(signs, block, axis=0)[:n]
+    spread: Floats = signs[group]
     return spread
 
 

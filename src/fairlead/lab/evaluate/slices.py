@@ -16,6 +16,7 @@ from fairlead.contract.evidence import Interval
 from fairlead.lab.evaluate.expressions import rows_of
 from fairlead.lab.evaluate.rows import Judged
 from fairlead.lab.evaluate.searching import Candidates, Search, biased, candidates_of, searched, spread_out
+from fairlead.lab.stats.blocks import Block, block_of
 from fairlead.lab.stats.further import further_metrics
 from fairlead.lab.stats.intervals import bootstrap
 from fairlead.lab.stats.measures import Floats, Ints, class_codes, metrics, positive_index
@@ -84,7 +85,7 @@ def slices_of(judged: Judged, named: tuple[str, ...], *, find: bool, smallest: i
         # In their order, so that neighbours in time stay neighbours.
         chosen = np.sort(rng.choice(judged.rows, MOST_ROWS, replace=False))
     candidates = candidates_of(judged, chosen, smallest)
-    block = max(1, round(judged.block * len(chosen) / judged.rows))
+    block = block_of(judged.block, chosen, judged.rows)
     candidates = spread_out(candidates, block)
     if not candidates.rules:
         return Slices(named=told, smallest=smallest)
@@ -95,7 +96,7 @@ def slices_of(judged: Judged, named: tuple[str, ...], *, find: bool, smallest: i
     return Slices(told, found, len(candidates.rules), smallest, search.worst, worst_rule, mistaken, len(chosen))
 
 
-def _mistaken(judged: Judged, candidates: Candidates, chosen: Ints, block: int, seed: int) -> tuple[Mistaken, ...]:
+def _mistaken(judged: Judged, candidates: Candidates, chosen: Ints, block: Block, seed: int) -> tuple[Mistaken, ...]:
     said, happened = _said(judged, chosen)
     kept, mean, reach = biased(candidates, happened - said, block, seed)
     found = []
@@ -127,14 +128,23 @@ def _named(judged: Judged, rule: str, seed: int) -> Slice:
         nothing = Interval(float(judged.loss.mean()), 0.0, 1.0)
         return Slice(rule, count, nothing, float(judged.loss.mean()), Interval(0.0, -1.0, 1.0))
     # Neighbours in time stay neighbours within the slice.
-    block = max(1, round(judged.block * count / judged.rows))
+    block, others = _blocks(judged.block, rows)
     loss = bootstrap(judged.loss[rows], seed=seed, block=block)
-    rest = bootstrap(judged.loss[~rows], seed=seed + 1, block=max(1, judged.block - block))
+    rest = bootstrap(judged.loss[~rows], seed=seed + 1, block=others)
     value = loss.value - rest.value
     below = float(np.hypot(loss.value - loss.low, rest.high - rest.value))
     above = float(np.hypot(loss.high - loss.value, rest.value - rest.low))
     apart = Interval(value, value - below, value + above)
     return Slice(rule, count, loss, rest.value, apart, _metrics(judged, rows), _expected(judged, rows))
+
+
+def _blocks(block: Block, rows: np.ndarray) -> tuple[Block, Block]:
+    """What is drawn together within a slice and in the rest."""
+    inside = block_of(block, np.flatnonzero(rows), len(rows))
+    if isinstance(block, np.ndarray):
+        return inside, block_of(block, np.flatnonzero(~rows), len(rows))
+    assert isinstance(inside, int)
+    return inside, max(1, block - inside)
 
 
 def _told(judged: Judged, rule: str, search: Search, at: int, candidates: Candidates, chosen: Ints) -> Slice:

@@ -39,3 +39,8 @@ def group_blocks(codes: Ints, block: int) -> Ints:
     groups = int(codes.max(initial=-1)) + 1
     together = max(1, round(block * groups / max(len(codes), 1)))
     return codes // together
+
+
+def block_among(block: Block, chosen: Ints) -> Block:
+    """The same of some rows alone, neighbours staying as many as they were."""
+    return block_of(block, chosen, 1) if isinstance(block, np.ndarray) else block

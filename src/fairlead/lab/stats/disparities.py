@@ -10,6 +10,7 @@ import numpy as np
 
 from fairlead.contract.evidence import Interval
 from fairlead.contract.signature import Signature
+from fairlead.lab.stats.blocks import Block, block_codes, every_row
 from fairlead.lab.stats.measures import Floats, Ints, class_codes, decisions, positive_index
 
 SMALL_GROUP = 30
@@ -78,7 +79,7 @@ def disparity(
     what: Floats,
     among: Floats,
     *,
-    block: int = 1,
+    block: Block = 1,
     seed: int = 0,
     level: float = LEVEL,
     smallest: int = SMALL_GROUP,
@@ -124,7 +125,7 @@ def disparity(
 
 
 def odds_disparity(
-    column: str, names: list[str], codes: Ints, parts: dict[str, tuple[Floats, Floats]], block: int, seed: int
+    column: str, names: list[str], codes: Ints, parts: dict[str, tuple[Floats, Floats]], block: Block, seed: int
 ) -> Disparity:
     """The larger of the gaps of true and of false positive rates; each at half of the doubt allowed."""
     level = 1 - (1 - LEVEL) / 2
@@ -143,15 +144,15 @@ def odds_disparity(
 
 
 def _means(
-    what: Floats, among: Floats, codes: Ints, groups: int, block: int
+    what: Floats, among: Floats, codes: Ints, groups: int, block: Block
 ) -> tuple[Floats, np.ndarray[Any, np.dtype[np.float64]], int]:
     """Means of the groups, the covariance of these means, and how many independent observations it rests on."""
     n = len(what)
     size = np.maximum(np.bincount(codes, weights=among, minlength=groups), 1e-300)
     means = np.bincount(codes, weights=among * what, minlength=groups) / size
     influence = among * (what - means[codes]) / size[codes]
-    blocks = np.arange(n) // block
-    count = int(blocks[-1]) + 1
+    blocks = block_codes(n, block)
+    count = int(blocks.max()) + 1
     table = np.zeros((count, groups))
     np.add.at(table, (blocks, codes), influence)
     cover = table.T @ table * (count / max(count - 1, 1))
@@ -169,19 +170,19 @@ def _is_share(what: Floats) -> bool:
     return bool(np.all((what == 0) | (what == 1)))
 
 
-def _student(blocks: int, block: int) -> float:
+def _student(blocks: int, block: Block) -> float:
     from fairlead.lab.stats.quantiles import normal, student
 
     return normal(0.975) if block == 1 else student(0.975, max(blocks - 1, 1))
 
 
-def _critical(cover: Floats, pairs: Ints, errors: Floats, blocks: int, block: int, seed: int, level: float) -> float:
+def _critical(cover: Floats, pairs: Ints, errors: Floats, blocks: int, block: Block, seed: int, level: float) -> float:
     """The quantile of the largest studentised difference, by draws from the joint normal (few blocks: Student's)."""
     random = np.random.default_rng([seed, 11])
     values, vectors = np.linalg.eigh(cover)
     root = vectors * np.sqrt(np.maximum(values, 0.0))
     drawn = random.standard_normal((_DRAWS, len(cover))) @ root.T
-    if block > 1:
+    if not every_row(block):
         freedom = max(blocks - 1, 1)
         drawn *= np.sqrt(freedom / random.chisquare(freedom, _DRAWS))[:, None]
     largest = (np.abs(drawn[:, pairs[:, 0]] - drawn[:, pairs[:, 1]]) / errors).max(axis=1)

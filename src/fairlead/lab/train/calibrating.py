@@ -9,6 +9,7 @@ import numpy as np
 
 from fairlead.contract.decisions import CalibrationFound
 from fairlead.contract.evidence import Interval
+from fairlead.lab.stats.blocks import Block, block_among
 from fairlead.lab.stats.calibration import calibration_error, isotonic, log_odds, sigmoid, temperature
 from fairlead.lab.stats.intervals import percentile, resamples
 from fairlead.lab.stats.measures import Floats, Ints
@@ -64,7 +65,7 @@ def cross_fitted(method: Method, scores: Floats, codes: Ints, folds: Sequence[In
 
 
 def settle(
-    asked: str, scores: Floats, codes: Ints, folds: Sequence[Ints], *, timed: bool, seed: int, block: int
+    asked: str, scores: Floats, codes: Ints, folds: Sequence[Ints], *, timed: bool, seed: int, block: Block
 ) -> tuple[Calibration | None, Floats, CalibrationFound]:
     """What to seal, the out-of-fold scores as they will be answered, and the evidence.
 
@@ -119,7 +120,7 @@ def _sealed(
 
 
 def _gains(
-    scores: Floats, tables: dict[Method, Floats], codes: Ints, judged: Ints, seed: int, block: int
+    scores: Floats, tables: dict[Method, Floats], codes: Ints, judged: Ints, seed: int, block: Block
 ) -> dict[Method, Interval]:
     """Change of the mean log loss by each way, on the rows that all have curves for; together they hold with 95 %."""
     rows = judged[np.all([np.isfinite(table[judged]).all(axis=1) for table in tables.values()], axis=0)]
@@ -128,7 +129,9 @@ def _gains(
     before = nats(scores[rows], codes[rows])
     changes = np.stack([nats(table[rows], codes[rows]) - before for table in tables.values()], axis=1)
     draws = DRAWS_OF_MANY if len(rows) > MANY_ROWS else DRAWS
-    drawn = np.concatenate([weights @ changes for weights in resamples(len(rows), draws, seed, block)]) / len(rows)
+    drawn = np.concatenate(
+        [w @ changes / w.sum(axis=1)[:, None] for w in resamples(len(rows), draws, seed, block_among(block, rows))]
+    )
     level = 1.0 - 0.05 / len(tables)
     return {way: percentile(float(changes[:, at].mean()), drawn[:, at], level) for at, way in enumerate(tables)}
 

@@ -12,6 +12,7 @@ from fairlead.contract.decisions import AbstentionFound, CalibrationFound, Decis
 from fairlead.contract.errors import ConfigInvalid
 from fairlead.contract.settings import TrainSettings
 from fairlead.contract.signature import Signature
+from fairlead.lab.stats.blocks import Block, block_among
 from fairlead.lab.stats.measures import Floats, positive_index
 from fairlead.lab.train import abstaining, calibrating, thresholds
 from fairlead.lab.train.folding import Fold
@@ -42,7 +43,7 @@ class Settled:
         return replace(self, found=msgspec.structs.replace(self.found or Decisions(), search=honest))
 
 
-def settle(material: Material, folds: Sequence[Fold], answers: Floats, rules: TrainSettings, block: int) -> Settled:
+def settle(material: Material, folds: Sequence[Fold], answers: Floats, rules: TrainSettings, block: Block) -> Settled:
     """Settle what `[train]` asks for. answers: out-of-fold scores (rows, outputs), NaN in rows that no fold judged.
 
     block: rows that intervals draw together. Raises ConfigInvalid for what this task cannot have.
@@ -93,13 +94,14 @@ def check(signature: Signature, rules: TrainSettings) -> None:
 
 
 def _threshold(
-    material: Material, signature: Signature, scores: Floats, rows: np.ndarray, rules: TrainSettings, block: int
+    material: Material, signature: Signature, scores: Floats, rows: np.ndarray, rules: TrainSettings, block: Block
 ) -> tuple[Signature, ThresholdFound | None]:
     rule = rules.threshold
     if not rules.costs and rule is None:
         return signature, None
     positive = positive_index(signature)
     p, event = scores[rows, positive], material.codes()[rows] == positive
+    block = block_among(block, rows)
     if rules.costs:
         costs = thresholds.costs_of(rules.costs, event, material.source.iloc[rows])
         found = thresholds.by_cost(p, event, costs, seed=rules.seed, block=block)

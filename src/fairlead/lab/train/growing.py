@@ -11,6 +11,7 @@ import numpy as np
 from fairlead.contract.evidence import Interval
 from fairlead.contract.learning import Learning, LearningPoint, Says
 from fairlead.contract.signature import UNSUPERVISED
+from fairlead.lab.stats.blocks import Block
 from fairlead.lab.stats.intervals import resamples
 from fairlead.lab.stats.loss import loss_clip, losses
 from fairlead.lab.stats.measures import Floats, Ints
@@ -35,7 +36,7 @@ def learning_curve(
     *,
     seconds: float,
     seed: int,
-    block: int,
+    block: Block,
 ) -> Learning | None:
     """Mean losses on the fold's rows to judge after learning from growing parts of its others; None for other tasks.
 
@@ -55,7 +56,9 @@ def learning_curve(
         return Learning((), "cannot say", "the time was too short for a learning curve", cut_short=True)
     rows = np.array(list(found), dtype=np.float64)
     table = np.stack(list(found.values()))
-    drawn = np.concatenate([w @ table.T / table.shape[1] for w in resamples(table.shape[1], DRAWS, seed, block)])
+    drawn = np.concatenate(
+        [w @ table.T / w.sum(axis=1)[:, None] for w in resamples(table.shape[1], DRAWS, seed, block)]
+    )
     points = tuple(
         LearningPoint(int(n), _interval(float(mean), column), fits[int(n)])
         for n, mean, column in zip(rows, table.mean(axis=1), drawn.T, strict=True)

@@ -11,6 +11,7 @@ import numpy as np
 from fairlead.contract.decisions import ThresholdFound
 from fairlead.contract.errors import ConfigInvalid
 from fairlead.contract.evidence import Interval
+from fairlead.lab.stats.blocks import Block
 from fairlead.lab.stats.intervals import bootstrap, percentile, resamples
 from fairlead.lab.stats.measures import Floats
 from fairlead.lab.train.assured import DELTA, assured_count, share_bounds
@@ -107,7 +108,7 @@ def _between(low: float, high: float) -> float:
     return middle
 
 
-def by_cost(p: Floats, event: np.ndarray, costs: Costs, *, seed: int, block: int) -> ThresholdFound:
+def by_cost(p: Floats, event: np.ndarray, costs: Costs, *, seed: int, block: Block) -> ThresholdFound:
     """The threshold of least mean cost. p: (n,) probabilities of the event, out of fold.
 
     Where costs are the same for every row, the one that follows from them, which is best if probabilities mean what
@@ -151,7 +152,7 @@ def by_cost(p: Floats, event: np.ndarray, costs: Costs, *, seed: int, block: int
     )
 
 
-def by_f1(p: Floats, event: np.ndarray, *, seed: int, block: int) -> ThresholdFound:
+def by_f1(p: Floats, event: np.ndarray, *, seed: int, block: Block) -> ThresholdFound:
     """The threshold with the largest F1 of the positive class."""
     cuts, n = Cuts(p, event), len(p)
     hit = event.astype(np.float64)

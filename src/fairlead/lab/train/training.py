@@ -15,7 +15,9 @@ from fairlead.contract.decisions import Decisions
 from fairlead.contract.learning import Learning
 from fairlead.contract.settings import Settings
 from fairlead.contract.signature import UNSUPERVISED
+from fairlead.lab.stats.blocks import Block, group_blocks
 from fairlead.lab.stats.measures import Floats
+from fairlead.lab.stats.ranking import whole_codes
 from fairlead.lab.stats.spans import block_rows
 from fairlead.lab.train.bench import Bench
 from fairlead.lab.train.deciding import Settled, settle, with_signature
@@ -143,8 +145,10 @@ def _learning(chosen: Chosen, bench: Bench, settings: Settings, say: Say) -> Lea
     say(f"learning curve, for at most {seconds:g} s", done=0.95)
     lineage, material = chosen.candidate.lineage, bench.material
     fold = bench.folds[-1]
-    block = block_rows(len(fold.judge), None if material.times is None else material.times[fold.judge],
-                       settings.monitor.window)  # fmt: skip
+    block: Block = block_rows(len(fold.judge), None if material.times is None else material.times[fold.judge],
+                              settings.monitor.window)  # fmt: skip
+    if material.clusters is not None:
+        block = group_blocks(whole_codes(material.clusters[fold.judge]), int(block))
     return learning_curve(
         material, fold, lineage.learner, lineage.parameters, seconds=seconds, seed=settings.train.seed, block=block
     )
@@ -220,7 +224,9 @@ def _by_search(
 def settled_for(bench: Bench, answers: Floats, settings: Settings) -> Settled:
     """Calibration, threshold and abstention from out-of-fold answers, (rows, outputs), of the chosen way."""
     material = bench.material
-    block = block_rows(material.rows, material.times, settings.monitor.window)
+    block: Block = block_rows(material.rows, material.times, settings.monitor.window)
+    if material.clusters is not None:
+        block = group_blocks(material.clusters, int(block))
     return settle(material, bench.folds, answers, settings.train, block)
 
 

@@ -13,6 +13,7 @@ from fairlead.contract.signature import Column
 from fairlead.lab.compile.probes import NEVER
 from fairlead.lab.evaluate.robustness.evidence import Damage
 from fairlead.lab.evaluate.rows import Judged
+from fairlead.lab.stats.blocks import Block, block_among
 from fairlead.lab.stats.intervals import bootstrap
 from fairlead.lab.stats.loss import losses
 
@@ -95,12 +96,18 @@ def _tried(
     except CellInvalid:
         return Damage(kind, column, what, Interval(0.0, 0.0, 0.0), None, visible, refused=True)
     after = losses(signature.task, judged.truth[rows], scores, signature, judged.clip)
-    rise = bootstrap(after - judged.loss[rows], seed=seed, draws=DRAWS, block=min(judged.block, max(1, len(rows) // 8)))
+    rise = bootstrap(after - judged.loss[rows], seed=seed, draws=DRAWS, block=_drawn(judged, rows))
     flipped = None
     if signature.task == "classification":
         before = judged.model.decide(judged.scores[rows])
         flipped = float(np.mean([a != b for a, b in zip(before, judged.model.decide(scores), strict=True)]))
     return Damage(kind, column, what, rise, flipped, visible)
+
+
+def _drawn(judged: Judged, rows: np.ndarray) -> Block:
+    """What is drawn together of these rows: groups, or neighbours in time, of whom 8 runs at least remain."""
+    block = block_among(judged.block, rows)
+    return block if isinstance(block, np.ndarray) else min(block, max(1, len(rows) // 8))
 
 
 def _visible(judged: Judged, columns: Columns, changed: Columns) -> float:
