@@ -73,6 +73,22 @@ def test_v2_and_arrow_have_an_output_for_it(unsure: Path) -> None:
     assert pa.ipc.open_stream(arrow.body).read_all().column("abstained").to_pylist() == native
 
 
+def test_protocols_of_bare_labels_say_it_beside_them_or_in_a_header(unsure: Path) -> None:
+    lines, comma = "application/jsonlines", "text/csv"
+    with plane(unsure) as app:
+        native = [one["abstained"] for one in ask(app, BODIES)[0].json["predictions"]]
+        v1 = ask(app, {"instances": BODIES}, path="/v1/models/churn:predict")[0]
+        mlflow = ask(app, {"dataframe_records": BODIES}, path="/invocations")[0]
+        each = ask(app, {"dataframe_records": BODIES}, path="/invocations", accept=lines)[0]
+        csv = ask(app, {"dataframe_records": BODIES}, path="/invocations", accept=comma)[0]
+        azure = ask(app, {"input_data": BODIES}, path="/score")[0]
+    rows = "rows=" + ",".join(str(at) for at, left in enumerate(native) if left)
+    assert v1.json["abstained"] == mlflow.json["abstained"] == native
+    assert [msgspec.json.decode(line)["abstained"] for line in each.body.splitlines()] == native
+    assert csv.headers["fairlead-abstained"] == azure.headers["fairlead-abstained"] == rows
+    assert len(csv.body.splitlines()) == len(azure.json) == len(BODIES)
+
+
 def test_of_two_variants_each_abstains_by_its_own_rule(unsure: Path) -> None:
     both = (Variant("champion", FIRST, 1, 0.5), Variant("challenger", SECOND, 2, 0.5))
     deploy(unsure, *both, sticky_by="customer", salt="s")

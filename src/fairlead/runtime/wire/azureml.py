@@ -13,6 +13,7 @@ from fairlead.contract.signature import Signature
 from fairlead.runtime.wire.checks import Checks
 from fairlead.runtime.wire.codec import Answer, Parsed
 from fairlead.runtime.wire.labels import Labels
+from fairlead.runtime.wire.leaving import by_header
 from fairlead.runtime.wire.mlflow import from_keys
 from fairlead.runtime.wire.reading import UNREADABLE, encode, read_json
 from fairlead.runtime.wire.tensor_tables import tables_of
@@ -23,7 +24,8 @@ _KEYS = ("input_data", "data")
 class AzureML:
     """`POST /score`: `{"input_data": {"columns", "index", "data"} or rows or columns}` -> `[prediction, ...]`.
 
-    `data`, which scoring scripts use by custom, is taken as rows.
+    `data`, which scoring scripts use by custom, is taken as rows. A bare list has no place for what a model that
+    abstains leaves to people: the header `fairlead-abstained` says it.
     """
 
     name = "azureml"
@@ -67,6 +69,7 @@ class AzureML:
         return self._tables.columns(table, given[0])
 
     def render(self, asked: Parsed, answer: Answer) -> bytes:
+        by_header(asked, answer)
         return self._labels.encoded(answer)
 
     def error(self, message: str, code: int) -> bytes:

@@ -17,6 +17,7 @@ from fairlead.contract.signature import Signature
 from fairlead.runtime.wire.checks import Checks
 from fairlead.runtime.wire.codec import JSON_HEAD, Answer, Header, Parsed
 from fairlead.runtime.wire.labels import Labels
+from fairlead.runtime.wire.leaving import beside, by_header
 from fairlead.runtime.wire.reading import UNREADABLE, encode, media_type, must_be_plain, read_json
 from fairlead.runtime.wire.scanning import scanned
 from fairlead.runtime.wire.tables import Tables
@@ -164,14 +165,17 @@ class MLflow:
 
     def render(self, asked: Parsed, answer: Answer) -> bytes:
         if asked.head is JSON_HEAD:
-            return b'{"predictions":' + self._labels.encoded(answer) + b"}"
+            return b'{"predictions":' + self._labels.encoded(answer) + beside(answer) + b"}"
         values = self._labels.values(answer)
         if asked.head is _CSV_HEAD:
+            by_header(asked, answer)
             return b"".join([_csv_cell(value) + b"\n" for value in values])
         if answer.labels is None:
             return b"".join([encode({"score": value}) + b"\n" for value in values])
-        lines = zip(values, answer.scores, strict=True)
-        return b"".join([encode({"predicted_label": label, "scores": row}) + b"\n" for label, row in lines])
+        said = [{"predicted_label": label, "scores": row} for label, row in zip(values, answer.scores, strict=True)]
+        if answer.abstained is not None:
+            said = [{**line, "abstained": mark} for line, mark in zip(said, answer.abstained, strict=True)]
+        return b"".join([encode(line) + b"\n" for line in said])
 
     def error(self, message: str, code: int) -> bytes:
         return error_body(message, code)
@@ -191,7 +195,9 @@ def _answered_as(accept: str) -> tuple[Header, ...]:
 
 
 def _csv_cell(value: Any) -> bytes:
-    """A label or a number as one line of CSV."""
+    """A label, a number, or the numbers of a forecast as one line of CSV."""
+    if isinstance(value, list):
+        return encode(value)[1:-1]
     if not isinstance(value, str):
         return encode(value)
     quoted = any(sign in value for sign in ',"\r\n')

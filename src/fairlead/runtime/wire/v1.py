@@ -13,6 +13,7 @@ from fairlead.contract.signature import Signature
 from fairlead.runtime.wire.checks import Checks
 from fairlead.runtime.wire.codec import Answer, Parsed
 from fairlead.runtime.wire.labels import Labels
+from fairlead.runtime.wire.leaving import beside
 from fairlead.runtime.wire.reading import UNREADABLE, encode, read_json
 from fairlead.runtime.wire.scanning import scanned
 from fairlead.runtime.wire.tensor_tables import tables_of
@@ -22,7 +23,7 @@ class V1:
     """`POST /v1/models/{model}:predict`: rows as objects, or as lists in the order of the signature.
 
     One prediction is what the model's own `predict` answers: a label or a number. `inputs` is taken for
-    `instances`, and may be columns.
+    `instances`, and may be columns. A model that abstains adds `abstained`, true or false a prediction.
     """
 
     name = "v1"
@@ -68,7 +69,7 @@ class V1:
         return self._tables.rows(got["inputs"], "inputs")
 
     def render(self, asked: Parsed, answer: Answer) -> bytes:
-        return b'{"predictions":' + self._labels.encoded(answer) + b"}"
+        return b'{"predictions":' + self._labels.encoded(answer) + beside(answer) + b"}"
 
     def error(self, message: str, code: int) -> bytes:
         return encode({"error": message})

@@ -65,6 +65,12 @@ def answers_of(said: Said) -> Schema:
 
 def _predictions(said: Said) -> Schema:
     fields = {"predictions": answers_of(said)}
+    if said.signature.confidence > 0.0:
+        fields["abstained"] = {
+            "type": "array",
+            "items": {"type": "boolean"},
+            "description": "Which are left to people.",
+        }
     return json_of({"type": "object", "required": ["predictions"], "properties": fields})
 
 
