@@ -1,4 +1,4 @@
-"""Every codec on models of clusters and of anomalies: rows mean what they always mean, answers are of the task."""
+"""Every codec on models of clusters, anomalies and forecasts: rows mean what they always mean, answers fit the task."""
 
 from __future__ import annotations
 
@@ -21,21 +21,26 @@ from fairlead.runtime.wire.codec import Answer, Parsed
 
 GROUPS = msgspec.structs.replace(SIGNATURE, task="clustering", classes=('the "%" one', "1"), positive=None)
 ODD = msgspec.structs.replace(SIGNATURE, task="anomaly", classes=(), positive="fraud", threshold=0.5)
+AHEAD = msgspec.structs.replace(SIGNATURE, task="forecasting", classes=(), positive=None, horizon=3, step=3600.0)
 ANSWERS = {
+    "forecasting": Answer(None, [[1.5, -2.0, 3e20], [0.1, 4.0, 5.0]], "3"),
     "clustering": Answer(["1", 'the "%" one'], [[0.25, 0.75], [1.0, 0.0]], "3"),
     "anomaly": Answer(["true", "false"], [[0.75], [-1e300]], "3"),
 }
-TASKS = [pytest.param(GROUPS, id="clustering"), pytest.param(ODD, id="anomaly")]
+TASKS = [pytest.param(GROUPS, id="clustering"), pytest.param(ODD, id="anomaly"), pytest.param(AHEAD, id="forecasting")]
 COUNTS = (1, 2)
 
 
 def some(signature: Signature, count: int) -> Answer:
     whole = ANSWERS[signature.task]
-    return Answer((whole.labels or [])[:count], whole.scores[:count], whole.version)
+    labels = None if whole.labels is None else whole.labels[:count]
+    return Answer(labels, whole.scores[:count], whole.version)
 
 
 def native(signature: Signature, answer: Answer) -> list[dict[str, Any]]:
     """The native form of an answer."""
+    if signature.task == "forecasting":
+        return [{"forecast": row} for row in answer.scores]
     if signature.task == "clustering":
         return [{"cluster": label} for label in answer.labels or ()]
     said = zip(answer.labels or (), answer.scores, strict=True)
@@ -44,6 +49,8 @@ def native(signature: Signature, answer: Answer) -> list[dict[str, Any]]:
 
 def plain(signature: Signature, answer: Answer) -> list[Any]:
     """As a model's own `predict` answers."""
+    if signature.task == "forecasting":
+        return answer.scores
     labels = answer.labels or ()
     return [label == "true" for label in labels] if signature.task == "anomaly" else list(labels)
 
@@ -51,6 +58,8 @@ def plain(signature: Signature, answer: Answer) -> list[Any]:
 def tensors(signature: Signature, answer: Answer) -> list[dict[str, Any]]:
     rows = len(answer.scores)
     scores = [value for row in answer.scores for value in row]
+    if signature.task == "forecasting":
+        return [{"name": "forecast", "shape": [rows, 3], "datatype": "FP64", "data": scores}]
     if signature.task == "clustering":
         return [
             {"name": "cluster", "shape": [rows], "datatype": "BYTES", "data": list(answer.labels or ())},
@@ -88,7 +97,10 @@ def test_each_protocol_takes_rows_and_answers_the_task(speaker: Speaker, signatu
 
 def check_arrow(signature: Signature, answer: Answer, body: bytes) -> None:
     table = pa.ipc.open_stream(body).read_all()
-    if signature.task == "clustering":
+    if signature.task == "forecasting":
+        assert table.schema.names == ["t+1", "t+2", "t+3"]
+        assert [list(row.values()) for row in table.to_pylist()] == answer.scores
+    elif signature.task == "clustering":
         assert table.schema.names == ["cluster", 'membership_the "%" one', "membership_1"]
         assert table.column("cluster").to_pylist() == answer.labels
     else:
@@ -99,14 +111,15 @@ def check_arrow(signature: Signature, answer: Answer, body: bytes) -> None:
 
 def check_binary(signature: Signature, answer: Answer, body: bytes) -> None:
     said, end = json.JSONDecoder().raw_decode(body.decode("latin-1"))
-    first, second = said["outputs"]
+    *others, last = said["outputs"]
+    first = others[0] if others else {"parameters": {"binary_data_size": 0}}
     size = first["parameters"]["binary_data_size"]
     raw, scores = body[end : end + size], body[end + size :]
     if signature.task == "anomaly":
         assert raw == bytes(plain(signature, answer))
     flat = [value for row in answer.scores for value in row]
     assert struct.unpack(f"<{len(flat)}d", scores) == tuple(flat)
-    assert second["datatype"] == "FP64"
+    assert last["datatype"] == "FP64"
 
 
 @pytest.mark.parametrize("signature", TASKS)
@@ -115,11 +128,11 @@ def test_many_requests_of_one_row_are_rendered_as_one_by_one(name: str, signatur
     codec = variant("codec", name)("m", signature, Checks(signature))
     answer = ANSWERS[signature.task]
     asked = [Parsed([CELLS]), Parsed([CELLS], id='an "id"' if name == "v2" else None)]
-    labels: Sequence[str] = answer.labels or ()
+    labels: Sequence[str] | None = answer.labels
     together = codec.render_each(asked, labels, answer.scores, answer.version)
     alone = [
-        codec.render(one, Answer([label], [row], answer.version))
-        for one, label, row in zip(asked, labels, answer.scores, strict=True)
+        codec.render(one, Answer(None if label is None else [label], [row], answer.version))
+        for one, label, row in zip(asked, labels or (None, None), answer.scores, strict=True)
     ]
     assert together == alone
 
@@ -134,7 +147,7 @@ def test_outputs_of_v2_are_told_and_picked(signature: Signature) -> None:
     for name, one in told.items():
         assert one["datatype"] == made[name]["datatype"]
         assert one["shape"] == [-1, *made[name]["shape"][1:]]
-    (first, _) = output_names(signature)
+    first = output_names(signature)[0]
     assert asked_outputs([first], signature) == (first,)
     codec = variant("codec", "v2")("m", signature, Checks(signature))
     body = json.loads(codec.render(Parsed([CELLS] * 2, outputs=(first,)), ANSWERS[signature.task]))
@@ -155,6 +168,19 @@ def test_lines_and_csv_of_anomalies(name: str) -> None:
         sent = json.dumps({"instances": json.loads(body)}).encode()
         parsed = codec.parse(sent, {**headers, "accept": accept})
         assert codec.render(parsed, ANSWERS["anomaly"]) == wanted
+
+
+@pytest.mark.parametrize("name", ["mlflow", "sagemaker"])
+def test_lines_and_csv_of_forecasts(name: str) -> None:
+    codec = variant("codec", name)("m", AHEAD, Checks(AHEAD))
+    body, headers = SPEAKERS[0].say([ROW] * 2)
+    for accept, wanted in (
+        ("text/csv", b"1.5,-2.0,3e20\n0.1,4.0,5.0\n"),
+        ("application/jsonlines", b'{"score":[1.5,-2.0,3e20]}\n{"score":[0.1,4.0,5.0]}\n'),
+    ):
+        sent = json.dumps({"instances": json.loads(body)}).encode()
+        parsed = codec.parse(sent, {**headers, "accept": accept})
+        assert codec.render(parsed, ANSWERS["forecasting"]) == wanted
 
 
 def test_a_caller_that_may_have_labels_alone_gets_no_score() -> None:

@@ -28,10 +28,12 @@ VARIANT = "variant"
 PROTOCOL = "protocol"
 LABEL_OUT = "out.label"  # str, the decision: a class, a cluster, "true" or "false" of an anomaly
 VALUE_OUT = "out.value"  # float64 (regression, score of an anomaly); else there is out.p.<class or cluster>
+STEP_OUT = "out."  # float64, of a forecast: out.t+1, out.t+2, ...
 PROBABILITY_OUT = "out.p."
 ABSTAINED_OUT = "out.abstained"  # bool, of models that abstain: the answer is left to people
 FEATURE_IN = "in."
 MEAN_IN, SPREAD_IN = "mean.", "spread."  # float64, of the elements of a tensor that is a feature
+NEWEST_IN = "newest."  # float64, of the history that a forecast goes by: its newest value
 PASSED_IN = "pass."  # pass-through columns other than the key, as text
 
 RECORD_META: tuple[str, ...] = (
@@ -40,7 +42,8 @@ RECORD_META: tuple[str, ...] = (
 
 # ROW of a label is the row of the request that it is for.
 ITEM = "item"  # int32, position of the label in the feedback it came with
-LABEL = "label"  # str | null: the true class or group, "true" or "false" of an anomaly, or the number as text
+# str | null: the true class or group, "true" or "false" of an anomaly, the number as text, or of a forecast a JSON list
+LABEL = "label"  # of a number a step, null for what is not due
 VALUE = "value"  # float64 | null: a business number
 COMMENT = "comment"  # str | null
 DEFINITION = "definition"  # str: of the target

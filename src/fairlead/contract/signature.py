@@ -120,6 +120,13 @@ class Signature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
         return ("false", "true") if self.task == "anomaly" else self.classes
 
     @property
+    def row_key(self) -> str | None:
+        """The column that labels come by: the key, else of a forecast its series (the time of the origin tells which
+        of its rows).
+        """
+        return self.key or self.series
+
+    @property
     def passthrough(self) -> tuple[str, ...]:
         """Columns accepted in a request that are not features."""
         wanted = (self.key, *self.time, self.sticky, self.series, self.group, self.item)

@@ -66,7 +66,6 @@ def test_rows_without_the_column_are_rows_that_nobody_knows() -> None:
         (Signature("clustering", (), classes=("0", "1"), positive="0"), "positive"),
         (Signature("anomaly", (), classes=("0", "1")), "has no classes"),
         (Signature("anomaly", (), threshold=float("inf")), "must be a number"),
-        (Signature("forecasting", ()), "cannot run"),
     ],
 )
 def test_signatures_that_contradict_themselves_are_refused(signature: Signature, why: str) -> None:

@@ -25,6 +25,7 @@ from fairlead.runtime.bundle.coded import Columns
 from fairlead.runtime.bundle.collecting import no_collection
 from fairlead.runtime.bundle.columns import coded_columns_from
 from fairlead.runtime.bundle.few import Answered, Few, few
+from fairlead.runtime.bundle.forecasts import check_forecast
 from fairlead.runtime.bundle.front import Front
 from fairlead.runtime.bundle.manifest import CALIBRATION, FRONT, GOLDEN, NATIVE_FORM, PARITY, REFERENCE, SIGNATURE
 from fairlead.runtime.bundle.plan import plan
@@ -46,10 +47,6 @@ CHUNK = 8192
 
 AT_ONCE = 16 * CHUNK
 """Rows whose categories are looked up at once, which bounds memory at 4 bytes a category and row."""
-
-
-RUNS = ("classification", "regression", "clustering", "anomaly")
-"""Tasks whose models this version runs."""
 
 
 class Model:
@@ -131,7 +128,9 @@ class Model:
         return np.concatenate(parts)
 
     def decide(self, scores: Floats) -> list[str] | Floats:
-        """Labels (classes, clusters, `true` and `false` of anomalies) or numbers for scores, shape (n, outputs)."""
+        """Labels (classes, clusters, `true` and `false` of anomalies) or numbers for scores, shape (n, outputs): of a
+        forecast its first step.
+        """
         if not self.signature.classes:
             if self.signature.task == "anomaly":
                 return ["true" if strange else "false" for strange in (scores[:, 0] > self.threshold).tolist()]
@@ -148,8 +147,8 @@ class Model:
         model does not know are refused.
 
         Classification: `{"label": ..., "probabilities": {class: p}}` a row; regression: a number; clustering:
-        `{"cluster": ...}`; anomaly: `{"anomaly": true or false, "score": ...}`.
-        A model that abstains says of each row whether it does: `"abstained": true or false`.
+        `{"cluster": ...}`; anomaly: `{"anomaly": true or false, "score": ...}`; forecasting: `{"forecast": [...]}`, a
+        number a step. A model that abstains says of each row whether it does: `"abstained": true or false`.
         Raises InputInvalid with row and column of what does not fit.
         """
         return self.answers(self.probabilities(rows))
@@ -168,6 +167,8 @@ class Model:
         if task == "anomaly":
             said = zip((scores[:, 0] > self.threshold).tolist(), scores[:, 0].tolist(), strict=True)
             return [{"anomaly": strange, "score": score} for strange, score in said]
+        if task == "forecasting":
+            return [{"forecast": steps} for steps in scores.tolist()]
         if task != "classification":
             numbers: list[Any] = scores[:, 0].tolist()
             return numbers
@@ -252,10 +253,9 @@ def check_signature(signature: Signature) -> None:
     names = signature.names
     if len(set(names)) != len(names):
         raise BundleRefused("signature.json: a column appears twice")
-    if signature.task not in RUNS:
-        raise BundleRefused(f"signature.json: this version cannot run a {signature.task}")
     _check_outputs(signature)
     _check_tensors(signature)
+    check_forecast(signature)
     try:
         zone_of(signature.timezone)
     except UsageError as why:

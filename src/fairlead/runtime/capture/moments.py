@@ -2,6 +2,9 @@
 
 A tensor has no distribution of cells that anybody could compare. The mean and the standard deviation of its elements
 are cheap, and move when a camera, a scaling or a preparation does.
+
+Of the history that a forecast goes by, it is the values of the series alone, without its covariates, and the newest of
+them, which moves first.
 """
 
 from __future__ import annotations
@@ -33,3 +36,23 @@ def moments(tensors: npt.NDArray[Any]) -> tuple[npt.NDArray[np.float64], npt.NDA
         means[at : at + step] = piece.mean(axis=1, dtype=np.float64)
         spreads[at : at + step] = piece.std(axis=1, dtype=np.float64)
     return means, spreads
+
+
+def watched_history(name: str) -> tuple[str, str, str]:
+    """What the newest value, the mean and the spread of a history are called where columns are counted.
+
+    >>> watched_history("history")
+    ('history (newest)', 'history (mean)', 'history (spread)')
+    """
+    return f"{name} (newest)", *watched(name)
+
+
+def of_history(
+    tensors: npt.NDArray[Any], shape: tuple[int, ...]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Newest value, mean and standard deviation of each row's series, (n,) each.
+
+    tensors: (n, elements), the elements of (lags, 1 + covariates), oldest first, the series before its covariates.
+    """
+    series = tensors[:, :: shape[1]]
+    return series[:, -1].astype(np.float64), *moments(series)

@@ -7,8 +7,9 @@ from typing import Any
 from fairlead.contract import records as names
 from fairlead.contract.records import PASSED_IN
 from fairlead.runtime.bundle.abstaining import abstaining
+from fairlead.runtime.bundle.forecasts import history_of
 from fairlead.runtime.bundle.zones import zone_of
-from fairlead.runtime.capture import tensors
+from fairlead.runtime.capture import forecasts, tensors
 from fairlead.runtime.capture.lazy import arrow
 from fairlead.runtime.wire import frames
 from fairlead.runtime.wire.checks import text_of
@@ -38,9 +39,10 @@ class RecordColumns:
     def __init__(self, schema: frames.Schema, segment: str) -> None:
         self._schema, self._segment = schema, segment
         signature = schema.signature
-        self._key = _where(signature.key, schema)
+        self._key = _where(signature.row_key, schema)
         self._time = [_where(name, schema) for name in signature.time]
         self._zone = zone_of(signature.timezone)
+        self._history = history_of(signature) if signature.task == "forecasting" else None
         self._meta: dict[str, list[Any]] = {name: [] for name in names.RECORD_META}
         self._cells: list[list[Any]] = [[] for _ in signature.columns]
         self._passes: list[list[Any]] = [[] for _ in schema.passes]
@@ -101,19 +103,23 @@ class RecordColumns:
         said: dict[str, Any] = {}
         for column, cells in zip(signature.columns, self._cells, strict=True):
             if column.kind == "tensor" and column.name not in redacted:
-                for field, array in tensors.columns_of(column, cells):
+                made = forecasts.columns_of if column is self._history else tensors.columns_of
+                for field, array in made(column, cells):
                     columns[field.name], said[field.name] = array, field
                 continue
             numeric = column.numeric and column.name not in redacted
             columns[names.FEATURE_IN + column.name] = pa.array(cells, pa.float64() if numeric else pa.string())
         for name, cells in zip(self._schema.passes, self._passes, strict=True):
-            if name != signature.key:
+            if name != signature.row_key:
                 columns[PASSED_IN + name] = pa.array(cells, pa.string())
         if signature.labels:
             columns[names.LABEL_OUT] = pa.array(self._labels, pa.string())
         if signature.classes:
             for output, values in zip(signature.outputs, self._scores, strict=True):
                 columns[names.PROBABILITY_OUT + output] = pa.array(values, pa.float64())
+        elif signature.task == "forecasting":
+            for output, values in zip(signature.outputs, self._scores, strict=True):
+                columns[names.STEP_OUT + output] = pa.array(values, pa.float64())
         else:
             columns[names.VALUE_OUT] = pa.array(self._scores[0], pa.float64())
         if (left := abstaining(signature)) is not None:

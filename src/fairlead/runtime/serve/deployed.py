@@ -106,14 +106,14 @@ class Deployed:
         self.signature = signature
         self.zone = zone_of(signature.timezone)
         self.sticky = _place(route.sticky_by, signature)
-        self.key = _place(signature.key, signature)
+        self.key = _place(signature.row_key, signature)
         self.sampled = route.sample < 1.0
         hidden = set(route.redact)
         self.tensors = tuple(column for column in signature.columns if column.kind == "tensor")
         self.hidden_rows = tuple(at for at, name in enumerate(signature.names) if name in hidden)
         self.hidden_passes = tuple(at for at, name in enumerate(signature.passthrough) if name in hidden)
         self.redacts = bool(self.hidden_rows or self.hidden_passes)
-        self.hides_key = signature.key in hidden
+        self.hides_key = signature.row_key in hidden
         self.versions = tuple(str(live.variant.version) for live in self.answering if live.variant.version)
 
 
@@ -283,6 +283,8 @@ def _merged(route: Route, first: Signature, all_of: Sequence[Signature]) -> Sign
             raise BundleRefused(f"route {route.model!r}: its variants read times without a zone differently")
         if other.outputs != first.outputs or other.task != first.task:
             raise BundleRefused(f"route {route.model!r}: its variants do not have the same outputs")
+        if (other.step, other.series) != (first.step, first.series):
+            raise BundleRefused(f"route {route.model!r}: its variants forecast in other steps, or of other series")
     # Any name may be the sticky one: what is no feature is taken as a pass-through column.
     return msgspec.structs.replace(
         first,

@@ -10,6 +10,7 @@ import msgspec
 
 from fairlead.contract.errors import BodyInvalid, Busy, ModelNotFound
 from fairlead.contract.ports import Caller
+from fairlead.runtime.capture.forecasts import label_of
 from fairlead.runtime.capture.redaction import redact
 from fairlead.runtime.capture.spool import Spool, Tally
 from fairlead.runtime.serve.deployed import Deployed, Serving
@@ -130,10 +131,18 @@ def _about(item: dict[str, Any], zone: tzinfo) -> tuple[str | None, int, str | N
 
 
 def _label(label: Any, deployed: Deployed) -> str | None:
-    """A class or cluster as the model names it, `true` or `false` of an anomaly; a number as text."""
+    """A class or cluster as the model names it, `true` or `false` of an anomaly; a number as text; of a forecast a
+    number a step, null for what is not due.
+    """
     if label is None:
         return None
-    labels = deployed.signature.labels
+    labels, horizon = deployed.signature.labels, deployed.signature.horizon
+    if horizon:
+        told = label_of(label, horizon) if isinstance(label, list) else None
+        if told is None:
+            allowed = f"a list of 1 to {horizon} numbers, one a step from t+1 on, null for what is not due"
+            raise _Rejected(f"label: found {kind_of(label)}, allowed: {allowed}")
+        return told
     if not labels:
         if not _finite(label):
             raise _Rejected(f"label: found {kind_of(label)}, allowed: a number")

@@ -14,7 +14,9 @@ def decided_in(signature: Signature) -> str:
 
 
 def score_columns(signature: Signature) -> tuple[str, ...]:
-    """The columns of scores, in their order: the classes, `membership_<cluster>`, `score` or `value`."""
+    """The columns of scores, in their order: the classes, `membership_<cluster>`, `score`, `t+1` ... of a forecast, or
+    `value`.
+    """
     if signature.task == "clustering":
         return tuple(MEMBERSHIP + name for name in signature.classes)
     return signature.outputs

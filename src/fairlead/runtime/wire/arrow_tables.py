@@ -63,7 +63,7 @@ def read_arrow(body: bytes, checks: Checks) -> Parsed:
 
 def write_arrow(signature: Signature, answer: Answer) -> bytes:
     """The answer as columns: `label` and one float64 column a class, `cluster` and one a membership, `anomaly` (bool)
-    and `score`, or `value`; of a model that abstains `abstained` (bool) comes last."""
+    and `score`, `t+1` ... of a forecast, or `value`; of a model that abstains `abstained` (bool) comes last."""
     pa = _pyarrow()
     scores = np.array(answer.scores, dtype=np.float64)
     names, arrays = [], []

@@ -1,4 +1,5 @@
-"""Answers as a model's own `predict` gives them: class labels, clusters, whether a row is strange, or numbers."""
+"""Answers as a model's own `predict` gives them: class labels, clusters, whether a row is strange, numbers, or lists
+of them, which forecasts are."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ class Labels:
 
     def __init__(self, signature: Signature) -> None:
         classes = signature.labels
+        self._wide = signature.task == "forecasting"
         self._said: dict[str, Any] = {name: name for name in classes}
         if set(classes) == {"true", "false"}:
             self._said = {"true": True, "false": False}
@@ -24,7 +26,7 @@ class Labels:
     def values(self, answer: Answer) -> list[Any]:
         """One a row."""
         if answer.labels is None:
-            return [row[0] for row in answer.scores]
+            return list(answer.scores) if self._wide else [row[0] for row in answer.scores]
         said = self._said
         return [said[label] for label in answer.labels]
 

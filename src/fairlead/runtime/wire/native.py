@@ -11,6 +11,7 @@ import msgspec
 from fairlead.contract.errors import BodyInvalid, CellInvalid
 from fairlead.contract.signature import Signature
 from fairlead.runtime.bundle.collecting import no_collection
+from fairlead.runtime.bundle.forecasts import FORECAST
 from fairlead.runtime.wire.arrow_tables import HEAD as ARROW_HEAD
 from fairlead.runtime.wire.arrow_tables import MEDIA, read_arrow, write_arrow
 from fairlead.runtime.wire.checks import Checks
@@ -53,8 +54,8 @@ class Native:
     """`POST /predict` and `POST /predict/{model}`.
 
     One prediction: classification {"label": text, "probabilities": {class: number}}, regression a number,
-    clustering {"cluster": text}, anomaly {"anomaly": true or false, "score": number}. A model that abstains adds
-    "abstained": true or false.
+    clustering {"cluster": text}, anomaly {"anomaly": true or false, "score": number}, forecasting
+    {"forecast": [number, ...]}. A model that abstains adds "abstained": true or false.
     """
 
     name = "native"
@@ -67,6 +68,7 @@ class Native:
         self._split, self._timed = checks.split, checks.timed
         self._signature = signature
         self._shape = _SHAPED.get(signature.task, _no_template)(signature)
+        self._forecasts = signature.task == "forecasting"
 
     @cached_property
     def _scanned(self) -> Any:
@@ -149,6 +151,8 @@ class Native:
         if asked.head is ARROW_HEAD:
             return write_arrow(self._signature, answer)
         if shape is None or labels is None:
+            if self._forecasts:
+                return b'{"predictions":' + encode([{FORECAST: row} for row in scores]) + b"}"
             return b'{"predictions":' + encode([row[0] for row in scores]) + b"}"
         if answer.abstained is not None:
             return self._marked(labels, scores, answer.abstained)
@@ -171,7 +175,9 @@ class Native:
         """See Codec. The numbers of all are written at once."""
         numbers = encode(scores)[2:-2].split(b"],[")
         shape = self._shape
-        if shape is None or labels is None:
+        if self._forecasts:
+            bodies = [_START + b'{"forecast":[' + number + b"]}" + _END for number in numbers]
+        elif shape is None or labels is None:
             bodies = [_START + number.partition(b",")[0] + _END for number in numbers]
         else:
             said = zip(labels, numbers, strict=True)

@@ -25,6 +25,7 @@ import numpy as np
 
 from fairlead.contract.errors import BodyInvalid, ShapeMismatch
 from fairlead.contract.signature import Column, Signature
+from fairlead.runtime.bundle.forecasts import FORECAST
 from fairlead.runtime.wire.checks import kind_of
 from fairlead.runtime.wire.codec import Answer
 from fairlead.runtime.wire.whole_columns import Values
@@ -55,12 +56,12 @@ DATATYPES = {
 
 _OUTPUTS = {
     "classification": ("label", "probabilities"), "clustering": ("cluster", "memberships"),
-    "anomaly": ("anomaly", "score"),
+    "anomaly": ("anomaly", "score"), "forecasting": (FORECAST,),
 }  # fmt: skip
 _DECIDED = {"label": "BYTES", "cluster": "BYTES", "anomaly": "BOOL"}
-_WIDE = ("probabilities", "memberships")
+_WIDE = ("probabilities", "memberships", FORECAST)
 ABSTAINED = "abstained"
-"""Output tensors by task; those that are decisions with their datatypes; those of a column a class."""
+"""Output tensors by task; those that are decisions with their datatypes; those of a column a class or a step."""
 
 
 class Tensor(NamedTuple):
@@ -177,7 +178,8 @@ def outputs_of(signature: Signature, answer: Answer, wanted: Sequence[str] | Non
 
     Classification: `label` (BYTES, [rows]) and `probabilities` (FP64, [rows, classes]); clustering: `cluster` (BYTES,
     [rows]) and `memberships` (FP64, [rows, clusters]); anomaly: `anomaly` (BOOL, [rows]) and `score` (FP64, [rows]);
-    else `value` (FP64, [rows]). Of a model that abstains `abstained` (BOOL, [rows]) comes last.
+    forecasting: `forecast` (FP64, [rows, horizon]); else `value` (FP64, [rows]). Of a model that abstains `abstained`
+    (BOOL, [rows]) comes last.
     """
     rows = len(answer.scores)
     made = []
@@ -190,7 +192,7 @@ def outputs_of(signature: Signature, answer: Answer, wanted: Sequence[str] | Non
             said = [label == "true" for label in labels] if name == "anomaly" else list(labels)
             made.append(Tensor(name, _DECIDED[name], [rows], said))
             continue
-        shape = [rows, len(signature.classes)] if name in _WIDE else [rows]
+        shape = [rows, len(signature.outputs)] if name in _WIDE else [rows]
         made.append(Tensor(name, "FP64", shape, [value for row in answer.scores for value in row]))
     return made
 
@@ -215,7 +217,7 @@ def metadata_of(signature: Signature) -> dict[str, Any]:
 
     `optional_inputs`: the pass-through columns, absent where there are none.
     """
-    shapes = {name: [-1, len(signature.classes)] for name in _WIDE}
+    shapes = {name: [-1, len(signature.outputs)] for name in _WIDE}
     kinds = {**_DECIDED, ABSTAINED: "BOOL"}
     said: dict[str, Any] = {
         "inputs": [{"name": c.name, "datatype": datatype_of(c), "shape": [-1, *c.shape]} for c in signature.columns],
