@@ -115,6 +115,25 @@ class Learner(Protocol):
         """An unfitted sklearn estimator."""
 
 
+class Streamed(Protocol):
+    """Port `streamed`: how the learner of that name learns from rows that lie on the disk, a part at a time.
+
+    how: in words, for reports. A third party's variant is named as its learner is.
+    """
+
+    how: str
+
+    def refuses(self, rows: int, width: int, outputs: int, memory: int) -> str | None:
+        """None if so many rows of `width` features can be learned from in `memory` bytes, else the reason why not."""
+
+    def fit(self, estimator: Any, stream: Any, classes: Sequence[str]) -> Any:
+        """The learner's unfitted estimator, fitted on every row.
+
+        stream: `lab.train.out_of_core.stored.Stored`, which gives (features, truth, weights) in parts, again and
+        again, truth as positions in `classes` or as numbers; classes: empty for a regression.
+        """
+
+
 class AlertChannel(Protocol):
     """Port `alert`: delivers one message. Raises RemoteError when it could not."""
 

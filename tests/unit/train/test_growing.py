@@ -8,7 +8,7 @@ import pytest
 
 from fairlead.contract.settings import ModelSettings, Settings, TrainSettings
 from fairlead.lab.train.folding import folds_of
-from fairlead.lab.train.growing import _doubled, _read, learning_curve
+from fairlead.lab.train.growing import ahead_of, _read, learning_curve
 from fairlead.lab.train.material import Material, material_of
 
 SHOP = Settings(
@@ -57,9 +57,9 @@ def test_few_rows_have_no_curve() -> None:
 def test_a_power_law_is_followed() -> None:
     rows = np.array([50.0, 100, 200, 400, 800])
     law = 0.1 + 2.0 * rows**-0.6
-    assert _doubled(rows, law[None])[0] == pytest.approx(0.1 + 2.0 * 1600**-0.6, abs=1e-3)
+    assert ahead_of(rows, law[None])[0] == pytest.approx(0.1 + 2.0 * 1600**-0.6, abs=1e-3)
     flat = np.full((1, 5), 0.2)
-    assert _doubled(rows, flat)[0] == pytest.approx(0.2)
+    assert ahead_of(rows, flat)[0] == pytest.approx(0.2)
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def learning_curve(
     sizes = sorted({round(len(fold.fit) * part) for part in PARTS if len(fold.fit) * part >= FEWEST_ROWS})
     if len(sizes) < 2:
         return None
-    found, fits, cut_short = _refits(material, fold, learner, parameters, sizes, started, seconds, seed)
+    found, fits, cut_short = refits(material, fold, learner, parameters, sizes, started, seconds, seed)
     if len(found) < 2:
         return Learning((), "cannot say", "the time was too short for a learning curve", cut_short=True)
     rows = np.array(list(found), dtype=np.float64)
@@ -60,7 +60,7 @@ def learning_curve(
         [w @ table.T / w.sum(axis=1)[:, None] for w in resamples(table.shape[1], DRAWS, seed, block)]
     )
     points = tuple(
-        LearningPoint(int(n), _interval(float(mean), column), fits[int(n)])
+        LearningPoint(int(n), interval_of(float(mean), column), fits[int(n)])
         for n, mean, column in zip(rows, table.mean(axis=1), drawn.T, strict=True)
     )
     took = time.perf_counter() - started
@@ -68,7 +68,7 @@ def learning_curve(
     return Learning(points, says, why, doubled, gain, took, cut_short)
 
 
-def _refits(
+def refits(
     material: Material, fold: Fold, learner: str, parameters: Mapping[str, Any], sizes: list[int], started: float,
     seconds: float, seed: int,
 ) -> tuple[dict[int, Floats], dict[int, int], bool]:  # fmt: skip
@@ -117,7 +117,8 @@ def _answered(
     return scores_of(fitted, material.frame.iloc[fold.judge], material.signature)
 
 
-def _interval(value: float, drawn: Floats) -> Interval:
+def interval_of(value: float, drawn: Floats) -> Interval:
+    """A value with the middle 95 % of what was drawn."""
     low, high = np.quantile(drawn, [0.025, 0.975])
     return Interval(value, float(min(low, value)), float(max(high, value)))
 
@@ -125,9 +126,9 @@ def _interval(value: float, drawn: Floats) -> Interval:
 def _read(rows: Floats, means: Floats, drawn: Floats) -> tuple[Says, str, Interval | None, Interval | None]:
     if len(rows) < FEWEST_POINTS:
         return "cannot say", f"{len(rows)} points are too few to read a learning curve", None, None
-    ahead = _doubled(rows, np.vstack([means[None], drawn]))
+    ahead = ahead_of(rows, np.vstack([means[None], drawn]))
     gains = np.concatenate([means[-1:], drawn[:, -1]]) - ahead
-    doubled, gain = _interval(float(ahead[0]), ahead[1:]), _interval(float(gains[0]), gains[1:])
+    doubled, gain = interval_of(float(ahead[0]), ahead[1:]), interval_of(float(gains[0]), gains[1:])
     worth = WORTH * means[-1]
     took = f"twice as many rows are expected to take {gain.value:.4f} ({gain.low:.4f} to {gain.high:.4f})"
     took += f" off the mean loss of {means[-1]:.4f}"
@@ -138,8 +139,8 @@ def _read(rows: Floats, means: Floats, drawn: Floats) -> tuple[Says, str, Interv
     return "cannot say", f"whether more rows would help cannot be said: {took}", doubled, gain
 
 
-def _doubled(rows: Floats, losses_: Floats) -> Floats:
-    """What a power law, fitted to each line of `losses_` (draws, sizes), gives for twice the most rows."""
+def ahead_of(rows: Floats, losses_: Floats, times: float = 2.0) -> Floats:
+    """What a power law, fitted to each line of `losses_` (draws, sizes), gives for so many times the most rows."""
     best = np.full(len(losses_), np.inf)
     found = losses_[:, -1].copy()
     # The size of a point's error falls with its rows: large parts say more about what comes after them.
@@ -156,6 +157,6 @@ def _doubled(rows: Floats, losses_: Floats) -> Floats:
         left = ((losses_ - a[:, None] - b[:, None] * shape) ** 2 * weight**2).sum(axis=1)
         closer = left < best
         best = np.where(closer, left, best)
-        found = np.where(closer, np.maximum(a + b * 2.0**-c, 0.0), found)
-    # Of a law without a fall the level of the largest part is what is expected of twice as many.
+        found = np.where(closer, np.maximum(a + b * times**-c, 0.0), found)
+    # Of a law without a fall the level of the largest part is what is expected of more.
     return np.minimum(found, losses_[:, -1])

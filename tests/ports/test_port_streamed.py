@@ -1,0 +1,76 @@
+"""Every way of learning from rows on the disk finds what the same learner finds with all of them in memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fairlead.contract.plugins import names, variant
+from fairlead.lab.train.out_of_core import stored
+from fairlead.lab.train.out_of_core.stored import Stored
+
+# Boosters bin what they meet in another order; sums of exact learners differ by their rounding.
+CLOSE = {"xgboost": 0.02, "lightgbm": 1e-9, "logistic": 1e-6, "ridge": 1e-8, "linear": 1e-6, "naive_bayes": 1e-9}
+PARAMETERS: dict[str, dict[str, Any]] = {
+    "xgboost": {"n_estimators": 12, "max_depth": 3, "learning_rate": 0.3},
+    "lightgbm": {"n_estimators": 12, "num_leaves": 7, "min_child_samples": 5},
+}
+ROWS, WIDTH = 900, 5
+KINDS = [("binary", 2), ("three", 3), ("number", 0)]
+
+
+def rows_of(classes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    random = np.random.default_rng(classes)
+    table = random.normal(size=(ROWS, WIDTH)) * [1, 2, 0.5, 1, 1] + [0, 3, 0, -1, 0]
+    margin = table @ [1.0, -0.5, 1.0, 0.0, 0.3] + 0.5 * random.normal(size=ROWS)
+    truth = margin if not classes else np.digitize(margin, np.quantile(margin, np.arange(1, classes) / classes))
+    return table, truth.astype(np.float64), random.uniform(0.2, 3.0, ROWS)
+
+
+def kept(folder: Path, classes: int, weighted: bool, monkeypatch: pytest.MonkeyPatch) -> Stored:
+    # Parts of 100 rows, so that there are several.
+    monkeypatch.setattr(stored, "PART_BYTES", 100 * 8 * WIDTH)
+    table, truth, weights = rows_of(classes)
+    with Stored(folder / "rows", WIDTH, weighted) as found:
+        for first in range(0, ROWS, 130):
+            part = slice(first, first + 130)
+            found.add(table[part], truth[part], weights[part])
+    return found
+
+
+@pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
+@pytest.mark.parametrize(("kind", "classes"), KINDS, ids=[k for k, _ in KINDS])
+@pytest.mark.parametrize("name", names("streamed"))
+def test_from_the_disk_and_from_memory_the_same(
+    name: str, kind: str, classes: int, weighted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learner, task = variant("learner", name)(), "classification" if classes else "regression"
+    if task not in learner.tasks:
+        pytest.skip(f"{name} does no {task}")
+    stream = kept(tmp_path, classes, weighted, monkeypatch)
+    table, truth, weights = rows_of(classes)
+    labels = [f"c{i}" for i in range(classes)]
+    aims = np.array(labels)[truth.astype(int)] if classes else truth
+    parameters = PARAMETERS.get(name, learner.default(ROWS))
+    ours = variant("streamed", name)().fit(learner.build(task, parameters, 0), stream, labels)
+    theirs = learner.build(task, parameters, 0)
+    if name == "logistic":
+        theirs.set_params(tol=1e-10, max_iter=5000)
+    theirs.fit(table, aims, **({"sample_weight": weights} if weighted else {}))
+    ask = (lambda model: model.predict_proba(table)) if classes else (lambda model: model.predict(table))
+    apart = np.abs(np.asarray(ask(ours)) - np.asarray(ask(theirs)))
+    assert apart.max() <= CLOSE[name]
+    if classes:
+        assert list(ours.classes_) == labels
+
+
+@pytest.mark.parametrize("name", names("streamed"))
+def test_what_does_not_fit_is_refused_with_its_reason(name: str) -> None:
+    way = variant("streamed", name)()
+    assert way.refuses(1000, 10, 2, 1 << 30) is None
+    assert way.how
+    if name not in ("naive_bayes",):
+        assert way.refuses(10**9, 10**5, 2, 1 << 20)
