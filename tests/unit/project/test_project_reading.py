@@ -88,7 +88,7 @@ def test_mistakes_name_file_line_key_and_the_nearest_valid_key(text, parts):
     ("text", "part"),
     [
         (MODEL.replace("classification", "regression") + "positive = 'x'\n", "fairlead.toml:5: model.positive"),
-        (MODEL.replace("classification", "forecasting"), "reserved for a later version"),
+        (MODEL.replace("classification", "forecasting"), "model.time: a forecast goes by time"),
         (MODEL.replace('target = "Churn"', ""), "learns from a target"),
         (MODEL + "time = []\n", "model.time: names no column"),
         (MODEL + "time = ['a', 'b', 'c']\n", "a date and an hour column"),

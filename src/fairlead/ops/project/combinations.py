@@ -14,6 +14,7 @@ from fairlead.contract.settings import Settings
 from fairlead.lab.tables.addresses import DATABASES
 from fairlead.ops.project.deciding import check_deciding
 from fairlead.ops.project.durations import parse_duration, parse_trigger, parse_window
+from fairlead.ops.project.forecasting import check_forecasting
 from fairlead.ops.project.judging import check_judging
 from fairlead.ops.project.learning import check_learning
 from fairlead.ops.project.preparing import check_preparation
@@ -23,7 +24,7 @@ from fairlead.ops.project.targets import check_target
 Fail = Callable[..., ConfigInvalid]
 _DATABASE = re.compile(rf"^({'|'.join(DATABASES)})(\+\w+)?://")
 _FUNCTION = re.compile(r"^[^:]+\.py:[A-Za-z_]\w*$")
-_TASKS = ("classification", "regression", "clustering", "anomaly")
+_TASKS = ("classification", "regression", "clustering", "anomaly", "forecasting")
 
 
 def _plain_fail(key: str, what: str, cure: str = "") -> ConfigInvalid:
@@ -47,6 +48,7 @@ def check_combinations(settings: Settings, fail: Fail = _plain_fail) -> None:
     check_deciding(settings, fail)
     check_learning(settings, fail)
     check_ranking(settings, fail)
+    check_forecasting(settings, fail)
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:
