@@ -61,6 +61,9 @@ def cases(*targets: str) -> list[Any]:
     found = []
     for name in names("learner"):
         learner = variant("learner", name)
+        if hasattr(learner, "sees"):
+            # Learners of pictures and texts have a suite of their own: test_port_seeing_learner.py.
+            continue
         for target in targets:
             if TARGETS[target] in learner.tasks:
                 absent = pytest.mark.skip(reason=f"{name} needs {getattr(learner, 'libraries', ())}")

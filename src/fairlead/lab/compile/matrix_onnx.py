@@ -34,6 +34,13 @@ class Graph:
             self.constants.append(numpy_helper.from_array(np.asarray(numbers, np.int64 if whole else np.float64), name))
         return name
 
+    def single(self, name: str, numbers: Any) -> str:
+        """Add a constant in single precision; returns the name."""
+        from onnx import numpy_helper
+
+        self.constants.append(numpy_helper.from_array(np.asarray(numbers, np.float32), name))
+        return name
+
     def model(self, features: int, outputs: int) -> bytes:
         """The checked model, `x` (rows, features) to `value` (rows, outputs)."""
         return model_bytes(self.nodes, self.constants, features, outputs)

@@ -14,8 +14,7 @@ from fairlead.lab.train.fitting import scores_of, targets
 from fairlead.lab.train.folding import Fold
 from fairlead.lab.train.learning import learn
 from fairlead.lab.train.material import Material
-from fairlead.lab.train.preparing import preparation
-from fairlead.lab.train.terms import signs_of
+from fairlead.lab.train.terms import Terms, signs_of
 
 SELECTED_BY = {"classification": "log_loss", "regression": "mae", "clustering": "1 - silhouette", "anomaly": "disorder"}
 """What decides between models, smaller is better: a proper score of probabilities, and the error that is watched."""
@@ -29,11 +28,12 @@ class Bench:
         self.material, self.folds, self.repeats = material, tuple(folds), repeats
         self._cache: dict[int, tuple[Floats, Floats]] = {}
         self._signs: dict[int, list[int] | None] = {}
+        self._terms: dict[int, Terms] = {}
         self._bytes = 0
 
     def __getstate__(self) -> dict[str, Any]:
         # Another process prepares its own.
-        return {**self.__dict__, "_cache": {}, "_signs": {}, "_bytes": 0}
+        return {**self.__dict__, "_cache": {}, "_signs": {}, "_terms": {}, "_bytes": 0}
 
     def first(self) -> Bench:
         """The folds of the first repeat alone: each row is judged once."""
@@ -50,15 +50,20 @@ class Bench:
             return self._cache[index]
         fold, frame = self.folds[index], self.material.frame
         signature, rows = self.material.signature, self.learned(index)
-        fitted = preparation(signature, self.material.preparing)
+        fitted = self.material.preparation()
         truth = targets(self.material.truth[rows], signature)
         learned = np.ascontiguousarray(fitted.fit_transform(frame.iloc[rows], truth), dtype=np.float64)
         judged = np.ascontiguousarray(fitted.transform(frame.iloc[fold.judge]), dtype=np.float64)
         self._signs[index] = signs_of(fitted, frame.iloc[fold.fit], self.material.signature, self.material.terms)
+        self._terms[index] = self.material.terms_for(rows).seeing(fitted, signature)
         self._bytes += learned.nbytes + judged.nbytes
         if self._bytes <= CACHED_BYTES:
             self._cache[index] = (learned, judged)
         return learned, judged
+
+    def terms(self, index: int) -> Terms:
+        """What the project asks of a fit of the rows that a fold learns from, once they are prepared."""
+        return self._terms.get(index, self.material.terms_for(self.learned(index)))
 
     def answers(self, index: int, learner: Any, parameters: Mapping[str, Any], seed: int) -> Floats:
         """Scores of one fold's judged rows after learning from its others. Shape (judged rows, outputs)."""
@@ -73,7 +78,7 @@ class Bench:
         with few_threads(len(learned)):
             estimator = learn(
                 learner, signature.task, parameters, seed, learned, targets(truth, signature),
-                weights=weights, signs=self._signs[index], terms=self.material.terms,
+                weights=weights, signs=self._signs[index], terms=self.terms(index),
                 ordered=self.material.times is not None,
             )  # fmt: skip
         return scores_of(estimator, judged, signature)

@@ -112,7 +112,7 @@ def _timed(bench: Bench, learner: Any, features: Floats, seed: int, clock: Clock
         with few_threads(len(part)):
             learn(
                 learner, signature.task, parameters, seed, features[part], targets(truth, signature),
-                weights=weights, terms=material.terms, ordered=material.times is not None,
+                weights=weights, terms=bench.terms(0), ordered=material.times is not None,
             )  # fmt: skip
         timed.append((len(part), clock() - started))
         if timed[-1][1] > LONGEST_S:

@@ -15,7 +15,6 @@ from fairlead.lab.stats.measures import Floats, Ints
 from fairlead.lab.stats.threads import few_threads
 from fairlead.lab.train.learning import learn
 from fairlead.lab.train.material import Material, material_of
-from fairlead.lab.train.preparing import preparation
 from fairlead.lab.train.terms import check_learners, signs_of
 
 
@@ -35,14 +34,15 @@ def fit(
     rows = material.learned(rows)
     frame = material.frame if rows is None else material.frame.iloc[rows]
     truth = targets(material.truth if rows is None else material.truth[rows], signature)
-    prepared = preparation(signature, material.preparing)
+    prepared = material.preparation()
     with few_threads(len(truth)):
         features = prepared.fit_transform(frame, truth)
         signs = signs_of(prepared, frame, signature, material.terms)
         weights = material.fit_weights(rows)
         model = learn(
             known, signature.task, parameters, seed, features, truth,
-            weights=weights, signs=signs, terms=material.terms, ordered=material.times is not None,
+            weights=weights, signs=signs, terms=material.terms_for(rows).seeing(prepared, signature),
+            ordered=material.times is not None,
         )  # fmt: skip
     return Pipeline([("preparation", prepared), ("model", model)])
 

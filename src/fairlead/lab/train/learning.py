@@ -35,6 +35,7 @@ def learn(
     terms: of the project; ordered: rows are in order of time.
     Raises ConfigInvalid where the learner cannot do what is asked of it.
     """
+    from sklearn.base import clone
     from sklearn.exceptions import ConvergenceWarning
 
     def built(chosen: Mapping[str, Any]) -> Any:
@@ -57,6 +58,13 @@ def learn(
             estimator = built(chosen)
         if terms.augment is not None:
             features, truth, weights = augmented(features, truth, weights, terms.augment, task, seed)
+        if terms.mitigation is not None:
+            from fairlead.lab.train.evening import evened
+
+            return evened(
+                lambda: clone(estimator), learner.name, terms.mitigation, features, truth,
+                groups=terms.groups, weights=weights, seed=seed,
+            )  # fmt: skip
         more = {} if weights is None else {"sample_weight": _weighed(learner, estimator, weights)}
         return estimator.fit(features, truth, **more)
 
@@ -66,6 +74,8 @@ def _watched(estimator: Any, terms: Terms, ordered: bool) -> None:
     if hasattr(estimator, "keep") and hasattr(estimator, "watch"):
         estimator.keep, estimator.watch = terms.keep, terms.watch
         estimator.set_params(ordered=ordered, **({"patience": terms.patience} if terms.patience else {}))
+    if hasattr(estimator, "layout"):
+        estimator.layout = terms.layout
 
 
 def _weighed(learner: Any, estimator: Any, weights: Floats) -> Floats:

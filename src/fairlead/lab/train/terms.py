@@ -15,6 +15,8 @@ from fairlead.contract.settings import AugmentSettings, Settings
 from fairlead.contract.signature import Signature
 from fairlead.lab.stats.measures import Floats, Ints
 from fairlead.lab.train.augmenting import check_augment
+from fairlead.lab.train.layout import Layout, layout_of
+from fairlead.lab.train.mitigating import Mitigation, check_able, decided_by, mitigation_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +30,9 @@ class Terms:
 
     patience: rounds without gain after which a learner that can stops early; 0: it does not. augment: rows that every
     fit makes of its own, see `augmenting`. keep: folder for fits
-    that take long, so that they go on after a kill; watch: told of their passes.
+    that take long, so that they go on after a kill; watch: told of their passes. layout: where pictures and texts lie
+    among the prepared features of this fit, where anything does. mitigation: what evens out groups; unseen: the
+    column that groups are told by and the model itself does not learn from; groups: of the rows of this fit, (n,).
     """
 
     class_weight: str | Mapping[str, float] | None = None
@@ -37,6 +41,16 @@ class Terms:
     augment: AugmentSettings | None = None
     keep: Path | None = None
     watch: Callable[[str, float], Any] | None = None
+    layout: Layout = field(default_factory=Layout)
+    mitigation: Mitigation | None = None
+    unseen: str = ""
+    groups: Ints | None = None
+
+    def seeing(self, prepared: Any, signature: Signature) -> Terms:
+        """These terms for features of that fitted preparation."""
+        if not any(column.kind in ("tensor", "text") for column in signature.columns):
+            return self
+        return replace(self, layout=layout_of(prepared, signature))
 
     def watched(self, home: Path | str | None, say: Callable[..., Any]) -> Terms:
         """These terms, with long fits kept in the home and their passes told to `say(text)`."""
@@ -59,7 +73,11 @@ def terms_of(settings: Settings, signature: Signature) -> Terms:
     if rules.monotone:
         _check_monotone(rules.monotone, signature)
     check_augment(rules.augment, signature.task)
-    return Terms(rules.class_weight, dict(rules.monotone), rules.patience, rules.augment)
+    column = decided_by(settings) or ""
+    return Terms(
+        rules.class_weight, dict(rules.monotone), rules.patience, rules.augment,
+        mitigation=mitigation_of(settings, signature), unseen="" if column in settings.model.features else column,
+    )  # fmt: skip
 
 
 def _check_classes(asked: str | Mapping[str, float], signature: Signature) -> None:
@@ -88,6 +106,7 @@ def _check_monotone(asked: Mapping[str, int], signature: Signature) -> None:
 
 def check_learners(learners: Sequence[Any], terms: Terms) -> None:
     """Raises ConfigInvalid, naming the learner, where one cannot do what the terms ask."""
+    check_able([learner.name for learner in learners], terms.mitigation)
     for learner in learners:
         if terms.monotone and not hasattr(learner, "constrain"):
             able = [name for name in names("learner") if hasattr(variant("learner", name), "constrain")]

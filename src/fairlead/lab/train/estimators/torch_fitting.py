@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from fairlead.lab.stats.measures import Floats
+from fairlead.lab.stats.measures import Floats, Ints
 from fairlead.lab.train.learners.asking import library
 
 LONG = 100_000
@@ -27,9 +27,13 @@ KEPT_FITS = 20
 
 
 class Recipe(msgspec.Struct, frozen=True):
-    """sizes: of the layers, features first. kind: two, classes or number; the rest as of the estimator."""
+    """plan: what says how the net is built: sizes of layers, features first, or a plan of another make.
 
-    sizes: tuple[int, ...]
+    kind: two, classes or number; change: what is done to rows in every pass, in words; begun: of the weights that the
+    net starts from; the rest as of the estimator.
+    """
+
+    plan: Any
     kind: str
     epochs: int
     batch: int
@@ -39,6 +43,8 @@ class Recipe(msgspec.Struct, frozen=True):
     patience: int
     seed: int
     device: str
+    change: Any = None
+    begun: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,17 +58,33 @@ class Rows:
 
 @dataclass(frozen=True)
 class Network:
-    """What a fit found: a matrix (inputs, outputs) and a vector a layer; passes made, and which of them is this."""
+    """What a fit found: the net's numbers by their names in torch; passes made, and which of them is this."""
 
-    weights: list[Floats]
-    biases: list[Floats]
+    state: dict[str, Floats]
     epochs: int
     best: int
     device: str
 
 
+@dataclass(frozen=True)
+class Changed:
+    """Rows of one pass. x: (n, features); second: (n,) with whose answer each is mixed; share: (n,) of its own one."""
+
+    x: Floats
+    second: Ints | None = None
+    share: Floats | None = None
+
+
+Build = Callable[[Any], Any]
+Change = Callable[[Floats, int], Changed]
+
+
 class Fitting:
-    """One fit. checkpoint: a file that holds the passes made so far, until it is done; None: none is kept."""
+    """One fit. checkpoint: a file that holds the passes made so far, until it is done; None: none is kept.
+
+    build: torch -> the net to fit, of which what asks for no gradient stays as it is; change: (features learned from,
+    number of the pass) -> those of this pass; the rows that judge are never changed.
+    """
 
     def __init__(
         self,
@@ -71,9 +93,12 @@ class Fitting:
         judged: Rows | None,
         checkpoint: Path | None,
         watch: Callable[[str, float], Any] | None,
+        build: Build,
+        change: Change | None = None,
     ) -> None:
         self.torch = library("torch", "torch")
         self.recipe, self.checkpoint, self.watch = recipe, checkpoint, watch
+        self.build, self.change, self.given = build, change, learned.x
         torch, wanted = self.torch, recipe.device
         self.device = ("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted
         self.learned, self.judged = self._tensors(learned), None if judged is None else self._tensors(judged)
@@ -93,8 +118,9 @@ class Fitting:
     def _passes(self) -> Network:
         torch, recipe = self.torch, self.recipe
         torch.manual_seed(recipe.seed)
-        net = self._net().to(self.device)
-        steps = torch.optim.AdamW(net.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
+        net = self.build(torch).to(self.device)
+        learning = [parameter for parameter in net.parameters() if parameter.requires_grad]
+        steps = torch.optim.AdamW(learning, lr=recipe.rate, weight_decay=recipe.decay)
         done, best, least, kept = self._resumed(net, steps)
         while done < recipe.epochs and not (recipe.patience and done - best >= recipe.patience):
             done += 1
@@ -103,25 +129,14 @@ class Fitting:
                 loss = self._loss_on_judged(net)
             if self.judged is None or loss < least:
                 best, least = done, loss
-                kept = [p.detach().clone() for p in net.parameters()]
+                kept = {name: held.detach().clone() for name, held in _numbers(net).items()}
             if self.watch is not None:
                 self.watch(f"pass {done} of {recipe.epochs}: loss {loss:.4f}", done / recipe.epochs)
             self._keep(net, steps, done, best, least, kept)
         if self.checkpoint is not None:
             self.checkpoint.unlink(missing_ok=True)
-        arrays = [p.detach().cpu().numpy().astype(np.float64) for p in (kept or list(net.parameters()))]
-        return Network([w.T.copy() for w in arrays[::2]], [b.copy() for b in arrays[1::2]], done, best, self.device)
-
-    def _net(self) -> Any:
-        nn, sizes = self.torch.nn, self.recipe.sizes
-        layers: list[Any] = []
-        for depth in range(len(sizes) - 1):
-            layers.append(nn.Linear(sizes[depth], sizes[depth + 1]))
-            if depth < len(sizes) - 2:
-                layers.append(nn.ReLU())
-                if self.recipe.dropout:
-                    layers.append(nn.Dropout(self.recipe.dropout))
-        return nn.Sequential(*layers)
+        found = {name: held.detach().cpu().numpy().astype(np.float64) for name, held in (kept or _numbers(net)).items()}
+        return Network(found, done, best, self.device)
 
     def _tensors(self, rows: Rows) -> tuple[Any, Any, Any]:
         torch = self.torch
@@ -134,6 +149,9 @@ class Fitting:
         torch, (x, y, w) = self.torch, self.learned
         torch.manual_seed(self.recipe.seed * 1_000_003 + number)
         order = torch.randperm(len(x)).to(self.device)
+        second = share = None
+        if self.change is not None:
+            x, second, share = self._changed(self.change(self.given, number))
         net.train()
         total = 0.0
         for at in range(0, len(x), self.recipe.batch):
@@ -141,11 +159,24 @@ class Fitting:
             steps.zero_grad(set_to_none=True)
             weights = w[chosen]
             # By the mean weight of all rows, so that a batch of light rows makes a small step.
-            loss = (self._losses(net(x[chosen]), y[chosen]) * weights).mean() / self.mean_weight
+            raw = net(x[chosen])
+            losses = self._losses(raw, y[chosen])
+            if second is not None and share is not None:
+                own = share[chosen]
+                losses = own * losses + (1.0 - own) * self._losses(raw, y[second[chosen]])
+            loss = (losses * weights).mean() / self.mean_weight
             loss.backward()
             steps.step()
             total += float(loss.detach()) * len(chosen)
         return total / len(x)
+
+    def _changed(self, made: Changed) -> tuple[Any, Any, Any]:
+        torch = self.torch
+        x = torch.as_tensor(made.x, dtype=torch.float32).to(self.device)
+        if made.second is None or made.share is None:
+            return x, None, None
+        share = torch.as_tensor(made.share, dtype=torch.float32).to(self.device)
+        return x, torch.as_tensor(made.second).to(self.device), share
 
     @property
     def mean_weight(self) -> float:
@@ -171,17 +202,18 @@ class Fitting:
             ]
         return float(self.torch.cat(losses).sum()) / (float(w.sum()) or 1.0)
 
-    def _keep(self, net: Any, steps: Any, done: int, best: int, least: float, kept: list[Any]) -> None:
+    def _keep(self, net: Any, steps: Any, done: int, best: int, least: float, kept: dict[str, Any]) -> None:
         if self.checkpoint is None:
             return
         arrays: dict[str, Any] = {"at": np.array([done, best]), "least": np.array([least])}
-        for at, parameter in enumerate(net.parameters()):
-            state = steps.state[parameter]
-            arrays[f"now{at}"] = parameter.detach().cpu().numpy()
-            arrays[f"best{at}"] = kept[at].cpu().numpy()
-            arrays[f"first{at}"] = state["exp_avg"].cpu().numpy()
-            arrays[f"second{at}"] = state["exp_avg_sq"].cpu().numpy()
-            arrays[f"step{at}"] = np.array([float(state["step"])])
+        for name, held in _numbers(net).items():
+            arrays[f"now {name}"] = held.detach().cpu().numpy()
+            arrays[f"best {name}"] = kept[name].cpu().numpy()
+        for name, parameter in net.named_parameters():
+            if (state := steps.state.get(parameter)) is not None:
+                arrays[f"first {name}"] = state["exp_avg"].cpu().numpy()
+                arrays[f"second {name}"] = state["exp_avg_sq"].cpu().numpy()
+                arrays[f"step {name}"] = np.array([float(state["step"])])
         held = io.BytesIO()
         np.savez(held, **arrays)
         self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
@@ -191,37 +223,43 @@ class Fitting:
         if done == 1:
             _prune(self.checkpoint)
 
-    def _resumed(self, net: Any, steps: Any) -> tuple[int, int, float, list[Any]]:
-        """(passes made, the best of them, its loss, its parameters), from the checkpoint where there is a whole one."""
-        nothing: tuple[int, int, float, list[Any]] = (0, 0, float("inf"), [])
+    def _resumed(self, net: Any, steps: Any) -> tuple[int, int, float, dict[str, Any]]:
+        """(passes made, the best of them, its loss, its numbers), from the checkpoint where there is a whole one."""
+        nothing: tuple[int, int, float, dict[str, Any]] = (0, 0, float("inf"), {})
         if self.checkpoint is None or not self.checkpoint.exists():
             return nothing
-        torch = self.torch
+        torch, numbers = self.torch, _numbers(net)
         try:
-            with np.load(self.checkpoint, allow_pickle=False) as held:
-                arrays = {name: held[name] for name in held.files}
+            with np.load(self.checkpoint, allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
             done, best = (int(n) for n in arrays["at"])
-            tensors = [
-                [torch.as_tensor(arrays[f"{part}{at}"]) for part in ("now", "best", "first", "second", "step")]
-                for at, _ in enumerate(net.parameters())
-            ]
-            for parameter, held_of_it in zip(net.parameters(), tensors, strict=True):
-                if any(tensor.shape != parameter.shape for tensor in held_of_it[:4]):
-                    return nothing
-            kept = []
-            for parameter, held_of_it in zip(net.parameters(), tensors, strict=True):
-                now, taken, first, second = (tensor.to(self.device) for tensor in held_of_it[:4])
-                parameter.data.copy_(now)
-                kept.append(taken)
-                steps.state[parameter] = {
-                    "step": torch.tensor(float(held_of_it[4][0])),
-                    "exp_avg": first,
-                    "exp_avg_sq": second,
-                }
-            return done, best, float(arrays["least"][0]), kept
+            now, kept = ({n: torch.as_tensor(arrays[f"{part} {n}"]) for n in numbers} for part in ("now", "best"))
+            moments = {
+                name: [torch.as_tensor(arrays[f"{part} {name}"]) for part in ("first", "second", "step")]
+                for name, parameter in net.named_parameters()
+                if parameter.requires_grad
+            }
+            if any(now[n].shape != held.shape or kept[n].shape != held.shape for n, held in numbers.items()):
+                return nothing
+            for name, held in numbers.items():
+                held.data.copy_(now[name])
+            for name, parameter in net.named_parameters():
+                if name in moments:
+                    first, second, step = moments[name]
+                    steps.state[parameter] = {
+                        "step": torch.tensor(float(step[0])),
+                        "exp_avg": first.to(self.device),
+                        "exp_avg_sq": second.to(self.device),
+                    }
+            return done, best, float(arrays["least"][0]), {name: held.to(self.device) for name, held in kept.items()}
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             # A torn or foreign file is no fit of ours; this one begins anew.
             return nothing
+
+
+def _numbers(net: Any) -> dict[str, Any]:
+    """Parameters and running means of a net, by name."""
+    return {name: held for name, held in net.state_dict(keep_vars=True).items() if held.is_floating_point()}
 
 
 def _prune(newest: Path) -> None:

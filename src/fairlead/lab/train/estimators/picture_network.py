@@ -1,0 +1,110 @@
+"""A small convolutional network trained by torch; what it found answers by numpy, and is sealed as plain arithmetic."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import msgspec
+import numpy as np
+from sklearn.base import ClassifierMixin, RegressorMixin
+
+from fairlead.contract.errors import ConfigInvalid
+from fairlead.lab.stats.measures import Floats
+from fairlead.lab.train.estimators.picture_layers import Layers, Plan, folded, picture_net, raw_of
+from fairlead.lab.train.estimators.torch_estimator import Aims, TorchEstimator, class_aims, number_aims, shares_of
+from fairlead.lab.train.layout import Layout, Picture
+
+
+class _PictureNetwork(TorchEstimator):
+    """Convolutions (LeCun et al., 1998) with batch norm (Ioffe and Szegedy, 2015), fitted by AdamW.
+
+    channels: of each block, as 16x32; hidden: sums before the head; the rest as of `torch_network`. layout: where the
+    one image lies among the features, set before the fit; all other features stand beside what is seen of it.
+    layers_: what was found; epochs_, best_epoch_, device_: passes made, the one taken, where it was trained.
+    """
+
+    layout: Layout = Layout()
+
+    def __init__(
+        self,
+        channels: str = "16x32",
+        hidden: int = 64,
+        epochs: int = 60,
+        batch: int = 64,
+        learning_rate: float = 2e-3,
+        decay: float = 1e-2,
+        dropout: float = 0.2,
+        patience: int = 8,
+        ordered: bool = False,
+        device: str = "auto",
+        random_state: int = 0,
+    ) -> None:
+        self.channels, self.hidden, self.epochs, self.batch = channels, hidden, epochs, batch
+        self.learning_rate, self.decay, self.dropout, self.patience = learning_rate, decay, dropout, patience
+        self.ordered, self.device, self.random_state = ordered, device, random_state
+
+    def _fit(self, x: Floats, aims: Aims, weights: Any) -> Layers:
+        picture = the_picture(self.layout)
+        plan = Plan(
+            picture=picture,
+            blocks=tuple(int(number) for number in self.channels.split("x")),
+            hidden=self.hidden,
+            beside=x.shape[1] - picture.size,
+            outputs=aims.outputs,
+            dropout=self.dropout,
+        )
+        found = self._fitted(x, aims, weights, msgspec.to_builtins(plan), partial(picture_net, plan=plan))
+        self.layers_ = folded(plan, found.state)
+        return self.layers_
+
+    def _raw(self, features: Any) -> Floats:
+        return raw_of(self.layers_, np.asarray(features, dtype=np.float64))
+
+
+class PictureClassifier(ClassifierMixin, _PictureNetwork):  # type: ignore[misc]
+    """Shares of classes by cross-entropy."""
+
+    def fit(self, features: Any, truth: Any, sample_weight: Any = None) -> PictureClassifier:
+        """features: (n, f); truth: (n,) labels; sample_weight: (n,) or None. Raises MissingExtra, ConfigInvalid."""
+        self.classes_, codes = np.unique(np.asarray(truth), return_inverse=True)
+        x = np.ascontiguousarray(features, dtype=np.float64)
+        self._fit(x, class_aims(codes, len(self.classes_)), sample_weight)
+        return self
+
+    def predict_proba(self, features: Any) -> Any:
+        """Probabilities, shape (n, classes)."""
+        return shares_of(self._raw(features))
+
+    def predict(self, features: Any) -> Any:
+        """Labels, shape (n,)."""
+        return self.classes_[np.argmax(self.predict_proba(features), axis=1)]
+
+
+class PictureRegressor(RegressorMixin, _PictureNetwork):  # type: ignore[misc]
+    """A number by squared errors, learned in deviations from the mean, which the head undoes."""
+
+    def fit(self, features: Any, truth: Any, sample_weight: Any = None) -> PictureRegressor:
+        """features: (n, f); truth: (n,); sample_weight: (n,) or None. Raises MissingExtra, ConfigInvalid."""
+        aims, mean, spread = number_aims(truth, sample_weight)
+        layers = self._fit(np.ascontiguousarray(features, dtype=np.float64), aims, sample_weight)
+        weights, bias = layers.sums[-1]
+        layers.sums[-1] = (weights * spread, bias * spread + mean)
+        return self
+
+    def predict(self, features: Any) -> Any:
+        """Numbers, shape (n,)."""
+        return self._raw(features)[:, 0]
+
+
+def the_picture(layout: Layout) -> Picture:
+    """The one image of a layout. Raises ConfigInvalid where there are none or several."""
+    if len(layout.pictures) == 1:
+        return layout.pictures[0]
+    have = ", ".join(picture.column for picture in layout.pictures) or "none"
+    raise ConfigInvalid(
+        f"image_net learns from one column of images, and the features have: {have}.",
+        file="fairlead.toml", key="train.learners",
+        cure="An image is a tensor of (height, width), (height, width, channels) or (channels, height, width), with "
+        "1 or 3 channels; [model] features or exclude choose the column.",
+    )  # fmt: skip

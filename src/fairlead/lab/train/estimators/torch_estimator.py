@@ -1,0 +1,124 @@
+"""What estimators that torch fits have in common: rows held back to stop by, passes kept, answers from raw sums."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from fairlead.lab.stats.measures import Floats, Ints
+from fairlead.lab.train.estimators.torch_fitting import Build, Change, Fitting, Network, Recipe, Rows
+
+HELD_BACK = 0.1
+FEWEST_HELD = 10
+"""Rows below which none are held back, and the fit goes through all its passes."""
+
+
+class Aims(NamedTuple):
+    """What is learned. numbers: (n,) codes or deviations; outputs: sums of the head; kind: two, classes or number;
+    strata: (n,) groups that rows held back are drawn from.
+    """
+
+    numbers: Floats
+    outputs: int
+    kind: str
+    strata: Ints
+
+
+class TorchEstimator(BaseEstimator):  # type: ignore[misc]
+    """Every net has epochs, batch, learning_rate, decay, dropout, patience, ordered, device and random_state.
+
+    Set `keep` to a folder and every pass is kept there until the fit is done; a fit of the same rows with the same
+    parameters goes on from it and ends as if it had never been interrupted. Set `watch` to be told of every pass:
+    watch(text, share).
+    """
+
+    keep: Path | None = None
+    watch: Callable[[str, float], Any] | None = None
+
+    def _fitted(
+        self, x: Floats, aims: Aims, weights: Any, plan: Any, build: Build, *, change: Change | None = None,
+        said: Any = None, begun: str = "",
+    ) -> Network:  # fmt: skip
+        """The net that `build` makes, after its passes. said: what `change` does, in words that tell fits apart."""
+        given = np.ones(len(x)) if weights is None else np.asarray(weights, dtype=np.float64)
+        held = held_back(aims.strata, self.patience, self.ordered, self.random_state)
+        recipe = Recipe(
+            plan=plan,
+            kind=aims.kind,
+            epochs=self.epochs,
+            batch=self.batch,
+            rate=self.learning_rate,
+            decay=self.decay,
+            dropout=self.dropout,
+            patience=self.patience if held.any() else 0,
+            seed=self.random_state,
+            device=self.device,
+            change=said,
+            begun=begun,
+        )
+        learned = Rows(x[~held], aims.numbers[~held], given[~held])
+        judged = Rows(x[held], aims.numbers[held], given[held]) if held.any() else None
+        checkpoint = None
+        if self.keep is not None:
+            checkpoint = Path(self.keep) / f"{fingerprint(x, aims.numbers, given, recipe)}.npz"
+        found = Fitting(recipe, learned, judged, checkpoint, self.watch, build, change).run()
+        self.epochs_, self.best_epoch_, self.device_ = found.epochs, found.best, found.device
+        self.n_features_in_, self.n_outputs_ = x.shape[1], aims.outputs
+        return found
+
+
+def class_aims(codes: Ints, classes: int) -> Aims:
+    """Of labels as positions among so many classes."""
+    two = classes == 2
+    return Aims(codes.astype(np.float64), 1 if two else classes, "two" if two else "classes", codes)
+
+
+def number_aims(truth: Any, weights: Any) -> tuple[Aims, float, float]:
+    """Of numbers as deviations from their mean; with the mean and the spread that undo that."""
+    y = np.asarray(truth, dtype=np.float64)
+    own = np.ones(len(y)) if weights is None else np.asarray(weights, dtype=np.float64)
+    mean = float(np.average(y, weights=own))
+    spread = float(np.sqrt(np.average((y - mean) ** 2, weights=own))) or 1.0
+    ranks = np.argsort(np.argsort(y, kind="stable"), kind="stable") * 10 // max(len(y), 1)
+    return Aims((y - mean) / spread, 1, "number", ranks), mean, spread
+
+
+def shares_of(raw: Floats) -> Floats:
+    """Probabilities, (n, classes), of raw sums: one a row of two classes, else one a class."""
+    if raw.shape[1] == 1:
+        tilt = np.exp(-np.abs(raw))
+        second = np.where(raw >= 0.0, 1.0, tilt) / (1.0 + tilt)
+        return np.concatenate((1.0 - second, second), axis=1)
+    shares = np.exp(raw - raw.max(axis=1, keepdims=True))
+    return np.asarray(shares / shares.sum(axis=1, keepdims=True))
+
+
+def held_back(strata: Ints, patience: int, ordered: bool, seed: int) -> np.ndarray:
+    """Which rows stopping is judged by: the newest, or of each class (or tenth of the numbers) the same share."""
+    held = np.zeros(len(strata), dtype=bool)
+    wanted = int(len(strata) * HELD_BACK)
+    if not patience or wanted < FEWEST_HELD:
+        return held
+    if ordered:
+        held[-wanted:] = True
+    else:
+        random = np.random.default_rng([seed, 8])
+        for group in np.unique(strata):
+            members = random.permutation(np.flatnonzero(strata == group))
+            held[members[: round(len(members) * HELD_BACK)]] = True
+    # Every class must be learned from.
+    return held if len(np.unique(strata[~held])) == len(np.unique(strata)) or ordered else np.zeros_like(held)
+
+
+def fingerprint(x: Floats, aims: Floats, weights: Floats, recipe: Recipe) -> str:
+    """Of a fit: the same rows with the same parameters have the same one."""
+    digest = hashlib.sha256(msgspec.json.encode(recipe))
+    for array in (x, aims, weights):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:32]
