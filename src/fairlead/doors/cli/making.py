@@ -35,6 +35,10 @@ def init(
     ] = None,
     id: Annotated[str | None, typer.Option(help="row key")] = None,
     time: Annotated[list[str] | None, typer.Option(help="event time; give it twice for a date and an hour")] = None,
+    group: Annotated[
+        str | None, typer.Option(help="ranking: the column whose rows are put in order together, as query or customer")
+    ] = None,
+    item: Annotated[str | None, typer.Option(help="ranking: what a row stands for, as offer or document")] = None,
     query: Annotated[str, typer.Option(help="what a database is asked: select … from … order by …")] = "",
     set_aside: Annotated[
         bool, typer.Option("--set-aside", help="keep lines that cannot be read apart, and go on")
@@ -47,8 +51,8 @@ def init(
 
     times = None if not time else time[0] if len(time) == 1 else tuple(time)
     made = init_project(
-        chosen.folder, data, target, name=name, task=task, positive=positive, id=id, time=times, query=query,
-        bad_lines="set_aside" if set_aside else "stop", force=force,
+        chosen.folder, data, target, name=name, task=task, positive=positive, id=id, time=times, group=group, item=item,
+        query=query, bad_lines="set_aside" if set_aside else "stop", force=force,
     )  # fmt: skip
     show(msgspec.to_builtins(made), as_json, tell_init)
 
@@ -91,6 +95,8 @@ def tell_train(answer: Answer) -> None:
         spread = f"{ahead['seconds']['low']:.0f} to {ahead['seconds']['high']:.0f}"
         out.print(f"the search took {ahead['took']:.0f} s; before it, {spread} s were forecast for all its trials")
     tell_decisions(answer)
+    if answer.get("scale"):
+        out.print(escape(answer["scale"]["says"]))
     tell_warnings(answer)
     out.print(f"Next: [bold]{escape(program('evaluate'))}[/]")
 

@@ -9,9 +9,11 @@ import msgspec
 from fairlead.contract.decisions import Decisions
 from fairlead.contract.evidence import Interval
 from fairlead.contract.learning import Learning
+from fairlead.contract.scale import Scale
 from fairlead.contract.signature import Task
 from fairlead.lab.evaluate.behaviour.results import Result
 from fairlead.lab.evaluate.fairness import Disparity
+from fairlead.lab.evaluate.ranked import Ranking
 from fairlead.lab.evaluate.record import Record
 from fairlead.lab.evaluate.reliability import Reliability
 from fairlead.lab.evaluate.robustness.evidence import Robustness
@@ -42,8 +44,9 @@ class Report(msgspec.Struct, frozen=True, omit_defaults=True):
 
     start, end: event time of the judged rows, 0 without time. block: rows drawn together for intervals.
     curves: named lists of points, by task. windows: metrics of each of the project's windows.
-    reliability, slices, fairness, behaviour, robustness: see the modules of these names.
+    reliability, slices, fairness, behaviour, robustness: see the modules of these names; ranking: see `ranked`.
     decisions, learning: how thresholds were settled and whether more rows would help, both found in training.
+    scale: what became of a table larger than memory.
     record: what is signed and hashed, for auditors.
     notes: what a reader must know to read the numbers right. switched_off: checks that the project does not make.
     """
@@ -72,8 +75,10 @@ class Report(msgspec.Struct, frozen=True, omit_defaults=True):
     fairness: tuple[Disparity, ...] = ()
     behaviour: tuple[Result, ...] = ()
     robustness: Robustness | None = None
+    ranking: Ranking | None = None
     decisions: Decisions | None = None
     learning: Learning | None = None
+    scale: Scale | None = None
     record: Record | None = None
     parity: dict[str, Any] | None = None
     leaderboard: tuple[dict[str, Any], ...] = ()

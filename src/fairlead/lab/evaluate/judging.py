@@ -11,6 +11,7 @@ from fairlead.lab.evaluate.comparing import against_baselines, against_champion,
 from fairlead.lab.evaluate.curves import curves_of
 from fairlead.lab.evaluate.evidence import Report
 from fairlead.lab.evaluate.fairness import disparities
+from fairlead.lab.evaluate.ranking import ranked_rows, with_ranking
 from fairlead.lab.evaluate.reliability import reliability
 from fairlead.lab.evaluate.robustness import robustness_of
 from fairlead.lab.evaluate.rows import Judged, judged_rows
@@ -37,12 +38,14 @@ def evaluate(
     parity: dict[str, Any] | None = None,
     leaderboard: Sequence[dict[str, Any]] | None = None,
     members: Any = None,
+    known: Any = None,
 ) -> Report:
     """Judge the sealed model itself on labelled rows it has not seen.
 
     frame: rows with features and target; times: their event times (n,), else from the project's time columns.
     champion: answers the same rows, and differences are taken row by row. parity: the bundle's certificate;
-    leaderboard: of its training, to be shown. members: rows it learned from, for what its losses give away.
+    leaderboard: of its training, to be shown. members: rows it learned from, for what its losses give away;
+    known: all of them, with target and item, for what is popular in a ranking.
     Intervals are 95 % percentile bootstraps, with time in blocks of a window (`spans.block_rows`). Deterministic for
     `[train] seed`. Raises InputInvalid, ColumnMissing, CellInvalid.
     """
@@ -54,7 +57,7 @@ def evaluate(
     judged = judged_rows(model, frame, settings, times)
     seed, signature = settings.train.seed, judged.signature
     draws = DRAWS_OF_MANY if judged.rows > MANY_ROWS else DRAWS
-    return Report(
+    report = Report(
         model=settings.model.name,
         bundle=model.id,
         task=signature.task,
@@ -98,6 +101,8 @@ def evaluate(
         notes=tuple(_notes(judged, model)),
         switched_off=switched_off(settings.gate),
     )
+    ranked = ranked_rows(judged, settings.gate, draws=draws, seed=seed)
+    return report if ranked is None else with_ranking(report, ranked, champion, known, settings.monitor.window)
 
 
 def switched_off(rules: GateSettings) -> tuple[str, ...]:

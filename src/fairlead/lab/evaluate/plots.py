@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from fairlead.contract.signature import UNSUPERVISED
 from fairlead.lab.evaluate.evidence import Report
+from fairlead.lab.evaluate.plots_ranking import wanted_ranking
 from fairlead.lab.evaluate.plots_settled import wanted_settled
 from fairlead.lab.evaluate.plots_untaught import wanted_untaught
 
@@ -71,6 +72,7 @@ def _wanted(report: Report) -> list[tuple[str, str, Draw, float, float]]:
     curves = report.curves
     if report.task in UNSUPERVISED:
         return wanted_untaught(report, _roc, _precision_recall, (MAIN, OTHER))
+    found += wanted_ranking(report, (INK, FAINT, MAIN, OTHER))
     if curves.get("ranking"):
         found += [
             ("ROC curve", "The further above the diagonal, the better it ranks.", _roc(report), 4.6, 3.5),
@@ -252,7 +254,8 @@ def _windows(report: Report) -> Draw:
 
         at = [datetime.fromtimestamp(w["start"], UTC) for w in report.windows]
         axes.plot(at, [w["loss"] for w in report.windows], color=MAIN, marker="o", ms=4, label="model")  # type: ignore[arg-type]
-        axes.axhline(report.baselines[0].loss, color=OTHER, lw=1, ls="--", label=report.baselines[0].name)
+        for base in report.baselines[:1]:
+            axes.axhline(base.loss, color=OTHER, lw=1, ls="--", label=base.name)
         ticks = AutoDateLocator(minticks=3, maxticks=9)  # type: ignore[no-untyped-call]
         axes.xaxis.set_major_locator(ticks)
         axes.xaxis.set_major_formatter(ConciseDateFormatter(ticks))  # type: ignore[no-untyped-call]

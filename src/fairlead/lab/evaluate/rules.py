@@ -11,6 +11,8 @@ parity: passes if no decision of the compiled model differs and its scores are w
 min.<metric>: the interval at or above the limit; of losses and errors at or below. A metric that these rows cannot
     give is inconclusive.
 beats.baseline: the mean loss is below the best constant's with its whole interval; fails if it is not below at all.
+    Of a ranking the loss is that of a group, 1 - NDCG, and the baseline what is popular, without items an order by
+    chance; `beats.popularity` and `beats.random` name one of them.
 max_calibration_error: the interval of `reliability.calibration_error` at or below the limit.
 no_worse_than.champion: fails if the mean loss is more than `margin` above the champion's on the same rows and its
     interval excludes 0; passes if the interval ends below `margin`.
@@ -34,6 +36,7 @@ from fairlead.lab.evaluate.evidence import Comparison, Report
 from fairlead.lab.evaluate.fairness import MEANING, Disparity, measures_of
 from fairlead.lab.evaluate.robustness.rules import robustness_checks
 from fairlead.lab.stats.further import LOWER_IS_BETTER, known_metrics
+from fairlead.lab.stats.ranking import RANKING, k_of
 
 
 def gate(report: Report, settings: Settings) -> Verdict:
@@ -49,7 +52,7 @@ def gate(report: Report, settings: Settings) -> Verdict:
     if rules.max_calibration_error is not False:
         checks.append(_calibration(report, rules.max_calibration_error))
     if rules.no_worse_than is not False and report.champion is not None:
-        checks.append(_no_worse(report.champion, rules))
+        checks.append(_no_worse(report, report.champion, rules))
     if rules.max_group_gap is not False:
         checks += _group_gap(report, settings, rules.max_group_gap)
     if rules.groups is not False:
@@ -94,8 +97,8 @@ def at_least(found: Interval, limit: float) -> Outcome:
 
 
 def _minimum(report: Report, name: str, limit: float) -> Check:
-    known = known_metrics(report.task)
-    if name not in known:
+    known = known_metrics(report.task) if report.ranking is None else (*RANKING, *known_metrics(report.task))
+    if name not in known and (report.ranking is None or k_of(name) is None):
         near = difflib.get_close_matches(name, known, n=1)
         raise ConfigInvalid(
             f"{name!r} is no metric of a {report.task}.", file="fairlead.toml", key=f"gate.min.{name}",
@@ -132,7 +135,7 @@ def _beats(report: Report, name: str) -> Check:
         "fail": "the model is no better",
         "inconclusive": "better, but it may be chance",
     }
-    why = f"mean loss differs by {spread(difference)} from {other.name}: {words[outcome]}"
+    why = f"{_lost(report)} differs by {spread(difference)} from {other.name}: {words[outcome]}"
     return Check(f"beats.{name}", difference.value, 0.0, outcome, why)
 
 
@@ -151,7 +154,7 @@ def _calibration(report: Report, limit: float) -> Check:
     return Check(name, found.error.value, limit, outcome, why)
 
 
-def _no_worse(champion: Comparison, rules: GateSettings) -> Check:
+def _no_worse(report: Report, champion: Comparison, rules: GateSettings) -> Check:
     difference, margin = champion.difference, rules.margin
     harm = difference.value > margin and difference.low > 0
     outcome: Outcome = "fail" if harm else "pass" if difference.high <= margin else "inconclusive"
@@ -160,7 +163,7 @@ def _no_worse(champion: Comparison, rules: GateSettings) -> Check:
         "fail": f"worse by more than {margin:g}",
         "inconclusive": f"no evidence of harm, though too few rows to exclude more than {margin:g}",
     }
-    why = f"mean loss differs by {spread(difference)} from the champion's {champion.loss:.4f}: {words[outcome]}"
+    why = f"{_lost(report)} differs by {spread(difference)} from the champion's {champion.loss:.4f}: {words[outcome]}"
     return Check("no_worse_than.champion", difference.value, margin, outcome, why, refuses=False)
 
 
@@ -232,6 +235,11 @@ def _slices(report: Report, limit: float) -> Check:
     looked = f" of {slices.tried:,} looked at" if slices is not None and slices.tried else ""
     why = f"the worst mean loss{looked} is {spread(worst)} where {rule}: {words[outcome]} {limit:g}"
     return Check(name, worst.value, limit, outcome, why, refuses=False)
+
+
+def _lost(report: Report) -> str:
+    """What `loss` is of, for reasons."""
+    return "mean loss" if report.ranking is None else f"1 - ndcg_at_{report.ranking.k}"
 
 
 def spread(found: Interval) -> str:

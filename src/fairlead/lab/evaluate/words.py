@@ -8,6 +8,7 @@ from fairlead.contract.evidence import Check, Interval, Verdict
 from fairlead.contract.signature import UNSUPERVISED
 from fairlead.lab.evaluate.evidence import Report
 from fairlead.lab.evaluate.fairness import MEANING as MEASURES
+from fairlead.lab.evaluate.words_ranking import MEANING_RANKING, against_ranking, quality_ranking
 from fairlead.lab.evaluate.words_untaught import MEANING_UNTAUGHT, quality_untaught
 
 MEANING = {
@@ -36,7 +37,7 @@ MEANING = {
     "bias": "mean of predicted less true; 0 is right",
 }
 
-MEANING |= MEANING_UNTAUGHT
+MEANING |= MEANING_UNTAUGHT | MEANING_RANKING
 
 HEADLINE = {
     "pass": "This model passed every check.",
@@ -73,6 +74,8 @@ def summary(report: Report, verdict: Verdict) -> list[str]:
     if report.slices is not None and report.slices.found:
         worst = report.slices.found[0]
         told.append(f"It is surely worse than elsewhere where {worst.rule} ({worst.rows:,} rows).")
+    if report.scale is not None:
+        told.append(_sentence(report.scale.says))
     if report.learning is not None:
         told.append(_sentence(report.learning.why))
     undecided = [c for c in verdict.checks if c.verdict == "inconclusive" and not c.refuses]
@@ -133,6 +136,8 @@ def _quality(report: Report) -> list[str]:
     found = report.metrics
     if report.task in UNSUPERVISED:
         return quality_untaught(report)
+    if report.ranking is not None:
+        return quality_ranking(report, report.ranking)
     if report.task != "classification":
         if "mae" not in found:
             return []
@@ -155,6 +160,8 @@ def _quality(report: Report) -> list[str]:
 
 
 def _against(report: Report) -> str:
+    if report.ranking is not None:
+        return against_ranking(report)
     if not report.baselines:
         return "Nothing says whether it is better than no model at all."
     base = report.baselines[0]

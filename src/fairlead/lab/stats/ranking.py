@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from fairlead.contract.evidence import Interval
 from fairlead.contract.signature import Signature
+from fairlead.lab.stats.blocks import Block, block_among
 from fairlead.lab.stats.intervals import DRAWS, bootstrap
 from fairlead.lab.stats.measures import Floats, Ints, class_codes, positive_index
 
@@ -201,14 +202,15 @@ def ranking_metrics(
 
 
 def ranking_intervals(
-    measures: Mapping[str, Floats], *, draws: int = DRAWS, seed: int = 0, block: int = 1
+    measures: Mapping[str, Floats], *, draws: int = DRAWS, seed: int = 0, block: Block = 1
 ) -> dict[str, Interval]:
-    """Means over groups with their 95 % interval by drawing groups. block: neighbouring groups drawn together."""
+    """Means over groups with their 95 % interval by drawing groups. block: which groups are drawn together."""
     found = {}
     for name, values in measures.items():
         there = values[np.isfinite(values)]
         if len(there):
-            found[name] = bootstrap(there, draws=draws, seed=seed, block=block)
+            among = block_among(block, np.flatnonzero(np.isfinite(values)))
+            found[name] = bootstrap(there, draws=draws, seed=seed, block=among)
     return found
 
 

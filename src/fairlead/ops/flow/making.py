@@ -49,6 +49,7 @@ class Kept(msgspec.Struct, frozen=True):
     decisions: dict[str, Any] = {}
     learning: dict[str, Any] = {}
     forecast: dict[str, Any] = {}
+    scale: dict[str, Any] = {}
 
 
 class Judged(msgspec.Struct, frozen=True):
@@ -115,14 +116,17 @@ def train(ws: Workspace, *, source: Any = None, progress: Progress | None = None
 
     # What cannot be kept at the end is not begun: the state is opened, and the key read, before hours of search.
     _ = ws.state, ws.key
-    if progress is not None:
-        progress("reading tables", done=0.0)
-    rows = gather(ws, source)
-    training = fit(rows.frame, ws.settings, home=ws.home.root, root=ws.project.root, progress=progress)
+    say = progress or (lambda *words, **more: None)
+    say("reading tables", done=0.0)
     from fairlead.lab.train.suspects.warning import leak_warnings
+    from fairlead.ops.flow.large import rows_to_train
 
-    told = tuple(leak_warnings(rows.frame, ws.settings, training.holdout))
-    return keep(ws, training, dataclasses.replace(rows, notes=(*rows.notes, *told)))
+    with rows_to_train(ws, source, say) as rows:
+        training = fit(
+            rows.frame, ws.settings, home=ws.home.root, root=ws.project.root, progress=progress, large=rows.large
+        )
+        told = tuple(leak_warnings(rows.frame, ws.settings, training.holdout))
+        return keep(ws, training, dataclasses.replace(rows, notes=(*rows.notes, *told)))
 
 
 def keep(ws: Workspace, training: Any, rows: Gathered | None = None) -> Kept:
@@ -157,6 +161,7 @@ def keep(ws: Workspace, training: Any, rows: Gathered | None = None) -> Kept:
         decisions={} if training.decisions is None else training.decisions.plain(),
         learning=msgspec.to_builtins(training.learning) if training.learning is not None else {},
         forecast=msgspec.to_builtins(training.forecast) if training.forecast is not None else {},
+        scale=msgspec.to_builtins(training.scale) if training.scale is not None else {},
     )
     with ws.state.transaction():
         ws.state.put(f"candidate:{bundle}", msgspec.json.encode(kept))
@@ -250,7 +255,7 @@ def judge(ws: Workspace, bundle: str, *, frame: pd.DataFrame | None = None) -> J
     """Judge the sealed bundle on rows it never saw; write report and attestation. The gate is the project's."""
     from fairlead.lab.evaluate import evaluate, gate, write_report
     from fairlead.ops.flow.behaving import results_of
-    from fairlead.ops.flow.members import members_of
+    from fairlead.ops.flow.members import known_to_ranking, members_of
 
     remembered = kept(ws, bundle)
     if frame is None:
@@ -269,6 +274,7 @@ def judge(ws: Workspace, bundle: str, *, frame: pd.DataFrame | None = None) -> J
         parity=msgspec.json.decode((ws.store.path(bundle) / "parity.json").read_bytes()),
         leaderboard=remembered.leaderboard if remembered else None,
         members=members_of(ws, bundle) if ws.settings.evaluate.robustness else None,
+        known=known_to_ranking(ws, bundle),
     )
     if ws.settings.gate.behaviour:
         report = msgspec.structs.replace(report, behaviour=results_of(ws, bundle, frame))
@@ -284,6 +290,7 @@ def _completed(ws: Workspace, bundle: str, report: Report, verdict: Verdict, rem
     """The report with what training found and what is signed; no check rests on either."""
     from fairlead.contract.decisions import Decisions
     from fairlead.contract.learning import Learning
+    from fairlead.contract.scale import Scale
     from fairlead.ops.flow.recording import record_of
 
     told: dict[str, Any] = {"record": record_of(ws, bundle, verdict, judged=ws.clock(), by=ws.actor, fresh=True)}
@@ -291,6 +298,8 @@ def _completed(ws: Workspace, bundle: str, report: Report, verdict: Verdict, rem
         told["decisions"] = msgspec.convert(remembered.decisions, Decisions)
     if remembered is not None and remembered.learning:
         told["learning"] = msgspec.convert(remembered.learning, Learning)
+    if remembered is not None and remembered.scale:
+        told["scale"] = msgspec.convert(remembered.scale, Scale)
     return msgspec.structs.replace(report, **told)
 
 

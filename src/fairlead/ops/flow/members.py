@@ -16,7 +16,17 @@ MOST = 2000
 
 
 def members_of(ws: Workspace, bundle: str) -> pd.DataFrame | None:
-    """At most 2,000 rows that it learned from, drawn by the project's seed; None when they are not at hand.
+    """At most 2,000 rows that it learned from, drawn by the project's seed; None when they are not at hand."""
+    frame = learned_rows(ws, bundle)
+    if frame is None:
+        return None
+    random = np.random.default_rng([ws.settings.train.seed, 37])
+    chosen = np.sort(random.permutation(np.arange(len(frame)))[:MOST])
+    return frame.iloc[chosen].reset_index(drop=True)
+
+
+def learned_rows(ws: Workspace, bundle: str) -> pd.DataFrame | None:
+    """The rows that it learned from; None when they are not at hand.
 
     They are the rows of its training table that are not among those kept for judging; a row that is equal to one of
     these is left out, too.
@@ -38,6 +48,15 @@ def members_of(ws: Workspace, bundle: str) -> pd.DataFrame | None:
     judged = set(hash_pandas_object(holdout[shared].astype(str), index=False))
     hashes = hash_pandas_object(frame[shared].astype(str), index=False)
     learned = np.flatnonzero(~hashes.isin(judged).to_numpy())
-    random = np.random.default_rng([ws.settings.train.seed, 37])
-    chosen = np.sort(random.permutation(learned)[:MOST])
-    return frame.iloc[chosen].reset_index(drop=True) if len(chosen) else None
+    return frame.iloc[learned].reset_index(drop=True) if len(learned) else None
+
+
+def known_to_ranking(ws: Workspace, bundle: str) -> pd.DataFrame | None:
+    """Target and item of the rows that a ranking learned from, for what is popular; None where nobody asks."""
+    signature = ws.load(bundle).signature
+    if signature.item is None or signature.group is None:
+        return None
+    frame = learned_rows(ws, bundle)
+    if frame is None or not {signature.item, signature.target} <= set(frame.columns):
+        return None
+    return frame[[signature.item, signature.target]]

@@ -18,7 +18,7 @@ from fairlead.ops.project.forecasting import check_forecasting
 from fairlead.ops.project.judging import check_judging
 from fairlead.ops.project.learning import check_learning
 from fairlead.ops.project.preparing import check_preparation
-from fairlead.ops.project.ranking import check_ranking
+from fairlead.ops.project.ranking import asks_of_ranking, check_ranking, opponents_of, ranking_metrics_of
 from fairlead.ops.project.targets import check_target
 
 Fail = Callable[..., ConfigInvalid]
@@ -144,13 +144,14 @@ def _check_gate(settings: Settings, fail: Fail) -> None:
 
     gate, task = settings.gate, settings.model.task
     if gate.beats is not False:
+        opponents = opponents_of(settings)
         for name in gate.beats:
-            if name != "baseline":
-                raise fail("gate.beats", f"unknown opponent {name!r}.", _nearest(name, ("baseline",)))
+            if name not in opponents:
+                raise fail("gate.beats", f"unknown opponent {name!r}.", _nearest(name, opponents))
     if gate.min is not False:
-        known = known_metrics(task)
+        known = (*ranking_metrics_of(settings), *known_metrics(task))
         for metric in gate.min:
-            if metric not in known:
+            if metric not in known and not asks_of_ranking(settings, metric):
                 other = metric in (*known_metrics("classification"), *known_metrics("regression"))
                 what = f"{metric!r} is no metric of a {task}." if other else f"unknown metric {metric!r}."
                 raise fail("gate.min", what, f"Known: {', '.join(known)}." if other else _nearest(metric, known))

@@ -41,6 +41,8 @@ def init_project(
     positive: str | None = None,
     id: str | None = None,
     time: str | Sequence[str] | None = None,
+    group: str | None = None,
+    item: str | None = None,
     query: str = "",
     bad_lines: Literal["stop", "set_aside"] = "stop",
     force: bool = False,
@@ -48,7 +50,8 @@ def init_project(
     """Write `fairlead.toml` for predicting `target` from the table `data`, and make the home with its sealing key.
 
     data: a path, relative to the current folder, or an address; query: of a database; bad_lines: see `open_table`.
-    What is not given is found, and the file says why. target: None for a task that needs none.
+    What is not given is found, and the file says why. target: None for a task that needs none. group, item: of a
+    ranking, see `[model] group`.
     Raises UsageError if there is a project already (without `force`) or a choice does not fit the table;
     ColumnMissing, SourceUnreadable.
     """
@@ -82,6 +85,12 @@ def init_project(
         chosen = Chosen(name or name_from(name_of(source)), cast(Task, task), target or "", event)
     else:
         chosen = choose(schema, str(target), name=name, task=task, positive=positive)
+    chosen = _ranking(chosen, schema, group, item)
+    named = [f"{column}: " for column in (group, item) if column]
+    # What is said of them as features does not hold of what is passed through.
+    schema = msgspec.structs.replace(
+        schema, warnings=tuple(w for w in schema.warnings if not any(w.startswith(n) for n in named))
+    )
     from fairlead.ops.project.writing import project_text
 
     how = {"query": query, "bad_lines": "" if bad_lines == "stop" else bad_lines}
@@ -93,7 +102,8 @@ def init_project(
     _make_key(home)
     _write(file, text)
     columns = [
-        {"name": c.name, "role": c.role, "kind": c.kind, "missing": c.missing, "why": c.why} for c in schema.columns
+        {"name": c.name, "role": c.role, "kind": c.kind, "missing": c.missing, "why": c.why} | _played(c.name, chosen)
+        for c in schema.columns
     ]
     notes = [said for said in (note(short_name(source), table.set_aside), *table.notes) if said]
     return InitResult(str(file), chosen.task, schema.rows, columns, [*schema.warnings, *notes])
@@ -106,6 +116,23 @@ class Chosen(msgspec.Struct, frozen=True):
     task: Task
     target: str
     positive: str | None
+    group: str | None = None
+    item: str | None = None
+
+
+def _played(name: str, chosen: Chosen) -> dict[str, str]:
+    """The part that a column plays in a ranking, where it plays one."""
+    if name == chosen.group:
+        return {"role": "group", "why": "as given: its rows are put in order together"}
+    return {"role": "item", "why": "as given: what a row stands for"} if name == chosen.item else {}
+
+
+def _ranking(chosen: Chosen, schema: Schema, group: str | None, item: str | None) -> Chosen:
+    """With the columns of a ranking. Raises UsageError for those that the table lacks."""
+    for asked, name in (("--group", group), ("--item", item)):
+        if name is not None and name not in schema.names:
+            raise UsageError(f"{asked}: the table has no column {name!r}. It has: {', '.join(schema.names)}.")
+    return msgspec.structs.replace(chosen, group=group, item=item)
 
 
 def choose(

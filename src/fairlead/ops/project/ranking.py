@@ -50,3 +50,25 @@ def _check_quantile(settings: Settings, fail: Fail) -> None:
         raise fail("train.quantile", "your own entrypoint fits as it likes, so this would do nothing.", "Take it out.")
     if model.group is not None:
         raise fail("train.quantile", "a ranking is put in order by what is expected.", "Take one of the two out.")
+
+
+def opponents_of(settings: Settings) -> tuple[str, ...]:
+    """What `[gate] beats` may name."""
+    model = settings.model
+    if model.group is None:
+        return ("baseline",)
+    return ("baseline", "popularity", "random") if model.item is not None else ("baseline", "random")
+
+
+def ranking_metrics_of(settings: Settings) -> tuple[str, ...]:
+    """Metrics that a project has because it ranks."""
+    from fairlead.lab.stats.ranking import RANKING
+
+    return RANKING if settings.model.group is not None else ()
+
+
+def asks_of_ranking(settings: Settings, metric: str) -> bool:
+    """Whether it is a metric of a ranking at a k of the project's own."""
+    from fairlead.lab.stats.ranking import k_of
+
+    return settings.model.group is not None and k_of(metric) is not None

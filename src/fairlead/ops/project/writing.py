@@ -40,7 +40,7 @@ def project_text(
         document.add(tomlkit.comment(_line(f"Look: {note}")))
     document.add(tomlkit.nl())
     document.add("model", _model(schema, chosen))
-    document.add("data", _data(schema, train, separator, decimal, how or {}))
+    document.add("data", _data(schema, chosen, train, separator, decimal, how or {}))
     document.add("train", _table(
         ("folds", 5, "of cross-validation" + (", by time" if schema.time else "")),
         ("trials", 30, "the search ends here and is the same for the same seed"),
@@ -93,7 +93,12 @@ def _model(schema: Schema, chosen: Chosen) -> Table:
         _add(table, "timezone", "UTC", "of times that carry none")
     else:
         table.add(tomlkit.comment('time = "at"   # no column says when a row happened; time is arrival'))
+    if chosen.group:
+        _add(table, "group", chosen.group, "rows of one value are put in order together; never a feature")
+    if chosen.item:
+        _add(table, "item", chosen.item, "what a row stands for: says what is popular; a feature only if listed")
     left_out = [c for c in schema.columns if c.role in {"leak", "id", "constant", "empty", "unusable"}]
+    left_out = [c for c in left_out if c.name not in (chosen.group, chosen.item)]
     if left_out:
         for column in left_out:
             table.add(tomlkit.comment(_line(f"{column.name} is excluded: {column.why}.")))
@@ -106,10 +111,18 @@ def _model(schema: Schema, chosen: Chosen) -> Table:
     return table
 
 
-def _data(schema: Schema, train: str, separator: str | None, decimal: str, how: Mapping[str, str]) -> Table:
+def _kept(schema: Schema, chosen: Chosen) -> str:
+    if schema.time:
+        return "kept for judging: the newest rows"
+    return "kept for judging: whole groups" if chosen.group else "kept for judging: stratified"
+
+
+def _data(
+    schema: Schema, chosen: Chosen, train: str, separator: str | None, decimal: str, how: Mapping[str, str]
+) -> Table:
     table = tomlkit.table()
     _add(table, "train", train, f"{schema.rows:,} rows, {len(schema.columns)} columns")
-    _add(table, "holdout", 0.2, "kept for judging: the newest rows" if schema.time else "kept for judging: stratified")
+    _add(table, "holdout", 0.2, _kept(schema, chosen))
     for key, value in how.items():
         if value:
             _add(table, key, value, "as given")
