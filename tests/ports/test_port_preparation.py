@@ -35,6 +35,9 @@ ENTRIES = {
     "constant": 'numbers = {value = -1}\ncategories = {value = "none"}\nflags = {value = 0}',
     "indicators": 'numbers = {indicator = true}\nflags = {indicator = true}\ntimes = {indicator = true}',
     "missing rows dropped": 'numbers = {missing = "drop"}\ncategories = {missing = "drop"}\nflags = {missing = "drop"}',
+    "stand-ins": '[preparation.columns.count]\nmissing_values = [7, -1]\nindicator = true\nmissing = "mean"',
+    "stand-ins in bins": 'numbers = {missing_values = [3], bins = 4}',
+    "stand-ins dropped": 'numbers = {missing_values = [7], missing = "drop", outliers = "iqr"}',
     "zscore": 'numbers = {outliers = "zscore", threshold = 2}',
     "iqr": 'numbers = {outliers = "iqr"}',
     "outlying rows dropped": 'numbers = {outliers = "iqr", action = "drop"}',
@@ -65,7 +68,17 @@ ENTRIES = {
 SPLIT = ("nothing said", "iqr", "power", "quantile", "quantile to normal", "rare by target", "characters", "bins")
 """Entries that trees are tried on, too, whose splits find what differs in the last bit."""
 SEALED = (
-    *("nothing said", "constant", "indicators", "missing rows dropped", "outlying rows dropped", "minmax", "power"),
+    *(
+        "nothing said",
+        "constant",
+        "indicators",
+        "stand-ins",
+        "stand-ins in bins",
+        "missing rows dropped",
+        "outlying rows dropped",
+        "minmax",
+        "power",
+    ),
     *("quantile", "quantile to normal", "ordinal", "hashing", "rare by target", "cyclic", "elapsed"),
     *("pairs of words", "characters in words", "bins", "products"),
 )

@@ -11,7 +11,7 @@ from fairlead.contract.signature import Signature
 from fairlead.runtime.bundle.curves import Above, Bin, Power, Quantile
 from fairlead.runtime.bundle.front import Front, Number, Product, Table
 from fairlead.runtime.bundle.hashed import Hashed
-from fairlead.runtime.bundle.ops import Add, AnyOp, Clip, Divide, Impute, Multiply, Subtract
+from fairlead.runtime.bundle.ops import Absent, Add, AnyOp, Clip, Divide, Impute, Multiply, Subtract
 from fairlead.runtime.bundle.words import Words
 
 Columns = dict[str, np.ndarray]
@@ -40,7 +40,7 @@ def raw_of(ops: tuple[AnyOp, ...], target: float) -> float | None:
                 raw *= by
             case Multiply(by) if by:
                 raw /= by
-            case Impute() | Clip():
+            case Impute() | Clip() | Absent():
                 pass
             case _:
                 return None
@@ -55,6 +55,8 @@ def _cuts(op: AnyOp) -> tuple[float, ...]:
             return edges
         case Above(than):
             return (than,)
+        case Absent(value):
+            return (value,)
         case Clip(low, high):
             return tuple(edge for edge in (low, high) if edge is not None)
         case Power("yeo-johnson"):

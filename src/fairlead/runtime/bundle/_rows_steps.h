@@ -5,7 +5,7 @@
 #define EXACT 9007199254740992LL /* whole numbers up to here are doubles */
 
 enum { IMPUTE, ADD, SUBTRACT, MULTIPLY, DIVIDE, CLIP, MISSING, YEAR, MONTH, DAY, WEEKDAY, HOUR, MINUTE, DAY_OF_YEAR,
-       EPOCH_DAY, CODES };
+       EPOCH_DAY, ABSENT, CODES };
 
 typedef struct {
     int code;
@@ -55,6 +55,7 @@ static double walked(const Step *steps, Py_ssize_t count, double x)
         case MULTIPLY: x = x * step->a; break;
         case DIVIDE: x = x / step->a; break;
         case CLIP: x = x < step->a ? step->a : x > step->b ? step->b : x; break;
+        case ABSENT: x = x == step->a ? Py_NAN : x; break;
         case MISSING: x = x != x ? 1.0 : 0.0; break;
         default: x = part_of(step->code, x);
         }

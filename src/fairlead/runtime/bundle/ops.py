@@ -57,6 +57,12 @@ class Clip(Op, frozen=True, tag="clip"):
     high: float | None
 
 
+class Absent(Op, frozen=True, tag="absent"):
+    """A missing value where x is `value`, which stands for one, else x."""
+
+    value: float
+
+
 class Missing(Op, frozen=True, tag="missing"):
     """1 for a missing value, else 0."""
 
@@ -68,7 +74,7 @@ class Part(Op, frozen=True, tag="part"):
     cyclic: str = ""
 
 
-AnyOp = Impute | Add | Subtract | Multiply | Divide | Clip | Missing | Part | AnyCurve
+AnyOp = Impute | Add | Subtract | Multiply | Divide | Clip | Absent | Missing | Part | AnyCurve
 
 
 def check_op(op: AnyOp) -> None:
@@ -106,6 +112,8 @@ def for_one(op: AnyOp) -> Callable[[float], float]:
             bottom = -math.inf if low is None else low
             top = math.inf if high is None else high
             return lambda x: bottom if x < bottom else top if x > top else x
+        case Absent(value):
+            return lambda x: math.nan if x == value else x
         case Missing():
             return lambda x: 1.0 if x != x else 0.0
         case Part(part, ""):
@@ -135,6 +143,8 @@ def for_many(op: AnyOp, x: Floats) -> Floats:
         case Clip(low, high):
             # numpy before 2.1 takes no clip without a bound.
             return x.copy() if low is None and high is None else np.clip(x, low, high)
+        case Absent(value):
+            return np.where(x == value, np.nan, x)
         case Missing():
             return np.isnan(x).astype(np.float64)
         case Part(part, ""):

@@ -15,6 +15,7 @@ from fairlead.runtime.bundle.aside import with_asides
 from fairlead.runtime.bundle.by_tensor import refuse, with_tensors
 from fairlead.runtime.bundle.front import Delta, Table, value
 from fairlead.runtime.bundle.ops import (
+    Absent,
     Add,
     AnyOp,
     Clip,
@@ -130,6 +131,8 @@ def _step(op: AnyOp) -> Step | None:
             return 5, -math.inf if low is None else low, math.inf if high is None else high
         case Missing():
             return 6, 0.0, 0.0
+        case Absent(number):
+            return _FIRST_PART + len(_PARTS), number, 0.0
         case Part(part, ""):
             return _FIRST_PART + _PARTS.index(part), 0.0, 0.0
     # The circle's sine is numpy's, which the C library need not share to the last bit.

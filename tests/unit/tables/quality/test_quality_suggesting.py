@@ -58,7 +58,8 @@ def test_every_suggestion_alone_and_all_together_make_a_project_that_is_read():
         if suggestion.key == "exclude":
             assert settings.model.exclude == ("legacy", suggestion.value)
         elif suggestion.table[0] == "preparation":
-            assert getattr(settings.preparation.columns[suggestion.table[-1]], suggestion.key) == suggestion.value
+            said = (suggestion.value,) if suggestion.add else suggestion.value
+            assert getattr(settings.preparation.columns[suggestion.table[-1]], suggestion.key) == said
     text = with_lines(PROJECT, merged(suggestions, before))
     assert text.startswith("# churn, by hand\n")
     assert 'a "quoted" = name' in parse_settings(text)[0].model.exclude

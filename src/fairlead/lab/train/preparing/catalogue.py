@@ -70,7 +70,7 @@ def _parts(name: str, kind: str, treatment: Treatment, columns: list[Column]) ->
     made = {"categories": _category, "times": _time}.get(kind, _number)(treatment)
     parts = [(name, made, names)]
     if treatment.indicator:
-        parts.append((f"{name}_missing", _indicator(), names))
+        parts.append((f"{name}_missing", _pipeline([*_stand_ins(treatment), _indicator()]), names))
     return parts
 
 
@@ -88,7 +88,7 @@ def _indicator() -> Any:
 
 
 def _number(treatment: Treatment) -> Any:
-    steps = _outliers(treatment)
+    steps = [*_stand_ins(treatment), *_outliers(treatment)]
     if treatment.missing in ("knn", "iterative"):
         from fairlead.lab.train.preparing.neighbours import imputer
 
@@ -102,6 +102,12 @@ def _number(treatment: Treatment) -> Any:
         if treatment.encode == "one_hot":
             steps.append(_one_hot())
     return _pipeline([*steps, *_scaling(treatment)])
+
+
+def _stand_ins(treatment: Treatment) -> list[Any]:
+    from fairlead.lab.train.preparing.standing_in import StandIns
+
+    return [StandIns(treatment.missing_values)] if treatment.missing_values else []
 
 
 def _outliers(treatment: Treatment) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ SCALES = ("none", "minmax", "standard", "robust", "power", "quantile", "quantile
 ALLOWED: dict[str, dict[str, tuple[str, ...]]] = {
     "numbers": {
         "missing": ("drop", "mean", "median", "mode", "constant", "knn", "iterative"), "value": (), "indicator": (),
-        "outliers": (), "threshold": (), "action": (), "scale": SCALES,
+        "missing_values": (), "outliers": (), "threshold": (), "action": (), "scale": SCALES,
         "bins": (), "bins_by": (), "encode": ("one_hot", "ordinal"),
     },
     "flags": {"missing": ("drop", "mode", "mean", "median", "constant"), "value": (), "indicator": ()},
@@ -75,6 +76,8 @@ def _values(kind: str, treatment: Treatment, full: Treatment) -> Iterator[Proble
     value = treatment.value
     if full.missing == "constant" and kind in ("numbers", "flags") and value is None:
         yield Problem("value", "is needed: what a missing cell becomes.", "For example value = 0.")
+    if not all(math.isfinite(number) for number in treatment.missing_values or ()):
+        yield Problem("missing_values", "are finite numbers: a cell that is NaN is missing as it is.", "")
     if value is not None and full.missing != "constant":
         yield Problem("value", f"is used by missing = \"constant\" alone, and missing is {full.missing!r}.",
                       'Say missing = "constant", or take it out.')  # fmt: skip

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from fairlead.contract.errors import InputInvalid
 from fairlead.contract.preparing import PreparationSettings
 from fairlead.contract.signature import Signature
+from fairlead.lab.train.preparing.standing_in import without
 from fairlead.lab.train.preparing.treating import treatments
 from fairlead.lab.train.preparing.usual import bounds
 
@@ -39,7 +40,7 @@ def kept_rows(
     if not wanted:
         return rows
     positions = np.arange(_length(columns)) if rows is None else rows
-    out = _out(wanted, columns, positions)
+    out = _out(signature, settings, wanted, columns, positions)
     kept: Ints = positions[~np.any(out, axis=0)]
     if len(positions) and not len(kept):
         name, why, _ = wanted[int(np.argmax(out.sum(axis=1)))]
@@ -56,16 +57,23 @@ def dropped(signature: Signature, settings: PreparationSettings, columns: Mappin
     if not wanted:
         return {}
     rows = np.arange(_length(columns))
-    out = _out(wanted, columns, rows)
+    out = _out(signature, settings, wanted, columns, rows)
     counts = {f"{name} ({why})": int(own.sum()) for (name, why, _), own in zip(wanted, out, strict=True)}
     return {"rows": int(np.any(out, axis=0).sum()), "of": len(rows), "for": counts}
 
 
-def _out(wanted: Sequence[tuple[str, str, float | None]], columns: Mapping[str, Any], rows: Ints) -> Any:
+def _out(
+    signature: Signature,
+    settings: PreparationSettings,
+    wanted: Sequence[tuple[str, str, float | None]],
+    columns: Mapping[str, Any],
+    rows: Ints,
+) -> Any:
     """Which rows each of `wanted` leaves out, shape (wanted, rows)."""
+    treated = treatments(signature, settings)
     out = np.zeros((len(wanted), len(rows)), dtype=bool)
     for at, (name, why, threshold) in enumerate(wanted):
-        cells = np.asarray(columns[name])[rows]
+        cells = without(np.asarray(columns[name])[rows], treated[name])
         if why == "missing":
             out[at] = [cell is None or cell != cell for cell in cells.tolist()]
         else:

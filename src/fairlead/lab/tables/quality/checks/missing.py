@@ -97,7 +97,7 @@ class Missing:
                 f"{shown} in {count:,} cells lies far from all other values and may stand for missing",
                 name, count=int(count), of=look.rows, rows=(int(first),),
                 evidence={"value": shown, "distance": round(gap, 2), "in": "robust standard deviations"},
-                suggestions=_for_stand_in(look, name, watch),
+                suggestions=_for_stand_in(look, name, watch, float(mark)),
             )  # fmt: skip
 
 
@@ -138,7 +138,9 @@ def _for_gaps(look: Look, column: ColumnFacts, share: float) -> tuple[Suggestion
     return ()
 
 
-def _for_stand_in(look: Look, name: str, watch: Watch) -> tuple[Suggestion, ...]:
+def _for_stand_in(look: Look, name: str, watch: Watch, mark: float) -> tuple[Suggestion, ...]:
     if name not in look.features or watch.time:
         return ()
-    return (prepare(name, "outliers", "iqr", "keeps a stand-in from pulling at the scale; better mend the source"),)
+    why = "taken for missing in training and in every answer"
+    number = int(mark) if mark.is_integer() else mark
+    return (Suggestion(("preparation", "columns", name), "missing_values", number, why, add=True),)
