@@ -65,6 +65,61 @@ class AbstentionFound(msgspec.Struct, frozen=True, omit_defaults=True):
     rows: int = 0
 
 
+class GapFound(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The largest gap of one measure of fairness between the groups of a column, without and with the mitigation.
+
+    before, after: None with fewer than two groups of 30 rows; small: groups about which nothing is claimed.
+    """
+
+    column: str
+    measure: str
+    before: Interval | None
+    after: Interval | None
+    between: tuple[str, ...] = ()
+    small: tuple[str, ...] = ()
+
+
+class GroupThreshold(msgspec.Struct, frozen=True, omit_defaults=True):
+    """small: too few rows to settle one by, so it is that of everyone."""
+
+    group: str
+    rows: int
+    threshold: float
+    small: bool = False
+
+
+class LotFound(msgspec.Struct, frozen=True):
+    """How what is sealed differs from a member drawn by lot for each answer, on the rows learned from.
+
+    differs: share of decisions that the draw makes otherwise; accuracy, gap: of the draw and of what is sealed.
+    """
+
+    differs: float
+    accuracy: tuple[float, float]
+    gap: tuple[float, float]
+
+
+class MitigationFound(msgspec.Struct, frozen=True, omit_defaults=True):
+    """way, constraint, bound: as asked. gaps: out of fold. accuracy, loss: what is added to the share decided right and
+    to the mean loss, row by row. thresholds: of groups, by `column`; other rows get 0.5. members, lot: of the
+    exponentiated gradient. met: whether every bound on rates is met out of fold, as far as intervals can say.
+    """
+
+    way: str
+    constraint: str
+    bound: float
+    rows: int
+    gaps: tuple[GapFound, ...]
+    accuracy: Interval
+    loss: Interval
+    met: str = ""
+    why: str = ""
+    column: str = ""
+    thresholds: tuple[GroupThreshold, ...] = ()
+    members: int = 0
+    lot: LotFound | None = None
+
+
 class SearchFound(msgspec.Struct, frozen=True, omit_defaults=True):
     """The whole search, choice included, judged on rows that no part of it had seen (nested cross-validation).
 
@@ -88,10 +143,11 @@ class Decisions(msgspec.Struct, frozen=True, omit_defaults=True):
     threshold: ThresholdFound | None = None
     abstention: AbstentionFound | None = None
     search: SearchFound | None = None
+    mitigation: MitigationFound | None = None
 
     def lines(self) -> list[str]:
         """A sentence each, for people."""
-        every = (self.search, self.calibration, self.threshold, self.abstention)
+        every = (self.search, self.mitigation, self.calibration, self.threshold, self.abstention)
         return [found.why for found in every if found is not None]
 
     def plain(self) -> dict[str, Any]:

@@ -45,6 +45,11 @@ class LightGBMTrees:
         return onnx_of(_as_sum(estimator.booster_.dump_model(), full=False), features)
 
 
+def boosted_sum(estimator: Any) -> TreeSum:
+    """The trees of a fitted model that is fed full rows."""
+    return _as_sum(estimator.booster_.dump_model(), full=True)
+
+
 def _reason(dump: dict[str, Any], classifies: bool) -> str | None:
     words = str(dump.get("objective", "")).split()
     objective = words[0] if words else "of its own"

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fairlead.contract.errors import NotCompilable
+from fairlead.lab.compile.combined import is_combined, line_of, refusal
 from fairlead.runtime.bundle.manifest import TAIL_LINEAR
 from fairlead.runtime.bundle.tail import LinearForm
 
@@ -24,6 +25,8 @@ REGRESSORS = (
 )  # fmt: skip
 OURS = ("RelativeLogistic", "RelativeNet", "PoissonCounts")
 """Of `lab.train.estimators`; the first holds a LogisticRegression, the others have weights of their own."""
+MEANT = ("LogisticRegression", "RelativeLogistic")
+"""Of which means are taken, see `combined`."""
 EXPONENTIAL = ("PoissonRegressor", "GammaRegressor", "TweedieRegressor", "PoissonCounts")
 DUMMIES = ("DummyClassifier", "DummyRegressor")
 
@@ -38,6 +41,8 @@ class Linear:
     def accepts(self, estimator: Any) -> str | None:
         """See Emitter."""
         name, module = type(estimator).__name__, type(estimator).__module__.split(".")[0]
+        if is_combined(estimator):
+            return refusal(estimator, self._told)
         if module == "fairlead" and name in OURS:
             return self.accepts(estimator.model_) if name == "RelativeLogistic" else None
         if module != "sklearn" or name not in (*CLASSIFIERS, *REGRESSORS, *EXPONENTIAL, *DUMMIES):
@@ -66,9 +71,17 @@ class Linear:
             return "it predicts more than one target"
         return None
 
+    def _told(self, member: Any) -> str | None:
+        """Why a model is no log-odds of two classes that are linear."""
+        name = type(member).__name__
+        return self.accepts(member) or (None if name in MEANT else f"{name} is not linear in log-odds")
+
     def emit(self, estimator: Any, features: int) -> bytes:
         """Bytes of tail.json."""
         name = type(estimator).__name__
+        if is_combined(estimator):
+            combined, start = line_of(estimator, features, _line)
+            return _form(combined[:, None], np.array([start]), "sigmoid")
         if name == "RelativeLogistic":
             return self.emit(estimator.model_, features)
         if name in DUMMIES:
@@ -81,6 +94,12 @@ class Linear:
         if name in CLASSIFIERS:
             return _form(weights, intercept, "sigmoid" if weights.shape[1] == 1 else "softmax")
         return _form(weights, intercept, "exp" if name in EXPONENTIAL and not _straight(estimator) else "identity")
+
+
+def _line(member: Any) -> tuple[np.ndarray, float]:
+    """Weights and intercept of the log-odds of class 1, of a model of two classes."""
+    inner = getattr(member, "model_", member)
+    return np.ravel(inner.coef_).astype(np.float64), float(np.ravel(inner.intercept_)[0])
 
 
 def _straight(estimator: Any) -> bool:

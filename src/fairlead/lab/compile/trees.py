@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from fairlead.lab.compile.combined import is_combined, refusal, sum_of
 from fairlead.lab.compile.encoders import encode
 from fairlead.lab.compile.isolation import isolation
 from fairlead.lab.compile.lanes import AnyLane
+from fairlead.lab.compile.lightgbm_trees import LightGBMTrees, boosted_sum
 from fairlead.lab.compile.tree_sums import Link, TreeSum, onnx_of
 from fairlead.lab.compile.tree_tables import boosted_trees, forest_trees, histogram_trees
 from fairlead.runtime.bundle.manifest import TAIL_ONNX
@@ -37,6 +39,8 @@ class Trees:
     def accepts(self, estimator: Any) -> str | None:
         """See Emitter."""
         name, module = type(estimator).__name__, type(estimator).__module__.split(".")[0]
+        if is_combined(estimator):
+            return refusal(estimator, _told)
         if module == "fairlead" and name in ADDITIVE:
             return None
         if module != "sklearn" or name not in (*FORESTS, *SINGLE, *GRADIENT, *HISTOGRAM, *ISOLATION):
@@ -65,7 +69,23 @@ class Trees:
 
     def emit(self, estimator: Any, features: int) -> bytes:
         """ONNX bytes: `x` double (rows, features) to `value` double (rows, outputs)."""
+        if is_combined(estimator):
+            return onnx_of(sum_of(estimator, features, _of_member), features)
         return onnx_of(_as_sum(estimator), features)
+
+
+def _told(member: Any) -> str | None:
+    """Why a member of a mean is no sum of trees in double; LightGBM's are, as its own emitter reads them."""
+    if type(member).__name__ == "LGBMClassifier":
+        return LightGBMTrees().accepts(member)
+    name = type(member).__name__
+    if name in (*HISTOGRAM, *FORESTS, *SINGLE, *ADDITIVE):
+        return Trees().accepts(member)
+    return f"{name} is not a tree model that can be averaged"
+
+
+def _of_member(member: Any) -> TreeSum:
+    return boosted_sum(member) if type(member).__name__ == "LGBMClassifier" else _as_sum(member)
 
 
 def _as_sum(estimator: Any) -> TreeSum:

@@ -34,6 +34,7 @@ def signature_of(rows: Any, settings: Settings, *, schema: Schema | None = None)
     found = schema or infer(table, model.target if model.target in table.columns else None, roles=False)
     _check_names(model, found, settings)
     names = model.features or tuple(_default_features(model, found, settings.train.weight))
+    names = with_decider(names, settings)
     if not names:
         raise ConfigInvalid("no column is left to learn from", file=FILE, key="model.features")
     columns = tuple(_column(found.column(n), _category(found.column(n), model), rows, table) for n in names)
@@ -46,7 +47,7 @@ def signature_of(rows: Any, settings: Settings, *, schema: Schema | None = None)
         positive=_positive(model, found, classes),
         key=model.id,
         time=model.time_columns,
-        sticky=settings.rollout.sticky_by or model.id,
+        sticky=settings.sticky,
         # The encoding leaves out defaults by identity: a "v1" that was written must seal as one that was not.
         definition=sys.intern(model.definition),
         timezone=sys.intern(model.timezone),
@@ -64,6 +65,16 @@ def _default_features(model: ModelSettings, schema: Schema, weight: str | None) 
             yield column.name
 
 
+def with_decider(names: tuple[str, ...], settings: Settings) -> tuple[str, ...]:
+    """The columns that requests carry: beside the features the one that thresholds of groups go by, if any do."""
+    rules = settings.train.mitigate
+    way = rules if isinstance(rules, str) or rules is None else rules.by
+    if way != "threshold_optimiser" or not settings.model.sensitive:
+        return names
+    column = (None if isinstance(rules, str) or rules is None else rules.column) or settings.model.sensitive[0]
+    return names if column in names else (*names, column)
+
+
 def _check_names(model: ModelSettings, schema: Schema, settings: Settings) -> None:
     asked = {
         "model.target": (model.target,) if model.target else (),
@@ -74,7 +85,9 @@ def _check_names(model: ModelSettings, schema: Schema, settings: Settings) -> No
         "model.group": (model.group,) if model.group else (),
         "model.item": (model.item,) if model.item else (),
     }
-    optional = {"model.id", "model.time", "model.group", "model.item"} | ({"model.target"} if model.task in UNSUPERVISED else set())
+    optional = {"model.id", "model.time", "model.group", "model.item"} | (
+        {"model.target"} if model.task in UNSUPERVISED else set()
+    )
     for key, names in asked.items():
         for name in names:
             if name in schema.names:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -73,6 +73,24 @@ class Material:
             preparing=self.preparing,
         )
 
+    def preparation(self) -> Any:
+        """The unfitted ColumnTransformer of these columns, see `preparing`; where groups have thresholds of their own,
+        their marks are its last features.
+        """
+        from fairlead.lab.train.preparing.marking import prepared_apart
+
+        return prepared_apart(self.signature, self.preparing, self.terms.unseen, self.terms.mitigation)
+
+    def terms_for(self, rows: Ints | None = None) -> Terms:
+        """The terms of a fit of these rows (None: all)."""
+        if self.terms.mitigation is None or self.groups is None:
+            return self.terms
+        return replace(self.terms, groups=self.groups if rows is None else self.groups[rows])
+
+    def plain(self) -> Material:
+        """The same rows, nothing evened out: what a mitigation is compared with."""
+        return replace(self, terms=replace(self.terms, mitigation=None), groups=None)
+
     def learned(self, rows: Ints | None = None) -> Ints | None:
         """Those of `rows` (None: all) that settings do not leave out of training."""
         from fairlead.lab.train.preparing.dropping import kept_rows
@@ -84,7 +102,7 @@ class Material:
         weights = self.weights if self.weights is None or rows is None else self.weights[rows]
         truth = self.truth if rows is None else self.truth[rows]
         found = fit_weights(truth, weights, self.terms)
-        if self.groups is None:
+        if self.groups is None or self.terms.mitigation is not None:
             return found
         return reweighed(truth, self.groups if rows is None else self.groups[rows], found)
 
@@ -97,6 +115,10 @@ def material_of(frame: Any, settings: Settings, signature: Signature | None = No
     """
     from fairlead.lab.tables import columns_of, event_times, frame_of, open_table, signature_of, target_of
 
+    if settings.model.task == "forecasting":
+        from fairlead.lab.train.forecasting.rows import forecast_material
+
+        return forecast_material(frame, settings, signature)
     source = frame if hasattr(frame, "iloc") else open_table(frame).frame()
     pinned = signature is not None
     signature = signature or signature_of(source, settings)

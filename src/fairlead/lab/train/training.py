@@ -13,6 +13,7 @@ from msgspec.structs import replace as replace_settings
 
 from fairlead.contract.decisions import Decisions
 from fairlead.contract.learning import Learning
+from fairlead.contract.scale import Scale
 from fairlead.contract.settings import Settings
 from fairlead.contract.signature import UNSUPERVISED
 from fairlead.lab.stats.blocks import Block, group_blocks
@@ -27,6 +28,7 @@ from fairlead.lab.train.folding import Fold, folds_of
 from fairlead.lab.train.growing import learning_curve
 from fairlead.lab.train.journal import Journal
 from fairlead.lab.train.material import Material, material_of, split_holdout
+from fairlead.lab.train.mitigated import able_learners, as_settled, mitigated, searched_on, unmitigated, with_evidence
 from fairlead.lab.train.nested import nested
 from fairlead.lab.train.promise import reference_of
 from fairlead.lab.train.provenance import config_hash, data_hash, lineage_of, versions
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from fairlead.lab.compile import Candidate
+    from fairlead.lab.train.out_of_core.large import Large
 
 
 AFTER_SEARCH: dict[str, Any] = {
@@ -58,6 +61,7 @@ class Training:
     searched: every trial of the search as plain data, in order; see `search.Found`.
     forecast: how long it was thought to take, and what it took; None where that was not asked.
     learning: the learning curve, where `[evaluate] learning_s` gives it time.
+    scale: what became of a table larger than memory.
     """
 
     candidate: Candidate
@@ -73,6 +77,7 @@ class Training:
     searched: tuple[dict[str, Any], ...] = ()
     learning: Learning | None = None
     forecast: Forecast | None = None
+    scale: Scale | None = None
 
 
 def train(
@@ -84,13 +89,15 @@ def train(
     progress: Say | None = None,
     parent: str = "",
     trial: Trial | None = None,
+    large: Large | None = None,
 ) -> Training:
     """Search, cross-validate, choose, fit: the candidate that `settings` ask for, from the rows of a table.
 
     frame: pandas frame or anything `open_table` takes, with the target. home: where an interrupted search is kept
     and found again. root: the project's folder, for its Git commit and `[train] entrypoint`. progress:
     called with a text and `done` in [0, 1]. parent: bundle that this one is to replace. trial: made
-    instead of a search (with settings from `recorded.without_search`).
+    instead of a search (with settings from `recorded.without_search`). large: the table larger than memory of which
+    `frame` is the sample.
     Raises InputInvalid for rows that cannot be learned from, ConfigInvalid, UnknownPlugin, MissingExtra.
     """
     from fairlead.lab.train.adopting import train_by_entrypoint
@@ -98,11 +105,18 @@ def train(
     started = time.perf_counter()
     say = progress or (lambda *words, **more: None)
     folder = None if root is None else Path(root)
+    if settings.model.task == "forecasting":
+        from fairlead.lab.train.forecasting.training import train_forecasts
+
+        return train_forecasts(frame, settings, home=home, root=folder, say=say, parent=parent, trial=trial)
     say("reading rows", done=0.0)
     data = data_hash(frame)
-    everything = material_of(frame, settings)
-    everything = replace(everything, terms=everything.terms.watched(home, say))
-    learn_rows, kept_rows = split_holdout(everything, settings.data.holdout, settings.train.seed)
+    everything = material_of(frame, settings, None if large is None else large.signature)
+    everything = replace(everything, terms=everything.terms.watched(home, say, folder))
+    if large is None:
+        learn_rows, kept_rows = split_holdout(everything, settings.data.holdout, settings.train.seed)
+    else:
+        learn_rows, kept_rows = large.split(everything)
     if everything.signature.task in UNSUPERVISED:
         from fairlead.lab.train.untaught_training import train_without_truth
 
@@ -119,6 +133,12 @@ def train(
         chosen = train_by_entrypoint(bench, settings, folder, say, data=data, parent=parent)
     else:
         chosen = _by_search(every, settings, home, folder, say, data=data, parent=parent, trial=trial)
+    scale = None
+    if large is not None:
+        from fairlead.lab.train.out_of_core.learning_all import learn_from_all
+
+        candidate, scale = learn_from_all(large, chosen.candidate, chosen.settled, bench, settings, say)
+        chosen = chosen._replace(candidate=candidate)
     judged = Bench(with_signature(chosen.material, chosen.settled.signature), bench.folds)
     folds = fold_lines(judged, chosen.settled.answers)
     return Training(
@@ -130,10 +150,11 @@ def train(
         seconds=time.perf_counter() - started,
         cut_short=chosen.cut_short,
         trials=chosen.trials,
-        unlabelled=everything.unlabelled,
+        unlabelled=everything.unlabelled if large is None else large.index.rows - large.index.labelled,
         decisions=chosen.settled.found,
         searched=chosen.searched,
         forecast=chosen.ahead,
+        scale=scale,
         learning=_learning(chosen, bench, settings, say),
     )
 
@@ -182,12 +203,13 @@ def _by_search(
 
     rules, material = settings.train, every.material
     learners, journal = learners_for(rules.learners, material.signature, trial), Journal(_folder(home, data, settings))
-    ahead = forecast(every, learners, trials=rules.trials, seed=rules.seed) if journal.empty and trial is None else None
+    learners, tried = able_learners(learners, rules.learners, material), searched_on(every)
+    ahead = forecast(tried, learners, trials=rules.trials, seed=rules.seed) if journal.empty and trial is None else None
     if ahead is not None:
         say(told(ahead, rules.seconds), done=0.0)
     started = time.perf_counter()
     found = search(
-        every,
+        tried,
         learners,
         trials=rules.trials,
         seconds=rules.seconds,
@@ -198,17 +220,24 @@ def _by_search(
         parallel=rules.parallel,
     )
     best = found.chosen(rules.choose)
-    honest = nested(every, best, rules, say) if rules.nested else None
+    honest = nested(tried, best, rules, say) if rules.nested else None
     say(f"fitting {best.name} on all {material.rows:,} rows", done=0.9)
     bench = every.first()
-    settled = settled_for(bench, answers_of(bench, best, rules.seed), settings).with_search(honest)
+    plain = answers_of(tried.first(), best, rules.seed)
+    settled = settled_for(bench, mitigated(bench, best, rules.seed, plain), as_settled(settings)).with_search(honest)
+    pipeline = fit(material, best.name, best.parameters, rules.seed)
+    if rules.mitigate is not None:
+        before = unmitigated(bench, best, rules.seed, plain)
+        settled = replace(
+            settled, found=with_evidence(settled.found, material, settings, before, settled.answers, pipeline)
+        )
     answer = _answer(material, best, rules.seed)
     reference = reference_of(
         with_signature(material, settled.signature), settings.monitor.window,
         lambda fold: settled.answered(answer(fold)), settled.answers,
     )  # fmt: skip
     candidate = Candidate(
-        pipeline=fit(material, best.name, best.parameters, rules.seed),
+        pipeline=pipeline,
         signature=settled.signature,
         lineage=lineage_of(material, settings, best.name, best.parameters, data=data, root=root, parent=parent),
         reference=reference,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from fairlead.contract.errors import ConfigInvalid
 from fairlead.contract.settings import Settings
+from fairlead.ops.project.mitigating import check_mitigation
 
 Fail = Callable[..., ConfigInvalid]
 
@@ -15,7 +16,7 @@ def check_judging(settings: Settings, fail: Fail) -> None:
     """Raise what `fail(key, what, cure)` makes of the first thing in [gate] and [evaluate] that cannot be."""
     _check_groups(settings, fail)
     _check_slices(settings, fail)
-    _check_mitigation(settings, fail)
+    check_mitigation(settings, fail)
     gate = settings.gate
     if gate.max_calibration_error is not False and settings.model.task != "classification":
         raise fail("gate.max_calibration_error", f"a {settings.model.task} gives no probabilities.")
@@ -40,33 +41,6 @@ def _check_groups(settings: Settings, fail: Fail) -> None:
             near = difflib.get_close_matches(measure, known, n=1)
             cure = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known)}."
             raise fail("gate.groups", f"{measure!r} is no measure of fairness of a {task}.", cure)
-
-
-UNSERVABLE = {
-    "exponentiated_gradient": "its answer is drawn at random among many models, so that the same row would be answered "
-    "differently from call to call; no certificate can hold for that",
-    "threshold_optimiser": "it decides each group by a threshold of its own, so that every request would have to carry "
-    "the sensitive columns, and like people be decided differently by them",
-}
-"""Ways of mitigation that cannot be sealed and served as what they are, and why."""
-
-
-def _check_mitigation(settings: Settings, fail: Fail) -> None:
-    way = settings.train.mitigate
-    if way is None:
-        return
-    if way in UNSERVABLE:
-        raise fail("train.mitigate", f"{way} is refused: {UNSERVABLE[way]}.", "Use reweighing.")
-    if way != "reweighing":
-        near = difflib.get_close_matches(way, ["reweighing", *UNSERVABLE], n=1)
-        cure = f"Did you mean {near[0]!r}?" if near else "Known: reweighing."
-        raise fail("train.mitigate", f"unknown way {way!r}.", cure)
-    if not settings.model.sensitive:
-        raise fail("train.mitigate", "there are no groups to treat alike.", "Name columns in model.sensitive.")
-    if settings.model.task != "classification":
-        raise fail("train.mitigate", f"reweighing balances classes, which a {settings.model.task} has none of.")
-    if settings.train.entrypoint is not None:
-        raise fail("train.mitigate", "does not reach train.entrypoint, which fits the model itself.")
 
 
 def _check_slices(settings: Settings, fail: Fail) -> None:
