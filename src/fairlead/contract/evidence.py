@@ -88,6 +88,7 @@ class Lineage(msgspec.Struct, frozen=True, omit_defaults=True):
     contains_training_rows: the model answers from rows it was trained on (neighbours, support vectors): who has the
         bundle has those rows.
     excluded_rows: rows that `[data] exclude_rows` left out.
+    out_of_core: of a table larger than memory its rows, those of the sample, and whether every row was learned from.
     """
 
     data: str
@@ -108,6 +109,7 @@ class Lineage(msgspec.Struct, frozen=True, omit_defaults=True):
     files: dict[str, str] = {}
     contains_training_rows: bool = False
     excluded_rows: int = 0
+    out_of_core: dict[str, Any] = {}
 
 
 class ParityCertificate(msgspec.Struct, frozen=True):

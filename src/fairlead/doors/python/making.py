@@ -30,6 +30,7 @@ def train(ws: Workspace, data: Any, progress: Callable[..., None] | None) -> Ans
         "parity": kept.parity,
         "seconds": round(kept.seconds, 3),
         "forecast": kept.forecast or None,
+        "scale": kept.scale or None,
         "tables": msgspec.to_builtins(kept.tables),
         "set_aside": kept.set_aside,
         "warnings": kept.notes,

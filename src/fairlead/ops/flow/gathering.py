@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from fairlead.lab.tables.reading import Reading
+    from fairlead.lab.tables.sources import Table
+    from fairlead.lab.train.out_of_core.large import Large
 
 TRAIN = "train"
 
@@ -25,12 +27,14 @@ TRAIN = "train"
 @dataclass(frozen=True)
 class Gathered:
     """Rows as they go into training. tables: every table read, by its part; notes: what a reader should know of them;
-    set_aside: lines that could not be read and were kept apart; excluded: rows that `[data] exclude_rows` left out."""
+    set_aside: lines that could not be read and were kept apart; excluded: rows that `[data] exclude_rows` left out;
+    large: the table of which `frame` is a sample, see `ops.flow.large`."""
 
     frame: pd.DataFrame
     tables: dict[str, TableRead] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     excluded: int = 0
+    large: Large | None = None
 
     @property
     def set_aside(self) -> int:
@@ -38,10 +42,13 @@ class Gathered:
         return sum(table.set_aside for table in self.tables.values())
 
 
-def gather(ws: Workspace, source: Any = None, *, whole: bool = False) -> Gathered:
+def gather(
+    ws: Workspace, source: Any = None, *, whole: bool = False, table: Table | None = None, notes: tuple[str, ...] = ()
+) -> Gathered:
     """The project's training table (or `source`) after its `[data] prepare`, with inferred dtypes.
 
-    Rows of the training table that `[data] exclude_rows` lists are left out, unless `whole`. Raises UsageError without
+    Rows of the training table that `[data] exclude_rows` lists are left out, unless `whole`. table: that of `source`,
+    if it is open already; notes: known of it. Raises UsageError without
     a table, SourceUnreadable, ConfigInvalid, and whatever keeps `prepare` from giving rows as UsageError.
     """
     from fairlead.lab.tables.reading import Reading
@@ -51,7 +58,11 @@ def gather(ws: Workspace, source: Any = None, *, whole: bool = False) -> Gathere
     if isinstance(where, str | os.PathLike) and not str(where):
         raise UsageError("no training table: set [data] train in fairlead.toml or give --data.")
     reading = Reading(data, ws.project.root, ws.home.root)
-    frame = reading.frame(where, name=TRAIN, query=data.query, from_root=source is None)
+    if table is None:
+        frame = reading.frame(where, name=TRAIN, query=data.query, from_root=source is None)
+    else:
+        frame = table.frame()
+        reading.remember(table, TRAIN, reading.shown(where, source is None), len(frame), data.query)
     if frame.empty:
         place = reading.tables[TRAIN].source
         raise SourceUnreadable(f"{place}: the table has no rows" if place else "the table has no rows")
@@ -59,7 +70,7 @@ def gather(ws: Workspace, source: Any = None, *, whole: bool = False) -> Gathere
     excluded = 0
     if source is None and not whole:
         frame, excluded = left_out(ws, frame, reading)
-    return Gathered(frame, reading.tables, tuple(reading.notes), excluded)
+    return Gathered(frame, reading.tables, (*reading.notes, *notes), excluded)
 
 
 def prepared(ws: Workspace, frame: pd.DataFrame, reading: Reading | None = None) -> pd.DataFrame:

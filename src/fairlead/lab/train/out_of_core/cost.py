@@ -46,7 +46,8 @@ def cost_of_sample(
     if not found:
         return Cost((), None)
     sizes_, table = np.array(list(found), dtype=np.float64), np.stack(list(found.values()))
-    drawn = np.concatenate([w @ table.T / w.sum(axis=1)[:, None] for w in resamples(table.shape[1], DRAWS, seed, block)])
+    weights = np.concatenate(list(resamples(table.shape[1], DRAWS, seed, block)))
+    drawn = weights @ table.T / weights.sum(axis=1)[:, None]
     means = table.mean(axis=1)
     points = tuple(
         LearningPoint(int(n), interval_of(float(mean), column), fits[int(n)])

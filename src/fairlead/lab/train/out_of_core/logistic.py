@@ -1,4 +1,4 @@
-"""Logistic regression on every row: Newton's steps, each from sums over one pass, to the optimum of all rows at once."""
+"""Logistic regression on every row: Newton's steps, each from sums over one pass, to the optimum of all at once."""
 
 from __future__ import annotations
 
@@ -50,7 +50,8 @@ class StreamedLogistic:
         penalty = shrunken.ravel() / (float(estimator.C) * max(total, 1e-300))
         start, steps = centre.ravel().copy(), 0
         here = _sums(stream, start, centre.ravel(), penalty, lines, total)
-        for steps in range(1, MOST_STEPS + 1):
+        while steps < MOST_STEPS:
+            steps += 1
             if np.abs(here.gradient).max() <= GRADIENT:
                 break
             # Without a shrunken intercept the softmax has a direction that changes nothing: the shortest step it is.

@@ -95,7 +95,7 @@ def require_space(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if needed > FREE_SHARE * free:
         raise UsageError(
-            f"learning out of core keeps prepared features on the disk: {needed / 2**30:.1f} GiB, and {folder.name} has "
+            f"learning out of core keeps prepared features on the disk: {needed / 2**30:.1f} GiB, and there are "
             f"{free / 2**30:.1f} GiB free. Free some space, or take columns out of [model] features."
         )
 

@@ -1,0 +1,175 @@
+"""A table larger than memory, opened for training: what its columns are, which rows judge, and a sample of the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from fairlead.contract.errors import InputInvalid
+from fairlead.contract.settings import Settings
+from fairlead.contract.signature import Column, Signature
+from fairlead.lab.stats.measures import Floats, Ints, class_codes
+from fairlead.lab.tables.sources import Table
+from fairlead.lab.train.out_of_core.drawing import Drawer, Index, indexed
+from fairlead.lab.train.out_of_core.sizing import Size
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from fairlead.lab.tables.schema import Schema
+    from fairlead.lab.train.material import Material
+
+Say = Callable[..., None]
+LOOKED_AT = 10_000
+"""Rows on which the parts of columns are decided; their kinds are decided on all."""
+SAMPLE_SHARE = 0.5
+"""Of the memory, what the sample takes: the rest is for parts of the table, folds and the fit."""
+FEWEST_ROWS = 200
+MOST_AT_ONCE, FEWEST_AT_ONCE = 65_536, 1_024
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Consecutive rows of the table. codes, held, times: as in the index."""
+
+    rows: pa.RecordBatch
+    codes: Ints
+    held: np.ndarray
+    times: Floats | None
+
+    def part(self, chosen: np.ndarray) -> pa.RecordBatch:
+        """These of its rows."""
+        return self.rows.filter(pa.array(chosen))
+
+
+@dataclass(frozen=True)
+class Large:
+    """frame: the sample, typed as the whole table would be; kept: which of its rows are for judging, (n,).
+
+    memory: bytes there are for rows; folder: for what has to lie on the disk meanwhile.
+    """
+
+    table: Table
+    signature: Signature
+    index: Index
+    size: Size
+    memory: int
+    folder: Path
+    frame: pd.DataFrame
+    kept: np.ndarray
+
+    @property
+    def at_once(self) -> int:
+        """Rows that are in memory together while the table passes by."""
+        return rows_at_once(self.memory, self.size)
+
+    def stretches(self) -> Iterator[Stretch]:
+        """The table once more, with what each row is."""
+        first = 0
+        for batch in self.table.batches(self.at_once):
+            yield Stretch(batch, *self.index.read(first, batch.num_rows))
+            first += batch.num_rows
+
+    def split(self, material: Material) -> tuple[Ints, Ints]:
+        """Rows of the sample's material to learn from and to judge on: the same as in all other passes."""
+        held = self.kept
+        if material.times is not None and self.index.cut is not None:
+            cut = self.index.cut
+            held = material.times > cut if self.index.after else material.times >= cut
+        return np.flatnonzero(~held), np.flatnonzero(held)
+
+
+def rows_at_once(memory: int, size: Size) -> int:
+    """Rows of a stretch: a sixteenth of the memory."""
+    return int(np.clip(memory / 16 / max(size.row_bytes, 1.0), FEWEST_AT_ONCE, MOST_AT_ONCE))
+
+
+def sample_rows(memory: int, size: Size) -> int:
+    """Rows that the sample takes."""
+    return max(int(SAMPLE_SHARE * memory / max(size.row_bytes, 1.0)), FEWEST_ROWS)
+
+
+def open_large(
+    table: Table, settings: Settings, size: Size, memory: int, folder: Path, say: Say, *, rows: int = 0
+) -> Large:
+    """Three passes over the table: what its columns are, which rows judge, and the sample.
+
+    rows: of the sample, where that was recorded; else as many as the memory takes.
+    Raises InputInvalid, ColumnMissing, CellInvalid, ConfigInvalid, SourceUnreadable.
+    """
+    from fairlead.lab.tables import infer, signature_of
+
+    model, at_once = settings.model, rows_at_once(memory, size)
+    say("reading what the columns are, first of four passes", done=0.0)
+    target = model.target if model.target in table.columns else None
+    schema = infer(table, target, roles=False, sample_rows=LOOKED_AT)
+    signature = signature_of(table, settings, schema=schema)
+    say("reading targets and times, second of four passes", done=0.0)
+    index = indexed(
+        _facts(table, signature, settings, at_once), max(len(signature.classes), 1), folder,
+        settings.data.holdout, settings.train.seed,
+    )  # fmt: skip
+    say("drawing the sample, third of four passes", done=0.0)
+    drawer = Drawer(index, rows or sample_rows(memory, size))
+    picked, kept, first = [], [], 0
+    for batch in table.batches(at_once):
+        codes, held, _ = index.read(first, batch.num_rows)
+        first += batch.num_rows
+        places = drawer.draw(codes, held)
+        if len(places):
+            picked.append(_plain(batch.take(pa.array(places))))
+            kept.append(held[places])
+    frame = _Picked(table, picked, schema).frame()
+    return Large(table, signature, index, size, memory, folder, frame, np.concatenate(kept))
+
+
+def _facts(
+    table: Table, signature: Signature, settings: Settings, at_once: int
+) -> Iterator[tuple[Ints, Floats | None]]:
+    from fairlead.lab.tables import event_times, target_of
+
+    model = settings.model
+    timed = bool(model.time_columns) and set(model.time_columns) <= set(table.columns)
+    for batch in table.batches(at_once):
+        truth = target_of(batch, signature)
+        if signature.classes:
+            known = np.array([label is not None for label in truth], dtype=bool)
+            codes = np.full(len(truth), -1, dtype=np.int64)
+            codes[known] = class_codes(truth[known], signature.classes)
+        else:
+            codes = np.where(np.isfinite(truth), 0, -1).astype(np.int64)
+        yield codes, event_times(batch, model.time_columns, model.timezone) if timed else None
+
+
+def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Without dictionaries, of which every part of a file may have its own."""
+    arrays = [c.dictionary_decode() if pa.types.is_dictionary(c.type) else c for c in batch.columns]
+    return pa.RecordBatch.from_arrays(arrays, names=batch.schema.names)
+
+
+class _Picked(Table):
+    """Rows of another table, of the kinds that were found in all of it."""
+
+    def __init__(self, table: Table, batches: list[pa.RecordBatch], schema: Schema) -> None:
+        self.source, self.columns = table.source, table.columns
+        self._batches, self.schema = batches, schema
+
+    def _read(self, rows: int) -> Iterator[pa.RecordBatch]:
+        yield from self._batches
+
+
+def weights_in(batch: pa.RecordBatch, name: str | None) -> Floats | None:
+    """The weight of each row as the table states it, (n,), or None without `[train] weight`. Raises InputInvalid."""
+    if name is None:
+        return None
+    from fairlead.lab.tables import columns_of
+
+    found: Any = columns_of(batch, Signature("regression", (Column(name, "number"),)), invalid="missing")[name]
+    if not (np.isfinite(found) & (found >= 0.0)).all():
+        raise InputInvalid(f"some rows have no weight of 0 or more in the column {name!r}")
+    return np.asarray(found)
