@@ -67,12 +67,22 @@ class DataSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 
 class AugmentSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    by: Literal["smote", "borderline", "adasyn", "mixup", "noise"]
+    by: Literal["smote", "borderline", "adasyn", "mixup", "noise", "images", "texts"]
     ratio: Annotated[float, Meta(gt=0.0, le=1.0)] = 1.0
     neighbours: Annotated[int, Meta(ge=1, le=100)] = 5
     copies: Annotated[int, Meta(ge=1, le=20)] = 1
     alpha: Positive = 0.2
     scale: Positive = 0.05
+    shift: Annotated[float, Meta(ge=0.0, le=0.5)] = 0.1
+    rotate: Annotated[float, Meta(ge=0.0, le=180.0)] = 10.0
+    flip: tuple[Literal["horizontal", "vertical"], ...] = ()
+    noise: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.0
+    cutout: Annotated[float, Meta(ge=0.0, le=0.9)] = 0.0
+    mixup: Annotated[float, Meta(ge=0.0, le=10.0)] = 0.0
+    drop: Annotated[float, Meta(ge=0.0, le=0.9)] = 0.1
+    swap: Annotated[float, Meta(ge=0.0, le=0.5)] = 0.05
+    replace: Annotated[float, Meta(ge=0.0, le=0.9)] = 0.1
+    synonyms: str = ""
 
 
 class MitigateSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -257,6 +267,11 @@ class Settings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     alerts: AlertSettings = AlertSettings()
     registry: RegistrySettings = RegistrySettings()
 
+    @property
+    def sticky(self) -> str | None:
+        """The column that assigns rows to variants; a group of a ranking is put in order by one of them."""
+        return self.rollout.sticky_by or self.model.group or self.model.id
+
 
 DOC: dict[str, str] = {
     "model.name": "name of the model, of its route and of its registered versions",
@@ -309,7 +324,8 @@ DOC: dict[str, str] = {
     "train.class_weight": "balanced: all classes weigh the same together; or weights as {fraud = 20}",
     "train.monotone": "columns with which the answer only rises (1) or falls (-1), as {income = 1, debt = -1}",
     "train.patience": "rounds without gain on rows held back after which boosting stops; 0: it does all its rounds",
-    "train.augment": 'rows made in every fit, as {by = "smote", ratio = 0.5}; also borderline, adasyn, mixup, noise',
+    "train.augment": 'rows made in every fit: {by = "smote", ratio = 0.5}; also borderline, adasyn, mixup, noise; '
+    '{by = "images", shift = 0.1, rotate = 10, flip = ["horizontal"]}; {by = "texts", drop = 0.1, swap = 0.05}',
     "train.out_of_core": "tables larger than memory: auto (learned in passes where they are), true (always), false",
     "train.memory_mb": "memory for the rows of a training, beside the libraries; 0: half of what is available",
     "train.warm_start": "champion: also try to go on from the champion's model, chosen where that is surely better",
@@ -395,7 +411,7 @@ DOC: dict[str, str] = {
     "rollout.start": "share of traffic a canary starts with",
     "rollout.max_loss": "the largest harm (mean loss, 0 to 1) worth tolerating",
     "rollout.max_days": "days after which an undecided rollout ends",
-    "rollout.sticky_by": "column that assigns callers to variants; empty: the model's id column, else the request",
+    "rollout.sticky_by": "column that assigns callers to variants; empty: the model's group or id, else the request",
     "retrain.when": "triggers: performance, drift, max_age:90d, every:30d",
     "retrain.approve": "auto, or manual: a person promotes",
     "alerts.to": "Apprise addresses",

@@ -14,10 +14,13 @@ from fairlead.contract.errors import ConfigInvalid
 from fairlead.contract.settings import AugmentSettings
 from fairlead.contract.signature import Task
 from fairlead.lab.stats.measures import Floats
+from fairlead.lab.train.changing_pictures import changed_pictures
+from fairlead.lab.train.layout import Layout
 
 FILE, KEY = "fairlead.toml", "train.augment"
 OVERSAMPLING = ("smote", "borderline", "adasyn")
 MOST_ROWS = 1_000_000
+PLAIN = Layout()
 Made = tuple[np.ndarray, np.ndarray, Floats | None]
 
 
@@ -34,24 +37,45 @@ def check_augment(rules: AugmentSettings | None, task: Task) -> None:
         raise ConfigInvalid(f"a {task} is not augmented.", file=FILE, key=KEY, cure="Take it out.")
 
 
+def check_seen(rules: AugmentSettings, layout: Layout) -> None:
+    """Raises ConfigInvalid where the features hold nothing of what is to be changed."""
+    if rules.by == "images" and not layout.pictures:
+        cure = "An image is a tensor of (height, width), with 1 or 3 channels ahead or after."
+        raise ConfigInvalid("no feature is an image.", file=FILE, key=f"{KEY}.by", cure=cure)
+    if rules.by == "texts" and not layout.tokens:
+        cure = 'Set [train] learners = ["text_net"], or [preparation] texts = {text = "words"}.'
+        raise ConfigInvalid("no text is learned from as its words in order.", file=FILE, key=f"{KEY}.by", cure=cure)
+    if rules.synonyms and not any(text.words for text in layout.tokens):
+        cure = "Take synonyms out, or learn from the texts themselves."
+        raise ConfigInvalid("the words behind numbers are not known.", file=FILE, key=f"{KEY}.synonyms", cure=cure)
+
+
 def augmented(
-    features: Any, truth: np.ndarray, weights: Floats | None, rules: AugmentSettings, task: Task, seed: int
-) -> Made:
+    features: Any, truth: np.ndarray, weights: Floats | None, rules: AugmentSettings, task: Task, seed: int,
+    layout: Layout = PLAIN,
+) -> Made:  # fmt: skip
     """The rows with the new ones after them. features: (n, f); truth: (n,); weights: (n,) or None, as what comes back.
 
     smote: between a rare row and one of its nearest of the same class (Chawla et al. 2002); borderline: only from rare
     rows in doubt, most of whose neighbours are of other classes but not all (Han et al. 2005); adasyn: the more from a
     rare row, the more of its neighbours are of other classes (He et al. 2008). Every class gets as many rows as `ratio`
     times the most frequent has. mixup: between two rows of any kind, of a classification once with each label, weighing
-    what each parent gave (Zhang et al. 2018); noise: copies moved by `scale` deviations. Deterministic for a seed.
-    Raises ConfigInvalid where more than 1,000,000 rows would come of it.
+    what each parent gave (Zhang et al. 2018); noise: copies moved by `scale` deviations; images: copies changed as
+    `changing_pictures` says, of the pictures in `layout`. Deterministic for a seed.
+    Raises ConfigInvalid where more than 1,000,000 rows would come of it, or where there is nothing of the kind.
     """
     table = np.asarray(features, dtype=np.float64)
     check_augment(rules, task)
     random = np.random.default_rng([seed, 41])
     if rules.by in OVERSAMPLING:
         return _oversampled(table, truth, weights, rules, random)
+    check_seen(rules, layout)
     _bounded(len(table) * (1 + rules.copies))
+    if rules.by == "texts":
+        cure = 'Set [train] learners = ["text_net"], which learns from words in order.'
+        raise ConfigInvalid("texts are changed for text_net alone.", file=FILE, key=f"{KEY}.by", cure=cure)
+    if rules.by == "images":
+        return _seen(table, truth, weights, rules, task, layout, seed)
     if rules.by == "mixup":
         return _mixed(table, truth, weights, rules, task, random)
     return _noisy(table, truth, weights, rules, random)
@@ -148,6 +172,28 @@ def _mixed(
         np.concatenate([table, rows, rows]),
         np.concatenate([truth, truth[first], truth[second]]),
         np.concatenate([own, own[first] * (1.0 - share), own[second] * share]),
+    )
+
+
+def _seen(
+    table: np.ndarray, truth: np.ndarray, weights: Floats | None, rules: AugmentSettings, task: Task, layout: Layout,
+    seed: int,
+) -> Made:  # fmt: skip
+    new = np.tile(np.arange(len(table)), rules.copies)
+    made = changed_pictures(table[new], layout.pictures, rules, [seed, 0])
+    if made.second is None or made.share is None:
+        grown = None if weights is None else np.concatenate([weights, weights[new]])
+        return np.concatenate([table, made.x]), np.concatenate([truth, truth[new]]), grown
+    second, share = new[made.second], made.share
+    if task != "classification":
+        mixed = share * truth[new] + (1.0 - share) * truth[second]
+        grown = None if weights is None else np.concatenate([weights, weights[new]])
+        return np.concatenate([table, made.x]), np.concatenate([truth, mixed]), grown
+    own = np.ones(len(table)) if weights is None else weights
+    return (
+        np.concatenate([table, made.x, made.x]),
+        np.concatenate([truth, truth[new], truth[second]]),
+        np.concatenate([own, own[new] * share, own[second] * (1.0 - share)]),
     )
 
 

@@ -56,8 +56,8 @@ def learn(
                 learner, built(parameters), parameters, parts, task == "classification", terms.patience
             )
             estimator = built(chosen)
-        if terms.augment is not None:
-            features, truth, weights = augmented(features, truth, weights, terms.augment, task, seed)
+        if terms.augment is not None and not hasattr(estimator, "augment"):
+            features, truth, weights = augmented(features, truth, weights, terms.augment, task, seed, terms.layout)
         if terms.mitigation is not None:
             from fairlead.lab.train.evening import evened
 
@@ -75,7 +75,8 @@ def _watched(estimator: Any, terms: Terms, ordered: bool) -> None:
         estimator.keep, estimator.watch = terms.keep, terms.watch
         estimator.set_params(ordered=ordered, **({"patience": terms.patience} if terms.patience else {}))
     if hasattr(estimator, "layout"):
-        estimator.layout = terms.layout
+        # It makes such rows itself: of what it learns from, once it has set aside those that it stops by.
+        estimator.layout, estimator.augment, estimator.synonyms = terms.layout, terms.augment, terms.words()
 
 
 def _weighed(learner: Any, estimator: Any, weights: Floats) -> Floats:

@@ -15,6 +15,7 @@ from fairlead.contract.settings import AugmentSettings, Settings
 from fairlead.contract.signature import Signature
 from fairlead.lab.stats.measures import Floats, Ints
 from fairlead.lab.train.augmenting import check_augment
+from fairlead.lab.train.changing_texts import Groups, read_synonyms
 from fairlead.lab.train.layout import Layout, layout_of
 from fairlead.lab.train.mitigating import Mitigation, check_able, decided_by, mitigation_of
 
@@ -31,7 +32,8 @@ class Terms:
     patience: rounds without gain after which a learner that can stops early; 0: it does not. augment: rows that every
     fit makes of its own, see `augmenting`. keep: folder for fits
     that take long, so that they go on after a kill; watch: told of their passes. layout: where pictures and texts lie
-    among the prepared features of this fit, where anything does. mitigation: what evens out groups; unseen: the
+    among the prepared features of this fit, where anything does; synonyms: words that mean the same, once they are
+    read. mitigation: what evens out groups; unseen: the
     column that groups are told by and the model itself does not learn from; groups: of the rows of this fit, (n,).
     """
 
@@ -42,6 +44,7 @@ class Terms:
     keep: Path | None = None
     watch: Callable[[str, float], Any] | None = None
     layout: Layout = field(default_factory=Layout)
+    synonyms: Groups | None = None
     mitigation: Mitigation | None = None
     unseen: str = ""
     groups: Ints | None = None
@@ -52,13 +55,19 @@ class Terms:
             return self
         return replace(self, layout=layout_of(prepared, signature))
 
-    def watched(self, home: Path | str | None, say: Callable[..., Any]) -> Terms:
-        """These terms, with long fits kept in the home and their passes told to `say(text)`."""
+    def words(self, root: Path | None = None) -> Groups:
+        """Words that mean the same, from the file that `[train] augment` names. Raises ConfigInvalid."""
+        if self.synonyms is not None or self.augment is None or not self.augment.synonyms:
+            return self.synonyms or ()
+        return read_synonyms((root or Path()) / self.augment.synonyms)
+
+    def watched(self, home: Path | str | None, say: Callable[..., Any], root: Path | None = None) -> Terms:
+        """These terms, with long fits kept in the home and their passes told to `say(text)`. root: of the project."""
 
         def tell(text: str, share: float) -> None:
             say(text)
 
-        return replace(self, keep=None if home is None else Path(home) / "fits", watch=tell)
+        return replace(self, keep=None if home is None else Path(home) / "fits", watch=tell, synonyms=self.words(root))
 
     def __getstate__(self) -> dict[str, Any]:
         # Whom to tell is in this process alone.

@@ -24,8 +24,6 @@ class _PictureNetwork(TorchEstimator):
     layers_: what was found; epochs_, best_epoch_, device_: passes made, the one taken, where it was trained.
     """
 
-    layout: Layout = Layout()
-
     def __init__(
         self,
         channels: str = "16x32",

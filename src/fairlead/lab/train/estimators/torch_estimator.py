@@ -11,8 +11,14 @@ import msgspec
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from fairlead.contract.settings import AugmentSettings
+from fairlead.contract.signature import Task
 from fairlead.lab.stats.measures import Floats, Ints
+from fairlead.lab.train.augmenting import augmented, check_seen
+from fairlead.lab.train.changing_pictures import Changed, changed_pictures
+from fairlead.lab.train.changing_texts import Groups, changed_texts
 from fairlead.lab.train.estimators.torch_fitting import Build, Change, Fitting, Network, Recipe, Rows
+from fairlead.lab.train.layout import Layout
 
 HELD_BACK = 0.1
 FEWEST_HELD = 10
@@ -35,17 +41,18 @@ class TorchEstimator(BaseEstimator):  # type: ignore[misc]
 
     Set `keep` to a folder and every pass is kept there until the fit is done; a fit of the same rows with the same
     parameters goes on from it and ends as if it had never been interrupted. Set `watch` to be told of every pass:
-    watch(text, share).
+    watch(text, share). Set `augment`, with the `layout` of the features and `synonyms` of words, and rows are made or
+    changed as it says, of those that are learned from alone and never of those that are held back.
     """
 
     keep: Path | None = None
     watch: Callable[[str, float], Any] | None = None
+    layout: Layout = Layout()
+    augment: AugmentSettings | None = None
+    synonyms: Groups = ()
 
-    def _fitted(
-        self, x: Floats, aims: Aims, weights: Any, plan: Any, build: Build, *, change: Change | None = None,
-        said: Any = None, begun: str = "",
-    ) -> Network:  # fmt: skip
-        """The net that `build` makes, after its passes. said: what `change` does, in words that tell fits apart."""
+    def _fitted(self, x: Floats, aims: Aims, weights: Any, plan: Any, build: Build, begun: str = "") -> Network:
+        """The net that `build` makes, after its passes. begun: of the weights that it starts from."""
         given = np.ones(len(x)) if weights is None else np.asarray(weights, dtype=np.float64)
         held = held_back(aims.strata, self.patience, self.ordered, self.random_state)
         recipe = Recipe(
@@ -59,10 +66,10 @@ class TorchEstimator(BaseEstimator):  # type: ignore[misc]
             patience=self.patience if held.any() else 0,
             seed=self.random_state,
             device=self.device,
-            change=said,
+            change=None if self.augment is None else [msgspec.to_builtins(self.augment), self.synonyms],
             begun=begun,
         )
-        learned = Rows(x[~held], aims.numbers[~held], given[~held])
+        learned, change = self._augmented(Rows(x[~held], aims.numbers[~held], given[~held]), aims.kind)
         judged = Rows(x[held], aims.numbers[held], given[held]) if held.any() else None
         checkpoint = None
         if self.keep is not None:
@@ -71,6 +78,20 @@ class TorchEstimator(BaseEstimator):  # type: ignore[misc]
         self.epochs_, self.best_epoch_, self.device_ = found.epochs, found.best, found.device
         self.n_features_in_, self.n_outputs_ = x.shape[1], aims.outputs
         return found
+
+    def _augmented(self, learned: Rows, kind: str) -> tuple[Rows, Change | None]:
+        """Rows with those that are made of them, or what changes them in every pass."""
+        rules, layout, synonyms, seed = self.augment, self.layout, self.synonyms, self.random_state
+        if rules is None:
+            return learned, None
+        check_seen(rules, layout)
+        if rules.by == "images":
+            return learned, lambda x, number: changed_pictures(x, layout.pictures, rules, [seed, number])
+        if rules.by == "texts":
+            return learned, lambda x, number: Changed(changed_texts(x, layout.tokens, rules, synonyms, [seed, number]))
+        task: Task = "regression" if kind == "number" else "classification"
+        made = augmented(learned.x, learned.aims, learned.weights, rules, task, seed)
+        return Rows(made[0], made[1], np.asarray(made[2])), None
 
 
 def class_aims(codes: Ints, classes: int) -> Aims:

@@ -17,7 +17,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from fairlead.lab.stats.measures import Floats, Ints
+from fairlead.lab.stats.measures import Floats
+from fairlead.lab.train.changing_pictures import Changed
 from fairlead.lab.train.learners.asking import library
 
 LONG = 100_000
@@ -64,15 +65,6 @@ class Network:
     epochs: int
     best: int
     device: str
-
-
-@dataclass(frozen=True)
-class Changed:
-    """Rows of one pass. x: (n, features); second: (n,) with whose answer each is mixed; share: (n,) of its own one."""
-
-    x: Floats
-    second: Ints | None = None
-    share: Floats | None = None
 
 
 Build = Callable[[Any], Any]
