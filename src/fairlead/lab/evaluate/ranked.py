@@ -23,8 +23,9 @@ class Ranking(msgspec.Struct, frozen=True, omit_defaults=True):
     """Groups put in order. k: `loss` of the report and of what it is compared with is 1 - NDCG of the first k rows.
 
     groups: all; judged: those that say something; irrelevant: without a relevant row; single: of one row alone;
-    ungrouped: rows without a group, left out. item: the column that says what is popular; popular_from: "learned"
-    rows, or other "judged" groups where those are not at hand.
+    ungrouped: rows without a group, left out. straddling: groups of which it learned from other rows, as by time it
+    may. item: the column that says what is popular; popular_from: "learned" rows, or other "judged" groups where those
+    are not at hand.
     """
 
     group: str
@@ -34,6 +35,7 @@ class Ranking(msgspec.Struct, frozen=True, omit_defaults=True):
     irrelevant: int = 0
     single: int = 0
     ungrouped: int = 0
+    straddling: int = 0
     item: str = ""
     popular_from: str = ""
     at: tuple[RankedAt, ...] = ()

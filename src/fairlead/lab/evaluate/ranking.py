@@ -120,7 +120,7 @@ def with_ranking(report: Report, ranked: Ranked, champion: Model | None, known: 
     """
     metrics = ranked.metrics()
     others, popular_from = ranking_baselines(ranked, known)
-    section = ranking_of(ranked, metrics, others, popular_from)
+    section = ranking_of(ranked, metrics, others, popular_from, known)
     told = {"metrics": metrics | report.metrics, "ranking": section, "notes": (*report.notes, *_notes(section))}
     told |= {"baselines": others, "champion": None}
     loss = ranked.loss()
@@ -163,6 +163,11 @@ def _notes(section: Ranking) -> list[str]:
         told.append("No group says anything about the order; only single rows are judged.")
     if section.ungrouped:
         told.append(f"{section.ungrouped:,} rows without a group are judged as single rows alone.")
+    if section.straddling:
+        told.append(
+            f"Of {section.straddling:,} of {section.groups:,} groups it learned from other rows: it is not shown how "
+            "well it does for groups it has never met."
+        )
     if section.popular_from == "judged":
         told.append("What is popular is told by the other judged groups, as rows that it learned from are not at hand.")
     return told
@@ -207,8 +212,13 @@ def item_cells(series: pd.Series[Any]) -> np.ndarray:
     return texts[codes]
 
 
-def ranking_of(ranked: Ranked, metrics: Mapping[str, Interval], others: tuple[Comparison, ...],
-               popular_from: PopularFrom) -> Ranking:  # fmt: skip
+def ranking_of(
+    ranked: Ranked,
+    metrics: Mapping[str, Interval],
+    others: tuple[Comparison, ...],
+    popular_from: PopularFrom,
+    known: pd.DataFrame | None,
+) -> Ranking:
     """What the report says of it. metrics: `Ranked.metrics`."""
     signature = ranked.judged.signature
     counts = counts_of(ranked.codes, ranked.gains)
@@ -234,7 +244,17 @@ def ranking_of(ranked: Ranked, metrics: Mapping[str, Interval], others: tuple[Co
         irrelevant=counts.irrelevant,
         single=counts.single,
         ungrouped=int((ranked.codes < 0).sum()),
+        straddling=_straddling(ranked, known),
         item=signature.item or "",
         popular_from=popular_from,
         at=at,
     )
+
+
+def _straddling(ranked: Ranked, known: pd.DataFrame | None) -> int:
+    """How many judged groups have rows that the model learned from."""
+    group = ranked.judged.signature.group
+    if known is None or group is None or group not in known.columns:
+        return 0
+    ours, theirs = item_cells(ranked.judged.source[group]), set(item_cells(known[group]).tolist())
+    return sum(cell in theirs for cell in set(ours.tolist()) - {None})

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from fairlead.contract.evidence import Interval
 from fairlead.contract.signature import Signature
-from fairlead.lab.stats.blocks import Block, block_among
+from fairlead.lab.stats.blocks import Block, block_among, block_codes
 from fairlead.lab.stats.intervals import DRAWS, bootstrap
 from fairlead.lab.stats.measures import Floats, Ints, class_codes, positive_index
 
@@ -204,14 +204,26 @@ def ranking_metrics(
 def ranking_intervals(
     measures: Mapping[str, Floats], *, draws: int = DRAWS, seed: int = 0, block: Block = 1
 ) -> dict[str, Interval]:
-    """Means over groups with their 95 % interval by drawing groups. block: which groups are drawn together."""
+    """Means over groups with their 95 % interval by drawing groups. block: which groups are drawn together.
+
+    Where all groups are at 1 (or 0) no draw can differ: then the interval is that of a share which has never (or
+    always) failed so far. Source: Clopper and Pearson (1934).
+    """
     found = {}
     for name, values in measures.items():
         there = values[np.isfinite(values)]
         if len(there):
             among = block_among(block, np.flatnonzero(np.isfinite(values)))
-            found[name] = bootstrap(there, draws=draws, seed=seed, block=among)
+            found[name] = _at_an_end(there, among) or bootstrap(there, draws=draws, seed=seed, block=among)
     return found
+
+
+def _at_an_end(values: Floats, block: Block) -> Interval | None:
+    value = float(values[0])
+    if value not in (0.0, 1.0) or (values != value).any():
+        return None
+    sure = 0.025 ** (1.0 / (int(block_codes(len(values), block).max()) + 1))
+    return Interval(1.0, sure, 1.0) if value else Interval(0.0, 0.0, 1.0 - sure)
 
 
 def popularity(items: Any, gains: Floats) -> tuple[dict[Any, float], float]:

@@ -186,7 +186,7 @@ def adopted_signature(estimator: Any, frame: pd.DataFrame, settings: Settings | 
         positive=positive,
         key=model.id,
         time=model.time_columns,
-        sticky=settings.rollout.sticky_by or model.id,
+        sticky=settings.sticky,
         timezone=sys.intern(model.timezone),
     )
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from fairlead.lab.stats.baselines import constant_scores
 from fairlead.lab.stats.measures import Floats, Ints, metrics
+from fairlead.lab.stats.ranking import ranking_metrics
 from fairlead.lab.stats.threads import few_threads
 from fairlead.lab.train.fitting import scores_of, targets
 from fairlead.lab.train.folding import Fold
@@ -16,7 +17,10 @@ from fairlead.lab.train.learning import learn
 from fairlead.lab.train.material import Material
 from fairlead.lab.train.terms import Terms, signs_of
 
-SELECTED_BY = {"classification": "log_loss", "regression": "mae", "clustering": "1 - silhouette", "anomaly": "disorder"}
+SELECTED_BY = {
+    "classification": "log_loss", "regression": "mae", "clustering": "1 - silhouette", "anomaly": "disorder",
+    "forecasting": "mase",
+}  # fmt: skip
 """What decides between models, smaller is better: a proper score of probabilities, and the error that is watched."""
 CACHED_BYTES = 512 * 1024 * 1024
 
@@ -91,8 +95,14 @@ class Bench:
 
     def metrics(self, index: int, answers: Floats) -> dict[str, float]:
         """Every metric of the answers to one fold."""
-        signature = self.material.signature
-        return metrics(signature.task, self.material.truth[self.folds[index].judge], answers, signature)
+        signature, judged, clusters = self.material.signature, self.folds[index].judge, self.material.clusters
+        truth = self.material.truth[judged]
+        order = {} if clusters is None else ranking_metrics(truth, answers, clusters[judged], signature)
+        return metrics(signature.task, truth, answers, signature) | order
+
+    def naive(self) -> dict[str, list[Floats]]:
+        """Answers of what needs no learning and is of a task's own, a list of folds each; see ForecastBench."""
+        return {}
 
     def whole(self, parts: Sequence[Floats]) -> Floats:
         """Answers of all folds as one table, (rows, outputs), NaN where no fold judged."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 
 import msgspec
@@ -14,7 +15,9 @@ from fairlead.lab.stats.bins import bins_for, score_bins
 from fairlead.lab.stats.loss import loss_clip, losses
 from fairlead.lab.stats.measures import Floats, metrics
 from fairlead.lab.stats.profiling import profile
+from fairlead.lab.stats.ranking import ranking_metrics
 from fairlead.lab.stats.spans import Span, covered, spans_of, window_length
+from fairlead.lab.stats.tensors import with_histories
 from fairlead.lab.train.folding import FEWEST_ROWS, Fold
 from fairlead.lab.train.material import Material
 
@@ -64,6 +67,7 @@ def reference_of(material: Material, window: str, answer: Answer, folded: Floats
 
     Score histograms and losses come from out-of-sample answers alone.
     """
+    material = replace(material, columns=dict(with_histories(material.columns, material.signature)))
     every = spans_of(material.rows, material.times, window)
     promised = promised_spans(every) if material.times is not None else every
     answers = held_out_answers(material, promised, answer, folded)
@@ -77,6 +81,8 @@ def reference_of(material: Material, window: str, answer: Answer, folded: Floats
     if material.signature.task == "regression":
         rows = np.concatenate([np.arange(s.first, s.last) for s in kept]) if kept else np.flatnonzero(judged)
         clip = loss_clip(np.abs(material.truth[rows].astype(np.float64) - answers[rows, 0]))
+    elif material.signature.task == "forecasting":
+        clip = loss_clip(np.abs(material.truth - answers)[judged].mean(axis=1))
     bins = bins_for(material.columns, material.signature)
     scored = score_bins(material.signature, answers[judged])
     # Windows are put together from blocks: longer ones could not show how small windows vary.
@@ -92,12 +98,14 @@ def reference_of(material: Material, window: str, answer: Answer, folded: Floats
 def _held_out(material: Material, span: Span, answers: Floats, clip: float) -> HeldOut:
     rows = slice(span.first, span.last)
     signature, truth, scores = material.signature, material.truth[rows], answers[rows]
+    clusters = material.clusters
+    order = {} if clusters is None else ranking_metrics(truth, scores, clusters[rows], signature)
     return HeldOut(
         start=span.start,
         end=span.end,
         rows=span.last - span.first,
         loss=float(losses(signature.task, truth, scores, signature, clip).mean()),
-        metrics=metrics(signature.task, truth, scores, signature),
+        metrics=metrics(signature.task, truth, scores, signature) | order,
     )
 
 

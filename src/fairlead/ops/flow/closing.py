@@ -9,12 +9,14 @@ import numpy as np
 
 from fairlead.contract.events import Finding, Window
 from fairlead.contract.profile import Profile
+from fairlead.ops.flow.forecasts import blocks_of, label_delay
+from fairlead.ops.flow.ranked import drawn_together, groups_of, order_intervals
 from fairlead.ops.flow.tracker import Tracker, write_tracker
 from fairlead.ops.flow.view import View, read_view
 from fairlead.ops.flow.workspace import Workspace
 from fairlead.ops.monitor import Promise, Traffic, carry, check_performance, run_length, start, step
 from fairlead.ops.monitor.promise import THRESHOLD, reset
-from fairlead.ops.monitor.windows import DAY, duration
+from fairlead.ops.monitor.windows import DAY
 
 METRIC_DRAWS = 200
 SLACK_S = 1e-6
@@ -119,7 +121,7 @@ def settle(ws: Workspace, found: Sequence[Finding], window: Window, areas: Seque
 
 def due_for_labels(ws: Workspace, tracker: Tracker, horizon: float) -> list[Window]:
     """Closed windows whose label delay is over, oldest first."""
-    delay = duration(ws.settings.monitor.label_delay)
+    delay = label_delay(ws.settings, ws.load(tracker.champion).signature)
     waiting = [w for w in ws.state.windows(ws.model) if w.state == "closed"]
     # As for closing: a window of rows ends a hair after its last row, which is the largest time seen.
     return [w for w in waiting if w.end + delay <= horizon + SLACK_S]
@@ -154,7 +156,14 @@ def label_findings(
     given = np.isfinite(answered).all(axis=1)
     # Callers got the answers of every variant; the promise is the champion's, so it is asked about every row.
     realised = truth[given], answered[given]
-    intervals = metric_intervals(signature.task, *realised, signature, draws=METRIC_DRAWS, seed=window.index)
+    # Forecasts of one block are drawn together: they err alike.
+    groups = groups_of(view, chosen[given])
+    together = drawn_together(groups)
+    block = blocks_of(view.times[chosen][given], signature) if signature.task == "forecasting" else together
+    intervals = metric_intervals(
+        signature.task, *realised, signature, draws=METRIC_DRAWS, seed=window.index, block=block
+    )
+    intervals |= order_intervals(groups, *realised, signature, draws=METRIC_DRAWS, seed=window.index)
     figures = {name: interval.value for name, interval in intervals.items()}
     if signature.task != "clustering":
         figures["loss"] = float(losses(signature.task, *realised, signature, reference.loss_clip).mean())

@@ -52,11 +52,10 @@ def learned_rows(ws: Workspace, bundle: str) -> pd.DataFrame | None:
 
 
 def known_to_ranking(ws: Workspace, bundle: str) -> pd.DataFrame | None:
-    """Target and item of the rows that a ranking learned from, for what is popular; None where nobody asks."""
+    """Target, group and item of the rows that a ranking learned from; None of other models."""
     signature = ws.load(bundle).signature
-    if signature.item is None or signature.group is None:
+    frame = None if signature.group is None else learned_rows(ws, bundle)
+    if frame is None:
         return None
-    frame = learned_rows(ws, bundle)
-    if frame is None or not {signature.item, signature.target} <= set(frame.columns):
-        return None
-    return frame[[signature.item, signature.target]]
+    wanted = (signature.target, signature.group, signature.item)
+    return frame[[name for name in wanted if name in frame.columns]]

@@ -38,7 +38,7 @@ def route_of(ws: Workspace, intent: Intent) -> Route:
     return Route(
         model=ws.model,
         variants=tuple(intent.variants),
-        sticky_by=settings.rollout.sticky_by or settings.model.id,
+        sticky_by=settings.sticky,
         salt=intent.salt,
         sample=settings.capture.sample,
         redact=hidden(ws, intent),

@@ -8,11 +8,12 @@ from typing import NamedTuple
 import numpy as np
 
 from fairlead.contract import records as names
+from fairlead.ops.flow.forecasts import blocks_of, label_delay, means_of, repeated
 from fairlead.ops.flow.situation import Trial
 from fairlead.ops.flow.tracker import Tracker, watermark
-from fairlead.ops.flow.view import read_view
+from fairlead.ops.flow.view import View, read_view
 from fairlead.ops.flow.workspace import Workspace
-from fairlead.ops.monitor import duration, window_spec
+from fairlead.ops.monitor import window_spec
 from fairlead.ops.monitor.windows import DAY
 from fairlead.ops.rollout import RolloutVerdict, in_random_order, judge, judge_two, ratio_mismatch
 from fairlead.ops.state import Intent
@@ -50,8 +51,9 @@ def trial_of(ws: Workspace, intent: Intent, tracker: Tracker) -> Trial | None:
 
 
 class Losses(NamedTuple):
-    """Of labelled rows, each (n,): losses of champion, challenger and the best constant, NaN where a model neither
-    answered nor can be asked, as its tensors are hidden; and whether the challenger answered."""
+    """Of labelled rows (of forecasts: blocks of them), each (n,): losses of champion, challenger and the best constant
+    (a forecast's newest value), NaN where a model neither answered nor can be asked, as its tensors are hidden; and
+    whether the challenger answered."""
 
     old: np.ndarray
     new: np.ndarray
@@ -80,7 +82,7 @@ def verdict_on(
     if evidence is None:
         return None, None
     old, new, constant, tried = evidence
-    gains = (constant - new)[np.isfinite(new)]
+    gains = (constant - new)[np.isfinite(new) & np.isfinite(constant)]
     floor = bool(gains.mean() > 0) if len(gains) else None
     if np.isfinite(old).all() and np.isfinite(new).all():
         return judge(new - old, max_loss), floor
@@ -94,6 +96,7 @@ def verdict_on(
 
 def looks(ws: Workspace, since: float, tracker: Tracker) -> list[tuple[float, float]]:
     """Intervals since the rollout began whose labels are due: days, or what is shorter; windows without event time.
+    Of forecasts whole blocks, days or longer.
 
     Their bounds do not depend on when one looks, so neither does the order of the evidence.
     """
@@ -102,7 +105,11 @@ def looks(ws: Workspace, since: float, tracker: Tracker) -> list[tuple[float, fl
         scored = [w for w in ws.state.windows(ws.model) if w.state == "scored" and w.end > since]
         return [(max(w.start, since), w.end) for w in scored]
     step = min(DAY, spec.seconds)
-    due = watermark(tracker, ws.settings, ws.clock()) - duration(ws.settings.monitor.label_delay)
+    signature = ws.load(tracker.champion).signature
+    if signature.task == "forecasting":
+        block = signature.horizon * signature.step
+        step = block * max(1, round(step / block))
+    due = watermark(tracker, ws.settings, ws.clock()) - label_delay(ws.settings, signature)
     found: list[tuple[float, float]] = []
     start = since
     while len(found) < MOST_LOOKS:
@@ -145,6 +152,8 @@ def _losses_between(ws: Workspace, champion: str, challenger: str, start: float,
         # Of groups no row is right or wrong, so no trial is decided by them: a person ends it.
         return None
     truth = view.labels[chosen]
+    if signature.task == "forecasting":
+        return _forecast_losses(ws, view, chosen, (champion, challenger))
     known = class_codes(truth, signature.classes) if signature.task == "classification" else truth.astype(np.float64)
     constant = constant_scores(signature.task, known, len(chosen), len(signature.classes))
     if signature.task == "anomaly":
@@ -159,6 +168,25 @@ def _losses_between(ws: Workspace, champion: str, challenger: str, start: float,
         asked.append(values)
     tried = view.bundles[chosen] == challenger
     return Losses(asked[0], asked[1], losses(signature.task, truth, constant, signature, clip), tried)
+
+
+def _forecast_losses(ws: Workspace, view: View, chosen: np.ndarray, bundles: tuple[str, str]) -> Losses | None:
+    """Losses of blocks of forecasts, on the rows that both models can be asked; None where there is none of those."""
+    from fairlead.lab.stats import losses
+
+    signature, clip = view.signature, ws.load(bundles[0]).reference.loss_clip
+    both = [view.scores(ws.load(bundle))[chosen] for bundle in bundles]
+    told = np.isfinite(np.hstack(both)).all(axis=1)
+    rows = chosen[told]
+    if not len(rows):
+        return None
+    truth, constant = view.labels[rows], repeated(view, rows)
+    blocks = blocks_of(view.times[rows], signature)
+    old, new = (means_of(losses("forecasting", truth, scores[told], signature, clip), blocks) for scores in both)
+    naive = means_of(losses("forecasting", truth, constant, signature, clip), blocks)
+    if not np.isfinite(constant).all():
+        naive = np.full(len(old), np.nan)
+    return Losses(old, new, naive, np.ones(len(old)))
 
 
 def assigned(ws: Workspace, bundles: tuple[str, str], since: float, since_wall: float) -> tuple[int, int]:
@@ -185,7 +213,7 @@ def assigned(ws: Workspace, bundles: tuple[str, str], since: float, since_wall: 
 def unit_of(ws: Workspace) -> str:
     """The column whose distinct values are what assignment drew: the same caller meets the same variant each time."""
     settings = ws.settings
-    sticky = settings.rollout.sticky_by or settings.model.id
+    sticky = settings.sticky
     if sticky is None:
         return names.REQUEST
     if sticky == settings.model.id:
