@@ -46,9 +46,9 @@ WEIGHTS[1 + SIZE - WIDE] = 1.0
 WEIGHTS[SIZE] = [1.0, 2.0, 3.0]
 
 
-def tail() -> bytes:
-    """The model."""
-    return LinearForm(tuple(map(tuple, WEIGHTS.tolist())), (0.0,) * HORIZON, "identity").to_json()
+def tail(weights: np.ndarray = WEIGHTS) -> bytes:
+    """The model. weights: (hour and elements, horizon)."""
+    return LinearForm(tuple(map(tuple, weights.tolist())), (0.0,) * HORIZON, "identity").to_json()
 
 
 def histories(rows: int, seed: int = 0) -> np.ndarray:
@@ -72,9 +72,11 @@ def cells(found: np.ndarray, at: np.ndarray) -> list[list[Any]]:
     return [[one.tobytes(), origin] for one, origin in zip(found, at.tolist(), strict=True)]
 
 
-def files(signature: Signature = SIGNATURE, reference: Reference | None = None) -> dict[str, bytes]:
+def files(
+    signature: Signature = SIGNATURE, reference: Reference | None = None, weights: np.ndarray = WEIGHTS
+) -> dict[str, bytes]:
     """The files of a bundle whose golden rows have the answers that the model gives."""
-    content = {"model/tail.json": tail()}
+    content = {"model/tail.json": tail(weights)}
     rows = cells(histories(4, seed=9), origins(4))
     model = Model("", None, signature, FRONT, load_tail(content, FRONT.width))  # type: ignore[arg-type]
     scores = model.score_rows(rows)

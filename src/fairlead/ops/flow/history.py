@@ -100,6 +100,8 @@ def history(ws: Workspace, signature: Signature, *, until: float | None = None) 
     from fairlead.runtime.capture import Records
 
     old = training_frame(ws)
+    if signature.task == "forecasting":
+        return _series_history(ws, signature, old, until)
     if signature.task not in UNSUPERVISED:
         old = old[old[ws.settings.model.target].notna()]
     columns = ws.settings.model.time_columns
@@ -128,6 +130,47 @@ def history(ws: Workspace, signature: Signature, *, until: float | None = None) 
     else:
         times = np.arange(len(frame), dtype=np.float64)
     return History(frame, times, window_numbers(times, ws.settings), len(new))
+
+
+def _series_history(ws: Workspace, signature: Signature, old: pd.DataFrame, until: float | None) -> History:
+    """The long table of a forecast, with the values that records know and it does not."""
+    import pandas as pd
+
+    from fairlead.lab.stats import label_text
+    from fairlead.lab.tables import event_times
+    from fairlead.ops.flow.forecasts import recorded_rows
+    from fairlead.ops.monitor import window_numbers
+    from fairlead.runtime.capture import Records
+
+    model = ws.settings.model
+    zone, series = model.timezone, model.series
+    new = recorded_rows(Records(ws.home.root, ws.model).joined(None, until), signature, ws.settings)
+    times = event_times(old, model.time_columns, zone)
+    if series:
+        old = old.assign(**{series: [label_text(name) for name in old[series]]})
+        known = pd.MultiIndex.from_arrays([old[series], np.round(times, 3)])
+        beyond = ~pd.MultiIndex.from_arrays([new[series].astype(str), new["seconds"]]).isin(known)
+    else:
+        beyond = ~new["seconds"].isin(np.round(times, 3)).to_numpy()
+    new = new[beyond].reset_index(drop=True)
+    seconds = new.pop("seconds").to_numpy(dtype=np.float64)
+    writing = msgspec.structs.replace(signature, time=model.time_columns, columns=())
+    for name, cells in time_cells(seconds, writing, old, zone).items():
+        new[name] = cells
+    for name in model.time_columns[1:]:
+        new[name] = _hours(seconds, zone, old[name])
+    both = pd.concat([old, new], ignore_index=True) if len(new) else old
+    at = np.concatenate([times, seconds]) if len(new) else times
+    order = np.argsort(at, kind="stable")
+    return History(both.iloc[order].reset_index(drop=True), at[order], window_numbers(at[order], ws.settings), len(new))
+
+
+def _hours(seconds: np.ndarray, zone: str, old: pd.Series) -> pd.Series:
+    """The hour of the day, as the column `old` beside that of a date has it: a number, or a time of day."""
+    import pandas as pd
+
+    moments = pd.to_datetime(pd.Series(seconds, dtype="float64"), unit="s", utc=True).dt.tz_convert(zone)
+    return moments.dt.hour if pd.api.types.is_numeric_dtype(old.dtype) else moments.dt.strftime("%H:%M").astype(object)
 
 
 def like(new: pd.Series, old: pd.Series, kind: str, zone: str) -> pd.Series:

@@ -39,8 +39,9 @@ def retrain(ws: Workspace, *, why: str, until: float | None = None, progress: Pr
     champion = making.champion_bundle(ws)
     if champion is None:
         raise UsageError("nothing is deployed yet: `fairlead up` or `fairlead deploy` first.")
-    tensors = [c.name for c in ws.load(champion).signature.columns if c.kind == "tensor"]
-    if tensors:
+    signature = ws.load(champion).signature
+    tensors = [c.name for c in signature.columns if c.kind == "tensor"]
+    if tensors and signature.task != "forecasting":
         raise UsageError(
             f"this model takes tensors ({', '.join(tensors)}), which `fairlead retrain` does not gather from records: "
             "train the next one as you trained this one, by `fairlead train`, or elsewhere and `fairlead bundle`; "
@@ -95,6 +96,8 @@ def pick_rows(ws: Workspace, past: History, champion: str) -> tuple[int, str]:
     model = ws.load(champion)
     if model.signature.task in UNSUPERVISED:
         return 0, "every row: without a truth nothing says how far back to look"
+    if model.signature.task == "forecasting":
+        return 0, "every value: a forecast learns its seasons from all of its past"
     lineage = model.manifest.lineage
     target = ws.settings.model.target
     numbers, starts = np.unique(past.windows, return_index=True)

@@ -13,6 +13,8 @@ import numpy as np
 
 from fairlead.contract import records as names
 from fairlead.contract.signature import Column, Signature
+from fairlead.runtime.bundle.forecasts import HISTORY
+from fairlead.runtime.capture.forecasts import steps_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,10 +34,11 @@ def read_view(records: Records, start: float | None, end: float | None, signatur
 class View:
     """Answered rows of one interval, shadows left out, in arrival order.
 
-    columns: features in columns form, in the place of a tensor its two moments, where every row has them; times: (n,)
+    columns: features in columns form, in the place of a tensor its moments, where every row has them; times: (n,)
     event time; labels: (n,) truth, object array of str | None (classification, clustering) or float64 with NaN (a
-    number, or 1 and 0 for an anomaly and none);
-    labelled: (n,) bool. pick: reads columns of some records, see `Records.picked`; without, tensors are not to be had.
+    number, or 1 and 0 for an anomaly and none), or (n, horizon) of a forecast, NaN for what is not due; labelled: (n,)
+    bool, of a forecast whether any step is due. pick: reads columns of some records, see `Records.picked`; without,
+    tensors are not to be had.
     """
 
     def __init__(self, table: pa.Table, signature: Signature, pick: Pick | None = None) -> None:
@@ -53,12 +56,16 @@ class View:
         self.labels, self.labelled = self._truth()
 
     def _add_moments(self, name: str) -> None:
-        from fairlead.runtime.capture.moments import watched
+        from fairlead.runtime.capture.moments import watched, watched_history
 
-        found = [_floats(self.table, prefix + name) for prefix in (names.MEAN_IN, names.SPREAD_IN)]
+        prefixes: tuple[str, ...] = (names.MEAN_IN, names.SPREAD_IN)
+        told: tuple[str, ...] = watched(name)
+        if self.signature.task == "forecasting" and name == HISTORY:
+            prefixes, told = (names.NEWEST_IN, *prefixes), watched_history(name)
+        found = [_floats(self.table, prefix + name) for prefix in prefixes]
         # Of a tensor that was hidden, be it in some rows, nothing is known that could be compared.
         if not any(np.isnan(moments).any() for moments in found):
-            self.columns.update(zip(watched(name), found, strict=True))
+            self.columns.update(zip(told, found, strict=True))
 
     def _truth(self) -> tuple[np.ndarray, np.ndarray]:
         raw = _cells(self.table, names.LABEL, False)
@@ -71,12 +78,18 @@ class View:
             known = set(self.signature.classes)
             labelled = np.array([value in known for value in raw], dtype=bool) & ours
             return raw, labelled
+        if self.signature.task == "forecasting":
+            horizon = self.signature.horizon
+            steps = np.array([steps_of(value, horizon) for value in raw], dtype=np.float64).reshape(-1, horizon)
+            return steps, np.isfinite(steps).any(axis=1) & ours
         numbers = np.array([_number(value) for value in raw], dtype=np.float64)
         return numbers, np.isfinite(numbers) & ours
 
     def answered(self) -> np.ndarray:
         """What callers were answered, by whichever variant, shape (n, outputs); NaN where a record lacks it."""
-        if self.signature.classes:
+        if self.signature.task == "forecasting":
+            found = [_floats(self.table, names.STEP_OUT + name) for name in self.signature.outputs]
+        elif self.signature.classes:
             found = [_floats(self.table, names.PROBABILITY_OUT + name) for name in self.signature.outputs]
         else:
             found = [_floats(self.table, names.VALUE_OUT)]
