@@ -60,6 +60,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "svm": "fairlead.lab.train.learners.svm:SVM",
         "nearest_neighbours": "fairlead.lab.train.learners.nearest_neighbours:NearestNeighbours",
         "distilled": "fairlead.lab.train.learners.distilled:Distilled",
+        "shrunk": "fairlead.lab.train.learners.shrunk:Shrunk",
     },
     "streamed": {
         "logistic": "fairlead.lab.train.out_of_core.logistic:StreamedLogistic",
@@ -82,6 +83,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "kernel": "fairlead.lab.compile.kernels:Kernels",
         "neighbours": "fairlead.lab.compile.neighbours:Neighbours",
         "onnx": "fairlead.lab.compile.onnx_graphs:OnnxGraphs",
+        "forecast": "fairlead.lab.compile.forecasting.graph:Forecasts",
         "compact_network": "fairlead.lab.compile.compact_networks:CompactNetworks",
     },
     "source": {
@@ -106,6 +108,18 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "identical": "fairlead.lab.tables.quality.checks.correlated:Correlated",
         "leak": "fairlead.lab.tables.quality.checks.leaks:Leaks",
         "time_travel": "fairlead.lab.tables.quality.checks.time_travel:TimeTravel",
+    },
+    "shrinker": {
+        "fewer_trees": "fairlead.lab.compress.shrinkers.fewer_trees:FewerTrees",
+        "fewer_leaves": "fairlead.lab.compress.shrinkers.fewer_leaves:FewerLeaves",
+        "less_deep": "fairlead.lab.compress.shrinkers.less_deep:LessDeep",
+        "pruned": "fairlead.lab.compress.shrinkers.pruned:Pruned",
+        "narrower": "fairlead.lab.compress.shrinkers.narrower:Narrower",
+        "stored": "fairlead.lab.compress.shrinkers.stored:Stored",
+        "whole_numbers": "fairlead.lab.compress.shrinkers.whole_numbers:WholeNumbers",
+        "neurons": "fairlead.lab.compress.shrinkers.neurons:Neurons",
+        "weights": "fairlead.lab.compress.shrinkers.weights:LargestWeights",
+        "distilled": "fairlead.lab.compress.shrinkers.distilled:Distilled",
     },
     "alert": {"apprise": "fairlead.ops.alerts.apprise_channel:AppriseChannel"},
     "explainer": {

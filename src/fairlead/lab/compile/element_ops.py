@@ -100,7 +100,7 @@ def with_ahead(tail: bytes, file: str, ahead: Ahead, width: int) -> bytes:
     import onnx
     from onnx import helper, numpy_helper
 
-    model = onnx.load_model_from_string(_as_onnx(tail, len(ahead.chosen)) if file == TAIL_LINEAR else tail)
+    model = onnx.load_model_from_string(as_onnx(tail, len(ahead.chosen)) if file == TAIL_LINEAR else tail)
     nodes, constants, at = [], [], "x"
     if ahead.chosen != list(range(width)):
         constants.append(numpy_helper.from_array(np.array(ahead.chosen, np.int64), "ahead_chosen"))
@@ -118,7 +118,7 @@ def with_ahead(tail: bytes, file: str, ahead: Ahead, width: int) -> bytes:
     return model_bytes([*nodes, *model.graph.node], [*constants, *model.graph.initializer], width, outputs)
 
 
-def _as_onnx(tail: bytes, features: int) -> bytes:
+def as_onnx(tail: bytes, features: int) -> bytes:
     """A linear model as a graph."""
     from onnx import helper, numpy_helper
 

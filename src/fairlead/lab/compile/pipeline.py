@@ -124,6 +124,11 @@ def check_outputs(estimator: Any, signature: Signature) -> None:
         if why := refusal(estimator, signature.task, signature.classes):
             raise NotCompilable(why)
         return
+    if signature.task == "forecasting":
+        steps = getattr(estimator, "n_outputs_", 1)
+        if steps != signature.horizon:
+            raise NotCompilable(f"the estimator answers {steps} steps, the signature states {signature.horizon}.")
+        return
     classes = getattr(estimator, "classes_", None)
     if signature.task == "regression":
         if classes is not None:

@@ -279,6 +279,12 @@ def elements(transformer: Any, lanes: Sequence[AnyLane], where: str) -> list[Any
     return [_numeric(lane, where).then(*ops) for lane in spread(lanes)]
 
 
+def step_parts(parts: Any, lanes: Sequence[AnyLane], where: str) -> list[AnyLane]:
+    """The calendar of every step after a time."""
+    (lane,) = lanes
+    return [_numeric(lane, where).then(*ops) for ops in parts.operations()]
+
+
 RULES: dict[str, Rule] = {
     "sklearn.StandardScaler": standard_scaler,
     "sklearn.RobustScaler": robust_scaler,
@@ -310,4 +316,5 @@ RULES: dict[str, Rule] = {
     "fairlead.RareCategories": rare,
     "fairlead.TargetMeans": target_means,
     "fairlead.Elements": elements,
+    "fairlead.StepParts": step_parts,
 }

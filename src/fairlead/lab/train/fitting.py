@@ -24,12 +24,19 @@ def learner_of(name: str) -> Any:
 
 
 def fit(
-    material: Material, learner: str, parameters: Mapping[str, Any], seed: int = 0, rows: Ints | None = None
+    material: Material, learner: str | Any, parameters: Mapping[str, Any], seed: int = 0, rows: Ints | None = None
 ) -> Any:
-    """A fitted sklearn Pipeline of preparation and learner. rows: positions to learn from; all without it."""
+    """A fitted sklearn Pipeline of preparation and learner. rows: positions to learn from; all without it.
+
+    learner: its name, or one that has been made.
+    """
     from sklearn.pipeline import Pipeline
 
-    signature, known = material.signature, learner_of(learner)
+    if material.signature.task == "forecasting":
+        from fairlead.lab.train.forecasting.fitting import fit_forecaster
+
+        return fit_forecaster(material, learner, parameters, seed, rows)
+    signature, known = material.signature, learner_of(learner) if isinstance(learner, str) else learner
     check_learners([known], material.terms)
     rows = material.learned(rows)
     frame = material.frame if rows is None else material.frame.iloc[rows]
@@ -82,7 +89,7 @@ def scores_of(estimator: Any, features: Any, signature: Signature) -> Floats:
         if signature.task in UNSUPERVISED:
             return untaught_scores(estimator, features, signature.task)
         if signature.task != "classification":
-            return np.asarray(estimator.predict(features), dtype=np.float64).reshape(-1, 1)
+            return np.asarray(estimator.predict(features), dtype=np.float64).reshape(len(features), -1)
         raw = np.asarray(estimator.predict_proba(features), dtype=np.float64)
     place = {name: i for i, name in enumerate(signature.classes)}
     scores = np.zeros((len(raw), len(signature.classes)))

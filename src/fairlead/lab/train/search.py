@@ -32,6 +32,7 @@ DEFAULT_LEARNERS = {
     "regression": ("ridge", "hist_gradient_boosting", "random_forest"),
     "clustering": ("k_means", "gaussian_mixture"),
     "anomaly": ("isolation_forest",),
+    "forecasting": ("ridge", "hist_gradient_boosting"),
 }
 
 STARTUP_TRIALS = 4
@@ -102,6 +103,12 @@ class Found:
 
 def learners_for(asked: Sequence[str], signature: Signature, trial: Trial | None = None) -> list[Any]:
     """The learners to try, each able to do the task. trial: tried alone. Raises ConfigInvalid, UnknownPlugin."""
+    if signature.task == "forecasting":
+        from fairlead.lab.train.forecasting.learners import step_learner, step_learners
+
+        if trial is not None:
+            return [Recorded(step_learner(trial.learner), trial.parameters)]
+        return list(step_learners(asked or DEFAULT_LEARNERS["forecasting"]))
     if trial is not None:
         return [Recorded(learner_of(trial.learner), trial.parameters)]
     chosen = [learner_of(name) for name in asked or DEFAULT_LEARNERS[signature.task]]
@@ -356,6 +363,10 @@ def baselines(bench: Bench) -> list[Entry]:
     """What needs no learning, on the same folds: the constant, and where rows are in time order the last value."""
     material = bench.material
     task, classes = material.signature.task, len(material.signature.classes)
+    if task == "forecasting":
+        naive = bench.naive().items()
+        scored = [(way, [bench.score(i, part) for i, part in enumerate(parts)]) for way, parts in naive]
+        return [Entry(way, {}, scores, 0.0, baseline=True) for way, scores in scored]
     if task in UNSUPERVISED:
         return []  # without a truth there is nothing that a constant could get right
     truth = material.codes() if task == "classification" else material.truth

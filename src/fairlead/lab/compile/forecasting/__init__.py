@@ -1,0 +1,1 @@
+"""Forecasters: what a model over histories computes, and its form as one ONNX graph."""

@@ -1,0 +1,67 @@
+"""Regressors of the catalogue as learners of forecasts: their own search spaces, and how they share the steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fairlead.contract.errors import ConfigInvalid
+from fairlead.contract.plugins import names, variant
+from fairlead.contract.signature import Task
+
+WAY = "steps"
+"""The parameter that says whether every step has a regressor of its own: each or together."""
+TREES = (
+    *("decision_tree", "extra_trees", "random_forest", "hist_gradient_boosting", "xgboost", "lightgbm"),
+    "explainable_boosting",
+)
+"""Learners that take numbers as they are; others see parts of the calendar one by one, and standardised."""
+DIRECT = ("ridge", "linear", "lasso", "elastic_net")
+"""Learners so quick that every step always has one of its own."""
+
+
+class StepLearner:
+    """A regressor's learner, asked for forecasts. `build` gives the regressor of a step."""
+
+    tasks: tuple[Task, ...] = ("forecasting",)
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+        self.name: str = inner.name
+        self.complexity: int = inner.complexity
+
+    @property
+    def classes(self) -> bool:
+        """See `lab.compile.forecasting.plan.Plan`."""
+        return self.name not in TREES
+
+    def default(self, rows: int) -> dict[str, Any]:
+        """The learner's own; one regressor for all steps, where one for each would cost many times as much."""
+        return {**self.inner.default(rows), WAY: "each" if self.name in DIRECT else "together"}
+
+    def space(self, trial: Any, rows: int) -> dict[str, Any]:
+        """The learner's own, and both ways."""
+        way = "each" if self.name in DIRECT else trial.suggest_categorical(WAY, ("together", "each"))
+        return {**self.inner.space(trial, rows), WAY: way}
+
+    def build(self, task: Task, parameters: Mapping[str, Any], seed: int) -> Any:
+        """An unfitted regressor."""
+        own = {name: value for name, value in parameters.items() if name != WAY}
+        return self.inner.build("regression", own, seed)
+
+
+def step_learner(name: str) -> StepLearner:
+    """Raises ConfigInvalid for a learner of no numbers, UnknownPlugin, MissingExtra."""
+    found = variant("learner", name)()
+    if "regression" not in found.tasks:
+        able = [other for other in names("learner") if "regression" in variant("learner", other)().tasks]
+        raise ConfigInvalid(
+            f"{name} cannot do forecasting, which learns numbers.",
+            file="fairlead.toml", key="train.learners", cure=f"Learners that can: {', '.join(able)}.",
+        )  # fmt: skip
+    return StepLearner(found)
+
+
+def step_learners(asked: Sequence[str]) -> list[StepLearner]:
+    """One a name."""
+    return [step_learner(name) for name in asked]
