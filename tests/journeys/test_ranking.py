@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from tests.conftest import Program, eventually
+from tests.journeys.cli import fairlead
 from tests.journeys.test_churn_loop import post, ready_url
 
 QUICK = """
@@ -24,6 +25,10 @@ seconds = 60
 [gate]
 min = {ndcg_at_3 = 0.5, hit_rate_at_2 = 0.5}
 beats = ["baseline", "random"]
+
+[evaluate]
+robustness = false
+find_slices = false
 
 [serve]
 port = 0
@@ -51,6 +56,13 @@ def offers(customers: int, seed: int, first: int = 0) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["customer", "offer", "distance", "taste", "bought"])
 
 
+def said(program: Program, *arguments: str) -> dict[str, Any]:
+    """What a verb says, run in this process."""
+    ended = fairlead(program.folder, *arguments, "--json")
+    assert ended.code == 0, ended.err
+    return ended.json
+
+
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Program:
     """A project that ranks, trained and judged."""
@@ -76,22 +88,22 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Program:
     for section in ("train", "gate", "serve", "monitor"):
         text = re.sub(rf"(?ms)^\[{section}\]\n.*?(?=^\[|\Z)", "", text)
     path.write_text(text + QUICK)
-    made.json("train")
+    said(made, "train")
     return made
 
 
 def test_a_ranking_beats_what_is_popular_and_is_watched_by_group(program: Program) -> None:
-    judged = program.json("evaluate")
+    judged = said(program, "evaluate")
     checks = {c["name"]: c for c in judged["checks"]}
     assert judged["verdict"] == "pass", judged
     assert "popularity" in checks["beats.baseline"]["why"]
     assert checks["beats.random"]["value"] < checks["beats.baseline"]["value"] < 0
-    program.run("register")
-    program.run("deploy")
+    said(program, "register")
+    said(program, "deploy")
     rows = offers(60, 2, first=1000)
     answers = _served(program, rows)
     frame = rows.assign(score=[a["probabilities"]["yes"] for a in answers])
-    windows = [w for w in program.json("watch", "--once")["windows"] if w["state"] == "scored"]
+    windows = [w for w in said(program, "watch", "--once")["windows"] if w["state"] == "scored"]
     assert [w["labelled"] for w in windows] == [120] * 3
     first = frame[:120]
     assert windows[0]["metrics"]["ndcg_at_3"] == pytest.approx(_ndcg(first, 3), abs=1e-9)
