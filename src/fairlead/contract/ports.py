@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -132,6 +132,22 @@ class Streamed(Protocol):
         stream: `lab.train.out_of_core.stored.Stored`, which gives (features, truth, weights) in parts, again and
         again, truth as positions in `classes` or as numbers; classes: empty for a regression.
         """
+
+
+class Shrinker(Protocol):
+    """Port `shrinker`: one way to make a model smaller.
+
+    group: what `fairlead compress --only` calls this and its like. A shrinker that changes fitted models has
+    `shrink(fitted, rows, step, seed) -> estimator` as well: rows with features (n, f), truth and weights (n,), step as
+    `Subject.then` wrote it; the fitted model stays as it was. It raises NotCompilable for a model that it does not
+    take.
+    """
+
+    name: str
+    group: str
+
+    def tries(self, subject: Any) -> Iterable[Any]:
+        """What to try for a `lab.compress.Subject`, mild ones first: `lab.compress.Smaller`, none where it has none."""
 
 
 class AlertChannel(Protocol):

@@ -13,8 +13,15 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from fairlead.contract.plugins import variant
 from fairlead.contract.settings import ModelSettings, Settings, TrainSettings
 from fairlead.lab.compile import write_bundle
-from fairlead.lab.compress import Smaller, gained, measured_together, smaller_than, smallest
-from fairlead.lab.compress.certificate import is_smaller
+from fairlead.lab.compress import (
+    Search,
+    Smaller,
+    gained,
+    is_smaller,
+    measured_together,
+    smaller_than,
+    smallest,
+)
 from fairlead.lab.compress.measuring import Measured
 from fairlead.lab.train import material_of, train
 from fairlead.lab.train.bench import Bench
@@ -47,6 +54,11 @@ def bench_of(target: str) -> Bench:
     return Bench(material, folds_of(material, 3, 0))
 
 
+def searched(target: str, tries: Any, max_loss: float, seconds: float = 600.0, **more: Any) -> Any:
+    search = Search(bench_of(target), max_loss=max_loss, seed=0, journal=more.pop("journal", None))
+    return smallest(search, "random_forest", FOREST, tries, seconds=seconds, **more)
+
+
 def test_every_way_is_smaller_and_none_is_tried_twice() -> None:
     tries = smaller_than("random_forest", FOREST, "classification")
     assert {one.way for one in tries} == {"fewer_trees", "less_deep", "pruned", "distilled"}
@@ -62,42 +74,40 @@ def test_every_way_is_smaller_and_none_is_tried_twice() -> None:
 
 @pytest.mark.parametrize("target", ["bought", "odds"])
 def test_the_smallest_that_costs_little_is_chosen(target: str) -> None:
-    bench = bench_of(target)
-    task = bench.material.signature.task
+    task = "classification" if target == "bought" else "regression"
     tries = [t for t in smaller_than("random_forest", FOREST, task) if t.way in ("fewer_trees", "distilled")]
-    chosen, tried = smallest(bench, "random_forest", FOREST, tries, max_loss=0.05, seconds=600, seed=0)
-    assert chosen is not None
+    ranked, tried = searched(target, tries, 0.05)
     sizes = {t.what: t.bytes for t in tried if t.bytes is not None}
-    assert sizes[chosen.what] == min(sizes.values())
-    assert [t.what for t in tried if t.chosen] == [chosen.what]
+    assert sizes[ranked[0].what] == min(sizes.values())
+    assert [sizes[one.what] for one in ranked] == sorted(sizes[one.what] for one in ranked)
     assert len(tried) == len(tries)
 
 
 def test_nothing_is_chosen_where_everything_costs_too_much() -> None:
     tries = smaller_than("random_forest", FOREST, "classification")[:2]
-    chosen, tried = smallest(bench_of("bought"), "random_forest", FOREST, tries, max_loss=0.0, seconds=600, seed=0)
-    assert chosen is None
+    chosen, tried = searched("bought", tries, 0.0)
+    assert chosen == ()
     assert all(t.bytes is None and "worse" in t.why for t in tried)
 
 
 def test_what_is_no_smaller_is_not_called_so() -> None:
     more = Smaller("more", "more trees", "random_forest", {**FOREST, "n_estimators": 60})
-    chosen, tried = smallest(bench_of("bought"), "random_forest", FOREST, [more], max_loss=1.0, seconds=600, seed=0)
-    assert chosen is None
+    chosen, tried = searched("bought", [more], 1.0)
+    assert chosen == ()
     assert tried[0].why == "no smaller once compiled"
 
 
 def test_time_ends_the_search_and_what_was_left_out_is_said() -> None:
     tries = smaller_than("random_forest", FOREST, "classification")[:3]
-    _, tried = smallest(bench_of("bought"), "random_forest", FOREST, tries, max_loss=0.05, seconds=1e-9, seed=0)
+    _, tried = searched("bought", tries, 0.05, seconds=1e-9)
     assert [t.why.startswith("not tried") for t in tried] == [False, True, True]
 
 
 def test_a_student_that_cannot_be_fitted_is_said() -> None:
     tries = [t for t in smaller_than("random_forest", FOREST, "classification") if t.way == "distilled"][:1]
     broken = type(tries[0])("distilled", "no such", "distilled", {**tries[0].parameters, "student": "nobody"})
-    chosen, tried = smallest(bench_of("bought"), "random_forest", FOREST, [broken], max_loss=1.0, seconds=9, seed=0)
-    assert chosen is None
+    chosen, tried = searched("bought", [broken], 1.0)
+    assert chosen == ()
     assert "nobody" in tried[0].why
 
 
@@ -149,7 +159,9 @@ def test_a_smaller_forest_measures_smaller(tmp_path: Path) -> None:
     large = sealed(tmp_path / "a", "random_forest", FOREST)
     small = sealed(tmp_path / "b", "random_forest", {**FOREST, "n_estimators": 5, "max_depth": 3})
     columns = material_of(shop(), settings_of("bought")).columns
-    before, after = measured_together((large[0], small[0]), (large[1], small[1]), columns, (large[2], small[2]))
+    before, after = measured_together(
+        (large[0], small[0]), (large[1], small[1]), columns, (large[2], small[2]), rounds=1
+    )
     share = gained(before, after)
     assert share["bytes"] < 0.2
     assert after.row_us > 0

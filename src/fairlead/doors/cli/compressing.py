@@ -26,17 +26,23 @@ def compress(
     version: Annotated[str | None, typer.Argument(help="version, alias or bundle; else the latest trained")] = None,
     max_loss: Annotated[float, typer.Option(min=0.0, max=1.0, help="mean loss it may cost, from 0 to 1")] = 0.002,
     seconds: Annotated[float, typer.Option(min=1.0, help="time for the search")] = 300.0,
+    only: Annotated[
+        str,
+        typer.Option(help="ways to try: trees,prune,narrow,distil,quantise,features, or one alone"),
+    ] = "",
     data: Annotated[str | None, typer.Option(help="rows instead of those that were kept")] = None,
     as_json: Json = False,
 ) -> None:
     """Seal a smaller model that is hardly worse, with a certificate.
 
-    Fewer trees, fewer leaves, pruned trees, narrower networks, and small models that learn the large one's answers are
+    Fewer trees and leaves, pruned trees, networks with fewer neurons, with weights of eight bits or mostly zeros,
+    features that have no effect, small models that learn the large one's answers, and what comes of joining these are
     judged out of fold. What is sealed gets a signed certificate: what it costs, and what it gains. Exit 3 when nothing
-    is smaller at that cost.
+    is smaller at that cost. A search that ended early goes on when it is asked again.
     """
+    words = tuple(word.strip() for word in only.split(",") if word.strip())
     with Steps() as steps:
-        answer = project().compress(version, max_loss=max_loss, seconds=seconds, data=data, progress=steps)
+        answer = project().compress(version, max_loss=max_loss, seconds=seconds, only=words, data=data, progress=steps)
     show(answer, as_json, tell)
     if answer["smaller"] is None:
         raise typer.Exit(REFUSED)

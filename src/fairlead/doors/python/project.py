@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -114,13 +114,17 @@ class Project:
         *,
         max_loss: float = 0.002,
         seconds: float = 300.0,
+        only: Sequence[str] = (),
         data: Any = None,
         progress: Progress | None = None,
     ) -> Answer:
-        """A smaller candidate whose mean loss is surely at most `max_loss` above the version's, and its certificate."""
+        """A smaller candidate whose mean loss is surely at most `max_loss` above the version's, and its certificate.
+
+        only: ways to try, such as `quantise` and `prune`; all without it.
+        """
         from fairlead.doors.python import compressing
 
-        return compressing.compress(self.workspace, version, max_loss, seconds, data, progress)
+        return compressing.compress(self.workspace, version, max_loss, seconds, only, data, progress)
 
     def diff(self, old: str | int, new: str | int) -> Answer:
         """Two versions side by side: what is different, and how both answer the same rows; `markdown` is the text."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+import numpy as np
 
 from fairlead.contract.evidence import Interval
 from fairlead.lab.compress.measuring import Measured
@@ -38,7 +39,7 @@ class Tried(msgspec.Struct, frozen=True):
 
 class Certificate(msgspec.Struct, frozen=True):
     """A compression. former, smaller: bundles; max_loss: what it was allowed to cost; share: of bytes, memory, latency
-    and CPU that are left.
+    and CPU that are left, medians of rounds; spread: of latency and CPU, the quartiles of that share round by round.
     """
 
     former: str
@@ -51,6 +52,7 @@ class Certificate(msgspec.Struct, frozen=True):
     after: Measured
     share: dict[str, float]
     tried: tuple[Tried, ...]
+    spread: dict[str, tuple[float, float]] = {}
     format: int = 1
 
 
@@ -65,6 +67,21 @@ def gained(before: Measured, after: Measured) -> dict[str, float]:
     return {name: round(new / old, 4) if old else 1.0 for name, (old, new) in figures.items()}
 
 
-def is_smaller(share: dict[str, float]) -> bool:
-    """Smaller on the disk, and no slower beyond what measuring varies by."""
-    return share["bytes"] <= WORTH and share["cpu"] <= 2.0 - WORTH and share["latency"] <= 2.0 - WORTH
+def spread_of(before: Measured, after: Measured) -> dict[str, tuple[float, float]]:
+    """Of what was timed, the quartiles of the share that is left, round by round."""
+    found = {}
+    for name in before.rounds:
+        shares = [new / old for new, old in zip(after.rounds[name], before.rounds[name], strict=True) if old]
+        low, high = np.quantile(shares, (0.25, 0.75)) if shares else (1.0, 1.0)
+        found[name] = (round(float(low), 4), round(float(high), 4))
+    return found
+
+
+def is_smaller(share: dict[str, float], spread: dict[str, tuple[float, float]] | None = None) -> bool:
+    """Smaller on the disk, and no slower beyond what measuring varies by.
+
+    It is slower where both the median and the lower quartile of the rounds say so.
+    """
+    slow = 2.0 - WORTH
+    slower = any(min(share[name], (spread or {}).get(name, (np.inf,))[0]) > slow for name in ("cpu", "latency"))
+    return share["bytes"] <= WORTH and not slower

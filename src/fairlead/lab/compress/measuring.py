@@ -19,49 +19,70 @@ from fairlead.contract.errors import RemoteError
 if TYPE_CHECKING:
     from fairlead.runtime.bundle import Model
 
-ROUNDS, CALLS, ROWS = 5, 300, 50_000
+ROUNDS, CALLS, ROWS, AT_MOST = 7, 300, 50_000, 5_000_000
 MODEL = "model"
 
 
 class Measured(msgspec.Struct, frozen=True):
     """One sealed model. bytes: of the folder model/; memory_mb: that a process holds more once it is loaded and has
-    answered, median of 3 processes; row_us: one row in process, median; cpu_s_per_million: CPU seconds a million rows
-    in bulk, which stands for energy.
+    answered; row_us: one row in process; cpu_s_per_million: CPU seconds a million rows
+    in bulk, which stands for energy; all medians. rounds: latency and cpu of each round, in turn with other models'.
     """
 
     bytes: int
     memory_mb: float
     row_us: float
     cpu_s_per_million: float
+    rounds: dict[str, tuple[float, ...]] = {}
 
 
 def measured_together(
-    models: Sequence[Model], folders: Sequence[Path], columns: Mapping[str, Any], trusted: Sequence[str]
+    models: Sequence[Model],
+    folders: Sequence[Path],
+    columns: Mapping[str, Any],
+    trusted: Sequence[str],
+    rounds: int = ROUNDS,
 ) -> tuple[Measured, ...]:
     """Both (or all) in alternating rounds, so that whatever else the machine does meets them alike.
 
     folders: of the models' bundles; columns: some rows in the columns form; trusted: keys, for the processes that
-    measure memory. Raises RemoteError when such a process fails.
+    measure memory, one for each two of `rounds`. Raises RemoteError when such a process fails.
     """
-    many = _repeated(columns, ROWS)
-    rows = _rows(models[0], columns)
+    many, rows = _repeated(columns, _enough(models[0], columns)), _rows(models[0], columns)
+    count = len(next(iter(many.values())))
     latency: list[list[float]] = [[] for _ in models]
     cpu: list[list[float]] = [[] for _ in models]
-    for _ in range(ROUNDS):
-        for at, model in enumerate(models):
-            latency[at].append(_one_by_one(model, rows))
+    for number in range(rounds):
+        # Each goes first as often as last: who comes second finds the machine warm.
+        for at in sorted(range(len(models)), reverse=number % 2 == 1):
+            latency[at].append(_one_by_one(models[at], rows))
             started = time.process_time()
-            model.score_columns(many)
-            cpu[at].append((time.process_time() - started) / len(next(iter(many.values()))) * 1e6)
+            models[at].score_columns(many)
+            cpu[at].append((time.process_time() - started) / count * 1e6)
     return tuple(
         Measured(
-            bytes=sum(path.stat().st_size for path in (folder / MODEL).rglob("*") if path.is_file()),
-            memory_mb=round(statistics.median(memory_of(folder, trusted) for _ in range(3)), 2),
+            bytes=bytes_of(folder),
+            memory_mb=round(statistics.median(memory_of(folder, trusted) for _ in range((rounds + 1) // 2)), 2),
             row_us=round(statistics.median(latency[at]), 2),
             cpu_s_per_million=round(statistics.median(cpu[at]), 4),
+            rounds={"latency": _told(latency[at], 2), "cpu": _told(cpu[at], 4)},
         )
         for at, folder in enumerate(folders)
     )
+
+
+def bytes_of(folder: Path) -> int:
+    """Bytes of a bundle's model."""
+    return sum(path.stat().st_size for path in (folder / MODEL).rglob("*") if path.is_file())
+
+
+def _told(numbers: list[float], digits: int) -> tuple[float, ...]:
+    return tuple(round(number, digits) for number in numbers)
+
+
+def _enough(model: Model, columns: Mapping[str, Any]) -> int:
+    """Rows of a round: fewer where each is thousands of features."""
+    return max(1000, min(ROWS, AT_MOST // max(model.front.width, 1)))
 
 
 def _repeated(columns: Mapping[str, Any], rows: int) -> dict[str, Any]:

@@ -6,71 +6,166 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from fairlead.contract.errors import FairleadError, NotCompilable
 from fairlead.contract.evidence import Interval
 from fairlead.lab.compile import compile_pipeline
 from fairlead.lab.compress.certificate import Tried
-from fairlead.lab.compress.shrinking import Smaller
+from fairlead.lab.compress.shrinking import key_of
+from fairlead.lab.compress.subject import SHRUNK, Smaller
 from fairlead.lab.stats.intervals import bootstrap
 from fairlead.lab.stats.loss import loss_clip, losses
 from fairlead.lab.stats.spans import block_rows
 from fairlead.lab.train.bench import Bench
 from fairlead.lab.train.fitting import fit, learner_of
+from fairlead.lab.train.journal import Journal
+from fairlead.lab.train.learners.shrunk import Shrunk
 
 Say = Callable[..., None]
+MOST_TRIES, BASES, ROUNDS = 80, 4, 4
+"""Things tried at most; how many of a round are made smaller still; rounds."""
+
+
+class Search:
+    """Losses and sizes of ways of learning, each judged once. journal: where a search that ended early goes on."""
+
+    def __init__(
+        self, bench: Bench, *, max_loss: float, seed: int, window: str = "", journal: Journal | None = None
+    ) -> None:
+        self.bench, self.max_loss, self.seed, self.window = bench, max_loss, seed, window
+        self.journal = Journal(None) if journal is None else journal
+        # Sources are fitted once for all steps that follow them.
+        self._shrunk = Shrunk({})
+        self._before: _Lost | None = None
+
+    def begin(self, learner: str, parameters: Mapping[str, Any]) -> int:
+        """Judge the model as it is; bytes of its compiled form. Raises NotCompilable."""
+        self._source = (learner, parameters)
+        known = self.journal.find(learner, parameters)
+        if known is not None and known[0][3] >= 0:
+            return int(known[0][3])
+        size = self._size(learner, parameters)
+        self.journal.add(learner, parameters, [0.0, 0.0, 0.0, size], 0.0)
+        return size
+
+    def judge(self, one: Smaller) -> tuple[Interval, int | None]:
+        """How much it loses, and its bytes; None for the latter where it surely or possibly loses too much."""
+        known = self.journal.find(one.learner, one.parameters)
+        if known is None:
+            started = time.perf_counter()
+            difference = self._difference(one)
+            scores = [difference.value, difference.low, difference.high, -1.0]
+            self.journal.add(one.learner, one.parameters, scores, time.perf_counter() - started)
+        else:
+            scores = known[0]
+            difference = Interval(*scores[:3])
+        if difference.high > self.max_loss:
+            return difference, None
+        if scores[3] < 0:
+            scores = [*scores[:3], self._size(one.learner, one.parameters)]
+            self.journal.add(one.learner, one.parameters, scores, 0.0)
+        return difference, int(scores[3])
+
+    def _difference(self, one: Smaller) -> Interval:
+        if self._before is None:
+            self._before = self._losses(*self._source, None)
+        before = self._before
+        after = self._losses(one.learner, one.parameters, before.clip)
+        block = block_rows(int(before.kept.sum()), _times(self.bench, before.kept), self.window)
+        return bootstrap(after.values - before.values, seed=self.seed, draws=500, block=block)
+
+    def _learner(self, name: str) -> Any:
+        return self._shrunk if name == SHRUNK else learner_of(name)
+
+    def _losses(self, learner: str, parameters: Mapping[str, Any], clip: float | None) -> _Lost:
+        bench, seed = self.bench, self.seed
+        built, given = self._learner(learner), parameters
+        if (learner, parameters) == self._source and learner != SHRUNK and not bench.material.terms.monotone:
+            # It is what steps begin with, and is kept by the same memory.
+            built, given = self._shrunk, {"source": learner, "source_parameters": dict(parameters), "steps": []}
+        answers = bench.whole([bench.answers(i, built, given, seed) for i in range(len(bench.folds))])
+        kept = np.asarray(np.isfinite(answers).all(axis=1))
+        material = bench.material
+        truth, scores = material.truth[kept], answers[kept]
+        if clip is None:
+            numbers = material.signature.task == "regression"
+            clip = loss_clip(np.abs(truth.astype(np.float64) - scores[:, 0])) if numbers else 1.0
+        return _Lost(losses(material.signature.task, truth, scores, material.signature, clip), kept, clip)
+
+    def _size(self, learner: str, parameters: Mapping[str, Any]) -> int:
+        """Bytes of the compiled model, fitted on all rows. Raises NotCompilable."""
+        material = self.bench.material
+        fitted = fit(material, self._learner(learner), parameters, self.seed)
+        compiled = compile_pipeline(fitted, material.signature, None)
+        if not hasattr(compiled, "tail"):
+            raise NotCompilable("it has no compiled form.")
+        return len(compiled.front.to_json()) + len(compiled.tail)
 
 
 def smallest(
-    bench: Bench,
+    search: Search,
     learner: str,
     parameters: Mapping[str, Any],
     tries: Sequence[Smaller],
     *,
-    max_loss: float,
     seconds: float,
-    seed: int,
-    window: str = "",
+    further: Callable[[Smaller], Sequence[Smaller]] | None = None,
     say: Say = lambda *words, **more: None,
-) -> tuple[Smaller | None, tuple[Tried, ...]]:
-    """The one whose compiled model has the fewest bytes, among those whose mean loss is surely at most `max_loss` above
-    that of the model as it is; None when none is smaller. And all that was tried.
+) -> tuple[tuple[Smaller, ...], tuple[Tried, ...]]:
+    """Those whose compiled model has fewer bytes than the one as it is, fewest first, among those whose mean loss is
+    surely at most `search.max_loss` above its; and all that was tried.
 
-    Losses are out of fold, of the same rows, so differences are paired; their intervals are not widened for the number
-    of tries, since what is chosen is judged again on rows that nobody has seen. `seconds` ends the search early.
+    further: what to try of one that did well, so that ways are joined: in rounds, of the smallest of each way. Losses
+    are out of fold, of the same rows, so differences are paired; their intervals are not widened for the number of
+    tries, since what is chosen is judged again on rows that nobody has seen. `seconds` ends the search early; what was
+    tried is in the journal, and is not tried again.
     """
     started = time.perf_counter()
-    before = _losses(bench, learner, parameters, seed)
-    limit = _size(bench, learner, parameters, seed)
-    block = block_rows(int(before.kept.sum()), _times(bench, before.kept), window)
+    limit = search.begin(learner, parameters)
     found: list[Tried] = []
-    best: tuple[int, int] | None = None
-    for number, one in enumerate(tries):
-        if number and time.perf_counter() - started > seconds:
-            found.append(Tried(one.way, one.what, None, None, "not tried: the time was over"))
-            continue
-        say(f"{one.what}", done=number / len(tries))
-        try:
-            after = _losses(bench, one.learner, one.parameters, seed, before.clip)
-            difference = bootstrap(after.values - before.values, seed=seed, draws=500, block=block)
-            size = None if difference.high > max_loss else _size(bench, one.learner, one.parameters, seed)
-        except FairleadError as why:
-            found.append(Tried(one.way, one.what, None, None, str(why)[:300]))
-            continue
-        found.append(Tried(one.way, one.what, difference, size, _why(difference, size, max_loss, limit)))
-        if size is not None and size < limit and (best is None or size < best[0]):
-            best = (size, number)
-    if best is None:
-        return None, tuple(found)
-    found[best[1]] = _chosen(found[best[1]])
-    return tries[best[1]], tuple(found)
+    good: list[tuple[int, Smaller]] = []
+    seen: set[str] = set()
+    wave = list(tries)
+    for _ in range(ROUNDS):
+        fresh: list[tuple[int, Smaller]] = []
+        for one in wave:
+            if key_of(one) in seen or len(found) >= MOST_TRIES:
+                continue
+            seen.add(key_of(one))
+            if found and time.perf_counter() - started > seconds:
+                found.append(Tried(one.way, one.what, None, None, "not tried: the time was over"))
+                continue
+            say(one.what, done=min(len(found) / (len(found) + len(wave)), 1.0))
+            try:
+                difference, size = search.judge(one)
+            except FairleadError as why:
+                found.append(Tried(one.way, one.what, None, None, str(why)[:300]))
+                continue
+            found.append(Tried(one.way, one.what, difference, size, _why(difference, size, search.max_loss, limit)))
+            if size is not None and size < limit:
+                fresh.append((size, one))
+        good += fresh
+        wave = [] if further is None else [more for tries in _bases(fresh, further) for more in tries]
+        if not wave or time.perf_counter() - started > seconds:
+            break
+    return tuple(one for _, one in sorted(good, key=lambda pair: pair[0])), tuple(found)
 
 
-def _chosen(one: Tried) -> Tried:
-    import msgspec
+def _bases(good: list[tuple[int, Smaller]], further: Callable[[Smaller], Sequence[Smaller]]) -> list[Sequence[Smaller]]:
+    """What to try of the smallest of each way, the smallest ones first; but for those with nothing to try."""
+    best: dict[str, tuple[int, Smaller]] = {}
+    for size, one in good:
+        if one.way not in best or size < best[one.way][0]:
+            best[one.way] = (size, one)
+    more = (further(one) for _, one in sorted(best.values(), key=lambda pair: pair[0]))
+    return [tries for tries in more if tries][:BASES]
 
-    return msgspec.structs.replace(one, chosen=True)
+
+def marked(tried: Sequence[Tried], one: Smaller) -> tuple[Tried, ...]:
+    """All that was tried, with this one as what was chosen."""
+    return tuple(msgspec.structs.replace(each, chosen=each.what == one.what and each.way == one.way) for each in tried)
 
 
 def _why(difference: Interval, size: int | None, max_loss: float, limit: int) -> str:
@@ -87,26 +182,5 @@ class _Lost:
         self.values, self.kept, self.clip = values, kept, clip
 
 
-def _losses(bench: Bench, learner: str, parameters: Mapping[str, Any], seed: int, clip: float | None = None) -> _Lost:
-    built = learner_of(learner)
-    answers = bench.whole([bench.answers(i, built, parameters, seed) for i in range(len(bench.folds))])
-    kept = np.asarray(np.isfinite(answers).all(axis=1))
-    material = bench.material
-    truth, scores = material.truth[kept], answers[kept]
-    if clip is None:
-        numbers = material.signature.task == "regression"
-        clip = loss_clip(np.abs(truth.astype(np.float64) - scores[:, 0])) if numbers else 1.0
-    return _Lost(losses(material.signature.task, truth, scores, material.signature, clip), kept, clip)
-
-
 def _times(bench: Bench, kept: np.ndarray) -> np.ndarray | None:
     return None if bench.material.times is None else bench.material.times[kept]
-
-
-def _size(bench: Bench, learner: str, parameters: Mapping[str, Any], seed: int) -> int:
-    """Bytes of the compiled model, fitted on all rows. Raises NotCompilable."""
-    material = bench.material
-    compiled = compile_pipeline(fit(material, learner, parameters, seed), material.signature, None)
-    if not hasattr(compiled, "tail"):
-        raise NotCompilable("it has no compiled form.")
-    return len(compiled.front.to_json()) + len(compiled.tail)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 Say = Callable[..., None]
 TASKS = ("classification", "regression")
 KIND = "compression"
+CHOICES = 3
+"""How many of the smallest are sealed and measured until one is what it should be."""
 
 
 class Compressed(msgspec.Struct, frozen=True):
@@ -44,21 +47,24 @@ def compress(
     *,
     max_loss: float = 0.002,
     seconds: float = 300.0,
+    only: Collection[str] | None = None,
     source: Any = None,
     progress: Say | None = None,
 ) -> Compressed:
     """Look for the smallest model whose mean loss is surely at most `max_loss` above a version's, and seal it.
 
-    The search judges out of fold; the certificate, on the rows kept for judging, which neither model saw. source: rows
+    The search judges out of fold, and goes on where an earlier one of the same version and rows ended; the certificate,
+    on the rows kept for judging, which neither model saw. only: words of `lab.compress.words_of_ways`. source: rows
     instead of those kept. Raises UsageError for a model that was trained elsewhere, or whose task has no loss.
     """
-    from fairlead.lab.compress import smaller_than, smallest
+    from fairlead.lab.compress import Search, smaller_than, smallest, ways_of
     from fairlead.lab.train.bench import Bench
     from fairlead.lab.train.folding import folds_of
     from fairlead.lab.train.material import material_of, split_holdout
 
     started = time.perf_counter()
     say = progress or (lambda *words, **more: None)
+    ways_of(only)
     bundle = making.resolve_bundle(ws, reference)
     model = ws.load(bundle)
     lineage, task = model.manifest.lineage, model.signature.task
@@ -74,16 +80,41 @@ def compress(
     everything = material_of(rows, then.settings)
     learned, _ = split_holdout(everything, then.settings.data.holdout, rules.seed)
     material = everything.take(learned)
-    bench = Bench(material, folds_of(material, rules.folds, rules.seed))
-    choice, tried = smallest(
-        bench, lineage.learner, lineage.parameters, smaller_than(lineage.learner, lineage.parameters, task),
-        max_loss=max_loss, seconds=seconds, seed=rules.seed, window=then.settings.monitor.window,
+    search = Search(
+        Bench(material, folds_of(material, rules.folds, rules.seed)), max_loss=max_loss, seed=rules.seed,
+        window=then.settings.monitor.window, journal=_journal(ws, bundle, rows),
+    )  # fmt: skip
+    ranked, tried = smallest(
+        search, lineage.learner, lineage.parameters,
+        smaller_than(lineage.learner, lineage.parameters, task, only), seconds=seconds,
+        further=lambda one: smaller_than(one.learner, one.parameters, task, only, one.said),
         say=lambda text, done: say(text, done=0.8 * done),
     )  # fmt: skip
-    if choice is None:
+    if not ranked:
         why = f"none of {len(tried)} things tried is smaller at a loss of at most {max_loss:g}"
         return _nothing(ws, bundle, why, tried, started)
-    return _sealed(then, model, rows, choice, tried, max_loss, started, say)
+    refused: list[str] = []
+    for choice in ranked[:CHOICES]:
+        found = _sealed(then, model, rows, choice, marked_of(tried, choice), max_loss, started, say)
+        if isinstance(found, Compressed):
+            return found
+        refused.append(found)
+    return _nothing(ws, bundle, refused[0], tried, started)
+
+
+def _journal(ws: Workspace, bundle: str, rows: pd.DataFrame) -> Any:
+    from fairlead.lab.train.journal import Journal
+    from fairlead.lab.train.provenance import data_hash, versions
+
+    words = [KIND, bundle, data_hash(rows), *versions().values()]
+    return Journal(ws.home.root / "searches" / hashlib.sha256("/".join(words).encode()).hexdigest()[:32])
+
+
+def marked_of(tried: tuple[Tried, ...], choice: Smaller) -> tuple[Tried, ...]:
+    """All that was tried, with the choice marked."""
+    from fairlead.lab.compress import marked
+
+    return marked(tried, choice)
 
 
 def _nothing(ws: Workspace, bundle: str, why: str, tried: tuple[Tried, ...], started: float) -> Compressed:
@@ -100,9 +131,11 @@ def _sealed(
     max_loss: float,
     started: float,
     say: Say,
-) -> Compressed:
-    """Train the choice as any candidate, seal it, measure both, and keep it only if it is what it should be."""
-    from fairlead.lab.compress.certificate import Certificate, gained, is_smaller
+) -> Compressed | str:
+    """Train the choice as any candidate, seal it, measure both, and keep it only if it is what it should be; else why
+    it is not.
+    """
+    from fairlead.lab.compress.certificate import Certificate, gained, is_smaller, spread_of
     from fairlead.lab.compress.measuring import measured_together
     from fairlead.lab.tables import columns_of
     from fairlead.lab.train import train
@@ -123,12 +156,15 @@ def _sealed(
         (model, other), (ws.store.path(model.id), ws.store.path(smaller)), columns, tuple(ws.trusted)
     )
     share, cost = gained(before, after), cost_of(ws, model, other, training.holdout)
-    certificate = Certificate(model.id, smaller, choice.way, choice.what, max_loss, cost, before, after, share, tried)
-    if not is_smaller(share) or cost.difference.low > max_loss:
+    certificate = Certificate(
+        model.id, smaller, choice.way, choice.what, max_loss, cost, before, after, share, tried,
+        spread_of(before, after),
+    )  # fmt: skip
+    holds = is_smaller(share, certificate.spread)
+    if not holds or cost.difference.low > max_loss:
         if smaller not in known:
             ws.store.remove(smaller)
-        why = _refused(certificate, is_smaller(share))
-        return _nothing(ws, model.id, why, tried, started)
+        return _refused(certificate, holds)
     return _kept(ws, training, rows, certificate, started)
 
 

@@ -1,4 +1,5 @@
-"""Reads the layers of a `tail.onnx` that Fairlead's own emitter of networks wrote, for the kernel of small tails.
+"""Reads the layers of a `tail.onnx` that Fairlead's own emitters of networks wrote, for the kernel of small tails.
+Weights that are kept in few bytes become doubles here, as onnxruntime makes them.
 
 Anything that is not exactly such a file gives None; onnxruntime then runs it. The bytes were checked by `check_onnx`.
 """
@@ -16,9 +17,14 @@ from fairlead.runtime.bundle.onnx_guard import fields, varint
 from fairlead.runtime.bundle.tail_kernel import Floats, Layer
 
 _DOUBLE = 11
+_KEPT = {1: "<f4", 3: "|i1", 10: "<f2", _DOUBLE: "<f8"}
+"""Types of ONNX that weights are kept in."""
 _ACTIVE = frozenset({"Relu", "Tanh", "Sigmoid"})
 _LAST = {"Identity": "identity", "Exp": "exp", "Sigmoid": "sigmoid", "Softmax": "softmax"}
 _AXIS = {"Softmax": {"axis": 1}, "Concat": {"axis": 1}}
+
+
+Kept = np.ndarray[Any, Any]
 
 
 class _Node(msgspec.Struct):
@@ -38,13 +44,14 @@ def read_network(data: bytes) -> tuple[list[Layer], str] | None:
 
 def _read(data: memoryview) -> tuple[list[Layer], str] | None:
     nodes: list[_Node] = []
-    constants: dict[str, Floats] = {}
+    constants: dict[str, Kept] = {}
     for field, payload in fields(_span(next(payload for field, payload in fields(data) if field == 7))):
         if field == 1:
             nodes.append(_node(_span(payload)))
-        elif field == 5:
-            name, numbers = _tensor(_span(payload))
+        elif field in (5, 15):
+            name, numbers = _tensor(_span(payload)) if field == 5 else _sparse(_span(payload))
             constants[name] = numbers
+    nodes = _folded(nodes, constants)
     if not all(node.attributes == _AXIS.get(node.operator, {}) for node in nodes):
         return None
     if any(len(node.outputs) != 1 for node in nodes) or nodes[-1].outputs != ["value"]:
@@ -57,7 +64,29 @@ def _read(data: memoryview) -> tuple[list[Layer], str] | None:
     return (layers, link) if matrices else None
 
 
-def _layers(nodes: list[_Node], constants: dict[str, Floats]) -> tuple[list[Layer], str, list[_Node]]:
+def _folded(nodes: list[_Node], constants: dict[str, Kept]) -> list[_Node]:
+    """The nodes that are left once what follows from constants alone is worked out and put among them."""
+    left = []
+    for node in nodes:
+        if node.operator == "Cast" and node.inputs[0] in constants:
+            if node.attributes != {"to": _DOUBLE}:
+                raise ValueError("a constant of another type")
+            constants[node.outputs[0]] = constants[node.inputs[0]].astype(np.float64)
+        elif node.operator == "Mul" and all(name in constants for name in node.inputs):
+            numbers, by = (_double(constants[name]) for name in node.inputs)
+            constants[node.outputs[0]] = numbers * by
+        else:
+            left.append(node)
+    return left
+
+
+def _double(numbers: Kept) -> Floats:
+    if numbers.dtype != np.float64:
+        raise ValueError("no doubles")
+    return numbers
+
+
+def _layers(nodes: list[_Node], constants: dict[str, Kept]) -> tuple[list[Layer], str, list[_Node]]:
     """Layers, the name of what the last of them gives, and the nodes that follow."""
     layers: list[Layer] = []
     at, rest = "x", list(nodes)
@@ -73,11 +102,11 @@ def _layers(nodes: list[_Node], constants: dict[str, Floats]) -> tuple[list[Laye
                 break
             active, at = rest[0].operator, rest[0].outputs[0]
             rest.pop(0)
-        layers.append(Layer(constants[weights], constants[bias], active))
+        layers.append(Layer(_double(constants[weights]), _double(constants[bias]), active))
     return layers, at, rest
 
 
-def _link(nodes: list[_Node], at: str, constants: dict[str, Floats]) -> str | None:
+def _link(nodes: list[_Node], at: str, constants: dict[str, Kept]) -> str | None:
     operators = [node.operator for node in nodes]
     if len(nodes) == 1 and nodes[0].inputs == [at]:
         return _LAST.get(operators[0])
@@ -108,7 +137,24 @@ def _node(payload: memoryview) -> _Node:
     return found
 
 
-def _tensor(payload: memoryview) -> tuple[str, Floats]:
+def _sparse(payload: memoryview) -> tuple[str, Kept]:
+    """A constant of which the cells that are not 0 are written, with their places in it, row-major."""
+    parts: dict[int, list[Any]] = {}
+    for field, value in fields(payload):
+        parts.setdefault(field, []).append(value)
+    (values,), (places,) = parts[1], parts[2]
+    name, numbers = _tensor(_span(values))
+    sizes = [size for part in parts[3] for size in ([part] if isinstance(part, int) else _packed(part))]
+    at = [place for field, value in fields(_span(places)) if field == 7 for place in _packed(_span(value))]
+    cells = prod(sizes)
+    if len(at) != len(numbers) or any(not 0 <= place < cells for place in at):
+        raise ValueError("places outside")
+    found = np.zeros(cells, numbers.dtype)
+    found[at] = numbers
+    return name, found.reshape(sizes)
+
+
+def _tensor(payload: memoryview) -> tuple[str, Kept]:
     name, kind, shape = "", 0, []
     raw = memoryview(b"")
     for field, value in fields(payload):
@@ -120,9 +166,10 @@ def _tensor(payload: memoryview) -> tuple[str, Floats]:
             name = _text(value)
         elif field == 9:
             raw = _span(value)
-    if kind != _DOUBLE or prod(shape) * 8 != len(raw):
-        raise ValueError("no doubles")
-    return name, np.frombuffer(raw, "<f8").reshape(shape)
+    numbers = np.frombuffer(raw, _KEPT[kind])
+    if prod(shape) != len(numbers):
+        raise ValueError("a tensor that holds less or more than it says")
+    return name, numbers.reshape(shape)
 
 
 def _packed(span: memoryview) -> list[int]:

@@ -14,12 +14,13 @@ from collections.abc import Iterator
 from fairlead.contract.errors import BundleRefused
 
 ARITHMETIC = (
-    "Abs", "Add", "And", "ArgMax", "ArgMin", "BatchNormalization", "Cast", "Ceil", "Clip", "Concat", "Constant", "Div",
-    "Dropout", "Elu", "Equal", "Erf", "Exp", "Flatten", "Floor", "Gather", "Gelu", "Gemm", "Greater", "GreaterOrEqual",
-    "HardSigmoid", "Identity", "IsNaN", "LayerNormalization", "LeakyRelu", "Less", "LessOrEqual", "Log", "LogSoftmax",
-    "MatMul", "Max", "Mean", "Min", "Mul", "Neg", "Not", "Or", "PRelu", "Pow", "Reciprocal", "ReduceMax", "ReduceMean",
-    "ReduceMin", "ReduceSum", "ReduceSumSquare", "Relu", "Reshape", "Round", "Selu", "Sigmoid", "Sign", "Slice",
-    "Softmax", "Softplus", "Split", "Sqrt", "Squeeze", "Sub", "Sum", "Tanh", "TopK", "Transpose", "Unsqueeze", "Where",
+    "Abs", "Add", "And", "ArgMax", "ArgMin", "BatchNormalization", "Cast", "Ceil", "Clip", "Concat", "Constant",
+    "Div", "Dropout", "Elu", "Equal", "Erf", "Exp", "Flatten", "Floor", "Gather", "Gelu", "Gemm", "Greater",
+    "GreaterOrEqual", "HardSigmoid", "Identity", "IsNaN", "LayerNormalization", "LeakyRelu", "Less", "LessOrEqual",
+    "Log", "LogSoftmax", "MatMul", "MatMulInteger", "Max", "Mean", "Min", "Mul", "Neg", "Not", "Or", "PRelu", "Pow",
+    "Reciprocal", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum", "ReduceSumSquare", "Relu", "Reshape",
+    "Round", "Selu", "Sigmoid", "Sign", "Slice", "Softmax", "Softplus", "Split", "Sqrt", "Squeeze", "Sub", "Sum",
+    "Tanh", "TopK", "Transpose", "Unsqueeze", "Where",
 )  # fmt: skip
 LEARNED = (
     "ArrayFeatureExtractor", "Binarizer", "FeatureVectorizer", "Imputer", "LinearClassifier", "LinearRegressor",
@@ -39,6 +40,8 @@ PADDING = 256
 """Most elements that a convolution or a pool adds at an edge: what they give would otherwise be of any size."""
 NODES, ATTRIBUTES = 4096, 32
 """Most nodes of a graph, and most attributes of a node."""
+SPARSE_CELLS = 64
+"""Cells that a sparse constant may have for each number that it holds: it is made dense when it is loaded."""
 
 _Span = memoryview
 
@@ -72,7 +75,22 @@ def _check_graph(graph: _Span) -> None:
         elif field == 5:
             _check_tensor(_span(payload))
         elif field == 15:
-            raise _refused("sparse tensors are not allowed")
+            _check_sparse(_span(payload))
+
+
+def _check_sparse(sparse: _Span) -> None:
+    """A constant of which only some cells are written: its values, their places, and its sizes."""
+    cells, held = 1, 0
+    for field, payload in fields(sparse):
+        if field in (1, 2):
+            _check_tensor(_span(payload))
+        if field == 1:
+            held = _cells(_span(payload))
+        elif field == 3:
+            for size in _varints(payload):
+                cells *= size
+    if cells > held * SPARSE_CELLS:
+        raise _refused(f"a sparse tensor with more than {SPARSE_CELLS} cells for each number that it holds")
 
 
 def _check_node(node: _Span) -> None:
@@ -124,6 +142,15 @@ def _check_tensor(tensor: _Span) -> None:
         raise _refused("a tensor that claims more cells than the file holds")
 
 
+def _cells(tensor: _Span) -> int:
+    found = 1
+    for field, payload in fields(tensor):
+        if field == 1:
+            for size in _varints(payload):
+                found *= size
+    return found
+
+
 def widest(data: bytes) -> int:
     """The greatest number of columns of a constant matrix in a checked model, at least 1: what a row becomes on its
     way through products with it.
@@ -132,8 +159,9 @@ def widest(data: bytes) -> int:
     for field, graph in fields(memoryview(data)):
         if field == 7:
             for inner, tensor in fields(_span(graph)):
-                if inner == 5:
-                    sizes = [size for at, part in fields(_span(tensor)) if at == 1 for size in _varints(part)]
+                if inner in (5, 15):
+                    where = 1 if inner == 5 else 3
+                    sizes = [size for at, part in fields(_span(tensor)) if at == where for size in _varints(part)]
                     found = max(found, sizes[1]) if len(sizes) == 2 else found
     return found
 

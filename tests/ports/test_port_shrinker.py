@@ -1,0 +1,219 @@
+"""One suite for every way to make a model smaller: it shrinks or refuses, seals, certifies, survives edge rows, and is
+the same for the same seed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fairlead.contract.errors import NotCompilable, UsageError
+from fairlead.contract.evidence import Lineage
+from fairlead.contract.plugins import names, variant
+from fairlead.contract.profile import Reference
+from fairlead.contract.settings import ModelSettings, Settings
+from fairlead.lab.compile import Candidate, certify, compile_pipeline, write_bundle
+from fairlead.lab.compress import Smaller, Subject, smaller_than
+from fairlead.lab.compress.subject import SHRUNK, Said
+from fairlead.lab.stats import bins_for, few_threads, metrics, profile
+from fairlead.lab.train import fit, material_of, score_pipeline
+from fairlead.lab.train.learners.shrunk import Shrunk
+from fairlead.runtime.bundle import SigningKey, load
+
+SUBJECTS: dict[str, dict[str, Any]] = {
+    "mlp": {"layers": "16x8", "max_iter": 30, "alpha": 1e-3, "learning_rate_init": 1e-2},
+    "random_forest": {"n_estimators": 12, "max_depth": 6, "min_samples_leaf": 3, "max_features": 0.6},
+    "hist_gradient_boosting": {"max_iter": 24, "max_leaf_nodes": 15, "learning_rate": 0.2},
+    "decision_tree": {"max_depth": 8, "max_leaf_nodes": 64, "min_samples_leaf": 2},
+    "lasso": {"share": 0.05},
+}
+VERSIONS = {"numpy": "2", "onnxruntime": "1"}
+TASKS = {"two": "classification", "three": "classification", "number": "regression"}
+
+
+def frame(rows: int = 260) -> pd.DataFrame:
+    random = np.random.default_rng(0)
+    size, idle = random.normal(size=rows), random.normal(size=rows)
+    colour = random.choice(["red", "green", None], size=rows)
+    pull = size + (colour == "red") * 1.0 + random.normal(scale=0.5, size=rows)
+    size[::17] = np.nan
+    return pd.DataFrame(
+        {
+            "size": size, "idle": idle, "constant": random.integers(0, 2, rows), "colour": colour,
+            "two": np.where(pull > 0.3, "yes", "no"),
+            "three": np.select([pull > 0.8, pull < -0.4], ["high", "low"], "middle"),
+            "number": pull * 10 + 100,
+        }
+    )  # fmt: skip
+
+
+@cache
+def material(target: str) -> Any:
+    others = tuple(name for name in TASKS if name != target)
+    model = ModelSettings(name="m", task=TASKS[target], target=target, exclude=others)  # type: ignore[arg-type]
+    return material_of(frame(), Settings(model=model))
+
+
+@cache
+def memory(target: str) -> dict[str, Any]:
+    return {}
+
+
+def able(learner: str, target: str) -> bool:
+    return TASKS[target] in variant("learner", learner).tasks
+
+
+def cases() -> list[Any]:
+    """(way, learner, target, what) of everything that a way would try of these subjects."""
+    found = []
+    for way in names("shrinker"):
+        for learner, parameters in SUBJECTS.items():
+            for target, task in TASKS.items():
+                tries = smaller_than(learner, parameters, task, [way]) if able(learner, target) else ()  # type: ignore[arg-type]
+                if not tries or (target != "two" and (tries[0].learner != SHRUNK or (way, target) in SPARED)):
+                    continue
+                # The mildest and the boldest: the suite is for kinds, not for sizes.
+                for one in {one.what: quick(one) for one in (tries[0], tries[-1])}.values():
+                    found.append(pytest.param(one, target, id=f"{way}-{learner}-{target}-{one.what[:24]}"))
+    return found
+
+
+SPARED = {("neurons", "three"), ("weights", "three"), ("whole_numbers", "three")}
+"""Kinds of targets that cost time here and show nothing that the others do not."""
+
+
+def quick(one: Smaller) -> Smaller:
+    """The same with less learning after the step."""
+    steps = [{**step, "updates": 200} if "updates" in step else step for step in one.parameters.get("steps", ())]
+    return replace(one, parameters={**one.parameters, "steps": steps}) if steps else one
+
+
+CASES = cases()
+STEPS = [case for case in CASES if case.values[0].learner == SHRUNK]
+
+
+def fitted(one: Smaller, target: str) -> Any:
+    learner = Shrunk(memory(target)) if one.learner == SHRUNK else one.learner
+    return fit(material(target), learner, one.parameters, seed=3)
+
+
+def size(pipeline: Any, target: str) -> int:
+    compiled = compile_pipeline(pipeline, material(target).signature, None)
+    return len(compiled.tail) + len(compiled.front.to_json())
+
+
+@cache
+def source_size(learner: str, target: str) -> int:
+    return size(fit(material(target), learner, SUBJECTS[learner], seed=3), target)
+
+
+def source_of(one: Smaller) -> str:
+    names = {one.learner, one.parameters.get("source"), one.parameters.get("teacher")}
+    return next(name for name in SUBJECTS if name in names)
+
+
+def test_every_way_has_something_to_try_of_some_model() -> None:
+    assert {case.values[0].way for case in CASES} == set(names("shrinker"))
+
+
+@pytest.mark.parametrize(("one", "target"), CASES)
+def test_it_is_smaller_certified_and_still_knows_something(one: Smaller, target: str) -> None:
+    with few_threads(260):
+        pipeline = fitted(one, target)
+        rows = material(target)
+        compiled = compile_pipeline(pipeline, rows.signature, None)
+        certificate = certify(pipeline, compiled, rows.signature, rows.columns)
+    assert certificate.flipped == 0
+    assert certificate.max_difference <= compiled.tolerance
+    if one.way != "distilled":  # which may be no smaller than a model that is small already
+        assert len(compiled.tail) + len(compiled.front.to_json()) <= source_size(source_of(one), target)
+    found = metrics(
+        rows.signature.task, rows.truth, score_pipeline(pipeline, rows.columns, rows.signature), rows.signature
+    )
+    assert found["r2"] > 0.2 if target == "number" else found["accuracy"] > 0.5
+
+
+@pytest.mark.parametrize(("one", "target"), STEPS)
+def test_steps_are_the_same_again_and_leave_the_model_they_are_given(one: Smaller, target: str) -> None:
+    rows = material(target)
+    source = one.parameters["source"]
+    plain = fit(rows, source, one.parameters["source_parameters"], seed=3)
+    before = score_pipeline(plain, rows.columns, rows.signature)
+    kept: dict[str, Any] = {}
+    first = fit(rows, Shrunk(kept), one.parameters, seed=3)
+    again = fit(rows, Shrunk(), one.parameters, seed=3)
+    answers = score_pipeline(first, rows.columns, rows.signature)
+    assert np.array_equal(answers, score_pipeline(again, rows.columns, rows.signature))
+    # The source that the memory holds is still what it was: other steps begin with it.
+    nothing = fit(rows, Shrunk(kept), {**one.parameters, "steps": []}, seed=3)
+    assert np.array_equal(before, score_pipeline(nothing, rows.columns, rows.signature))
+
+
+@pytest.fixture(scope="module")
+def sealed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Bundles of every step, by their place in STEPS."""
+    folder = tmp_path_factory.mktemp("shrunk")
+    key = SigningKey.create(folder / "key")
+    for at, case in enumerate(STEPS):
+        one, target = case.values
+        rows = material(target)
+        reference = Reference(profile=profile(rows.columns, bins_for(rows.columns, rows.signature)))
+        lineage = Lineage(
+            "d", rows.rows, one.learner, one.parameters, 3, "c", versions={"numpy": "2", "onnxruntime": "1"}
+        )
+        made = Candidate(fitted(one, target), rows.signature, lineage, reference, rows.columns, name="m")
+        (folder / str(at)).mkdir()
+        write_bundle(made, folder / str(at), key)
+    return folder, key.public
+
+
+@pytest.mark.parametrize("at", range(len(STEPS)))
+def test_sealed_it_answers_rows_beyond_anything_it_saw_alike_alone_and_among_others(
+    at: int, sealed: tuple[Path, str]
+) -> None:
+    model = load(sealed[0] / str(at), [sealed[1]])
+    plain = {"size": 0.3, "idle": 0.1, "constant": 1, "colour": "red"}
+    rows = [
+        plain,
+        {**plain, "size": None, "colour": None},
+        {**plain, "size": 1e300, "colour": "never seen"},
+        {**plain, "size": -1e300, "idle": 1e18},
+        {**plain, "size": 5e-324, "idle": -0.0},
+    ] * 16
+    together = model.probabilities(rows)
+    assert np.isfinite(together[[0, 1, 4]]).all()
+    for place in range(5):
+        alone = model.probabilities(rows[place : place + 1])
+        assert np.allclose(alone, together[place : place + 1], rtol=1e-9, atol=1e-12, equal_nan=True)
+
+
+def test_a_step_says_which_models_it_does_not_take() -> None:
+    forest = {"source": "random_forest", "source_parameters": SUBJECTS["random_forest"]}
+    for way, options in (("stored", {"form": "int8"}), ("neurons", {"keep": 0.5, "updates": 1})):
+        given = {**forest, "steps": [{"way": way, **options}]}
+        with pytest.raises(NotCompilable, match="no network"):
+            fit(material("two"), Shrunk(), given, seed=0)
+
+
+def test_ways_are_asked_for_by_name_or_group_and_unknown_ones_are_refused() -> None:
+    tries = smaller_than("mlp", SUBJECTS["mlp"], "classification", ["quantise"])
+    assert {one.way for one in tries} == {"stored", "whole_numbers"}
+    with pytest.raises(UsageError, match="There are: trees, prune"):
+        smaller_than("mlp", SUBJECTS["mlp"], "classification", ["shrink"])
+
+
+def test_steps_are_joined_in_an_order_that_makes_sense() -> None:
+    first = next(t for t in smaller_than("mlp", SUBJECTS["mlp"], "classification", ["neurons"]))
+    after = smaller_than(first.learner, first.parameters, "classification", None, first.said)
+    assert {one.way for one in after} >= {"weights", "stored", "whole_numbers"}
+    assert not {"narrower", "distilled", "neurons"} & {one.way for one in after}
+    assert all(one.what.startswith(f"{first.what}, then ") for one in after)
+    last = next(one for one in after if one.way == "stored")
+    subject = Subject.of(last.learner, last.parameters, "classification", Said())
+    assert [step["way"] for step in subject.steps] == ["neurons", "stored"]
