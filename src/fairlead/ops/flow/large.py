@@ -16,16 +16,17 @@ from fairlead.ops.flow.workspace import Workspace
 
 if TYPE_CHECKING:
     from fairlead.lab.tables.sources import Table
+    from fairlead.lab.train.out_of_core.large import Plan
 
 Say = Callable[..., None]
 FOLDER = "large"
 
 
 @contextlib.contextmanager
-def rows_to_train(ws: Workspace, source: Any, say: Say, *, sample: int = 0) -> Iterator[Gathered]:
+def rows_to_train(ws: Workspace, source: Any, say: Say, plan: Plan | None = None) -> Iterator[Gathered]:
     """As `gather`; of a table that would not fit into memory its sample, with `.large` while the context lasts.
 
-    sample: rows of it, where a lineage recorded them; 0: by the memory there is. Raises what `gather` raises.
+    plan: where a lineage recorded one; None: by the memory there is. Raises what `gather` raises.
     """
     from fairlead.lab.tables.reading import Reading
     from fairlead.lab.train.out_of_core.sizing import memory_for, size_of
@@ -40,14 +41,14 @@ def rows_to_train(ws: Workspace, source: Any, say: Say, *, sample: int = 0) -> I
     why = whole_because(ws, table)
     memory, size = memory_for(rules.memory_mb), None if why and not _on_disk(table) else size_of(table)
     larger = size is not None and size.needed > memory
-    if why or size is None or not (larger or rules.out_of_core is True or sample):
+    if why or size is None or not (larger or rules.out_of_core is True or plan):
         told = why and (larger or rules.out_of_core is True)
         yield gather(ws, source, table=table, notes=(f"the table is read whole: {why}",) if told else ())
         return
     with scratch(ws.home.root / FOLDER) as folder:
         from fairlead.lab.train.out_of_core.large import open_large
 
-        large = open_large(table, ws.settings, size, memory, folder, say, rows=sample)
+        large = open_large(table, ws.settings, size, memory, folder, say, plan)
         reading.remember(table, TRAIN, reading.shown(where, source is None), large.index.rows, data.query)
         yield Gathered(large.frame, reading.tables, tuple(reading.notes), large=large)
 

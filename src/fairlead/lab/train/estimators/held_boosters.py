@@ -1,4 +1,4 @@
-"""LightGBM's boosters that were not made by its own estimators' `fit`: grown from the disk, or on from another model."""
+"""LightGBM's boosters not made by the `fit` of its own estimators: grown from the disk, or on from another model."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Which rows of a table are kept for judging, and which are drawn into the sample: decided once, by their places.
 
 A row's part depends on its place in the table, the seed and, where there is time, its time; so every pass over the
-table meets the same parts, whatever memory there is for them.
+table meets the same parts, on whatever machine.
 """
 
 from __future__ import annotations
@@ -20,8 +20,11 @@ CUT_ROWS = 200_000
 FEWEST = 30
 """Rows of every class that a sample holds, if there are as many."""
 _GOLDEN, _ONE, _TWO = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
-HELD, CUT = 1, 2
+HELD, CUT, DRAWN = 1, 2, 3
 """Streams of random numbers of one seed."""
+AT_ONCE = 1 << 20
+"""Rows of the index that are in memory together."""
+MOST_BINS = 1 << 22
 
 
 def uniform(seed: int, stream: int, first: int, count: int) -> Floats:
@@ -99,8 +102,8 @@ def indexed(parts: Iterator[tuple[Ints, Floats | None]], classes: int, folder: P
     found = Index(folder, rows, timed, share, seed, None, False, np.zeros((2, classes), np.int64))
     cut, after = _cut(found) if timed else (None, False)
     found = Index(folder, rows, timed, share, seed, cut, after, found.parts)
-    for first in range(0, rows, 1 << 20):
-        codes, held, _ = found.read(first, min(1 << 20, rows - first))
+    for first in range(0, rows, AT_ONCE):
+        codes, held, _ = found.read(first, min(AT_ONCE, rows - first))
         for part in (0, 1):
             chosen = codes[(codes >= 0) & (held == bool(part))]
             found.parts[part] += np.bincount(chosen, minlength=classes)
@@ -113,8 +116,8 @@ def _cut(index: Index) -> tuple[float, bool]:
     """The time from which rows are kept for judging, read from at most `CUT_ROWS` of them: exact below that many."""
     rate = CUT_ROWS / max(index.rows, 1)
     drawn = []
-    for first in range(0, index.rows, 1 << 20):
-        count = min(1 << 20, index.rows - first)
+    for first in range(0, index.rows, AT_ONCE):
+        count = min(AT_ONCE, index.rows - first)
         codes, _, times = index.read(first, count)
         assert times is not None
         drawn.append(times[(codes >= 0) & (uniform(index.seed, CUT, first, count) < rate)])
@@ -127,33 +130,50 @@ def _cut(index: Index) -> tuple[float, bool]:
 
 
 class Drawer:
-    """Draws the sample while the table passes by: of each part and class exactly its share of `wanted` rows.
+    """The sample: of each part and class exactly its share of `wanted` rows, those with the smallest random numbers.
 
-    Which rows of a stretch of the table are drawn is left to chance; how many, to the hypergeometric distribution, so
-    every set of rows is as likely as any other. Source: Knuth, The Art of Computer Programming 2, 3.4.2 (1997).
+    Which rows these are does not depend on how the table is cut into stretches on its way past. Two passes over the
+    index find the number below which a row is drawn: first in which bin it lies, then which of that bin it is.
     """
 
     def __init__(self, index: Index, wanted: int) -> None:
-        self._random = np.random.default_rng([index.seed, 31])
-        self._left = index.parts.copy()
+        self._index = index
         rate = min(1.0, wanted / max(index.labelled, 1))
-        self._need = np.minimum(np.maximum(np.ceil(rate * index.parts), FEWEST), index.parts).astype(np.int64)
+        self.drawn: Ints = np.minimum(np.maximum(np.ceil(rate * index.parts), FEWEST), index.parts).astype(np.int64)
+        self._below = self._limits()
 
-    @property
-    def wanted(self) -> int:
-        """Rows that will be drawn, from here on."""
-        return int(self._need.sum())
+    def draw(self, first: int, codes: Ints, held: np.ndarray) -> Ints:
+        """Places, ascending, of those of rows first, first + 1, ... that are in the sample."""
+        below = np.where(codes >= 0, self._below[held.astype(np.int64), codes], -1.0)
+        return np.flatnonzero(uniform(self._index.seed, DRAWN, first, len(codes)) <= below)
 
-    def draw(self, codes: Ints, held: np.ndarray) -> Ints:
-        """Places, ascending, of those of these rows that are in the sample."""
-        chosen = []
-        for part in (0, 1):
-            for code in np.unique(codes[(codes >= 0) & (held == bool(part))]).tolist():
-                here = np.flatnonzero((codes == code) & (held == bool(part)))
-                left, need = int(self._left[part, code]), int(self._need[part, code])
-                count = int(self._random.hypergeometric(need, left - need, len(here))) if need else 0
-                if count:
-                    chosen.append(self._random.choice(here, count, replace=False))
-                self._left[part, code] -= len(here)
-                self._need[part, code] -= count
-        return np.sort(np.concatenate(chosen)) if chosen else np.zeros(0, np.int64)
+    def _limits(self) -> Floats:
+        """The random number of the last row that is drawn, by part and class, shape (2, classes); -1: none is."""
+        classes = self._index.parts.shape[1]
+        bins = max(64, min(MOST_BINS // classes, self._index.rows // 16))
+        counts = np.zeros((2 * classes, bins), dtype=np.int64)
+        for group, numbers in self._numbers():
+            np.add.at(counts, (group, (numbers * bins).astype(np.int64)), 1)
+        need = self.drawn.ravel()
+        reached = np.cumsum(counts, axis=1)
+        place = (reached < need[:, None]).sum(axis=1)
+        before = np.where(place > 0, reached[np.arange(len(need)), np.maximum(place - 1, 0)], 0)
+        inside: list[list[float]] = [[] for _ in need]
+        for group, numbers in self._numbers():
+            close = (numbers * bins).astype(np.int64) == place[group]
+            for one, number in zip(group[close].tolist(), numbers[close].tolist(), strict=True):
+                inside[one].append(number)
+        found = np.full(len(need), -1.0)
+        for at, wanted in enumerate(need.tolist()):
+            if wanted:
+                found[at] = sorted(inside[at])[wanted - int(before[at]) - 1]
+        return found.reshape(2, classes)
+
+    def _numbers(self) -> Iterator[tuple[Ints, Floats]]:
+        """Part and class as one number, and the random number, of all rows with a truth."""
+        index, classes = self._index, self._index.parts.shape[1]
+        for first in range(0, index.rows, AT_ONCE):
+            codes, held, _ = index.read(first, min(AT_ONCE, index.rows - first))
+            known = np.flatnonzero(codes >= 0)
+            group = held[known].astype(np.int64) * classes + codes[known]
+            yield group, uniform(index.seed, DRAWN, first, len(codes))[known]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -33,6 +33,15 @@ FEWEST_ROWS = 200
 MOST_AT_ONCE, FEWEST_AT_ONCE = 65_536, 1_024
 
 
+class Plan(NamedTuple):
+    """How much is in memory together: rows of the sample, and of the table as it passes by. A lineage records it, so
+    that the same model comes out where there is more memory or less.
+    """
+
+    sample: int
+    at_once: int
+
+
 @dataclass(frozen=True)
 class Stretch:
     """Consecutive rows of the table. codes, held, times: as in the index."""
@@ -51,7 +60,7 @@ class Stretch:
 class Large:
     """frame: the sample, typed as the whole table would be; kept: which of its rows are for judging, (n,).
 
-    memory: bytes there are for rows; folder: for what has to lie on the disk meanwhile.
+    memory: bytes there are for rows; folder: for what has to lie on the disk meanwhile; plan: by which it was drawn.
     """
 
     table: Table
@@ -62,16 +71,12 @@ class Large:
     folder: Path
     frame: pd.DataFrame
     kept: np.ndarray
-
-    @property
-    def at_once(self) -> int:
-        """Rows that are in memory together while the table passes by."""
-        return rows_at_once(self.memory, self.size)
+    plan: Plan
 
     def stretches(self) -> Iterator[Stretch]:
         """The table once more, with what each row is."""
         first = 0
-        for batch in self.table.batches(self.at_once):
+        for batch in self.table.batches(self.plan.at_once):
             yield Stretch(batch, *self.index.read(first, batch.num_rows))
             first += batch.num_rows
 
@@ -84,48 +89,45 @@ class Large:
         return np.flatnonzero(~held), np.flatnonzero(held)
 
 
-def rows_at_once(memory: int, size: Size) -> int:
-    """Rows of a stretch: a sixteenth of the memory."""
-    return int(np.clip(memory / 16 / max(size.row_bytes, 1.0), FEWEST_AT_ONCE, MOST_AT_ONCE))
-
-
-def sample_rows(memory: int, size: Size) -> int:
-    """Rows that the sample takes."""
-    return max(int(SAMPLE_SHARE * memory / max(size.row_bytes, 1.0)), FEWEST_ROWS)
+def plan_for(memory: int, size: Size) -> Plan:
+    """A sample of half the memory, and stretches of a sixteenth of it."""
+    row = max(size.row_bytes, 1.0)
+    at_once = int(np.clip(memory / 16 / row, FEWEST_AT_ONCE, MOST_AT_ONCE))
+    return Plan(max(int(SAMPLE_SHARE * memory / row), FEWEST_ROWS), at_once)
 
 
 def open_large(
-    table: Table, settings: Settings, size: Size, memory: int, folder: Path, say: Say, *, rows: int = 0
+    table: Table, settings: Settings, size: Size, memory: int, folder: Path, say: Say, plan: Plan | None = None
 ) -> Large:
     """Three passes over the table: what its columns are, which rows judge, and the sample.
 
-    rows: of the sample, where that was recorded; else as many as the memory takes.
+    plan: where it was recorded; else as the memory has it.
     Raises InputInvalid, ColumnMissing, CellInvalid, ConfigInvalid, SourceUnreadable.
     """
     from fairlead.lab.tables import infer, signature_of
 
-    model, at_once = settings.model, rows_at_once(memory, size)
+    model, plan = settings.model, plan or plan_for(memory, size)
     say("reading what the columns are, first of four passes", done=0.0)
     target = model.target if model.target in table.columns else None
     schema = infer(table, target, roles=False, sample_rows=LOOKED_AT)
     signature = signature_of(table, settings, schema=schema)
     say("reading targets and times, second of four passes", done=0.0)
     index = indexed(
-        _facts(table, signature, settings, at_once), max(len(signature.classes), 1), folder,
+        _facts(table, signature, settings, plan.at_once), max(len(signature.classes), 1), folder,
         settings.data.holdout, settings.train.seed,
     )  # fmt: skip
     say("drawing the sample, third of four passes", done=0.0)
-    drawer = Drawer(index, rows or sample_rows(memory, size))
+    drawer = Drawer(index, plan.sample)
     picked, kept, first = [], [], 0
-    for batch in table.batches(at_once):
+    for batch in table.batches(plan.at_once):
         codes, held, _ = index.read(first, batch.num_rows)
+        places = drawer.draw(first, codes, held)
         first += batch.num_rows
-        places = drawer.draw(codes, held)
         if len(places):
             picked.append(_plain(batch.take(pa.array(places))))
             kept.append(held[places])
     frame = _Picked(table, picked, schema).frame()
-    return Large(table, signature, index, size, memory, folder, frame, np.concatenate(kept))
+    return Large(table, signature, index, size, memory, folder, frame, np.concatenate(kept), plan)
 
 
 def _facts(

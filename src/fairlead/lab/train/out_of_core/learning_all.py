@@ -74,7 +74,7 @@ def learn_from_all(
     scale = _scale(large, learned, way, why, found, cost, time.perf_counter() - started)
     lineage = msgspec.structs.replace(
         lineage, rows=learned, trained_from=passed.start, trained_to=passed.end,
-        out_of_core={"rows": large.index.labelled, "sample": len(large.frame), "way": scale.way},
+        out_of_core={"rows": large.index.labelled, "way": scale.way, **large.plan._asdict()},
     )  # fmt: skip
     profile = msgspec.structs.replace(passed.profile, scores=candidate.reference.profile.scores)
     reference = msgspec.structs.replace(candidate.reference, profile=profile)
