@@ -13,6 +13,7 @@ from fairlead.contract.scale import Scale
 from fairlead.contract.signature import Task
 from fairlead.lab.evaluate.behaviour.results import Result
 from fairlead.lab.evaluate.fairness import Disparity
+from fairlead.lab.evaluate.forecasting.evidence import Forecasts
 from fairlead.lab.evaluate.ranked import Ranking
 from fairlead.lab.evaluate.record import Record
 from fairlead.lab.evaluate.reliability import Reliability
@@ -82,6 +83,7 @@ class Report(msgspec.Struct, frozen=True, omit_defaults=True):
     record: Record | None = None
     parity: dict[str, Any] | None = None
     leaderboard: tuple[dict[str, Any], ...] = ()
+    forecasts: Forecasts | None = None
     notes: tuple[str, ...] = ()
     switched_off: tuple[str, ...] = ()
     format: int = 1

@@ -11,6 +11,7 @@ from fairlead.lab.evaluate.comparing import against_baselines, against_champion,
 from fairlead.lab.evaluate.curves import curves_of
 from fairlead.lab.evaluate.evidence import Report
 from fairlead.lab.evaluate.fairness import disparities
+from fairlead.lab.evaluate.forecasting.judging import evaluate_forecasts
 from fairlead.lab.evaluate.ranking import ranked_rows, with_ranking
 from fairlead.lab.evaluate.reliability import reliability
 from fairlead.lab.evaluate.robustness import robustness_of
@@ -52,6 +53,11 @@ def evaluate(
     if model.signature.task in UNSUPERVISED:
         return evaluate_untaught(
             model, frame, settings, champion=champion, times=times, parity=parity, leaderboard=leaderboard,
+            switched_off=switched_off(settings.gate),
+        )  # fmt: skip
+    if model.signature.task == "forecasting":
+        return evaluate_forecasts(
+            model, frame, settings, champion=champion, parity=parity, leaderboard=leaderboard,
             switched_off=switched_off(settings.gate),
         )  # fmt: skip
     judged = judged_rows(model, frame, settings, times)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from fairlead.contract.signature import UNSUPERVISED
 from fairlead.lab.evaluate.evidence import Report
+from fairlead.lab.evaluate.plots_forecasts import wanted_forecasts
 from fairlead.lab.evaluate.plots_ranking import wanted_ranking
 from fairlead.lab.evaluate.plots_settled import wanted_settled
 from fairlead.lab.evaluate.plots_untaught import wanted_untaught
@@ -72,6 +73,7 @@ def _wanted(report: Report) -> list[tuple[str, str, Draw, float, float]]:
     curves = report.curves
     if report.task in UNSUPERVISED:
         return wanted_untaught(report, _roc, _precision_recall, (MAIN, OTHER))
+    found += wanted_forecasts(report, (INK, FAINT, MAIN, OTHER))
     found += wanted_ranking(report, (INK, FAINT, MAIN, OTHER))
     if curves.get("ranking"):
         found += [

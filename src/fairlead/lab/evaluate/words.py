@@ -8,6 +8,7 @@ from fairlead.contract.evidence import Check, Interval, Verdict
 from fairlead.contract.signature import UNSUPERVISED
 from fairlead.lab.evaluate.evidence import Report
 from fairlead.lab.evaluate.fairness import MEANING as MEASURES
+from fairlead.lab.evaluate.words_forecasts import MEANING_FORECASTS, against_forecasts, quality_forecasts
 from fairlead.lab.evaluate.words_ranking import MEANING_RANKING, against_ranking, quality_ranking
 from fairlead.lab.evaluate.words_untaught import MEANING_UNTAUGHT, quality_untaught
 
@@ -37,7 +38,7 @@ MEANING = {
     "bias": "mean of predicted less true; 0 is right",
 }
 
-MEANING |= MEANING_UNTAUGHT | MEANING_RANKING
+MEANING |= MEANING_FORECASTS | MEANING_UNTAUGHT | MEANING_RANKING
 
 HEADLINE = {
     "pass": "This model passed every check.",
@@ -138,6 +139,8 @@ def _quality(report: Report) -> list[str]:
         return quality_untaught(report)
     if report.ranking is not None:
         return quality_ranking(report, report.ranking)
+    if report.forecasts is not None:
+        return quality_forecasts(report, number)
     if report.task != "classification":
         if "mae" not in found:
             return []
@@ -162,6 +165,8 @@ def _quality(report: Report) -> list[str]:
 def _against(report: Report) -> str:
     if report.ranking is not None:
         return against_ranking(report)
+    if report.forecasts is not None:
+        return against_forecasts(report)
     if not report.baselines:
         return "Nothing says whether it is better than no model at all."
     base = report.baselines[0]

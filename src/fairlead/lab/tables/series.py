@@ -24,9 +24,9 @@ from fairlead.lab.stats.forecasts import truths_of
 from fairlead.lab.stats.measures import Floats, Ints, label_text
 from fairlead.lab.stats.seasonality import season_of
 from fairlead.lab.tables.cells import columns_of, names_of
-from fairlead.lab.tables.steps import OFF_GRID, Step, places_of, step_from, step_in
+from fairlead.lab.tables.steps import MONTH_S, OFF_GRID, Step, places_of, step_from, step_in
 from fairlead.lab.tables.times import event_times
-from fairlead.runtime.bundle.forecasts import HISTORY, ORIGIN
+from fairlead.runtime.bundle.forecasts import HISTORY, ORIGIN, history_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -135,6 +135,14 @@ def geometry_of(series: Sequence[Any], step: Step, model: ModelSettings) -> Geom
     lags = model.lags or lags_for(seasons)
     within = tuple(season for season in seasons if season <= lags)
     return Geometry(lags, model.horizon, step, within, model.covariates)
+
+
+def geometry_of_signature(signature: Signature, model: ModelSettings) -> Geometry:
+    """What the rows of a model look like by its signature; seasons as the calendar has them."""
+    lags = history_of(signature).shape[0]
+    step = Step(signature.step, months=abs(signature.step - MONTH_S) < 1.0)
+    within = tuple(season for season in step.seasons if season <= lags)
+    return Geometry(lags, signature.horizon, step, within, model.covariates)
 
 
 def lags_for(seasons: Sequence[int]) -> int:

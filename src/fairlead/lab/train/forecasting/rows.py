@@ -10,12 +10,11 @@ import numpy as np
 from fairlead.contract.settings import Settings
 from fairlead.contract.signature import Column, Signature
 from fairlead.lab.stats.measures import Floats, Ints
-from fairlead.lab.tables.series import Geometry, SeriesRows, is_asked, series_rows
-from fairlead.lab.tables.steps import MONTH_S, Step
+from fairlead.lab.tables.series import Geometry, SeriesRows, geometry_of_signature, is_asked, series_rows
 from fairlead.lab.train.folding import Fold, folds_of
 from fairlead.lab.train.material import Material
 from fairlead.lab.train.terms import terms_of
-from fairlead.runtime.bundle.forecasts import HISTORY, ORIGIN, history_of
+from fairlead.runtime.bundle.forecasts import HISTORY, ORIGIN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,16 +50,8 @@ def rows_of(frame: Any, settings: Settings, signature: Signature | None = None) 
     from fairlead.lab.tables import open_table
 
     source = frame if hasattr(frame, "iloc") else open_table(frame).frame()
-    geometry = None if signature is None else geometry_of(signature, settings)
+    geometry = None if signature is None else geometry_of_signature(signature, settings.model)
     return series_rows(source, settings.model, geometry=geometry)
-
-
-def geometry_of(signature: Signature, settings: Settings) -> Geometry:
-    """What the rows of a model look like by its signature."""
-    lags = history_of(signature).shape[0]
-    step = Step(signature.step, months=abs(signature.step - MONTH_S) < 1.0)
-    seasons = tuple(season for season in step.seasons if season <= lags)
-    return Geometry(lags, signature.horizon, step, seasons, settings.model.covariates)
 
 
 def material_from(rows: SeriesRows, settings: Settings, signature: Signature | None = None) -> SeriesMaterial:
