@@ -15,6 +15,7 @@ from fairlead.runtime.serve.deployed import Deployed, Serving
 from fairlead.runtime.serve.web import neighbouring, tensor_columns
 from fairlead.runtime.serve.web.addresses import FIXED, WORDS
 from fairlead.runtime.serve.web.columns import MOST_NAMED, Field, example_of, fields_of, number_in_words
+from fairlead.runtime.serve.web.forecast_form import steps_in_words
 from fairlead.runtime.serve.web.making import Steps
 from fairlead.runtime.serve.web.markup import attributes
 from fairlead.runtime.serve.web.openapi import MOST_TYPED, endpoints_of
@@ -101,6 +102,8 @@ def summary_of(deployed: Deployed) -> str:
     classes = signature.classes
     if signature.task == "anomaly":
         said = "Tells rows that are unlike the others"
+    elif signature.task == "forecasting":
+        said = f"Forecasts {target or 'a series'}: {steps_in_words(signature)}"
     elif signature.task == "clustering":
         said = f"Puts rows into one of {len(classes)} groups"
     elif not classes:
@@ -117,6 +120,10 @@ def _gives(deployed: Deployed) -> str:
     signature = deployed.signature
     if signature.task == "clustering":
         return f"The name of a cluster a row: {_codes(signature.classes)}."
+    if signature.task == "forecasting":
+        return (
+            f"The next {steps_in_words(signature)}, as a list <code>forecast</code> or as {_codes(signature.outputs)}."
+        )
     if signature.task == "anomaly":
         return f"Whether a row is an anomaly, and its score: it is one when that is above {signature.threshold:g}."
     if signature.task != "classification":

@@ -11,6 +11,7 @@ from fairlead.runtime.serve.deployed import Deployed
 from fairlead.runtime.serve.web import tensor_form
 from fairlead.runtime.serve.web.columns import Field, example_of, fields_of, number_in_words
 from fairlead.runtime.serve.web.docs import summary_of
+from fairlead.runtime.serve.web.forecast_form import right_answer
 from fairlead.runtime.serve.web.markup import attributes
 
 MOST_OPTIONS = 12
@@ -75,7 +76,7 @@ def _optional(deployed: Deployed, first: int) -> str:
             f"When it happened, in {signature.timezone}."
             if timed
             else "Finds this answer again."
-            if name == signature.key
+            if name == signature.row_key
             else "Passed on."
         )
         kind = "time" if timed else "text"
@@ -213,7 +214,9 @@ def _suggesting(column: Column, id: str) -> str:
 def _correction(deployed: Deployed, name: str) -> str:
     classes = deployed.signature.labels
     shown = {"false": "no anomaly", "true": "an anomaly"} if deployed.signature.task == "anomaly" else {}
-    if not classes:
+    if deployed.signature.task == "forecasting":
+        right = right_answer(deployed.signature)
+    elif not classes:
         right = """<div class="field" data-kind="number" data-column="label"><label for="right">The right number</label>
 <input type="text" inputmode="decimal" id="right" autocomplete="off" aria-describedby="right-error">
 <p class="error" id="right-error" hidden></p></div>"""

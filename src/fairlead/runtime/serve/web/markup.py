@@ -11,6 +11,7 @@ ASSETS = {
     "asking.js": "text/javascript; charset=utf-8",
     "form.js": "text/javascript; charset=utf-8",
     "answer.js": "text/javascript; charset=utf-8",
+    "forecast.js": "text/javascript; charset=utf-8",
     "tensor.js": "text/javascript; charset=utf-8",
     "picture.js": "text/javascript; charset=utf-8",
     "numbers.js": "text/javascript; charset=utf-8",

@@ -213,7 +213,7 @@ def _passed(deployed: Deployed, name: str) -> Schema:
             "anyOf": [{"type": "string", "format": "date-time"}, {"type": "number"}, {"const": ""}, {"type": "null"}],
             "description": "Event time, passed through: ISO 8601, or seconds since 1970. Without it, time is arrival.",
         }
-    words = "Row key, passed through: labels may come by it." if name == signature.key else "Passed through."
+    words = "Row key, passed through: labels may come by it." if name == signature.row_key else "Passed through."
     whole = {"type": "integer", "exclusiveMinimum": -_LONGEST_KEY, "exclusiveMaximum": _LONGEST_KEY}
     return {"anyOf": [{"type": ["string", "boolean", "null"]}, whole, {"type": "number"}], "description": words}
 
@@ -272,6 +272,10 @@ def _label(deployed: Deployed) -> Schema:
         return {"enum": ["true", "false", True, False, None], "description": "Whether it was an anomaly."}
     if signature.task == "clustering":
         return {"enum": [*signature.classes, None], "description": "The cluster that it belongs to."}
+    if signature.task == "forecasting":
+        steps = {"type": "array", "items": {"type": ["number", "null"]}, "minItems": 1, "maxItems": signature.horizon}
+        said = "The values that came, from t+1 on: null for what is not due, at least one number."
+        return {"anyOf": [steps, {"type": "null"}], "description": said}
     if signature.task != "classification":
         return {"type": ["number", "null"], "description": "The true number."}
     return {"enum": [*signature.classes, None], "description": "The true class."}

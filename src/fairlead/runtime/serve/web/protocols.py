@@ -9,7 +9,7 @@ from fairlead.runtime.bundle.tensor_cells import cell_from, outside, size
 from fairlead.runtime.serve.web.addresses import json_of
 from fairlead.runtime.serve.web.columns import Field, example_of, schema_of
 from fairlead.runtime.serve.web.said import Said, Schema, Spoken
-from fairlead.runtime.serve.web.scoring import azureml, mlflow, v1
+from fairlead.runtime.serve.web.scoring import azureml, mlflow, steps_of, v1
 from fairlead.runtime.serve.web.tensor_columns import element_of
 from fairlead.runtime.wire.arrow_tables import MEDIA
 from fairlead.runtime.wire.tensors import BINARY, datatype_of
@@ -66,6 +66,8 @@ def prediction_of(said: Said) -> Schema:
     if task == "anomaly":
         fields = {"anomaly": {"type": "boolean"}, "score": {"type": "number", "description": "Larger is stranger."}}
         return {"type": "object", "required": list(fields), "properties": fields}
+    if task == "forecasting":
+        return {"type": "object", "required": ["forecast"], "properties": {"forecast": steps_of(said.signature)}}
     if not said.classes:
         return {"type": "number"}
     share = {"type": "number", "minimum": 0, "maximum": 1}

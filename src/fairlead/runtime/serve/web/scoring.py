@@ -6,6 +6,7 @@ all answer what the model's own `predict` would.
 
 from __future__ import annotations
 
+from fairlead.contract.signature import Signature
 from fairlead.runtime.serve.web.addresses import json_of
 from fairlead.runtime.serve.web.said import Said, Schema, Spoken
 from fairlead.runtime.wire.codec import Answer
@@ -54,9 +55,22 @@ def _one_of(keys: Schema, example: Schema | None) -> Schema:
     return {"type": "object", "properties": keys, "oneOf": ways, **told}
 
 
+def steps_of(signature: Signature) -> Schema:
+    """One forecast."""
+    return {
+        "type": "array",
+        "items": {"type": "number"},
+        "minItems": signature.horizon,
+        "maxItems": signature.horizon,
+        "description": "A number a step, t+1 first.",
+    }
+
+
 def answers_of(said: Said) -> Schema:
-    """A list of labels as they look in tables, or of numbers."""
+    """A list of labels as they look in tables, of numbers, or of forecasts."""
     known = said.signature.labels
+    if said.signature.task == "forecasting":
+        return {"type": "array", "items": steps_of(said.signature), "minItems": 1}
     if not known:
         return {"type": "array", "items": {"type": "number"}, "minItems": 1}
     labels = Labels(said.signature).values(Answer(list(known), []))

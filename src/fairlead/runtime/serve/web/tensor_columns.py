@@ -14,6 +14,7 @@ import numpy as np
 
 from fairlead.contract.signature import Column
 from fairlead.runtime.bundle.tensor_cells import DTYPES, length, size
+from fairlead.runtime.serve.web.forecast_form import history_in_words, is_history
 
 CHANNELS = (1, 3)
 EDGES = range(2, 2049)
@@ -43,6 +44,8 @@ class Picture(NamedTuple):
 
 def picture_of(column: Column) -> Picture | None:
     """How a column's tensor is an image; None where it is none."""
+    if is_history(column):
+        return None
     shape = column.shape
     if len(shape) == 2:
         picture = Picture(*shape, 1, first=False)
@@ -82,6 +85,8 @@ def shape_in_words(column: Column) -> str:
 
 def kind_in_words(column: Column) -> str:
     """What a tensor is, in a few words."""
+    if is_history(column):
+        return history_in_words(column)
     picture = picture_of(column)
     if picture is not None:
         return f"An image of {picture.words}"

@@ -11,6 +11,7 @@ from html import escape
 from fairlead.contract.signature import Column
 from fairlead.runtime.bundle.tensor_cells import DTYPES, size
 from fairlead.runtime.serve.web.columns import Field, number_in_words
+from fairlead.runtime.serve.web.forecast_form import history_in_words, is_history
 from fairlead.runtime.serve.web.markup import attributes
 from fairlead.runtime.serve.web.tensor_columns import Picture, picture_of, scale_of, shape_in_words
 
@@ -146,6 +147,9 @@ def _form(column: Column) -> str:
     kind = f"{'whole ' if whole else ''}number{'s' if count > 1 else ''}"
     shape = f", {shape_in_words(column)}, row by row" if len(column.shape) > 1 else ""
     said = f"{count} {kind}{shape}: JSON, or with commas, spaces or lines between them."
+    if is_history(column):
+        ways = "JSON, or with commas, spaces or lines between them, as columns of a table are pasted."
+        said = f"{history_in_words(column)}: {ways}"
     low, high = column.minimum, column.maximum
     if low is not None:
         said += f" {number_in_words(column, low)} or more."

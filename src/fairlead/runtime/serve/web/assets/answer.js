@@ -1,14 +1,21 @@
 // What the model said, and "this is wrong": a correction sent to the server under the id of the answer.
 
 import { ask } from "./asking.js";
+import { forecastOf, stepsFrom } from "./forecast.js";
+import { Wrong } from "./numbers.js";
 
 const MOST_SHOWN = 10;
 
-export function showAnswer(root, prediction, id) {
+// past: of a forecast the elements of its history, and how many there are a step.
+export function showAnswer(root, prediction, id, past) {
   const part = root.querySelector("#answer");
   const title = part.querySelector("#said");
   const shares = part.querySelector("#shares");
-  if (prediction !== null && typeof prediction === "object") {
+  if (prediction?.forecast) {
+    const { forecast } = prediction;
+    title.textContent = forecast.length === 1 ? `Answer: ${shown(forecast[0])} next` : `Answer: the next ${forecast.length} values`;
+    shares.replaceChildren(...forecastOf(forecast, past?.elements ?? [], past?.width ?? 1));
+  } else if (prediction !== null && typeof prediction === "object") {
     title.textContent = `Answer: ${decision(prediction)}`;
     shares.replaceChildren(...(prediction.probabilities ? [listOf(prediction)] : []));
   } else {
@@ -118,21 +125,31 @@ function correction(root, form) {
   const right = form.querySelector("input[name=right]:checked, #right");
   const given = right ? right.value.trim() : "";
   if (given.startsWith("=")) item.label = given.slice(1);
-  else if (given) {
-    item.label = Number(given);
-    if (!Number.isFinite(item.label)) {
-      const error = form.querySelector("#right-error");
-      error.textContent = "Write a number in digits, as 3.5.";
-      error.hidden = false;
-      right.setAttribute("aria-invalid", "true");
-      right.focus();
-      return null;
+  else if (given && right.dataset.steps) {
+    try {
+      item.label = stepsFrom(given, Number(right.dataset.steps));
+    } catch (wrong) {
+      if (!(wrong instanceof Wrong)) throw wrong;
+      return refuse(form, right, wrong.message);
     }
+  } else if (given) {
+    item.label = Number(given);
+    if (!Number.isFinite(item.label)) return refuse(form, right, "Write a number in digits, as 3.5.");
   }
   const words = form.querySelector("#words").value.trim();
   if (words) item.comment = words;
   if (item.label !== undefined || words) return item;
   complain(form, "Give the right answer, or say in words what is wrong.");
+  return null;
+}
+
+// What is wrong with the right answer, told at its field.
+function refuse(form, right, words) {
+  const error = form.querySelector("#right-error");
+  error.textContent = words;
+  error.hidden = false;
+  right.setAttribute("aria-invalid", "true");
+  right.focus();
   return null;
 }
 

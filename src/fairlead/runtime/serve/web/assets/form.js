@@ -3,7 +3,7 @@
 import { ask, sentence } from "./asking.js";
 import { hideAnswer, markStale, showAnswer, startCorrection } from "./answer.js";
 import { NUMBER, Wrong } from "./numbers.js";
-import { clearTensors, controlOfTensor, exampleTensors, settled, startTensors, tensorOf } from "./tensor.js";
+import { clearTensors, controlOfTensor, elementsOf, exampleTensors, settled, startTensors, tensorOf } from "./tensor.js";
 
 export function startForm(root) {
   const form = root.querySelector("#ask");
@@ -45,7 +45,8 @@ async function send(root, form, status) {
   status.textContent = "Asking…";
   const said = await ask(form.dataset.predict, row);
   status.textContent = "";
-  if (said.ok) showAnswer(root, said.body.predictions[0], said.id);
+  const history = form.querySelector('.field.tensor[data-column="history"]');
+  if (said.ok) showAnswer(root, said.body.predictions[0], said.id, history ? elementsOf(history) : null);
   else showProblems(form, [locate(form, said.problem)]);
 }
 

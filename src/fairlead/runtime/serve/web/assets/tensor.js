@@ -1,7 +1,7 @@
 // The field of a tensor: a file or numbers in, elements held until the form is sent, and a sight of what they are.
 
 import { Wrong, columnOf, numbersFrom, packed } from "./numbers.js";
-import { draw, elementsOf, pixelsOf } from "./picture.js";
+import { draw, elementsOf as elementsOfPixels, pixelsOf } from "./picture.js";
 
 const MOST_TEXT = 64e6;
 const MOST_SHOWN = 4096;
@@ -50,6 +50,12 @@ export function tensorOf(field) {
   if (state.problem) throw new Wrong(state.problem);
   if (!state.elements) throw new Wrong(state.column.picture ? "Choose an image." : "Must be given.");
   return packed(state.elements, state.column);
+}
+
+// What `tensorOf` gave, as numbers, and how many of them there are in the first dimension's place.
+export function elementsOf(field) {
+  const { elements, column } = states.get(field);
+  return { elements, width: column.size / column.shape[0] };
 }
 
 // The control that a problem of the field is about.
@@ -160,7 +166,7 @@ function fitted(field, state) {
   const invert = field.querySelector(".invert").checked;
   const [width, height] = state.pixels.of;
   const name = `${state.name}, ${width} by ${height} pixels`;
-  taken(field, state, elementsOf(state.pixels, state.column, { fit, invert }), name);
+  taken(field, state, elementsOfPixels(state.pixels, state.column, { fit, invert }), name);
 }
 
 function taken(field, state, elements, name) {
