@@ -101,8 +101,9 @@ class LotFound(msgspec.Struct, frozen=True):
 
 class MitigationFound(msgspec.Struct, frozen=True, omit_defaults=True):
     """way, constraint, bound: as asked. gaps: out of fold. accuracy, loss: what is added to the share decided right and
-    to the mean loss, row by row. thresholds: of groups, by `column`; other rows get 0.5. members, lot: of the
-    exponentiated gradient. met: whether every bound on rates is met out of fold, as far as intervals can say.
+    to the mean loss, row by row. positive: share decided positive, without and with it. met: whether the bound holds
+    out of fold (met, missed, or inconclusive), "" where none was asked. thresholds: of groups, by `column`; other rows
+    get 0.5. members, lot: of the exponentiated gradient.
     """
 
     way: str
@@ -118,6 +119,7 @@ class MitigationFound(msgspec.Struct, frozen=True, omit_defaults=True):
     thresholds: tuple[GroupThreshold, ...] = ()
     members: int = 0
     lot: LotFound | None = None
+    positive: tuple[float, float] = (0.0, 0.0)
 
 
 class SearchFound(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -1,4 +1,4 @@
-"""Reweighing: class and group become independent, totals stay, and gaps of the sealed model shrink."""
+"""Mitigation: reweighing makes class and group independent, what cannot be is refused, and evidence tells the gaps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from fairlead.contract.errors import ConfigInvalid
-from fairlead.contract.settings import ModelSettings, Settings, TrainSettings
+from fairlead.contract.settings import MitigateSettings, ModelSettings, Settings, TrainSettings
 from fairlead.lab.compile import write_bundle
 from fairlead.lab.train import train
 from fairlead.lab.train.mitigating import reweighed
@@ -78,12 +78,18 @@ def test_small_cells_keep_their_weights() -> None:
 
 
 @pytest.mark.parametrize(
-    ("way", "words"),
-    [("exponentiated_gradient", "drawn at random"), ("threshold_optimiser", "a threshold of its own"),
-     ("reweihing", "Did you mean 'reweighing'")],
-)  # fmt: skip
-def test_what_cannot_be_served_is_refused_by_name(way: str, words: str) -> None:
-    asked = msgspec.structs.replace(PLAIN, train=msgspec.structs.replace(PLAIN.train, mitigate=way))
+    ("parts", "words"),
+    [
+        ({"mitigate": "reweihing"}, "Did you mean 'reweighing'"),
+        ({"mitigate": MitigateSettings(by="threshold_optimiser", column="near")}, "'near' is not sensitive"),
+        ({"mitigate": "threshold_optimiser", "costs": {"false_positive": 1, "false_negative": 5}}, "cannot stand"),
+        ({"mitigate": "exponentiated_gradient", "threshold": 0.3}, "cannot stand beside exponentiated_gradient"),
+        ({"mitigate": "exponentiated_gradient", "calibrate": "isotonic"}, "it would move decisions again"),
+        ({"mitigate": "exponentiated_gradient", "class_weight": "balanced"}, "which weighs rows itself"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name(parts: dict[str, object], words: str) -> None:
+    asked = msgspec.structs.replace(PLAIN, train=msgspec.structs.replace(PLAIN.train, **parts))
     with pytest.raises(ConfigInvalid, match=words):
         check_combinations(asked)
 

@@ -47,6 +47,7 @@ def mitigation_found(
         gaps=_gaps(part, settings.model.sensitive, sides, lost, block, seed),
         accuracy=bootstrap(right[1] - right[0], seed=seed, block=block),
         loss=bootstrap(lost[1] - lost[0], seed=seed, block=block),
+        positive=_positive(sides, part),
         column="" if material.terms.mitigation is None else material.terms.mitigation.column,
         thresholds=_thresholds(material, model),
         members=len(model.members) if rules.by == "exponentiated_gradient" else 0,
@@ -88,6 +89,12 @@ def _gap(
     if measure == "equalised_odds":
         return odds_disparity(column, names, codes, parts, block, seed)
     return disparity(column, measure, names, codes, *parts[measure], block=block, seed=seed)
+
+
+def _positive(sides: tuple[Floats, Floats], part: Material) -> tuple[float, float]:
+    at = positive_index(part.signature)
+    before, after = (float((decisions(scores, part.signature) == at).mean()) for scores in sides)
+    return before, after
 
 
 def _thresholds(material: Material, model: Any) -> tuple[GroupThreshold, ...]:
@@ -167,7 +174,8 @@ def _why(found: MitigationFound) -> str:
     if found.met:
         words += f" (asked: at most {found.bound:g}, {found.met})"
     few = f"; too few rows to say anything of: {', '.join(small)}" if small else ""
-    return f"{words}{cost}{few}."
+    said = f", decided positive {found.positive[0]:.1%} before and {found.positive[1]:.1%} now"
+    return f"{words}{cost}{said}{few}."
 
 
 def _spread(found: Any) -> str:

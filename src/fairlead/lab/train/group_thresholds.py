@@ -80,8 +80,11 @@ def fit_thresholds(
 def _worth(event: np.ndarray, objective: Objective) -> Floats:
     """What it gains to decide a row positive, (n,)."""
     if objective == "accuracy":
-        return np.where(event, 1.0, -1.0) / max(len(event), 1)
-    return np.where(event, 0.5 / max(event.sum(), 1), -0.5 / max((~event).sum(), 1))
+        gain, loss = 1.0 / max(len(event), 1), 1.0 / max(len(event), 1)
+    else:
+        gain, loss = 0.5 / max(int(event.sum()), 1), 0.5 / max(int((~event).sum()), 1)
+    found: Floats = np.where(event, gain, -loss)
+    return found
 
 
 def _large(event: np.ndarray, constraint: Constraint) -> bool:
