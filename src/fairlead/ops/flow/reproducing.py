@@ -23,12 +23,14 @@ from fairlead.contract.plugins import names
 from fairlead.contract.settings import Settings
 from fairlead.ops.flow import making
 from fairlead.ops.flow.gathering import TRAIN, Gathered, gather
+from fairlead.ops.flow.large_again import large_again
 from fairlead.ops.flow.workspace import Workspace
 from fairlead.ops.project import Project
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from fairlead.lab.train.out_of_core.large import Large
     from fairlead.runtime.bundle import Model
 
 Say = Callable[..., None]
@@ -88,9 +90,11 @@ def reproduce(ws: Workspace, reference: str | None, *, source: Any = None, progr
     then = recorded_project(ws, lineage)
     require_trial(lineage, then.settings)
     say("reading rows", done=0.0)
-    rows, origin, data, warnings = rows_for(then, lineage, source)
-    say(f"fitting {lineage.learner} again", done=0.1)
-    with again(then, lineage, rows, say) as (folder, other):
+    with contextlib.ExitStack() as stack:
+        large = stack.enter_context(large_again(then, lineage, source, say))
+        rows, origin, data, warnings = large[:4] if large else rows_for(then, lineage, source)
+        say(f"fitting {lineage.learner} again", done=0.1)
+        folder, other = stack.enter_context(again(then, lineage, rows, say, large.table if large else None))
         parts = [
             data,
             configuration(lineage, ws.settings),
@@ -336,7 +340,9 @@ def _files(old: Mapping[str, str], new: Mapping[str, str], chosen: Callable[[str
 
 
 @contextlib.contextmanager
-def again(ws: Workspace, lineage: Lineage, rows: pd.DataFrame, say: Say) -> Iterator[tuple[Path, Any]]:
+def again(
+    ws: Workspace, lineage: Lineage, rows: pd.DataFrame, say: Say, large: Large | None = None
+) -> Iterator[tuple[Path, Any]]:
     """The recorded trial fitted on these rows and sealed in a folder of its own, with its manifest."""
     from fairlead.lab.compile import write_bundle
     from fairlead.lab.stats import few_threads
@@ -350,8 +356,9 @@ def again(ws: Workspace, lineage: Lineage, rows: pd.DataFrame, say: Say) -> Iter
     folder = Path(tempfile.mkdtemp(prefix="fairlead-again-"))
     try:
         training = train(
-            rows, without_search(settings), root=ws.project.root, progress=say, parent=lineage.parent, trial=trial
-        )
+            rows, without_search(settings), root=ws.project.root, progress=say, parent=lineage.parent, trial=trial,
+            large=large,
+        )  # fmt: skip
         with few_threads(lineage.rows):
             write_bundle(training.candidate, folder, ws.key, native=native_terms(ws.settings))
         yield folder, read_manifest((folder / "manifest.json").read_bytes())

@@ -13,8 +13,8 @@ from fairlead.lab.stats.loss import losses
 from fairlead.lab.stats.measures import Floats
 from fairlead.lab.train.out_of_core.stored import Stored
 
-BLOCK_ROWS = 1_000
-"""Rows that follow each other are alike where there is time: the interval is that of means of so many."""
+BLOCKS, MOST_ROWS = 200, 1_000
+"""Rows that follow each other in time are alike: intervals are those of means of at most so many, in so many blocks."""
 NORMAL = 1.96
 TINY = 1e-15
 
@@ -31,35 +31,63 @@ class Judged(NamedTuple):
     gain: Interval | None
 
 
-def judge(kept: Stored, signature: Signature, answer: Answer, clip: float, other: Answer | None = None) -> Judged:
-    """What a model does on every stored row. other: a model to compare with, row by row. clip: see `losses`."""
-    sums = _Sums(len(signature.classes))
+def judge(
+    kept: Stored, signature: Signature, answer: Answer, clip: float, timed: bool, other: Answer | None = None
+) -> Judged:
+    """What a model does on every stored row. other: a model to compare with, row by row. clip: see `losses`; timed:
+    rows are in order of time, more or less.
+    """
+    block = int(np.clip(kept.rows // BLOCKS, 1, MOST_ROWS)) if timed else 1
+    lost_in, gained_in, sums = Blocks(block), Blocks(block), _Sums(len(signature.classes))
     for part in kept.parts():
         classes = np.array(list(signature.classes), dtype=object)
         truth = classes[part.truth.astype(np.int64)] if signature.classes else part.truth
         scores = answer(part.features)
         lost = losses(signature.task, truth, scores, signature, clip)
-        theirs = None if other is None else losses(signature.task, truth, other(part.features), signature, clip)
-        sums.add(part.truth, scores, lost, theirs)
-    return Judged(kept.rows, sums.interval(sums.lost), sums.metrics(), sums.interval(sums.gained) if other else None)
+        lost_in.add(lost)
+        if other is not None:
+            gained_in.add(losses(signature.task, truth, other(part.features), signature, clip) - lost)
+        sums.add(part.truth, scores)
+    return Judged(kept.rows, lost_in.interval(), sums.metrics(), None if other is None else gained_in.interval())
+
+
+class Blocks:
+    """The mean of values that pass by, with an interval by the spread of the means of blocks of them."""
+
+    def __init__(self, rows: int) -> None:
+        self._rows = rows
+        self._count = 0
+        # Sums over blocks: of their sums, rows, and of the squares and products of these.
+        self._of = np.zeros(5)
+
+    def add(self, values: Floats) -> None:
+        """Take in values, (n,); a block does not reach from one call into the next."""
+        starts = np.arange(0, len(values), self._rows)
+        sums = np.add.reduceat(values, starts) if len(values) else np.zeros(0)
+        rows = np.diff(np.append(starts, len(values))).astype(np.float64)
+        self._count += len(sums)
+        self._of += [sums.sum(), rows.sum(), sums @ sums, sums @ rows, rows @ rows]
+
+    def interval(self) -> Interval:
+        """The mean with its 95 % interval; from -1 to 1 where a single block says nothing of a spread."""
+        total, rows, squares, products, lengths = self._of
+        mean = float(total / rows)
+        if self._count < 2:
+            return Interval(mean, -1.0, 1.0)
+        spread = max(squares - 2.0 * mean * products + mean**2 * lengths, 0.0) * self._count / (self._count - 1)
+        error = float(np.sqrt(spread) / rows)
+        return Interval(mean, mean - NORMAL * error, mean + NORMAL * error)
 
 
 class _Sums:
-    """What is kept of rows that have passed by. lost, gained: sums over blocks of rows."""
+    """What metrics over all rows are made of."""
 
     def __init__(self, classes: int) -> None:
         self.classes = classes
-        self.lost: list[tuple[float, int]] = []
-        self.gained: list[tuple[float, int]] = []
         self._rows, self._sums = 0, np.zeros(4)
 
-    def add(self, truth: Floats, scores: Floats, lost: Floats, theirs: Floats | None) -> None:
-        for first in range(0, len(lost), BLOCK_ROWS):
-            part = slice(first, first + BLOCK_ROWS)
-            self.lost.append((float(lost[part].sum()), len(lost[part])))
-            if theirs is not None:
-                self.gained.append((float((theirs[part] - lost[part]).sum()), len(lost[part])))
-        self._rows += len(lost)
+    def add(self, truth: Floats, scores: Floats) -> None:
+        self._rows += len(truth)
         if self.classes:
             own = scores[np.arange(len(truth)), truth.astype(np.int64)]
             right = scores.argmax(axis=1) == truth
@@ -67,16 +95,6 @@ class _Sums:
         else:
             error = scores[:, 0] - truth
             self._sums += [np.abs(error).sum(), (error**2).sum(), truth.sum(), (truth**2).sum()]
-
-    def interval(self, blocks: list[tuple[float, int]]) -> Interval:
-        """The mean with its 95 % interval, by the spread of the blocks' means."""
-        sums, rows = np.array([b[0] for b in blocks]), np.array([b[1] for b in blocks], dtype=np.float64)
-        mean = float(sums.sum() / rows.sum())
-        if len(blocks) < 2:
-            # One block says nothing of a spread; a mean loss is within 0 and 1, a difference within -1 and 1.
-            return Interval(mean, -1.0 if mean < 0 else 0.0, 1.0)
-        error = float(np.sqrt(((sums - mean * rows) ** 2).sum() * len(blocks) / (len(blocks) - 1)) / rows.sum())
-        return Interval(mean, mean - NORMAL * error, mean + NORMAL * error)
 
     def metrics(self) -> dict[str, float]:
         first, second, third, fourth = (float(one) / max(self._rows, 1) for one in self._sums)

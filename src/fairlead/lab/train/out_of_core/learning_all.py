@@ -69,7 +69,9 @@ def learn_from_all(
         cost = _cost(bench, candidate, int(rows[0].sum()), settings)
     say(f"judging on all {passed.kept.rows:,} rows kept back", done=0.97)
     clip = candidate.reference.loss_clip
-    found = judge(passed.kept, signature, answering(model), clip, answering(sampled) if way else None)
+    found = judge(
+        passed.kept, signature, answering(model), clip, large.index.timed, answering(sampled) if way else None
+    )
     learned = int(rows[0].sum()) if way is not None else bench.material.rows
     scale = _scale(large, learned, way, why, found, cost, time.perf_counter() - started)
     lineage = msgspec.structs.replace(
