@@ -37,6 +37,7 @@ port = 0
 window = "120rows"
 label_delay = "0s"
 """
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "how-to" / "rank.md").read_text()
 OFFERS = ("phone", "insurance", "travel", "garden", "games", "wine")
 
 
@@ -54,6 +55,13 @@ def offers(customers: int, seed: int, first: int = 0) -> pd.DataFrame:
                 (f"c{customer:04d}", OFFERS[number], round(distance, 4), round(at, 3), "yes" if bought else "no")
             )
     return pd.DataFrame(rows, columns=["customer", "offer", "distance", "taste", "bought"])
+
+
+def _line(verb: str) -> list[str]:
+    """What docs/how-to/rank.md says to run."""
+    found = re.search(rf"fairlead ({verb} [^`\n]+)", PAGE)
+    assert found
+    return found[1].split()
 
 
 def said(program: Program, *arguments: str) -> dict[str, Any]:
@@ -103,6 +111,12 @@ def test_a_ranking_beats_what_is_popular_and_is_watched_by_group(program: Progra
     rows = offers(60, 2, first=1000)
     answers = _served(program, rows)
     frame = rows.assign(score=[a["probabilities"]["yes"] for a in answers])
+    rows.to_csv(program.folder / "rows.csv", index=False)
+    said(program, *_line("score"))
+    ranked = pd.read_csv(program.folder / "ranked.csv")
+    assert ranked.columns[:2].tolist() == ["customer", "offer"]
+    assert ranked.groupby("customer")["rank"].agg(sorted).tolist() == [[1, 2, 3, 4, 5, 6]] * 60
+    assert np.allclose(ranked["yes"], frame["score"])
     windows = [w for w in said(program, "watch", "--once")["windows"] if w["state"] == "scored"]
     assert [w["labelled"] for w in windows] == [120] * 3
     first = frame[:120]
@@ -125,6 +139,11 @@ def _served(program: Program, rows: pd.DataFrame) -> list[dict[str, Any]]:
                 {"request": customer, "row": n, "label": truth} for n, truth in enumerate(part["bought"].tolist())
             ]
             assert post(f"{url}/feedback/offers", labels)["accepted"] == len(labels)
+        # As a person would ask, about the last of them.
+        part.to_csv(program.folder / "one.csv", index=False)
+        told = said(program, "predict", "one.csv", "--rank")
+        best = np.argsort([-a["probabilities"]["yes"] for a in told["predictions"]], kind="stable")
+        assert np.argsort(told["ranks"]).tolist() == best.tolist()
     finally:
         os.killpg(server.pid, signal.SIGTERM)
         assert server.wait(20) == 0

@@ -222,10 +222,11 @@ def score(
     rows: Annotated[str, typer.Argument(help="table to score")],
     out: Annotated[Path, typer.Argument(help="where answers go: .parquet or .csv")],
     bundle: Annotated[str | None, typer.Option(help="bundle, version or alias; else the champion")] = None,
+    rank: Annotated[bool, typer.Option("--rank", help="of a ranking: with the rank of each row in its group")] = False,
     as_json: Json = False,
 ) -> None:
     """Score a table of any size, batch by batch."""
-    show(project().score(rows, out, bundle=bundle), as_json, tell_score)
+    show(project().score(rows, out, bundle=bundle, rank=rank), as_json, tell_score)
 
 
 def tell_score(answer: Answer) -> None:

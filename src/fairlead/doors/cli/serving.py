@@ -125,14 +125,21 @@ def release(why: Why = "released by hand", as_json: Json = False) -> None:
     show(project().release(why), as_json, tell_hold)
 
 
-def predict(rows: Annotated[str, typer.Argument(help="table of rows")], as_json: Json = False) -> None:
+def predict(
+    rows: Annotated[str, typer.Argument(help="table of rows")],
+    rank: Annotated[bool, typer.Option("--rank", help="of a ranking: with the rank of each row in its group")] = False,
+    as_json: Json = False,
+) -> None:
     """Ask the running server about the rows of a table."""
-    show(project().predict(rows), as_json, tell_predict)
+    show(project().predict(rows, rank=rank), as_json, tell_predict)
 
 
 def tell_predict(answer: Answer) -> None:
     shown = answer["predictions"][:20]
+    ranks = answer.get("ranks")
     for index, one in enumerate(shown):
+        if ranks is not None:
+            console().print(f"rank {ranks[index] or '–'}: ", end="")
         if isinstance(one, dict) and "label" in one:
             chances = ", ".join(f"{k} {v:.3f}" for k, v in one["probabilities"].items())
             console().print(f"row {index}: [bold]{escape(one['label'])}[/] ({escape(chances)})")

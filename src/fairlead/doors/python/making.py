@@ -101,7 +101,7 @@ def sync(ws: Workspace) -> Answer:
     return {"model": ws.model, "warnings": [waiting] if waiting else []}
 
 
-def score(ws: Workspace, rows: Any, out: str | Path | None, reference: str | None) -> Answer:
+def score(ws: Workspace, rows: Any, out: str | Path | None, reference: str | None, rank: bool = False) -> Answer:
     """See `Project.score`."""
     from fairlead.ops.flow import making
     from fairlead.reach.score import score_table
@@ -109,7 +109,7 @@ def score(ws: Workspace, rows: Any, out: str | Path | None, reference: str | Non
     chosen = making.resolve_bundle(ws, reference) if reference else making.champion_bundle(ws)
     model = ws.load(chosen or making.resolve_bundle(ws, None))
     started = time.perf_counter()
-    done = score_table(model, rows, None if out is None else Path(out), ws.settings, ws.home.root)
+    done = score_table(model, rows, None if out is None else Path(out), ws.settings, ws.home.root, rank=rank)
     seconds = time.perf_counter() - started
     answer: Answer = {
         "bundle": model.id,

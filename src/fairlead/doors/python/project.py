@@ -156,11 +156,16 @@ class Project:
 
         return making.sync(self.workspace)
 
-    def score(self, rows: Any, out: str | Path | None = None, *, bundle: str | None = None) -> Answer:
-        """Batch scoring, streamed: a path or DataFrame in; Parquet, CSV or (without `out`) a DataFrame out."""
+    def score(
+        self, rows: Any, out: str | Path | None = None, *, bundle: str | None = None, rank: bool = False
+    ) -> Answer:
+        """Batch scoring, streamed: a path or DataFrame in; Parquet, CSV or (without `out`) a DataFrame out.
+
+        rank: of a ranking, with each row's rank in its group, for which answers are held in memory.
+        """
         from fairlead.doors.python import making
 
-        return making.score(self.workspace, rows, out, bundle)
+        return making.score(self.workspace, rows, out, bundle, rank)
 
     # Releasing and answering
 
@@ -202,11 +207,11 @@ class Project:
 
         return serving.hold(self.workspace, "", why)
 
-    def predict(self, rows: Any) -> Answer:
-        """Ask the running server. rows: DataFrame, list of dicts, or a path."""
+    def predict(self, rows: Any, *, rank: bool = False) -> Answer:
+        """Ask the running server. rows: DataFrame, list of dicts, or a path. rank: of a ranking, with `ranks`."""
         from fairlead.doors.python import serving
 
-        return serving.predict(self.workspace, rows)
+        return serving.predict(self.workspace, rows, rank)
 
     def feedback(self, labels: Any) -> Answer:
         """Send labels: rows with `request` and `row`, or with the key column (and time), and `label`."""

@@ -106,21 +106,27 @@ def records_of(ws: Workspace, rows: Any) -> list[dict[str, Any]]:
     return decoded
 
 
-def predict(ws: Workspace, rows: Any) -> Answer:
+def predict(ws: Workspace, rows: Any, rank: bool = False) -> Answer:
     """See `Project.predict`. Columns the model does not take (the target, ids it does not pass on) are left out."""
     from fairlead.ops.flow import making
+    from fairlead.reach.score.ranks import group_named, ranks_of
 
     records = records_of(ws, rows)
     bundle = making.champion_bundle(ws)
-    if bundle is not None:
-        signature = ws.load(bundle).signature
+    signature = None if bundle is None else ws.load(bundle).signature
+    if signature is not None:
+        if rank:
+            group_named(signature, records[0] if records else ())
         wanted = {*signature.names, *signature.passthrough}
         records = [{name: cell for name, cell in row.items() if name in wanted} for row in records]
     predictions: list[Any] = []
     for start in range(0, len(records), BATCH_ROWS):
         answer = ask(ws, f"/predict/{ws.model}", records[start : start + BATCH_ROWS])
         predictions.extend(answer["predictions"])
-    return {"rows": len(predictions), "predictions": predictions}
+    answered: Answer = {"rows": len(predictions), "predictions": predictions}
+    if rank and signature is not None:
+        answered["ranks"] = ranks_of(records, predictions, signature)
+    return answered
 
 
 def feedback(ws: Workspace, labels: Any) -> Answer:

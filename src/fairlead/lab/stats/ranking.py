@@ -226,6 +226,15 @@ def _at_an_end(values: Floats, block: Block) -> Interval | None:
     return Interval(1.0, sure, 1.0) if value else Interval(0.0, 0.0, 1.0 - sure)
 
 
+def ranks_within(codes: Ints, scores: Floats) -> Ints:
+    """The rank of each row in its group, 1 for the highest score, equal ones in their order; 0 without a group."""
+    known = np.flatnonzero(codes >= 0)
+    found = np.zeros(len(codes), dtype=np.int64)
+    order = _Order(codes[known], scores[known], np.bincount(codes[known]))
+    found[known[order.rows]] = order.rank
+    return found
+
+
 def popularity(items: Any, gains: Floats) -> tuple[dict[Any, float], float]:
     """The mean gain of each item, as if 5 rows of the mean of all were among its own; and that mean, for items unseen.
 

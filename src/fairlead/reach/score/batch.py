@@ -12,6 +12,7 @@ import numpy as np
 from fairlead.contract.errors import CellInvalid
 from fairlead.contract.settings import Settings
 from fairlead.contract.signature import Signature
+from fairlead.reach.score.ranks import group_named, with_ranks
 from fairlead.reach.score.wide import pieces, read_texts, rows_at_once
 from fairlead.runtime.bundle.abstaining import abstaining
 from fairlead.runtime.bundle.run import decided
@@ -55,7 +56,8 @@ def score_batches(model: Model, batches: Iterator[pa.RecordBatch], zone: str = "
 
     from fairlead.lab.tables import columns_of
 
-    kept = dict.fromkeys(c for c in (model.signature.key, *model.signature.time) if c)
+    told = model.signature
+    kept = dict.fromkeys(c for c in (told.key, *told.time, told.group, told.item) if c)
     tensors = any(column.kind == "tensor" for column in model.signature.columns)
     if tensors:
         batches = pieces(batches, rows_at_once(model.signature))
@@ -78,17 +80,25 @@ def score_batches(model: Model, batches: Iterator[pa.RecordBatch], zone: str = "
         yield pa.table(out)
 
 
-def score_table(model: Model, source: Any, out: Path | None, settings: Settings, home: Path | None = None) -> Scored:
+def score_table(
+    model: Model, source: Any, out: Path | None, settings: Settings, home: Path | None = None, *, rank: bool = False
+) -> Scored:
     """Score all rows of `source` (path, address, DataFrame; a database is asked `[data] query`). Memory stays bounded
     when `out` is a file, also for wide tensors. home: for tables that are fetched and lines that are set aside.
 
-    Raises CellInvalid or ColumnMissing naming row and column; then nothing is written.
+    rank: with each row's rank in its group, for which all answers are held in memory.
+    Raises UsageError for ranks that cannot be, CellInvalid or ColumnMissing naming row and column; then nothing is
+    written.
     """
     from fairlead.lab.tables import write_rows
     from fairlead.lab.tables.reading import Reading, notes_of
 
     table = Reading(settings.data, home=home).open(source, query=settings.data.query)
     results = score_batches(model, table.batches(rows_at_once(model.signature)), settings.model.timezone)
+    if rank:
+        group_named(model.signature, table.columns)
+        whole = with_ranks(results, model.signature)
+        results = iter(() if whole is None else (whole,))
     if out is None:
         import pyarrow as pa
 
