@@ -25,7 +25,8 @@ class Treatment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     encode: `label` is another word for ordinal. rare: a category in fewer than this share of rows joins the group of
     rare ones. buckets: outputs of hashing. bins: numbers cut into so many, by equal widths (uniform) or equal
     numbers of rows (quantile). dates: parts as numbers, on circles, or days since the newest time of training.
-    text: `tfidf` of the `max_features` most frequent terms, of `ngrams` words or characters (`unit`).
+    text: `tfidf` of the `max_features` most frequent terms, of `ngrams` words or characters (`unit`); `words`: the
+    first `length` words in order, each as one of `max_features` numbers that its hash falls on, for text_net alone.
     """
 
     missing: Missing | None = None
@@ -42,10 +43,11 @@ class Treatment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     bins: Annotated[int, Meta(ge=2, le=1000)] | None = None
     bins_by: Literal["uniform", "quantile"] | None = None
     dates: Dates | None = None
-    text: Literal["none", "tfidf"] | None = None
+    text: Literal["none", "tfidf", "words"] | None = None
     max_features: Annotated[int, Meta(ge=1, le=20_000)] | None = None
     ngrams: tuple[Annotated[int, Meta(ge=1, le=5)], Annotated[int, Meta(ge=1, le=5)]] | None = None
     unit: Literal["word", "char", "char_wb"] | None = None
+    length: Annotated[int, Meta(ge=1, le=1024)] | None = None
 
 
 class PreparationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -12,6 +12,7 @@ from fairlead.runtime.bundle.curves import Above, Bin, Power, Quantile
 from fairlead.runtime.bundle.front import Front, Number, Product, Table
 from fairlead.runtime.bundle.hashed import Hashed
 from fairlead.runtime.bundle.ops import Absent, Add, AnyOp, Clip, Divide, Impute, Multiply, Subtract
+from fairlead.runtime.bundle.word_numbers import WordNumbers
 from fairlead.runtime.bundle.words import Words
 
 Columns = dict[str, np.ndarray]
@@ -88,7 +89,7 @@ def knots_of(front: Front) -> dict[str, list[float]]:
     return {name: sorted(values) for name, values in found.items()}
 
 
-def texts_of(lane: Words | Hashed, random: np.random.Generator) -> list[str]:
+def texts_of(lane: Words | Hashed | WordNumbers, random: np.random.Generator) -> list[str]:
     """Edges, and texts made of the terms of a lane: few and many, again and again, in capitals."""
     found = list(EDGES)
     if isinstance(lane, Words):
@@ -99,11 +100,11 @@ def texts_of(lane: Words | Hashed, random: np.random.Generator) -> list[str]:
     return found
 
 
-def text_lanes(front: Front | None) -> dict[str, Words | Hashed]:
+def text_lanes(front: Front | None) -> dict[str, Words | Hashed | WordNumbers]:
     """Text columns that are read by terms or hashes, with the first such lane of each."""
-    found: dict[str, Words | Hashed] = {}
+    found: dict[str, Words | Hashed | WordNumbers] = {}
     for lane in front.lanes if front is not None else ():
-        if isinstance(lane, Words | Hashed):
+        if isinstance(lane, Words | Hashed | WordNumbers):
             found.setdefault(lane.column, lane)
     return found
 

@@ -18,6 +18,7 @@ from fairlead.runtime.bundle.front import Delta, Front, Lane, Number, Product, T
 from fairlead.runtime.bundle.hashed import Hashed
 from fairlead.runtime.bundle.ops import AnyOp, one_after_another
 from fairlead.runtime.bundle.tensor_cells import size
+from fairlead.runtime.bundle.word_numbers import WordNumbers
 from fairlead.runtime.bundle.words import Words
 
 Key = str | float
@@ -111,7 +112,7 @@ class TermLane:
     """One output of a text read by terms or by a hash. reader: the whole lane, at: which of its outputs this is."""
 
     column: Column
-    reader: Words | Hashed
+    reader: Words | Hashed | WordNumbers
     at: int
 
 

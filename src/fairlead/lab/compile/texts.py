@@ -10,6 +10,7 @@ import numpy as np
 from fairlead.contract.errors import NotCompilable
 from fairlead.lab.compile.lanes import AnyLane, TermLane, TextLane
 from fairlead.runtime.bundle.hashed import Hashed
+from fairlead.runtime.bundle.word_numbers import WordNumbers
 from fairlead.runtime.bundle.words import PATTERNS, Words
 
 KNOWN: dict[str, Any] = {pattern: name for name, pattern in PATTERNS.items()} | {pattern.removeprefix("(?u)"): name
@@ -65,6 +66,13 @@ def documents(fitted: Any, lanes: Sequence[AnyLane], where: str) -> list[AnyLane
     """A text without gaps: a missing one counts as empty."""
     lane = one_text(lanes, where)
     return [lane if lane.fill is not None else TextLane(lane.column, "")]
+
+
+def word_numbers(fitted: Any, lanes: Sequence[AnyLane], where: str) -> list[AnyLane]:
+    """The words of a text, in order."""
+    lane = one_text(lanes, where)
+    reader = WordNumbers(lane.column.name, int(fitted.buckets), int(fitted.length), lane.fill or "")
+    return [TermLane(lane.column, reader, at) for at in range(reader.width)]
 
 
 def hashed(fitted: Any, lanes: Sequence[AnyLane], where: str) -> list[AnyLane]:

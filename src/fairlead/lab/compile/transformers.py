@@ -27,7 +27,7 @@ from fairlead.lab.compile.lanes import (
     next_identity,
     spread,
 )
-from fairlead.lab.compile.texts import documents, hashed, vectorizer
+from fairlead.lab.compile.texts import documents, hashed, vectorizer, word_numbers
 from fairlead.runtime.bundle.curves import Above, Bin, Power, Quantile
 from fairlead.runtime.bundle.front import MOST_FACTORS
 from fairlead.runtime.bundle.ops import Add, AnyOp, Clip, Divide, Impute, Missing, Multiply, Part, Subtract
@@ -312,6 +312,7 @@ RULES: dict[str, Rule] = {
     "fairlead.Documents": documents,
     "fairlead.Terms": terms,
     "fairlead.HashedCategories": hashed,
+    "fairlead.WordNumbersOf": word_numbers,
     "fairlead.TimeParts": time_parts,
     "fairlead.RareCategories": rare,
     "fairlead.TargetMeans": target_means,

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from fairlead.contract.errors import ConfigInvalid
 from fairlead.contract.signature import Column, Signature
 
 CHANNELS = (1, 3)
@@ -70,7 +71,7 @@ def layout_of(prepared: Any, signature: Signature) -> Layout:
                 pictures.append(picture)
             elif (numbers := _numbers(column, start, inner)) is not None:
                 tokens.append(numbers)
-        elif kind == "WordNumbers":
+        elif kind == "WordNumbersOf":
             reading = inner.steps[-1][1]
             tokens.append(Tokens(columns[0], start, reading.length, reading.buckets + 1, words=True))
     return Layout(tuple(pictures), tuple(tokens))
@@ -98,6 +99,17 @@ def _numbers(column: Column, start: int, elements: Any) -> Tokens | None:
     if (column.low or 0.0) < 0 or greatest >= MOST_NUMBERS:
         return None
     return Tokens(column.name, start, prod(column.shape), greatest + 1, float(elements.low), float(elements.width))
+
+
+def check_reads(learner: Any, layout: Layout) -> None:
+    """Raises ConfigInvalid where a learner would take the numbers of words for amounts."""
+    texts = [text.column for text in layout.tokens if text.words]
+    if texts and getattr(learner, "sees", "") != "texts":
+        raise ConfigInvalid(
+            f"to {learner.name} the words of {texts[0]!r} would be amounts: text = \"words\" is for text_net.",
+            file="fairlead.toml", key="preparation.texts",
+            cure='Set [train] learners = ["text_net"], or [preparation] texts = {text = "tfidf"}.',
+        )  # fmt: skip
 
 
 MOST_NUMBERS = 1_000_000

@@ -12,6 +12,7 @@ from fairlead.contract.errors import ConfigInvalid
 from fairlead.contract.signature import Task
 from fairlead.lab.stats.measures import Floats
 from fairlead.lab.train.augmenting import augmented
+from fairlead.lab.train.layout import check_reads
 from fairlead.lab.train.stopping import parted, with_best_rounds
 from fairlead.lab.train.terms import FILE, Terms
 
@@ -44,6 +45,7 @@ def learn(
 
     terms = terms or Terms()
     estimator = built(parameters)
+    check_reads(learner, terms.layout)
     _watched(estimator, terms, ordered)
     if weights is not None:
         _weighed(learner, estimator, weights)

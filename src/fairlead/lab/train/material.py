@@ -114,6 +114,7 @@ def material_of(frame: Any, settings: Settings, signature: Signature | None = No
     Raises InputInvalid when no row has a truth, ColumnMissing, CellInvalid, ConfigInvalid.
     """
     from fairlead.lab.tables import columns_of, event_times, frame_of, open_table, signature_of, target_of
+    from fairlead.lab.train.preparing.word_order import for_learners
 
     if settings.model.task == "forecasting":
         from fairlead.lab.train.forecasting.rows import forecast_material
@@ -152,7 +153,7 @@ def material_of(frame: Any, settings: Settings, signature: Signature | None = No
         groups=groups_for(chosen, settings),
         clusters=clusters_of(chosen, signature, truth[kept]),
         terms=terms_of(settings, signature),
-        preparing=settings.preparation,
+        preparing=for_learners(settings),
     )
 
 

@@ -14,6 +14,7 @@ from fairlead.runtime.bundle.front import Front, Number, Product
 from fairlead.runtime.bundle.hashed import Hashed, hashed_reader
 from fairlead.runtime.bundle.ops import all_for_many
 from fairlead.runtime.bundle.plan import Beside, Plan
+from fairlead.runtime.bundle.word_numbers import WordNumbers, word_numbers_reader
 from fairlead.runtime.bundle.words import Pairs, Words, words_reader
 
 Floats = npt.NDArray[np.float64]
@@ -55,6 +56,8 @@ def aside_of(beside: Beside) -> Aside:
         return _Read(beside, words_reader(lane))
     if isinstance(lane, Hashed):
         return _Read(beside, hashed_reader(lane))
+    if isinstance(lane, WordNumbers):
+        return _Read(beside, word_numbers_reader(lane))
     return _Multiplied(beside, lane)
 
 

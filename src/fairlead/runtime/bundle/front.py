@@ -18,6 +18,7 @@ from fairlead.runtime.bundle.manifest import canonical
 from fairlead.runtime.bundle.ops import AnyOp, check_op
 from fairlead.runtime.bundle.tensor_cells import DTYPES
 from fairlead.runtime.bundle.tensor_cells import size as elements
+from fairlead.runtime.bundle.word_numbers import WordNumbers, check_word_numbers
 from fairlead.runtime.bundle.words import Words, check_words
 
 if TYPE_CHECKING:
@@ -115,12 +116,12 @@ class Product(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
         return tuple(factor.column for factor in self.factors)
 
 
-Lane = Number | Table | Tensor | Words | Hashed | Product
+Lane = Number | Table | Tensor | Words | Hashed | WordNumbers | Product
 
 
 def sources_of(lane: Lane) -> tuple[str, ...]:
     """The columns that a lane reads."""
-    return lane.sources if isinstance(lane, Words | Hashed | Product) else (lane.column,)
+    return lane.sources if isinstance(lane, Words | Hashed | WordNumbers | Product) else (lane.column,)
 
 
 class Front(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -234,11 +235,14 @@ def _check_product(lane: Product, numeric: dict[str, bool]) -> None:
             raise BundleRefused(f"front.json: a product refuses no cell, and {factor.column[:80]!r} is to")
 
 
-def _check_lane(lane: Number | Table | Tensor | Words | Hashed, numeric: bool) -> None:
-    if isinstance(lane, Words | Hashed):
+def _check_lane(lane: Number | Table | Tensor | Words | Hashed | WordNumbers, numeric: bool) -> None:
+    if isinstance(lane, Words | Hashed | WordNumbers):
         if numeric:
             raise BundleRefused(f"front.json: {lane.column[:80]!r} holds numbers, its lane takes text")
-        check_words(lane) if isinstance(lane, Words) else check_hashed(lane)
+        if isinstance(lane, Words):
+            check_words(lane)
+        else:
+            check_hashed(lane) if isinstance(lane, Hashed) else check_word_numbers(lane)
         return
     for op in lane.before if isinstance(lane, Table) else lane.ops:
         check_op(op)

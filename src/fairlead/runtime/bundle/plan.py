@@ -13,6 +13,7 @@ from fairlead.runtime.bundle.front import Front, Number, Product, Table, Tensor,
 from fairlead.runtime.bundle.hashed import Hashed
 from fairlead.runtime.bundle.ops import AnyOp, Divide, Impute, Subtract
 from fairlead.runtime.bundle.tensor_cells import DTYPES
+from fairlead.runtime.bundle.word_numbers import WordNumbers
 from fairlead.runtime.bundle.words import Words
 
 
@@ -56,7 +57,7 @@ class Beside(NamedTuple):
     """A lane that is written after all others, the places of the columns it reads, and where its outputs begin."""
 
     sources: tuple[int, ...]
-    lane: Words | Hashed | Product
+    lane: Words | Hashed | WordNumbers | Product
     output: int
 
 
@@ -77,7 +78,7 @@ def plan(front: Front) -> Plan:
     found = Plan([], [], [], [])
     tensors, beside = [], []
     for lane in front.lanes:
-        if isinstance(lane, Words | Hashed | Product):
+        if isinstance(lane, Words | Hashed | WordNumbers | Product):
             beside.append(Beside(tuple(where[name] for name in lane.sources), lane, len(found.template)))
             found.template.extend([0.0] * lane.width)
             continue

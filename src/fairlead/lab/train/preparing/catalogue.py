@@ -62,7 +62,10 @@ def _parts(name: str, kind: str, treatment: Treatment, columns: list[Column]) ->
     names = [column.name for column in columns]
     if kind == "texts":
         from fairlead.lab.train.preparing.texts import terms
+        from fairlead.lab.train.preparing.word_order import words
 
+        if treatment.text == "words":
+            return [(f"{name}_{at}", words(treatment), [own]) for at, own in enumerate(names)]
         used = treatment.text != "none"
         return [(f"{name}_{at}", terms(treatment), [own]) for at, own in enumerate(names) if used]
     if kind == "flags" and treatment.missing == "drop":

@@ -29,7 +29,7 @@ ALLOWED: dict[str, dict[str, tuple[str, ...]]] = {
         "missing": ("drop", "mean", "median", "mode"), "indicator": (), "dates": (), "scale": SCALES,
     },
     "texts": {
-        "missing": ("constant", "drop"), "text": (), "max_features": (), "ngrams": (), "unit": (),
+        "missing": ("constant", "drop"), "text": (), "max_features": (), "ngrams": (), "unit": (), "length": (),
     },
 }  # fmt: skip
 """For each kind the keys it takes, and the words of those of which it takes only some."""
@@ -102,10 +102,18 @@ def _values(kind: str, treatment: Treatment, full: Treatment) -> Iterator[Proble
             yield Problem("buckets", f"is about hashing, and encode is {full.encode!r}.", 'Say encode = "hashing".')
     if treatment.ngrams is not None and treatment.ngrams[0] > treatment.ngrams[1]:
         yield Problem("ngrams", "the shortest is longer than the longest.", "Write [1, 2].")
-    if kind == "texts" and full.text != "tfidf":
-        for key in ("max_features", "ngrams", "unit"):
-            if getattr(treatment, key) is not None:
+    if kind == "texts":
+        yield from _of_texts(treatment, full)
+
+
+def _of_texts(treatment: Treatment, full: Treatment) -> Iterator[Problem]:
+    used = {"tfidf": ("max_features", "ngrams", "unit"), "words": ("max_features", "length")}.get(full.text or "", ())
+    for key in ("max_features", "ngrams", "unit", "length"):
+        if getattr(treatment, key) is not None and key not in used:
+            if not used:
                 yield Problem(key, "texts are not used.", 'Add text = "tfidf".')
+            else:
+                yield Problem(key, f"is nothing that text = {full.text!r} takes.", f"It takes: {', '.join(used)}.")
 
 
 def problem_of(settings: PreparationSettings, native: bool, supervised: bool = True) -> Problem | None:

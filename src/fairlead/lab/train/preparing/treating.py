@@ -62,7 +62,11 @@ def stated_for(own: Treatment, kind: Treatment) -> Treatment:
     if own.outliers == "none":
         idle |= {"threshold", "action"}
     if own.text == "none":
-        idle |= {"max_features", "ngrams", "unit"}
+        idle |= {"max_features", "ngrams", "unit", "length"}
+    if own.text == "words":
+        idle |= {"ngrams", "unit"}
+    if own.text == "tfidf":
+        idle.add("length")
     return over(own, msgspec.structs.replace(kind, **dict.fromkeys(idle)))
 
 
@@ -84,6 +88,8 @@ def completed(kind: str, stated: Treatment) -> Treatment:
         found = over(found, Treatment(action="clip"))
     if found.text == "tfidf":
         found = over(found, Treatment(max_features=1000, ngrams=(1, 1), unit="word"))
+    if found.text == "words":
+        found = over(found, Treatment(max_features=8192, length=64))
     return found
 
 

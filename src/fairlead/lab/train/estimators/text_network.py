@@ -1,0 +1,111 @@
+"""A network of words trained by torch; what it found answers by numpy, and is sealed as plain arithmetic."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import msgspec
+import numpy as np
+from sklearn.base import ClassifierMixin, RegressorMixin
+
+from fairlead.contract.errors import ConfigInvalid
+from fairlead.lab.stats.measures import Floats
+from fairlead.lab.train.changing_texts import mentioned, numbers_of
+from fairlead.lab.train.estimators.text_layers import Layers, Plan, layers_of, raw_of, table_of, text_net
+from fairlead.lab.train.estimators.torch_estimator import Aims, TorchEstimator, class_aims, number_aims, shares_of
+
+
+class _TextNetwork(TorchEstimator):
+    """Means of words' numbers (Joulin et al., Bag of tricks for efficient text classification, 2017), and the most that
+    three words say (Kim, Convolutional neural networks for sentence classification, 2014), fitted by AdamW.
+
+    width: numbers of a word; window: what is kept of three words at a time, 0: they are not looked at; hidden: sums
+    before the head; the rest as of `torch_network`. layout: where texts lie among the features, set before the fit; all
+    other features stand beside them. layers_: what was found; epochs_, best_epoch_, device_: passes made, the one
+    taken, where it was trained.
+    """
+
+    def __init__(
+        self,
+        width: int = 32,
+        window: int = 0,
+        hidden: int = 32,
+        epochs: int = 60,
+        batch: int = 64,
+        learning_rate: float = 5e-3,
+        decay: float = 1e-2,
+        dropout: float = 0.3,
+        patience: int = 8,
+        ordered: bool = False,
+        device: str = "auto",
+        random_state: int = 0,
+    ) -> None:
+        self.width, self.window, self.hidden, self.epochs, self.batch = width, window, hidden, epochs, batch
+        self.learning_rate, self.decay, self.dropout, self.patience = learning_rate, decay, dropout, patience
+        self.ordered, self.device, self.random_state = ordered, device, random_state
+
+    def _fit(self, x: Floats, aims: Aims, weights: Any) -> Layers:
+        texts = self.layout.tokens
+        if not texts:
+            raise ConfigInvalid(
+                "text_net learns from texts, and no feature is one.", file="fairlead.toml", key="train.learners",
+                cure='Say [preparation] texts = {text = "words"}, or give a tensor of whole numbers, one a word.',
+            )  # fmt: skip
+        more = mentioned(texts, self.synonyms)
+        tables = []
+        for text in texts:
+            numbers = numbers_of(x[:, text.start : text.start + text.size], text)
+            tables.append(table_of(numbers, text.known, more.get(text.column, set())))
+        plan = Plan(
+            texts=texts,
+            vocabularies=tuple(int(table.max()) for table in tables),
+            width=self.width,
+            window=self.window,
+            hidden=self.hidden,
+            beside=x.shape[1] - sum(text.size for text in texts),
+            outputs=aims.outputs,
+            dropout=self.dropout,
+        )
+        build = partial(text_net, plan=plan, tables=tables)
+        found = self._fitted(x, aims, weights, msgspec.to_builtins(plan), build)
+        self.layers_ = layers_of(plan, tables, found.state)
+        return self.layers_
+
+    def _raw(self, features: Any) -> Floats:
+        return raw_of(self.layers_, np.asarray(features, dtype=np.float64))
+
+
+class TextClassifier(ClassifierMixin, _TextNetwork):  # type: ignore[misc]
+    """Shares of classes by cross-entropy."""
+
+    def fit(self, features: Any, truth: Any, sample_weight: Any = None) -> TextClassifier:
+        """features: (n, f); truth: (n,) labels; sample_weight: (n,) or None. Raises MissingExtra, ConfigInvalid."""
+        self.classes_, codes = np.unique(np.asarray(truth), return_inverse=True)
+        x = np.ascontiguousarray(features, dtype=np.float64)
+        self._fit(x, class_aims(codes, len(self.classes_)), sample_weight)
+        return self
+
+    def predict_proba(self, features: Any) -> Any:
+        """Probabilities, shape (n, classes)."""
+        return shares_of(self._raw(features))
+
+    def predict(self, features: Any) -> Any:
+        """Labels, shape (n,)."""
+        return self.classes_[np.argmax(self.predict_proba(features), axis=1)]
+
+
+class TextRegressor(RegressorMixin, _TextNetwork):  # type: ignore[misc]
+    """A number by squared errors, learned in deviations from the mean, which the head undoes."""
+
+    def fit(self, features: Any, truth: Any, sample_weight: Any = None) -> TextRegressor:
+        """features: (n, f); truth: (n,); sample_weight: (n,) or None. Raises MissingExtra, ConfigInvalid."""
+        aims, mean, spread = number_aims(truth, sample_weight)
+        layers = self._fit(np.ascontiguousarray(features, dtype=np.float64), aims, sample_weight)
+        weights, bias = layers.sums[-1]
+        layers.sums[-1] = (weights * spread, bias * spread + mean)
+        return self
+
+    def predict(self, features: Any) -> Any:
+        """Numbers, shape (n,)."""
+        return self._raw(features)[:, 0]
