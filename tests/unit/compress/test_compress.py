@@ -61,12 +61,12 @@ def searched(target: str, tries: Any, max_loss: float, seconds: float = 600.0, *
 
 def test_every_way_is_smaller_and_none_is_tried_twice() -> None:
     tries = smaller_than("random_forest", FOREST, "classification")
-    assert {one.way for one in tries} == {"fewer_trees", "less_deep", "pruned", "distilled"}
+    assert {one.way for one in tries} == {"fewer_trees", "less_deep", "pruned", "unhelpful", "unused", "distilled"}
     assert len({repr((t.learner, t.parameters)) for t in tries}) == len(tries)
     assert all(t.parameters != FOREST for t in tries)
     assert [t.parameters["n_estimators"] for t in tries if t.way == "fewer_trees"] == [20, 10, 5]
     boosted = smaller_than("hist_gradient_boosting", {"max_iter": 100, "max_leaf_nodes": 31}, "regression")
-    assert {one.way for one in boosted} == {"fewer_trees", "fewer_leaves", "distilled"}
+    assert {one.way for one in boosted} == {"fewer_trees", "fewer_leaves", "unhelpful", "unused", "distilled"}
     network = smaller_than("mlp", {"layers": "32x16", "alpha": 0.1}, "classification")
     assert [t.parameters["layers"] for t in network if t.way == "narrower"] == ["16x8", "8x4"]
     assert [t.way for t in smaller_than("ridge", {"alpha": 1.0}, "regression")] == ["distilled", "distilled"]

@@ -14,6 +14,7 @@ from fairlead.contract.signature import UNSUPERVISED, Signature
 from fairlead.lab.compile.element_ops import parted, with_ahead
 from fairlead.lab.compile.encoders import text_of
 from fairlead.lab.compile.lanes import AnyLane, front_of, spread
+from fairlead.lab.compile.unread import chosen, without_unread
 from fairlead.lab.compile.untaught import refusal
 from fairlead.lab.compile.walk import fed_sparse, walk
 from fairlead.runtime.bundle.calibration import Calibration
@@ -82,6 +83,7 @@ def compile_pipeline(
     Raises NotCompilable naming the step and the reason.
     """
     lanes, estimator = walk(pipeline, signature)
+    lanes, estimator, read_alone = chosen(lanes, estimator)
     check_outputs(estimator, signature)
     tried = list((passed_over or {}).items())
     for name in names("emitter"):
@@ -96,6 +98,8 @@ def compile_pipeline(
             width = front.width if ahead is None else len(ahead.chosen)
             tail = _tail(emitter, estimator, width, lambda: fed_sparse(pipeline, signature, sample))
             file = getattr(emitter, "file", TAIL_ONNX)
+            if read_alone and ahead is None:
+                front, tail = without_unread(lanes, tail, file, signature, front)
             if ahead is not None:
                 tail, file = with_ahead(tail, file, ahead, front.width), TAIL_ONNX
             return Compiled(front, tail, name, file, emitter.tolerance, tuple(tried))

@@ -16,6 +16,7 @@ from fairlead.lab.compress.certificate import Tried
 from fairlead.lab.compress.shrinking import key_of
 from fairlead.lab.compress.subject import SHRUNK, Smaller
 from fairlead.lab.stats.intervals import bootstrap
+from fairlead.lab.stats.pinball import errors_of
 from fairlead.lab.stats.loss import loss_clip, losses
 from fairlead.lab.stats.spans import block_rows
 from fairlead.lab.train.bench import Bench
@@ -91,7 +92,7 @@ class Search:
         truth, scores = material.truth[kept], answers[kept]
         if clip is None:
             numbers = material.signature.task == "regression"
-            clip = loss_clip(np.abs(truth.astype(np.float64) - scores[:, 0])) if numbers else 1.0
+            clip = loss_clip(errors_of(truth, scores[:, 0], material.signature)) if numbers else 1.0
         return _Lost(losses(material.signature.task, truth, scores, material.signature, clip), kept, clip)
 
     def _size(self, learner: str, parameters: Mapping[str, Any]) -> int:

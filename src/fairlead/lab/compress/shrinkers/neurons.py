@@ -13,7 +13,7 @@ from fairlead.lab.compress.tuning import tuned
 from fairlead.lab.stats.measures import Floats
 from fairlead.lab.train.estimators.compact_network import Layers, with_layers
 
-SHARES = (0.5, 0.25, 0.125)
+SHARES = {0.5: "half", 0.25: "a quarter", 0.125: "an eighth"}
 UPDATES = 1500
 FEWEST = 2
 
@@ -30,9 +30,9 @@ class Neurons:
 
     def tries(self, subject: Subject) -> Iterator[Smaller]:
         """See Shrinker."""
-        if is_network(subject) and not subject.steps:
-            for share in SHARES:
-                yield subject.then(self.name, f"{share:.3g} of the neurons, tuned", keep=share, updates=UPDATES)
+        if is_network(subject) and not subject.has("neurons", "weights", "stored", "whole_numbers"):
+            for share, words in SHARES.items():
+                yield subject.then(self.name, f"{words} of the neurons, tuned", keep=share, updates=UPDATES)
 
     def shrink(self, fitted: Any, rows: Any, step: Mapping[str, Any], seed: int) -> Any:
         """See Shrinker."""
