@@ -147,6 +147,7 @@ class EvaluateSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only
     robustness: bool = True
     attacks: Annotated[tuple[str, ...], Meta(max_length=10)] = ("greedy",)
     immutable: tuple[str, ...] = ()
+    explanations: Literal["overall"] | bool = True
 
 
 class CardSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -353,6 +354,7 @@ DOC: dict[str, str] = {
     "evaluate.robustness": "try noise, missing and unseen cells, other units and attacks; false: not tried",
     "evaluate.attacks": "greedy (changes columns one by one), hop_skip_jump (needs the extra robust)",
     "evaluate.immutable": "columns that an attacker cannot change",
+    "evaluate.explanations": "how it comes to its answers, in the report; overall: without single rows; false: no",
     "card.intended_use": "what the model is for; stated in its card and report",
     "card.limits": "what it cannot do, or was not tested for",
     "card.misuse": "what it must not be used for",

@@ -12,6 +12,7 @@ from fairlead.contract.learning import Learning
 from fairlead.contract.scale import Scale
 from fairlead.contract.signature import Task
 from fairlead.lab.evaluate.behaviour.results import Result
+from fairlead.lab.evaluate.explaining.reported import Explanations
 from fairlead.lab.evaluate.fairness import Disparity
 from fairlead.lab.evaluate.forecasting.evidence import Forecasts
 from fairlead.lab.evaluate.ranked import Ranking
@@ -47,7 +48,7 @@ class Report(msgspec.Struct, frozen=True, omit_defaults=True):
     curves: named lists of points, by task. windows: metrics of each of the project's windows.
     reliability, slices, fairness, behaviour, robustness: see the modules of these names; ranking: see `ranked`.
     decisions, learning: how thresholds were settled and whether more rows would help, both found in training.
-    scale: what became of a table larger than memory.
+    scale: what became of a table larger than memory. explanation: how it comes to its answers.
     record: what is signed and hashed, for auditors.
     notes: what a reader must know to read the numbers right. switched_off: checks that the project does not make.
     """
@@ -76,6 +77,7 @@ class Report(msgspec.Struct, frozen=True, omit_defaults=True):
     fairness: tuple[Disparity, ...] = ()
     behaviour: tuple[Result, ...] = ()
     robustness: Robustness | None = None
+    explanation: Explanations | None = None
     ranking: Ranking | None = None
     decisions: Decisions | None = None
     learning: Learning | None = None

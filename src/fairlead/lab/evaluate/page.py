@@ -13,6 +13,7 @@ import msgspec
 
 from fairlead.contract.evidence import Verdict
 from fairlead.lab.evaluate.evidence import Report
+from fairlead.lab.evaluate.explaining.section import section
 from fairlead.lab.evaluate.fairness import MEANING as MEASURES
 from fairlead.lab.evaluate.plots import plots_of
 from fairlead.lab.evaluate.words import MEANING, headline, moment, number, summary
@@ -64,6 +65,7 @@ def render(report: Report, verdict: Verdict) -> str:
             lower=LOWER_IS_BETTER,
             thresholds=report.curves.get("thresholds", [])[1::2],
             confusion=_confusion(report),
+            explained=section(report.explanation, report.task),
         )
     )
 
@@ -80,6 +82,7 @@ def _template() -> Any:
     environment.filters["moment"] = moment
     environment.filters["range"] = lambda found: f"{number(found.low)} – {number(found.high)}"
     environment.filters["capitalize_first"] = lambda text: text[:1].upper() + text[1:]
+    environment.filters["answer"] = lambda told: number(told) if isinstance(told, float) else str(told)
     environment.filters["signed"] = lambda value: ("+" if value > 0 else "") + number(value)
     return environment.from_string(files("fairlead.lab.evaluate").joinpath("report.html.j2").read_text("utf-8"))
 

@@ -15,6 +15,7 @@ import msgspec
 from fairlead.contract.errors import BundleNotFound, BundleRefused, UsageError
 from fairlead.contract.evidence import Attestation, TableRead, Verdict
 from fairlead.contract.signature import UNSUPERVISED
+from fairlead.ops.flow.explained import explanations_of
 from fairlead.ops.flow.gathering import TRAIN, Gathered, gather
 from fairlead.ops.flow.workspace import Workspace
 
@@ -278,6 +279,7 @@ def judge(ws: Workspace, bundle: str, *, frame: pd.DataFrame | None = None) -> J
     )
     if ws.settings.gate.behaviour:
         report = msgspec.structs.replace(report, behaviour=results_of(ws, bundle, frame))
+    report = msgspec.structs.replace(report, explanation=explanations_of(ws, bundle, frame))
     verdict = gate(report, ws.settings)
     report = _completed(ws, bundle, report, verdict, remembered)
     page = write_report(report, verdict, ws.home.reports / bundle[:16])

@@ -19,21 +19,28 @@ ROWS, GRID, LINES, CATEGORIES, COLUMNS = 200, 20, 30, 12, 12
 """Rows, grid points, rows that are drawn as lines, categories and columns at most."""
 
 
-def dependences(model: Model, rows: Mapping[str, Any], wanted: Sequence[str], seed: int = 0) -> tuple[Dependence, ...]:
-    """Of the first 12 of `wanted` columns that can be set: not tensors, not constant. rows: the columns form.
+def dependences(
+    model: Model,
+    rows: Mapping[str, Any],
+    wanted: Sequence[str],
+    seed: int = 0,
+    columns: int = COLUMNS,
+    most: int = ROWS,
+) -> tuple[Dependence, ...]:
+    """Of the first `columns` of `wanted` that can be set: not tensors, not constant. rows: the columns form.
 
-    The mean over 200 rows with its 95 % interval over rows. Each row meets each value whether or not the two occur
-    together, so where columns go together, parts of a curve are about rows that there are not: `density` says how
-    many rows are near. Source: Friedman, Greedy function approximation (2001); lines: Goldstein et al., Peeking
-    inside the black box (2015).
+    The mean over at most `most` rows with its 95 % interval over them. Each row meets each value, whether or not the
+    two occur together, so where columns go together, parts of a curve are about rows that there are not: `density`
+    says how many rows are near. Source: Friedman, Greedy function approximation (2001); lines: Goldstein et al.,
+    Peeking inside the black box (2015).
     """
     known = {column.name: column for column in model.signature.columns}
     total = len(next(iter(rows.values())))
     random = np.random.default_rng([seed, 12])
-    chosen = np.sort(random.choice(total, ROWS, replace=False)) if total > ROWS else np.arange(total)
+    chosen = np.sort(random.choice(total, most, replace=False)) if total > most else np.arange(total)
     found: list[Dependence] = []
     for name in wanted:
-        if len(found) == COLUMNS:
+        if len(found) == columns:
             break
         column = known[name]
         if column.kind != "tensor" and (made := _dependence(model, rows, column, chosen)) is not None:

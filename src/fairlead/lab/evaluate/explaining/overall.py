@@ -19,16 +19,20 @@ ROWS, SHOWN, CATEGORIES, DRAWS = 1000, 400, 12, 400
 
 
 def overall(
-    explainable: Explainable, columns: Mapping[str, Any], seed: int = 0, terms: Terms | None = None
+    explainable: Explainable,
+    columns: Mapping[str, Any],
+    seed: int = 0,
+    terms: Terms | None = None,
+    most: int = ROWS,
 ) -> tuple[Overall, dict[str, Any]]:
-    """(sizes of all attributions, the rows that were explained), of at most 1,000 of `columns`.
+    """(sizes of all attributions, the rows that were explained), of at most `most` of `columns`.
 
     Intervals: percentiles of means over resampled rows; they say how much other rows of the same kind would change
     the figures, not how much another background would. Source: Lundberg et al. (2020), global from local.
     """
     rows = len(next(iter(columns.values())))
     random = np.random.default_rng([seed, 11])
-    chosen = np.sort(random.choice(rows, ROWS, replace=False)) if rows > ROWS else np.arange(rows)
+    chosen = np.sort(random.choice(rows, most, replace=False)) if rows > most else np.arange(rows)
     some = {name: np.asarray(values)[chosen] for name, values in columns.items()}
     found = explainable.explain_columns(some, terms)
     signature = explainable.model.signature
@@ -86,7 +90,11 @@ def _direction(values: np.ndarray, own: np.ndarray) -> float | None:
     """Spearman's rank correlation."""
     if len(values) < 3 or values.min() == values.max() or own.min() == own.max():
         return None
-    from scipy.stats import spearmanr
-
-    found = float(spearmanr(values, own).statistic)
+    found = float(np.corrcoef(_ranks(values), _ranks(own))[0, 1])
     return found if np.isfinite(found) else None
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """Ranks, (n,), those of equal values their mean; scipy.stats takes a second to load for it."""
+    _, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[codes.reshape(-1)])

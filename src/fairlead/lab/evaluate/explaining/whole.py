@@ -28,15 +28,14 @@ def explained(
     model = explainable.model
     tell("attributing rows", done=0.0)
     whole, rows = overall(explainable, columns, seed, terms)
-    ranked = _ranked(whole.effects)
     tell("following single columns", done=0.5)
-    curves = dependences(model, rows, ranked, seed)
+    curves = dependences(model, rows, ranked(whole.effects), seed)
     tell("growing a tree that imitates it", done=0.9)
     small = surrogate(model, columns, seed)
-    return Explained(model.id, model.manifest.name, whole, curves, small, _notes(explainable, whole.residual))
+    return Explained(model.id, model.manifest.name, whole, curves, small, notes_of(explainable, whole.residual))
 
 
-def _ranked(effects: Mapping[str, Any]) -> list[str]:
+def ranked(effects: Mapping[str, Any]) -> list[str]:
     """Columns by their largest share of any output; those of no effect are left out."""
     best: dict[str, float] = {}
     for found in effects.values():
@@ -45,7 +44,8 @@ def _ranked(effects: Mapping[str, Any]) -> list[str]:
     return [name for name, share in sorted(best.items(), key=lambda pair: (-pair[1], pair[0])) if share > 0]
 
 
-def _notes(explainable: Explainable, residual: float) -> tuple[str, ...]:
+def notes_of(explainable: Explainable, residual: float) -> tuple[str, ...]:
+    """What a reader of attributions must know. residual: how far their sums are from the margin."""
     found = [
         "Attributions compare each row with the bundle's background: synthetic rows whose columns are drawn "
         "independently of each other. They say what the model did, not what causes the outcome.",
