@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from cost import cost
+from cost import by_cpu, cost
 
 from fairlead.contract.settings import DataSettings, ModelSettings, Settings, TrainSettings
 from fairlead.lab.compile import write_bundle
@@ -26,6 +26,7 @@ from fairlead.runtime.bundle.run import load
 
 
 def main() -> None:
+    by_cpu()
     folder, budget, seed = Path(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
     meta = json.loads((folder / "meta.json").read_text())
     model = ModelSettings(

@@ -16,11 +16,12 @@ from pathlib import Path
 
 import flaml
 import numpy as np
-from cost import cost
+from cost import by_cpu, cost
 from learn_tables import read
 
 
 def main() -> None:
+    by_cpu()
     folder, budget, seed = Path(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
     warnings.simplefilter("ignore")
     logging.getLogger("flaml").setLevel(logging.ERROR)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from cost import cost
+from cost import by_cpu, cost
 from learn_tables import read
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
@@ -77,6 +77,7 @@ def prepared(estimator: Any, meta: dict[str, Any]) -> Any:
 
 
 def main() -> None:
+    by_cpu()
     folder, seed = Path(sys.argv[1]), int(sys.argv[3])
     warnings.simplefilter("ignore")
     meta, learn, truth, judge = read(folder)

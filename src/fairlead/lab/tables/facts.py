@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from fairlead.contract.signature import Column
 from fairlead.lab.tables.parsing import (
+    bytes_of,
     family,
     is_text,
     parse_numbers,
@@ -55,11 +56,12 @@ class Facts:
 
     def add(self, array: pa.Array | pa.ChunkedArray, field: pa.Field | None = None) -> None:
         """Take in the next batch of this column. field: as the table names it."""
-        array = plain(array)
+        coded = array if isinstance(array, pa.DictionaryArray) and is_text(array.type.value_type) else None
+        array = plain(array) if coded is None else coded
         start = self.rows
         self.rows += len(array)
         if not self.source and not pa.types.is_null(array.type):
-            self.source = family(array.type)
+            self.source = family(array.type if coded is None else coded.type.value_type)
         if pa.types.is_null(array.type):
             self.missing += len(array)
             return
@@ -68,16 +70,20 @@ class Facts:
             self.levels = None
             self._add_tensors(stacked(array, field))
             return
-        if is_text(array.type):
-            array = without_blanks(array)
-        elif pa.types.is_floating(array.type):
-            array = pc.if_else(pc.is_finite(array), array, pa.scalar(None, array.type))
-        self.missing += array.null_count
-        counted = pc.value_counts(array.drop_null())
-        values, counts = counted.field("values"), counted.field("counts").to_numpy()
+        if coded is not None:
+            values, counts = _counted(coded)
+            self.missing += len(coded) - int(counts.sum())
+        else:
+            if is_text(array.type):
+                array = without_blanks(array)
+            elif pa.types.is_floating(array.type):
+                array = pc.if_else(pc.is_finite(array), array, pa.scalar(None, array.type))
+            self.missing += array.null_count
+            counted = pc.value_counts(array.drop_null())
+            values, counts = counted.field("values"), counted.field("counts").to_numpy()
         if self.levels is not None:
             self._add_levels(values, counts)
-        if is_text(array.type):
+        if is_text(values.type):
             self._add_texts(array, values, counts, start)
         elif self.source in {"number", "integer"} and len(values):
             floats = to_numpy(values.cast(pa.float64(), safe=False))
@@ -115,33 +121,61 @@ class Facts:
         if not len(values):
             return
         self.longest = max(self.longest, pc.max(pc.utf8_length(values)).as_py() or 0)
-        self.spaced += int(counts[to_mask(pc.match_substring(pc.utf8_trim_whitespace(values), " "))].sum())
-        control = to_mask(pc.match_substring_regex(values, _CONTROL))
-        if control.any():
-            self.controls += int(counts[control].sum())
-            self.first_control = self.first_control or start + 1 + _row_of(array, values, control)
+        letters = bytes_of(values)
+        if b" " in letters:
+            self.spaced += int(counts[to_mask(pc.match_substring(pc.utf8_trim_whitespace(values), " "))].sum())
+        codes = np.frombuffer(letters, dtype=np.uint8)
+        if (codes < 0x20).any() or b"\x7f" in letters:
+            control = to_mask(pc.match_substring_regex(values, _CONTROL))
+            if control.any():
+                self.controls += int(counts[control].sum())
+                self.first_control = self.first_control or start + 1 + _row_of(array, values, control)
         if self.levels is None and start > _LOOK_ROWS and not self.numbers and not self.times:
             return
-        bare = trimmed(values)
-        lower = pc.utf8_lower(bare)
-        self.flags += int(counts[to_mask(pc.is_in(lower, value_set=pa.array(["true", "false"])))].sum())
         floats, strange = parse_numbers(values)
         good = ~np.isnan(floats)
         self.words += int(counts[~good & ~strange].sum())
         self.numbers += int(counts[good].sum())
         self._range(floats)
-        written_whole = ~to_mask(pc.match_substring_regex(bare, r"[.eE]"))
-        self.whole += int(counts[good & written_whole & (floats == np.floor(floats))].sum())
-        self.padded += int(counts[to_mask(pc.match_substring_regex(bare, r"^[+-]?0[0-9]+$"))].sum())
+        self._add_whole(values, counts, floats, good)
         if strange.any() and self.numbers:
             self.first_not_number = self.first_not_number or start + 1 + _row_of(array, values, strange)
         if not good.all():
+            lower = pc.utf8_lower(trimmed(values))
+            self.flags += int(counts[to_mask(pc.is_in(lower, value_set=pa.array(["true", "false"])))].sum())
             moments, odd = parse_times(values, "UTC")
             self.times += int(counts[~np.isnan(moments)].sum())
             if odd.any():
                 self.first_not_time = self.first_not_time or start + 1 + _row_of(array, values, odd)
 
+    def _add_whole(self, values: pa.Array, counts: np.ndarray, floats: np.ndarray, good: np.ndarray) -> None:
+        """Numbers written as whole ones, and cells of digits that begin with a needless 0."""
+        likely = ~good | (floats == np.floor(floats))
+        if not likely.any():
+            return
+        if not likely.all():
+            values, counts, good = values.filter(pa.array(likely)), counts[likely], good[likely]
+        bare = trimmed(values)
+        letters = bytes_of(bare)
+        if any(mark in letters for mark in (b".", b"e", b"E")):
+            good = good & ~to_mask(pc.match_substring_regex(bare, r"[.eE]"))
+        self.whole += int(counts[good].sum())
+        if b"0" in letters:
+            self.padded += int(counts[to_mask(pc.match_substring_regex(bare, r"^[+-]?0[0-9]+$"))].sum())
+
+
+def _counted(coded: pa.DictionaryArray) -> tuple[pa.Array, np.ndarray]:
+    """The texts that occur, blank ones left out, and how often each does."""
+    words = without_blanks(plain(coded.dictionary))
+    codes = coded.indices.drop_null().to_numpy(zero_copy_only=False)
+    counts = np.bincount(codes, minlength=len(words))
+    there = (counts > 0) & to_mask(words.is_valid())
+    if there.all():
+        return words, counts
+    return words.filter(pa.array(there)), counts[there]
+
 
 def _row_of(array: pa.Array, values: pa.Array, chosen: np.ndarray) -> int:
+    array = without_blanks(plain(array)) if pa.types.is_dictionary(array.type) else array
     places: list[int] = [pc.index(array, value).as_py() for value in values.filter(pa.array(chosen)).slice(0, 20)]
     return min(places)

@@ -22,7 +22,7 @@ from fairlead.contract.signature import Column
 from fairlead.lab.tables.cells import _texts
 from fairlead.lab.tables.facts import Facts
 from fairlead.lab.tables.inference import infer, schema_from
-from fairlead.lab.tables.parsing import plain
+from fairlead.lab.tables.parsing import is_text, plain
 from fairlead.lab.tables.quality.hashing import Repeats, _mixed, column_hashes, row_hashes
 from fairlead.lab.tables.quality.watching import Watch, floats_of
 from fairlead.lab.tables.roles import Sample
@@ -184,6 +184,9 @@ def _take_in(look: Look, batch: pa.RecordBatch) -> None:
     hashed: list[np.ndarray] = []
     for name, facts in look.facts.items():
         column = batch.column(name)
+        if is_text(column.type):
+            # Counts, numbers and hashes are found of each distinct cell once.
+            column = column.dictionary_encode()
         facts.add(column, batch.schema.field(name))
         cells = column_hashes(column)
         if name == look.key:
