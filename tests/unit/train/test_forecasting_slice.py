@@ -95,7 +95,7 @@ def test_what_is_kept_for_judging_begins_where_learning_ends(trained: Training) 
     assert rows.rows == pytest.approx(0.2 * (DAYS * 24 - LAGS - HORIZON), abs=2)
 
 
-@pytest.mark.parametrize("way", ["each", "together"])
+@pytest.mark.parametrize("way", ["each", "spans"])
 @pytest.mark.parametrize(("learner", "parameters"), [
     ("ridge", {"alpha": 1.0}), ("hist_gradient_boosting", {"max_iter": 5}), ("random_forest", {"n_estimators": 3}),
 ])  # fmt: skip
@@ -116,7 +116,7 @@ def test_any_regressor_either_way_seals_exactly(learner: str, parameters: Any, w
 
 def test_trees_follow_a_series_to_where_it_never_was() -> None:
     frame = demand(25, growth=4.0)
-    trial = Trial("hist_gradient_boosting", {"max_iter": 40, "steps": "together"})
+    trial = Trial("hist_gradient_boosting", {"max_iter": 40, "steps": "spans"})
     made = train(frame, settings(), trial=trial)
     rows = rows_of(made.holdout, settings())
     seen = made.candidate.signature.columns[0].high

@@ -42,17 +42,15 @@ class Forecasts:
             raise NotCompilable(f"the forecaster was fitted on {plan.width} features and gets {features}.")
         graph = _Graph()
         level, signals = _signals(graph, plan)
-        if estimator.way == "together":
-            matrix = graph.gather(signals, plan.chosen, "chosen")
-            rows = graph.node("Reshape", matrix, graph.constant(np.array([-1, plan.chosen.shape[1]], np.int64)))
-            told = _member(graph, estimator, 0, rows)
-            shares = graph.node("Reshape", told, graph.constant(np.array([-1, plan.horizon], np.int64)))
-        else:
-            steps = [
-                _member(graph, estimator, step, graph.gather(signals, plan.chosen[step], f"chosen{step}"))
-                for step in range(plan.horizon)
-            ]
-            shares = graph.node("Concat", *steps, axis=1)
+        told = []
+        for at, span in enumerate(estimator.spans):
+            looked = graph.gather(signals, plan.chosen[span.start] if len(span) == 1 else plan.chosen[span])
+            if len(span) > 1:
+                # A row for each step, and back.
+                looked = graph.reshape(looked, plan.chosen.shape[1])
+            answers = _member(graph, estimator, at, looked)
+            told.append(answers if len(span) == 1 else graph.reshape(answers, len(span)))
+        shares = graph.node("Concat", *told, axis=1) if len(told) > 1 else told[0]
         graph.node("Mul", shares, level, output="value")
         if len(graph.nodes) > NODES:
             raise NotCompilable(f"its graph has {len(graph.nodes):,} nodes, {NODES:,} are allowed; forecast less far.")
@@ -99,6 +97,9 @@ class _Graph:
     def gather(self, table: str, places: np.ndarray, name: str = "") -> str:
         """Columns of a table; a table of places gives one row of columns each."""
         return self.node("Gather", table, self.constant(places.astype(np.int64), name), axis=1)
+
+    def reshape(self, table: str, width: int) -> str:
+        return self.node("Reshape", table, self.constant(np.array([-1, width], np.int64)))
 
     def rounded(self, value: str) -> str:
         from onnx import TensorProto

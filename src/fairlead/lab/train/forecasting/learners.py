@@ -10,7 +10,7 @@ from fairlead.contract.plugins import names, variant
 from fairlead.contract.signature import Task
 
 WAY = "steps"
-"""The parameter that says whether every step has a regressor of its own: each or together."""
+"""The parameter that says which steps share a regressor: each its own, or spans of them."""
 TREES = (
     *("decision_tree", "extra_trees", "random_forest", "hist_gradient_boosting", "xgboost", "lightgbm"),
     "explainable_boosting",
@@ -36,12 +36,12 @@ class StepLearner:
         return self.name not in TREES
 
     def default(self, rows: int) -> dict[str, Any]:
-        """The learner's own; one regressor for all steps, where one for each would cost many times as much."""
-        return {**self.inner.default(rows), WAY: "each" if self.name in DIRECT else "together"}
+        """The learner's own; steps share regressors where one for each would cost many times as much."""
+        return {**self.inner.default(rows), WAY: "each" if self.name in DIRECT else "spans"}
 
     def space(self, trial: Any, rows: int) -> dict[str, Any]:
         """The learner's own, and both ways."""
-        way = "each" if self.name in DIRECT else trial.suggest_categorical(WAY, ("together", "each"))
+        way = "each" if self.name in DIRECT else trial.suggest_categorical(WAY, ("spans", "each"))
         return {**self.inner.space(trial, rows), WAY: way}
 
     def build(self, task: Task, parameters: Mapping[str, Any], seed: int) -> Any:
