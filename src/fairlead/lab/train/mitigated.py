@@ -16,7 +16,7 @@ from fairlead.lab.train.bench import Bench
 from fairlead.lab.train.fitting import learner_of
 from fairlead.lab.train.gaps import mitigation_found
 from fairlead.lab.train.material import Material
-from fairlead.lab.train.mitigating import ABLE, check_able, rules_of
+from fairlead.lab.train.mitigating import ABLE, check_able, mitigates_decisions
 
 if TYPE_CHECKING:
     from fairlead.lab.train.search import Entry
@@ -68,8 +68,7 @@ def _answered(bench: Bench, entry: Entry, seed: int) -> Floats:
 
 def as_settled(settings: Settings) -> Settings:
     """The settings by which decisions are settled after it: a calibration would move them again."""
-    rules = rules_of(settings)
-    if rules is None or rules.by == "reweighing":
+    if not mitigates_decisions(settings):
         return settings
     plain = msgspec.structs.replace(settings.train, calibrate=False)
     return msgspec.structs.replace(settings, train=plain)

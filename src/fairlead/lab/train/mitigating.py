@@ -154,3 +154,9 @@ def reweighed(truth: np.ndarray, groups: Ints, weights: Floats | None = None) ->
     factor = np.where(rows >= FEWEST_ROWS, wanted / np.maximum(both, 1e-300), 1.0)
     found: Floats = own * factor.reshape(-1)[cell]
     return found
+
+
+def mitigates_decisions(settings: Settings) -> bool:
+    """Whether more than weights of rows evens groups out, so that another fit of the same rows alone is another model."""
+    rules = rules_of(settings)
+    return rules is not None and rules.by != "reweighing"

@@ -31,7 +31,9 @@ CHOICES = 3
 
 
 class Compressed(msgspec.Struct, frozen=True):
-    """What came of it. smaller: the new candidate's bundle; None when nothing is smaller at that cost, as why tells."""
+    """What came of it. smaller: the new candidate's bundle; None when nothing is smaller at that cost, as why tells.
+    report: the page of the certificate.
+    """
 
     former: str
     smaller: str | None
@@ -39,6 +41,7 @@ class Compressed(msgspec.Struct, frozen=True):
     tried: tuple[Any, ...]
     certificate: Any | None
     seconds: float
+    report: str = ""
 
 
 def compress(
@@ -61,6 +64,7 @@ def compress(
     from fairlead.lab.train.bench import Bench
     from fairlead.lab.train.folding import folds_of
     from fairlead.lab.train.material import material_of, split_holdout
+    from fairlead.lab.train.mitigating import mitigates_decisions
 
     started = time.perf_counter()
     say = progress or (lambda *words, **more: None)
@@ -74,6 +78,10 @@ def compress(
         raise UsageError(f"a {task} has no loss by which a smaller model could be compared.")
     if lineage.learner == then.settings.train.entrypoint:
         raise UsageError("a model of [train] entrypoint is the project's own: make it smaller there.")
+    if mitigates_decisions(then.settings):
+        raise UsageError(
+            "[train] mitigate settles decisions as well: a smaller model would need to be evened out anew."
+        )
     say("reading rows", done=0.0)
     rows, _, _, _ = rows_for(then, lineage, source)
     rules = then.settings.train
@@ -158,7 +166,7 @@ def _sealed(
     share, cost = gained(before, after), cost_of(ws, model, other, training.holdout)
     certificate = Certificate(
         model.id, smaller, choice.way, choice.what, max_loss, cost, before, after, share, tried,
-        spread_of(before, after),
+        spread_of(before, after), unread_of(other),
     )  # fmt: skip
     holds = is_smaller(share, certificate.spread)
     if not holds or cost.difference.low > max_loss:
@@ -182,6 +190,7 @@ def _refused(certificate: Certificate, smaller: bool) -> str:
 
 
 def _kept(ws: Workspace, training: Any, rows: pd.DataFrame, certificate: Certificate, started: float) -> Compressed:
+    from fairlead.lab.compress import write_certificate
     from fairlead.runtime.bundle import attest
 
     kept = making.keep(ws, training, Gathered(rows))
@@ -192,11 +201,30 @@ def _kept(ws: Workspace, training: Any, rows: pd.DataFrame, certificate: Certifi
         Attestation(kept.bundle, KIND, ws.clock(), ws.actor, msgspec.to_builtins(certificate)),
         ws.key,
     )
+    page = write_certificate(certificate, ws.home.reports / kept.bundle[:16])
     why = f"{certificate.what}: {certificate.share['bytes']:.0%} of the bytes"
     ws.audit.record(ws.actor, "compress", kept.bundle, why, {"former": certificate.former, "share": certificate.share})
     return Compressed(
-        certificate.former, kept.bundle, why, certificate.tried, certificate, round(time.perf_counter() - started, 3)
-    )
+        certificate.former, kept.bundle, why, certificate.tried, certificate, round(time.perf_counter() - started, 3),
+        str(page),
+    )  # fmt: skip
+
+
+def unread_of(model: Model) -> tuple[str, ...]:
+    """Columns of the signature that nothing in the front reads."""
+    from fairlead.runtime.bundle.front import sources_of
+
+    read = {name for lane in model.front.lanes for name in sources_of(lane)}
+    return tuple(name for name in model.signature.names if name not in read)
+
+
+def compression_of(ws: Workspace, bundle: str) -> Any:
+    """What a report says of a bundle that was made smaller; None of any other."""
+    from fairlead.lab.evaluate.compressed import compressed_by
+    from fairlead.runtime.bundle import attestations
+
+    signed = [one for one in attestations(ws.home.attestations, bundle, ws.trusted) if one.kind == KIND]
+    return compressed_by(signed[-1].statement) if signed else None
 
 
 def cost_of(ws: Workspace, former: Model, smaller: Model, rows: pd.DataFrame) -> Cost:

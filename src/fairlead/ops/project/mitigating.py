@@ -31,6 +31,8 @@ def check_mitigation(settings: Settings, fail: Fail) -> None:
         raise fail("train.mitigate", "does not reach train.entrypoint, which fits the model itself.")
     if rules.column is not None and rules.column not in model.sensitive:
         raise fail("train.mitigate.column", f"{rules.column!r} is not sensitive.", "Name it in model.sensitive.")
+    if train.out_of_core is True:
+        raise fail("train.out_of_core", "fits from passes over a file, which mitigate does not reach.", "Take out one.")
     if rules.by != "reweighing":
         _check_with(settings, rules, fail)
 
@@ -42,6 +44,9 @@ def _check_with(settings: Settings, rules: MitigateSettings, fail: Fail) -> None
             "train.mitigate.column", "threshold_optimiser decides by one column, and there are several sensitive ones.",
             'Say which, as {by = "threshold_optimiser", column = "…"}.',
         )  # fmt: skip
+    column = rules.column or settings.model.sensitive[0]
+    if way == "threshold_optimiser" and any(column in pair for pair in settings.preparation.interactions):
+        raise fail("preparation.interactions", f"names {column!r}, which the model is not to see.", "Take it out.")
     for key, given in (("costs", bool(train.costs)), ("threshold", train.threshold is not None)):
         if given:
             raise fail(
@@ -51,6 +56,11 @@ def _check_with(settings: Settings, rules: MitigateSettings, fail: Fail) -> None
         raise fail("train.calibrate", f"cannot stand beside {way}: it would move decisions again.", "Take out one.")
     if train.augment is not None:
         raise fail("train.augment", f"cannot stand beside {way}: rows that are made up belong to no group.")
+    for key, given in (("monotone", bool(train.monotone)), ("warm_start", bool(train.warm_start))):
+        if given:
+            raise fail(f"train.{key}", f"does not reach the models that {way} fits.", "Take out one.")
+    if settings.model.group is not None:
+        raise fail("train.mitigate", f"{way} evens out decisions, and what is put in order is not decided.")
     if way == "exponentiated_gradient":
         for key, stated in (("weight", train.weight), ("class_weight", train.class_weight)):
             if stated is not None:
