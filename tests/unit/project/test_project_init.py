@@ -81,7 +81,8 @@ def test_a_relative_table_is_found_from_the_project(tmp_path, small, monkeypatch
     [
         ({"positive": "maybe"}, "Its classes: no, yes"),
         ({"task": "regression"}, "cannot predict"),
-        ({"task": "forecasting"}, "known: classification, regression, clustering, anomaly"),
+        ({"task": "sorting"}, "known: classification, regression, clustering, anomaly, forecasting"),
+        ({"task": "forecasting"}, "a forecast goes by time"),
         ({"id": "nope"}, "no column nope"),
         ({"name": "a b"}, "model.name"),
     ],

@@ -28,7 +28,8 @@ def init(
     ] = None,
     name: Annotated[str | None, typer.Option(help="name of the model; else from the target")] = None,
     task: Annotated[
-        str | None, typer.Option(help="classification, regression, clustering or anomaly; else from the target")
+        str | None,
+        typer.Option(help="classification, regression, clustering, anomaly or forecasting; else from the target"),
     ] = None,
     positive: Annotated[
         str | None, typer.Option(help="the class that counts as an event, or the target's value of an anomaly")
@@ -39,6 +40,9 @@ def init(
         str | None, typer.Option(help="ranking: the column whose rows are put in order together, as query or customer")
     ] = None,
     item: Annotated[str | None, typer.Option(help="ranking: what a row stands for, as offer or document")] = None,
+    series: Annotated[str | None, typer.Option(help="forecasting: the column that names the series of a value")] = None,
+    horizon: Annotated[int, typer.Option(min=0, help="forecasting: values ahead; else a season of them")] = 0,
+    every: Annotated[str, typer.Option(help="forecasting: from one value to the next, as 15m, 1h, 1d or month")] = "",
     query: Annotated[str, typer.Option(help="what a database is asked: select … from … order by …")] = "",
     set_aside: Annotated[
         bool, typer.Option("--set-aside", help="keep lines that cannot be read apart, and go on")
@@ -52,7 +56,8 @@ def init(
     times = None if not time else time[0] if len(time) == 1 else tuple(time)
     made = init_project(
         chosen.folder, data, target, name=name, task=task, positive=positive, id=id, time=times, group=group, item=item,
-        query=query, bad_lines="set_aside" if set_aside else "stop", force=force,
+        series=series, horizon=horizon, every=every, query=query,
+        bad_lines="set_aside" if set_aside else "stop", force=force,
     )  # fmt: skip
     show(msgspec.to_builtins(made), as_json, tell_init)
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 
 from fairlead.contract.errors import ColumnMissing, ConfigInvalid, InputInvalid
@@ -116,11 +117,11 @@ def series_rows(frame: pd.DataFrame, model: ModelSettings, *, geometry: Geometry
     """
     if is_asked(frame):
         return _asked(frame, model, geometry)
-    series = _on_grid(frame, model, geometry.step if geometry else None)
+    series = on_grid(frame, model, geometry.step if geometry else None)
     step = series[0][1]
     every = [one for one, _ in series]
     geometry = geometry or geometry_of(every, step, model)
-    notes = _filled(every, geometry)
+    notes = fill_gaps(every, geometry)
     kept, incomplete, more = _with_origins(every, geometry)
     rows, thinned = _gathered(kept, geometry)
     found = replace(rows, incomplete=incomplete, notes=(*notes, *more, *thinned))
@@ -156,7 +157,8 @@ def lags_for(seasons: Sequence[int]) -> int:
     return max(2 * seasons[0], *(season for season in seasons if season <= LONGEST_DEFAULT), 2)
 
 
-def _on_grid(frame: pd.DataFrame, model: ModelSettings, step: Step | None) -> list[tuple[_Series, Step]]:
+def on_grid(frame: pd.DataFrame, model: ModelSettings, step: Step | None) -> list[tuple[_Series, Step]]:
+    """Every series of a long table on its grid, with the step of all. Raises as `series_rows`."""
     have = names_of(frame)
     wanted = [model.target, *model.time_columns, *((model.series,) if model.series else ()), *model.covariates]
     if absent := [name for name in wanted if name not in have]:
@@ -218,7 +220,7 @@ def _placed(name: str, rows: Ints, times: Floats, values: Floats, step: Step, mo
     return _Series(name, places, times, grid)
 
 
-def _filled(series: Sequence[_Series], geometry: Geometry) -> list[str]:
+def fill_gaps(series: Sequence[_Series], geometry: Geometry) -> list[str]:
     """Fill every series, and say how much was."""
     steps = sum(len(one.values) for one in series)
     gaps = sum(int((~one.known).sum()) for one in series)
@@ -358,3 +360,25 @@ def _geometry_asked(frame: pd.DataFrame, model: ModelSettings) -> Geometry:
 
 def _iso(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+
+
+class SeriesFacts(msgspec.Struct, frozen=True):
+    """What series a table holds. lengths: steps of each; missing: those without a value; lags: what fits seasons."""
+
+    step: Step
+    seasons: tuple[int, ...]
+    names: tuple[str, ...]
+    lengths: tuple[int, ...]
+    missing: int
+    lags: int
+
+
+def look_at_series(frame: pd.DataFrame, model: ModelSettings) -> SeriesFacts:
+    """The series of a long table. Raises as `series_rows`."""
+    placed = on_grid(frame, model, None)
+    series, step = [one for one, _ in placed], placed[0][1]
+    found = geometry_of(series, step, model)
+    return SeriesFacts(
+        step, found.seasons, tuple(one.name for one in series), tuple(len(one.values) for one in series),
+        sum(int((~one.known).sum()) for one in series), found.lags,
+    )  # fmt: skip

@@ -15,6 +15,7 @@ from fairlead.contract.signature import Task
 from fairlead.ops.project.home import Home
 from fairlead.ops.project.locate import FILE
 from fairlead.ops.project.reading import parse_settings
+from fairlead.ops.project.series import Ahead, look_ahead
 from fairlead.ops.project.untaught import is_untaught, look, name_of
 
 if TYPE_CHECKING:
@@ -43,6 +44,9 @@ def init_project(
     time: str | Sequence[str] | None = None,
     group: str | None = None,
     item: str | None = None,
+    series: str | None = None,
+    horizon: int = 0,
+    every: str = "",
     query: str = "",
     bad_lines: Literal["stop", "set_aside"] = "stop",
     force: bool = False,
@@ -51,7 +55,7 @@ def init_project(
 
     data: a path, relative to the current folder, or an address; query: of a database; bad_lines: see `open_table`.
     What is not given is found, and the file says why. target: None for a task that needs none. group, item: of a
-    ranking, see `[model] group`.
+    ranking, see `[model] group`. series, horizon, every: of a forecast; 0 and empty: as found.
     Raises UsageError if there is a project already (without `force`) or a choice does not fit the table;
     ColumnMissing, SourceUnreadable.
     """
@@ -83,8 +87,14 @@ def init_project(
     if untaught:
         event = positive or schema.positive
         chosen = Chosen(name or name_from(name_of(source)), cast(Task, task), target or "", event)
+    elif task == "forecasting":
+        ahead, schema = look_ahead(table, schema, str(target), series=series, horizon=horizon, every=every)
+        chosen = Chosen(name or name_from(str(target)), "forecasting", str(target), None, ahead=ahead)
+        schema = msgspec.structs.replace(schema, warnings=ahead.told)
     else:
         chosen = choose(schema, str(target), name=name, task=task, positive=positive)
+    if task != "forecasting" and (series or horizon or every):
+        raise UsageError("--series, --horizon and --every are of a forecast: say --task forecasting.")
     chosen = _ranking(chosen, schema, group, item)
     named = [f"{column}: " for column in (group, item) if column]
     # What is said of them as features does not hold of what is passed through.
@@ -118,10 +128,15 @@ class Chosen(msgspec.Struct, frozen=True):
     positive: str | None
     group: str | None = None
     item: str | None = None
+    ahead: Ahead | None = None
 
 
 def _played(name: str, chosen: Chosen) -> dict[str, str]:
-    """The part that a column plays in a ranking, where it plays one."""
+    """The part that a column plays in a ranking or a forecast, where it plays one of its own."""
+    if chosen.ahead is not None and name == chosen.ahead.series:
+        return {"role": "series"}
+    if chosen.ahead is not None and name not in chosen.ahead.named:
+        return {"role": "unused"}
     if name == chosen.group:
         return {"role": "group", "why": "as given: its rows are put in order together"}
     return {"role": "item", "why": "as given: what a row stands for"} if name == chosen.item else {}
@@ -142,7 +157,7 @@ def choose(
     facts = schema.column(target)
     found = task or schema.task
     if found not in {"classification", "regression"}:
-        raise UsageError(f"unknown task {task!r}; known: classification, regression, clustering, anomaly.")
+        raise UsageError(f"unknown task {task!r}; known: classification, regression, clustering, anomaly, forecasting.")
     if found == "regression" and facts.kind not in {"number", "integer"} and facts.coded != "integer":
         raise UsageError(f"column {target!r} holds {facts.why}, which a regression cannot predict.")
     event: str | None = None

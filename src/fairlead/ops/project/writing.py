@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from fairlead.ops.project.initialise import Chosen
 
 _MOST_NOTES = 20
+_MOST_COVARIATES = 6
 
 
 def _line(text: str) -> str:
@@ -56,9 +57,9 @@ def project_text(
     document.add("serve", _table(("host", "127.0.0.1", ""), ("port", 8080, ""), ("workers", 1, "")))
     document.add("capture", _capture(schema))
     document.add("monitor", _table(
-        ("window", "7d" if schema.time else "500rows", "event time" if schema.time else "there is no time column"),
+        ("window", *_window(schema, chosen)),
         ("false_alarms_per_month", 1, "for all checks together"),
-        ("label_delay", "7d", "when the truth is known"),
+        ("label_delay", "7d" if chosen.ahead is None else chosen.ahead.label_delay, "when the truth is known"),
     ))  # fmt: skip
     document.add("rollout", _table(
         ("start", 0.05, "share of requests a new version starts with"),
@@ -97,6 +98,14 @@ def _model(schema: Schema, chosen: Chosen) -> Table:
         _add(table, "group", chosen.group, "rows of one value are put in order together; never a feature")
     if chosen.item:
         _add(table, "item", chosen.item, "what a row stands for: says what is popular; a feature only if listed")
+    if chosen.ahead is not None:
+        for key, value, why in chosen.ahead.settings:
+            _add(table, key, value, why)
+        named = ", ".join(f'"{name}"' for name in chosen.ahead.covariates[:_MOST_COVARIATES])
+        table.add(
+            tomlkit.comment(_line(f"covariates = [{named}]   # columns whose newest value an answer goes by, too"))
+        )
+        return table
     left_out = [c for c in schema.columns if c.role in {"leak", "id", "constant", "empty", "unusable"}]
     left_out = [c for c in left_out if c.name not in (chosen.group, chosen.item)]
     if left_out:
@@ -109,6 +118,12 @@ def _model(schema: Schema, chosen: Chosen) -> Table:
         _add(table, "categories", _list(n for n in schema.coded if n != chosen.target), "whole numbers that are names")
     table.add(tomlkit.comment("sensitive = []   # columns for fairness checks, not features unless listed in features"))
     return table
+
+
+def _window(schema: Schema, chosen: Chosen) -> tuple[str, str]:
+    if chosen.ahead is not None:
+        return chosen.ahead.window, "event time, of origins"
+    return ("7d", "event time") if schema.time else ("500rows", "there is no time column")
 
 
 def _kept(schema: Schema, chosen: Chosen) -> str:
