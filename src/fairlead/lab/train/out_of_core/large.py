@@ -30,7 +30,7 @@ LOOKED_AT = 10_000
 SAMPLE_SHARE = 0.5
 """Of the memory, what the sample takes: the rest is for parts of the table, folds and the fit."""
 FEWEST_ROWS = 200
-MOST_AT_ONCE, FEWEST_AT_ONCE = 65_536, 1_024
+MOST_AT_ONCE, FEWEST_AT_ONCE = 65_536, 8_192
 
 
 class Plan(NamedTuple):

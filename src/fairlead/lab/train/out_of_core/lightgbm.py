@@ -42,7 +42,7 @@ class StreamedLightGBM:
 
 
 def _sequence(lightgbm: Any, stream: Any) -> Any:
-    class Rows(lightgbm.Sequence):  # type: ignore[misc, name-defined]
+    class Rows(lightgbm.Sequence):  # type: ignore[misc]
         """The rows by number, as LightGBM asks for them."""
 
         batch_size = stream.part_rows

@@ -53,7 +53,7 @@ class StreamedXGBoost:
 
 
 def _pages(xgboost: Any, stream: Any, prefix: str) -> Any:
-    class Pages(xgboost.DataIter):  # type: ignore[misc, name-defined]
+    class Pages(xgboost.DataIter):  # type: ignore[misc]
         """The rows as XGBoost asks for them: again and again, from the start."""
 
         def __init__(self) -> None:
