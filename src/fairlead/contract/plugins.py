@@ -45,6 +45,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "k_means": "fairlead.lab.train.learners.k_means:KMeansClustering",
         "gaussian_mixture": "fairlead.lab.train.learners.gaussian_mixture:GaussianMixtures",
         "linear": "fairlead.lab.train.learners.linear:LinearRegression",
+        "linear_quantile": "fairlead.lab.train.learners.linear_quantile:LinearQuantile",
         "lasso": "fairlead.lab.train.learners.lasso:Lasso",
         "elastic_net": "fairlead.lab.train.learners.elastic_net:ElasticNet",
         "naive_bayes": "fairlead.lab.train.learners.naive_bayes:NaiveBayes",
@@ -70,6 +71,12 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "naive_bayes": "fairlead.lab.train.out_of_core.naive_bayes:StreamedNaiveBayes",
         "xgboost": "fairlead.lab.train.out_of_core.xgboost:StreamedXGBoost",
         "lightgbm": "fairlead.lab.train.out_of_core.lightgbm:StreamedLightGBM",
+    },
+    "warm": {
+        "logistic": "fairlead.lab.train.warm.linear:WarmLogistic",
+        "ridge": "fairlead.lab.train.warm.linear:WarmRidge",
+        "xgboost": "fairlead.lab.train.warm.boosters:WarmXGBoost",
+        "lightgbm": "fairlead.lab.train.warm.boosters:WarmLightGBM",
     },
     "emitter": {
         "trees": "fairlead.lab.compile.trees:Trees",
@@ -121,9 +128,9 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "whole_numbers": "fairlead.lab.compress.shrinkers.whole_numbers:WholeNumbers",
         "neurons": "fairlead.lab.compress.shrinkers.neurons:Neurons",
         "weights": "fairlead.lab.compress.shrinkers.weights:LargestWeights",
-        "unhelpful": "fairlead.lab.compress.shrinkers.unhelpful:Unhelpful",
         "unused": "fairlead.lab.compress.shrinkers.unused:Unused",
         "distilled": "fairlead.lab.compress.shrinkers.distilled:Distilled",
+        "unhelpful": "fairlead.lab.compress.shrinkers.unhelpful:Unhelpful",
     },
     "alert": {"apprise": "fairlead.ops.alerts.apprise_channel:AppriseChannel"},
     "explainer": {

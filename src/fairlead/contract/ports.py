@@ -96,9 +96,10 @@ class Learner(Protocol):
 
     A learner may have `libraries`, names of modules that it needs and that an extra installs;
     `constrain(estimator, signs) -> estimator` for an unfitted estimator whose answer is to follow each prepared feature
-    up (1), down (-1) or as it likes (0); `seek_rounds(estimator, learned, judged, classifies, patience) -> parameters`
-    that finds how many rounds are worth it (`lab.train.stopping.Part`). Its estimator is weighed if its `fit` takes
-    `sample_weight`, and is told of a folder and a listener if it has the attributes `keep` and `watch`.
+    up (1), down (-1) or as it likes (0); `at_quantile(estimator, quantile) -> estimator` for an unfitted one that is to
+    answer a quantile; `seek_rounds(estimator, learned, judged, classifies, patience) -> parameters` that finds how many
+    rounds are worth it (`lab.train.stopping.Part`). Its estimator is weighed if its `fit` takes `sample_weight`, and is
+    told of a folder and a listener if it has the attributes `keep` and `watch`.
     """
 
     name: str
@@ -148,6 +149,24 @@ class Shrinker(Protocol):
 
     def tries(self, subject: Any) -> Iterable[Any]:
         """What to try for a `lab.compress.Subject`, mild ones first: `lab.compress.Smaller`, none where it has none."""
+
+
+class WarmStarted(Protocol):
+    """Port `warm`: how the learner of that name goes on from a model of its own that is sealed."""
+
+    name: str
+
+    def artefact(self, estimator: Any) -> bytes | None:
+        """What is kept beside the bundle of a fitted estimator to go on from; None: the sealed model says it all."""
+
+    def tries(self, parameters: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+        """Parameters worth trying when going on from a model with these."""
+
+    def fit(self, estimator: Any, sealed: bytes, stream: Any, classes: Sequence[str]) -> Any:
+        """The learner's unfitted estimator, gone on from `sealed` (the artefact, or the linear tail) on these rows.
+
+        stream, classes: as for `Streamed`.
+        """
 
 
 class AlertChannel(Protocol):

@@ -27,6 +27,7 @@ from fairlead.lab.compile.lanes import (
     next_identity,
     spread,
 )
+from fairlead.lab.compile.sealed_front import lanes_of
 from fairlead.lab.compile.texts import documents, hashed, vectorizer, word_numbers
 from fairlead.runtime.bundle.curves import Above, Bin, Power, Quantile
 from fairlead.runtime.bundle.front import MOST_FACTORS
@@ -285,6 +286,14 @@ def step_parts(parts: Any, lanes: Sequence[AnyLane], where: str) -> list[AnyLane
     return [_numeric(lane, where).then(*ops) for ops in parts.operations()]
 
 
+def sealed(transformer: Any, lanes: Sequence[AnyLane], where: str) -> list[AnyLane]:
+    """The lanes of another bundle's front, as they are."""
+    columns = {lane.column.name: lane.column for lane in lanes}
+    if len(columns) != len(lanes):
+        raise NotCompilable(f"{where}: a sealed preparation comes first.")
+    return lanes_of(transformer.front_, columns.values())
+
+
 RULES: dict[str, Rule] = {
     "sklearn.StandardScaler": standard_scaler,
     "sklearn.RobustScaler": robust_scaler,
@@ -317,5 +326,6 @@ RULES: dict[str, Rule] = {
     "fairlead.RareCategories": rare,
     "fairlead.TargetMeans": target_means,
     "fairlead.Elements": elements,
+    "fairlead.SealedPreparation": sealed,
     "fairlead.StepParts": step_parts,
 }

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fairlead.lab.stats.measures import Floats
 from fairlead.lab.train.out_of_core.stored import moments
 
 WIDEST = 5_000
@@ -15,6 +16,9 @@ CUTOFF = 1e-12
 
 class StreamedLeastSquares:
     """Port `streamed`: of Ridge and LinearRegression of scikit-learn's, from centred sums of products."""
+
+    centre: Floats | None = None
+    """Coefficients towards which is shrunken instead of 0, (width,). Set by whoever goes on from another model."""
 
     how = "sums of products over every row, which give the least squares of all rows at once"
 
@@ -34,7 +38,8 @@ class StreamedLeastSquares:
             right += weighed.T @ aims
         alpha = float(getattr(estimator, "alpha", 0.0))
         if alpha > 0.0:
-            coefficients = np.linalg.solve(gram + alpha * np.eye(stream.width), right)
+            towards = np.zeros(stream.width) if self.centre is None else self.centre
+            coefficients = np.linalg.solve(gram + alpha * np.eye(stream.width), right + alpha * towards)
         else:
             # Of many solutions the one with the smallest weights, as scikit-learn's.
             coefficients = np.linalg.lstsq(gram, right, rcond=CUTOFF)[0]

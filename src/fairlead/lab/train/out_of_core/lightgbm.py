@@ -33,8 +33,10 @@ class StreamedLightGBM:
         rules["objective"] = "regression" if not classes else "binary" if len(classes) == 2 else "multiclass"
         if len(classes) > 2:
             rules["num_class"] = len(classes)
+        # A model to go on from is asked about the rows, which it takes as a matrix alone.
+        features = stream.features if hasattr(stream, "features") else _sequence(lightgbm, stream)
         rows = lightgbm.Dataset(
-            _sequence(lightgbm, stream), label=stream.truths(), weight=stream.weights(), params=rules,
+            features, label=stream.truths(), weight=stream.weights(), params=rules,
         )  # fmt: skip
         before = None if self.start is None else lightgbm.Booster(model_str=self.start)
         booster = lightgbm.train(rules, rows, num_boost_round=estimator.n_estimators, init_model=before)
