@@ -9,6 +9,9 @@ import typer
 from fairlead.doors.cli.output import Json, Steps, console, escape, number, program, project, show, table
 
 REFUSED = 3
+GOOD = "small enough a loss"
+MOST_GOOD, MOST_TOLD = 8, 14
+"""Lines about what was tried."""
 FIGURES = (
     ("bytes", "bytes", "bytes of the model"),
     ("memory", "memory_mb", "memory, MiB"),
@@ -48,22 +51,39 @@ def compress(
         raise typer.Exit(REFUSED)
 
 
+def ranged(certificate: dict[str, Any], name: str) -> str:
+    """The quartiles of what is left, round by round."""
+    found = certificate["spread"].get(name)
+    return "" if found is None else f"{found[0]:.0%} to {found[1]:.0%}"
+
+
+def told_of(tried: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What is worth a line: what was chosen, the smallest that would do, and of each way the mildest that would not."""
+    good = sorted((one for one in tried if one["why"] == GOOD), key=lambda one: (not one["chosen"], one["bytes"]))
+    bad = {one["way"]: one for one in reversed(tried) if one["why"] != GOOD}
+    return [*good[:MOST_GOOD], *reversed(bad.values())][:MOST_TOLD]
+
+
 def tell(answer: dict[str, Any]) -> None:
     """What was tried, what was chosen, what it costs and gains."""
     rows = []
-    for one in answer["tried"]:
+    for one in told_of(answer["tried"]):
         lost = one["difference"]
         told = "-" if lost is None else f"{lost['value']:+.4f} ({lost['low']:+.4f} to {lost['high']:+.4f})"
         rows.append((one["what"], told, one["bytes"] or "-", "chosen" if one["chosen"] else one["why"]))
     table("Tried, judged out of fold", ("what", "loss", "bytes", ""), rows, wraps=("what", ""))
     out = console()
+    if left := len(answer["tried"]) - len(rows):
+        out.print(f"[dim]and {left} more, which --json and the page list[/]")
     certificate = answer["certificate"]
     if certificate is None:
         out.print(f"[yellow]nothing smaller[/]: {escape(answer['why'])}")
         return
     before, after, share = certificate["before"], certificate["after"], certificate["share"]
-    figures = [(text, before[key], after[key], f"{share[name]:.0%}") for name, key, text in FIGURES]
-    table("Measured side by side", ("", "before", "after", "left"), figures)
+    figures = [
+        (text, before[key], after[key], f"{share[name]:.0%}", ranged(certificate, name)) for name, key, text in FIGURES
+    ]
+    table("Measured side by side", ("", "before", "after", "left", "half of the rounds"), figures)
     cost = certificate["cost"]
     lost = cost["difference"]
     flipped = "" if cost["flipped"] is None else f"; {cost['flipped']:.1%} of decisions differ"
@@ -72,4 +92,7 @@ def tell(answer: dict[str, Any]) -> None:
         f"{number(cost['rows'])} rows that neither model saw{flipped}"
     )
     out.print(f"[bold]{escape(certificate['what'])}[/] sealed as [bold]{answer['smaller'][:12]}[/]")
+    if certificate["unread"]:
+        out.print(f"[dim]it takes and no longer reads: {escape(', '.join(certificate['unread']))}[/]")
+    out.print(f"[dim]{escape(answer['report'])}[/]")
     out.print(f"Next: [bold]{escape(program('evaluate'))}[/]")

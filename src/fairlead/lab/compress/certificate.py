@@ -40,6 +40,7 @@ class Tried(msgspec.Struct, frozen=True):
 class Certificate(msgspec.Struct, frozen=True):
     """A compression. former, smaller: bundles; max_loss: what it was allowed to cost; share: of bytes, memory, latency
     and CPU that are left, medians of rounds; spread: of latency and CPU, the quartiles of that share round by round.
+    unread: columns that the model takes, as its former does, and never reads.
     """
 
     former: str
@@ -53,6 +54,7 @@ class Certificate(msgspec.Struct, frozen=True):
     share: dict[str, float]
     tried: tuple[Tried, ...]
     spread: dict[str, tuple[float, float]] = {}
+    unread: tuple[str, ...] = ()
     format: int = 1
 
 

@@ -16,8 +16,8 @@ from fairlead.lab.compress.certificate import Tried
 from fairlead.lab.compress.shrinking import key_of
 from fairlead.lab.compress.subject import SHRUNK, Smaller
 from fairlead.lab.stats.intervals import bootstrap
-from fairlead.lab.stats.pinball import errors_of
 from fairlead.lab.stats.loss import loss_clip, losses
+from fairlead.lab.stats.pinball import errors_of
 from fairlead.lab.stats.spans import block_rows
 from fairlead.lab.train.bench import Bench
 from fairlead.lab.train.fitting import fit, learner_of

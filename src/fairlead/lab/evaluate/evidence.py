@@ -12,6 +12,7 @@ from fairlead.contract.learning import Learning
 from fairlead.contract.scale import Scale
 from fairlead.contract.signature import Task
 from fairlead.lab.evaluate.behaviour.results import Result
+from fairlead.lab.evaluate.compressed import Compressed
 from fairlead.lab.evaluate.explaining.reported import Explanations
 from fairlead.lab.evaluate.fairness import Disparity
 from fairlead.lab.evaluate.forecasting.evidence import Forecasts
@@ -44,11 +45,13 @@ class Importance(msgspec.Struct, frozen=True):
 class Report(msgspec.Struct, frozen=True, omit_defaults=True):
     """Evidence about one bundle. See `judging.evaluate` for how each part is made.
 
+    quantile: of the target that is answered, 0: the mean.
     start, end: event time of the judged rows, 0 without time. block: rows drawn together for intervals.
     curves: named lists of points, by task. windows: metrics of each of the project's windows.
     reliability, slices, fairness, behaviour, robustness: see the modules of these names; ranking: see `ranked`.
     decisions, learning: how thresholds were settled and whether more rows would help, both found in training.
     scale: what became of a table larger than memory. explanation: how it comes to its answers.
+    compressed: what it was made smaller from, and at what cost.
     record: what is signed and hashed, for auditors.
     notes: what a reader must know to read the numbers right. switched_off: checks that the project does not make.
     """
@@ -65,6 +68,7 @@ class Report(msgspec.Struct, frozen=True, omit_defaults=True):
     classes: tuple[str, ...] = ()
     positive: str | None = None
     threshold: float = 0.5
+    quantile: float = 0.0
     start: float = 0.0
     end: float = 0.0
     block: int = 1
@@ -82,6 +86,7 @@ class Report(msgspec.Struct, frozen=True, omit_defaults=True):
     decisions: Decisions | None = None
     learning: Learning | None = None
     scale: Scale | None = None
+    compressed: Compressed | None = None
     record: Record | None = None
     parity: dict[str, Any] | None = None
     leaderboard: tuple[dict[str, Any], ...] = ()

@@ -79,9 +79,7 @@ def compress(
     if lineage.learner == then.settings.train.entrypoint:
         raise UsageError("a model of [train] entrypoint is the project's own: make it smaller there.")
     if mitigates_decisions(then.settings):
-        raise UsageError(
-            "[train] mitigate settles decisions as well: a smaller model would need to be evened out anew."
-        )
+        raise UsageError("[train] mitigate settles decisions as well: a smaller one would need that anew.")
     say("reading rows", done=0.0)
     rows, _, _, _ = rows_for(then, lineage, source)
     rules = then.settings.train

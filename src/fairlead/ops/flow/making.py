@@ -298,6 +298,10 @@ def _completed(ws: Workspace, bundle: str, report: Report, verdict: Verdict, rem
     told: dict[str, Any] = {"record": record_of(ws, bundle, verdict, judged=ws.clock(), by=ws.actor, fresh=True)}
     if remembered is not None and remembered.decisions:
         told["decisions"] = msgspec.convert(remembered.decisions, Decisions)
+    from fairlead.ops.flow.compressing import compression_of
+
+    if (smaller := compression_of(ws, bundle)) is not None:
+        told["compressed"] = smaller
     if remembered is not None and remembered.learning:
         told["learning"] = msgspec.convert(remembered.learning, Learning)
     if remembered is not None and remembered.scale:

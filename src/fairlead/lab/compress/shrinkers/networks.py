@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from fairlead.contract.errors import NotCompilable
 from fairlead.lab.compress.subject import Subject
+from fairlead.lab.train.estimators.chosen_features import choosing
 from fairlead.lab.train.estimators.compact_network import compact
 
 LEARNERS = ("mlp", "neural_net")
@@ -16,9 +20,15 @@ def is_network(subject: Subject) -> bool:
     return subject.learner in LEARNERS
 
 
-def network_of(fitted: Any) -> Any:
-    """The fitted model as a compact network. Raises NotCompilable."""
+def on_network(fitted: Any, rows: Any, act: Callable[[Any, Any], Any]) -> Any:
+    """act(network, rows) of the fitted model as a compact network, with the features that it is given.
+
+    Raises NotCompilable for a model that is no network.
+    """
+    if hasattr(fitted, "chosen_"):
+        given = rows._replace(features=np.ascontiguousarray(rows.features[:, fitted.chosen_]))
+        return choosing(on_network(fitted.estimator_, given, act), fitted.chosen_, fitted.n_features_in_)
     found = compact(fitted)
     if found is None:
         raise NotCompilable(f"{type(fitted).__name__} is no network of layers that could be made smaller.")
-    return found
+    return act(found, rows)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fairlead.lab.compress.shrinkers.networks import is_network, network_of
+from fairlead.lab.compress.shrinkers.networks import is_network, on_network
 from fairlead.lab.compress.subject import Smaller, Subject
 from fairlead.lab.compress.tuning import tuned
 from fairlead.lab.stats.measures import Floats
@@ -36,9 +36,12 @@ class Neurons:
 
     def shrink(self, fitted: Any, rows: Any, step: Mapping[str, Any], seed: int) -> Any:
         """See Shrinker."""
-        network = network_of(fitted)
-        layers = without_neurons(network.layers_, rows.features, step["keep"])
-        return tuned(with_layers(network, layers), rows, step["updates"], seed)
+
+        def act(network: Any, rows: Any) -> Any:
+            layers = without_neurons(network.layers_, rows.features, step["keep"])
+            return tuned(with_layers(network, layers), rows, step["updates"], seed)
+
+        return on_network(fitted, rows, act)
 
 
 def without_neurons(layers: Layers, features: Floats, keep: float) -> Layers:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fairlead.contract.errors import NotCompilable
-from fairlead.lab.compress.shrinkers.networks import is_network, network_of
+from fairlead.lab.compress.shrinkers.networks import is_network, on_network
 from fairlead.lab.compress.subject import Smaller, Subject
 from fairlead.lab.train.estimators.compact_network import with_layers
 
@@ -33,8 +33,11 @@ class Stored:
 
     def shrink(self, fitted: Any, rows: Any, step: Mapping[str, Any], seed: int) -> Any:
         """See Shrinker."""
-        network = network_of(fitted)
-        try:
-            return with_layers(network, network.layers_.stored(step["form"]))
-        except ValueError as why:
-            raise NotCompilable(f"{why}.") from why
+
+        def act(network: Any, rows: Any) -> Any:
+            try:
+                return with_layers(network, network.layers_.stored(step["form"]))
+            except ValueError as why:
+                raise NotCompilable(f"{why}.") from why
+
+        return on_network(fitted, rows, act)

@@ -90,7 +90,7 @@ def _fit(estimator: Any, features: Floats, truth: np.ndarray, weights: Floats | 
 def _losses(fitted: Any, features: Floats, truth: np.ndarray) -> Floats:
     """1 - the probability of what was true, or the size of the error. Shape (n,)."""
     if not hasattr(fitted, "classes_"):
-        return np.abs(np.asarray(fitted.predict(features), dtype=np.float64) - truth)
-    likely = np.asarray(fitted.predict_proba(features), dtype=np.float64)
+        return np.asarray(np.abs(np.asarray(fitted.predict(features), dtype=np.float64) - truth))
+    likely: Floats = np.asarray(fitted.predict_proba(features), dtype=np.float64)
     found: Floats = 1.0 - likely[np.arange(len(truth)), np.searchsorted(fitted.classes_, truth)]
     return found

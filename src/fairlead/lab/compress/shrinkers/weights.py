@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fairlead.lab.compress.shrinkers.networks import is_network, network_of
+from fairlead.lab.compress.shrinkers.networks import is_network, on_network
 from fairlead.lab.compress.subject import Smaller, Subject
 from fairlead.lab.compress.tuning import tuned
 from fairlead.lab.stats.measures import Floats
@@ -37,12 +37,15 @@ class LargestWeights:
 
     def shrink(self, fitted: Any, rows: Any, step: Mapping[str, Any], seed: int) -> Any:
         """See Shrinker."""
-        network = network_of(fitted)
-        numbers = [w.numbers for w in network.layers_.weights]
-        masks = [largest(each, step["keep"]) for each in numbers]
-        held = [each * mask for each, mask in zip(numbers, masks, strict=True)]
-        layers = network.layers_.with_weights(held, list(network.layers_.biases))
-        return tuned(with_layers(network, layers), rows, step["updates"], seed, masks)
+
+        def act(network: Any, rows: Any) -> Any:
+            numbers = [w.numbers for w in network.layers_.weights]
+            masks = [largest(each, step["keep"]) for each in numbers]
+            held = [each * mask for each, mask in zip(numbers, masks, strict=True)]
+            layers = network.layers_.with_weights(held, list(network.layers_.biases))
+            return tuned(with_layers(network, layers), rows, step["updates"], seed, masks)
+
+        return on_network(fitted, rows, act)
 
 
 def largest(numbers: Floats, keep: float) -> Floats:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fairlead.lab.compress.shrinkers.networks import is_network, network_of
+from fairlead.lab.compress.shrinkers.networks import is_network, on_network
 from fairlead.lab.compress.subject import Smaller, Subject
 from fairlead.lab.train.estimators.compact_network import with_layers
 
@@ -32,9 +32,12 @@ class WholeNumbers:
 
     def shrink(self, fitted: Any, rows: Any, step: Mapping[str, Any], seed: int) -> Any:
         """See Shrinker."""
-        network = network_of(fitted)
-        tops: tuple[float, ...] = ()
-        if step["scaled"] == "static":
-            shown = network.layers_.inputs(rows.features)[:-1]
-            tops = tuple(float(np.quantile(np.abs(each), self.share)) for each in shown)
-        return with_layers(network, network.layers_.in_whole_numbers(tops))
+
+        def act(network: Any, rows: Any) -> Any:
+            tops: tuple[float, ...] = ()
+            if step["scaled"] == "static":
+                shown = network.layers_.inputs(rows.features)[:-1]
+                tops = tuple(float(np.quantile(np.abs(each), self.share)) for each in shown)
+            return with_layers(network, network.layers_.in_whole_numbers(tops))
+
+        return on_network(fitted, rows, act)
