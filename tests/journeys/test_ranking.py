@@ -76,19 +76,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Program:
     """A project that ranks, trained and judged."""
     made = Program(tmp_path_factory.mktemp("offers"))
     offers(240, 1).to_csv(made.folder / "offers.csv", index=False)
-    told = made.json(
-        "init",
-        "--data",
-        "offers.csv",
-        "--target",
-        "bought",
-        "--name",
-        "offers",
-        "--group",
-        "customer",
-        "--item",
-        "offer",
-    )
+    told = said(made, *_line("init"), "--name", "offers")
     assert {c["name"]: c["role"] for c in told["columns"]}["customer"] == "group"
     path = made.folder / "fairlead.toml"
     text = path.read_text()

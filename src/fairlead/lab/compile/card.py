@@ -33,8 +33,10 @@ def model_card(candidate: Candidate, certificate: ParityCertificate) -> str:
 def _purpose(candidate: Candidate) -> list[str]:
     signature, card = candidate.signature, candidate.card
     classes = f": {', '.join(signature.classes)}" if signature.classes else ""
+    what = f"the {signature.quantile:g} quantile of " if signature.quantile else ""
+    target = f"{what}`{signature.target or 'value'}`"
     told = [
-        f"Predicts `{signature.target or 'value'}` ({signature.task}{classes}), definition {signature.definition}.",
+        f"Predicts {target} ({signature.task}{classes}), definition {signature.definition}.",
         "",
     ]
     if candidate.lineage.contains_training_rows:

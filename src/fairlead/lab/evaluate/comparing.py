@@ -44,8 +44,9 @@ def against_baselines(judged: Judged, seed: int) -> tuple[Comparison, ...]:
     task, classes = judged.signature.task, judged.signature.classes
     truth = class_codes(judged.truth, classes) if task == "classification" else judged.truth
     known = truth[truth >= 0] if task == "classification" else truth
-    name = "most_frequent" if task == "classification" else "mean"
-    found = [compared(judged, name, constant_scores(task, known, judged.rows, len(classes)), seed)]
+    quantile = judged.signature.quantile
+    name = "most_frequent" if task == "classification" else "constant_quantile" if quantile else "mean"
+    found = [compared(judged, name, constant_scores(task, known, judged.rows, len(classes), quantile), seed)]
     if judged.times is not None and judged.rows > 1 and len(known) == judged.rows:
         # The first row has none before it; its own truth stands in, one row among many.
         found.append(

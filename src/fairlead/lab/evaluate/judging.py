@@ -85,6 +85,7 @@ def evaluate(
         classes=signature.classes,
         positive=signature.positive,
         threshold=signature.threshold,
+        quantile=signature.quantile,
         start=0.0 if judged.times is None else float(judged.times[0]),
         end=0.0 if judged.times is None else float(judged.times[-1]),
         block=block_size(judged.rows, judged.block),

@@ -34,6 +34,8 @@ class Reliability(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def reliability(truth: np.ndarray, scores: Floats, signature: Signature, block: Block = 1) -> Reliability | None:
     """Of answers (n, outputs) to rows in time order, `block` neighbours of which may be alike; None for other tasks."""
+    if signature.quantile:
+        return None  # truths scatter around it by design; `coverage` says whether it holds
     if signature.task == "regression":
         predicted, numbers = scores[:, 0], np.asarray(truth, dtype=np.float64)
         slope, intercept = _straight(predicted, numbers, block)

@@ -36,6 +36,9 @@ MEANING = {
     "median_ae": "half of the answers are off by less; lower is better",
     "mape": "mean error as a share of the truth; lower is better",
     "bias": "mean of predicted less true; 0 is right",
+    "pinball": "what answers of a quantile are off by, each side weighing by it; lower is better",
+    "coverage": "share of truths at or below the answer; the quantile that was asked for is right",
+    "coverage_error": "how far that share is from the quantile; lower is better",
 }
 
 MEANING |= MEANING_FORECASTS | MEANING_UNTAUGHT | MEANING_RANKING
@@ -49,6 +52,7 @@ HEADLINE = {
 
 ANSWERED_FOR = "Not every check passed; a person answers for what did not."
 SHOWN_CHECKS = 3
+CONSTANTS = ("most_frequent", "mean", "constant_quantile")
 
 
 def headline(report: Report, verdict: Verdict) -> str:
@@ -141,6 +145,9 @@ def _quality(report: Report) -> list[str]:
         return quality_ranking(report, report.ranking)
     if report.forecasts is not None:
         return quality_forecasts(report, number)
+    if "coverage" in found:
+        covered = found["coverage"]
+        return [f"{_share(covered)} of what happened was at or below its answer; {report.quantile:.0%} was asked for."]
     if report.task != "classification":
         if "mae" not in found:
             return []
@@ -171,7 +178,7 @@ def _against(report: Report) -> str:
         return "Nothing says whether it is better than no model at all."
     base = report.baselines[0]
     better = base.difference.high < 0
-    what = "always answering the same" if base.name in {"most_frequent", "mean"} else base.name.replace("_", " ")
+    what = "always answering the same" if base.name in CONSTANTS else base.name.replace("_", " ")
     share = 1 - report.loss.value / base.loss if base.loss > 0 else 0.0
     if better:
         text = f"Compared with {what}, it takes away {share:.0%} of the loss."

@@ -6,17 +6,18 @@ import numpy as np
 
 from fairlead.contract.signature import Task
 from fairlead.lab.stats.measures import Floats, Ints
+from fairlead.lab.stats.pinball import constant_quantile
 
 
-def constant_scores(task: Task, truth: Floats | Ints, rows: int, classes: int) -> Floats:
-    """The same answer for every row: class shares ("most_frequent") or the mean of `truth`. Shape (rows, k).
+def constant_scores(task: Task, truth: Floats | Ints, rows: int, classes: int, quantile: float = 0.0) -> Floats:
+    """The same answer for every row: class shares ("most_frequent"), the mean or a quantile of `truth`: (rows, k).
 
     truth: class codes or numbers of the rows that the baseline may look at.
     """
     if task == "classification":
         shares = np.bincount(np.asarray(truth, dtype=np.int64), minlength=classes) / max(len(truth), 1)
         return np.tile(shares, (rows, 1))
-    return np.full((rows, 1), float(np.mean(truth)))
+    return np.full((rows, 1), constant_quantile(truth, quantile) if quantile else float(np.mean(truth)))
 
 
 def last_value_scores(

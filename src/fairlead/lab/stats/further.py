@@ -18,6 +18,7 @@ BINARY: tuple[str, ...] = ("balanced_accuracy", "specificity", "mcc", "lift_at_1
 MULTICLASS: tuple[str, ...] = ("balanced_accuracy", "mcc", "top_2", "top_3", "top_5")
 REGRESSION: tuple[str, ...] = ("median_ae", "mape", "bias")
 LOWER_IS_BETTER: frozenset[str] = measures.LOWER_IS_BETTER | {"median_ae", "mape"}
+QUANTILE: tuple[str, ...] = ("pinball", "coverage", "coverage_error")
 TOP_SHARE = 0.1
 _TOP = (2, 3, 5)
 
@@ -29,7 +30,7 @@ def known_metrics(task: Task) -> tuple[str, ...]:
     if task == "classification":
         return (*measures.CLASSIFICATION, *dict.fromkeys((*BINARY, *MULTICLASS)))
     if task == "regression":
-        return (*measures.REGRESSION, *REGRESSION)
+        return (*measures.REGRESSION, *REGRESSION, *QUANTILE)
     named: tuple[str, ...] = getattr(measures, task.upper(), ())
     return named
 
@@ -53,6 +54,8 @@ def drawn_further(task: Task, truth: npt.ArrayLike, scores: npt.ArrayLike, signa
     table = table.reshape(len(table), -1)
     if task == "classification":
         return _of_classes(class_codes(truth, signature.classes), table, signature)
+    if signature.quantile:
+        return lambda _weights: {}
     if task == "regression":
         return _of_numbers(np.asarray(truth, dtype=np.float64), table[:, 0])
     return lambda _weights: {}

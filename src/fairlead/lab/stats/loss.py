@@ -8,6 +8,7 @@ import numpy.typing as npt
 from fairlead.contract.errors import ShapeMismatch
 from fairlead.contract.signature import Signature, Task
 from fairlead.lab.stats.measures import Floats, class_codes, half_squared_distance
+from fairlead.lab.stats.pinball import errors_of
 
 CLIP_QUANTILE = 0.99
 
@@ -17,10 +18,10 @@ def losses(
 ) -> npt.NDArray[np.float64]:
     """Loss of each row, shape (n,), in [0, 1].
 
-    Classification: Brier, (p - y)^2; beyond two classes half the squared distance. Regression: the absolute
-    error divided by `clip`, at most 1. Anomaly: 1 where it is decided wrongly, and 0 where nobody knows. Clustering:
-    0, as no single row is right or wrong. Forecasting: the mean absolute error of the steps whose truth is known,
-    divided by `clip`, at most 1; 0 where none is. A row whose score is not finite counts as 1.
+    Classification: Brier, (p - y)^2; beyond two classes half the squared distance. Regression: the absolute error (of
+    a quantile the pinball loss) divided by `clip`, at most 1. Anomaly: 1 where it is decided wrongly, and 0 where
+    nobody knows. Clustering: 0, as no single row is right or wrong. Forecasting: the mean absolute error of the steps
+    whose truth is known, divided by `clip`, at most 1; 0 where none is. A row whose score is not finite counts as 1.
     truth: shape (n,), of forecasts (n, horizon) with NaN for what is not due; scores: shape (n, k), as for `metrics`.
     Raises ShapeMismatch.
     """
@@ -44,7 +45,7 @@ def losses(
         found = np.where(np.isfinite(told) & wrong, 1.0, 0.0)
         found = np.where(np.isfinite(table[:, 0]), found, np.nan)
     else:
-        found = np.abs(np.asarray(truth, dtype=np.float64) - table[:, 0]) / clip
+        found = errors_of(truth, table[:, 0], signature) / clip
     return np.clip(np.where(np.isfinite(found), found, 1.0), 0.0, 1.0)
 
 

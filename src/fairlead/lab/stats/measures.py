@@ -19,7 +19,19 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 LOWER_IS_BETTER: frozenset[str] = frozenset(
-    {"log_loss", "brier", "mse", "rmse", "mae", "alert_rate", "davies_bouldin", "mase", "smape"}
+    {
+        "log_loss",
+        "brier",
+        "mse",
+        "rmse",
+        "mae",
+        "alert_rate",
+        "davies_bouldin",
+        "mase",
+        "smape",
+        "pinball",
+        "coverage_error",
+    }
 )
 CLASSIFICATION: tuple[str, ...] = (
     "accuracy", "precision", "recall", "f1", "roc_auc", "pr_auc", "log_loss", "brier",
@@ -124,6 +136,10 @@ def weighted_metrics(
             return _classification(class_codes(truth, signature.classes), table, signature, weights)
         if task in UNSUPERVISED:
             return _unsupervised(task, np.asarray(truth), table, signature, weights)
+        if signature.quantile:
+            from fairlead.lab.stats.pinball import quantile_metrics
+
+            return quantile_metrics(np.asarray(truth, dtype=np.float64), table[:, 0], signature.quantile, weights)
         return _regression(np.asarray(truth, dtype=np.float64), table[:, 0], weights)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fairlead.contract.signature import Signature
 from fairlead.lab.stats.baselines import constant_scores
 from fairlead.lab.stats.measures import Floats, Ints, metrics
 from fairlead.lab.stats.ranking import ranking_metrics
@@ -22,7 +23,13 @@ SELECTED_BY = {
     "forecasting": "mase",
 }  # fmt: skip
 """What decides between models, smaller is better: a proper score of probabilities, and the error that is watched."""
+QUANTILE_BY = "pinball"
 CACHED_BYTES = 512 * 1024 * 1024
+
+
+def selected_by(signature: Signature) -> str:
+    """The metric that decides between models of this signature."""
+    return QUANTILE_BY if signature.quantile else SELECTED_BY[signature.task]
 
 
 class Bench:
@@ -88,10 +95,10 @@ class Bench:
         return scores_of(estimator, judged, signature)
 
     def score(self, index: int, answers: Floats) -> float:
-        """What `SELECTED_BY` says about the answers to one fold."""
+        """What `selected_by` says about the answers to one fold."""
         signature = self.material.signature
         truth = self.material.truth[self.folds[index].judge]
-        return float(metrics(signature.task, truth, answers, signature)[SELECTED_BY[signature.task]])
+        return float(metrics(signature.task, truth, answers, signature)[selected_by(signature)])
 
     def metrics(self, index: int, answers: Floats) -> dict[str, float]:
         """Every metric of the answers to one fold."""

@@ -15,6 +15,7 @@ from fairlead.lab.stats.blocks import Block
 from fairlead.lab.stats.intervals import resamples
 from fairlead.lab.stats.loss import loss_clip, losses
 from fairlead.lab.stats.measures import Floats, Ints
+from fairlead.lab.stats.pinball import errors_of
 from fairlead.lab.train.fitting import fit, scores_of
 from fairlead.lab.train.folding import Fold
 from fairlead.lab.train.material import Material
@@ -91,7 +92,7 @@ def refits(
             if size == sizes[-1]:
                 longest = time.perf_counter() - began
                 if material.signature.task == "regression":
-                    clip = loss_clip(np.abs(errors[:, 0] - material.truth[fold.judge].astype(np.float64)))
+                    clip = loss_clip(errors_of(material.truth[fold.judge], errors[:, 0], material.signature))
             lost = losses(material.signature.task, material.truth[fold.judge], errors, material.signature, clip)
             parts.setdefault(size, []).append(lost)
     means = {size: np.mean(parts[size], axis=0) for size in sizes if size in parts}

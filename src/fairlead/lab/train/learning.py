@@ -39,14 +39,18 @@ def learn(
     from sklearn.base import clone
     from sklearn.exceptions import ConvergenceWarning
 
+    quantile = None if terms is None else terms.quantile
+
     def built(chosen: Mapping[str, Any]) -> Any:
         estimator = learner.build(task, chosen, seed)
+        if quantile is not None:
+            estimator = learner.at_quantile(estimator, quantile)
         return estimator if signs is None else learner.constrain(estimator, signs)
 
     terms = terms or Terms()
     estimator = built(parameters)
     check_reads(learner, terms.layout)
-    _watched(estimator, terms, ordered)
+    _watched(learner, estimator, terms, ordered)
     if weights is not None:
         _weighed(learner, estimator, weights)
     with warnings.catch_warnings():
@@ -71,14 +75,18 @@ def learn(
         return estimator.fit(features, truth, **more)
 
 
-def _watched(estimator: Any, terms: Terms, ordered: bool) -> None:
+def _watched(learner: Any, estimator: Any, terms: Terms, ordered: bool) -> None:
     """Tell an estimator that learns pass by pass the order of its rows, where to keep passes, and whom to tell."""
     if hasattr(estimator, "keep") and hasattr(estimator, "watch"):
         estimator.keep, estimator.watch = terms.keep, terms.watch
         estimator.set_params(ordered=ordered, **({"patience": terms.patience} if terms.patience else {}))
     if hasattr(estimator, "layout"):
+        estimator.layout = terms.layout
+    if hasattr(estimator, "augment"):
         # It makes such rows itself: of what it learns from, once it has set aside those that it stops by.
-        estimator.layout, estimator.augment, estimator.synonyms = terms.layout, terms.augment, terms.words()
+        estimator.augment, estimator.synonyms = terms.augment, terms.words()
+    if terms.start is not None and terms.start.learner == learner.name:
+        estimator.begin = terms.start
 
 
 def _weighed(learner: Any, estimator: Any, weights: Floats) -> Floats:

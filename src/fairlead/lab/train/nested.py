@@ -9,7 +9,7 @@ import numpy as np
 from fairlead.contract.decisions import SearchFound
 from fairlead.contract.evidence import Interval
 from fairlead.contract.settings import TrainSettings
-from fairlead.lab.train.bench import SELECTED_BY, Bench
+from fairlead.lab.train.bench import Bench, selected_by
 from fairlead.lab.train.fitting import learner_of
 from fairlead.lab.train.folding import Fold, folds_of
 from fairlead.lab.train.journal import Journal
@@ -33,7 +33,7 @@ def nested(bench: Bench, chosen: Entry, rules: TrainSettings, say: Say) -> Searc
         cut_short = cut_short or cut
     scores = np.array([line["score"] for line in folds])
     honest, naive = float(scores.mean()), chosen.score
-    metric = SELECTED_BY[bench.material.signature.task]
+    metric = selected_by(bench.material.signature)
     half = _quantile(len(scores)) * float(scores.std(ddof=1)) / np.sqrt(len(scores)) if len(scores) > 1 else 0.0
     interval = Interval(honest, honest - half, honest + half)
     why = (

@@ -14,6 +14,7 @@ from fairlead.contract.signature import UNSUPERVISED
 from fairlead.lab.stats.bins import bins_for, score_bins
 from fairlead.lab.stats.loss import loss_clip, losses
 from fairlead.lab.stats.measures import Floats, metrics
+from fairlead.lab.stats.pinball import errors_of
 from fairlead.lab.stats.profiling import profile
 from fairlead.lab.stats.ranking import ranking_metrics
 from fairlead.lab.stats.spans import Span, covered, spans_of, window_length
@@ -80,7 +81,7 @@ def reference_of(material: Material, window: str, answer: Answer, folded: Floats
     clip = 1.0
     if material.signature.task == "regression":
         rows = np.concatenate([np.arange(s.first, s.last) for s in kept]) if kept else np.flatnonzero(judged)
-        clip = loss_clip(np.abs(material.truth[rows].astype(np.float64) - answers[rows, 0]))
+        clip = loss_clip(errors_of(material.truth[rows], answers[rows, 0], material.signature))
     elif material.signature.task == "forecasting":
         clip = loss_clip(np.abs(material.truth - answers)[judged].mean(axis=1))
     bins = bins_for(material.columns, material.signature)

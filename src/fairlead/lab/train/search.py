@@ -17,7 +17,7 @@ from fairlead.contract.plugins import names
 from fairlead.contract.signature import UNSUPERVISED, Signature
 from fairlead.lab.stats.baselines import constant_scores, last_value_scores
 from fairlead.lab.stats.measures import Floats
-from fairlead.lab.train.bench import SELECTED_BY, Bench
+from fairlead.lab.train.bench import Bench, selected_by
 from fairlead.lab.train.fitting import learner_of
 from fairlead.lab.train.journal import Journal
 from fairlead.lab.train.parallel import Answered, Workers, answered
@@ -34,13 +34,14 @@ DEFAULT_LEARNERS = {
     "anomaly": ("isolation_forest",),
     "forecasting": ("ridge", "hist_gradient_boosting"),
 }
+QUANTILE_LEARNERS = ("linear_quantile", "hist_gradient_boosting")
 
 STARTUP_TRIALS = 4
 
 
 @dataclass
 class Entry:
-    """One way of answering with its scores: shape (folds,), in `SELECTED_BY`, smaller is better.
+    """One way of answering with its scores: shape (folds,), in `selected_by`, smaller is better.
 
     seconds: spent on all `trials` of this learner, of which this is the best.
     answers: its out-of-sample scores, (rows, outputs), NaN where no fold judged; None when found in the journal.
@@ -111,7 +112,8 @@ def learners_for(asked: Sequence[str], signature: Signature, trial: Trial | None
         return list(step_learners(asked or DEFAULT_LEARNERS["forecasting"]))
     if trial is not None:
         return [Recorded(learner_of(trial.learner), trial.parameters)]
-    chosen = [learner_of(name) for name in asked or DEFAULT_LEARNERS[signature.task]]
+    usual = DEFAULT_LEARNERS[signature.task] if not signature.quantile else QUANTILE_LEARNERS
+    chosen = [learner_of(name) for name in asked or usual]
     for learner in chosen:
         if signature.task not in learner.tasks:
             able = [n for n in names("learner") if signature.task in learner_of(n).tasks]
@@ -218,7 +220,7 @@ class _Run:
         parts: list[Floats] = []
         scores: list[float] = []
         spent, folds = 0.0, len(bench.folds)
-        metric = SELECTED_BY[bench.material.signature.task]
+        metric = selected_by(bench.material.signature)
         for found in self._folds(tuner, parameters):
             parts.append(found.answers)
             scores.append(found.score)
@@ -370,9 +372,10 @@ def baselines(bench: Bench) -> list[Entry]:
     if task in UNSUPERVISED:
         return []  # without a truth there is nothing that a constant could get right
     truth = material.codes() if task == "classification" else material.truth
-    name = "most_frequent" if task == "classification" else "mean"
+    quantile = material.signature.quantile
+    name = "most_frequent" if task == "classification" else "constant_quantile" if quantile else "mean"
     ways: dict[str, list[Floats]] = {
-        name: [constant_scores(task, truth[f.fit], len(f.judge), classes) for f in bench.folds]
+        name: [constant_scores(task, truth[f.fit], len(f.judge), classes, quantile) for f in bench.folds]
     }
     if material.times is not None:
         ways["last_value"] = [last_value_scores(task, truth[f.fit], truth[f.judge], classes) for f in bench.folds]
@@ -393,7 +396,7 @@ def leaderboard(found: Found, signature: Signature, choose: str = "best") -> tup
     return tuple(
         {
             "name": e.name,
-            "metric": SELECTED_BY[signature.task],
+            "metric": selected_by(signature),
             "score": e.score,
             "std": e.std,
             "se": e.se,

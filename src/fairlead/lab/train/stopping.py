@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from fairlead.lab.stats.measures import Floats
+from fairlead.lab.stats.pinball import pinball
 
 HELD_BACK = 0.15
 FEWEST = 20
@@ -74,8 +75,12 @@ def best_rounds(looks: Iterable[tuple[int, float]], patience: int) -> int:
     return best
 
 
-def loss_on(part: Part, classes: np.ndarray | None) -> Callable[[Floats], float]:
-    """The weighted loss of answers to those rows: of shares of `classes` their logarithm, of numbers their square."""
+def loss_on(part: Part, classes: np.ndarray | None, quantile: float | None = None) -> Callable[[Floats], float]:
+    """The weighted loss of answers to those rows: of shares of `classes` their logarithm, of numbers their square; of
+    a quantile the pinball loss.
+    """
+    if quantile is not None:
+        return lambda answers: float(np.average(pinball(part.truth, answers, quantile), weights=part.weights))
     if classes is None:
         return lambda answers: float(np.average((answers - part.truth) ** 2, weights=part.weights))
     every, place = np.arange(len(part.truth)), np.searchsorted(classes, part.truth)
@@ -95,13 +100,17 @@ def warm_rounds(estimator: Any, learned: Part, judged: Part, classifies: bool, p
         for done in range(0, MOST_ROUNDS, AT_ONCE):
             estimator.set_params(max_iter=done + AT_ONCE)
             estimator.fit(learned.features, learned.truth, sample_weight=learned.weights)
-            loss = loss_on(judged, np.asarray(estimator.classes_) if classifies else None)
+            loss = loss_on(judged, np.asarray(estimator.classes_) if classifies else None, _quantile_of(estimator))
             staged = estimator.staged_predict_proba if classifies else estimator.staged_predict
             for rounds, answers in enumerate(staged(judged.features), start=1):
                 if rounds > done and rounds % EVERY == 0:
                     yield rounds, loss(np.asarray(answers, dtype=np.float64))
 
     return best_rounds(looks(), patience)
+
+
+def _quantile_of(estimator: Any) -> float | None:
+    return float(estimator.quantile) if getattr(estimator, "loss", "") == "quantile" else None
 
 
 def with_best_rounds(

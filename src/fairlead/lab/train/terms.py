@@ -17,6 +17,7 @@ from fairlead.lab.stats.measures import Floats, Ints
 from fairlead.lab.train.augmenting import check_augment
 from fairlead.lab.train.changing_texts import Groups, read_synonyms
 from fairlead.lab.train.layout import Layout, layout_of
+from fairlead.lab.train.starting import Start
 from fairlead.lab.train.mitigating import Mitigation, check_able, decided_by, mitigation_of
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Terms:
     fit makes of its own, see `augmenting`. keep: folder for fits
     that take long, so that they go on after a kill; watch: told of their passes. layout: where pictures and texts lie
     among the prepared features of this fit, where anything does; synonyms: words that mean the same, once they are
-    read. mitigation: what evens out groups; unseen: the
+    read; start: what the network of one learner begins with. mitigation: what evens out groups; unseen: the
     column that groups are told by and the model itself does not learn from; groups: of the rows of this fit, (n,).
     """
 
@@ -43,8 +44,10 @@ class Terms:
     augment: AugmentSettings | None = None
     keep: Path | None = None
     watch: Callable[[str, float], Any] | None = None
+    quantile: float | None = None
     layout: Layout = field(default_factory=Layout)
     synonyms: Groups | None = None
+    start: Start | None = None
     mitigation: Mitigation | None = None
     unseen: str = ""
     groups: Ints | None = None
@@ -85,7 +88,8 @@ def terms_of(settings: Settings, signature: Signature) -> Terms:
     column = decided_by(settings) or ""
     return Terms(
         rules.class_weight, dict(rules.monotone), rules.patience, rules.augment,
-        mitigation=mitigation_of(settings, signature), unseen="" if column in settings.model.features else column,
+        quantile=rules.quantile, mitigation=mitigation_of(settings, signature),
+        unseen="" if column in settings.model.features else column,
     )  # fmt: skip
 
 
@@ -117,6 +121,12 @@ def check_learners(learners: Sequence[Any], terms: Terms) -> None:
     """Raises ConfigInvalid, naming the learner, where one cannot do what the terms ask."""
     check_able([learner.name for learner in learners], terms.mitigation)
     for learner in learners:
+        if terms.quantile is not None and not hasattr(learner, "at_quantile"):
+            able = [name for name in names("learner") if hasattr(variant("learner", name), "at_quantile")]
+            raise ConfigInvalid(
+                f"{learner.name} cannot answer a quantile.",
+                file=FILE, key="train.quantile", cure=f"Set [train] learners to some of: {', '.join(able)}.",
+            )  # fmt: skip
         if terms.monotone and not hasattr(learner, "constrain"):
             able = [name for name in names("learner") if hasattr(variant("learner", name), "constrain")]
             raise ConfigInvalid(

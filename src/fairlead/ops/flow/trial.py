@@ -155,7 +155,7 @@ def _losses_between(ws: Workspace, champion: str, challenger: str, start: float,
     if signature.task == "forecasting":
         return _forecast_losses(ws, view, chosen, (champion, challenger))
     known = class_codes(truth, signature.classes) if signature.task == "classification" else truth.astype(np.float64)
-    constant = constant_scores(signature.task, known, len(chosen), len(signature.classes))
+    constant = constant_scores(signature.task, known, len(chosen), len(signature.classes), signature.quantile)
     if signature.task == "anomaly":
         constant = np.full((len(chosen), 1), signature.threshold)  # what flags nothing
     asked = []
@@ -216,9 +216,10 @@ def unit_of(ws: Workspace) -> str:
     sticky = settings.sticky
     if sticky is None:
         return names.REQUEST
-    if sticky == settings.model.id:
-        return names.KEY
     intent = ws.state.intent(ws.model)
     champion = next((v.bundle for v in intent.variants if v.name == "champion"), None) if intent else None
-    feature = champion is not None and sticky in ws.load(champion).signature.names
+    signature = ws.load(champion).signature if champion is not None else None
+    if sticky == settings.model.id or (signature is not None and sticky == signature.row_key):
+        return names.KEY
+    feature = signature is not None and sticky in signature.names
     return (names.FEATURE_IN if feature else names.PASSED_IN) + sticky

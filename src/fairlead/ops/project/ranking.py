@@ -41,9 +41,18 @@ def _check_group(settings: Settings, fail: Fail) -> None:
 
 
 def _check_quantile(settings: Settings, fail: Fail) -> None:
-    rules, model = settings.train, settings.model
+    from fairlead.lab.stats.further import QUANTILE
+
+    rules, model, asked = settings.train, settings.model, settings.gate.min or {}
     if rules.quantile is None:
+        for metric in asked:
+            if metric in QUANTILE:
+                raise fail("gate.min", f"{metric!r} is of a model that answers a quantile.", "Set train.quantile.")
         return
+    for metric in asked:
+        if metric not in (*QUANTILE, "mae"):
+            known = ", ".join((*QUANTILE, "mae"))
+            raise fail("gate.min", f"{metric!r} is no metric of answers that mean a quantile.", f"Known: {known}.")
     if model.task != "regression":
         raise fail("train.quantile", f"a {model.task} has no quantile to answer; that is of a regression.")
     if rules.entrypoint:

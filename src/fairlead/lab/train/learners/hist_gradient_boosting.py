@@ -51,6 +51,10 @@ class HistGradientBoosting:
         """See `Learner`."""
         return constrained_trees(estimator, signs)
 
+    def at_quantile(self, estimator: Any, quantile: float) -> Any:
+        """See `Learner`."""
+        return estimator.set_params(loss="quantile", quantile=quantile)
+
     def seek_rounds(self, estimator: Any, learned: Any, judged: Any, classifies: bool, patience: int) -> dict[str, Any]:
         """See `Learner`."""
         return {"max_iter": warm_rounds(estimator, learned, judged, classifies, patience)}

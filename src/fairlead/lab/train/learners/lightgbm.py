@@ -54,6 +54,10 @@ class LightGBM:
         """See `Learner`."""
         return estimator.set_params(monotone_constraints=list(signs))
 
+    def at_quantile(self, estimator: Any, quantile: float) -> Any:
+        """See `Learner`."""
+        return estimator.set_params(objective="quantile", alpha=quantile)
+
     def seek_rounds(self, estimator: Any, learned: Any, judged: Any, classifies: bool, patience: int) -> dict[str, Any]:
         """See `Learner`."""
         estimator.set_params(n_estimators=MOST_ROUNDS)

@@ -53,6 +53,10 @@ class XGBoost:
         """See `Learner`."""
         return estimator.set_params(monotone_constraints=tuple(signs))
 
+    def at_quantile(self, estimator: Any, quantile: float) -> Any:
+        """See `Learner`."""
+        return estimator.set_params(objective="reg:quantileerror", quantile_alpha=quantile)
+
     def seek_rounds(self, estimator: Any, learned: Any, judged: Any, classifies: bool, patience: int) -> dict[str, Any]:
         """See `Learner`."""
         estimator.set_params(n_estimators=MOST_ROUNDS, early_stopping_rounds=patience)

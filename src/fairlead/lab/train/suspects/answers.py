@@ -36,7 +36,9 @@ def out_of_fold(material: Material, learners: tuple[str, ...], seed: int, say: A
     task, signature = material.signature.task, material.signature
     fold = folds_of_copies(material, FOLDS, seed)
     best: Answers | None = None
-    chosen = [n for n in learners if task in learner_of(n).tasks][:_MOST_LEARNERS] or list(DEFAULT[task])
+    judged_by = "pinball" if signature.quantile else JUDGED_BY[task]
+    usual = DEFAULT[task] if not signature.quantile else ("hist_gradient_boosting",)
+    chosen = [n for n in learners if task in learner_of(n).tasks][:_MOST_LEARNERS] or list(usual)
     for number, name in enumerate(chosen):
         scores = np.full((material.rows, len(signature.outputs)), np.nan)
         parameters = learner_of(name).default(material.rows)
@@ -45,7 +47,7 @@ def out_of_fold(material: Material, learners: tuple[str, ...], seed: int, say: A
             fitted = fit(material, name, parameters, seed, np.flatnonzero(fold != f))
             judged = np.flatnonzero(fold == f)
             scores[judged] = scores_of(fitted, material.frame.iloc[judged], signature)
-        value = float(metrics(task, material.truth, scores, signature)[JUDGED_BY[task]])
+        value = float(metrics(task, material.truth, scores, signature)[judged_by])
         if best is None or value < best.value:
             best = Answers(scores, fold, name, value)
     assert best is not None
