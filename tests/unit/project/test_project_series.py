@@ -46,7 +46,7 @@ def test_what_is_given_holds(tmp_path: Path) -> None:
     _, text = made(tmp_path, sales(days=400), horizon=28, series="shop", every="1d")
     settings = parse_settings(text)[0]
     assert settings.model.horizon == 28
-    assert settings.monitor.label_delay == "28d"
+    assert settings.monitor.label_delay == "1d"
 
 
 def test_months_and_gaps_are_told(tmp_path: Path) -> None:

@@ -39,6 +39,8 @@ MOST_ELEMENTS = 1 << 25
 """Of all histories together, 256 MiB; of longer tables origins are taken at equal distances."""
 SHOWN = 5
 DEFAULT_LAGS, LONGEST_DEFAULT = 24, 200
+LONGEST_SEASON = 1_000
+"""Longer ones of the calendar (a day of seconds) would need histories that nobody sends."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ def series_rows(frame: pd.DataFrame, model: ModelSettings, *, geometry: Geometry
 
 def geometry_of(series: Sequence[Any], step: Step, model: ModelSettings) -> Geometry:
     """What `[model]` and the series' step say; a season that no calendar knows is found by autocorrelation."""
-    seasons = step.seasons
+    seasons = tuple(season for season in step.seasons if season <= LONGEST_SEASON)
     if not seasons and (found := season_of([one.values[:, 0] for one in series])):
         seasons = (found,)
     lags = model.lags or lags_for(seasons)
@@ -147,14 +149,15 @@ def geometry_of_signature(signature: Signature, model: ModelSettings) -> Geometr
 
 
 def lags_for(seasons: Sequence[int]) -> int:
-    """Twice the shortest season, or the longest one of at most 200 steps.
+    """Twice the shortest season, or the longest one of at most 200 steps; a longer one once.
 
-    >>> lags_for((24, 168)), lags_for((7,)), lags_for((12,)), lags_for(())
-    (168, 14, 24, 24)
+    >>> lags_for((24, 168)), lags_for((7,)), lags_for((12,)), lags_for((288,)), lags_for(())
+    (168, 14, 24, 288, 24)
     """
     if not seasons:
         return DEFAULT_LAGS
-    return max(2 * seasons[0], *(season for season in seasons if season <= LONGEST_DEFAULT), 2)
+    within = [lags for lags in (2 * seasons[0], *seasons) if lags <= LONGEST_DEFAULT]
+    return max(within, default=seasons[0])
 
 
 def on_grid(frame: pd.DataFrame, model: ModelSettings, step: Step | None) -> list[tuple[_Series, Step]]:

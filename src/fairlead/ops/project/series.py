@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -21,7 +20,7 @@ DAY_S = 86_400.0
 
 class Ahead(msgspec.Struct, frozen=True):
     """What a project file says of a forecast: settings of [model] with their reasons, the unit of windows, and how
-    long it takes until truths are whole. told: what a person should know; named: columns that play a part.
+    long after its last step a truth is known. told: what a person should know; named: columns that play a part.
     """
 
     settings: tuple[tuple[str, Any, str], ...]
@@ -64,9 +63,8 @@ def look_ahead(
     usable.sort(key=lambda c: c.kind != "number")
     others = [c.name for c in usable if c.name not in (target, series, *schema.time)]
     told = _told(facts, asked, shortest)
-    span = facts.step.ahead(asked)
     ahead = Ahead(
-        tuple(settings), _window(facts.step.seconds), f"{max(7, math.ceil(span / DAY_S))}d", tuple(told),
+        tuple(settings), _window(facts.step.seconds), "1d" if facts.step.seconds <= DAY_S else "7d", tuple(told),
         tuple(others), series, (target, *schema.time),
     )  # fmt: skip
     return ahead, _as_seen(schema, target, series)

@@ -59,7 +59,7 @@ def project_text(
     document.add("monitor", _table(
         ("window", *_window(schema, chosen)),
         ("false_alarms_per_month", 1, "for all checks together"),
-        ("label_delay", "7d" if chosen.ahead is None else chosen.ahead.label_delay, "when the truth is known"),
+        ("label_delay", *_label_delay(chosen)),
     ))  # fmt: skip
     document.add("rollout", _table(
         ("start", 0.05, "share of requests a new version starts with"),
@@ -124,6 +124,12 @@ def _window(schema: Schema, chosen: Chosen) -> tuple[str, str]:
     if chosen.ahead is not None:
         return chosen.ahead.window, "event time, of origins"
     return ("7d", "event time") if schema.time else ("500rows", "there is no time column")
+
+
+def _label_delay(chosen: Chosen) -> tuple[str, str]:
+    if chosen.ahead is not None:
+        return chosen.ahead.label_delay, "when the truth is known, after the last step is over"
+    return "7d", "when the truth is known"
 
 
 def _kept(schema: Schema, chosen: Chosen) -> str:
