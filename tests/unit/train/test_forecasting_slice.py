@@ -9,9 +9,9 @@ import msgspec
 import numpy as np
 import pandas as pd
 import pytest
+from tests.unit.train.demand import DAYS, HORIZON, LAGS, demand, settings
 
 from fairlead.contract.errors import ConfigInvalid, InputInvalid
-from fairlead.contract.settings import ModelSettings, Settings, TrainSettings
 from fairlead.lab.compile import write_bundle
 from fairlead.lab.compile.forecasting.plan import Plan, features_of, level_of, signals_of
 from fairlead.lab.stats.forecasts import seasonal_naive
@@ -21,27 +21,6 @@ from fairlead.lab.train.forecasting.rows import due_before, honest_folds, materi
 from fairlead.lab.train.recorded import Trial
 from fairlead.lab.train.training import Training
 from fairlead.runtime.bundle import SigningKey, load
-
-DAYS, LAGS, HORIZON = 40, 48, 6
-
-
-def demand(days: int = DAYS, seed: int = 0, shop: str = "", growth: float = 0.0) -> pd.DataFrame:
-    """Hours of a day that is busy at noon and quiet on Sundays."""
-    random = np.random.default_rng(seed)
-    at = pd.date_range("2024-01-01", periods=24 * days, freq="h")
-    hour, weekday = at.hour.to_numpy(), at.day_of_week.to_numpy()
-    level = 1.0 + growth * np.arange(len(at)) / len(at)
-    count = level * (50 + 40 * np.sin((hour - 6) * np.pi / 12)) * np.where(weekday == 6, 0.5, 1.0)
-    frame = pd.DataFrame(
-        {"at": at, "count": (count + random.normal(0, 4, len(at))).round(2), "heat": random.random(len(at))}
-    )
-    return frame.assign(shop=shop) if shop else frame
-
-
-def settings(**changes: Any) -> Settings:
-    model = {"name": "demand", "task": "forecasting", "target": "count", "time": "at", "horizon": HORIZON, "lags": LAGS}
-    train = {"learners": ("ridge",), "trials": 1, "folds": 2} | changes.pop("train", {})
-    return Settings(model=ModelSettings(**{**model, **changes}), train=TrainSettings(**train))
 
 
 @pytest.fixture(scope="module")
