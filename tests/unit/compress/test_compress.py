@@ -26,6 +26,7 @@ from fairlead.lab.compress.measuring import Measured
 from fairlead.lab.train import material_of, train
 from fairlead.lab.train.bench import Bench
 from fairlead.lab.train.folding import folds_of
+from fairlead.lab.train.journal import Journal
 from fairlead.lab.train.recorded import Trial, without_search
 from fairlead.runtime.bundle import SigningKey, load
 
@@ -46,7 +47,7 @@ def settings_of(target: str) -> Settings:
     return Settings(model=model, train=TrainSettings(folds=3))
 
 
-FOREST = {"n_estimators": 40, "max_depth": 8, "min_samples_leaf": 3, "max_features": 0.6}
+FOREST = {"n_estimators": 24, "max_depth": 8, "min_samples_leaf": 3, "max_features": 0.6}
 
 
 def bench_of(target: str) -> Bench:
@@ -64,7 +65,7 @@ def test_every_way_is_smaller_and_none_is_tried_twice() -> None:
     assert {one.way for one in tries} == {"fewer_trees", "less_deep", "pruned", "unhelpful", "unused", "distilled"}
     assert len({repr((t.learner, t.parameters)) for t in tries}) == len(tries)
     assert all(t.parameters != FOREST for t in tries)
-    assert [t.parameters["n_estimators"] for t in tries if t.way == "fewer_trees"] == [20, 10, 5]
+    assert [t.parameters["n_estimators"] for t in tries if t.way == "fewer_trees"] == [12, 6, 5]
     boosted = smaller_than("hist_gradient_boosting", {"max_iter": 100, "max_leaf_nodes": 31}, "regression")
     assert {one.way for one in boosted} == {"fewer_trees", "fewer_leaves", "unhelpful", "unused", "distilled"}
     network = smaller_than("mlp", {"layers": "32x16", "alpha": 0.1}, "classification")
@@ -177,3 +178,20 @@ def test_figures_and_the_verdict_on_them() -> None:
     assert not is_smaller({**share, "bytes": 0.97})
     assert not is_smaller({**share, "latency": 1.5})
     assert not is_smaller({**share, "cpu": 1.2})
+
+
+def test_a_search_that_ended_early_goes_on_and_fits_nothing_twice(tmp_path: Path) -> None:
+    tries = [t for t in smaller_than("random_forest", FOREST, "classification") if t.way in ("fewer_trees", "unused")]
+    whole, all_tried = searched("bought", tries, 0.05)
+    folder = tmp_path / "searches" / "one"
+    searched("bought", tries[:2], 0.05, journal=Journal(folder))
+    before = (folder / "trials.jsonl").read_text()
+    resumed = Journal(folder)
+    ranked, tried = searched("bought", tries, 0.05, journal=resumed)
+    assert [one.what for one in ranked] == [one.what for one in whole]
+    assert [(t.what, t.difference, t.bytes) for t in tried] == [(t.what, t.difference, t.bytes) for t in all_tried]
+    after = (folder / "trials.jsonl").read_text()
+    assert after.startswith(before)
+    again = Search(bench_of("bought"), max_loss=0.05, seed=0, journal=Journal(folder))
+    again._losses = again._size = None  # type: ignore[method-assign,assignment]  # nothing is left to be fitted
+    assert smallest(again, "random_forest", FOREST, tries, seconds=600)[0] == ranked

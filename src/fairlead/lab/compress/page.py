@@ -9,6 +9,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from fairlead.lab.compress.certificate import Certificate, Tried
 from fairlead.lab.evaluate.compressed import PAGE
 from fairlead.lab.evaluate.plots import FAINT, INK, MAIN, OTHER, svg
@@ -16,6 +18,7 @@ from fairlead.lab.evaluate.plots import FAINT, INK, MAIN, OTHER, svg
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+FEWEST_TICKS = 2
 FIGURES = (
     ("bytes", "bytes", "bytes of the model", "{:,.0f}"),
     ("memory", "memory_mb", "memory of a process, MiB", "{:.2f}"),
@@ -85,10 +88,24 @@ def _draw(plotted: list[Tried], made: Certificate) -> Any:
             textcoords="offset points", ha="right",
         )  # fmt: skip
         axes.set_xscale("log")
+        sizes = [made.before.bytes, *(one.bytes for one in plotted if one.bytes is not None)]
+        axes.set_xticks(ticks(min(sizes), max(sizes)), minor=False)
+        axes.set_xticks([], minor=True)
+        axes.xaxis.set_major_formatter(lambda size, _: f"{size:,.0f}")
         axes.set_xlabel("bytes of the compiled model")
         axes.set_ylabel("mean loss more than before")
 
     return draw
+
+
+def ticks(low: float, high: float) -> list[float]:
+    """Round numbers from low to high, for an axis by powers: 1, 2 and 5 times a power of ten, more where few fit."""
+    powers = range(int(np.floor(np.log10(max(low, 1.0)))), int(np.ceil(np.log10(max(high, 1.0)))) + 1)
+    for steps in ((1, 2, 5), range(1, 10)):
+        found = [step * 10.0**power for power in powers for step in steps if low <= step * 10.0**power <= high]
+        if len(found) >= FEWEST_TICKS:
+            return found
+    return [float(low), float(high)]
 
 
 @cache
