@@ -55,7 +55,7 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 class Attestation(msgspec.Struct, frozen=True):
-    """A statement about a bundle, signed apart from it. `kind`: verdict, waiver, approval or timing."""
+    """A statement about a bundle, signed apart from it. `kind`: verdict, waiver, approval, timing, continuation..."""
 
     bundle: str
     kind: str
@@ -88,6 +88,8 @@ class Lineage(msgspec.Struct, frozen=True, omit_defaults=True):
     contains_training_rows: the model answers from rows it was trained on (neighbours, support vectors): who has the
         bundle has those rows.
     excluded_rows: rows that `[data] exclude_rows` left out.
+    begun_with: what the network was before it was fitted: a bundle's id, or `sha256:` of a file; empty: nothing.
+    warm_start: bundle that the model went on from; its preparation is this one's.
     out_of_core: of a table larger than memory its rows, those of the sample, and whether every row was learned from.
     """
 
@@ -109,7 +111,9 @@ class Lineage(msgspec.Struct, frozen=True, omit_defaults=True):
     files: dict[str, str] = {}
     contains_training_rows: bool = False
     excluded_rows: int = 0
+    begun_with: str = ""
     out_of_core: dict[str, Any] = {}
+    warm_start: str = ""
 
 
 class ParityCertificate(msgspec.Struct, frozen=True):

@@ -94,6 +94,14 @@ class MitigateSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only
     rounds: Annotated[int, Meta(ge=2, le=200)] = 20
 
 
+class TransferSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    begin: str = msgspec.field(name="from", default="champion")
+    freeze: Literal["nothing", "all_but_head"] | Annotated[int, Meta(ge=0, le=100)] = "nothing"
+    new_head: bool = False
+    layer: str = ""
+    pixels: Literal["as_they_are", "0_to_1"] = "as_they_are"
+
+
 class TrainSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     learners: tuple[str, ...] = ()
     folds: Annotated[int, Meta(ge=2, le=50)] = 5
@@ -116,6 +124,7 @@ class TrainSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     patience: Annotated[int, Meta(ge=0)] = 0
     mitigate: str | MitigateSettings | None = None
     augment: AugmentSettings | None = None
+    transfer: TransferSettings | None = None
     contamination: Annotated[float, Meta(gt=0.0, le=0.5)] = 0.01
     out_of_core: Literal["auto"] | bool = "auto"
     memory_mb: Annotated[int, Meta(ge=0)] = 0
@@ -329,7 +338,9 @@ DOC: dict[str, str] = {
     '{by = "images", shift = 0.1, rotate = 10, flip = ["horizontal"]}; {by = "texts", drop = 0.1, swap = 0.05}',
     "train.out_of_core": "tables larger than memory: auto (learned in passes where they are), true (always), false",
     "train.memory_mb": "memory for the rows of a training, beside the libraries; 0: half of what is available",
-    "train.warm_start": "champion: also try to go on from the champion's model, chosen where that is surely better",
+    "train.warm_start": "champion: also go on from the champion's model, and keep what has the lower out-of-fold loss",
+    "train.transfer": 'a network to begin with: {from = "champion", freeze = "all_but_head"}, a version, or a file for '
+    'image_head {from = "trunk.onnx", layer = "name of a tensor"}; new_head = true where classes differ',
     "train.contamination": "anomaly: the share of rows taken for anomalies where no labels say which they are",
     "train.quantile": "regression: the quantile of the target to answer, as 0.9, instead of its mean",
     "train.mitigate": "reweighing, exponentiated_gradient or threshold_optimiser, so that groups are treated more "
@@ -352,7 +363,7 @@ DOC: dict[str, str] = {
     "evaluate.slice_rows": "rows below which a sub-population is too small to be searched",
     "evaluate.learning_s": "seconds that training spends on the learning curve (would more rows help?); 0: none",
     "evaluate.robustness": "try noise, missing and unseen cells, other units and attacks; false: not tried",
-    "evaluate.attacks": "greedy (changes columns one by one), hop_skip_jump (needs the extra robust)",
+    "evaluate.attacks": "greedy (changes columns one by one), fgsm (where there are gradients), hop_skip_jump (extra robust)",
     "evaluate.immutable": "columns that an attacker cannot change",
     "evaluate.explanations": "how it comes to its answers, in the report; overall: without single rows; false: no",
     "card.intended_use": "what the model is for; stated in its card and report",

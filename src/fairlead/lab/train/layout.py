@@ -14,7 +14,10 @@ CHANNELS = (1, 3)
 
 
 class Picture(msgspec.Struct, frozen=True):
-    """One image, `size` features from `start` on, row-major. last: channels come after height and width."""
+    """One image, `size` features from `start` on, row-major. last: channels come after height and width.
+
+    low, scale: a feature is (pixel - low) / scale.
+    """
 
     column: str
     start: int
@@ -22,6 +25,8 @@ class Picture(msgspec.Struct, frozen=True):
     width: int
     channels: int = 1
     last: bool = True
+    low: float = 0.0
+    scale: float = 1.0
 
     @property
     def size(self) -> int:
@@ -68,6 +73,7 @@ def layout_of(prepared: Any, signature: Signature) -> Layout:
         if kind == "Elements":
             column = known[columns[0]]
             if (picture := picture_of(column, start)) is not None:
+                picture = msgspec.structs.replace(picture, low=float(inner.low), scale=float(inner.width))
                 pictures.append(picture)
             elif (numbers := _numbers(column, start, inner)) is not None:
                 tokens.append(numbers)

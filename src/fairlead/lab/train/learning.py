@@ -85,8 +85,8 @@ def _watched(learner: Any, estimator: Any, terms: Terms, ordered: bool) -> None:
     if hasattr(estimator, "augment"):
         # It makes such rows itself: of what it learns from, once it has set aside those that it stops by.
         estimator.augment, estimator.synonyms = terms.augment, terms.words()
-    if terms.start is not None and terms.start.learner == learner.name:
-        estimator.begin = terms.start
+    if terms.transferred is not None and terms.transferred.learner == learner.name:
+        estimator.begin = terms.transferred
 
 
 def _weighed(learner: Any, estimator: Any, weights: Floats) -> Floats:

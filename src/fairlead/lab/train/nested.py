@@ -14,6 +14,7 @@ from fairlead.lab.train.fitting import learner_of
 from fairlead.lab.train.folding import Fold, folds_of
 from fairlead.lab.train.journal import Journal
 from fairlead.lab.train.search import Entry, Say, learners_for, search
+from fairlead.lab.train.transferring import beginning
 
 
 def nested(bench: Bench, chosen: Entry, rules: TrainSettings, say: Say) -> SearchFound:
@@ -48,7 +49,7 @@ def _outer(bench: Bench, fold: Fold, rules: TrainSettings, say: Say) -> tuple[di
     inner = Bench(material, folds_of(material, rules.folds, rules.seed))
     found = search(
         inner,
-        learners_for(rules.learners, material.signature),
+        beginning(learners_for(rules.learners, material.signature), material.terms.transferred, material.signature),
         trials=rules.trials,
         seconds=rules.seconds,
         seed=rules.seed,

@@ -21,7 +21,7 @@ from fairlead.lab.train.preparing import prepared_as
 
 LIBRARIES = (
     *("fairlead", "numpy", "pandas", "scikit-learn", "scipy", "optuna"),
-    *("xgboost", "xgboost-cpu", "lightgbm"),
+    *("xgboost", "xgboost-cpu", "lightgbm", "torch"),
 )
 GIT_TIMEOUT_S = 10.0
 _WHERE = ("query", "train")  # where rows lie, which their hash says better
@@ -81,7 +81,9 @@ def _default_of(field: msgspec.structs.FieldInfo) -> Any:
 def own_files(settings: Settings, root: Path | None) -> dict[str, str]:
     """sha256 of the project's own files that make rows or models: those of `[data] prepare`, `[train] entrypoint`."""
     found = {}
-    for text in (settings.data.prepare, settings.train.entrypoint):
+    rules = settings.train
+    said = (rules.augment.synonyms if rules.augment else "", rules.transfer.begin if rules.transfer else "")
+    for text in (settings.data.prepare, rules.entrypoint, *said):
         name = (text or "").partition(":")[0]
         path = (root or Path()) / name
         if name and path.is_file():
@@ -166,4 +168,5 @@ def lineage_of(
         parent=parent,
         configuration=configuration_of(settings),
         files=own_files(settings, root),
+        begun_with=begun.said if (begun := material.terms.transferred) is not None and begun.learner == learner else "",
     )

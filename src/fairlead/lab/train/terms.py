@@ -17,8 +17,8 @@ from fairlead.lab.stats.measures import Floats, Ints
 from fairlead.lab.train.augmenting import check_augment
 from fairlead.lab.train.changing_texts import Groups, read_synonyms
 from fairlead.lab.train.layout import Layout, layout_of
-from fairlead.lab.train.starting import Start
 from fairlead.lab.train.mitigating import Mitigation, check_able, decided_by, mitigation_of
+from fairlead.lab.train.transferring import Transferred
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +34,7 @@ class Terms:
     fit makes of its own, see `augmenting`. keep: folder for fits
     that take long, so that they go on after a kill; watch: told of their passes. layout: where pictures and texts lie
     among the prepared features of this fit, where anything does; synonyms: words that mean the same, once they are
-    read; start: what the network of one learner begins with. mitigation: what evens out groups; unseen: the
+    read; transferred: what the network of one learner begins with. mitigation: what evens out groups; unseen: the
     column that groups are told by and the model itself does not learn from; groups: of the rows of this fit, (n,).
     """
 
@@ -47,7 +47,7 @@ class Terms:
     quantile: float | None = None
     layout: Layout = field(default_factory=Layout)
     synonyms: Groups | None = None
-    start: Start | None = None
+    transferred: Transferred | None = None
     mitigation: Mitigation | None = None
     unseen: str = ""
     groups: Ints | None = None

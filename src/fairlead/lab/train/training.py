@@ -16,6 +16,7 @@ from fairlead.contract.learning import Learning
 from fairlead.contract.scale import Scale
 from fairlead.contract.settings import Settings
 from fairlead.contract.signature import UNSUPERVISED
+from fairlead.contract.warm import WarmStart
 from fairlead.lab.stats.blocks import Block, group_blocks
 from fairlead.lab.stats.measures import Floats
 from fairlead.lab.stats.ranking import whole_codes
@@ -34,12 +35,14 @@ from fairlead.lab.train.promise import reference_of
 from fairlead.lab.train.provenance import config_hash, data_hash, lineage_of, versions
 from fairlead.lab.train.recorded import Trial
 from fairlead.lab.train.search import Entry, Say, answers_of, leaderboard, learners_for, search
+from fairlead.lab.train.transferring import Transferred, beginning
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from fairlead.lab.compile import Candidate
     from fairlead.lab.train.out_of_core.large import Large
+    from fairlead.lab.train.warm.start import Start as Older
 
 
 AFTER_SEARCH: dict[str, Any] = {
@@ -61,7 +64,7 @@ class Training:
     searched: every trial of the search as plain data, in order; see `search.Found`.
     forecast: how long it was thought to take, and what it took; None where that was not asked.
     learning: the learning curve, where `[evaluate] learning_s` gives it time.
-    scale: what became of a table larger than memory.
+    scale: what became of a table larger than memory. warm: how going on from another model compares with this.
     """
 
     candidate: Candidate
@@ -78,6 +81,7 @@ class Training:
     learning: Learning | None = None
     forecast: Forecast | None = None
     scale: Scale | None = None
+    warm: WarmStart | None = None
 
 
 def train(
@@ -90,14 +94,17 @@ def train(
     parent: str = "",
     trial: Trial | None = None,
     large: Large | None = None,
+    transferred: Transferred | None = None,
+    older: Older | None = None,
 ) -> Training:
     """Search, cross-validate, choose, fit: the candidate that `settings` ask for, from the rows of a table.
 
     frame: pandas frame or anything `open_table` takes, with the target. home: where an interrupted search is kept
     and found again. root: the project's folder, for its Git commit and `[train] entrypoint`. progress:
     called with a text and `done` in [0, 1]. parent: bundle that this one is to replace. trial: made
-    instead of a search (with settings from `recorded.without_search`). large: the table larger than memory of which
-    `frame` is the sample.
+    instead of a search (with settings from `recorded.without_search`). transferred: the network that one learner begins
+    with, see `transferring`. large: the table larger than memory of which `frame` is the sample. older: a sealed
+    model that is gone on from where that is better than training anew.
     Raises InputInvalid for rows that cannot be learned from, ConfigInvalid, UnknownPlugin, MissingExtra.
     """
     from fairlead.lab.train.adopting import train_by_entrypoint
@@ -112,7 +119,9 @@ def train(
     say("reading rows", done=0.0)
     data = data_hash(frame)
     everything = material_of(frame, settings, None if large is None else large.signature)
-    everything = replace(everything, terms=everything.terms.watched(home, say, folder))
+    everything = replace(
+        everything, terms=replace(everything.terms.watched(home, say, folder), transferred=transferred)
+    )
     if large is None:
         learn_rows, kept_rows = split_holdout(everything, settings.data.holdout, settings.train.seed)
     else:
@@ -126,6 +135,12 @@ def train(
         )  # fmt: skip
     material = everything.take(learn_rows)
     rules = settings.train
+    if older is not None:
+        from fairlead.lab.train.warm.going_on import going_on, require_able
+        from fairlead.lab.train.warm.start import require_alike
+
+        require_able(older, settings)
+        require_alike(older, material.signature, settings)
     dealt = 1 if material.times is not None or rules.entrypoint else rules.repeats
     every = Bench(material, folds_of(material, rules.folds, rules.seed, dealt), dealt)
     bench = every.first()
@@ -133,13 +148,17 @@ def train(
         chosen = train_by_entrypoint(bench, settings, folder, say, data=data, parent=parent)
     else:
         chosen = _by_search(every, settings, home, folder, say, data=data, parent=parent, trial=trial)
+    warm, judging = None, bench.folds
+    if older is not None:
+        only = None if trial is None else trial.parameters
+        chosen, warm, judging = going_on(older, chosen, bench, settings, say, only)
     scale = None
     if large is not None:
         from fairlead.lab.train.out_of_core.learning_all import learn_from_all
 
         candidate, scale = learn_from_all(large, chosen.candidate, chosen.settled, bench, settings, say)
         chosen = chosen._replace(candidate=candidate)
-    judged = Bench(with_signature(chosen.material, chosen.settled.signature), bench.folds)
+    judged = Bench(with_signature(chosen.material, chosen.settled.signature), judging)
     folds = fold_lines(judged, chosen.settled.answers)
     return Training(
         candidate=chosen.candidate,
@@ -155,6 +174,7 @@ def train(
         searched=chosen.searched,
         forecast=chosen.ahead,
         scale=scale,
+        warm=warm,
         learning=_learning(chosen, bench, settings, say),
     )
 
@@ -202,7 +222,9 @@ def _by_search(
     from fairlead.lab.compile import Candidate
 
     rules, material = settings.train, every.material
-    learners, journal = learners_for(rules.learners, material.signature, trial), Journal(_folder(home, data, settings))
+    begun = material.terms.transferred
+    journal = Journal(_folder(home, data if begun is None else f"{data}/{begun.digest()}", settings))
+    learners = beginning(learners_for(rules.learners, material.signature, trial), begun, material.signature)
     learners, tried = able_learners(learners, rules.learners, material), searched_on(every)
     ahead = forecast(tried, learners, trials=rules.trials, seed=rules.seed) if journal.empty and trial is None else None
     if ahead is not None:

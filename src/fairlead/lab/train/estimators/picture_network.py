@@ -42,7 +42,7 @@ class _PictureNetwork(TorchEstimator):
         self.learning_rate, self.decay, self.dropout, self.patience = learning_rate, decay, dropout, patience
         self.ordered, self.device, self.random_state = ordered, device, random_state
 
-    def _fit(self, x: Floats, aims: Aims, weights: Any) -> Layers:
+    def _fit(self, x: Floats, aims: Aims, weights: Any, mean: float = 0.0, spread: float = 1.0) -> Layers:
         picture = the_picture(self.layout)
         plan = Plan(
             picture=picture,
@@ -51,10 +51,24 @@ class _PictureNetwork(TorchEstimator):
             beside=x.shape[1] - picture.size,
             outputs=aims.outputs,
             dropout=self.dropout,
+            norm=self.begin is None,
         )
-        found = self._fitted(x, aims, weights, msgspec.to_builtins(plan), partial(picture_net, plan=plan))
+        if self.begin is not None:
+            plan = msgspec.structs.replace(plan, frozen=self.begin.frozen(plan.layers))
+        build, state = partial(picture_net, plan=plan), self._state(mean, spread)
+        found = self._fitted(x, aims, weights, msgspec.to_builtins(plan), build, state)
         self.layers_ = folded(plan, found.state)
         return self.layers_
+
+    def _state(self, mean: float, spread: float) -> dict[str, Floats]:
+        """What the net begins with, by its names in torch; its norms are part of its convolutions already."""
+        if self.begin is None:
+            return {}
+        sealed, found = self.begin.state, {}
+        for at in range(sum(name.startswith("kernel") for name in sealed)):
+            found[f"conv{at}.weight"], found[f"conv{at}.bias"] = sealed[f"kernel{at}"], sealed[f"shift{at}"]
+        found["sums.weight"], found["sums.bias"] = sealed["sums"].T, sealed["sums_bias"]
+        return {**found, **self._head(sealed["head"], sealed["head_bias"], mean, spread)}
 
     def _raw(self, features: Any) -> Floats:
         return raw_of(self.layers_, np.asarray(features, dtype=np.float64))
@@ -85,7 +99,7 @@ class PictureRegressor(RegressorMixin, _PictureNetwork):  # type: ignore[misc]
     def fit(self, features: Any, truth: Any, sample_weight: Any = None) -> PictureRegressor:
         """features: (n, f); truth: (n,); sample_weight: (n,) or None. Raises MissingExtra, ConfigInvalid."""
         aims, mean, spread = number_aims(truth, sample_weight)
-        layers = self._fit(np.ascontiguousarray(features, dtype=np.float64), aims, sample_weight)
+        layers = self._fit(np.ascontiguousarray(features, dtype=np.float64), aims, sample_weight, mean, spread)
         weights, bias = layers.sums[-1]
         layers.sums[-1] = (weights * spread, bias * spread + mean)
         return self

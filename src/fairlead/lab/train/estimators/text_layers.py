@@ -71,6 +71,14 @@ def table_of(numbers: Ints, known: int, more: set[int]) -> Ints:
     return np.where(seen, np.cumsum(seen), 0)
 
 
+def carried(words: Floats, before: Ints, table: Ints) -> Floats:
+    """Numbers of the words of `table`, (words + 1, width), as those of `before` had them; 0 of words new to them."""
+    found = np.zeros((int(table.max()) + 1, words.shape[1]))
+    known = np.flatnonzero(table)
+    found[table[known]] = words[before[known]]
+    return found
+
+
 def text_net(torch: Any, plan: Plan, tables: list[Ints]) -> Any:
     """The net for torch, on rows of (n, features)."""
     nn = torch.nn

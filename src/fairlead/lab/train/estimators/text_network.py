@@ -10,10 +10,11 @@ import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
 
 from fairlead.contract.errors import ConfigInvalid
-from fairlead.lab.stats.measures import Floats
+from fairlead.lab.stats.measures import Floats, Ints
 from fairlead.lab.train.changing_texts import mentioned, numbers_of
-from fairlead.lab.train.estimators.text_layers import Layers, Plan, layers_of, raw_of, table_of, text_net
+from fairlead.lab.train.estimators.text_layers import Layers, Plan, carried, layers_of, raw_of, table_of, text_net
 from fairlead.lab.train.estimators.torch_estimator import Aims, TorchEstimator, class_aims, number_aims, shares_of
+from fairlead.lab.train.transferring import invalid
 
 
 class _TextNetwork(TorchEstimator):
@@ -45,7 +46,7 @@ class _TextNetwork(TorchEstimator):
         self.learning_rate, self.decay, self.dropout, self.patience = learning_rate, decay, dropout, patience
         self.ordered, self.device, self.random_state = ordered, device, random_state
 
-    def _fit(self, x: Floats, aims: Aims, weights: Any) -> Layers:
+    def _fit(self, x: Floats, aims: Aims, weights: Any, mean: float = 0.0, spread: float = 1.0) -> Layers:
         texts = self.layout.tokens
         if not texts:
             raise ConfigInvalid(
@@ -67,10 +68,31 @@ class _TextNetwork(TorchEstimator):
             outputs=aims.outputs,
             dropout=self.dropout,
         )
-        build = partial(text_net, plan=plan, tables=tables)
-        found = self._fitted(x, aims, weights, msgspec.to_builtins(plan), build)
+        if self.begin is not None:
+            plan = msgspec.structs.replace(plan, frozen=self.begin.frozen(plan.layers))
+        build, state = partial(text_net, plan=plan, tables=tables), self._state(tables, mean, spread)
+        found = self._fitted(x, aims, weights, msgspec.to_builtins(plan), build, state)
         self.layers_ = layers_of(plan, tables, found.state)
         return self.layers_
+
+    def _state(self, tables: list[Ints], mean: float, spread: float) -> dict[str, Floats]:
+        """What the net begins with, by its names in torch. Words that it did not know begin as nothing."""
+        if self.begin is None:
+            return {}
+        sealed, found = self.begin.state, {}
+        if sum(name.startswith("words") for name in sealed) != len(tables):
+            raise invalid(f"it reads another number of texts than {len(tables)}.", "Learn anew.")
+        for at, table in enumerate(tables):
+            before = sealed[f"table{at}"].astype(np.int64)
+            if len(before) != len(table):
+                raise invalid("its words fall on another number of buckets.", "Set max_features as it was.")
+            found[f"words{at}.weight"] = carried(sealed[f"words{at}"], before, table)
+            if self.window:
+                thirds = [sealed[f"threes{at}_{third}"] for third in range(3)]
+                found[f"threes{at}.weight"] = np.concatenate(thirds).T
+                found[f"threes{at}.bias"] = sealed[f"threes_bias{at}"]
+        found["sums.weight"], found["sums.bias"] = sealed["sums"].T, sealed["bias"]
+        return {**found, **self._head(sealed["head"], sealed["shift"], mean, spread)}
 
     def _raw(self, features: Any) -> Floats:
         return raw_of(self.layers_, np.asarray(features, dtype=np.float64))
@@ -101,7 +123,7 @@ class TextRegressor(RegressorMixin, _TextNetwork):  # type: ignore[misc]
     def fit(self, features: Any, truth: Any, sample_weight: Any = None) -> TextRegressor:
         """features: (n, f); truth: (n,); sample_weight: (n,) or None. Raises MissingExtra, ConfigInvalid."""
         aims, mean, spread = number_aims(truth, sample_weight)
-        layers = self._fit(np.ascontiguousarray(features, dtype=np.float64), aims, sample_weight)
+        layers = self._fit(np.ascontiguousarray(features, dtype=np.float64), aims, sample_weight, mean, spread)
         weights, bias = layers.sums[-1]
         layers.sums[-1] = (weights * spread, bias * spread + mean)
         return self

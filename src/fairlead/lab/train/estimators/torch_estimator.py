@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,10 +20,14 @@ from fairlead.lab.train.changing_pictures import Changed, changed_pictures
 from fairlead.lab.train.changing_texts import Groups, changed_texts
 from fairlead.lab.train.estimators.torch_fitting import Build, Change, Fitting, Network, Recipe, Rows
 from fairlead.lab.train.layout import Layout
+from fairlead.lab.train.transferring import Transferred, invalid
 
 HELD_BACK = 0.1
 FEWEST_HELD = 10
 """Rows below which none are held back, and the fit goes through all its passes."""
+
+
+State = Mapping[str, Floats]
 
 
 class Aims(NamedTuple):
@@ -50,9 +55,12 @@ class TorchEstimator(BaseEstimator):  # type: ignore[misc]
     layout: Layout = Layout()
     augment: AugmentSettings | None = None
     synonyms: Groups = ()
+    begin: Transferred | None = None
 
-    def _fitted(self, x: Floats, aims: Aims, weights: Any, plan: Any, build: Build, begun: str = "") -> Network:
-        """The net that `build` makes, after its passes. begun: of the weights that it starts from."""
+    def _fitted(
+        self, x: Floats, aims: Aims, weights: Any, plan: Any, build: Build, state: State | None = None
+    ) -> Network:
+        """The net that `build` makes, after its passes. state: what of it begins with these numbers."""
         given = np.ones(len(x)) if weights is None else np.asarray(weights, dtype=np.float64)
         held = held_back(aims.strata, self.patience, self.ordered, self.random_state)
         recipe = Recipe(
@@ -67,17 +75,29 @@ class TorchEstimator(BaseEstimator):  # type: ignore[misc]
             seed=self.random_state,
             device=self.device,
             change=None if self.augment is None else [msgspec.to_builtins(self.augment), self.synonyms],
-            begun=begun,
+            begun="" if self.begin is None else self.begin.digest(),
         )
         learned, change = self._augmented(Rows(x[~held], aims.numbers[~held], given[~held]), aims.kind)
         judged = Rows(x[held], aims.numbers[held], given[held]) if held.any() else None
         checkpoint = None
         if self.keep is not None:
             checkpoint = Path(self.keep) / f"{fingerprint(x, aims.numbers, given, recipe)}.npz"
-        found = Fitting(recipe, learned, judged, checkpoint, self.watch, build, change).run()
+        made = build if not state else partial(loaded, build=build, state=state)
+        found = Fitting(recipe, learned, judged, checkpoint, self.watch, made, change).run()
         self.epochs_, self.best_epoch_, self.device_ = found.epochs, found.best, found.device
         self.n_features_in_, self.n_outputs_ = x.shape[1], aims.outputs
         return found
+
+    def _head(self, weights: Floats, bias: Floats, mean: float = 0.0, spread: float = 1.0) -> State:
+        """The head to begin with, by its names in torch. weights, bias: as sealed; mean, spread: of numbers that are
+        learned as deviations.
+        """
+        classes = [str(label) for label in getattr(self, "classes_", ())]
+        assert self.begin is not None
+        kept = self.begin.head(weights, (bias - mean) / spread if not classes else bias, classes)
+        if kept is None:
+            return {}
+        return {"head.weight": kept[0] if classes else kept[0] / spread, "head.bias": kept[1]}
 
     def _augmented(self, learned: Rows, kind: str) -> tuple[Rows, Change | None]:
         """Rows with those that are made of them, or what changes them in every pass."""
@@ -92,6 +112,21 @@ class TorchEstimator(BaseEstimator):  # type: ignore[misc]
         task: Task = "regression" if kind == "number" else "classification"
         made = augmented(learned.x, learned.aims, learned.weights, rules, task, seed)
         return Rows(made[0], made[1], np.asarray(made[2])), None
+
+
+def loaded(torch: Any, build: Build, state: State) -> Any:
+    """The net of `build` with these numbers in it. Raises ConfigInvalid where they do not fit."""
+    net = build(torch)
+    held = net.state_dict()
+    for name, numbers in state.items():
+        if tuple(held[name].shape) != numbers.shape:
+            raise invalid(
+                f"the network to begin with is of another size: {name} is {list(numbers.shape)}, and here it is "
+                f"{list(held[name].shape)}.",
+                "Features must be prepared as they were then; else learn anew.",
+            )  # fmt: skip
+        held[name].copy_(torch.as_tensor(numbers))
+    return net
 
 
 def class_aims(codes: Ints, classes: int) -> Aims:

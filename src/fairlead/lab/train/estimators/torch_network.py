@@ -44,11 +44,23 @@ class _Network(TorchEstimator):
         self.decay, self.dropout, self.patience, self.ordered = decay, dropout, patience, ordered
         self.device, self.random_state = device, random_state
 
-    def _fit(self, x: Floats, aims: Aims, weights: Any) -> None:
+    def _fit(self, x: Floats, aims: Aims, weights: Any, mean: float = 0.0, spread: float = 1.0) -> None:
         sizes = (x.shape[1], *(int(size) for size in self.layers.split("x")), aims.outputs)
-        found = self._fitted(x, aims, weights, sizes, partial(_layers, sizes=sizes, dropout=self.dropout))
+        frozen = 0 if self.begin is None else self.begin.frozen(len(sizes) - 1)
+        build = partial(_layers, sizes=sizes, dropout=self.dropout, frozen=frozen)
+        found = self._fitted(x, aims, weights, [*sizes, frozen], build, self._state(len(sizes) - 1, mean, spread))
         self.coefs_ = [numbers.T.copy() for name, numbers in found.state.items() if name.endswith("weight")]
         self.intercepts_ = [numbers for name, numbers in found.state.items() if name.endswith("bias")]
+
+    def _state(self, layers: int, mean: float, spread: float) -> dict[str, Floats]:
+        """What the net begins with, by its names in torch."""
+        if self.begin is None:
+            return {}
+        sealed, step, found = self.begin.state, 3 if self.dropout else 2, {}
+        for at in range(layers - 1):
+            found[f"{at * step}.weight"], found[f"{at * step}.bias"] = sealed[f"weights{at}"].T, sealed[f"bias{at}"]
+        head = self._head(sealed[f"weights{layers - 1}"], sealed[f"bias{layers - 1}"], mean, spread)
+        return found | {name.replace("head", str((layers - 1) * step)): numbers for name, numbers in head.items()}
 
     def _raw(self, features: Any) -> Floats:
         at = np.asarray(features, dtype=np.float64)
@@ -87,7 +99,7 @@ class NetworkRegressor(RegressorMixin, _Network):  # type: ignore[misc]
     def fit(self, features: Any, truth: Any, sample_weight: Any = None) -> NetworkRegressor:
         """features: (n, f); truth: (n,); sample_weight: (n,) or None. Raises MissingExtra."""
         aims, mean, spread = number_aims(truth, sample_weight)
-        self._fit(np.ascontiguousarray(features, dtype=np.float64), aims, sample_weight)
+        self._fit(np.ascontiguousarray(features, dtype=np.float64), aims, sample_weight, mean, spread)
         self.coefs_[-1] = self.coefs_[-1] * spread
         self.intercepts_[-1] = self.intercepts_[-1] * spread + mean
         return self
@@ -97,11 +109,12 @@ class NetworkRegressor(RegressorMixin, _Network):  # type: ignore[misc]
         return self._raw(features)[:, 0]
 
 
-def _layers(torch: Any, sizes: tuple[int, ...], dropout: float) -> Any:
+def _layers(torch: Any, sizes: tuple[int, ...], dropout: float, frozen: int = 0) -> Any:
     nn = torch.nn
     layers: list[Any] = []
     for depth in range(len(sizes) - 1):
         layers.append(nn.Linear(sizes[depth], sizes[depth + 1]))
+        layers[-1].requires_grad_(requires_grad=depth >= frozen)
         if depth < len(sizes) - 2:
             layers.append(nn.ReLU())
             if dropout:
