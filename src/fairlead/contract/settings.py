@@ -363,7 +363,7 @@ DOC: dict[str, str] = {
     "evaluate.slice_rows": "rows below which a sub-population is too small to be searched",
     "evaluate.learning_s": "seconds that training spends on the learning curve (would more rows help?); 0: none",
     "evaluate.robustness": "try noise, missing and unseen cells, other units and attacks; false: not tried",
-    "evaluate.attacks": "greedy (changes columns one by one), fgsm (where there are gradients), hop_skip_jump (extra robust)",
+    "evaluate.attacks": "greedy (columns one by one), fgsm (where there are gradients), hop_skip_jump (extra robust)",
     "evaluate.immutable": "columns that an attacker cannot change",
     "evaluate.explanations": "how it comes to its answers, in the report; overall: without single rows; false: no",
     "card.intended_use": "what the model is for; stated in its card and report",

@@ -11,6 +11,7 @@ from fairlead.contract.evidence import Interval
 from fairlead.contract.learning import Learning
 from fairlead.contract.scale import Scale
 from fairlead.contract.signature import Task
+from fairlead.contract.warm import WarmStart
 from fairlead.lab.evaluate.behaviour.results import Result
 from fairlead.lab.evaluate.compressed import Compressed
 from fairlead.lab.evaluate.explaining.reported import Explanations
@@ -50,7 +51,8 @@ class Report(msgspec.Struct, frozen=True, omit_defaults=True):
     curves: named lists of points, by task. windows: metrics of each of the project's windows.
     reliability, slices, fairness, behaviour, robustness: see the modules of these names; ranking: see `ranked`.
     decisions, learning: how thresholds were settled and whether more rows would help, both found in training.
-    scale: what became of a table larger than memory. explanation: how it comes to its answers.
+    scale: what became of a table larger than memory; warm: how going on from another model compared.
+    explanation: how it comes to its answers.
     compressed: what it was made smaller from, and at what cost.
     record: what is signed and hashed, for auditors.
     notes: what a reader must know to read the numbers right. switched_off: checks that the project does not make.
@@ -86,6 +88,7 @@ class Report(msgspec.Struct, frozen=True, omit_defaults=True):
     decisions: Decisions | None = None
     learning: Learning | None = None
     scale: Scale | None = None
+    warm: WarmStart | None = None
     compressed: Compressed | None = None
     record: Record | None = None
     parity: dict[str, Any] | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fairlead.contract.settings import GateSettings, Settings
@@ -39,6 +39,7 @@ def evaluate(
     parity: dict[str, Any] | None = None,
     leaderboard: Sequence[dict[str, Any]] | None = None,
     members: Any = None,
+    files: Mapping[str, bytes] | None = None,
     known: Any = None,
 ) -> Report:
     """Judge the sealed model itself on labelled rows it has not seen.
@@ -46,6 +47,7 @@ def evaluate(
     frame: rows with features and target; times: their event times (n,), else from the project's time columns.
     champion: answers the same rows, and differences are taken row by row. parity: the bundle's certificate;
     leaderboard: of its training, to be shown. members: rows it learned from, for what its losses give away;
+    files: of the bundle, verified, for attacks that follow its gradient;
     known: all of them, with target and item, for what is popular in a ranking.
     Intervals are 95 % percentile bootstraps, with time in blocks of a window (`spans.block_rows`). Deterministic for
     `[train] seed`. Raises InputInvalid, ColumnMissing, CellInvalid.
@@ -101,7 +103,7 @@ def evaluate(
             smallest=settings.evaluate.slice_rows,
             seed=seed,
         ),
-        robustness=robustness_of(judged, settings, members) if settings.evaluate.robustness else None,
+        robustness=robustness_of(judged, settings, members, files) if settings.evaluate.robustness else None,
         fairness=disparities(judged, settings.model.sensitive, seed),
         parity=parity,
         leaderboard=tuple(leaderboard or ()),

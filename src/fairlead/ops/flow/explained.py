@@ -34,3 +34,12 @@ def explanations_of(ws: Workspace, bundle: str, frame: pd.DataFrame) -> Explanat
         return Explanations(why=str(why))
     judged = judged_rows(explainable.model, frame, ws.settings)
     return explanations(explainable, judged, rows=asked is True, hidden=ws.settings.capture.redact)
+
+
+def gradient_files(ws: Workspace, bundle: str) -> dict[str, bytes] | None:
+    """The bundle's files, verified, where `[evaluate] attacks` follows its gradient."""
+    if not ws.settings.evaluate.robustness or "fgsm" not in ws.settings.evaluate.attacks:
+        return None
+    from fairlead.runtime.bundle import verify
+
+    return dict(verify(ws.store.path(bundle), ws.trusted).files)

@@ -15,7 +15,7 @@ import msgspec
 from fairlead.contract.errors import BundleNotFound, BundleRefused, UsageError
 from fairlead.contract.evidence import Attestation, TableRead, Verdict
 from fairlead.contract.signature import UNSUPERVISED
-from fairlead.ops.flow.explained import explanations_of
+from fairlead.ops.flow.explained import explanations_of, gradient_files
 from fairlead.ops.flow.gathering import TRAIN, Gathered, gather
 from fairlead.ops.flow.workspace import Workspace
 
@@ -51,6 +51,7 @@ class Kept(msgspec.Struct, frozen=True):
     learning: dict[str, Any] = {}
     forecast: dict[str, Any] = {}
     scale: dict[str, Any] = {}
+    warm: dict[str, Any] = {}
 
 
 class Judged(msgspec.Struct, frozen=True):
@@ -111,8 +112,13 @@ def training_frame(ws: Workspace, source: Any = None) -> pd.DataFrame:
     return gather(ws, source).frame
 
 
-def train(ws: Workspace, *, source: Any = None, progress: Progress | None = None) -> Kept:
-    """Search, fit and seal the project's model; the rows kept for judging are stored beside it."""
+def train(
+    ws: Workspace, *, source: Any = None, progress: Progress | None = None, older: str | None = None
+) -> Kept:
+    """Search, fit and seal the project's model; the rows kept for judging are stored beside it.
+
+    older: version, alias or bundle that is gone on from where that is better; else by `[train] warm_start`.
+    """
     from fairlead.lab.train import train as fit
 
     # What cannot be kept at the end is not begun: the state is opened, and the key read, before hours of search.
@@ -121,13 +127,16 @@ def train(ws: Workspace, *, source: Any = None, progress: Progress | None = None
     say("reading tables", done=0.0)
     from fairlead.lab.train.suspects.warning import leak_warnings
     from fairlead.ops.flow.large import rows_to_train
+    from fairlead.ops.flow.warm_start import older_for
 
     with rows_to_train(ws, source, say) as rows:
+        start, said = older_for(ws, older, rows)
         training = fit(
-            rows.frame, ws.settings, home=ws.home.root, root=ws.project.root, progress=progress, large=rows.large
-        )
+            rows.frame, ws.settings, home=ws.home.root, root=ws.project.root, progress=progress, large=rows.large,
+            older=start,
+        )  # fmt: skip
         told = tuple(leak_warnings(rows.frame, ws.settings, training.holdout))
-        return keep(ws, training, dataclasses.replace(rows, notes=(*rows.notes, *told)))
+        return keep(ws, training, dataclasses.replace(rows, notes=(*rows.notes, *said, *told)))
 
 
 def keep(ws: Workspace, training: Any, rows: Gathered | None = None) -> Kept:
@@ -136,6 +145,7 @@ def keep(ws: Workspace, training: Any, rows: Gathered | None = None) -> Kept:
     rows: what it was trained on, which the home keeps under its content hash, so that the model can be made again.
     """
     from fairlead.lab.train.preparing import notes_of
+    from fairlead.ops.flow.warm_start import keep_artefact
 
     holdout = keep_rows(ws, training.holdout)
     candidate = traced(training.candidate, rows, holdout, len(training.holdout))
@@ -143,6 +153,7 @@ def keep(ws: Workspace, training: Any, rows: Gathered | None = None) -> Kept:
     if rows is not None and not kept_for_again(ws, rows.frame):
         notes.append("cells of one column are of several kinds: the rows cannot be kept for `fairlead reproduce`")
     bundle, parity = seal_candidate(ws, candidate)
+    keep_artefact(ws, bundle, candidate)
     lineage = candidate.lineage
     kept = Kept(
         bundle=bundle,
@@ -163,6 +174,7 @@ def keep(ws: Workspace, training: Any, rows: Gathered | None = None) -> Kept:
         learning=msgspec.to_builtins(training.learning) if training.learning is not None else {},
         forecast=msgspec.to_builtins(training.forecast) if training.forecast is not None else {},
         scale=msgspec.to_builtins(training.scale) if training.scale is not None else {},
+        warm=msgspec.to_builtins(training.warm) if training.warm is not None else {},
     )
     with ws.state.transaction():
         ws.state.put(f"candidate:{bundle}", msgspec.json.encode(kept))
@@ -275,6 +287,7 @@ def judge(ws: Workspace, bundle: str, *, frame: pd.DataFrame | None = None) -> J
         parity=msgspec.json.decode((ws.store.path(bundle) / "parity.json").read_bytes()),
         leaderboard=remembered.leaderboard if remembered else None,
         members=members_of(ws, bundle) if ws.settings.evaluate.robustness else None,
+        files=gradient_files(ws, bundle),
         known=known_to_ranking(ws, bundle),
     )
     if ws.settings.gate.behaviour:
@@ -293,6 +306,7 @@ def _completed(ws: Workspace, bundle: str, report: Report, verdict: Verdict, rem
     from fairlead.contract.decisions import Decisions
     from fairlead.contract.learning import Learning
     from fairlead.contract.scale import Scale
+    from fairlead.contract.warm import WarmStart
     from fairlead.ops.flow.recording import record_of
 
     told: dict[str, Any] = {"record": record_of(ws, bundle, verdict, judged=ws.clock(), by=ws.actor, fresh=True)}
@@ -306,6 +320,8 @@ def _completed(ws: Workspace, bundle: str, report: Report, verdict: Verdict, rem
         told["learning"] = msgspec.convert(remembered.learning, Learning)
     if remembered is not None and remembered.scale:
         told["scale"] = msgspec.convert(remembered.scale, Scale)
+    if remembered is not None and remembered.warm:
+        told["warm"] = msgspec.convert(remembered.warm, WarmStart)
     return msgspec.structs.replace(report, **told)
 
 

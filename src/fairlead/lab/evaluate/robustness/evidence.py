@@ -31,7 +31,8 @@ class Evasion(msgspec.Struct, frozen=True):
     attack: how it was tried; a better one may find more, so shares are at least these. rows: attacked. within: share
     of rows turned by changing at most 1, 2, ... columns. distance: median over turned rows, in standard deviations of
     the numeric columns, where the attack measures it. columns: those that turned most rows alone, with the share.
-    fixed: those that nobody may change.
+    fixed: those that nobody may change. steps: of an attack by steps, how large one was, as a share of each column's
+    range, and the share of rows that it or a smaller one turned.
     """
 
     attack: str
@@ -40,6 +41,7 @@ class Evasion(msgspec.Struct, frozen=True):
     distance: float | None = None
     columns: tuple[tuple[str, float], ...] = ()
     fixed: tuple[str, ...] = ()
+    steps: tuple[tuple[float, Interval], ...] = ()
 
 
 class Membership(msgspec.Struct, frozen=True):
@@ -54,8 +56,9 @@ class Membership(msgspec.Struct, frozen=True):
 
 
 class Inversion(msgspec.Struct, frozen=True):
-    """How much better a sensitive column is guessed by who knows all other columns, the truth and the model, than by
-    who knows how common its values are. gain: of the share guessed right.
+    """How much better a sensitive column is guessed by who knows the model than by who does not. gain: of the share
+    guessed right. knows: what the attacker knows: all other cells of a row and its truth, where the column is a
+    feature; else the truth and the answer.
     """
 
     column: str
@@ -63,6 +66,7 @@ class Inversion(msgspec.Struct, frozen=True):
     guessed: float
     blind: float
     gain: Interval
+    knows: str = "the rest of a row, the truth and the model"
 
 
 class Robustness(msgspec.Struct, frozen=True, omit_defaults=True):

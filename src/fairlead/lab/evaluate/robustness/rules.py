@@ -15,11 +15,13 @@ MEANING = {
     "unseen": "largest rise of the mean loss when a column holds values never seen",
     "units": "largest rise of the mean loss when a column comes in another unit",
     "evasion": "share of decisions turned by changing one column",
+    "gradient": "share of decisions turned by a step of a tenth of each range along the gradient's sign",
     "membership": "area under the curve of telling the rows it learned from (0.5: not at all)",
     "inversion": "how much better a sensitive column is guessed with the model than without",
 }
 """The checks, in words."""
 TENTH = "0.1 standard deviations"
+STEP = 0.1
 
 
 def robustness_checks(found: Robustness | None, limits: Mapping[str, float]) -> list[Check]:
@@ -53,6 +55,8 @@ def _measured(found: Robustness, name: str) -> list[tuple[str, Interval]]:
     """What there is to compare with the limit, each with where it was found."""
     if name == "evasion":
         return [(f" ({e.attack})", e.within[0]) for e in found.evasion if e.attack == "greedy"]
+    if name == "gradient":
+        return [("", share) for e in found.evasion for step, share in e.steps if step == STEP]
     if name == "membership":
         return [] if found.membership is None else [("", found.membership.auc)]
     if name == "inversion":
