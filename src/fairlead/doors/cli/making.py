@@ -74,7 +74,11 @@ def tell_init(answer: Answer) -> None:
 
 
 def train(
-    data: Annotated[str | None, typer.Option(help="another table than [data] train")] = None, as_json: Json = False
+    data: Annotated[str | None, typer.Option(help="another table than [data] train")] = None,
+    older: Annotated[
+        str | None, typer.Option("--from", help="version, alias or bundle to go on from, where that is better")
+    ] = None,
+    as_json: Json = False,
 ) -> None:
     """Prepare, tune, cross-validate, choose and seal.
 
@@ -82,7 +86,7 @@ def train(
     """
     chosen.when_stopped = f"`{program('train')}` takes it up again"
     with Steps() as steps:
-        answer = project().train(data, progress=steps)
+        answer = project().train(data, progress=steps, older=older)
     show(answer, as_json, tell_train)
 
 
@@ -102,6 +106,8 @@ def tell_train(answer: Answer) -> None:
     tell_decisions(answer)
     if answer.get("scale"):
         out.print(escape(answer["scale"]["says"]))
+    if answer.get("warm_start"):
+        out.print(escape(answer["warm_start"]["says"]))
     tell_warnings(answer)
     out.print(f"Next: [bold]{escape(program('evaluate'))}[/]")
 

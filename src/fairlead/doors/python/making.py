@@ -15,11 +15,11 @@ from fairlead.ops.flow import Workspace
 Answer = dict[str, Any]
 
 
-def train(ws: Workspace, data: Any, progress: Callable[..., None] | None) -> Answer:
+def train(ws: Workspace, data: Any, progress: Callable[..., None] | None, older: str | None = None) -> Answer:
     """See `Project.train`."""
     from fairlead.ops.flow import making
 
-    kept = making.train(ws, source=data, progress=progress)
+    kept = making.train(ws, source=data, progress=progress, older=older)
     return {
         "candidate": kept.learner,
         "bundle": kept.bundle,
@@ -31,6 +31,7 @@ def train(ws: Workspace, data: Any, progress: Callable[..., None] | None) -> Ans
         "seconds": round(kept.seconds, 3),
         "forecast": kept.forecast or None,
         "scale": kept.scale or None,
+        "warm_start": kept.warm or None,
         "tables": msgspec.to_builtins(kept.tables),
         "set_aside": kept.set_aside,
         "warnings": kept.notes,

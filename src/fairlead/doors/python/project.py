@@ -74,11 +74,14 @@ class Project:
 
         return quality.quality(self.folder, data, **asked)
 
-    def train(self, data: Any = None, progress: Progress | None = None) -> Answer:
-        """Prepare, tune, cross-validate, choose, seal. data: path or DataFrame, else [data] train."""
+    def train(self, data: Any = None, progress: Progress | None = None, *, older: str | None = None) -> Answer:
+        """Prepare, tune, cross-validate, choose, seal. data: path or DataFrame, else [data] train.
+
+        older: version, alias or bundle whose model is gone on from where that is better than training anew.
+        """
         from fairlead.doors.python import making
 
-        return making.train(self.workspace, data, progress)
+        return making.train(self.workspace, data, progress, older)
 
     def bundle(self, source: Any, sample: Any, *, trust: bool = False, target: str | None = None) -> Answer:
         """Seal a model trained elsewhere: a fitted estimator, or a file, folder or MLflow URI of one.
@@ -208,13 +211,21 @@ class Project:
         return serving.hold(self.workspace, "", why)
 
     def predict(self, rows: Any, *, rank: bool = False) -> Answer:
-        """Ask the running server. rows: DataFrame, list of dicts, or a path. rank: of a ranking, with `ranks`."""
+        """Ask the running server. rows: DataFrame, list of dicts, or a path. rank: of a ranking, with `ranks`.
+
+        A model that forecasts takes histories, or a long table: then each series is forecast from its newest value on,
+        and `asked` says which and from when.
+        """
         from fairlead.doors.python import serving
 
         return serving.predict(self.workspace, rows, rank)
 
     def feedback(self, labels: Any) -> Answer:
-        """Send labels: rows with `request` and `row`, or with the key column (and time), and `label`."""
+        """Send labels: rows with `request` and `row`, or with the key column (and time), and `label`.
+
+        A model that forecasts takes lists as labels, or a long table of the values that came: they are the truth of
+        every forecast that they lie in.
+        """
         from fairlead.doors.python import serving
 
         return serving.feedback(self.workspace, labels)

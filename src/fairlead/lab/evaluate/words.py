@@ -81,6 +81,8 @@ def summary(report: Report, verdict: Verdict) -> list[str]:
         told.append(f"It is surely worse than elsewhere where {worst.rule} ({worst.rows:,} rows).")
     if report.scale is not None:
         told.append(_sentence(report.scale.says))
+    if report.warm is not None:
+        told.append(_sentence(report.warm.says))
     if report.learning is not None:
         told.append(_sentence(report.learning.why))
     undecided = [c for c in verdict.checks if c.verdict == "inconclusive" and not c.refuses]

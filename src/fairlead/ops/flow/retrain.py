@@ -14,6 +14,7 @@ from fairlead.ops.flow import approving, making, release
 from fairlead.ops.flow.gathering import Gathered
 from fairlead.ops.flow.history import History, history
 from fairlead.ops.flow.picker import pick
+from fairlead.ops.flow.warm_start import older_or_note
 from fairlead.ops.flow.workspace import Workspace
 
 Progress = Callable[..., None]
@@ -54,8 +55,11 @@ def retrain(ws: Workspace, *, why: str, until: float | None = None, progress: Pr
     start, window = pick_rows(ws, past, champion)
     rows = past.frame.iloc[start:].reset_index(drop=True)
     settings = judged_on_newest(ws, past, start)
-    training = train(rows, settings, home=ws.home.root, root=ws.project.root, progress=progress, parent=champion)
-    kept = making.keep(ws, training, Gathered(rows))
+    older, said = older_or_note(ws, Gathered(rows))
+    training = train(
+        rows, settings, home=ws.home.root, root=ws.project.root, progress=progress, parent=champion, older=older
+    )
+    kept = making.keep(ws, training, Gathered(rows, notes=said))
     judged = making.judge(ws, kept.bundle)
     version = making.register(ws, kept.bundle) if judged.verdict.outcome == "pass" else None
     reasons = "; ".join(c.why for c in judged.verdict.checks if c.holds_back)
