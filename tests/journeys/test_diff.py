@@ -23,6 +23,7 @@ def two(tmp_path_factory, churn_csv) -> Path:
     init(folder / "churn.csv", "Churn", folder)
     toml = (folder / "fairlead.toml").read_text()
     toml = re.sub(r"folds = 5.*", "folds = 2", re.sub(r"trials = 30.*", 'trials = 1\nlearners = ["logistic"]', toml))
+    toml = toml.replace("[data]", 'sensitive = ["gender"]\n\n[data]', 1)
     (folder / "fairlead.toml").write_text(toml)
     first = fairlead.open(folder)
     making.register(first.workspace, first.train()["bundle"])
@@ -57,6 +58,34 @@ def test_both_are_judged_on_the_same_rows(two):
     assert quality["says"] == diffing._says(diffing.Interval(**gap))
 
 
+def test_groups_of_both_are_compared_on_the_same_rows_with_intervals(two):
+    groups = fairlead.open(two).diff(1, 2)["groups"]
+    assert groups["rows"] > 50
+    assert {gap["column"] for gap in groups["gaps"]} == {"gender"}
+    told = {gap["measure"]: gap for gap in groups["gaps"]}
+    for side in ("old", "new"):
+        gap = told["demographic_parity"][side]
+        assert gap["low"] <= gap["value"] <= gap["high"]
+    assert told["demographic_parity"]["says"] in ("surely smaller", "surely larger", "no difference is proven")
+    for moved in groups["moved"]:
+        assert moved["difference"]["low"] * moved["difference"]["high"] > 0
+        assert moved["new"] - moved["old"] == pytest.approx(moved["difference"]["value"])
+
+
+def test_what_carries_the_answers_is_compared_against_one_background(two):
+    project = fairlead.open(two)
+    reasons = project.diff(1, 2)["reasons"]
+    assert reasons["shared"]
+    assert reasons["scale"] == "log-odds"
+    for side in ("old", "new"):
+        assert sum(column[side] for column in reasons["columns"]) == pytest.approx(1.0)
+        places = [column[f"{side}_place"] for column in reasons["columns"]]
+        assert sorted(places) == list(range(1, len(places) + 1))
+    assert all(column["shift"]["low"] <= column["shift"]["value"] for column in reasons["columns"])
+    assert any(column["shift"]["value"] > 0.01 for column in reasons["columns"])
+    assert -1.0 <= reasons["agreement"] <= 1.0
+
+
 def test_the_order_of_the_two_turns_the_changes_round(two):
     project = fairlead.open(two)
     forth, back = project.diff(1, 2), project.diff(2, 1)
@@ -70,6 +99,8 @@ def test_the_text_is_markdown_and_nothing_else(two):
     said = program.run("diff", "1", "2").stdout
     assert said.startswith("## Version 1 → version 2\n")
     assert "| MonthlyCharges |" in said
+    assert "### Fairness: largest gap between groups" in said
+    assert "against the new one's background" in said
     assert "The same in both: code, preparation" in said
     assert "\x1b[" not in said
     tables = [block.splitlines() for block in said.split("\n\n") if block.lstrip("\n").startswith("|")]

@@ -157,6 +157,6 @@ def reweighed(truth: np.ndarray, groups: Ints, weights: Floats | None = None) ->
 
 
 def mitigates_decisions(settings: Settings) -> bool:
-    """Whether more than weights of rows evens groups out, so that another fit of the same rows alone is another model."""
+    """Whether decisions are evened out as well as weights of rows, so that a plain fit of the same rows is no match."""
     rules = rules_of(settings)
     return rules is not None and rules.by != "reweighing"

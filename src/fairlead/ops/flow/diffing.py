@@ -12,7 +12,11 @@ from fairlead.contract.errors import FairleadError, UsageError
 from fairlead.contract.evidence import Interval, Lineage, TableRead
 from fairlead.contract.profile import ColumnProfile
 from fairlead.contract.signature import Signature
+from fairlead.ops.flow import diffing_groups as groups
+from fairlead.ops.flow import diffing_reasons as reasons
 from fairlead.ops.flow import making
+from fairlead.ops.flow.diffing_groups import Groups, groups_of_both
+from fairlead.ops.flow.diffing_reasons import Reasons, reasons_of_both
 from fairlead.ops.flow.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -79,6 +83,9 @@ class Diff(msgspec.Struct, frozen=True):
     quality: Quality | None
     not_judged: str
     drift: tuple[Drift, ...]
+    groups: Groups | None = None
+    reasons: Reasons | None = None
+    not_explained: str = ""
 
 
 def diff(ws: Workspace, old: str, new: str) -> Diff:
@@ -88,7 +95,8 @@ def diff(ws: Workspace, old: str, new: str) -> Diff:
         raise UsageError(f"{old} and {new} are the same bundle ({first[:12]}).")
     a, b = ws.load(first), ws.load(second)
     then, now = a.manifest.lineage, b.manifest.lineage
-    quality, why = _quality(ws, a, b)
+    quality, why, treated = _quality(ws, a, b)
+    explained, unexplained = reasons_of_both(ws, first, second, _kept(ws, second))
     return Diff(
         old=_side(ws, first, then),
         new=_side(ws, second, now),
@@ -102,7 +110,21 @@ def diff(ws: Workspace, old: str, new: str) -> Diff:
         quality=quality,
         not_judged=why,
         drift=_drift(a, b),
+        groups=treated,
+        reasons=explained,
+        not_explained=unexplained,
     )
+
+
+def _kept(ws: Workspace, bundle: str) -> Any:
+    """The rows that a bundle was judged on, where this home still has them."""
+    remembered = making.kept(ws, bundle)
+    if remembered is None:
+        return None
+    try:
+        return making.kept_rows(ws, remembered.holdout)
+    except UsageError:
+        return None
 
 
 def _side(ws: Workspace, bundle: str, lineage: Lineage) -> Side:
@@ -163,33 +185,34 @@ def _columns(signature: Signature) -> dict[str, str]:
     return found
 
 
-def _quality(ws: Workspace, a: Model, b: Model) -> tuple[Quality | None, str]:
+def _quality(ws: Workspace, a: Model, b: Model) -> tuple[Quality | None, str, Groups | None]:
     """Both on the rows that were kept for judging the second."""
     from fairlead.lab.evaluate.comparing import against_champion
     from fairlead.lab.evaluate.rows import judged_rows
     from fairlead.lab.stats import metric_intervals
 
     if a.signature.task != b.signature.task:
-        return None, f"a {a.signature.task} and a {b.signature.task} have no quality in common"
+        return None, f"a {a.signature.task} and a {b.signature.task} have no quality in common", None
     if a.signature.task not in WITH_TRUTH:
-        return None, f"a {a.signature.task} has no truth to compare answers with"
+        return None, f"a {a.signature.task} has no truth to compare answers with", None
     remembered = making.kept(ws, b.id)
     if remembered is None:
-        return None, "the second was not trained here, so no rows were kept to judge it on"
+        return None, "the second was not trained here, so no rows were kept to judge it on", None
     try:
         judged = judged_rows(b, making.kept_rows(ws, remembered.holdout), ws.settings)
         other = against_champion(judged, a, 0)
         theirs = judged.answered_by(a)
     except FairleadError as error:
-        return None, str(error)
+        return None, str(error), None
     if a.signature.classes != b.signature.classes:
-        return None, "their classes are not the same"
+        return None, "their classes are not the same", None
     told = [
         metric_intervals(judged.signature.task, judged.truth, scores, signature, seed=0, block=judged.block)
         for scores, signature in ((theirs, a.signature), (judged.scores, judged.signature))
     ]
     metrics = {name: (told[0][name], told[1][name]) for name in told[1] if name in told[0]}
-    return Quality(judged.rows, _unseen(a, b, judged.times), metrics, other.difference, _says(other.difference)), ""
+    quality = Quality(judged.rows, _unseen(a, b, judged.times), metrics, other.difference, _says(other.difference))
+    return quality, "", groups_of_both(judged, a, theirs, ws.settings.model.sensitive)
 
 
 def _unseen(a: Model, b: Model, times: Any) -> bool:
@@ -282,6 +305,14 @@ def _lines(found: Diff) -> Iterator[str]:
         ("verdict", found.old.verdict or "not judged", found.new.verdict or "not judged"),
         ("compiled form", _form(found.old), _form(found.new)),
     ])  # fmt: skip
+    for table in (*groups.lines_of(found.groups), *reasons.lines_of(found.reasons)):
+        yield from _rows(*table)
+    if found.reasons is not None and found.reasons.says:
+        yield f"{found.reasons.says}."
+        yield ""
+    elif found.not_explained:
+        yield f"Explanations are not compared: {found.not_explained}."
+        yield ""
     for title in ("data", "configuration", "code", "preparation", "parameters", "signature", "versions"):
         changes: tuple[Change, ...] = getattr(found, title)
         if changes:
