@@ -7,8 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 
 from fairlead.contract.plugins import names, variant
+from fairlead.contract.signature import Column, Signature
+from fairlead.lab.compile import certify, compile_pipeline
+from fairlead.lab.compile.certifying import holds
 from fairlead.lab.train.out_of_core import stored
 from fairlead.lab.train.out_of_core.stored import Stored
 
@@ -41,6 +46,16 @@ def kept(folder: Path, classes: int, weighted: bool, monkeypatch: pytest.MonkeyP
     return found
 
 
+def sealed_as_it_answers(model: Any, table: np.ndarray, labels: list[str]) -> None:
+    """In a pipeline it compiles, and its certificate holds."""
+    columns = tuple(Column(f"x{i}", "number", nullable=False) for i in range(WIDTH))
+    signature = Signature("classification" if labels else "regression", columns, "y", classes=tuple(labels))
+    pipeline = Pipeline([("preparation", StandardScaler(with_mean=False, with_std=False).fit(table)), ("model", model)])
+    compiled = compile_pipeline(pipeline, signature)
+    rows = {f"x{i}": table[:, i] for i in range(WIDTH)}
+    assert holds(certify(pipeline, compiled, signature, rows))
+
+
 @pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
 @pytest.mark.parametrize(("kind", "classes"), KINDS, ids=[k for k, _ in KINDS])
 @pytest.mark.parametrize("name", names("streamed"))
@@ -65,6 +80,7 @@ def test_from_the_disk_and_from_memory_the_same(
     assert apart.max() <= CLOSE[name]
     if classes:
         assert list(ours.classes_) == labels
+    sealed_as_it_answers(ours, table, labels)
 
 
 @pytest.mark.parametrize("name", names("streamed"))

@@ -16,6 +16,10 @@ class LGBMRegressor(BaseEstimator):  # type: ignore[misc]
         self.booster_ = booster_
         self.n_features_in_ = int(booster_.num_feature())
 
+    def fit(self, features: Any, truth: Any = None) -> LGBMRegressor:
+        """Nothing is left to learn; a pipeline takes for an estimator what has this."""
+        return self
+
     def predict(self, features: Any) -> Any:
         """Numbers, shape (n,)."""
         return np.asarray(self.booster_.predict(np.asarray(features, dtype=np.float64), num_threads=1))
