@@ -26,6 +26,8 @@ from fairlead.contract.settings import ModelSettings, MonitorSettings, Settings
 from fairlead.contract.signature import Signature
 from fairlead.lab.stats import bins_for, loss_clip, losses, metrics, profile, score_bins, with_histories
 from fairlead.lab.tables import event_times
+from fairlead.lab.tables.series_now import times_after
+from fairlead.lab.tables.steps import MONTH_S, Step
 from fairlead.ops.flow import Loop, Workspace, making, release
 from fairlead.ops.flow.forecasts import blocks_of, label_delay, recorded_rows
 from fairlead.ops.flow.history import history
@@ -272,12 +274,8 @@ def test_a_truth_counts_before_a_history_and_a_later_record_before_an_earlier_on
 
 
 def test_months_are_those_of_the_calendar() -> None:
-    from fairlead.lab.tables.steps import MONTH_S
-    from fairlead.ops.flow.forecasts import _times
-
-    monthly = Signature("forecasting", SIGNATURE.columns, horizon=2, step=MONTH_S)
     origin = pd.Timestamp("2026-01-01", tz="UTC").timestamp()
-    said = pd.to_datetime(_times(np.array([origin]), np.array([-1, 0, 1, 2]), monthly)[0], unit="s")
+    said = pd.to_datetime(times_after(np.array([origin]), np.arange(-1, 3), Step(MONTH_S, months=True))[0], unit="s")
     assert said.strftime("%Y-%m-%d").tolist() == ["2025-12-01", "2026-01-01", "2026-02-01", "2026-03-01"]
 
 

@@ -8,8 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from fairlead.contract.routes import Route, Routes, Variant
 from fairlead.runtime.bundle import SigningKey, verify
+from fairlead.runtime.bundle.manifest import canonical
 from fairlead.runtime.serve import publish
 
 sys.path.append(str(Path(__file__).parent.parent / "bundle"))
@@ -17,13 +20,14 @@ sys.path.append(str(Path(__file__).parent.parent / "bundle"))
 from forecast_samples import SIGNATURE, expected, histories, origins, sealed_at
 
 
-def deployed(home: Path, generation: int = 1, **route: Any) -> str:
-    """Publish routes for model `riders`; the id of its bundle."""
+def deployed(home: Path, generation: int = 1, *, alone: bool = False, **route: Any) -> str:
+    """Publish routes for model `riders`; the id of its bundle. alone: it knows of one series alone."""
     path = home / "seal.key"
     key = SigningKey.load(path) if path.exists() else SigningKey.create(path)
     bundles = home / "bundles"
     if not bundles.exists():
-        folder = sealed_at(home / "made", key)
+        signature = msgspec.structs.replace(SIGNATURE, series=None) if alone else SIGNATURE
+        folder = sealed_at(home / "made", key, signature__json=canonical(signature))
         id = verify(folder, (key.public,)).id
         bundles.mkdir(parents=True)
         shutil.move(folder, bundles / id)

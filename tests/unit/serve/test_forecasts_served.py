@@ -124,6 +124,35 @@ def test_forecasts_are_on_record_with_the_truth_that_came(home: Path) -> None:
     assert close(table.column("spread.history").to_numpy(), found[:, :, 0].std(axis=1))
 
 
+def test_a_truth_is_told_step_by_step_and_is_that_of_its_own_origin_alone(home: Path) -> None:
+    at = origins(2)
+    with plane(home) as app:
+        ask(app, rows(histories(2), at), path="/predict/riders", x_request_id="r1")
+        for steps in ([1.0], [None, 2.0], [7.0, None, 3.0]):
+            ask(app, {"key": "a", "time": at[0], "label": steps}, path="/feedback/riders")
+        # No forecast was asked then: it is not the truth of the one before.
+        ask(app, {"key": "a", "time": at[1] + 60.0, "label": [9.0]}, path="/feedback/riders")
+        ask(app, {"key": "b", "time": at[1], "label": [9.0]}, path="/feedback/riders")
+        ask(app, {"request_id": "r1", "row": 0, "comment": "late"}, path="/feedback/riders")
+    collect(home)
+    table = Records(home, "riders").joined(None, None)
+    assert table.column("label").to_pylist() == ["[7.0,2.0,3.0]", None]
+    assert table.column("comment").to_pylist() == ["late", None]
+
+
+def test_of_one_series_the_time_of_the_origin_is_enough(tmp_path: Path) -> None:
+    deployed(tmp_path, alone=True)
+    at = origins(2)
+    asked = [{name: row[name] for name in ("history", "origin")} for row in rows(histories(2), at)]
+    with plane(tmp_path) as app:
+        ask(app, asked, path="/predict/riders")
+        (taken,) = ask(app, [{"time": at[1], "label": [4, 5, 6]}, {"label": [1]}], path="/feedback/riders")
+    assert taken.json["accepted"] == 1
+    assert "say which row" in taken.json["rejected"][0]["reason"]
+    collect(tmp_path)
+    assert Records(tmp_path, "riders").joined(None, None).column("label").to_pylist() == [None, "[4.0,5.0,6.0]"]
+
+
 def test_a_hidden_series_is_its_hash_and_still_finds_its_truth(tmp_path: Path) -> None:
     deployed(tmp_path, redact=("station",))
     at = origins(1)

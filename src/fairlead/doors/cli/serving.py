@@ -130,7 +130,7 @@ def predict(
     rank: Annotated[bool, typer.Option("--rank", help="of a ranking: with the rank of each row in its group")] = False,
     as_json: Json = False,
 ) -> None:
-    """Ask the running server about the rows of a table."""
+    """Ask the running server about the rows of a table; of forecasts about what comes after it."""
     show(project().predict(rows, rank=rank), as_json, tell_predict)
 
 
@@ -140,7 +140,9 @@ def tell_predict(answer: Answer) -> None:
     for index, one in enumerate(shown):
         if ranks is not None:
             console().print(f"rank {ranks[index] or '–'}: ", end="")
-        if isinstance(one, dict) and "label" in one:
+        if isinstance(one, dict) and "forecast" in one:
+            console().print(escape(forecast_line(index, one["forecast"], answer.get("asked"))))
+        elif isinstance(one, dict) and "label" in one:
             chances = ", ".join(f"{k} {v:.3f}" for k, v in one["probabilities"].items())
             console().print(f"row {index}: [bold]{escape(one['label'])}[/] ({escape(chances)})")
         else:
@@ -149,10 +151,25 @@ def tell_predict(answer: Answer) -> None:
         console().print(f"... and {answer['rows'] - len(shown):,} more (--json shows all)")
 
 
+MOST_STEPS = 12
+"""Steps of a forecast that a line shows."""
+
+
+def forecast_line(index: int, steps: list[float], asked: list[dict[str, Any]] | None) -> str:
+    """A forecast in a line: of which series and from when on, where a table of series was sent."""
+    about = f"row {index}"
+    if asked is not None:
+        named = [str(value) for name, value in asked[index].items() if name != "origin"]
+        about = " ".join([*named, f"after {asked[index]['origin']}"])
+    shown = ", ".join(f"t+{at} {number(value)}" for at, value in enumerate(steps[:MOST_STEPS], 1))
+    return f"{about}: {shown}" + (f" ... t+{len(steps)} {number(steps[-1])}" if len(steps) > MOST_STEPS else "")
+
+
 def feedback(labels: Annotated[str, typer.Argument(help="table of labels")], as_json: Json = False) -> None:
     """Send the truth that came later.
 
-    Labels find their rows by `request` (and `row`), or by the key column (and time). Exit 1 when none was accepted.
+    Labels find their rows by `request` (and `row`), or by the key column (and time). Of forecasts a table of the
+    values that came will do. Exit 1 when none was accepted.
     """
     answer = project().feedback(labels)
     show(answer, as_json, tell_feedback)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any, Literal
 
 import msgspec
@@ -12,6 +13,8 @@ from fairlead.ops.flow import Workspace
 
 Answer = dict[str, Any]
 BATCH_ROWS = 1000
+BATCH_STEPS = 200_000
+"""Numbers of truths of forecasts that are sent at once."""
 
 
 def deploy(ws: Workspace, version: int | None, canary: float | None, shadow: bool, ab: float | None) -> Answer:
@@ -108,10 +111,12 @@ def records_of(ws: Workspace, rows: Any) -> list[dict[str, Any]]:
 
 def predict(ws: Workspace, rows: Any, rank: bool = False) -> Answer:
     """See `Project.predict`. Columns the model does not take (the target, ids it does not pass on) are left out."""
+    from fairlead.doors.python.forecasting import asked_of, forecasting
     from fairlead.ops.flow import making
     from fairlead.reach.score.ranks import group_named, ranks_of
 
-    records = records_of(ws, rows)
+    ahead = forecasting(ws)
+    records, made = asked_of(ws, rows, ahead) if ahead is not None else (records_of(ws, rows), False)
     bundle = making.champion_bundle(ws)
     signature = None if bundle is None else ws.load(bundle).signature
     if signature is not None:
@@ -124,6 +129,9 @@ def predict(ws: Workspace, rows: Any, rank: bool = False) -> Answer:
         answer = ask(ws, f"/predict/{ws.model}", records[start : start + BATCH_ROWS])
         predictions.extend(answer["predictions"])
     answered: Answer = {"rows": len(predictions), "predictions": predictions}
+    if made and ahead is not None:
+        # Which series, and from when on: nobody sent it so.
+        answered["asked"] = [{k: v for k, v in row.items() if k in ("origin", ahead.series)} for row in records]
     if rank and signature is not None:
         answered["ranks"] = ranks_of(records, predictions, signature)
     return answered
@@ -131,10 +139,14 @@ def predict(ws: Workspace, rows: Any, rank: bool = False) -> Answer:
 
 def feedback(ws: Workspace, labels: Any) -> Answer:
     """See `Project.feedback`."""
-    rows = records_of(ws, labels)
+    from fairlead.doors.python.forecasting import forecasting, told_of
+
+    ahead = forecasting(ws)
+    told = told_of(ws, labels, ahead) if ahead is not None else None
+    rows = (label_of(ws, row) for row in records_of(ws, labels)) if told is None else told
+    size = BATCH_ROWS if ahead is None else max(1, min(BATCH_ROWS, BATCH_STEPS // ahead.horizon))
     accepted, rejected = 0, []
-    for start in range(0, len(rows), BATCH_ROWS):
-        body = [label_of(ws, row) for row in rows[start : start + BATCH_ROWS]]
+    while body := list(islice(rows, size)):
         answer = ask(ws, f"/feedback/{ws.model}", body)
         accepted += answer["accepted"]
         rejected.extend(answer["rejected"])

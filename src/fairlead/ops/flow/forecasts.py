@@ -58,6 +58,8 @@ def recorded_rows(table: Any, signature: Signature, settings: Settings) -> pd.Da
     """
     import pandas as pd
 
+    from fairlead.lab.tables.series import geometry_of_signature
+    from fairlead.lab.tables.series_now import times_after
     from fairlead.ops.flow.view import View, tensors_in
 
     model = settings.model
@@ -72,8 +74,9 @@ def recorded_rows(table: Any, signature: Signature, settings: Settings) -> pd.Da
     values = held.reshape(len(held), lags, width)
     origins = view.columns[ORIGIN]
     series = _series_of(table, signature)
-    past = _times(origins, np.arange(1 - lags, 1), signature)
-    ahead = _times(origins, np.arange(1, signature.horizon + 1), signature)
+    step = geometry_of_signature(signature, model).step
+    past = times_after(origins, np.arange(1 - lags, 1), step)
+    ahead = times_after(origins, np.arange(1, signature.horizon + 1), step)
     parts = [_long(past, series, values)]
     truth = view.labels[:, :, None]
     parts.append(_long(ahead, series, np.concatenate([truth, np.full((*truth.shape[:2], width - 1), np.nan)], axis=2)))
@@ -95,20 +98,6 @@ def _series_of(table: Any, signature: Signature) -> np.ndarray:
     column = names.KEY if signature.row_key == signature.series else names.PASSED_IN + signature.series
     cells = table.column(column).to_pylist() if column in table.schema.names else [None] * table.num_rows
     return np.array(["" if cell is None else cell for cell in cells], dtype=object)
-
-
-def _times(origins: np.ndarray, steps: np.ndarray, signature: Signature) -> np.ndarray:
-    """Seconds of so many steps after each origin, (n, steps)."""
-    from fairlead.lab.tables.steps import MONTH_S
-
-    if abs(signature.step - MONTH_S) > 1.0:
-        found: np.ndarray = origins[:, None] + steps * signature.step
-        return found
-    moments = origins.astype("datetime64[s]")
-    months = moments.astype("datetime64[M]")
-    within = moments - months.astype("datetime64[s]")
-    stepped = (months[:, None] + steps).astype("datetime64[s]") + within[:, None]
-    return np.asarray(stepped.astype(np.int64), dtype=np.float64)
 
 
 def _long(times: np.ndarray, series: np.ndarray, values: np.ndarray) -> pd.DataFrame:

@@ -24,7 +24,7 @@ class Answers:
 
     def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """Classification: `label` and a float column a class; clustering: `cluster` and a column a membership; anomaly:
-        `anomaly` (bool) and `score`; regression: `value`. One line a row, the index kept.
+        `anomaly` (bool) and `score`; forecasting: `t+1` ...; regression: `value`. One line a row, the index kept.
 
         Columns that are not features are ignored, as targets and keys often come along.
         Raises ColumnMissing, CellInvalid.

@@ -12,6 +12,7 @@ import numpy as np
 from fairlead.contract.errors import CellInvalid
 from fairlead.contract.settings import Settings
 from fairlead.contract.signature import Signature
+from fairlead.reach.score.forecasts import forecast_table, is_long
 from fairlead.reach.score.ranks import group_named, with_ranks
 from fairlead.reach.score.wide import pieces, read_texts, rows_at_once
 from fairlead.runtime.bundle.abstaining import abstaining
@@ -36,7 +37,7 @@ class Scored(msgspec.Struct, frozen=True):
 
 def answer_columns(model: Model, columns: dict[str, Any]) -> dict[str, np.ndarray]:
     """The answer as columns: `label` and one float64 column a class, `cluster` and one a membership, `anomaly` (bool)
-    and `score`, or `value`. Arrays of shape (rows,)."""
+    and `score`, `t+1` ... of a forecast, or `value`. Arrays of shape (rows,)."""
     scores = model.score_columns(columns)
     signature: Signature = model.signature
     answer: dict[str, np.ndarray] = {}
@@ -57,7 +58,7 @@ def score_batches(model: Model, batches: Iterator[pa.RecordBatch], zone: str = "
     from fairlead.lab.tables import columns_of
 
     told = model.signature
-    kept = dict.fromkeys(c for c in (told.key, *told.time, told.group, told.item) if c)
+    kept = dict.fromkeys(c for c in (told.key, *told.time, told.group, told.item, told.series) if c)
     tensors = any(column.kind == "tensor" for column in model.signature.columns)
     if tensors:
         batches = pieces(batches, rows_at_once(model.signature))
@@ -86,7 +87,8 @@ def score_table(
     """Score all rows of `source` (path, address, DataFrame; a database is asked `[data] query`). Memory stays bounded
     when `out` is a file, also for wide tensors. home: for tables that are fetched and lines that are set aside.
 
-    rank: with each row's rank in its group, for which all answers are held in memory.
+    A model that forecasts takes rows of histories, or a long table, of which every series is forecast once, from its
+    newest value on. rank: with each row's rank in its group, for which all answers are held in memory.
     Raises UsageError for ranks that cannot be, CellInvalid or ColumnMissing naming row and column; then nothing is
     written.
     """
@@ -94,6 +96,14 @@ def score_table(
     from fairlead.lab.tables.reading import Reading, notes_of
 
     table = Reading(settings.data, home=home).open(source, query=settings.data.query)
+    if is_long(model.signature, table.columns):
+        if rank:
+            group_named(model.signature, table.columns)
+        forecasts, notes = forecast_table(model, table.frame(), settings)
+        notes = (*notes_of(table, source), *notes)
+        if out is None:
+            return Scored(forecasts.num_rows, table.set_aside.lines, forecasts.to_pandas(), notes)
+        return Scored(write_rows(iter((forecasts,)), out), table.set_aside.lines, None, notes)
     results = score_batches(model, table.batches(rows_at_once(model.signature)), settings.model.timezone)
     if rank:
         group_named(model.signature, table.columns)

@@ -44,11 +44,6 @@ def history_of(signature: Signature) -> Column:
     return {column.name: column for column in signature.columns}[HISTORY]
 
 
-def due_times(origin: float, signature: Signature) -> list[float]:
-    """The time of each step, seconds since the epoch."""
-    return [origin + step * signature.step for step in range(1, signature.horizon + 1)]
-
-
 def said_times(times: Sequence[float]) -> list[str]:
     """Times as ISO 8601, UTC."""
     return [datetime.fromtimestamp(time, UTC).isoformat() for time in times]

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from fairlead.contract import records as names
 from fairlead.contract.signature import Column
 from fairlead.runtime.bundle.tensor_cells import together
 from fairlead.runtime.capture import tensors
-from fairlead.runtime.capture.lazy import arrow
+from fairlead.runtime.capture.lazy import arrow, compute
 from fairlead.runtime.capture.moments import of_history
 
 _Steps = list[float | None]
@@ -59,3 +61,34 @@ def steps_of(label: str | None, horizon: int) -> list[float]:
     if len(read) != horizon:
         return [math.nan] * horizon
     return [math.nan if step is None else step for step in read]
+
+
+def are_forecasts(labels: Any) -> npt.NDArray[np.bool_]:
+    """Which labels are lists: the truth of a forecast, which is that of its own origin and of no earlier one."""
+    pc = compute()
+    return np.asarray(pc.fill_null(pc.starts_with(labels, "["), False).to_numpy(), dtype=bool)
+
+
+def folded(labels: Any) -> Any:
+    """Labels in order of arrival, those of forecasts with the steps that were told before and not again since.
+
+    A truth comes step by step; of a step that is told twice the later number counts.
+    """
+    lists = np.flatnonzero(are_forecasts(labels.column(names.LABEL)))
+    if not len(lists):
+        return labels
+    about = (names.REQUEST, names.ROW, names.KEY, names.TIME, names.DEFINITION)
+    whose = zip(*(labels.column(name).take(lists).to_pylist() for name in about), strict=True)
+    texts, known = labels.column(names.LABEL).to_pylist(), dict[Any, _Steps]()
+    for at, one in zip(lists.tolist(), whose, strict=True):
+        try:
+            steps = _read(texts[at])
+        except msgspec.MsgspecError:
+            continue
+        before = known.get(one)
+        if before is not None and len(before) == len(steps):
+            steps = [old if new is None else new for old, new in zip(before, steps, strict=True)]
+            texts[at] = msgspec.json.encode(steps).decode()
+        known[one] = steps
+    column = labels.schema.get_field_index(names.LABEL)
+    return labels.set_column(column, names.LABEL, arrow().array(texts, labels.column(names.LABEL).type))

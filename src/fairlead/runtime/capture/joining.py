@@ -9,10 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from fairlead.contract import records as names
+from fairlead.runtime.capture.forecasts import are_forecasts, folded
 from fairlead.runtime.capture.lazy import arrow, compute
 from fairlead.runtime.capture.tables import type_of
 
 _ADDED = (names.LABEL, names.DEFINITION, names.LABEL_ARRIVED, names.VALUE, names.COMMENT)
+_SAME_S = 1e-3
+"""Seconds by which two tellings of one time may differ."""
+
 Places = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
@@ -26,6 +30,7 @@ def join(table: Any, labels: Any, end: float | None, later: Callable[[float, Any
     pa = arrow()
     added: dict[str, Any] = {}
     if table.num_rows and labels.num_rows:
+        labels = folded(labels)
         matcher = _Matcher(table, end, later)
         for field in (names.LABEL, names.VALUE, names.COMMENT):
             given = labels.filter(compute().is_valid(labels.column(field)))
@@ -81,11 +86,15 @@ class _Matcher:
         chosen = np.flatnonzero(timed & (by_key >= 0))
         if len(chosen):
             times = _numpy(labels.column(names.TIME), np.nan, np.float64)[chosen]
-            found = np.maximum(found, self._nearest(by_key[chosen], times, chosen))
+            exact = are_forecasts(labels.column(names.LABEL))[chosen]
+            found = np.maximum(found, self._nearest(by_key[chosen], times, chosen, exact))
         return found
 
-    def _nearest(self, keys: Places, times: Floats, places: Places) -> Places:
-        """The last label by key and time of each record: sorted together, a label follows the record it is for."""
+    def _nearest(self, keys: Places, times: Floats, places: Places, exact: npt.NDArray[np.bool_]) -> Places:
+        """The last label by key and time of each record: sorted together, a label follows the record it is for.
+
+        exact: labels that are for a record of the very same time alone.
+        """
         after_keys, after_times = self._after(float(times.max()))
         own = np.flatnonzero(self._keys.own >= 0)
         all_keys = np.concatenate((self._keys.own[own], after_keys, keys))
@@ -100,8 +109,10 @@ class _Matcher:
         group = np.cumsum(begins)
         before = record_at[label_in]
         fits = (before >= 0) & (keys_in[before] == keys_in[label_in])
+        at = order[label_in] - len(own) - len(after_keys)
+        fits &= ~exact[at] | (times_in[label_in] - times_in[before] < _SAME_S)
         last = np.full(len(order) + 1, -1, dtype=np.int64)
-        np.maximum.at(last, group[before[fits]], places[order[label_in] - len(own) - len(after_keys)][fits])
+        np.maximum.at(last, group[before[fits]], places[at][fits])
         found = np.full(len(self._times), -1, dtype=np.int64)
         inside = order < len(own)
         found[own[order[inside]]] = last[group[inside]]

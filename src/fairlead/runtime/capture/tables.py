@@ -42,6 +42,8 @@ class RecordColumns:
         self._key = _where(signature.row_key, schema)
         self._time = [_where(name, schema) for name in signature.time]
         self._zone = zone_of(signature.timezone)
+        # Forecasts of one series need no key: the time of the origin says which.
+        self._alone = signature.task == "forecasting" and signature.row_key is None
         self._history = history_of(signature) if signature.task == "forecasting" else None
         self._meta: dict[str, list[Any]] = {name: [] for name in names.RECORD_META}
         self._cells: list[list[Any]] = [[] for _ in signature.columns]
@@ -74,7 +76,7 @@ class RecordColumns:
             meta[name].extend([value] * count)
         passes = frame.passes if frame.passes is not None else [()] * count
         for row, passed in zip(frame.rows, passes, strict=True):
-            meta[names.KEY].append(_cell(self._key, row, passed, text=True))
+            meta[names.KEY].append("" if self._alone else _cell(self._key, row, passed, text=True))
             time = self._event_time(row, passed) if self._time else None
             meta[names.TIME].append(frame.time if time is None else time)
             for column, value in zip(self._cells, row, strict=True):

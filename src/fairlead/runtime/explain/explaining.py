@@ -29,6 +29,11 @@ INDEPENDENT = "synthetic, each column drawn independently of the others"
 AUTOMATIC = ("linear", "trees", "enumeration", "permutation")
 """Explainers in the order in which they are tried; others, third parties' among them, where they are named."""
 
+_NO_COLUMNS = (
+    "a forecast goes by a whole history, which is one column and not many: its report says how far it errs by step "
+    "and what repeating the last season would have said; ask again with a changed history to see what it goes by"
+)
+
 CHUNK = 4096
 """Rows explained at once."""
 
@@ -101,6 +106,9 @@ class Explainable:
     """A compiled model that can be asked why. Methods keep nothing but what all rows share."""
 
     def __init__(self, model: Model, files: dict[str, bytes]) -> None:
+        """Raises BundleRefused, and NotOffered for forecasts."""
+        if model.signature.task == "forecasting":
+            raise NotOffered(_NO_COLUMNS)
         self.model = model
         self._behind = background_rows(files[BACKGROUND], model.signature, model.front.width)
         self.subject: Subject = subject_of(model, files, self._behind)
@@ -187,7 +195,9 @@ def chosen(subject: Subject, terms: Terms, method: str = "") -> Any:
 
 
 def load(folder: str | Path, trusted: Iterable[str]) -> Explainable:
-    """Verify the bundle in `folder` and build what explains it. Raises BundleRefused, NotOffered for native models."""
+    """Verify the bundle in `folder` and build what explains it. Raises BundleRefused, NotOffered for native models and
+    forecasts.
+    """
     verified = verify(folder, trusted)
     if NATIVE_FORM in verified.files:
         raise NotOffered("a native model runs code of its own: only compiled models are explained")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from datetime import tzinfo
 from typing import Any
 
 import msgspec
@@ -42,7 +41,8 @@ def take(
     """Write what is right, name what is not: {"accepted": n, "rejected": [{"item": i, "reason": text}]}.
 
     body: one item or a list. An item says what it is about by `request_id` and `row` (0 when left out), or by
-    `key` and, where a key comes back, `time`; and gives `label`, `value`, `comment` or several of them.
+    `key` and, where a key comes back, `time` (of a forecast the series and the origin; of one series the origin alone);
+    and gives `label`, `value`, `comment` or several of them.
     caller: who gives it, where that is known; it may do so for the models of its key alone.
     Raises BodyInvalid, Forbidden, and Busy when the spool cannot take it: nothing is acknowledged that was not written.
     """
@@ -91,7 +91,7 @@ def _given(item: dict[str, Any], deployed: Deployed, redact_key: bytes) -> frame
     unknown = sorted(name[:80] for name in item if name not in _FIELDS)
     if unknown:
         raise _Rejected(f"unknown field {unknown[0]!r}. Known: {', '.join(sorted(_FIELDS))}")
-    request, row, key, time = _about(item, deployed.zone)
+    request, row, key, time = _about(item, deployed)
     if key is not None and deployed.hides_key:
         key = redact(key, redact_key)
     label = _label(item.get("label"), deployed)
@@ -105,7 +105,7 @@ def _given(item: dict[str, Any], deployed: Deployed, redact_key: bytes) -> frame
     return frames.Given(request, row, key, time, label, None if value is None else float(value), comment, definition)
 
 
-def _about(item: dict[str, Any], zone: tzinfo) -> tuple[str | None, int, str | None, float | None]:
+def _about(item: dict[str, Any], deployed: Deployed) -> tuple[str | None, int, str | None, float | None]:
     request = item.get("request_id", item.get("request"))
     if request is not None:
         if not isinstance(request, str) or not usable(request):
@@ -115,6 +115,9 @@ def _about(item: dict[str, Any], zone: tzinfo) -> tuple[str | None, int, str | N
             raise _Rejected("row: must be the row's position in its request, from 0")
         return request, row, None, None
     key = item.get("key")
+    signature = deployed.signature
+    if key is None and signature.horizon and signature.row_key is None and item.get("time") is not None:
+        key = ""  # There is but one series.
     if key is None:
         raise _Rejected("say which row: request_id and row, or key (and time)")
     if not isinstance(key, (str, int, float)) or isinstance(key, bool):
@@ -124,7 +127,7 @@ def _about(item: dict[str, Any], zone: tzinfo) -> tuple[str | None, int, str | N
     time = item.get("time")
     at = None
     if time is not None:
-        at = event_time(time if isinstance(time, list) else [time], zone)
+        at = event_time(time if isinstance(time, list) else [time], deployed.zone)
         if at is None:
             raise _Rejected("time: must be seconds since the epoch, an ISO 8601 time, or [date, hour]")
     return None, 0, text_of(key), at
