@@ -13,7 +13,7 @@ from sklearn.metrics import ndcg_score
 from fairlead.contract.errors import ShapeMismatch
 from fairlead.contract.signature import Column, Signature
 from fairlead.lab.stats.blocks import block_of, group_blocks
-from fairlead.lab.stats.intervals import bootstrap, resamples
+from fairlead.lab.stats.intervals import bootstrap, metric_intervals, resamples
 from fairlead.lab.stats.ranking import (
     counts_of,
     gains_of,
@@ -162,3 +162,44 @@ def test_groups_of_rows_in_time_order_are_drawn_with_their_neighbours() -> None:
     assert group_blocks(codes, 1).tolist() == codes.tolist()
     assert group_blocks(codes, 20).tolist() == (codes // 4).tolist()
     assert block_of(codes, np.array([0, 1, 59]), 60).tolist() == [0, 0, 1]
+
+
+@pytest.mark.long
+def test_intervals_of_a_ranking_hold_the_truth_as_often_as_they_say() -> None:
+    """Groups come from one process whose mean NDCG and AUC are those of very many of them; rows of a group share a
+    shift, so intervals by rows would be too narrow.
+    """
+
+    def drawn(groups: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        random = np.random.default_rng([seed, 17])
+        codes = np.repeat(np.arange(groups), 6)
+        shift = np.repeat(random.normal(scale=1.5, size=groups), 6)
+        score = random.normal(size=len(codes)).round(1)
+        gains = (random.random(len(codes)) < 1 / (1 + np.exp(-score - shift))).astype(float)
+        return codes, gains, 1 / (1 + np.exp(-score))
+
+    codes, gains, scores = drawn(200_000, 1)
+    right = {n: float(np.nanmean(v)) for n, v in group_measures(codes, gains, scores).items()}
+    table = np.stack([1 - scores, scores], axis=1)
+    right["brier"] = float(np.mean((gains - scores) ** 2))
+    held, narrow = dict.fromkeys(["ndcg_at_3", "hit_rate_at_1", "mrr", "brier"], 0), 0
+    for seed in range(400):
+        codes, gains, scores = drawn(60, seed + 2)
+        found = ranking_intervals(group_measures(codes, gains, scores), draws=400, seed=seed)
+        truth, table = np.where(gains > 0, "yes", "no"), np.stack([1 - scores, scores], axis=1)
+        for block in (codes, 1):
+            rows = metric_intervals("classification", truth, table, EVENTS, draws=400, seed=seed, block=block)["brier"]
+            if block is codes:
+                found["brier"] = rows
+            else:
+                narrow += rows.low <= right["brier"] <= rows.high
+        for name in held:
+            held[name] += found[name].low <= right[name] <= found[name].high
+    assert all(0.92 <= count / 400 <= 0.98 for count in held.values()), (held, narrow)
+    assert narrow < held["brier"], (held, narrow)
+
+
+def test_a_share_that_never_failed_is_not_sure() -> None:
+    found = ranking_intervals({"hit_rate_at_5": np.ones(34), "mrr": np.zeros(34)})
+    assert found["hit_rate_at_5"].low == pytest.approx(0.025 ** (1 / 34))
+    assert found["mrr"].high == pytest.approx(1 - 0.025 ** (1 / 34))

@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 
 from fairlead.contract.errors import ConfigInvalid, InputInvalid
 from fairlead.contract.settings import ModelSettings, Settings, TrainSettings
+from fairlead.lab.train import train
 from fairlead.lab.train.bench import Bench
 from fairlead.lab.train.folding import folds_of
 from fairlead.lab.train.grouped import dealt_groups, gain_by_group, kept_groups, straddling
 from fairlead.lab.train.material import Material, material_of, split_holdout
+from fairlead.lab.train.stopping import parted
 from fairlead.lab.train.suspects.answers import folds_of_copies
 from fairlead.lab.train.training import fold_lines
 
@@ -132,3 +134,27 @@ def test_rows_without_a_group_are_learned_from_as_groups_of_their_own() -> None:
     assert counts[material.clusters[3]] == counts[material.clusters[5]] == 1
     assert len(gain_by_group(material.clusters, material.truth, material.signature)) == len(counts)
     assert replace(material, clusters=None).take(np.arange(3)).clusters is None
+
+
+def test_rounds_are_sought_on_groups_that_were_not_learned_from(material: Material) -> None:
+    clusters = material.clusters
+    assert clusters is not None
+    marks = clusters.astype(float).reshape(-1, 1)
+    found = parted(marks, material.truth, None, False, False, 0, clusters)
+    assert found is not None
+    learned, judged = found
+    assert not set(learned.features[:, 0]) & set(judged.features[:, 0])
+    assert len(judged.truth) >= 0.15 * material.rows
+    assert parted(marks, material.truth, None, False, False, 0, np.zeros(material.rows, dtype=int)) is None
+
+
+def test_a_ranking_with_patience_is_timed_and_trained() -> None:
+    rules = TrainSettings(learners=("hist_gradient_boosting",), trials=1, folds=2, patience=10)
+    training = train(shown(60), replace_train(rules))
+    assert training.metrics["ndcg_at_5"] > 0.8
+
+
+def replace_train(rules: TrainSettings) -> Settings:
+    from msgspec.structs import replace as changed
+
+    return changed(SETTINGS, train=rules)

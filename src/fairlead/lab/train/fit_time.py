@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -108,11 +109,12 @@ def _timed(bench: Bench, learner: Any, features: Floats, seed: int, clock: Clock
         if signature.task == "classification" and len(set(truth)) < 2:
             continue
         weights = material.fit_weights(rows[part])
+        clusters = None if material.clusters is None else material.clusters[rows[part]]
         started = clock()
         with few_threads(len(part)):
             learn(
                 learner, signature.task, parameters, seed, features[part], targets(truth, signature),
-                weights=weights, terms=bench.terms(0), ordered=material.times is not None,
+                weights=weights, terms=replace(bench.terms(0), clusters=clusters), ordered=material.times is not None,
             )  # fmt: skip
         timed.append((len(part), clock() - started))
         if timed[-1][1] > LONGEST_S:

@@ -57,7 +57,7 @@ def learn(
         # A trial that is stopped before it has converged is judged by what it answers.
         warnings.simplefilter("ignore", ConvergenceWarning)
         if terms.patience and hasattr(learner, "seek_rounds"):
-            parts = parted(features, truth, weights, task == "classification", ordered, seed)
+            parts = parted(features, truth, weights, task == "classification", ordered, seed, terms.clusters)
             chosen = with_best_rounds(
                 learner, built(parameters), parameters, parts, task == "classification", terms.patience
             )

@@ -83,9 +83,12 @@ class Material:
 
     def terms_for(self, rows: Ints | None = None) -> Terms:
         """The terms of a fit of these rows (None: all)."""
+        found = self.terms
+        if self.clusters is not None:
+            found = replace(found, clusters=self.clusters if rows is None else self.clusters[rows])
         if self.terms.mitigation is None or self.groups is None:
-            return self.terms
-        return replace(self.terms, groups=self.groups if rows is None else self.groups[rows])
+            return found
+        return replace(found, groups=self.groups if rows is None else self.groups[rows])
 
     def plain(self) -> Material:
         """The same rows, nothing evened out: what a mitigation is compared with."""

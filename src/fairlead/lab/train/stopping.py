@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from fairlead.lab.stats.measures import Floats
+from fairlead.lab.stats.measures import Floats, Ints
 from fairlead.lab.stats.pinball import pinball
 
 HELD_BACK = 0.15
@@ -35,9 +35,16 @@ class Part:
 
 
 def parted(
-    features: Any, truth: np.ndarray, weights: Floats | None, classifies: bool, ordered: bool, seed: int
+    features: Any,
+    truth: np.ndarray,
+    weights: Floats | None,
+    classifies: bool,
+    ordered: bool,
+    seed: int,
+    clusters: Ints | None = None,
 ) -> tuple[Part, Part] | None:
-    """Rows to learn from and rows to judge rounds by: the newest where rows are in order of time, else drawn.
+    """Rows to learn from and rows to judge rounds by: the newest where rows are in order of time, else drawn, of a
+    ranking whole groups. clusters: the group of each row (n,).
 
     None where there are too few, or a class would be missing among the former.
     """
@@ -47,6 +54,12 @@ def parted(
     held = np.zeros(len(truth), dtype=bool)
     if ordered:
         held[-wanted:] = True
+    elif clusters is not None:
+        order = np.random.default_rng([seed, 9]).permutation(np.unique(clusters))
+        sizes = np.bincount(clusters)[order]
+        held = np.isin(clusters, order[: int(np.searchsorted(np.cumsum(sizes), wanted)) + 1])
+        if held.all():
+            return None
     else:
         held[np.random.default_rng([seed, 9]).permutation(len(truth))[:wanted]] = True
     if classifies and set(truth[~held]) != set(truth):

@@ -36,6 +36,7 @@ class Terms:
     among the prepared features of this fit, where anything does; synonyms: words that mean the same, once they are
     read; transferred: what the network of one learner begins with. mitigation: what evens out groups; unseen: the
     column that groups are told by and the model itself does not learn from; groups: of the rows of this fit, (n,).
+    clusters: of a ranking, which of its groups a row of this fit is of, (n,).
     """
 
     class_weight: str | Mapping[str, float] | None = None
@@ -51,6 +52,7 @@ class Terms:
     mitigation: Mitigation | None = None
     unseen: str = ""
     groups: Ints | None = None
+    clusters: Ints | None = None
 
     def seeing(self, prepared: Any, signature: Signature) -> Terms:
         """These terms for features of that fitted preparation."""

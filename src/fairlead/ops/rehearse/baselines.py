@@ -33,13 +33,17 @@ def persistence(history: History) -> dict[str, np.ndarray]:
             there = np.minimum(at, len(times) - 1)
             exact = np.abs(times[there] - (times - back)) < 1.0
             guesses[name] = np.where(exact, truth[there], truth[last])
-    found = {name: _sums(history, _errors(truth, guess, classes)) for name, guess in guesses.items()}
+    found = {name: _sums(history, _errors(truth, guess, history)) for name, guess in guesses.items()}
     return {**found, "constant": _constant(history, truth, classes)}
 
 
-def _errors(truth: np.ndarray, guess: np.ndarray, classes: bool) -> np.ndarray:
-    errors: np.ndarray = (truth != guess).astype(np.float64) if classes else np.abs(truth - guess)
-    return errors
+def _errors(truth: np.ndarray, guess: np.ndarray, history: History) -> np.ndarray:
+    from fairlead.lab.stats.pinball import errors_of
+
+    signature = history.material.signature
+    if signature.task == "classification":
+        return np.asarray(truth != guess, dtype=np.float64)
+    return errors_of(truth, guess, signature)
 
 
 def _sums(history: History, errors: np.ndarray) -> np.ndarray:
@@ -53,7 +57,7 @@ def _constant(history: History, truth: np.ndarray, classes: bool) -> np.ndarray:
         slot = history.slots[window]
         scores = constant_scores(history.material.truth[: slot.first], history, 1)[0]
         guess = np.full(slot.rows, float(np.argmax(scores)) if classes else float(scores[0]))
-        found.append([_errors(truth[slot.first : slot.last], guess, classes).sum(), slot.rows])
+        found.append([_errors(truth[slot.first : slot.last], guess, history).sum(), slot.rows])
     return np.asarray(found)
 
 

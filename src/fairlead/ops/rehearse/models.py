@@ -164,10 +164,11 @@ def judged(history: History, rows: np.ndarray, scores: np.ndarray, clip: float) 
     """Losses and errors of these rows, (n,) each."""
     from fairlead.lab.stats import class_codes, losses
     from fairlead.lab.stats.measures import decisions
+    from fairlead.lab.stats.pinball import errors_of
 
     signature, truth = history.material.signature, history.material.truth[rows]
     lost = losses(signature.task, truth, scores, signature, clip)
     if signature.task == "classification":
         wrong = decisions(scores, signature) != class_codes(truth, signature.classes)
         return lost, wrong.astype(np.float64)
-    return lost, np.abs(truth.astype(np.float64) - scores[:, 0])
+    return lost, errors_of(truth, scores[:, 0], signature)

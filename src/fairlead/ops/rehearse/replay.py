@@ -332,10 +332,13 @@ def floor_losses(history: History, models: Models, window: int) -> np.ndarray:
 def constant_scores(known: np.ndarray, history: History, rows: int) -> np.ndarray:
     """What one answers who knows only how often each class came, or the mean: (rows, k)."""
     from fairlead.lab.stats import class_codes
+    from fairlead.lab.stats.pinball import constant_quantile
 
     signature = history.material.signature
     if signature.task != "classification":
-        return np.full((rows, 1), float(known.astype(np.float64).mean()))
+        numbers = known.astype(np.float64)
+        mean = constant_quantile(numbers, signature.quantile) if signature.quantile else float(numbers.mean())
+        return np.full((rows, 1), mean)
     codes = class_codes(known, signature.classes)
     shares = np.bincount(codes[codes >= 0], minlength=len(signature.classes)) / max((codes >= 0).sum(), 1)
     return np.tile(shares, (rows, 1))
