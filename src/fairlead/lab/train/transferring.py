@@ -143,10 +143,9 @@ def of_bundle(
     return Transferred(bundle, learner, rules, state, signature)
 
 
-def of_file(name: str, data: bytes, rules: TransferSettings) -> Transferred:
-    """A network of the user's own as an ONNX graph. data: the bytes of the file, or of its translation."""
-    digest = hashlib.sha256(data).hexdigest()
-    return Transferred(f"sha256:{digest}", "image_head", rules, data=data)
+def of_file(said: str, data: bytes, rules: TransferSettings) -> Transferred:
+    """A network of the user's own as an ONNX graph. said: `sha256:` of its file; data: its bytes, or of a translation."""
+    return Transferred(said, "image_head", rules, data=data)
 
 
 class Begun:

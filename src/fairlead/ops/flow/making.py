@@ -112,9 +112,7 @@ def training_frame(ws: Workspace, source: Any = None) -> pd.DataFrame:
     return gather(ws, source).frame
 
 
-def train(
-    ws: Workspace, *, source: Any = None, progress: Progress | None = None, older: str | None = None
-) -> Kept:
+def train(ws: Workspace, *, source: Any = None, progress: Progress | None = None, older: str | None = None) -> Kept:
     """Search, fit and seal the project's model; the rows kept for judging are stored beside it.
 
     older: version, alias or bundle that is gone on from where that is better; else by `[train] warm_start`.
@@ -127,15 +125,18 @@ def train(
     say("reading tables", done=0.0)
     from fairlead.lab.train.suspects.warning import leak_warnings
     from fairlead.ops.flow.large import rows_to_train
+    from fairlead.ops.flow.transferring import seen_before, transferred_for
     from fairlead.ops.flow.warm_start import older_for
 
     with rows_to_train(ws, source, say) as rows:
         start, said = older_for(ws, older, rows)
+        begun, begun_said = transferred_for(ws)
         training = fit(
             rows.frame, ws.settings, home=ws.home.root, root=ws.project.root, progress=progress, large=rows.large,
-            older=start,
+            older=start, transferred=begun,
         )  # fmt: skip
         told = tuple(leak_warnings(rows.frame, ws.settings, training.holdout))
+        told += (*begun_said, *seen_before(ws, begun, rows.frame, training.holdout))
         return keep(ws, training, dataclasses.replace(rows, notes=(*rows.notes, *said, *told)))
 
 
@@ -312,7 +313,7 @@ def _completed(ws: Workspace, bundle: str, report: Report, verdict: Verdict, rem
     told: dict[str, Any] = {"record": record_of(ws, bundle, verdict, judged=ws.clock(), by=ws.actor, fresh=True)}
     if remembered is not None and remembered.decisions:
         told["decisions"] = msgspec.convert(remembered.decisions, Decisions)
-    from fairlead.ops.flow.compressing import compression_of
+    from fairlead.ops.flow.compressed import compression_of
 
     if (smaller := compression_of(ws, bundle)) is not None:
         told["compressed"] = smaller

@@ -348,6 +348,7 @@ def again(
     from fairlead.lab.stats import few_threads
     from fairlead.lab.train import train
     from fairlead.lab.train.recorded import Trial, without_search
+    from fairlead.ops.flow.transferring import transferred_for
     from fairlead.ops.flow.warm_start import start_of
     from fairlead.runtime.bundle.manifest import read_manifest
     from fairlead.runtime.native import native_terms
@@ -359,6 +360,7 @@ def again(
         training = train(
             rows, without_search(settings), root=ws.project.root, progress=say, parent=lineage.parent, trial=trial,
             large=large, older=start_of(ws, lineage.warm_start) if lineage.warm_start else None,
+            transferred=transferred_for(ws, lineage.begun_with)[0] if lineage.begun_with else None,
         )  # fmt: skip
         with few_threads(lineage.rows):
             write_bundle(training.candidate, folder, ws.key, native=native_terms(ws.settings))

@@ -36,6 +36,7 @@ class Renewed(msgspec.Struct, frozen=True):
 def retrain(ws: Workspace, *, why: str, until: float | None = None, progress: Progress | None = None) -> Renewed:
     """Fit, seal and judge a challenger on the rows that serve best now; registered when the gate lets it pass."""
     from fairlead.lab.train import train
+    from fairlead.ops.flow.transferring import transferred_for
 
     champion = making.champion_bundle(ws)
     if champion is None:
@@ -56,10 +57,12 @@ def retrain(ws: Workspace, *, why: str, until: float | None = None, progress: Pr
     rows = past.frame.iloc[start:].reset_index(drop=True)
     settings = judged_on_newest(ws, past, start)
     older, said = older_or_note(ws, Gathered(rows))
+    begun, begun_said = transferred_for(ws)
     training = train(
-        rows, settings, home=ws.home.root, root=ws.project.root, progress=progress, parent=champion, older=older
-    )
-    kept = making.keep(ws, training, Gathered(rows, notes=said))
+        rows, settings, home=ws.home.root, root=ws.project.root, progress=progress, parent=champion, older=older,
+        transferred=begun,
+    )  # fmt: skip
+    kept = making.keep(ws, training, Gathered(rows, notes=(*said, *begun_said)))
     judged = making.judge(ws, kept.bundle)
     version = making.register(ws, kept.bundle) if judged.verdict.outcome == "pass" else None
     reasons = "; ".join(c.why for c in judged.verdict.checks if c.holds_back)

@@ -20,6 +20,7 @@ from fairlead.ops.project.learning import check_learning
 from fairlead.ops.project.preparing import check_preparation
 from fairlead.ops.project.ranking import asks_of_ranking, check_ranking, opponents_of, ranking_metrics_of
 from fairlead.ops.project.targets import check_target
+from fairlead.ops.project.transferring import check_transfer
 
 Fail = Callable[..., ConfigInvalid]
 _DATABASE = re.compile(rf"^({'|'.join(DATABASES)})(\+\w+)?://")
@@ -47,6 +48,7 @@ def check_combinations(settings: Settings, fail: Fail = _plain_fail) -> None:
     check_judging(settings, fail)
     check_deciding(settings, fail)
     check_learning(settings, fail)
+    check_transfer(settings, fail)
     check_ranking(settings, fail)
     check_forecasting(settings, fail)
 
