@@ -113,8 +113,9 @@ def train(
     say = progress or (lambda *words, **more: None)
     folder = None if root is None else Path(root)
     if settings.model.task == "forecasting":
-        from fairlead.lab.train.forecasting.training import train_forecasts
+        from fairlead.lab.train.forecasting.training import refuse, train_forecasts
 
+        refuse(large=large is not None, older=older is not None)
         return train_forecasts(frame, settings, home=home, root=folder, say=say, parent=parent, trial=trial)
     say("reading rows", done=0.0)
     data = data_hash(frame)

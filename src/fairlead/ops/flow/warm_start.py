@@ -27,6 +27,9 @@ def keep_artefact(ws: Workspace, bundle: str, candidate: Any) -> None:
     from fairlead.runtime.bundle import attest
     from fairlead.runtime.bundle.sealing import write
 
+    if candidate.signature.task == "forecasting":
+        # A forecaster is several of the learner's models, and learns anew.
+        return
     if candidate.lineage.learner not in names("warm") or not hasattr(candidate.pipeline, "steps"):
         return
     data = variant("warm", candidate.lineage.learner)().artefact(candidate.pipeline.steps[-1][1])

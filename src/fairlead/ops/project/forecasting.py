@@ -74,6 +74,8 @@ def _check_meaningless(settings: Settings, fail: Fail) -> None:
         ("train.augment", train.augment, ""),
         ("train.mitigate", train.mitigate, ""),
         ("train.nested", train.nested, ""),
+        ("train.transfer", train.transfer, ""),
+        ("train.warm_start", train.warm_start, "It is always learned anew."),
         ("train.quantile", getattr(train, "quantile", None), ""),
         ("train.costs", train.costs, ""),
         ("train.threshold", train.threshold, ""),

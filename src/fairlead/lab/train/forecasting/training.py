@@ -93,6 +93,17 @@ def train_forecasts(
     )
 
 
+def refuse(*, large: bool, older: bool) -> None:
+    """Raises InputInvalid for what forecasts are not learned from."""
+    if large:
+        raise InputInvalid(
+            "the table is larger than memory, and a sample of rows is no series. Learn from the newest rows, or raise "
+            "[train] memory_mb."
+        )
+    if older:
+        raise InputInvalid("forecasts are always learned anew: leave --from out.")
+
+
 def folds_for(material: Material, count: int, seed: int) -> tuple[Fold, ...]:
     """Raises InputInvalid where no fold has anything to learn from."""
     folds = honest_folds(material, count, seed)
