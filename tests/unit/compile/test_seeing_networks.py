@@ -93,9 +93,6 @@ def test_norms_are_folded_into_the_convolutions_before_them() -> None:
     normed = (raw - state["norm0.running_mean"]) / np.sqrt(state["norm0.running_var"] + 1e-5)
     normed = normed * state["norm0.weight"] + state["norm0.bias"]
     assert np.allclose((weights * patch).sum(axis=(1, 2, 3)) + bias, normed, atol=1e-5)
-    again = picture_layers.unfolded(picture_layers.folded(plan, state))
-    assert np.array_equal(again["conv0.weight"], weights)
-    assert again["sums.weight"].shape == (3, plan.seen)
 
 
 def of_texts(texts: tuple[Tokens, ...], window: int, beside: int, classes: int) -> Any:

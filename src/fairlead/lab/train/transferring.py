@@ -144,7 +144,7 @@ def of_bundle(
 
 
 def of_file(said: str, data: bytes, rules: TransferSettings) -> Transferred:
-    """A network of the user's own as an ONNX graph. said: `sha256:` of its file; data: its bytes, or of a translation."""
+    """A network of the user's own. said: `sha256:` of its file; data: bytes of an ONNX graph, its own or translated."""
     return Transferred(said, "image_head", rules, data=data)
 
 

@@ -143,16 +143,6 @@ def folded(plan: Plan, state: dict[str, Floats]) -> Layers:
     return Layers(plan, kernels, [sums, (state["head.weight"].T.copy(), state["head.bias"])])
 
 
-def unfolded(layers: Layers) -> dict[str, Floats]:
-    """The state of a net without norms that answers as these layers."""
-    found = {}
-    for at, (weights, bias) in enumerate(layers.kernels):
-        found[f"conv{at}.weight"], found[f"conv{at}.bias"] = weights, bias
-    for name, (weights, bias) in zip(("sums", "head"), layers.sums, strict=True):
-        found[f"{name}.weight"], found[f"{name}.bias"] = weights.T, bias
-    return found
-
-
 def single(numbers: Floats) -> Floats:
     """Rounded to single precision."""
     return np.ascontiguousarray(numbers.astype(np.float32).astype(np.float64))
