@@ -142,3 +142,13 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory, data):
         assert table.frame().shape == (table.rows, len(table.columns))
     except SourceUnreadable as error:
         assert str(error).startswith(("t.csv", "the table has no rows"))  # noqa: PT017
+
+
+def test_rows_longer_than_a_block_are_read_wherever_they_stand_and_no_row_comes_twice(tmp_path):
+    path = tmp_path / "long.csv"
+    numbers = [str(n) for n in range(250_000)]
+    texts = ["a"] * 200_000 + ["x" * 2_000_000] + ["b"] * 49_999
+    path.write_text("n,t\n" + "".join(f"{n},{t}\n" for n, t in zip(numbers, texts, strict=True)))
+    batches = list(open_table(path).batches(1_000_000))
+    assert [n for batch in batches for n in batch.column("n").to_pylist()] == numbers
+    assert max(batch.column("t").nbytes for batch in batches) > 2_000_000

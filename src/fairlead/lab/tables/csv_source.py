@@ -12,9 +12,10 @@ import io
 import itertools
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -27,7 +28,9 @@ from fairlead.lab.tables.csv_lines import bad_lines_of, clean, rows_of
 SEPARATORS = (",", ";", "\t", "|")
 _COMMA_NUMBER = re.compile(r"[+-]?\d+(,\d+([eE][+-]?\d+)?)?")
 _HEAD_BYTES = 256 * 1024
-_BLOCK_BYTES = 4 * 1024 * 1024
+_BLOCKS = (1024 * 1024, 4 * 1024 * 1024)
+"""Sizes of the blocks that are read: Arrow reads 32 of them ahead, but a row must fit into one."""
+_BATCH_BYTES = 4 * 1024 * 1024
 
 
 class CsvReader:
@@ -92,25 +95,43 @@ class CsvReader:
     def _batches_of(self, path: Path, encoding: str, say: bool = True) -> Iterator[pa.RecordBatch]:
         batch: pa.RecordBatch | None = None
         try:
-            reader = arrow_csv.open_csv(
-                str(path),
-                read_options=arrow_csv.ReadOptions(
-                    column_names=self.columns, skip_rows=0, encoding=encoding, block_size=_BLOCK_BYTES,
-                    skip_rows_after_names=1,
-                ),
-                parse_options=arrow_csv.ParseOptions(delimiter=self.separator, newlines_in_values=True),
-                convert_options=arrow_csv.ConvertOptions(
-                    column_types=dict.fromkeys(self.columns, pa.string()), strings_can_be_null=False
-                ),
-            )  # fmt: skip
-            for batch in reader:
-                if batch.num_rows:
-                    yield self._with_points(batch)
+            for batch in _together(self._rows_in(path, encoding)):
+                yield self._with_points(batch)
             if batch is not None and batch.num_rows and self._swallowed(batch, path, encoding):
                 raise pa.ArrowInvalid
         except (pa.ArrowInvalid, UnicodeError, OSError) as error:
             # Arrow's own message quotes the line; ours gives its number and keeps the cells to ourselves.
             raise SourceUnreadable(self._diagnosis(error) if say else "") from None
+
+    def _rows_in(self, path: Path, encoding: str) -> Iterator[pa.RecordBatch]:
+        """All rows, by small blocks while every row fits into one, by large ones from there on."""
+        given = 0
+        for size in _BLOCKS:
+            passed = 0
+            try:
+                for batch in self._opened(path, encoding, size):
+                    fresh = batch.slice(min(batch.num_rows, given - passed))
+                    passed += batch.num_rows
+                    if fresh.num_rows:
+                        given = passed
+                        yield fresh
+                return
+            except pa.ArrowInvalid as error:
+                if size == _BLOCKS[-1] or "straddles" not in str(error):
+                    raise
+
+    def _opened(self, path: Path, encoding: str, block_size: int) -> Any:
+        return arrow_csv.open_csv(
+            str(path),
+            read_options=arrow_csv.ReadOptions(
+                column_names=self.columns, skip_rows=0, encoding=encoding, block_size=block_size,
+                skip_rows_after_names=1,
+            ),
+            parse_options=arrow_csv.ParseOptions(delimiter=self.separator, newlines_in_values=True),
+            convert_options=arrow_csv.ConvertOptions(
+                column_types=dict.fromkeys(self.columns, pa.string()), strings_can_be_null=False
+            ),
+        )  # fmt: skip
 
     def _swallowed(self, batch: pa.RecordBatch, path: Path, encoding: str) -> bool:
         """Whether the last row is one that a quote without an end made of all lines behind it, which Arrow accepts."""
@@ -206,3 +227,17 @@ def sniff_separator(head: str, decimal: str = ".") -> str:
         if score > best_score:
             best, best_score = candidate, score
     return best
+
+
+def _together(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The same rows in batches of some megabytes, since every batch costs each reader a little."""
+    held: list[pa.RecordBatch] = []
+    size = 0
+    for batch in batches:
+        held.append(batch)
+        size += batch.nbytes
+        if size >= _BATCH_BYTES:
+            yield pa.concat_batches(held)
+            held, size = [], 0
+    if held:
+        yield pa.concat_batches(held)

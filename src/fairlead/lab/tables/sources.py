@@ -128,8 +128,6 @@ class ParquetTable(Table):
                 self._names = _names(file.schema_arrow, path.name)
                 # Repeated texts stay as codes all the way to the counts: no string is made for a cell.
                 self._codes = [f.name for f in file.schema_arrow if pa.types.is_string(f.type)]
-                # Of tensors a single row group may be larger than memory, so it is read page by page.
-                self._buffer = _PAGE_BYTES if any(pa.types.is_nested(f.type) for f in file.schema_arrow) else 0
                 self._rows = file.metadata.num_rows
         except (pa.ArrowInvalid, OSError) as error:
             raise SourceUnreadable(f"{path.name}: not a readable Parquet file") from error
@@ -141,8 +139,9 @@ class ParquetTable(Table):
 
     def _read(self, rows: int) -> Iterator[pa.RecordBatch]:
         try:
+            # A single row group may be larger than memory, so it is read page by page.
             with parquet.ParquetFile(
-                self.source, read_dictionary=self._codes, buffer_size=self._buffer, pre_buffer=not self._buffer
+                self.source, read_dictionary=self._codes, buffer_size=_PAGE_BYTES, pre_buffer=False
             ) as file:
                 yield from file.iter_batches(batch_size=rows, columns=list(self.columns), use_threads=False)
         except (pa.ArrowInvalid, OSError) as error:
