@@ -112,6 +112,13 @@ def write_bundle(
         compiled.close()
 
 
+def write_compiled(
+    candidate: Candidate, compiled: Compiled, certificate: ParityCertificate, folder: str | Path, key: SigningKey
+) -> str:
+    """As `write_bundle`, of a form that was made and certified apart from its pipeline; returns the bundle's id."""
+    return _written(candidate, Path(folder), key, compiled, certificate)
+
+
 def _written(
     candidate: Candidate, folder: Path, key: SigningKey, compiled: AnyCompiled, certificate: ParityCertificate
 ) -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fairlead.runtime.bundle import Model
 
 ROUNDS, CALLS, ROWS, AT_MOST = 7, 300, 50_000, 5_000_000
-MODEL = "model"
+MODEL, PROCESSES = "model", 3
 
 
 class Measured(msgspec.Struct, frozen=True):
@@ -46,7 +46,7 @@ def measured_together(
     """Both (or all) in alternating rounds, so that whatever else the machine does meets them alike.
 
     folders: of the models' bundles; columns: some rows in the columns form; trusted: keys, for the processes that
-    measure memory, one for each two of `rounds`. Raises RemoteError when such a process fails.
+    measure memory, three of them, or as many as `rounds`. Raises RemoteError when such a process fails.
     """
     many, rows = _repeated(columns, _enough(models[0], columns)), _rows(models[0], columns)
     count = len(next(iter(many.values())))
@@ -62,7 +62,7 @@ def measured_together(
     return tuple(
         Measured(
             bytes=bytes_of(folder),
-            memory_mb=round(statistics.median(memory_of(folder, trusted) for _ in range((rounds + 1) // 2)), 2),
+            memory_mb=round(statistics.median(memory_of(folder, trusted) for _ in range(min(rounds, PROCESSES))), 2),
             row_us=round(statistics.median(latency[at]), 2),
             cpu_s_per_million=round(statistics.median(cpu[at]), 4),
             rounds={"latency": _told(latency[at], 2), "cpu": _told(cpu[at], 4)},

@@ -164,9 +164,9 @@ def _bases(good: list[tuple[int, Smaller]], further: Callable[[Smaller], Sequenc
     return [tries for tries in more if tries][:BASES]
 
 
-def marked(tried: Sequence[Tried], one: Smaller) -> tuple[Tried, ...]:
-    """All that was tried, with this one as what was chosen."""
-    return tuple(msgspec.structs.replace(each, chosen=each.what == one.what and each.way == one.way) for each in tried)
+def marked(tried: Sequence[Tried], way: str, what: str) -> tuple[Tried, ...]:
+    """All that was tried, with the one of these words as what was chosen."""
+    return tuple(msgspec.structs.replace(one, chosen=(one.way, one.what) == (way, what)) for one in tried)
 
 
 def _why(difference: Interval, size: int | None, max_loss: float, limit: int) -> str:

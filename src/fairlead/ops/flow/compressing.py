@@ -8,11 +8,11 @@ from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import numpy as np
 
 from fairlead.contract.errors import UsageError
-from fairlead.contract.evidence import Attestation
 from fairlead.ops.flow import making
+from fairlead.ops.flow.compressed import KIND, certified, signed, why_of
+from fairlead.ops.flow.compressing_graphs import compress_graph, tail_of
 from fairlead.ops.flow.gathering import Gathered
 from fairlead.ops.flow.reproducing import recorded_project, require_trial, rows_for
 from fairlead.ops.flow.workspace import Workspace
@@ -20,12 +20,12 @@ from fairlead.ops.flow.workspace import Workspace
 if TYPE_CHECKING:
     import pandas as pd
 
-    from fairlead.lab.compress import Certificate, Cost, Smaller, Tried
+    from fairlead.lab.compress import Smaller, Tried
     from fairlead.runtime.bundle import Model
 
 Say = Callable[..., None]
+PAGE = "compression.html"
 TASKS = ("classification", "regression")
-KIND = "compression"
 CHOICES = 3
 """How many of the smallest are sealed and measured until one is what it should be."""
 
@@ -58,7 +58,8 @@ def compress(
 
     The search judges out of fold, and goes on where an earlier one of the same version and rows ended; the certificate,
     on the rows kept for judging, which neither model saw. only: words of `lab.compress.words_of_ways`. source: rows
-    instead of those kept. Raises UsageError for a model that was trained elsewhere, or whose task has no loss.
+    instead of those kept; of an ONNX network that was trained elsewhere, labelled rows that it has not seen. Raises
+    UsageError for any other model that was trained elsewhere, or whose task has no loss.
     """
     from fairlead.lab.compress import Search, smaller_than, smallest, ways_of
     from fairlead.lab.train.bench import Bench
@@ -72,10 +73,16 @@ def compress(
     bundle = making.resolve_bundle(ws, reference)
     model = ws.load(bundle)
     lineage, task = model.manifest.lineage, model.signature.task
-    then = recorded_project(ws, lineage)
-    require_trial(lineage, then.settings)
     if task not in TASKS:
         raise UsageError(f"a {task} has no loss by which a smaller model could be compared.")
+    then = recorded_project(ws, lineage)
+    if (graph := tail_of(ws, bundle)) is not None:
+        made, found, tried, why = compress_graph(ws, model, graph, source, max_loss=max_loss, say=say)
+        if made is None:
+            return _nothing(ws, bundle, why, tried, started)
+        page = str(ws.home.reports / made[:16] / PAGE)
+        return Compressed(bundle, made, why, tried, found, round(time.perf_counter() - started, 3), page)
+    require_trial(lineage, then.settings)
     if lineage.learner == then.settings.train.entrypoint:
         raise UsageError("a model of [train] entrypoint is the project's own: make it smaller there.")
     if mitigates_decisions(then.settings):
@@ -120,7 +127,7 @@ def marked_of(tried: tuple[Tried, ...], choice: Smaller) -> tuple[Tried, ...]:
     """All that was tried, with the choice marked."""
     from fairlead.lab.compress import marked
 
-    return marked(tried, choice)
+    return marked(tried, choice.way, choice.what)
 
 
 def _nothing(ws: Workspace, bundle: str, why: str, tried: tuple[Tried, ...], started: float) -> Compressed:
@@ -141,9 +148,6 @@ def _sealed(
     """Train the choice as any candidate, seal it, measure both, and keep it only if it is what it should be; else why
     it is not.
     """
-    from fairlead.lab.compress.certificate import Certificate, gained, is_smaller, spread_of
-    from fairlead.lab.compress.measuring import measured_together
-    from fairlead.lab.tables import columns_of
     from fairlead.lab.train import train
     from fairlead.lab.train.recorded import Trial, without_search
 
@@ -155,94 +159,14 @@ def _sealed(
     known = set(ws.store.ids())
     smaller, _ = making.seal_candidate(ws, training.candidate)
     say("measuring both", done=0.9)
-    other = ws.load(smaller)
-    signature = model.signature
-    columns = columns_of(training.holdout, signature, zone=signature.timezone, invalid="missing")
-    before, after = measured_together(
-        (model, other), (ws.store.path(model.id), ws.store.path(smaller)), columns, tuple(ws.trusted)
-    )
-    share, cost = gained(before, after), cost_of(ws, model, other, training.holdout)
-    certificate = Certificate(
-        model.id, smaller, choice.way, choice.what, max_loss, cost, before, after, share, tried,
-        spread_of(before, after), unread_of(other),
-    )  # fmt: skip
-    holds = is_smaller(share, certificate.spread)
-    if not holds or cost.difference.low > max_loss:
-        if smaller not in known:
-            ws.store.remove(smaller)
-        return _refused(certificate, holds)
-    return _kept(ws, training, rows, certificate, started)
-
-
-def _refused(certificate: Certificate, smaller: bool) -> str:
-    if smaller:
-        return (
-            f"{certificate.what} lost {certificate.cost.difference.value:.4f} on rows that nobody had seen, "
-            f"surely more than {certificate.max_loss:g}"
-        )
-    share = certificate.share
-    return (
-        f"{certificate.what} is not smaller all told: {share['bytes']:.0%} of the bytes, "
-        f"{share['latency']:.0%} of the time of a row, {share['cpu']:.0%} of the CPU"
-    )
-
-
-def _kept(ws: Workspace, training: Any, rows: pd.DataFrame, certificate: Certificate, started: float) -> Compressed:
-    from fairlead.lab.compress import write_certificate
-    from fairlead.runtime.bundle import attest
-
+    found = certified(ws, model, smaller, (choice.way, choice.what), tried, training.holdout, max_loss)
+    if smaller not in known:
+        # Keeping adds to the lineage what it knows of the tables, so the bundle that stays has another name.
+        ws.store.remove(smaller)
+    if isinstance(found, str):
+        return found
     kept = making.keep(ws, training, Gathered(rows))
-    # Keeping adds to the lineage what it knows of the tables, so the bundle has another name than the one measured.
-    certificate = msgspec.structs.replace(certificate, smaller=kept.bundle)
-    attest(
-        ws.home.attestations,
-        Attestation(kept.bundle, KIND, ws.clock(), ws.actor, msgspec.to_builtins(certificate)),
-        ws.key,
-    )
-    page = write_certificate(certificate, ws.home.reports / kept.bundle[:16])
-    why = f"{certificate.what}: {certificate.share['bytes']:.0%} of the bytes"
-    ws.audit.record(ws.actor, "compress", kept.bundle, why, {"former": certificate.former, "share": certificate.share})
-    return Compressed(
-        certificate.former, kept.bundle, why, certificate.tried, certificate, round(time.perf_counter() - started, 3),
-        str(page),
-    )  # fmt: skip
-
-
-def unread_of(model: Model) -> tuple[str, ...]:
-    """Columns of the signature that nothing in the front reads."""
-    from fairlead.runtime.bundle.front import sources_of
-
-    read = {name for lane in model.front.lanes for name in sources_of(lane)}
-    return tuple(name for name in model.signature.names if name not in read)
-
-
-def compression_of(ws: Workspace, bundle: str) -> Any:
-    """What a report says of a bundle that was made smaller; None of any other."""
-    from fairlead.lab.evaluate.compressed import compressed_by
-    from fairlead.runtime.bundle import attestations
-
-    signed = [one for one in attestations(ws.home.attestations, bundle, ws.trusted) if one.kind == KIND]
-    return compressed_by(signed[-1].statement) if signed else None
-
-
-def cost_of(ws: Workspace, former: Model, smaller: Model, rows: pd.DataFrame) -> Cost:
-    """What the smaller one loses on labelled rows, paired row by row; with time in blocks of a window."""
-    from fairlead.lab.compress.certificate import Cost
-    from fairlead.lab.evaluate.rows import judged_rows
-    from fairlead.lab.stats.intervals import bootstrap
-    from fairlead.lab.stats.measures import metrics
-
-    old, new = (judged_rows(model, rows, ws.settings) for model in (former, smaller))
-    new = new.with_clip(old.clip)
-    signature = old.signature
-    flipped = None
-    if signature.task == "classification":
-        decided = [np.asarray(model.decide(judged.scores)) for model, judged in ((former, old), (smaller, new))]
-        flipped = float(np.mean(decided[0] != decided[1]))
-    return Cost(
-        rows=old.rows,
-        difference=bootstrap(new.loss - old.loss, seed=ws.settings.train.seed, block=old.block),
-        former=metrics(signature.task, old.truth, old.scores, signature),
-        smaller=metrics(signature.task, new.truth, new.scores, new.signature),
-        flipped=flipped,
-    )
+    found = msgspec.structs.replace(found, smaller=kept.bundle)
+    page = signed(ws, found)
+    took = round(time.perf_counter() - started, 3)
+    return Compressed(model.id, kept.bundle, why_of(found), found.tried, found, took, str(page))

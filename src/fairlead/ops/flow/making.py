@@ -207,11 +207,13 @@ def traced(candidate: Candidate, rows: Gathered | None, holdout: str, held: int)
 def seal_candidate(ws: Workspace, candidate: Candidate) -> tuple[str, dict[str, Any]]:
     """Compile, certify and seal into the store; returns the id and the parity certificate."""
     from fairlead.lab.compile import write_bundle
+    from fairlead.lab.evaluate.populations import with_population
     from fairlead.lab.stats import few_threads
     from fairlead.runtime.bundle import verify
     from fairlead.runtime.native import native_terms
 
-    candidate = dataclasses.replace(candidate, card=ws.settings.card)
+    signature = with_population(candidate.signature, ws.settings.card)
+    candidate = dataclasses.replace(candidate, card=ws.settings.card, signature=signature)
     ws.home.bundles.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(dir=ws.home.bundles, prefix=".new-"))
     try:
