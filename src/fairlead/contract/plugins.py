@@ -52,6 +52,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "decision_tree": "fairlead.lab.train.learners.decision_tree:DecisionTree",
         "extra_trees": "fairlead.lab.train.learners.extra_trees:ExtraTrees",
         "xgboost": "fairlead.lab.train.learners.xgboost:XGBoost",
+        "rank_xgboost": "fairlead.lab.train.learners.rank_xgboost:RankXGBoost",
         "lightgbm": "fairlead.lab.train.learners.lightgbm:LightGBM",
         "mlp": "fairlead.lab.train.learners.mlp:MLP",
         "poisson": "fairlead.lab.train.learners.poisson:Poisson",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,15 @@ from fairlead.runtime.bundle.manifest import TAIL_ONNX
 
 LABELLED = "LabelledBooster"
 """Of `lab.train.estimators`: an XGBClassifier and the words for its classes."""
-MODELS = ("XGBClassifier", "XGBRegressor", "XGBRFClassifier", "XGBRFRegressor")
+ORDERED = "OrderedBooster"
+"""Of `lab.train.estimators`: an XGBRanker and the line that makes its scores gains."""
+MODELS = ("XGBClassifier", "XGBRegressor", "XGBRFClassifier", "XGBRFRegressor", "XGBRanker")
 LINKS: dict[str, Link] = {
     "binary:logistic": "logistic", "reg:logistic": "sigmoid", "multi:softprob": "softmax", "multi:softmax": "softmax",
     "reg:squarederror": "identity", "reg:squaredlogerror": "identity", "reg:absoluteerror": "identity",
     "reg:pseudohubererror": "identity", "reg:quantileerror": "identity",
     "count:poisson": "exp", "reg:gamma": "exp", "reg:tweedie": "exp",
+    "rank:pairwise": "identity", "rank:ndcg": "identity", "rank:map": "identity",
 }  # fmt: skip
 OF_CLASSES = ("logistic", "softmax")
 LEAF = -1
@@ -44,17 +48,24 @@ class XGBoostTrees:
 
     def emit(self, estimator: Any, features: int) -> bytes:
         """ONNX bytes: `x` double (rows, features) to `value` double (rows, outputs)."""
-        return onnx_of(_as_sum(_own(estimator), sparse=False), features)
+        return onnx_of(_lined(_as_sum(_own(estimator), sparse=False), estimator), features)
 
     def emit_sparse(self, estimator: Any, features: int) -> bytes:
         """As `emit`, of a model that is fed sparse rows: XGBoost takes what they do not store for missing."""
-        return onnx_of(_as_sum(_own(estimator), sparse=True), features)
+        return onnx_of(_lined(_as_sum(_own(estimator), sparse=True), estimator), features)
 
 
 def _own(estimator: Any) -> Any:
     """XGBoost's own model."""
-    ours = type(estimator).__name__ == LABELLED and type(estimator).__module__.startswith("fairlead.")
+    ours = type(estimator).__name__ in (LABELLED, ORDERED) and type(estimator).__module__.startswith("fairlead.")
     return estimator.booster_ if ours else estimator
+
+
+def _lined(model: TreeSum, estimator: Any) -> TreeSum:
+    """The sum on the line that an OrderedBooster has learned, of others as it is."""
+    if type(estimator).__name__ != ORDERED:
+        return model
+    return replace(model, base=np.full(model.targets, estimator.shift_), slope=float(estimator.slope_))
 
 
 def _learner(estimator: Any) -> dict[str, Any]:

@@ -80,6 +80,8 @@ def _watched(learner: Any, estimator: Any, terms: Terms, ordered: bool) -> None:
     if hasattr(estimator, "keep") and hasattr(estimator, "watch"):
         estimator.keep, estimator.watch = terms.keep, terms.watch
         estimator.set_params(ordered=ordered, **({"patience": terms.patience} if terms.patience else {}))
+    if hasattr(estimator, "clusters"):
+        estimator.clusters = terms.clusters
     if hasattr(estimator, "layout"):
         estimator.layout = terms.layout
     if hasattr(estimator, "augment"):

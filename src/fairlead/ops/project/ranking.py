@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fairlead.contract.errors import ConfigInvalid
+from fairlead.contract.plugins import variant
 from fairlead.contract.settings import Settings
 
 Fail = Callable[..., ConfigInvalid]
@@ -18,6 +19,9 @@ def check_ranking(settings: Settings, fail: Fail) -> None:
                    "Set model.group to the column whose rows are put in order together.")  # fmt: skip
     if model.group is not None:
         _check_group(settings, fail)
+    elif any(getattr(variant("learner", name), "ranks", False) for name in settings.train.learners):
+        raise fail("train.learners", "one of them learns the order of groups, and there is no model.group.",
+                   "Set model.group, or take it out.")  # fmt: skip
     _check_quantile(settings, fail)
 
 
