@@ -33,6 +33,7 @@ FairleadError                     the root: catch this to catch us
 ├── Inconclusive                  not enough evidence either way (exit 4)
 ├── NotCompilable                 no allow-listed form reproduces this model
 ├── Unanswerable                  the model's answer to a row is no finite number (HTTP 422)
+├── OutsidePopulation             a row that the model is not meant for, as its project says (HTTP 422)
 ├── Busy                          over capacity; carries retry_after_s (HTTP 503)
 ├── ModelUnavailable              routed, but its bundle cannot be loaded (HTTP 503)
 ├── DeadlineExceeded              not answered in time (HTTP 504)
@@ -231,6 +232,16 @@ class Unanswerable(FairleadError):
     def __init__(self, row: int) -> None:
         self.row = row
         super().__init__(f"row {row}: the model's answer is not a finite number, so there is none to give")
+
+
+class OutsidePopulation(FairleadError):
+    """A row that fits the signature and is not of the population that the model is meant for. said: the condition that
+    does not hold, as the project wrote it; it names columns and limits, never a cell.
+    """
+
+    def __init__(self, row: int, said: str) -> None:
+        self.row, self.said = row, said
+        super().__init__(f"row {row}: outside the population that this model is meant for ({said})")
 
 
 class Busy(FairleadError):

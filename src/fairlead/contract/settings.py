@@ -146,6 +146,7 @@ class GateSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     approvals: Annotated[int, Meta(ge=0, le=20)] | tuple[str, ...] = 0
     behaviour: bool = True
     parity: bool = True
+    card: bool = False
 
 
 class EvaluateSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -164,6 +165,8 @@ class CardSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     limits: tuple[str, ...] = ()
     misuse: tuple[str, ...] = ()
     contact: str = ""
+    populations: Annotated[tuple[str, ...], Meta(max_length=20)] = ()
+    outside: Literal["refuse", "count"] = "refuse"
 
 
 class ServeSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -357,6 +360,7 @@ DOC: dict[str, str] = {
     "gate.approvals": "people who must approve before a deployment: their names, or how many",
     "gate.robustness": "largest harm, as {noise = 0.02, missing = 0.1, evasion = 0.5, membership = 0.6}",
     "gate.behaviour": "the expectations in tests/behaviour.toml and .py must hold; false: not checked",
+    "gate.card": "true: nothing passes whose card does not say what it is for, its misuse and its limits",
     "gate.parity": "the compiled model must decide as the trained one; false switches the check off",
     "evaluate.slices": "sub-populations to report, as \"Contract = 'Two year' and tenure < 12\"",
     "evaluate.find_slices": "look for sub-populations on which the model is surely worse",
@@ -370,6 +374,8 @@ DOC: dict[str, str] = {
     "card.limits": "what it cannot do, or was not tested for",
     "card.misuse": "what it must not be used for",
     "card.contact": "who answers questions about it",
+    "card.populations": "the rows it is meant for, as \"tenure >= 1 and Contract != 'Trial'\"; all must hold",
+    "card.outside": "of other rows: refuse (no answer, 422), or count (answered, and counted in /metrics)",
     "explain.immutable": "columns that no counterfactual changes, besides the sensitive ones",
     "explain.increase": "columns that a counterfactual may only raise",
     "explain.decrease": "columns that a counterfactual may only lower",

@@ -19,6 +19,8 @@ from typing import Literal
 
 import msgspec
 
+from fairlead.contract.population import Population
+
 Kind = Literal["number", "integer", "boolean", "category", "text", "time", "tensor"]
 Task = Literal["classification", "regression", "clustering", "anomaly", "forecasting"]
 Cell = float | str | bytes | None
@@ -76,6 +78,7 @@ class Signature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     group, item: of a ranking the columns that say which rows are put in order together, and what a row stands for;
         passed through, and an item may be a feature, too.
     quantile: of a regression that answers a quantile of its target; 0: it answers its mean.
+    population: the rows that it is meant for; None: whatever fits its columns.
     """
 
     task: Task
@@ -96,6 +99,7 @@ class Signature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     group: str | None = None
     item: str | None = None
     quantile: float = 0.0
+    population: Population | None = None
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -51,6 +51,9 @@ def _purpose(candidate: Candidate) -> list[str]:
 
 def _limits(candidate: Candidate, card: CardSettings) -> list[str]:
     told = list(_list(card.limits, "limits"))
+    if (stated := candidate.signature.population) is not None:
+        way = "are refused" if stated.outside == "refuse" else "are answered and counted"
+        told += [f"- It is meant for rows with {said}; others {way}." for said in stated.said]
     told.append("- It knows the ranges and categories listed below; beyond them it still answers, by what it learned.")
     if candidate.signature.classes and candidate.calibration is None and candidate.signature.task == "classification":
         told.append("- Its probabilities are not calibrated; the report says how far they can be taken at their word.")

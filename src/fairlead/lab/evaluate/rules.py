@@ -19,6 +19,7 @@ no_worse_than.champion: fails if the mean loss is more than `margin` above the c
 max_group_gap.<column>, groups.<measure>.<columns>: fails if the gap between two groups surely exceeds the limit;
     passes if it surely does not and no group was too small to be compared.
 robustness.<check>: fails if the harm surely exceeds the limit, see `robustness.rules`.
+card: the card says what the model is for, what it must not be used for and what its limits are.
 behaviour: every expectation that the project states holds, see `behaviour`; without one there is no such check.
 max_slice_loss: fails if the mean loss of a sub-population (named, or any that was looked at) surely exceeds it.
 """
@@ -32,6 +33,7 @@ from fairlead.contract.evidence import Check, Interval, Outcome, Verdict
 from fairlead.contract.settings import GateSettings, Settings
 from fairlead.contract.signature import UNSUPERVISED
 from fairlead.lab.evaluate.behaviour.results import behaviour_check
+from fairlead.lab.evaluate.carded import card_check
 from fairlead.lab.evaluate.evidence import Comparison, Report
 from fairlead.lab.evaluate.fairness import MEANING, Disparity, measures_of
 from fairlead.lab.evaluate.robustness.rules import robustness_checks
@@ -45,6 +47,8 @@ def gate(report: Report, settings: Settings) -> Verdict:
     checks = [_rows(report, rules.min_rows)]
     if rules.parity:
         checks.append(_parity(report))
+    if rules.card:
+        checks.append(card_check(settings.card))
     if rules.min is not False:
         checks += [_minimum(report, name, limit) for name, limit in rules.min.items()]
     if rules.beats is not False:

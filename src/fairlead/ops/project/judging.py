@@ -17,6 +17,7 @@ def check_judging(settings: Settings, fail: Fail) -> None:
     _check_groups(settings, fail)
     _check_slices(settings, fail)
     check_mitigation(settings, fail)
+    _check_populations(settings, fail)
     gate = settings.gate
     if gate.max_calibration_error is not False and settings.model.task != "classification":
         raise fail("gate.max_calibration_error", f"a {settings.model.task} gives no probabilities.")
@@ -52,3 +53,13 @@ def _check_slices(settings: Settings, fail: Fail) -> None:
         except ConfigInvalid as why:
             said = str(why).removeprefix("fairlead.toml: evaluate.slices: ")
             raise fail("evaluate.slices", said) from None
+
+
+def _check_populations(settings: Settings, fail: Fail) -> None:
+    from fairlead.lab.evaluate.populations import read_population
+
+    for text in settings.card.populations:
+        try:
+            read_population(text)
+        except ConfigInvalid as why:
+            raise fail("card.populations", str(why).removeprefix("fairlead.toml: card.populations: ")) from None

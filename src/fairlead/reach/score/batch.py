@@ -13,6 +13,7 @@ from fairlead.contract.errors import CellInvalid
 from fairlead.contract.settings import Settings
 from fairlead.contract.signature import Signature
 from fairlead.reach.score.forecasts import forecast_table, is_long
+from fairlead.reach.score.outside import with_outside
 from fairlead.reach.score.ranks import group_named, with_ranks
 from fairlead.reach.score.wide import pieces, read_texts, rows_at_once
 from fairlead.runtime.bundle.abstaining import abstaining
@@ -48,7 +49,7 @@ def answer_columns(model: Model, columns: dict[str, Any]) -> dict[str, np.ndarra
     answer.update({name: scores[:, i] for i, name in enumerate(score_columns(signature))})
     if (left := abstaining(signature)) is not None:
         answer["abstained"] = left.of_columns(decided(scores, signature), scores)
-    return answer
+    return with_outside(answer, signature, columns)
 
 
 def score_batches(model: Model, batches: Iterator[pa.RecordBatch], zone: str = "UTC") -> Iterator[pa.Table]:

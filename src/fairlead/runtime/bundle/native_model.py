@@ -17,6 +17,7 @@ from fairlead.runtime.bundle.calibration import Calibrating, Calibration, read_c
 from fairlead.runtime.bundle.cells import columns_of_rows
 from fairlead.runtime.bundle.coded import Columns, cells_of
 from fairlead.runtime.bundle.manifest import CALIBRATION, GOLDEN, NATIVE_ARTEFACT, NATIVE_FORM, REFERENCE, REQUIREMENTS
+from fairlead.runtime.bundle.population import guard_of
 from fairlead.runtime.bundle.run import Floats, Model
 from fairlead.runtime.bundle.verifying import Verified
 from fairlead.runtime.native.desk import Desk, Done
@@ -33,7 +34,7 @@ class NativeModel(Model):
     def __init__(self, identity: str, manifest: Manifest, signature: Signature, process: NativeProcess) -> None:
         self.id, self.manifest, self.signature = identity, manifest, signature
         self.threshold = signature.threshold
-        self.guard = None
+        self.guard = guard_of(signature, None)
         self.process = process
         self.close = weakref.finalize(self, process.close)
         self._reference = b""

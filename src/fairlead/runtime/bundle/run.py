@@ -29,6 +29,7 @@ from fairlead.runtime.bundle.forecasts import check_forecast
 from fairlead.runtime.bundle.front import Front
 from fairlead.runtime.bundle.manifest import CALIBRATION, FRONT, GOLDEN, NATIVE_FORM, PARITY, REFERENCE, SIGNATURE
 from fairlead.runtime.bundle.plan import plan
+from fairlead.runtime.bundle.population import check_population, guard_of, refuse_outside
 from fairlead.runtime.bundle.row_kernel import features_of
 from fairlead.runtime.bundle.tabular import is_table
 from fairlead.runtime.bundle.tail import Tail, load_tail
@@ -75,7 +76,7 @@ class Model:
             if self._few is not None:
                 self._few.most = min(self._few.most, self._chunk)
         self._encode_columns = front.column_encoder()
-        self.guard = front.row_guard()
+        self.guard = guard_of(signature, front.row_guard())
         self._reference = b""
         self._classes = np.array(signature.classes, dtype=object)
 
@@ -156,8 +157,13 @@ class Model:
     def probabilities(self, rows: Any) -> Floats:
         """Scores, shape (n, outputs), in the order of the signature's outputs, of rows as `predict` takes them."""
         if is_table(rows):
-            return self.score_columns(coded_columns_from(rows, self.signature))
-        return self.score_rows(rows_from(rows, self.signature))
+            columns = coded_columns_from(rows, self.signature)
+            refuse_outside(self.signature, columns)
+            return self.score_columns(columns)
+        told = rows_from(rows, self.signature)
+        if self.signature.population is not None:
+            refuse_outside(self.signature, columns_of_rows(told, self.signature))
+        return self.score_rows(told)
 
     def answers(self, scores: Floats) -> list[Any]:
         """The native answers for scores, shape (n, outputs)."""
@@ -255,6 +261,7 @@ def check_signature(signature: Signature) -> None:
         raise BundleRefused("signature.json: a column appears twice")
     _check_outputs(signature)
     _check_tensors(signature)
+    check_population(signature)
     check_forecast(signature)
     try:
         zone_of(signature.timezone)

@@ -8,7 +8,7 @@ from math import isfinite
 from time import perf_counter
 from typing import Any
 
-from fairlead.contract.errors import CellInvalid, Unanswerable
+from fairlead.contract.errors import CellInvalid, OutsidePopulation, Unanswerable
 from fairlead.contract.ports import Request
 from fairlead.runtime.bundle.tail_kernel import finite
 from fairlead.runtime.serve.assignment import assign
@@ -173,11 +173,14 @@ def score(live: Live, parts: Sequence[Part]) -> None:
 
 
 def check(part: Part, guard: Guard) -> None:
-    """Raises CellInvalid, with the row's number in the request, where the model of this part would have raised."""
+    """Raises CellInvalid, with the row's number in the request, where the model of this part would have raised, and
+    OutsidePopulation where it is not meant for the row."""
     try:
         guard(part.rows)
     except CellInvalid as error:
         raise CellInvalid(part.row(error.row), error.column, error.found, error.allowed) from None
+    except OutsidePopulation as error:
+        raise OutsidePopulation(part.row(error.row), error.said) from None
 
 
 def fail(asked: Asked, error: Exception) -> None:

@@ -16,6 +16,7 @@ from fairlead.contract.plugins import names, variant
 from fairlead.contract.routes import Route, Routes, Variant
 from fairlead.contract.signature import Column, Signature
 from fairlead.runtime.bundle.abstaining import abstaining
+from fairlead.runtime.bundle.population import counting
 from fairlead.runtime.bundle.zones import zone_of
 from fairlead.runtime.serve.counters import BUCKETS, Counters
 from fairlead.runtime.wire.checks import Checks, Row
@@ -65,6 +66,9 @@ class Live:
         self.cost = 0.0
         self.classified = bool(model.signature.labels)
         self.guard = model.guard
+        outside = counting(model.signature)
+        if outside is not None:
+            self.guard = _counted(self.guard, outside, counters, (route.model, str(taken.version or ""), taken.name))
         self.abstaining = abstaining(model.signature)
         self.aside = hasattr(model, "submit")
         self.answer = getattr(model, "answer_rows", None) or partial(_answered, model, self.classified)
@@ -83,6 +87,20 @@ class Live:
         """Answering `rows` took `seconds`: a moving average, quick to rise, so that overload is met at once."""
         cost = seconds / rows
         self.cost += (cost - self.cost) * (0.5 if cost > self.cost else 0.1)
+
+
+def _counted(
+    guard: Guard | None, outside: Callable[[Sequence[Row]], int], counters: Counters, labels: tuple[str, ...]
+) -> Guard:
+    """`guard`, and rows counted that the model is not meant for."""
+    at = counters.index(("outside", *labels))
+
+    def counted(rows: Sequence[Row]) -> None:
+        if guard is not None:
+            guard(rows)
+        counters.cells[at] += outside(rows)
+
+    return counted
 
 
 def _answered(model: Model, classified: bool, rows: Sequence[Row]) -> tuple[Any, list[list[float]]]:

@@ -152,6 +152,8 @@ def _requests(page: Page, sums: _Sums) -> None:
         page.add("fairlead_requests_total", labels, cells[0])
     for labels, cells in sums.of("rows"):
         page.add("fairlead_rows_total", labels, cells[0])
+    for labels, cells in sums.of("outside"):
+        page.add("fairlead_rows_outside_population_total", labels, cells[0])
 
 
 def _durations(page: Page, sums: _Sums, scene: Scene) -> None:

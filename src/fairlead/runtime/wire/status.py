@@ -16,6 +16,7 @@ STATUS: dict[type[BaseException], int] = {
     errors.Refused: 403,
     errors.UsageError: 400,
     errors.Unanswerable: 422,
+    errors.OutsidePopulation: 422,
     errors.TooManyRequests: 429,
     errors.NotOffered: 501,
     errors.Busy: 503,

@@ -16,6 +16,9 @@ FAMILIES: dict[str, Family] = {
         (*_MODEL, "protocol", "code"),
     ),
     "fairlead_rows_total": Family("counter", "Rows answered.", _MODEL),
+    "fairlead_rows_outside_population_total": Family(
+        "counter", "Rows answered that the model is not meant for, where its project lets them be.", _MODEL
+    ),
     "http_server_request_duration_seconds": Family(
         "histogram",
         "Time from arrival to reply; OpenTelemetry's http.server.request.duration with four finer buckets.",
