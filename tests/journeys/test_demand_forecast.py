@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -17,6 +18,8 @@ from tests.journeys.test_churn_loop import post, ready_url
 import fairlead
 from fairlead.doors.python import init
 from fairlead.lab.stats.forecasts import seasonal_naive
+from fairlead.ops.flow.history import history
+from fairlead.runtime.capture import Records
 
 LEARNED, HORIZON, LAGS = 4500, 6, 168
 QUICK = """
@@ -118,3 +121,30 @@ def test_asked_over_http_and_told_what_came(project: tuple[Program, fairlead.Pro
         of = [datetime.fromisoformat(row["origin"]).astimezone(UTC).timestamp() for row in asked]
         inside = [window["start"] <= time < window["end"] for time in of]
         assert window["metrics"]["mae"] == pytest.approx(errors[inside].mean(), rel=1e-6)
+
+
+def test_a_table_asks_and_a_table_tells(project: tuple[Program, fairlead.Project, pd.DataFrame]) -> None:
+    program, opened, later = project
+    log = program.folder / "serve.log"
+    log.unlink(missing_ok=True)
+    server = program.start("serve", "--port", "0")
+    try:
+        eventually(lambda: ready_url(log), what="the ready line")
+        answer = opened.predict(later.iloc[: LAGS + 10])
+        assert answer["rows"] == 1
+        assert opened.feedback(later.iloc[LAGS : LAGS + 13])["rejected"] == []
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        assert server.wait(20) == 0
+    opened.collect()
+    origin = datetime.fromisoformat(answer["asked"][0]["origin"]).timestamp()
+    records = Records(opened.workspace.home.root, "demand").joined(origin, origin + 1.0, tensors=False)
+    newest = records.sort_by("arrived").to_pylist()[-1]
+    assert [newest[f"out.t+{step}"] for step in range(1, HORIZON + 1)] == answer["predictions"][0]["forecast"]
+    came = later["cnt"].iloc[LAGS + 10 : LAGS + 13].astype(float).tolist()
+    assert json.loads(newest["label"]) == [*came, *[None] * (HORIZON - len(came))]
+    # What was asked joins the table that the next model learns from, hour by hour.
+    past = history(opened.workspace, opened.workspace.load(newest["bundle"]).signature)
+    assert past.recorded > 100
+    assert list(past.frame.columns) == list(later.columns)
+    assert not past.frame.duplicated(["dteday", "hr"]).any()

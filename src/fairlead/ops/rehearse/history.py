@@ -105,6 +105,9 @@ def history_of(frame: Any, settings: Settings, learnt: int | None = None) -> His
     """A history from labelled rows. Raises ConfigInvalid without event time, UsageError when it is too short."""
     from fairlead.lab.train.material import material_of
 
+    if settings.model.task == "forecasting":
+        what = "rehearsal replays rows whose truth is one value, and that of a forecast comes step by step."
+        raise ConfigInvalid(what, key="model.task", cure="`fairlead evaluate` judges at rolling origins.")
     if settings.model.task in UNSUPERVISED:
         what = f"rehearsal replays losses, and a {settings.model.task} has none to replay."
         raise ConfigInvalid(what, key="model.task", cure="It is for classification and regression.")
