@@ -13,6 +13,7 @@ import pytest
 import fairlead
 from fairlead.doors.python import init
 from fairlead.ops.flow import making
+from fairlead.ops.flow.warm_start import start_of
 
 RULES = 'trials = 1\nlearners = ["logistic"]\nfolds = 3\nmemory_mb = 1'
 
@@ -69,6 +70,14 @@ def test_it_is_made_again_from_its_source_alone(trained: tuple[Path, dict[str, A
     found = project.reproduce(1)
     assert found["identical"], found
     assert found["rows"] == "source"
+
+
+def test_which_rows_it_learned_from_is_not_taken_for_known(trained: tuple[Path, dict[str, Any]]) -> None:
+    # The home has the sample alone: rows that are not in it may have taught the model all the same.
+    folder, answer = trained
+    start = start_of(fairlead.open(folder).workspace, answer["bundle"])
+    assert start.lineage.trained_to == 0.0
+    assert start.learned is None
 
 
 def test_what_needs_all_rows_at_once_says_so(tmp_path: Path) -> None:

@@ -84,7 +84,9 @@ def start_of(ws: Workspace, bundle: str) -> Any:
         raise UsageError(f"{name} is not compiled, and what is not compiled cannot be gone on from.")
     # A linear model is all in its tail; of a booster the compiled trees lack what its library needs to grow more.
     sealed = files[LINEAR] if LINEAR in files else _artefact(ws, bundle, name)
-    learned = None if signature.time and lineage.trained_to else learned_rows(ws, bundle)
+    # Of a table larger than memory only the sample is kept, and it learned from more than that.
+    untold = (signature.time and lineage.trained_to) or lineage.out_of_core.get("way") == "every row"
+    learned = None if untold else learned_rows(ws, bundle)
     return Start(bundle, name, lineage, signature, files[FRONT], sealed, learned)
 
 
