@@ -21,7 +21,7 @@ from fairlead.lab.stats.forecasts import seasonal_naive
 from fairlead.ops.flow.history import history
 from fairlead.runtime.capture import Records
 
-LEARNED, HORIZON, LAGS = 4500, 6, 168
+LEARNED, HORIZON, LAGS = 3000, 4, 168
 QUICK = """
 [train]
 learners = ["ridge", "lightgbm"]
@@ -39,7 +39,7 @@ label_delay = "1h"
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> tuple[Program, fairlead.Project, pd.DataFrame]:
-    """Trained on the oldest half a year, judged and deployed; with the rows that came after."""
+    """Trained on the oldest four months, judged and deployed; with the rows that came after."""
     folder = tmp_path_factory.mktemp("demand")
     table = pd.read_csv(real_table("bike-sharing-hour.csv"))
     table.iloc[:LEARNED].to_csv(folder / "train.csv", index=False)
