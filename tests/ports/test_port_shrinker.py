@@ -4,6 +4,7 @@ the same for the same seed.
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -34,7 +35,12 @@ SUBJECTS: dict[str, dict[str, Any]] = {
     "hist_gradient_boosting": {"max_iter": 24, "max_leaf_nodes": 15, "learning_rate": 0.2},
     "decision_tree": {"max_depth": 8, "max_leaf_nodes": 64, "min_samples_leaf": 2},
     "lasso": {"share": 0.05},
-}
+    "neural_net": {
+        "layers": "16x8", "epochs": 12, "batch": 32, "learning_rate": 1e-2, "decay": 1e-3, "dropout": 0.0,
+    },
+}  # fmt: skip
+TORCH = importlib.util.find_spec("torch") is not None
+NEEDS = "neural_net needs torch"
 MAY_GROW = ("distilled", "unhelpful")
 """Ways that fit anew, so that what comes of a small model may be no smaller; the search says so."""
 VERSIONS = {"numpy": "2", "onnxruntime": "1"}
@@ -80,14 +86,28 @@ def cases() -> list[Any]:
         for learner, parameters in SUBJECTS.items():
             for target, task in TASKS.items():
                 tries = smaller_than(learner, parameters, task, [way]) if able(learner, target) else ()  # type: ignore[arg-type]
-                if not tries or (target != "two" and (learner != "mlp" or tries[0].learner != SHRUNK)):
+                network = learner in ("mlp", "neural_net")
+                if (way, learner) in COSTLY:
                     continue
+                if not tries or (target != "two" and (not network or tries[0].learner != SHRUNK)):
+                    continue
+                marks = (
+                    () if learner != "neural_net" else (pytest.mark.long, pytest.mark.skipif(not TORCH, reason=NEEDS))
+                )
                 if target == "three" and way != "stored":
                     continue
                 # The mildest and the boldest: the suite is for kinds, not for sizes.
                 for one in {one.what: quick(one) for one in (tries[0], tries[-1])}.values():
-                    found.append(pytest.param(one, target, id=f"{way}-{learner}-{target}-{one.what[:24]}"))
+                    found.append(pytest.param(one, target, id=f"{way}-{learner}-{target}-{one.what[:24]}", marks=marks))
     return found
+
+
+COSTLY = {
+    (way, learner)
+    for way in ("unhelpful", "unused", "distilled")
+    for learner in ("random_forest", "hist_gradient_boosting")
+} - {("unused", "random_forest")}
+"""What other models show as well, in less time."""
 
 
 def quick(one: Smaller) -> Smaller:
@@ -99,7 +119,11 @@ def quick(one: Smaller) -> Smaller:
 CASES = cases()
 STEPS = [case for case in CASES if case.values[0].learner == SHRUNK]
 SEALED = list(
-    {(case.values[0].way, case.values[0].parameters["source"], case.values[1]): case for case in STEPS}.values()
+    {
+        (case.values[0].way, case.values[0].parameters["source"], case.values[1]): case
+        for case in STEPS
+        if not case.marks
+    }.values()
 )
 """The boldest of each."""
 
@@ -115,8 +139,13 @@ def size(pipeline: Any, target: str) -> int:
 
 
 @cache
+def plain(learner: str, target: str) -> Any:
+    return fit(material(target), learner, SUBJECTS[learner], seed=3)
+
+
+@cache
 def source_size(learner: str, target: str) -> int:
-    return size(fit(material(target), learner, SUBJECTS[learner], seed=3), target)
+    return size(plain(learner, target), target)
 
 
 def source_of(one: Smaller) -> str:
@@ -145,20 +174,18 @@ def test_it_is_smaller_certified_and_still_knows_something(one: Smaller, target:
     assert found["r2"] > 0.2 if target == "number" else found["accuracy"] > 0.5
 
 
-@pytest.mark.parametrize(("one", "target"), STEPS)
+@pytest.mark.parametrize(("one", "target"), [*SEALED, *(case for case in STEPS if case.marks)])
 def test_steps_are_the_same_again_and_leave_the_model_they_are_given(one: Smaller, target: str) -> None:
     rows = material(target)
-    source = one.parameters["source"]
-    plain = fit(rows, source, one.parameters["source_parameters"], seed=3)
-    before = score_pipeline(plain, rows.columns, rows.signature)
-    kept: dict[str, Any] = {}
-    first = fit(rows, Shrunk(kept), one.parameters, seed=3)
+    answers = score_pipeline(fitted(one, target), rows.columns, rows.signature)
     again = fit(rows, Shrunk(), one.parameters, seed=3)
-    answers = score_pipeline(first, rows.columns, rows.signature)
     assert np.array_equal(answers, score_pipeline(again, rows.columns, rows.signature))
     # The source that the memory holds is still what it was: other steps begin with it.
-    nothing = fit(rows, Shrunk(kept), {**one.parameters, "steps": []}, seed=3)
-    assert np.array_equal(before, score_pipeline(nothing, rows.columns, rows.signature))
+    nothing = fit(rows, Shrunk(memory(target)), {**one.parameters, "steps": []}, seed=3)
+    source = plain(one.parameters["source"], target)
+    assert np.array_equal(
+        score_pipeline(source, rows.columns, rows.signature), score_pipeline(nothing, rows.columns, rows.signature)
+    )
 
 
 @pytest.fixture(scope="module")
