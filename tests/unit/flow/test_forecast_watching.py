@@ -291,3 +291,18 @@ def test_records_without_forecasts_have_none() -> None:
     view = View(table, SIGNATURE)
     assert view.labelled.tolist() == [False]
     assert np.isnan(view.answered()).all()
+
+
+def test_a_series_is_forgotten_by_its_name(ws: Workspace) -> None:
+    champion = bundles(ws)[0]
+    traffic = Traffic(ws)
+    traffic.ask(champion, series(10, SERVED))
+    traffic.spool.close()
+    ws.home.run.mkdir(exist_ok=True)
+    (ws.home.run / "instance-i.lock").touch()
+    assert Records(ws.home.root, ws.model).joined(None, None).num_rows == 4
+    project = fairlead.open(ws.project.root)
+    assert project.forget("b")["records"] == 0
+    assert project.forget("a")["records"] == 4
+    assert Records(ws.home.root, ws.model).joined(None, None).num_rows == 0
+    assert history(ws, ws.load(champion).signature).recorded == 0

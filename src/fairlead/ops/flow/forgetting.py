@@ -29,7 +29,10 @@ def forget(
     every_model: bool = False,
     wait_s: float = 30.0,
 ) -> dict[str, Any]:
-    """Erase the rows of one person and their labels, lines set aside that hold them, and fetched tables. Raises UsageError for a column that no record has."""
+    """Erase the rows of one person and their labels, lines set aside that hold them, and fetched tables.
+
+    Raises UsageError for a column that no record has.
+    """
     from fairlead.runtime.capture import forget as erase
 
     if not key:
@@ -39,7 +42,7 @@ def forget(
     copies = let_go(ws.home.root, values)
     done = erase(ws.home.root, values, columns=columns, model="" if every_model else ws.model, wait_s=wait_s)
     bury(ws)
-    where = None if request else column or ws.settings.model.id
+    where = None if request else column or ws.settings.model.id or ws.settings.model.series
     return {
         "forgotten": done.id,
         "done": done.done,
@@ -85,7 +88,7 @@ def bury(ws: Workspace) -> None:
 
 def _columns(ws: Workspace, column: str | None) -> tuple[str, ...]:
     """Where records hold a column of the user's: the key has a place of its own."""
-    own = ws.settings.model.id
+    own = ws.settings.model.id or ws.settings.model.series  # as `Signature.row_key` has it
     if column is None and own is None:
         raise UsageError("this model has no id column, so say which one: --column NAME, or --request for a request id.")
     if column is None or column == own:

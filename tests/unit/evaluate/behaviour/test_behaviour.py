@@ -15,6 +15,7 @@ from sklearn.preprocessing import OneHotEncoder
 
 from fairlead.contract.errors import ConfigInvalid
 from fairlead.contract.settings import ModelSettings, Settings
+from fairlead.contract.signature import Column, Signature
 from fairlead.lab.compile import write_bundle
 from fairlead.lab.evaluate.behaviour import behaviour_check, read_behaviour, try_behaviour, try_functions
 from fairlead.lab.evaluate.behaviour.inputs import simulated
@@ -292,3 +293,15 @@ def test_a_file_that_is_no_use(churn: Any, tmp_path: Path, text: str, said: str)
     (tmp_path / "behaviour.py").write_text(text)
     with pytest.raises(ConfigInvalid, match=said):
         try_functions(churn, tmp_path / "behaviour.py")
+
+
+def test_of_a_forecast_it_is_said_which_step_counts(tmp_path: Path) -> None:
+    history = Column("history", "tensor", nullable=False, dtype="float64", shape=(2, 1))
+    ahead = Signature("forecasting", (history, Column("origin", "time", nullable=False)), horizon=2, step=3600.0)
+    file = tmp_path / "behaviour.toml"
+    row = "rows = [{ history = [[1.0], [2.0]], origin = 0 }]"
+    file.write_text(f'[[minimum]]\nname = "up"\n{row}\nabove = 1.0\n')
+    with pytest.raises(ConfigInvalid, match="which step"):
+        read_behaviour(file, ahead)
+    file.write_text(f'[[minimum]]\nname = "up"\n{row}\nabove = 1.0\nof = "t+2"\n')
+    assert read_behaviour(file, ahead).minimum[0].of == "t+2"

@@ -161,6 +161,8 @@ def _check_scored(one: Expectation, signature: Signature, file: str, place: str)
             cure=f"Outputs: {', '.join(signature.outputs[:20])}.",
         )  # fmt: skip
     scored = not isinstance(one, Minimum) or one.above is not None or one.below is not None
+    if scored and one.of is None and signature.horizon > 1:
+        raise ConfigInvalid('say which step of a forecast counts: of = "t+1".', file=file, key=place)
     if scored and one.of is None and len(signature.classes) > 2:
         raise ConfigInvalid('say whose probability counts: of = "...".', file=file, key=place)
 
