@@ -39,6 +39,9 @@ def _purpose(candidate: Candidate) -> list[str]:
         f"Predicts {target} ({signature.task}{classes}), definition {signature.definition}.",
         "",
     ]
+    if signature.group:
+        of = f", each of them one `{signature.item}`" if signature.item else ""
+        told += [f"It puts the rows of each `{signature.group}` in order{of}: what counts is which stands first.", ""]
     if candidate.lineage.contains_training_rows:
         told += [CONTAINS_ROWS, ""]
     told += ["## What it is for", card.intended_use or f"{_UNSAID} (`[card] intended_use`).", ""]

@@ -9,6 +9,7 @@ import numpy as np
 
 from fairlead.contract.signature import UNSUPERVISED, Signature
 from fairlead.ops.flow.making import training_frame
+from fairlead.ops.flow.ranked import cells_as_text, passed_cells, ranking_columns
 from fairlead.ops.flow.view import View
 from fairlead.ops.flow.workspace import Workspace
 
@@ -40,6 +41,9 @@ def recorded_frame(view: View, ws: Workspace) -> pd.DataFrame:
         frame[model.target] = truth_cells(view, chosen)
     if model.id and names.KEY in view.table.schema.names:
         frame[model.id] = np.asarray(view.table.column(names.KEY).to_pylist(), dtype=object)[chosen]
+    for name in ranking_columns(signature):
+        if (cells := passed_cells(view, name, chosen)) is not None:
+            frame[name] = cells
     return frame
 
 
@@ -111,14 +115,16 @@ def history(ws: Workspace, signature: Signature, *, until: float | None = None) 
     new = recorded_frame(view, ws)
     kinds = {c.name: c.kind for c in signature.columns}
     key = ws.settings.model.id
+    passed = [name for name in ranking_columns(signature) if name in old.columns]
     for name in new.columns:
-        if name in old.columns and len(old) and name != key:
+        if name in old.columns and len(old) and name != key and name not in passed:
             new[name] = like(new[name], old[name], kinds.get(name, ""), zone)
     for name, cells in time_cells(view.times[learned_from(view)], signature, old, zone).items():
         new[name] = cells
     if key is not None and key in old.columns:
         # Keys come back as text, perhaps hashed; one kind of cell in a column keeps it a column.
         old = old.assign(**{key: old[key].astype(str)})
+    old = old.assign(**{name: cells_as_text(old[name]) for name in passed})
     if set(ws.settings.capture.redact) & set(signature.names):
         # Of a hidden feature there is only a hash, which says nothing.
         new = new.iloc[:0]

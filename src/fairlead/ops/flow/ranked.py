@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from fairlead.contract import records as names
@@ -18,14 +20,34 @@ from fairlead.lab.stats.ranking import (
 from fairlead.ops.flow.view import View
 
 
-def groups_of(view: View, rows: np.ndarray) -> np.ndarray | None:
-    """The group of each of some rows, as captured; None of a model that ranks nothing, and where none was told."""
-    group = view.signature.group
-    column = None if group is None else names.PASSED_IN + group
-    if column is None or column not in view.table.column_names:
+def ranking_columns(signature: Signature) -> tuple[str, ...]:
+    """Group and item of a ranking, as far as they are passed through and no feature."""
+    return tuple(n for n in (signature.group, signature.item) if n is not None and n not in signature.names)
+
+
+def passed_cells(view: View, name: str, rows: np.ndarray) -> np.ndarray | None:
+    """A pass-through column of some rows as text, hashed where it is redacted; None where none was captured."""
+    column = names.PASSED_IN + name
+    if column not in view.table.column_names:
         return None
     cells: list[str | None] = view.table.column(column).to_pylist()
     return np.array([cells[row] for row in rows], dtype=object)
+
+
+def cells_as_text(series: Any) -> np.ndarray:
+    """A column of a training table as records know it, (n,): text, None where missing."""
+    import pandas as pd
+
+    from fairlead.lab.stats import label_text
+
+    codes, values = pd.factorize(np.asarray(series, dtype=object), use_na_sentinel=True)
+    return np.array([*(label_text(v) for v in values), None], dtype=object)[codes]
+
+
+def groups_of(view: View, rows: np.ndarray) -> np.ndarray | None:
+    """The group of each of some rows, as captured; None of a model that ranks nothing, and where none was told."""
+    group = view.signature.group
+    return None if group is None else passed_cells(view, group, rows)
 
 
 def drawn_together(groups: np.ndarray | None) -> int | np.ndarray:
