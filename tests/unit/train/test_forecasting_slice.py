@@ -80,7 +80,7 @@ def test_what_is_kept_for_judging_begins_where_learning_ends(trained: Training) 
 ])  # fmt: skip
 def test_any_regressor_either_way_seals_exactly(learner: str, parameters: Any, way: str, tmp_path: Path) -> None:
     frame = pd.concat([demand(12, 1, "north", growth=2.0), demand(12, 2, "south")], ignore_index=True)
-    chosen = settings(series="shop", covariates=("heat",), lags=30, horizon=3)
+    chosen = settings(series="shop", covariates=("heat",), lags=30, horizon=4)
     made = train(frame, chosen, trial=Trial(learner, {**parameters, "steps": way}))
     assert made.candidate.lineage.parameters["steps"] == way
     key = SigningKey.create(tmp_path / "key")
@@ -90,7 +90,7 @@ def test_any_regressor_either_way_seals_exactly(learner: str, parameters: Any, w
     expected = score_pipeline(made.candidate.pipeline, made.candidate.columns, model.signature)
     assert np.abs(model.score_columns(made.candidate.columns) - expected).max() <= 1e-9
     rows = material_from(rows_of(frame, chosen), chosen)
-    assert fit(rows, learner, {**parameters, "steps": way}).predict(rows.frame).shape == (rows.rows, 3)
+    assert fit(rows, learner, {**parameters, "steps": way}).predict(rows.frame).shape == (rows.rows, 4)
 
 
 def test_trees_follow_a_series_to_where_it_never_was() -> None:

@@ -19,6 +19,9 @@ TREES = (
 DIRECT = ("ridge", "linear", "lasso", "elastic_net")
 """Learners so quick that every step always has one of its own."""
 
+UNFIT = ("image_net", "text_net", "image_head", "rank_xgboost", "distilled", "shrunk")
+"""Learners of numbers that look at pictures, texts or groups, or need another model to begin with."""
+
 
 class StepLearner:
     """A regressor's learner, asked for forecasts. `build` gives the regressor of a step."""
@@ -53,10 +56,10 @@ class StepLearner:
 def step_learner(name: str) -> StepLearner:
     """Raises ConfigInvalid for a learner of no numbers, UnknownPlugin, MissingExtra."""
     found = variant("learner", name)()
-    if "regression" not in found.tasks:
-        able = [other for other in names("learner") if "regression" in variant("learner", other)().tasks]
+    if name in UNFIT or "regression" not in found.tasks:
+        able = [one for one in names("learner") if one not in UNFIT and "regression" in variant("learner", one)().tasks]
         raise ConfigInvalid(
-            f"{name} cannot do forecasting, which learns numbers.",
+            f"{name} cannot do forecasting.",
             file="fairlead.toml", key="train.learners", cure=f"Learners that can: {', '.join(able)}.",
         )  # fmt: skip
     return StepLearner(found)
