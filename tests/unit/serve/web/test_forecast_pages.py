@@ -77,6 +77,7 @@ def test_a_history_is_no_image_and_the_pages_say_what_it_is(plane: DataPlane) ->
     assert "The newest 4 values of the series, oldest first, each followed by its covariate" in form
     assert "3 values, one every hour" in form
     assert 'data-steps="3"' in form
+    assert "A date and time, in UTC, of the newest value." in form
     assert "canvas" not in form
     docs = ask(plane, "GET", "/docs", accept="text/html").body.decode()
     assert "Forecasts <code>riders</code>: 3 values, one every hour" in docs

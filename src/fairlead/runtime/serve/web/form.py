@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from fairlead.contract.errors import CellInvalid
 from fairlead.contract.signature import Column
+from fairlead.runtime.bundle.forecasts import ORIGIN
 from fairlead.runtime.serve.deployed import Deployed
 from fairlead.runtime.serve.web import tensor_form
 from fairlead.runtime.serve.web.columns import Field, example_of, fields_of, number_in_words
@@ -25,7 +26,7 @@ def contents(deployed: Deployed) -> str:
     """The inside of the page."""
     name = deployed.route.model
     fields = fields_of(deployed)
-    controls = "\n".join(_field(field, f"f{at}", deployed.signature.timezone) for at, field in enumerate(fields))
+    controls = "\n".join(_field(field, f"f{at}", _zone_of(field, deployed)) for at, field in enumerate(fields))
     return f"""<h1>{escape(name)}</h1>
 <p class="lead">{summary_of(deployed)}. Fill in what you know, ask, and say when the answer is wrong.</p>
 <div class="ask">
@@ -52,6 +53,13 @@ def contents(deployed: Deployed) -> str:
 {_correction(deployed, name)}
 </section>
 </div>"""
+
+
+def _zone_of(field: Field, deployed: Deployed) -> str:
+    """Where a time is read, and of a forecast's origin which time it is."""
+    signature = deployed.signature
+    newest = signature.task == "forecasting" and field.column.name == ORIGIN
+    return signature.timezone + (", of the newest value" if newest else "")
 
 
 def _decides(deployed: Deployed) -> str:

@@ -2,7 +2,7 @@
 
 import { NUMBER, Wrong } from "./numbers.js";
 
-const [WIDTH, HEIGHT, EDGE] = [600, 220, 14];
+const [WIDTH, HEIGHT, EDGE] = [380, 190, 16];
 const MOST_SHOWN = 400;
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -34,7 +34,7 @@ function picture(past, forecast) {
   }
   svg.append(line("next", [...past.slice(-1), ...forecast], Math.max(0, past.length - 1)));
   for (const [at, value] of forecast.entries()) {
-    svg.append(made("circle", { class: "next", cx: x(past.length + at).toFixed(1), cy: y(value).toFixed(1), r: forecast.length > 60 ? 1 : 3 }));
+    svg.append(made("circle", { class: "next", cx: x(past.length + at).toFixed(1), cy: y(value).toFixed(1), r: forecast.length > 60 ? 1 : 2 }));
   }
   svg.append(text(shown(high), EDGE), text(shown(low), HEIGHT - 3));
   return svg;
