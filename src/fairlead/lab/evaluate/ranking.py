@@ -15,6 +15,7 @@ import numpy as np
 
 from fairlead.contract.evidence import Interval
 from fairlead.contract.settings import GateSettings
+from fairlead.contract.signature import Signature
 from fairlead.lab.evaluate.evidence import Comparison, Report
 from fairlead.lab.evaluate.ranked import RankedAt, Ranking
 from fairlead.lab.evaluate.rows import Judged
@@ -69,6 +70,11 @@ class Ranked:
     def metrics(self) -> dict[str, Interval]:
         """Every metric of the ranking with its interval."""
         return ranking_intervals(self.measures, draws=self.draws, seed=self.seed, block=self.block)
+
+    def intervals(self, scores: Floats, signature: Signature) -> dict[str, Interval]:
+        """The same of another model's scores (n, outputs), whose signature says what they mean."""
+        theirs = self.measured(order_of(scores, signature))
+        return ranking_intervals(theirs, draws=self.draws, seed=self.seed, block=self.block)
 
     def loss(self) -> Interval | None:
         """The mean loss of a group; None where no group says anything."""

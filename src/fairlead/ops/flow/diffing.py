@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from fairlead.runtime.bundle import Model
 
 MOST_LINES = 30
+DRAWS_OF_ORDERS = 1000
 MOST_COLUMNS = 20
 TOLD_DISTANCE, TOLD_SHIFT, TOLD_MISSING = 0.05, 0.05, 0.005
 WITH_TRUTH = ("classification", "regression")
@@ -188,6 +189,7 @@ def _columns(signature: Signature) -> dict[str, str]:
 def _quality(ws: Workspace, a: Model, b: Model) -> tuple[Quality | None, str, Groups | None]:
     """Both on the rows that were kept for judging the second."""
     from fairlead.lab.evaluate.comparing import against_champion
+    from fairlead.lab.evaluate.ranking import ranked_rows
     from fairlead.lab.evaluate.rows import judged_rows
     from fairlead.lab.stats import metric_intervals
 
@@ -210,6 +212,9 @@ def _quality(ws: Workspace, a: Model, b: Model) -> tuple[Quality | None, str, Gr
         metric_intervals(judged.signature.task, judged.truth, scores, signature, seed=0, block=judged.block)
         for scores, signature in ((theirs, a.signature), (judged.scores, judged.signature))
     ]
+    ranked = ranked_rows(judged, ws.settings.gate, draws=DRAWS_OF_ORDERS, seed=0)
+    if ranked is not None:
+        told = [ranked.intervals(theirs, a.signature) | told[0], ranked.metrics() | told[1]]
     metrics = {name: (told[0][name], told[1][name]) for name in told[1] if name in told[0]}
     quality = Quality(judged.rows, _unseen(a, b, judged.times), metrics, other.difference, _says(other.difference))
     return quality, "", groups_of_both(judged, a, theirs, ws.settings.model.sensitive)
