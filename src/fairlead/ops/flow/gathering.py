@@ -43,12 +43,19 @@ class Gathered:
 
 
 def gather(
-    ws: Workspace, source: Any = None, *, whole: bool = False, table: Table | None = None, notes: tuple[str, ...] = ()
+    ws: Workspace,
+    source: Any = None,
+    *,
+    whole: bool = False,
+    excluding: bool = False,
+    table: Table | None = None,
+    notes: tuple[str, ...] = (),
 ) -> Gathered:
     """The project's training table (or `source`) after its `[data] prepare`, with inferred dtypes.
 
-    Rows of the training table that `[data] exclude_rows` lists are left out, unless `whole`. table: that of `source`,
-    if it is open already; notes: known of it. Raises UsageError without
+    Rows of the training table that `[data] exclude_rows` lists are left out, unless `whole`; those of
+    `source`, whose rows the list may not mean, with `excluding` alone. table: that of `source`, if it is open already;
+    notes: known of it. Raises UsageError without
     a table, SourceUnreadable, ConfigInvalid, and whatever keeps `prepare` from giving rows as UsageError.
     """
     from fairlead.lab.tables.reading import Reading
@@ -68,7 +75,7 @@ def gather(
         raise SourceUnreadable(f"{place}: the table has no rows" if place else "the table has no rows")
     frame = prepared(ws, frame, reading)
     excluded = 0
-    if source is None and not whole:
+    if (source is None or excluding) and not whole:
         frame, excluded = left_out(ws, frame, reading)
     return Gathered(frame, reading.tables, (*reading.notes, *notes), excluded)
 

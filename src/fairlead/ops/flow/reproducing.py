@@ -198,7 +198,9 @@ def _present(ws: Workspace, lineage: Lineage, source: Any) -> tuple[Gathered | N
     if source is None and (recorded is None or not recorded.source):
         return None, "it was trained on rows in memory."
     try:
-        return gather(ws, source if source is not None or recorded is None else source_of(ws, recorded)), ""
+        where = source if source is not None or recorded is None else source_of(ws, recorded)
+        # The table of then may lie elsewhere now: what was left out of it is left out all the same.
+        return gather(ws, where, excluding="exclude_rows" in lineage.tables), ""
     except FairleadError as error:
         return None, str(error)
 
