@@ -17,10 +17,11 @@ from fairlead.lab.compile.forecasting.plan import Plan, features_of, level_of, s
 from fairlead.lab.stats.forecasts import seasonal_naive
 from fairlead.lab.train import score_pipeline, train
 from fairlead.lab.train.fitting import fit
-from fairlead.lab.train.forecasting.rows import due_before, honest_folds, material_from, rows_of
+from fairlead.lab.train.forecasting.rows import due_before, honest_folds, material_from, rows_of, signature_from
 from fairlead.lab.train.recorded import Trial
 from fairlead.lab.train.training import Training
 from fairlead.runtime.bundle import SigningKey, load
+from fairlead.runtime.bundle.manifest import canonical
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +44,13 @@ def test_the_signature_says_what_is_asked(trained: Training) -> None:
     history, origin = signature.columns
     assert (history.name, history.shape, history.dtype) == ("history", (LAGS, 1), "float64")
     assert (origin.name, origin.kind) == ("origin", "time")
+
+
+def test_what_is_written_and_what_is_usual_seal_alike(trained: Training) -> None:
+    written = "".join(["v", "1"])
+    rows = rows_of(demand(), settings(definition=written, timezone="".join(["UT", "C"])))
+    made = signature_from(rows, settings(definition=written, timezone="".join(["UT", "C"])))
+    assert canonical(made) == canonical(signature_from(rows, settings()))
 
 
 def test_sealed_it_answers_as_it_was_trained(trained: Training, sealed: Any) -> None:

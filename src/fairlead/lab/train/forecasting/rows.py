@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -94,8 +95,9 @@ def signature_from(rows: SeriesRows, settings: Settings) -> Signature:
         target=model.target,
         time=(ORIGIN,),
         sticky=settings.rollout.sticky_by or model.series,
-        definition=model.definition,
-        timezone=model.timezone,
+        # The encoding leaves out defaults by identity: a "v1" that was written must seal as one that was not.
+        definition=sys.intern(model.definition),
+        timezone=sys.intern(model.timezone),
         horizon=geometry.horizon,
         step=geometry.step.seconds,
         series=model.series,
