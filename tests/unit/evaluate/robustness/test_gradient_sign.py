@@ -16,8 +16,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
+from fairlead.contract.evidence import Interval, Verdict
 from fairlead.contract.settings import EvaluateSettings, ModelSettings, Settings
 from fairlead.lab.compile import write_bundle
+from fairlead.lab.evaluate.evidence import Report
+from fairlead.lab.evaluate.page import render
 from fairlead.lab.evaluate.robustness import robustness_checks, robustness_of
 from fairlead.lab.evaluate.robustness.gradient_sign import STEPS, against, fgsm, gradient_of
 from fairlead.lab.evaluate.robustness.inferring import inferred
@@ -187,3 +190,20 @@ def test_the_promise_of_inference_by_simulation(linear: tuple[Judged, dict[str, 
     assert inferred(with_sex(judged, np.arange(judged.rows)), "sex") is None
     plain = msgspec.json.encode(inferred(judged, "sex"))
     assert b"knows" in plain
+
+
+def test_the_page_shows_what_leaks_beside_its_limit(linear: tuple[Judged, dict[str, bytes]]) -> None:
+    judged, files = linear
+    found = robustness_of(judged, settings_of(attacks=("fgsm",)), members=rows(400, 0), files=files)
+    names = ("accuracy", "roc_auc", "precision", "recall", "log_loss")
+    report = Report(
+        model="m", bundle="b" * 64, task="classification", target="y", rows=judged.rows,
+        metrics=dict.fromkeys(names, Interval(0.8, 0.7, 0.9)), loss=Interval(0.1, 0.0, 0.2), baselines=(),
+        classes=judged.signature.classes, robustness=found,
+    )  # fmt: skip
+    page = render(report, Verdict("pass", tuple(robustness_checks(found, {"membership": 0.6}))))
+    part = page[page.index("When inputs go wrong") :]
+    assert "Limit 0.6" in part
+    assert "No limit is set." in part
+    assert "one step along the sign of the gradient" in part
+    assert "Who knows the truth and the answer, but not the row, guesses" in part
