@@ -266,11 +266,13 @@ def test_a_truth_counts_before_a_history_and_a_later_record_before_an_earlier_on
         names.TIME: [0.0, 60.0], names.BUNDLE: ["b", "b"], "in.history": pa.array(history_of, kind),
         "in.origin": [0.0, 60.0], names.LABEL: ["[5.0,6.0]", None], names.DEFINITION: ["v1", None],
     })  # fmt: skip
-    rows = recorded_rows(table, one, settings)
+    rows = recorded_rows([table], table.drop_columns(["in.history"]), one, settings)
     assert list(rows.columns) == ["seconds", "y", "c"]
     assert rows["seconds"].tolist() == [-180.0, -120.0, -60.0, 0.0, 60.0, 120.0]
     assert rows["y"].tolist() == [0.0, 9.0, 9.0, 9.0, 5.0, 6.0]
-    assert len(recorded_rows(table.drop_columns(["in.history"]), one, settings)) == 0
+    joined = table.drop_columns(["in.history"])
+    assert recorded_rows([table.slice(0, 1), table.slice(1, 1)], joined, one, settings).equals(rows)
+    assert len(recorded_rows([table.drop_columns(["in.history"])], table, one, settings)) == 0
 
 
 def test_months_are_those_of_the_calendar() -> None:

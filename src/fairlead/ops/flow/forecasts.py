@@ -16,9 +16,19 @@ from fairlead.contract.signature import Signature
 from fairlead.runtime.bundle.forecasts import HISTORY, ORIGIN, history_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     import pandas as pd
+    import pyarrow as pa
 
     from fairlead.ops.flow.view import View
+
+_SECONDS, _SERIES = "\0seconds", "\0series"
+"""Names that no column of a table has."""
+_AT_ONCE = 4096
+"""Truths that are spread out at once."""
+_MOST_HELD = 2_000_000
+"""Values of series, the same time told twice counted twice, that are held before they are folded."""
 
 
 def label_delay(settings: Settings, signature: Signature) -> float:
@@ -49,46 +59,82 @@ def repeated(view: View, chosen: np.ndarray) -> np.ndarray:
     return np.repeat(known[chosen][:, None], view.signature.horizon, axis=1)
 
 
-def recorded_rows(table: Any, signature: Signature, settings: Settings) -> pd.DataFrame:
+def recorded_rows(
+    histories: Iterable[pa.Table], joined: pa.Table, signature: Signature, settings: Settings
+) -> pd.DataFrame:
     """What records know of the series, as a long table: `seconds`, the series, the target and the covariates.
 
     Every history is so many values of its series, and every truth more of them; where two say the same time, a truth
-    counts before a history, and a later record before an earlier one. Covariates are known up to origins.
-    table: of `Records.joined`, tensors included. No rows where the history, its origin or its series is hidden.
+    counts before a history, and a later record before an earlier one. Covariates are known up to origins. Memory
+    follows the times there are, not how often each was sent.
+    histories: records with their tensors, a few at a time. joined: the same with their labels, without tensors. No rows
+    where the history, its origin or its series is hidden.
     """
-    import pandas as pd
-
     from fairlead.lab.tables.series import geometry_of_signature
     from fairlead.lab.tables.series_now import times_after
     from fairlead.ops.flow.view import View, tensors_in
 
     model = settings.model
-    columns = ["seconds", *([model.series] if model.series else []), model.target, *model.covariates]
-    hidden = {HISTORY, ORIGIN, signature.series} & set(settings.capture.redact)
-    column = history_of(signature)
-    held = None if hidden or not settings.capture.tensors else tensors_in(table, column)
-    if held is None or not len(held):
-        return pd.DataFrame({name: np.empty(0, dtype=object if name == model.series else float) for name in columns})
-    view = View(table, signature)
-    lags, width = column.shape
-    values = held.reshape(len(held), lags, width)
-    origins = view.columns[ORIGIN]
-    series = _series_of(table, signature)
-    step = geometry_of_signature(signature, model).step
-    past = times_after(origins, np.arange(1 - lags, 1), step)
-    ahead = times_after(origins, np.arange(1, signature.horizon + 1), step)
-    parts = [_long(past, series, values)]
-    truth = view.labels[:, :, None]
-    parts.append(_long(ahead, series, np.concatenate([truth, np.full((*truth.shape[:2], width - 1), np.nan)], axis=2)))
-    frame = pd.concat(parts, ignore_index=True)
-    named = [model.target, *model.covariates]
-    frame.columns = ["seconds", "series", *named]
-    # A record that came later knows better; truths follow histories. Of each column the last that is known counts.
-    whole = frame.groupby(["series", "seconds"], as_index=False, sort=True)[named].last()
-    whole = whole[whole[model.target].notna()]
-    if model.series:
-        whole = whole.rename(columns={"series": model.series})
-    return whole[columns].reset_index(drop=True)
+    known = _Known((model.target, *model.covariates))
+    if settings.capture.tensors and not {HISTORY, ORIGIN, signature.series} & set(settings.capture.redact):
+        column, step = history_of(signature), geometry_of_signature(signature, model).step
+        lags, width = column.shape
+        for table in histories:
+            held = tensors_in(table, column)
+            if held is None or not len(held):
+                continue
+            origins = np.asarray(table.column(names.FEATURE_IN + ORIGIN).to_numpy(), dtype=np.float64)
+            past = times_after(origins, np.arange(1 - lags, 1), step)
+            known.add(past, _series_of(table, signature), held.reshape(len(held), lags, width))
+        view = View(joined, signature)
+        series = _series_of(joined, signature)
+        for at in range(0, view.rows if known.any else 0, _AT_ONCE):
+            part = slice(at, at + _AT_ONCE)
+            ahead = times_after(view.columns[ORIGIN][part], np.arange(1, signature.horizon + 1), step)
+            known.add(ahead, series[part], view.labels[part][:, :, None])
+    return known.table(model.series)
+
+
+class _Known:
+    """Values of series by time, of each column the last that was told. columns: the target first."""
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        self._columns = list(columns)
+        self._parts: list[pd.DataFrame] = []
+        self.any = False
+
+    def add(self, times: np.ndarray, series: np.ndarray, values: np.ndarray) -> None:
+        """times: (n, steps) seconds; series: (n,) names; values: (n, steps, columns), fewer columns are the first."""
+        import pandas as pd
+
+        steps, width = values.shape[1:]
+        part = pd.DataFrame(values.reshape(-1, width), columns=self._columns[:width])
+        for name in self._columns[width:]:
+            part[name] = np.nan
+        # Whole milliseconds, so that the same time is the same number however it was added up.
+        part[_SECONDS] = np.round(times.reshape(-1), 3)
+        part[_SERIES] = np.repeat(series, steps)
+        self.any = True
+        self._parts.append(self._folded([part]))
+        if sum(map(len, self._parts)) > _MOST_HELD:
+            self._parts = [self._folded(self._parts)]
+
+    def _folded(self, parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+        import pandas as pd
+
+        whole = parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
+        return whole.groupby([_SERIES, _SECONDS], as_index=False, sort=True)[self._columns].last()
+
+    def table(self, series: str | None) -> pd.DataFrame:
+        """All of it. series: what the column of their names is called, None: there is none."""
+        import pandas as pd
+
+        kept = ["seconds", *([series] if series else []), *self._columns]
+        if not self._parts:
+            return pd.DataFrame({name: np.empty(0, dtype=object if name == series else float) for name in kept})
+        whole = self._folded(self._parts)
+        whole = whole[whole[self._columns[0]].notna()].rename(columns={_SECONDS: "seconds", _SERIES: series or ""})
+        return whole[kept].reset_index(drop=True)
 
 
 def _series_of(table: Any, signature: Signature) -> np.ndarray:
@@ -98,15 +144,3 @@ def _series_of(table: Any, signature: Signature) -> np.ndarray:
     column = names.KEY if signature.row_key == signature.series else names.PASSED_IN + signature.series
     cells = table.column(column).to_pylist() if column in table.schema.names else [None] * table.num_rows
     return np.array(["" if cell is None else cell for cell in cells], dtype=object)
-
-
-def _long(times: np.ndarray, series: np.ndarray, values: np.ndarray) -> pd.DataFrame:
-    """(n, steps) times and (n, steps, columns) values as rows."""
-    import pandas as pd
-
-    steps, width = values.shape[1:]
-    frame = pd.DataFrame(values.reshape(-1, width))
-    # Whole milliseconds, so that the same time is the same number however it was added up.
-    frame.insert(0, "seconds", np.round(times.reshape(-1), 3))
-    frame.insert(1, "series", np.repeat(series, steps))
-    return frame

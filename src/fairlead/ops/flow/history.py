@@ -142,15 +142,20 @@ def _series_history(ws: Workspace, signature: Signature, old: pd.DataFrame, unti
     """The long table of a forecast, with the values that records know and it does not."""
     import pandas as pd
 
+    from fairlead.contract import records as names
     from fairlead.lab.stats import label_text
     from fairlead.lab.tables import event_times
     from fairlead.ops.flow.forecasts import recorded_rows
     from fairlead.ops.monitor import window_numbers
+    from fairlead.runtime.bundle.forecasts import HISTORY, ORIGIN
     from fairlead.runtime.capture import Records
 
     model = ws.settings.model
     zone, series = model.timezone, model.series
-    new = recorded_rows(Records(ws.home.root, ws.model).joined(None, until), signature, ws.settings)
+    records = Records(ws.home.root, ws.model)
+    read = [names.FEATURE_IN + HISTORY, names.FEATURE_IN + ORIGIN, names.KEY, names.PASSED_IN + (series or "")]
+    joined = records.joined(None, until, tensors=False)
+    new = recorded_rows(records.batches(None, until, columns=read), joined, signature, ws.settings)
     times = event_times(old, model.time_columns, zone)
     if series:
         old = old.assign(**{series: [label_text(name) for name in old[series]]})
