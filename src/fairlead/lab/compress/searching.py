@@ -15,9 +15,11 @@ from fairlead.lab.compile import compile_pipeline
 from fairlead.lab.compress.certificate import Tried
 from fairlead.lab.compress.shrinking import key_of
 from fairlead.lab.compress.subject import SHRUNK, Smaller
+from fairlead.lab.stats.blocks import Block, group_blocks
 from fairlead.lab.stats.intervals import bootstrap
 from fairlead.lab.stats.loss import loss_clip, losses
 from fairlead.lab.stats.pinball import errors_of
+from fairlead.lab.stats.ranking import whole_codes
 from fairlead.lab.stats.spans import block_rows
 from fairlead.lab.train.bench import Bench
 from fairlead.lab.train.fitting import fit, learner_of
@@ -74,7 +76,9 @@ class Search:
             self._before = self._losses(*self._source, None)
         before = self._before
         after = self._losses(one.learner, one.parameters, before.clip)
-        block = block_rows(int(before.kept.sum()), _times(self.bench, before.kept), self.window)
+        block: Block = block_rows(int(before.kept.sum()), _times(self.bench, before.kept), self.window)
+        if (clusters := self.bench.material.clusters) is not None:
+            block = group_blocks(whole_codes(clusters[before.kept]), int(block))
         return bootstrap(after.values - before.values, seed=self.seed, draws=500, block=block)
 
     def _learner(self, name: str) -> Any:

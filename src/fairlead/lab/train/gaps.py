@@ -9,6 +9,7 @@ import numpy as np
 
 from fairlead.contract.decisions import GapFound, GroupThreshold, LotFound, MitigationFound
 from fairlead.contract.settings import Settings
+from fairlead.lab.stats.blocks import Block, block_size, group_blocks
 from fairlead.lab.stats.disparities import SMALL_GROUP, Disparity, disparity, groups_of, measured, odds_disparity
 from fairlead.lab.stats.intervals import bootstrap
 from fairlead.lab.stats.loss import losses
@@ -21,7 +22,7 @@ MEASURES = ("demographic_parity", "equal_opportunity", "equalised_odds", "calibr
 
 
 def mitigation_found(
-    material: Material, settings: Settings, before: Floats, after: Floats, pipeline: Any, block: int
+    material: Material, settings: Settings, before: Floats, after: Floats, pipeline: Any, block: Block
 ) -> MitigationFound | None:
     """The evidence, of out-of-fold answers to the same rows, (n, classes) each; None of more than two classes.
 
@@ -35,6 +36,8 @@ def mitigation_found(
     if not len(rows):
         return None
     part, seed, model = material.take(rows), settings.train.seed, pipeline.steps[-1][1]
+    if part.clusters is not None:
+        block = group_blocks(part.clusters, block_size(len(rows), block))
     sides = (before[rows], after[rows])
     codes, signature = part.codes(), part.signature
     right = [(decisions(scores, signature) == codes).astype(np.float64) for scores in sides]
@@ -58,7 +61,12 @@ def mitigation_found(
 
 
 def _gaps(
-    part: Material, sensitive: tuple[str, ...], sides: tuple[Floats, Floats], lost: list[Floats], block: int, seed: int
+    part: Material,
+    sensitive: tuple[str, ...],
+    sides: tuple[Floats, Floats],
+    lost: list[Floats],
+    block: Block,
+    seed: int,
 ) -> tuple[GapFound, ...]:
     found = []
     for column in sensitive:
@@ -82,7 +90,7 @@ def _gap(
     measure: str,
     scores: Floats,
     loss: Floats,
-    block: int,
+    block: Block,
     seed: int,
 ) -> Disparity:
     parts = measured(part.signature, part.truth, scores, loss)
