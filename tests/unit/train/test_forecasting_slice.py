@@ -75,6 +75,13 @@ def test_it_learns_more_than_the_last_season_says(trained: Training) -> None:
     assert trained.metrics["mase"] == pytest.approx(board["ridge"])
 
 
+def test_a_search_that_was_made_before_is_taken_up(trained: Training, tmp_path: Path) -> None:
+    first = train(demand(), settings(), home=tmp_path)
+    again = train(demand(), settings(), home=tmp_path)
+    assert again.metrics == first.metrics == trained.metrics
+    assert [row["score"] for row in again.leaderboard] == [row["score"] for row in first.leaderboard]
+
+
 def test_what_is_kept_for_judging_begins_where_learning_ends(trained: Training) -> None:
     rows = rows_of(trained.holdout, settings())
     learned = trained.candidate.lineage.trained_to

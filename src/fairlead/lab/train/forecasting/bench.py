@@ -12,6 +12,7 @@ from fairlead.lab.stats.measures import Floats
 from fairlead.lab.train.bench import Bench
 from fairlead.lab.train.folding import Fold
 from fairlead.lab.train.forecasting.fitting import forecaster, front_for
+from fairlead.lab.train.forecasting.learners import StepLearner
 from fairlead.lab.train.forecasting.rows import NAME, seasons_for
 from fairlead.lab.train.material import Material
 from fairlead.runtime.bundle.forecasts import HISTORY, history_of
@@ -37,6 +38,8 @@ class ForecastBench(Bench):
 
     def answers(self, index: int, learner: Any, parameters: Mapping[str, Any], seed: int) -> Floats:
         """See Bench."""
+        # A search that is taken up again asks for learners by their names.
+        learner = learner if hasattr(learner, "inner") else StepLearner(learner)
         learned, judged = self.prepared(index)
         truth = self.material.truth[self.folds[index].fit]
         return forecaster(self.material, learner, parameters, seed, learned, truth).predict(judged)
