@@ -85,7 +85,8 @@ def limits(column: Answer) -> str:
         shown = ", ".join(column["categories"][:6])
         return shown + (", ..." if len(column["categories"]) > 6 else "")
     if column.get("low") is not None:
-        return f"{number(column['low'])} to {number(column['high'])}"
+        said = moment if column["kind"] == "time" else number
+        return f"{said(column['low'])} to {said(column['high'])}" + (" UTC" if column["kind"] == "time" else "")
     return ""
 
 

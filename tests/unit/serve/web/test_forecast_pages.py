@@ -64,6 +64,16 @@ def test_a_truth_is_described_as_it_is_taken(document: dict[str, Any], label: An
     assert jsonschema_rs.is_valid(schema, item) is fits
 
 
+def test_of_one_series_a_time_is_enough(tmp_path: Path, document: dict[str, Any]) -> None:
+    deployed(tmp_path, alone=True)
+    with opened(tmp_path) as made:
+        told = json.loads(ask(made, "GET", "/openapi.json").body)
+    item = {"time": 0.0, "label": [1.0]}
+    for one, fits in ((told, True), (document, False)):
+        schema = {**one["components"]["schemas"]["riders.feedback"], "components": one["components"]}
+        assert jsonschema_rs.is_valid(schema, item) is fits
+
+
 def test_rows_are_described_as_they_are_taken(document: dict[str, Any]) -> None:
     (row,) = rows(histories(1), origins(1))
     schema = {**document["components"]["schemas"]["riders.row"], "components": document["components"]}

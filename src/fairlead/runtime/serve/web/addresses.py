@@ -204,8 +204,10 @@ def feedback(id: str, schema: Schema, more: Schema) -> Schema:
     return {"post": operation}
 
 
-def item_of(label: Schema) -> Schema:
-    """Schema of one item of feedback; label: what the models of this address take."""
+def item_of(label: Schema, *, alone: bool = False) -> Schema:
+    """Schema of one item of feedback; label: what the models of this address take. alone: a time is enough, as of
+    forecasts of one series.
+    """
     fields: Schema = {
         "request": {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]+$"},
         "row": {"type": "integer", "minimum": 0, "maximum": (1 << 31) - 1, "default": 0},
@@ -222,7 +224,7 @@ def item_of(label: Schema) -> Schema:
         "type": "object",
         "properties": fields,
         "additionalProperties": False,
-        "anyOf": [{"required": [name]} for name in ("request", "request_id", "key")],
+        "anyOf": [{"required": [name]} for name in ("request", "request_id", "key", *(("time",) if alone else ()))],
         "description": "What it is about: `request` and `row`, or `key` and perhaps `time`. What is given: `label`, "
         "`value`, `comment`, or several of them.",
     }

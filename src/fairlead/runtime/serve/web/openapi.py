@@ -192,7 +192,8 @@ def _said(deployed: Deployed, schemas: Schema) -> Said:
     schemas[f"{prefix}.row"] = row_of(said)
     schemas[f"{prefix}.columns"] = columns_of(said)
     schemas[f"{prefix}.prediction"] = prediction_of(said)
-    schemas[f"{prefix}.feedback"] = item_of(_label(deployed))
+    alone = signature.task == "forecasting" and signature.row_key is None
+    schemas[f"{prefix}.feedback"] = item_of(_label(deployed), alone=alone)
     return said
 
 
