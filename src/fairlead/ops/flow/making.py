@@ -124,6 +124,7 @@ def train(ws: Workspace, *, source: Any = None, progress: Progress | None = None
     say = progress or (lambda *words, **more: None)
     say("reading tables", done=0.0)
     from fairlead.lab.train.suspects.warning import leak_warnings
+    from fairlead.lab.train.weighing import weighing_notes
     from fairlead.ops.flow.large import rows_to_train
     from fairlead.ops.flow.transferring import seen_before, transferred_for
     from fairlead.ops.flow.warm_start import older_for
@@ -135,7 +136,10 @@ def train(ws: Workspace, *, source: Any = None, progress: Progress | None = None
             rows.frame, ws.settings, home=ws.home.root, root=ws.project.root, progress=progress, large=rows.large,
             older=start, transferred=begun,
         )  # fmt: skip
-        told = tuple(leak_warnings(rows.frame, ws.settings, training.holdout))
+        told = (
+            *leak_warnings(rows.frame, ws.settings, training.holdout),
+            *weighing_notes(ws.settings, training.decisions),
+        )
         told += (*begun_said, *seen_before(ws, begun, rows.frame, training.holdout))
         return keep(ws, training, dataclasses.replace(rows, notes=(*rows.notes, *said, *told)))
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fairlead.contract.signature import Task
+from fairlead.lab.train.passes import worthwhile_passes
 
 LAYERS = {"32": (32,), "64": (64,), "32x16": (32, 16), "128": (128,)}
 
@@ -45,3 +46,7 @@ class MLP:
         from fairlead.lab.train.estimators.scaled_mlp import ScaledMLP
 
         return ScaledMLP(**given, random_state=seed)
+
+    def seek_rounds(self, estimator: Any, learned: Any, judged: Any, classifies: bool, patience: int) -> dict[str, Any]:
+        """See `Learner`: passes over the rows, in place of the parameter's."""
+        return {"max_iter": worthwhile_passes(estimator, learned, judged, classifies, patience)}
