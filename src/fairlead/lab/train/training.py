@@ -148,7 +148,8 @@ def train(
     if settings.train.entrypoint:
         chosen = train_by_entrypoint(bench, settings, folder, say, data=data, parent=parent)
     else:
-        chosen = _by_search(every, settings, home, folder, say, data=data, parent=parent, trial=trial)
+        usual = () if large is None else large.learners
+        chosen = _by_search(every, settings, home, folder, say, data=data, parent=parent, trial=trial, usual=usual)
     warm, judging = None, bench.folds
     if older is not None:
         only = None if trial is None else trial.parameters
@@ -219,13 +220,14 @@ def _by_search(
     data: str,
     parent: str,
     trial: Trial | None,
+    usual: tuple[str, ...] = (),
 ) -> Chosen:
     from fairlead.lab.compile import Candidate
 
     rules, material = settings.train, every.material
     begun = material.terms.transferred
     journal = Journal(_folder(home, data if begun is None else f"{data}/{begun.digest()}", settings))
-    learners = beginning(learners_for(rules.learners, material.signature, trial), begun, material.signature)
+    learners = beginning(learners_for(rules.learners or usual, material.signature, trial), begun, material.signature)
     learners, tried = able_learners(learners, rules.learners, material), searched_on(every)
     ahead = forecast(tried, learners, trials=rules.trials, seed=rules.seed) if journal.empty and trial is None else None
     if ahead is not None:

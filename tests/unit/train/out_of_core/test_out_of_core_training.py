@@ -40,7 +40,7 @@ def shop(rows: int = ROWS) -> pd.DataFrame:
 
 
 def settings_for(*learners: str, **more: Any) -> Settings:
-    rules = TrainSettings(learners=learners, trials=len(learners), folds=3, calibrate=False, **more)
+    rules = TrainSettings(learners=learners, trials=max(len(learners), 1), folds=3, calibrate=False, **more)
     return Settings(model=MODEL, data=DataSettings(holdout=0.25), train=rules)
 
 
@@ -155,6 +155,13 @@ def test_weights_of_rows_and_classes_are_those_of_memory(csv: Path, tmp_path: Pa
         sample_weight=whole.fit_weights(learned),
     )  # fmt: skip
     assert np.abs(found.candidate.pipeline.named_steps["model"].coef_ - model.coef_).max() < 1e-6
+
+
+def test_where_none_are_named_those_are_tried_that_every_row_can_teach(csv: Path, tmp_path: Path) -> None:
+    settings = replace(settings_for(), train=TrainSettings(trials=3, folds=2, calibrate=False))
+    found = trained(csv, settings, tmp_path / "large")
+    tried = [row["name"] for row in found.leaderboard if not row["baseline"]]
+    assert sorted(tried) == ["hist_gradient_boosting", "lightgbm", "logistic"]
 
 
 def test_the_sample_is_the_same_however_the_table_passes_by(csv: Path, tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -79,6 +81,13 @@ class Large:
         for batch in self.table.batches(self.plan.at_once):
             yield Stretch(batch, *self.index.read(first, batch.num_rows))
             first += batch.num_rows
+
+    @property
+    def learners(self) -> tuple[str, ...]:
+        """Tried where the project names none: those that every row can teach come first."""
+        linear = "logistic" if self.signature.task == "classification" else "ridge"
+        boosters = (name for name in ("lightgbm", "xgboost") if find_spec(name) is not None)
+        return (linear, *islice(boosters, 1), "hist_gradient_boosting")
 
     def split(self, material: Material) -> tuple[Ints, Ints]:
         """Rows of the sample's material to learn from and to judge on: the same as in all other passes."""
