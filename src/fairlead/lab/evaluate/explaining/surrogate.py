@@ -10,6 +10,7 @@ import numpy as np
 from fairlead.contract.evidence import Interval
 from fairlead.lab.evaluate.explaining.answers import answers, followed
 from fairlead.lab.evaluate.explaining.evidence import Leaf, Surrogate
+from fairlead.lab.evaluate.explaining.small_tree import LEAF, SmallTree, grow
 from fairlead.lab.stats.intervals import bootstrap, percentile, resamples
 
 if TYPE_CHECKING:
@@ -37,20 +38,13 @@ def surrogate(model: Model, rows: Mapping[str, Any], seed: int = 0, depth: int =
     outputs, places = followed(model)
     wanted = answers(model, kept, places)[:, 0]
     cut = len(order) * 2 // 3
-    tree = _fit(features[:cut], wanted[:cut], depth)
+    tree = grow(features[:cut], wanted[:cut], depth, max(5, cut // 100))
     return _judged(model, tree, names, features, wanted, kept, cut, outputs[0], seed)
-
-
-def _fit(features: np.ndarray, wanted: np.ndarray, depth: int) -> Any:
-    from sklearn.tree import DecisionTreeRegressor
-
-    fewest = max(5, len(wanted) // 100)
-    return DecisionTreeRegressor(max_depth=depth, min_samples_leaf=fewest, random_state=0).fit(features, wanted)
 
 
 def _judged(
     model: Model,
-    tree: Any,
+    tree: SmallTree,
     names: list[tuple[str, str]],
     features: np.ndarray,
     wanted: np.ndarray,
@@ -65,10 +59,10 @@ def _judged(
     if signature.task == "classification" and len(signature.classes) == 2:
         threshold = signature.threshold if signature.positive is not None else 0.5
         agreement = bootstrap(((told > threshold) == (truth > threshold)).astype(float), seed=seed)
-    leaves = _leaves(tree.tree_, names, np.isnan(features).any(axis=0), tree.apply(features), wanted)
+    leaves = _leaves(tree, names, np.isnan(features).any(axis=0), tree.apply(features), wanted)
     return Surrogate(
         output=output,
-        depth=int(tree.get_depth()),
+        depth=tree.depth,
         fidelity=_fidelity(told, truth, seed),
         agreement=agreement,
         fitted=cut,
@@ -110,27 +104,27 @@ def _features(columns: tuple[Column, ...], rows: Mapping[str, Any]) -> tuple[np.
 
 
 def _leaves(
-    tree: Any, names: list[tuple[str, str]], gaps: np.ndarray, at: np.ndarray, wanted: np.ndarray
+    tree: SmallTree, names: list[tuple[str, str]], gaps: np.ndarray, at: np.ndarray, wanted: np.ndarray
 ) -> tuple[Leaf, ...]:
     found: list[Leaf] = []
 
     def visit(node: int, rule: tuple[str, ...]) -> None:
-        if tree.children_left[node] < 0:
+        if tree.feature[node] == LEAF:
             inside = at == node
             found.append(
                 Leaf(_shortened(rule), float(wanted[inside].mean()) if inside.any() else 0.0, int(inside.sum()))
             )
             return
         column, category = names[tree.feature[node]]
-        threshold = float(tree.threshold[node])
+        threshold = tree.threshold[node]
         if category:
             left, right = f"{column} is not {category}", f"{column} is {category}"
         else:
-            gap, gaps_left = " or missing" if gaps[tree.feature[node]] else "", bool(tree.missing_go_to_left[node])
+            gap, gaps_left = " or missing" if gaps[tree.feature[node]] else "", tree.missing_left[node]
             left = f"{column} <= {threshold:.4g}{gap if gaps_left else ''}"
             right = f"{column} > {threshold:.4g}{'' if gaps_left else gap}"
-        visit(int(tree.children_left[node]), (*rule, left))
-        visit(int(tree.children_right[node]), (*rule, right))
+        visit(tree.left[node], (*rule, left))
+        visit(tree.right[node], (*rule, right))
 
     visit(0, ())
     return tuple(sorted(found, key=lambda leaf: -leaf.answer))
