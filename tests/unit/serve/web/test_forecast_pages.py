@@ -70,8 +70,10 @@ def test_of_one_series_a_time_is_enough(tmp_path: Path, document: dict[str, Any]
         told = json.loads(ask(made, "GET", "/openapi.json").body)
     item = {"time": 0.0, "label": [1.0]}
     for one, fits in ((told, True), (document, False)):
-        schema = {**one["components"]["schemas"]["riders.feedback"], "components": one["components"]}
-        assert jsonschema_rs.is_valid(schema, item) is fits
+        for name in ("riders.feedback", "Feedback"):
+            schema = {**one["components"]["schemas"][name], "components": one["components"]}
+            assert jsonschema_rs.is_valid(schema, item) is fits
+            assert jsonschema_rs.is_valid(schema, {**item, "key": "a"})
 
 
 def test_rows_are_described_as_they_are_taken(document: dict[str, Any]) -> None:

@@ -79,7 +79,8 @@ class Writer:
     def _steps(self, serving: Serving, secured: bool, only: str | None) -> Steps[Schema]:
         denied = errors(401, 403, 429) if secured else {}
         # Without a name in the address an item may be about any model.
-        schemas: Schema = {"Error": ERROR, "Feedback": item_of({"type": ["string", "number", "boolean", "null"]})}
+        alone = any(map(_alone, serving.deployed.values()))
+        schemas: Schema = {"Error": ERROR, "Feedback": item_of(_ANY_LABEL, alone=alone)}
         headers = {"RequestId": REQUEST_ID, "RetryAfter": RETRY_AFTER}
         components: Schema = {"schemas": schemas, "headers": headers}
         names = sorted([*serving.deployed, *serving.asleep])
@@ -192,8 +193,7 @@ def _said(deployed: Deployed, schemas: Schema) -> Said:
     schemas[f"{prefix}.row"] = row_of(said)
     schemas[f"{prefix}.columns"] = columns_of(said)
     schemas[f"{prefix}.prediction"] = prediction_of(said)
-    alone = signature.task == "forecasting" and signature.row_key is None
-    schemas[f"{prefix}.feedback"] = item_of(_label(deployed), alone=alone)
+    schemas[f"{prefix}.feedback"] = item_of(_label(deployed), alone=_alone(deployed))
     return said
 
 
@@ -265,6 +265,19 @@ def _error_of(endpoint: Endpoint) -> Schema:
     kinds = {str: "string", int: "integer", float: "number", bool: "boolean", list: "array", dict: "object"}
     fields = {name: {"type": kinds[type(value)]} for name, value in said.items() if type(value) in kinds}
     return {"anyOf": [{"type": "object", "required": list(fields), "properties": fields}, ours]}
+
+
+def _alone(deployed: Deployed) -> bool:
+    """Whether a model forecasts one series, so that the time of an origin says which of its answers is meant."""
+    return deployed.signature.task == "forecasting" and deployed.signature.row_key is None
+
+
+_ANY_LABEL: Schema = {
+    "anyOf": [
+        {"type": ["string", "number", "boolean", "null"]},
+        {"type": "array", "items": {"type": ["number", "null"]}, "minItems": 1},
+    ]
+}
 
 
 def _label(deployed: Deployed) -> Schema:
