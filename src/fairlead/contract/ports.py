@@ -98,7 +98,8 @@ class Learner(Protocol):
     `constrain(estimator, signs) -> estimator` for an unfitted estimator whose answer is to follow each prepared feature
     up (1), down (-1) or as it likes (0); `at_quantile(estimator, quantile) -> estimator` for an unfitted one that is to
     answer a quantile; `seek_rounds(estimator, learned, judged, classifies, patience) -> parameters` that finds how many
-    rounds are worth it (`lab.train.stopping.Part`). Its estimator is weighed if its `fit` takes `sample_weight`, and is
+    rounds are worth it (`lab.train.stopping.Part`); `starts(rows) -> [parameters]`, settings within its space that are
+    tried after its defaults, before any are drawn. Its estimator is weighed if its `fit` takes `sample_weight`, and is
     told of a folder and a listener if it has the attributes `keep` and `watch`.
     """
 

@@ -295,7 +295,7 @@ def _step(say: Say, number: int, trials: int) -> Say:
 
 
 class _Tuner:
-    """Asks for one learner's settings: its defaults first, then by TPE over what was scored so far.
+    """Asks for one learner's settings: its defaults first, then its `starts`, then by TPE over what was scored so far.
 
     prunes: whether the trial asked for last may end early; the first never does, so that there is a whole one.
     """
@@ -323,6 +323,8 @@ class _Tuner:
         if self._study is None:
             optuna.logging.set_verbosity(optuna.logging.WARNING)
             self._study = optuna.create_study(direction="minimize")
+            for start in getattr(self.learner, "starts", lambda rows: [])(self.rows):
+                self._study.enqueue_trial(start)
         digest = hashlib.sha256(f"{self.seed}/{self.learner.name}/{self.asked}".encode()).digest()
         self._study.sampler = optuna.samplers.TPESampler(
             seed=int.from_bytes(digest[:4], "big"), n_startup_trials=STARTUP_TRIALS

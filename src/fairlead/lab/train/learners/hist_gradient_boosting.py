@@ -40,6 +40,13 @@ class HistGradientBoosting:
             "l2_regularization": 0.0,
         }
 
+    def starts(self, rows: int) -> list[dict[str, Any]]:
+        """Small, shrunken trees, which answer better than the defaults where rows are few or noisy, and sooner.
+
+        A short search seldom comes upon them among settings drawn at random.
+        """
+        return [{**self.default(rows), "max_leaf_nodes": 6, "l2_regularization": 1.0}]
+
     def build(self, task: Task, parameters: Mapping[str, Any], seed: int) -> Any:
         """An unfitted HistGradientBoostingClassifier or -Regressor."""
         from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
