@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ import fairlead
 from fairlead.contract.errors import BundleRefused, UsageError
 from fairlead.doors.python import init
 from fairlead.ops.flow import making
+from fairlead.ops.flow.gathering import Gathered
+from fairlead.ops.flow.warm_start import older_or_note
 
 RULES = 'trials = 1\nlearners = ["{learner}"]\nfolds = 2\ncalibrate = false'
 
@@ -97,3 +100,23 @@ def test_what_cannot_be_gone_on_from_is_refused_by_name(project: tuple[Path, dic
     frame = pd.read_csv(folder / "shop.csv").rename(columns={"e": "f"})
     with pytest.raises(UsageError, match=r"version 1 cannot be gone on from.*column e is gone; column f is new"):
         one.train(frame, older="1")
+
+
+def test_retraining_goes_on_from_the_champion_or_notes_why_not(
+    project: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    shutil.copytree(project[0], tmp_path / "shop")
+    folder = tmp_path / "shop"
+    toml = (folder / "fairlead.toml").read_text()
+    (folder / "fairlead.toml").write_text(toml.replace("trials = 1\n", 'trials = 1\nwarm_start = "champion"\n', 1))
+    ws = fairlead.open(folder).workspace
+    rows = Gathered(pd.read_csv(folder / "shop.csv"))
+    assert older_or_note(ws, rows)[1] == ("trained anew: there is no champion yet that could be gone on from",)
+    making.judge(ws, ws.state.version(ws.model, 1).bundle)
+    fairlead.open(folder).deploy(1)
+    start, said = older_or_note(ws, rows)
+    assert (start.name, said) == ("version 1", ())
+    shutil.rmtree(ws.home.root / "boosters")
+    start, said = older_or_note(ws, rows)
+    assert start is None
+    assert said[0].startswith("trained anew: no booster of version 1 is kept in this home")
