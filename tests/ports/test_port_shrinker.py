@@ -271,7 +271,7 @@ def test_a_step_says_which_models_it_does_not_take() -> None:
 
 def test_ways_are_asked_for_by_name_or_group_and_unknown_ones_are_refused() -> None:
     tries = smaller_than("mlp", SUBJECTS["mlp"], "classification", ["quantise"])
-    assert {one.way for one in tries} == {"stored", "whole_numbers"}
+    assert {one.way for one in tries} == {"single", "stored", "whole_numbers"}
     with pytest.raises(UsageError, match="There are: trees, prune"):
         smaller_than("mlp", SUBJECTS["mlp"], "classification", ["shrink"])
 

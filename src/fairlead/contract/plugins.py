@@ -97,6 +97,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "onnx": "fairlead.lab.compile.onnx_graphs:OnnxGraphs",
         "forecast": "fairlead.lab.compile.forecasting.graph:Forecasts",
         "compact_network": "fairlead.lab.compile.compact_networks:CompactNetworks",
+        "single_network": "fairlead.lab.compile.compact_networks:SingleNetworks",
     },
     "source": {
         "onnx": "fairlead.lab.compile.sources.onnx_file:OnnxFile",
@@ -127,6 +128,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "less_deep": "fairlead.lab.compress.shrinkers.less_deep:LessDeep",
         "pruned": "fairlead.lab.compress.shrinkers.pruned:Pruned",
         "narrower": "fairlead.lab.compress.shrinkers.narrower:Narrower",
+        "single": "fairlead.lab.compress.shrinkers.single:SinglePrecision",
         "stored": "fairlead.lab.compress.shrinkers.stored:Stored",
         "whole_numbers": "fairlead.lab.compress.shrinkers.whole_numbers:WholeNumbers",
         "neurons": "fairlead.lab.compress.shrinkers.neurons:Neurons",

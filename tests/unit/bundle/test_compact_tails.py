@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, load_model_from_string
 
 from fairlead.contract.errors import BundleRefused
-from fairlead.lab.compile.compact_networks import CompactNetworks
+from fairlead.lab.compile.compact_networks import CompactNetworks, SingleNetworks
 from fairlead.lab.train.estimators.compact_network import CompactClassifier, CompactRegressor, Layers
 from fairlead.lab.train.estimators.compact_weights import Weights, kept_as
 from fairlead.runtime.bundle.network_file import read_network
@@ -133,3 +133,24 @@ def test_weights_of_another_type_are_left_to_onnxruntime() -> None:
     model = load_model_from_string(data)
     next(node for node in model.graph.node if node.op_type == "Cast").attribute[0].i = TensorProto.FLOAT
     assert read_network(model.SerializeToString()) is None
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    seed=st.integers(0, 999), hidden=st.lists(st.integers(1, 40), min_size=1, max_size=2), form=FORMS,
+    active=st.sampled_from(["relu", "tanh", "logistic"]), link=st.sampled_from(["identity", "logistic", "softmax"]),
+)  # fmt: skip
+def test_products_in_single_precision_are_near_in_both_engines_even_far_out(
+    seed: int, hidden: list[int], form: Any, active: str, link: str
+) -> None:
+    outputs = 3 if link == "softmax" else 1
+    plain = layers_of(seed, [6, *hidden, outputs], active, link, 0.0)
+    made = network(plain.in_single_precision() if form == "float64" else plain.in_single_precision().stored(form))
+    assert CompactNetworks().accepts(made) == "its products are in another precision"
+    assert SingleNetworks().accepts(made) is None
+    x = np.random.default_rng(seed + 1).normal(size=(9, 6))
+    expected = made.predict_proba(x) if hasattr(made, "classes_") else made.predict(x)[:, None]
+    tail = OnnxTail(SingleNetworks().emit(made, 6), 6)
+    assert np.allclose(tail.scores(x), expected, rtol=1e-4, atol=1e-5)
+    x[0, 0], x[1, :] = 1e300, -1e300
+    assert np.isfinite(tail.scores(x)).all()

@@ -23,6 +23,7 @@ from fairlead.lab.compress import (
     smallest,
 )
 from fairlead.lab.compress.measuring import Measured
+from fairlead.lab.compress.searching import ALIKE, ranked
 from fairlead.lab.train import material_of, train
 from fairlead.lab.train.bench import Bench
 from fairlead.lab.train.folding import folds_of
@@ -77,10 +78,10 @@ def test_every_way_is_smaller_and_none_is_tried_twice() -> None:
 def test_the_smallest_that_costs_little_is_chosen(target: str) -> None:
     task = "classification" if target == "bought" else "regression"
     tries = [t for t in smaller_than("random_forest", FOREST, task) if t.way in ("fewer_trees", "distilled")]
-    ranked, tried = searched(target, tries, 0.05)
+    best, tried = searched(target, tries, 0.05)
     sizes = {t.what: t.bytes for t in tried if t.bytes is not None}
-    assert sizes[ranked[0].what] == min(sizes.values())
-    assert [sizes[one.what] for one in ranked] == sorted(sizes[one.what] for one in ranked)
+    assert sizes[best[0].what] <= min(sizes.values()) * ALIKE
+    assert {one.what for one in best} <= set(sizes)
     assert len(tried) == len(tries)
 
 
@@ -187,11 +188,20 @@ def test_a_search_that_ended_early_goes_on_and_fits_nothing_twice(tmp_path: Path
     searched("bought", tries[:2], 0.05, journal=Journal(folder))
     before = (folder / "trials.jsonl").read_text()
     resumed = Journal(folder)
-    ranked, tried = searched("bought", tries, 0.05, journal=resumed)
-    assert [one.what for one in ranked] == [one.what for one in whole]
+    best, tried = searched("bought", tries, 0.05, journal=resumed)
+    assert [one.what for one in best] == [one.what for one in whole]
     assert [(t.what, t.difference, t.bytes) for t in tried] == [(t.what, t.difference, t.bytes) for t in all_tried]
     after = (folder / "trials.jsonl").read_text()
     assert after.startswith(before)
     again = Search(bench_of("bought"), max_loss=0.05, seed=0, journal=Journal(folder))
     again._losses = again._size = None  # type: ignore[method-assign,assignment]  # nothing is left to be fitted
-    assert smallest(again, "random_forest", FOREST, tries, seconds=600)[0] == ranked
+    assert smallest(again, "random_forest", FOREST, tries, seconds=600)[0] == best
+
+
+def test_of_models_of_nearly_the_same_bytes_the_much_faster_one_goes_first() -> None:
+    small, near, large = (Smaller("w", name, "l", {}) for name in ("small", "near", "large"))
+    assert ranked([(2000, 0.1, large), (1030, 0.5, near), (1000, 1.0, small)]) == [
+        (1030, 0.5, near), (1000, 1.0, small), (2000, 0.1, large),
+    ]  # fmt: skip
+    assert [one for _, _, one in ranked([(1030, 0.9, near), (1000, 1.0, small)])] == [small, near]
+    assert ranked([]) == []

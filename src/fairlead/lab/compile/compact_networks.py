@@ -10,9 +10,11 @@ from fairlead.contract.errors import NotCompilable
 from fairlead.lab.compile.networks import ACTIVATIONS, LINKS
 from fairlead.lab.compile.tree_onnx import IR, OPSETS
 from fairlead.runtime.bundle.manifest import TAIL_ONNX
+from fairlead.runtime.bundle.onnx_guard import SPARSE_CELLS
 
 KINDS = ("CompactClassifier", "CompactRegressor")
-TOP, TINY = 127.0, 1e-300
+TOP, TINY, FURTHEST = 127.0, 1e-300, 1e30
+FLOAT, DOUBLE = 1, 11
 SPARSE = 4
 """Bytes that a weight beside zeros is counted with: its place and itself."""
 
@@ -27,6 +29,7 @@ class CompactNetworks:
     form = "compact_network"
     tolerance = 1e-9
     file = TAIL_ONNX
+    single = False
 
     def accepts(self, estimator: Any) -> str | None:
         """See Emitter."""
@@ -34,6 +37,8 @@ class CompactNetworks:
         if module != "fairlead" or name not in KINDS:
             return f"{name} is not a network in few bytes"
         layers = estimator.layers_
+        if layers.single != self.single:
+            return "its products are in another precision"
         if layers.active not in ACTIVATIONS or layers.link not in LINKS:
             return f"activation {layers.active!r} or {layers.link!r} is not known"
         if layers.whole and layers.active not in ("relu", "identity"):
@@ -45,16 +50,18 @@ class CompactNetworks:
         layers = estimator.layers_
         if layers.sizes[0] != features:
             raise NotCompilable(f"the network was fitted on {layers.sizes[0]} features and gets {features}.")
-        graph = _Graph()
-        at, last = "x", len(layers.weights) - 1
+        graph = _Graph(FLOAT if self.single else DOUBLE)
+        at, last = _entering(graph, self.single), len(layers.weights) - 1
         for depth, (weights, bias) in enumerate(zip(layers.weights, layers.biases, strict=True)):
             if layers.whole:
                 at = _whole(graph, at, depth, weights, bias, layers.tops)
             else:
-                sources = [at, _numbers(graph, f"w{depth}", weights), graph.double(f"b{depth}", bias)]
+                sources = [at, _numbers(graph, f"w{depth}", weights), graph.wide(f"b{depth}", bias)]
                 at = graph.node("Gemm", sources, f"l{depth}")
             if depth < last and (op := ACTIVATIONS[layers.active]) is not None:
                 at = graph.node(op, [at], f"a{depth}")
+        if self.single:
+            at = graph.node("Cast", [at], "wide", to=DOUBLE)
         outputs = layers.sizes[-1]
         if layers.link == "softmax":
             graph.node("Softmax", [at], "value", axis=1)
@@ -68,12 +75,28 @@ class CompactNetworks:
         return graph.model(features, outputs)
 
 
+class SingleNetworks(CompactNetworks):
+    """Port `emitter`: products in single precision, which engines sum up in orders of their own."""
+
+    form = "single_network"
+    tolerance = 1e-5
+    single = True
+
+
+def _entering(graph: _Graph, single: bool) -> str:
+    if not single:
+        return "x"
+    low, high = graph.constant("low", np.array(-FURTHEST)), graph.constant("high", np.array(FURTHEST))
+    within = graph.node("Min", [graph.node("Max", ["x", low], "above"), high], "within")
+    return graph.node("Cast", [within], "narrow", to=FLOAT)
+
+
 def _numbers(graph: _Graph, name: str, weights: Any) -> str:
-    """The weights of a layer as doubles."""
+    """The weights of a layer in the precision of its products."""
     if weights.scale is None:
-        return graph.double(name, weights.kept)
-    scale = graph.double(f"{name}s", weights.scale)
-    return graph.node("Mul", [graph.double(name, weights.kept), scale], f"{name}m")
+        return graph.wide(name, weights.kept)
+    scale = graph.wide(f"{name}s", weights.scale)
+    return graph.node("Mul", [graph.wide(name, weights.kept), scale], f"{name}m")
 
 
 def _whole(graph: _Graph, at: str, depth: int, weights: Any, bias: Any, tops: tuple[float, ...]) -> str:
@@ -91,15 +114,16 @@ def _whole(graph: _Graph, at: str, depth: int, weights: Any, bias: Any, tops: tu
         inputs = graph.node("Round", [graph.node("Div", [at, unit], f"d{depth}")], f"r{depth}")
     whole = graph.node("Cast", [inputs], f"i{depth}", to=3)
     sums = graph.node("MatMulInteger", [whole, graph.tensor(f"w{depth}", weights.kept)], f"s{depth}")
-    scaled = graph.node("Mul", [graph.node("Cast", [sums], f"n{depth}", to=11), unit], f"v{depth}")
-    outward = graph.node("Mul", [scaled, graph.double(f"w{depth}s", weights.scale)], f"o{depth}")
-    return graph.node("Add", [outward, graph.double(f"b{depth}", bias)], f"l{depth}")
+    scaled = graph.node("Mul", [graph.node("Cast", [sums], f"n{depth}", to=DOUBLE), unit], f"v{depth}")
+    outward = graph.node("Mul", [scaled, graph.wide(f"w{depth}s", weights.scale)], f"o{depth}")
+    return graph.node("Add", [outward, graph.wide(f"b{depth}", bias)], f"l{depth}")
 
 
 class _Graph:
     """Nodes and constants, the latter in the dtype they come in; weights that are mostly zeros are kept sparse."""
 
-    def __init__(self) -> None:
+    def __init__(self, precision: int = DOUBLE) -> None:
+        self.precision = precision
         self.nodes: list[Any] = []
         self.constants: dict[str, Any] = {}
         self.sparse: list[Any] = []
@@ -125,7 +149,8 @@ class _Graph:
     def tensor(self, name: str, numbers: np.ndarray[Any, Any]) -> str:
         """Weights, sparse where that takes fewer bytes."""
         present = np.flatnonzero(numbers)
-        if numbers.ndim == 2 and present.size and present.size * (SPARSE + numbers.itemsize) < numbers.nbytes:
+        less = present.size * (SPARSE + numbers.itemsize) < numbers.nbytes
+        if numbers.ndim == 2 and less and numbers.size <= present.size * SPARSE_CELLS:
             from onnx import TensorProto, helper
 
             values = helper.make_tensor(
@@ -138,10 +163,11 @@ class _Graph:
             return name
         return self.constant(name, numbers)
 
-    def double(self, name: str, numbers: np.ndarray[Any, Any]) -> str:
-        """A tensor as doubles, whatever it is kept as."""
+    def wide(self, name: str, numbers: np.ndarray[Any, Any]) -> str:
+        """A tensor in the precision of products, whatever it is kept as."""
         kept = self.tensor(name, numbers)
-        return kept if numbers.dtype == np.float64 else self.node("Cast", [kept], f"{name}d", to=11)
+        own = {np.dtype(np.float32): FLOAT, np.dtype(np.float64): DOUBLE}.get(numbers.dtype)
+        return kept if own == self.precision else self.node("Cast", [kept], f"{name}d", to=self.precision)
 
     def model(self, features: int, outputs: int) -> bytes:
         """The checked model, `x` (rows, features) to `value` (rows, outputs)."""

@@ -27,6 +27,7 @@ class Cost(msgspec.Struct, frozen=True):
 class Tried(msgspec.Struct, frozen=True):
     """One thing tried. difference: of mean losses out of fold, None where it could not be fitted or compiled, which
     `why` tells. bytes: of the compiled model, None when it was not compiled, as it lost too much.
+    cpu: seconds a million rows, roughly, as it was when it was tried.
     """
 
     way: str
@@ -35,6 +36,7 @@ class Tried(msgspec.Struct, frozen=True):
     bytes: int | None
     why: str
     chosen: bool = False
+    cpu: float | None = None
 
 
 class Certificate(msgspec.Struct, frozen=True):

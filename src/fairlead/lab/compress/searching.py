@@ -27,6 +27,9 @@ from fairlead.lab.train.journal import Journal
 from fairlead.lab.train.learners.shrunk import Shrunk
 
 Say = Callable[..., None]
+MOST_TIMED, TIMED = 4096, 3
+ALIKE, FASTER = 1.05, 0.8
+"""Models of up to so many times the bytes of the smallest are alike; of those, one that needs so much less CPU."""
 MOST_TRIES, BASES, ROUNDS = 80, 4, 4
 """Things tried at most; how many of a round are made smaller still; rounds."""
 
@@ -49,27 +52,29 @@ class Search:
         known = self.journal.find(learner, parameters)
         if known is not None and known[0][3] >= 0:
             return int(known[0][3])
-        size = self._size(learner, parameters)
-        self.journal.add(learner, parameters, [0.0, 0.0, 0.0, size], 0.0)
+        size, cpu = self._size(learner, parameters)
+        self.journal.add(learner, parameters, [0.0, 0.0, 0.0, size, cpu], 0.0)
         return size
 
-    def judge(self, one: Smaller) -> tuple[Interval, int | None]:
-        """How much it loses, and its bytes; None for the latter where it surely or possibly loses too much."""
+    def judge(self, one: Smaller) -> tuple[Interval, int | None, float | None]:
+        """How much it loses, its bytes, and CPU seconds a million rows; None for the latter two where it surely or
+        possibly loses too much.
+        """
         known = self.journal.find(one.learner, one.parameters)
         if known is None:
             started = time.perf_counter()
             difference = self._difference(one)
-            scores = [difference.value, difference.low, difference.high, -1.0]
+            scores = [difference.value, difference.low, difference.high, -1.0, 0.0]
             self.journal.add(one.learner, one.parameters, scores, time.perf_counter() - started)
         else:
             scores = known[0]
             difference = Interval(*scores[:3])
         if difference.high > self.max_loss:
-            return difference, None
+            return difference, None, None
         if scores[3] < 0:
-            scores = [*scores[:3], self._size(one.learner, one.parameters)]
+            scores = [*scores[:3], *self._size(one.learner, one.parameters)]
             self.journal.add(one.learner, one.parameters, scores, 0.0)
-        return difference, int(scores[3])
+        return difference, int(scores[3]), scores[4]
 
     def _difference(self, one: Smaller) -> Interval:
         if self._before is None:
@@ -99,14 +104,23 @@ class Search:
             clip = loss_clip(errors_of(truth, scores[:, 0], material.signature)) if numbers else 1.0
         return _Lost(losses(material.signature.task, truth, scores, material.signature, clip), kept, clip)
 
-    def _size(self, learner: str, parameters: Mapping[str, Any]) -> int:
-        """Bytes of the compiled model, fitted on all rows. Raises NotCompilable."""
+    def _size(self, learner: str, parameters: Mapping[str, Any]) -> tuple[int, float]:
+        """Bytes of the compiled model, fitted on all rows, and CPU seconds a million of them. Raises NotCompilable."""
         material = self.bench.material
         fitted = fit(material, self._learner(learner), parameters, self.seed)
         compiled = compile_pipeline(fitted, material.signature, None)
         if not hasattr(compiled, "tail"):
             raise NotCompilable("it has no compiled form.")
-        return len(compiled.front.to_json()) + len(compiled.tail)
+        return len(compiled.front.to_json()) + len(compiled.tail), self._cpu(compiled)
+
+    def _cpu(self, compiled: Any) -> float:
+        columns = {name: values[:MOST_TIMED] for name, values in self.bench.material.columns.items()}
+        answering, taken = compiled.answering(), []
+        for _ in range(TIMED):
+            started = time.process_time()
+            answering(columns)
+            taken.append(time.process_time() - started)
+        return round(min(taken) / min(MOST_TIMED, self.bench.material.rows) * 1e6, 4)
 
 
 def smallest(
@@ -130,11 +144,11 @@ def smallest(
     started = time.perf_counter()
     limit = search.begin(learner, parameters)
     found: list[Tried] = []
-    good: list[tuple[int, Smaller]] = []
+    good: list[tuple[int, float, Smaller]] = []
     seen: set[str] = set()
     wave = list(tries)
     for _ in range(ROUNDS):
-        fresh: list[tuple[int, Smaller]] = []
+        fresh: list[tuple[int, float, Smaller]] = []
         for one in wave:
             if key_of(one) in seen or len(found) >= MOST_TRIES:
                 continue
@@ -144,24 +158,38 @@ def smallest(
                 continue
             say(one.what, done=min(len(found) / (len(found) + len(wave)), 1.0))
             try:
-                difference, size = search.judge(one)
+                difference, size, cpu = search.judge(one)
             except FairleadError as why:
                 found.append(Tried(one.way, one.what, None, None, str(why)[:300]))
                 continue
-            found.append(Tried(one.way, one.what, difference, size, _why(difference, size, search.max_loss, limit)))
-            if size is not None and size < limit:
-                fresh.append((size, one))
+            told = _why(difference, size, search.max_loss, limit)
+            found.append(Tried(one.way, one.what, difference, size, told, cpu=cpu))
+            if size is not None and cpu is not None and size < limit:
+                fresh.append((size, cpu, one))
         good += fresh
         wave = [] if further is None else [more for tries in _bases(fresh, further) for more in tries]
         if not wave or time.perf_counter() - started > seconds:
             break
-    return tuple(one for _, one in sorted(good, key=lambda pair: pair[0])), tuple(found)
+    return tuple(one for _, _, one in ranked(good)), tuple(found)
 
 
-def _bases(good: list[tuple[int, Smaller]], further: Callable[[Smaller], Sequence[Smaller]]) -> list[Sequence[Smaller]]:
+def ranked(good: Sequence[tuple[int, float, Smaller]]) -> list[tuple[int, float, Smaller]]:
+    """The smallest first; ahead of it those that are hardly larger and much faster. good: bytes, CPU, what."""
+    order = sorted(good, key=lambda one: one[0])
+    if not order:
+        return []
+    size, cpu, _ = order[0]
+    ahead = [one for one in order[1:] if one[0] <= size * ALIKE and one[1] <= cpu * FASTER]
+    ahead.sort(key=lambda one: one[1])
+    return [*ahead, *(one for one in order if one not in ahead)]
+
+
+def _bases(
+    good: list[tuple[int, float, Smaller]], further: Callable[[Smaller], Sequence[Smaller]]
+) -> list[Sequence[Smaller]]:
     """What to try of the smallest of each way, the smallest ones first; but for those with nothing to try."""
     best: dict[str, tuple[int, Smaller]] = {}
-    for size, one in good:
+    for size, _, one in good:
         if one.way not in best or size < best[one.way][0]:
             best[one.way] = (size, one)
     more = (further(one) for _, one in sorted(best.values(), key=lambda pair: pair[0]))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from fairlead.contract.errors import UsageError
+from fairlead.contract.errors import NotCompilable, UsageError
 from fairlead.ops.flow import making
 from fairlead.ops.flow.compressed import KIND, certified, signed, why_of
 from fairlead.ops.flow.compressing_graphs import compress_graph, tail_of
@@ -97,9 +97,12 @@ def compress(
         Bench(material, folds_of(material, rules.folds, rules.seed)), max_loss=max_loss, seed=rules.seed,
         window=then.settings.monitor.window, journal=_journal(ws, bundle, rows),
     )  # fmt: skip
+    tries = smaller_than(lineage.learner, lineage.parameters, task, only)
+    if not tries:
+        asked = f" of {', '.join(only)}" if only else ""
+        return _nothing(ws, bundle, f"there is nothing{asked} to try on this model ({lineage.learner})", (), started)
     ranked, tried = smallest(
-        search, lineage.learner, lineage.parameters,
-        smaller_than(lineage.learner, lineage.parameters, task, only), seconds=seconds,
+        search, lineage.learner, lineage.parameters, tries, seconds=seconds,
         further=lambda one: smaller_than(one.learner, one.parameters, task, only, one.said),
         say=lambda text, done: say(text, done=0.8 * done),
     )  # fmt: skip
@@ -152,12 +155,15 @@ def _sealed(
     from fairlead.lab.train.recorded import Trial, without_search
 
     say(f"fitting {choice.what}", done=0.8)
-    training = train(
-        rows, without_search(ws.settings), home=ws.home.root, root=ws.project.root, parent=model.id,
-        trial=Trial(choice.learner, choice.parameters),
-    )  # fmt: skip
     known = set(ws.store.ids())
-    smaller, _ = making.seal_candidate(ws, training.candidate)
+    try:
+        training = train(
+            rows, without_search(ws.settings), home=ws.home.root, root=ws.project.root, parent=model.id,
+            trial=Trial(choice.learner, choice.parameters),
+        )  # fmt: skip
+        smaller, _ = making.seal_candidate(ws, training.candidate)
+    except NotCompilable as why:
+        return f"{choice.what}: {why}"
     say("measuring both", done=0.9)
     found = certified(ws, model, smaller, (choice.way, choice.what), tried, training.holdout, max_loss)
     if smaller not in known:

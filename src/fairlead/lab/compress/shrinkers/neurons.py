@@ -30,7 +30,7 @@ class Neurons:
 
     def tries(self, subject: Subject) -> Iterator[Smaller]:
         """See Shrinker."""
-        if is_network(subject) and not subject.has("neurons", "weights", "stored", "whole_numbers"):
+        if is_network(subject) and not subject.has("neurons", "weights", "single", "stored", "whole_numbers"):
             for share, words in SHARES.items():
                 yield subject.then(self.name, f"{words} of the neurons, tuned", keep=share, updates=UPDATES)
 

@@ -29,7 +29,8 @@ class Stored:
         """See Shrinker."""
         if is_network(subject) and not subject.has("stored", "whole_numbers"):
             for form, words in WORDS.items():
-                yield subject.then(self.name, words, form=form)
+                if form != "float32" or not subject.has("single"):
+                    yield subject.then(self.name, words, form=form)
 
     def shrink(self, fitted: Any, rows: Any, step: Mapping[str, Any], seed: int) -> Any:
         """See Shrinker."""

@@ -29,7 +29,11 @@ class Unused:
         words = "without features that are never read"
         if subject.learner in READERS and not subject.has("unused", "unhelpful"):
             yield subject.then(self.name, words)
-        elif is_network(subject) and subject.has("weights") and not subject.has("unused", "stored", "whole_numbers"):
+        elif (
+            is_network(subject)
+            and subject.has("weights")
+            and not subject.has("unused", "single", "stored", "whole_numbers")
+        ):
             yield subject.then(self.name, words, zeros=True)
 
     def shrink(self, fitted: Any, rows: Any, step: Mapping[str, Any], seed: int) -> Any:

@@ -30,7 +30,7 @@ class LargestWeights:
 
     def tries(self, subject: Subject) -> Iterator[Smaller]:
         """See Shrinker."""
-        if is_network(subject) and not subject.has("weights", "stored", "whole_numbers"):
+        if is_network(subject) and not subject.has("weights", "single", "stored", "whole_numbers"):
             for share in SHARES:
                 words = f"the largest {share:.0%} of the weights, tuned"
                 yield subject.then(self.name, words, keep=share, updates=UPDATES)

@@ -26,7 +26,7 @@ class WholeNumbers:
 
     def tries(self, subject: Subject) -> Iterator[Smaller]:
         """See Shrinker."""
-        if is_network(subject) and not subject.has("stored", "whole_numbers"):
+        if is_network(subject) and not subject.has("single", "stored", "whole_numbers"):
             yield subject.then(self.name, "products of eight bits, scaled row by row", scaled="dynamic")
             yield subject.then(self.name, "products of eight bits, scaled by training rows", scaled="static")
 

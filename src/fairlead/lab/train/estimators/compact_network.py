@@ -20,6 +20,8 @@ WEIGHT_TOP = 63
 """The largest whole number of a weight that is multiplied: in pairs, products then stay below 2**15, where processors
 without instructions of their own for this (VNNI) would cut them off."""
 TINY = 1e-300
+FURTHEST = 1e30
+"""Beyond this a feature is taken for it where products are in single precision, which ends at 3e38."""
 ACTIVE: dict[str, Any] = {
     "identity": lambda x: x,
     "relu": lambda x: np.maximum(x, 0.0),
@@ -41,7 +43,8 @@ class Layers:
 
     whole: layers multiply whole numbers: the inputs of a layer become int8 by a scale. tops: the largest input that
     each layer was shown, by which its scale is fixed (static); empty: each row has its own scale (dynamic), so that no
-    row's answer depends on the rows that are asked with it.
+    row's answer depends on the rows that are asked with it. single: products and sums in single precision, of features
+    within FURTHEST.
     """
 
     weights: tuple[Weights, ...]
@@ -50,6 +53,7 @@ class Layers:
     link: str
     whole: bool = False
     tops: tuple[float, ...] = ()
+    single: bool = False
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -59,12 +63,15 @@ class Layers:
     def inputs(self, features: Any) -> list[Floats]:
         """What each layer is given, and at the end what the last one gives: (n, size) each."""
         at = np.asarray(features, dtype=np.float64)
+        if self.single:
+            at = np.clip(at, -FURTHEST, FURTHEST).astype(np.float32)
         found = [at]
         for depth in range(len(self.weights)):
             at = self._product(depth, at)
             if depth < len(self.weights) - 1:
                 at = ACTIVE[self.active](at)
             found.append(at)
+        found[-1] = found[-1].astype(np.float64)
         return found
 
     def raw(self, features: Any) -> Floats:
@@ -73,6 +80,10 @@ class Layers:
 
     def _product(self, depth: int, at: Floats) -> Floats:
         weights, bias = self.weights[depth], self.biases[depth].astype(np.float64)
+        if self.single:
+            with np.errstate(all="ignore"):
+                narrow: Floats = at @ weights.singles + bias.astype(np.float32)
+            return narrow
         if not self.whole:
             found: Floats = at @ weights.numbers + bias
             return found
@@ -93,7 +104,7 @@ class Layers:
         """The same with other numbers, in double."""
         return replace(
             self, weights=tuple(Weights(np.asarray(w, np.float64)) for w in numbers),
-            biases=tuple(np.asarray(b, np.float64) for b in biases), whole=False, tops=(),
+            biases=tuple(np.asarray(b, np.float64) for b in biases), whole=False, tops=(), single=False,
         )  # fmt: skip
 
     def stored(self, form: Any) -> Layers:
@@ -101,12 +112,15 @@ class Layers:
         weights = tuple(kept_as(form, each.numbers) for each in self.weights)
         return replace(self, weights=weights, biases=tuple(_single(bias) for bias in self.biases))
 
+    def in_single_precision(self) -> Layers:
+        """The same, with products in single precision."""
+        return replace(self.stored("float32"), single=True)
+
     def in_whole_numbers(self, tops: tuple[float, ...]) -> Layers:
         """The same, multiplying whole numbers. tops: see above."""
         weights = tuple(kept_as("int8", each.numbers, WEIGHT_TOP) for each in self.weights)
-        return replace(
-            self, weights=weights, biases=tuple(_single(bias) for bias in self.biases), whole=True, tops=tops
-        )
+        biases = tuple(_single(bias) for bias in self.biases)
+        return replace(self, weights=weights, biases=biases, whole=True, tops=tops, single=False)
 
 
 def _single(bias: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

@@ -38,6 +38,12 @@ class Weights:
         return whole if self.scale is None else whole * self.scale.astype(np.float64)
 
     @property
+    def singles(self) -> np.ndarray[Any, Any]:
+        """In single precision, (inputs, outputs)."""
+        whole = self.kept.astype(np.float32)
+        return whole if self.scale is None else whole * self.scale
+
+    @property
     def zeros(self) -> float:
         """The share of weights that are 0."""
         return float((self.kept == 0).mean()) if self.kept.size else 0.0
