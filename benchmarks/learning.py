@@ -1,4 +1,4 @@
-"""What is learned in a stated time (CPU seconds of one core): `fairlead train` beside FLAML and the best default of scikit-learn.
+"""What is learned in a stated time: `fairlead train` beside FLAML and the best default of scikit-learn.
 
     python -m benchmarks learning                 every table, then `learning` (about 50 minutes)
     python -m benchmarks learning:churn           one table (under 9 minutes)
@@ -8,8 +8,9 @@ Scenarios `learning-TABLE` and `learning`, permanent ids. Every contender is a p
 environment of its own, and reads the same files: the same rows to learn from, judged on the same rows that it never
 sees, by the mean logarithmic loss of its probabilities or by the mean absolute error of its numbers, which it is told
 to minimise. Its clocks count its own CPU seconds, so that the budget is as large on a busy machine; what is spent when
-the search is over (a last fit, sealing) comes on top. Fairlead answers from its sealed bundle. A run that is done is kept outside the tree (see `environments`)
-and not made again unless what made it has changed, so a benchmark that was ended goes on.
+the search is over (a last fit, sealing) comes on top. Fairlead answers from its sealed bundle. A run that is done is
+kept outside the tree (see `environments`) and not made again unless what made it has changed, so a benchmark that was
+ended goes on.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from learning_tables import SPLITS, TABLES, Table
 from standing import Losses, corrected, standing
 
 CONTENDERS = ("fairlead", "flaml", "sklearn")
-SECONDS = 30.0
+SECONDS = 20.0
 LATEST = 600.0
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 SOURCES = Path(__file__).resolve().parent.parent / "src" / "fairlead"

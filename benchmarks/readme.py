@@ -9,6 +9,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path(__file__).parent / "results"
+PEERS = ROOT / "docs" / "explanation" / "peers.md"
 EXPLANATION = ROOT / "docs" / "explanation" / "where-the-time-goes.md"
 MODELS = ("logistic", "boosted", "forest", "xgboost", "lightgbm", "network")
 
@@ -45,6 +46,7 @@ def lines() -> list[str]:
             "exact attributions, 1,000 churn rows, 100 background rows: CPU seconds (times faster than shap)",
             ", ".join(f"{n} {found['cpu_seconds']:g} ({found['ratio']:g} x)" for n, found in made.items() if found),
         ))  # fmt: skip
+    rows += beside_peers()
     rows += statistics()
     return [f"| {what} | {figure} |" for what, figure in rows]
 
@@ -160,8 +162,97 @@ def explained(text: str) -> str:
     return re.sub(r"<!-- layers -->.*?<!-- /layers -->", lambda _: block, text, flags=re.S)
 
 
+NAMES = {"fairlead": "Fairlead", "flaml": "FLAML", "sklearn": "best default of scikit-learn",
+         "evidently": "Evidently", "ydata_minimal": "ydata-profiling, minimal",
+         "ydata_default": "ydata-profiling"}  # fmt: skip
+REPORTS = {"summary": "report of one table", "drift": "one table against another", "profile": "profile alone",
+           "ydata-default": "report of one table"}  # fmt: skip
+
+
+def spread(found: list[float], digits: int = 2) -> str:
+    """A value with its interval."""
+    return f"{found[0]:.{digits}f} [{found[1]:.{digits}f}, {found[2]:.{digits}f}]"
+
+
+def beside_peers() -> list[tuple[str, str]]:
+    """What is learned in a stated time, and what reports cost, beside the peers'."""
+    rows = []
+    if found := result("learning"):
+        budget = " / ".join(f"{seconds:g}" for seconds in found["budgets_cpu_s"])
+        rows.append((
+            f"`fairlead train`, default settings, {budget} CPU seconds, {found['tables']} tables: loss as a multiple "
+            "of its peer's (95 % interval)",
+            ", ".join(f"{NAMES[name]} {spread(ratio)}" for name, ratio in found["ratios"].items()),
+        ))  # fmt: skip
+    if found := result("reports-summary"):
+        rows.append((
+            "report of 1M rows x 15 columns: CPU seconds, peak memory",
+            ", ".join(
+                f"{NAMES[name]} {found[f'{name}_cpu_s']:.1f} s, {found[f'{name}_peak_mb']:.0f} MB"
+                for name in ("fairlead", "evidently", "ydata_minimal") if f"{name}_cpu_s" in found
+            ),
+        ))  # fmt: skip
+    return rows
+
+
+def learning() -> str:
+    """The tables of docs/explanation/peers.md about learning."""
+    found = [json.loads(path.read_text()) for path in sorted(RESULTS.glob("learning-*.json"))]
+    lines = []
+    if found:
+        lines += [
+            "| table | loss | Fairlead | FLAML | best default of sklearn | Fairlead less FLAML | Fairlead less sklearn |",
+            "|---|---|---|---|---|---|---|",
+        ]
+        for one in found:
+            digits = 2 if one["metric"] == "mae" else 4
+            values = " | ".join(f"{one[c]:.{digits}f}" for c in ("fairlead", "flaml", "sklearn"))
+            gaps = " | ".join(spread(one[f"less_{c}"], digits) for c in ("flaml", "sklearn"))
+            kind = ", by time" if one["by_time"] else ""
+            name = one["scenario"].removeprefix("learning-")
+            lines.append(f"| {name} ({one['learned']:,} rows{kind}) | {one['metric']} | {values} | {gaps} |")
+    if whole := result("learning"):
+        lines += ["", "| | mean rank | by bootstrap | for all pairs at once | loss, Fairlead's as a multiple |",
+                  "|---|---|---|---|---|"]  # fmt: skip
+        for name, rank in whole["ranks"].items():
+            at_once = "[{:.2f}, {:.2f}]".format(*whole["simultaneous"][name])
+            ratio = spread(whole["ratios"][name], 3) if name in whole["ratios"] else ""
+            lines.append(f"| {NAMES[name]} | {rank[0]:.2f} | [{rank[1]:.2f}, {rank[2]:.2f}] | {at_once} | {ratio} |")
+        lines += ["", f"If all were equal, ranks so far apart would come with a chance of {whole['friedman']}."]
+    return "\n".join(lines)
+
+
+def reports() -> str:
+    """The table of docs/explanation/peers.md about reports."""
+    lines: list[str] = []
+    for part, what in REPORTS.items():
+        if (found := result(f"reports-{part}")) is None:
+            continue
+        lines = lines or [
+            "| | | CPU seconds | times | peak memory | times | wall seconds |", "|---|---|---|---|---|---|---|",
+        ]  # fmt: skip
+        for name in (n for n in NAMES if f"{n}_rounds" in found):
+            times = found.get("times", {}).get(name, {})
+            ratio = {key: spread(times[key], 1) if key in times else "" for key in ("cpu_s", "peak_mb")}
+            cpu = f"{found[f'{name}_cpu_s']:.1f}" if f"{name}_cpu_s" in found else ""
+            wall = f"{found[f'{name}_seconds']:.1f}" + (", ended" if found[f"{name}_ended"] else "")
+            lines.append(
+                f"| {what} | {NAMES[name]} ({found[f'{name}_rounds']} rounds) | {cpu} | {ratio['cpu_s']} | "
+                f"{found[f'{name}_peak_mb']:.0f} MB | {ratio['peak_mb']} | {wall} |"
+            )
+    return "\n".join(lines)
+
+
+def compared(text: str) -> str:
+    """The page about peers with its tables as the results have them."""
+    for name, table in (("learning", learning()), ("reports", reports())):
+        block = f"<!-- {name} -->\n{table or 'Not measured yet.'}\n<!-- /{name} -->"
+        text = re.sub(rf"<!-- {name} -->.*?<!-- /{name} -->", lambda _, b=block: b, text, flags=re.S)  # type: ignore[misc]
+    return text
+
+
 def main() -> None:
-    for path, rewritten in ((ROOT / "README.md", written), (EXPLANATION, explained)):
+    for path, rewritten in ((ROOT / "README.md", written), (EXPLANATION, explained), (PEERS, compared)):
         path.write_text(rewritten(path.read_text()))
 
 
