@@ -201,7 +201,7 @@ def learning() -> str:
     lines = []
     if found:
         lines += [
-            "| table | loss | Fairlead | FLAML | best default of sklearn | Fairlead less FLAML | Fairlead less sklearn |",
+            "| table | loss | Fairlead | FLAML | best default of sklearn | less FLAML | less sklearn |",
             "|---|---|---|---|---|---|---|",
         ]
         for one in found:
