@@ -11,7 +11,7 @@ import numpy as np
 from scipy.stats import friedmanchisquare, rankdata, studentized_range
 from scipy.stats import t as student
 
-RESAMPLES = 5000
+RESAMPLES = 2000
 LEVEL = 0.95
 
 Losses = dict[str, list[dict[str, float]]]
@@ -35,9 +35,8 @@ def corrected(differences: np.ndarray, judged: float, learned: float) -> list[fl
 
 def mean_ranks(losses: Losses, contenders: tuple[str, ...]) -> np.ndarray:
     """The rank of each contender on each table, a mean over its splits; ties share. Shape (tables, contenders)."""
-    return np.array(
-        [[rankdata([split[c] for c in contenders]) for split in table] for table in losses.values()], dtype=np.float64
-    ).mean(axis=1)
+    each = [np.mean([rankdata([split[c] for c in contenders]) for split in table], axis=0) for table in losses.values()]
+    return np.array(each, dtype=np.float64)
 
 
 def standing(losses: Losses, contenders: tuple[str, ...], seed: int = 0) -> dict[str, Any]:
