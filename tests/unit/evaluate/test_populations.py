@@ -52,7 +52,7 @@ rules = some.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(rules, some.lists(cells, min_size=1, max_size=8))
 def test_rows_columns_and_the_rule_itself_agree(rule: str, listed: list[tuple[object, ...]]) -> None:
     signature = with_population(SIGNATURE, CardSettings(populations=(rule,), outside="count"))

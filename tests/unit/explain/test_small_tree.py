@@ -11,7 +11,7 @@ from sklearn.tree import DecisionTreeRegressor
 from fairlead.lab.evaluate.explaining.small_tree import LEAF, grow
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(some.integers(0, 10_000), some.integers(1, 4), some.integers(1, 30))
 def test_it_is_the_tree_of_scikit_learn(seed: int, depth: int, fewest: int) -> None:
     random = np.random.default_rng(seed)
@@ -25,7 +25,7 @@ def test_it_is_the_tree_of_scikit_learn(seed: int, depth: int, fewest: int) -> N
     assert same.mean() > 0.98
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(some.integers(0, 10_000))
 def test_missing_cells_go_where_most_error_is_taken_away(seed: int) -> None:
     random = np.random.default_rng(seed)

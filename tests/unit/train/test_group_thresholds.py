@@ -27,7 +27,7 @@ def rates(p: np.ndarray, event: np.ndarray, group: np.ndarray, cuts: np.ndarray)
     return [float(said[group == g].mean()) for g in every], [float(said[(group == g) & event].mean()) for g in every]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(some.integers(0, 10_000), some.integers(2, 4), some.sampled_from([0.0, 0.02, 0.1]))
 def test_the_rates_that_are_evened_out_lie_within_the_bound(seed: int, groups: int, bound: float) -> None:
     p, event, group = rows(seed, 500 * groups, groups)

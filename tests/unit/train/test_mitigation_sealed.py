@@ -11,9 +11,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fairlead.contract.decisions import Decisions
 from fairlead.contract.errors import ConfigInvalid, InputInvalid
+from fairlead.contract.evidence import Check, Interval, Verdict
 from fairlead.contract.settings import MitigateSettings, ModelSettings, Settings, TrainSettings
 from fairlead.lab.compile import Compiled, compile_pipeline, write_bundle
+from fairlead.lab.evaluate.evidence import Report
+from fairlead.lab.evaluate.page import render
 from fairlead.lab.train import fit_once, train
 from fairlead.lab.train.training import Training
 from fairlead.runtime.bundle import Model, SigningKey, load
@@ -147,11 +151,14 @@ def test_sums_of_log_odds_and_groups_compile_exactly(learner: str, names: tuple[
     _same(settings, learner, names, {"max_iter": 10} if learner.startswith("hist") else {})
 
 
-@pytest.mark.parametrize("learner", ["logistic", "random_forest", "hist_gradient_boosting", "lightgbm"])
-@pytest.mark.parametrize("names", [("no", "yes"), ("refused", "paid")])
+@pytest.mark.parametrize(
+    ("learner", "names"),
+    [("logistic", ("refused", "paid")), ("random_forest", ("no", "yes")), ("random_forest", ("refused", "paid")),
+     ("hist_gradient_boosting", ("no", "yes")), ("lightgbm", ("refused", "paid"))],
+)  # fmt: skip
 def test_means_of_models_compile_exactly(learner: str, names: tuple[str, str]) -> None:
     settings = msgspec.structs.replace(
-        asked(by="exponentiated_gradient", rounds=4), model=msgspec.structs.replace(PLAIN.model, positive=names[1])
+        asked(by="exponentiated_gradient", rounds=3), model=msgspec.structs.replace(PLAIN.model, positive=names[1])
     )
     few = {
         "random_forest": {"n_estimators": 5},
@@ -184,3 +191,22 @@ def test_thresholds_need_a_column_of_few_groups() -> None:
     rows = loans(200).assign(sex=lambda table: np.arange(len(table)) % 40)
     with pytest.raises(ConfigInvalid, match="2 to 12 groups"):
         fit_once(rows, asked(by="threshold_optimiser"), "logistic", {})
+
+
+@pytest.mark.parametrize("way", ["thresholded", "averaged"])
+def test_the_report_shows_gaps_before_and_after(way: str, request: pytest.FixtureRequest) -> None:
+    even: Made = request.getfixturevalue(way)
+    names = ("accuracy", "roc_auc", "precision", "recall", "log_loss")
+    signature = even.model.signature
+    report = Report(
+        model="loans", bundle="b" * 64, task="classification", target="paid", rows=300,
+        metrics=dict.fromkeys(names, Interval(0.8, 0.7, 0.9)), loss=Interval(0.1, 0.0, 0.2), baselines=(),
+        classes=signature.classes, positive=signature.positive, decisions=even.training.decisions,
+    )  # fmt: skip
+    page = render(report, Verdict("pass", (Check("rows", 300, 30, "pass", "enough"),)))
+    assert "did to the gaps between groups" in page
+    assert "surely smaller" in page
+    assert ("People are decided differently by sex" in page) == (way == "thresholded")
+    assert ("a draw among them would decide" in page) == (way == "averaged")
+    again = msgspec.convert(even.training.decisions.plain(), Decisions)  # type: ignore[union-attr]
+    assert again == even.training.decisions
