@@ -8,7 +8,7 @@ import pytest
 
 from fairlead.contract.settings import ModelSettings, Settings, TrainSettings
 from fairlead.lab.train.folding import folds_of
-from fairlead.lab.train.growing import ahead_of, _read, learning_curve
+from fairlead.lab.train.growing import _read, ahead_of, learning_curve
 from fairlead.lab.train.material import Material, material_of
 
 SHOP = Settings(

@@ -86,7 +86,7 @@ def test_where_new_rows_are_few_the_older_model_is_gone_on_from(name: str, start
 
 
 def test_where_the_world_turned_and_rows_are_many_it_is_trained_anew(starts: dict[str, Start]) -> None:
-    turned = shop(3_000, "2024-03-01", 2)
+    turned = shop(1_200, "2024-03-01", 2)
     turned["bought"] = np.where(turned["bought"] == "yes", "no", "yes")
     found = train(turned, settings_for("lightgbm"), older=starts["lightgbm"])
     assert found.warm is not None
@@ -106,7 +106,7 @@ def test_rows_the_older_model_has_seen_judge_nothing(starts: dict[str, Start]) -
 
 
 def test_without_time_rows_are_known_by_what_they_hold() -> None:
-    settings = settings_for("lightgbm")
+    settings = settings_for("logistic")
     settings = replace(settings, model=replace(MODEL, time=None, exclude=("at",)))
     old = OLD.drop(columns="at")[:1_500]
     first = train(old, settings)
