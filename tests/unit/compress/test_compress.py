@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -205,3 +206,18 @@ def test_of_models_of_nearly_the_same_bytes_the_much_faster_one_goes_first() -> 
     ]  # fmt: skip
     assert [one for _, _, one in ranked([(1030, 0.9, near), (1000, 1.0, small)])] == [small, near]
     assert ranked([]) == []
+
+
+def test_where_answers_keep_to_an_order_what_cannot_promise_that_is_refused_by_name() -> None:
+    settings = settings_of("bought")
+    terms = msgspec.structs.replace(settings.train, monotone={"size": 1})
+    material = material_of(shop(), msgspec.structs.replace(settings, train=terms))
+    search = Search(Bench(material, folds_of(material, 3, 0)), max_loss=0.5, seed=0)
+    few = {"max_iter": 12, "max_leaf_nodes": 8}
+    tries = [
+        next(t for t in smaller_than("hist_gradient_boosting", few, "classification") if t.way == way)
+        for way in ("fewer_leaves", "unused", "distilled")
+    ]
+    best, tried = smallest(search, "hist_gradient_boosting", few, tries, seconds=600)
+    assert [one.way for one in best] == ["fewer_leaves"]
+    assert [("monotone" in one.why) for one in tried] == [False, True, True]

@@ -25,6 +25,7 @@ from fairlead.lab.train.bench import Bench
 from fairlead.lab.train.fitting import fit, learner_of
 from fairlead.lab.train.journal import Journal
 from fairlead.lab.train.learners.shrunk import Shrunk
+from fairlead.lab.train.terms import check_learners
 
 Say = Callable[..., None]
 MOST_TIMED, TIMED = 4096, 3
@@ -92,6 +93,7 @@ class Search:
     def _losses(self, learner: str, parameters: Mapping[str, Any], clip: float | None) -> _Lost:
         bench, seed = self.bench, self.seed
         built, given = self._learner(learner), parameters
+        check_learners([built], bench.material.terms)
         if (learner, parameters) == self._source and learner != SHRUNK and not bench.material.terms.monotone:
             # It is what steps begin with, and is kept by the same memory.
             built, given = self._shrunk, {"source": learner, "source_parameters": dict(parameters), "steps": []}
