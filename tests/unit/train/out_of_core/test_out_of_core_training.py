@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from msgspec.structs import replace
 
+from fairlead.contract.errors import CellInvalid
 from fairlead.contract.settings import DataSettings, ModelSettings, Settings, TrainSettings
 from fairlead.lab.tables import open_table
 from fairlead.lab.train import train
@@ -163,6 +164,13 @@ def test_where_none_are_named_those_are_tried_that_every_row_can_teach(csv: Path
     rules = TrainSettings(trials=1, folds=2, calibrate=False)
     found = train(large.frame, replace(settings_for(), train=rules), large=large)
     assert found.candidate.lineage.learner == "logistic"
+
+
+def test_a_cell_that_is_no_time_is_named_by_its_row_in_the_table(tmp_path: Path) -> None:
+    frame = shop(4_000)
+    frame.loc[3_210, "at"] = "soon"
+    with pytest.raises(CellInvalid, match=r"row 3210, column 'at'"):
+        opened(written(tmp_path, frame, "csv"), settings_for("logistic"), tmp_path / "large")
 
 
 def test_the_sample_is_the_same_however_the_table_passes_by(csv: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from fairlead.contract.errors import InputInvalid
+from fairlead.contract.errors import CellInvalid, InputInvalid
 from fairlead.contract.settings import Settings
 from fairlead.contract.signature import Column, Signature
 from fairlead.lab.stats.measures import Floats, Ints, class_codes
@@ -146,15 +146,21 @@ def _facts(
 
     model = settings.model
     timed = bool(model.time_columns) and set(model.time_columns) <= set(table.columns)
+    first = 0
     for batch in table.batches(at_once):
-        truth = target_of(batch, signature)
+        try:
+            truth = target_of(batch, signature)
+            times = event_times(batch, model.time_columns, model.timezone) if timed else None
+        except CellInvalid as wrong:
+            raise CellInvalid(first + wrong.row, wrong.column, wrong.found, wrong.allowed) from None
+        first += batch.num_rows
         if signature.classes:
             known = np.array([label is not None for label in truth], dtype=bool)
             codes = np.full(len(truth), -1, dtype=np.int64)
             codes[known] = class_codes(truth[known], signature.classes)
         else:
             codes = np.where(np.isfinite(truth), 0, -1).astype(np.int64)
-        yield codes, event_times(batch, model.time_columns, model.timezone) if timed else None
+        yield codes, times
 
 
 def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:
