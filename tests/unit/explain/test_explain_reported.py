@@ -54,6 +54,8 @@ def test_rows_are_those_that_their_names_say(binary: tuple[Explainable, Judged])
     assert len(set(chosen.values())) == 3
     _, numbers = judged(LinearRegression(), "number")
     assert set(picked(numbers)) == {"typical", "most wrong"}
+    apart = np.abs(numbers.truth - numbers.scores[:, 0])
+    assert apart[picked(numbers)["most wrong"]] == apart.max()
 
 
 def test_parts_sum_to_the_margin_and_cells_can_be_hidden(binary: tuple[Explainable, Judged]) -> None:

@@ -77,13 +77,15 @@ def explanations(explainable: Explainable, judged: Judged, *, rows: bool, hidden
         return Explanations(why=str(refused))
     model = explainable.model
     names = ranked(whole.effects)
-    first = {name: np.asarray(values)[:SURROGATE_ROWS] for name, values in judged.columns.items()}
+    # From all of the time that the rows are of, and no more than a small tree needs.
+    some_rows = np.unique(np.linspace(0, judged.rows - 1, min(SURROGATE_ROWS, judged.rows)).astype(int))
+    spread = {name: np.asarray(values)[some_rows] for name, values in judged.columns.items()}
     found = Explained(
         model.id,
         model.manifest.name,
         _without_points(whole),
         dependences(model, some, names, 0, columns=CURVES, most=CURVE_ROWS),
-        surrogate(model, first, 0),
+        surrogate(model, spread, 0),
         notes_of(explainable, whole.residual),
     )
     return Explanations(found, _examples(explainable, judged, hidden) if rows else (), why)
@@ -126,7 +128,10 @@ def picked(judged: Judged) -> dict[str, int]:
         close = np.where(finite, close, np.inf)
         close[list(found.values())] = np.inf
         found["borderline"] = int(close.argmin())
-    lost = np.where(finite, judged.loss, -np.inf)
+    # Losses of numbers end at 1, where many rows may be; their errors do not.
+    numbers = signature.task == "regression"
+    missed = np.abs(np.asarray(judged.truth, dtype=np.float64) - scores[:, 0]) if numbers else judged.loss
+    lost = np.where(finite, missed, -np.inf)
     lost[list(found.values())] = -np.inf
     if np.isfinite(lost.max()):
         found["most wrong"] = int(lost.argmax())
