@@ -16,6 +16,7 @@ from tests.conftest import Program, eventually, real_table
 from tests.journeys.test_churn_loop import post, ready_url
 
 import fairlead
+from fairlead.contract.evidence import Lineage
 from fairlead.doors.python import init
 from fairlead.lab.stats.forecasts import seasonal_naive
 from fairlead.ops.flow.history import history
@@ -148,3 +149,24 @@ def test_a_table_asks_and_a_table_tells(project: tuple[Program, fairlead.Project
     assert past.recorded > 100
     assert list(past.frame.columns) == list(later.columns)
     assert not past.frame.duplicated(["dteday", "hr"]).any()
+
+
+@pytest.mark.long
+def test_retrained_on_what_came_since(project: tuple[Program, fairlead.Project, pd.DataFrame]) -> None:
+    """After what was asked and told above: the next model knows the values of the records."""
+    _, opened, _ = project
+    before = lineage_of(opened, "champion")
+    done = opened.retrain()
+    after = lineage_of(opened, done["bundle"])
+    assert after.trained_to > before.trained_to
+    assert after.rows > before.rows
+    assert done["verdict"] in ("pass", "inconclusive", "fail")
+    # The share kept for judging was chosen by what was new; all that was made of the rest is the same.
+    assert set(opened.reproduce(done["bundle"])["differs"]) <= {"configuration"}
+
+
+def lineage_of(opened: fairlead.Project, reference: str) -> Lineage:
+    from fairlead.ops.flow.making import resolve_bundle
+
+    ws = opened.workspace
+    return ws.load(resolve_bundle(ws, reference)).manifest.lineage
