@@ -14,6 +14,7 @@ from fairlead.lab.train.estimators import picture_layers, text_layers
 from fairlead.lab.train.estimators.picture_network import PictureClassifier, PictureRegressor
 from fairlead.lab.train.estimators.text_network import TextClassifier, TextRegressor
 from fairlead.lab.train.layout import Picture, Tokens
+from fairlead.runtime.bundle.onnx_guard import gathered
 from fairlead.runtime.bundle.tail import OnnxTail
 
 
@@ -146,6 +147,23 @@ def test_a_network_of_words_is_sealed_as_it_answers(
     assert np.allclose(tail.scores(x[7:8]), found[7:8], atol=1e-12)
     with pytest.raises(NotCompilable, match="gets 50"):
         emitter.emit(estimator, 50)
+
+
+def test_words_are_looked_up_for_few_rows_at_once() -> None:
+    """Each of 300 words becomes 5 numbers: rows are cut so that these stay within a bound; answers do not change."""
+    estimator, x = of_texts((Tokens("t", 0, 300, 40, words=True),), 0, 0, 2)
+    data = TextsRead().emit(estimator, 300)
+    assert gathered(data) == 5
+    assert gathered(Pictures().emit(*_pictures())) == 0
+    tail = OnnxTail(data, 300)
+    assert tail._step == (1 << 22) // 1500
+    many = np.tile(x, (60, 1))
+    assert np.allclose(tail.scores(many), np.tile(tail.scores(x), (60, 1)), atol=1e-12)
+
+
+def _pictures() -> tuple[Any, int]:
+    estimator, x = of_pictures(Picture("i", 0, 8, 8), (3,), 1, 3)
+    return estimator, x.shape[1]
 
 
 def test_only_their_own_networks_are_taken() -> None:

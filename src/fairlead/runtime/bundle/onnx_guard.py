@@ -166,6 +166,28 @@ def widest(data: bytes) -> int:
     return found
 
 
+def gathered(data: bytes) -> int:
+    """The greatest number of columns of a constant matrix whose rows a node gathers: what each number of a row becomes
+    that says which; 0 where none is gathered.
+    """
+    constants: dict[str, int] = {}
+    read: set[str] = set()
+    for field, graph in fields(memoryview(data)):
+        if field != 7:
+            continue
+        for inner, part in fields(_span(graph)):
+            if inner == 5:
+                held = list(fields(_span(part)))
+                sizes = [size for at, one in held if at == 1 for size in _varints(one)]
+                name = next((_text(one) for at, one in held if at == 8), "")
+                constants[name] = sizes[1] if len(sizes) == 2 else 0
+            elif inner == 1:
+                held = list(fields(_span(part)))
+                if any(at == 4 and _text(one) == "Gather" for at, one in held):
+                    read.add(next((_text(one) for at, one in held if at == 1), ""))
+    return max((constants.get(name, 0) for name in read), default=0)
+
+
 def _refused(why: str) -> BundleRefused:
     return BundleRefused(f"tail.onnx: {why}")
 

@@ -18,7 +18,7 @@ from fairlead.contract.errors import BundleRefused
 from fairlead.runtime.bundle.calibration import CalibratedTail, calibrated
 from fairlead.runtime.bundle.manifest import CALIBRATION, TAIL_LINEAR, TAIL_ONNX, canonical
 from fairlead.runtime.bundle.network_file import read_network
-from fairlead.runtime.bundle.onnx_guard import check_onnx, widest
+from fairlead.runtime.bundle.onnx_guard import check_onnx, gathered, widest
 from fairlead.runtime.bundle.tail_kernel import Layer, dense, has_kernel
 from fairlead.runtime.bundle.tree_tail import TreeTail, compiled
 
@@ -152,7 +152,8 @@ class OnnxTail:
             raise BundleRefused(f"tail.onnx: onnxruntime does not accept it: {type(why).__name__}") from why
         self.outputs = _check_ports(session, width)
         self._run = session.run
-        self._step = max(1, _HELD // widest(data))
+        # Words gather a row of numbers each, so that a text becomes many times as wide as what the front gives.
+        self._step = max(1, _HELD // max(widest(data), width * gathered(data)))
         self.kernel, self.most = _network(data, width, self.outputs)
 
     def scores(self, features: Floats) -> Floats:
