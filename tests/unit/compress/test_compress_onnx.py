@@ -102,6 +102,9 @@ def test_nothing_is_smaller_at_no_cost(project: Any) -> None:
     answer = opened.compress(former, max_loss=0.0, data=unseen)
     assert answer["smaller"] is None
     assert len(answer["tried"]) == 3
+    other = opened.compress(former, only=["trees"], data=unseen)
+    assert (other["smaller"], other["tried"]) == (None, [])
+    assert "only its weights" in other["why"]
 
 
 def test_forms_keep_what_they_say_and_are_made_once(project: Any) -> None:

@@ -12,7 +12,7 @@ import msgspec
 from fairlead.contract.errors import NotCompilable, UsageError
 from fairlead.ops.flow import making
 from fairlead.ops.flow.compressed import KIND, certified, signed, why_of
-from fairlead.ops.flow.compressing_graphs import compress_graph, tail_of
+from fairlead.ops.flow.compressing_graphs import WAY, compress_graph, tail_of
 from fairlead.ops.flow.gathering import Gathered
 from fairlead.ops.flow.reproducing import recorded_project, require_trial, rows_for
 from fairlead.ops.flow.workspace import Workspace
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 Say = Callable[..., None]
 PAGE = "compression.html"
 TASKS = ("classification", "regression")
+JOURNAL = "2"
+"""Of what a search keeps of a trial: value, low and high of the loss, bytes, CPU seconds a million rows."""
 CHOICES = 3
 """How many of the smallest are sealed and measured until one is what it should be."""
 
@@ -77,6 +79,10 @@ def compress(
         raise UsageError(f"a {task} has no loss by which a smaller model could be compared.")
     then = recorded_project(ws, lineage)
     if (graph := tail_of(ws, bundle)) is not None:
+        if WAY not in ways_of(only):
+            return _nothing(
+                ws, bundle, "of a network trained elsewhere only its weights can be made smaller", (), started
+            )
         made, found, tried, why = compress_graph(ws, model, graph, source, max_loss=max_loss, say=say)
         if made is None:
             return _nothing(ws, bundle, why, tried, started)
@@ -122,7 +128,7 @@ def _journal(ws: Workspace, bundle: str, rows: pd.DataFrame) -> Any:
     from fairlead.lab.train.journal import Journal
     from fairlead.lab.train.provenance import data_hash, versions
 
-    words = [KIND, bundle, data_hash(rows), *versions().values()]
+    words = [KIND, JOURNAL, bundle, data_hash(rows), *versions().values()]
     return Journal(ws.home.root / "searches" / hashlib.sha256("/".join(words).encode()).hexdigest()[:32])
 
 
