@@ -74,6 +74,9 @@ def learner_cells(name: str, target: str, task: str) -> str:
     """Form, rows, difference, flips, remark."""
     if getattr(variant("learner", name), "explores", False):
         return "- | - | - | - | explores: it puts no new row anywhere, so `train` refuses it and names what does"
+    if seen := getattr(variant("learner", name), "sees", ""):
+        form = {"image_net": "pictures", "text_net": "texts"}.get(name, "trunk")
+        return f"{form} | - | - | - | learns from {seen}, which this table has not; see its own suite"
     try:
         fitted, material = made(name, target, task)
         compiled = compile_pipeline(fitted, material.signature, material.frame)
