@@ -150,7 +150,9 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("tables", nargs="*", help=f"of {', '.join(TABLES)}, or summary")
     options.add_argument("--seconds", type=float, default=SECONDS)
-    options.add_argument("--splits", type=int, default=SPLITS, help=f"the first of {SPLITS}")
+    options.add_argument(
+        "--splits", type=int, default=SPLITS, choices=range(2, SPLITS + 1), help=f"the first of {SPLITS}"
+    )
     given = options.parse_args()
     for name in given.tables or [*TABLES, "summary"]:
         found = summary() if name == "summary" else measured(name, given.seconds, given.splits)

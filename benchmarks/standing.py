@@ -22,12 +22,10 @@ def corrected(differences: np.ndarray, judged: float, learned: float) -> list[fl
 
     Splits share most of the rows that they learn from, so a plain t would see differences where there are none: its
     variance is multiplied by 1/J + judged/learned. Source: Nadeau and Bengio, Inference for the generalization error
-    (2003).
+    (2003). Two splits or more.
     """
     count = len(differences)
     value = float(np.mean(differences))
-    if count < 2:
-        return [value, -np.inf, np.inf]
     se = float(np.std(differences, ddof=1)) * np.sqrt(1 / count + judged / learned)
     far = float(student.ppf(0.5 + LEVEL / 2, count - 1)) * se
     return [value, value - far, value + far]
@@ -73,7 +71,8 @@ def standing(losses: Losses, contenders: tuple[str, ...], seed: int = 0) -> dict
         "tables": tables,
         "ranks": {c: [round(float(v), 2) for v in (mean[i], low[i], high[i])] for i, c in enumerate(contenders)},
         "simultaneous": {
-            c: [round(float(v), 2) for v in (mean[i] - half, mean[i] + half)] for i, c in enumerate(contenders)
+            c: [round(float(v), 2) for v in (max(mean[i] - half, 1), min(mean[i] + half, k))]
+            for i, c in enumerate(contenders)
         },
         "friedman": round(float(friedmanchisquare(*ranks.T).pvalue), 4) if tables > 1 and k > 2 else None,
         "ratios": ratios,

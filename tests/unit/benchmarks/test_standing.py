@@ -27,8 +27,9 @@ def test_half_the_loss_everywhere_is_a_ratio_of_a_half_and_the_first_rank() -> N
     assert found["ranks"] == {"ours": [1.0, 1.0, 1.0], "one": [2.0, 2.0, 2.0], "other": [3.0, 3.0, 3.0]}
     assert found["ratios"] == {"one": [0.5, 0.5, 0.5], "other": pytest.approx([0.333] * 3)}
     # Nemenyi's critical difference of 3 contenders on 8 tables: 2.343 * sqrt(3 * 4 / 48).
-    low, high = found["simultaneous"]["ours"]
+    low, high = found["simultaneous"]["one"]
     assert high - low == pytest.approx(2.343 * np.sqrt(12 / 48), abs=0.02)
+    assert found["simultaneous"]["ours"][0] == 1.0  # no rank lies above the first
     assert found["friedman"] < 0.001
 
 
