@@ -132,7 +132,7 @@ def test_five_digits_become_ten_by_a_new_head(learning: Program) -> None:
         learning, plain.replace("digits.npz", "five.npz"), '[train.transfer]\nfrom = "1"\nfreeze = "all_but_head"\n'
     )
     known = learning.json("train")
-    assert [note for note in known["warnings"] if "has learned from 480 of these 600 rows before, 0 of them" in note]
+    assert [note for note in known["warnings"] if "has learned from 481 of these 600 rows before, 0 of them" in note]
     assert known["metrics"]["accuracy"] > 0.97
 
 
