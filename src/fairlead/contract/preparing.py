@@ -19,7 +19,8 @@ class Treatment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
     missing: what a missing cell becomes; `drop` leaves such rows out of training, and answers them as `median`
     (numbers, times), `mode` (flags), a category of its own or an empty text. knn and iterative look at other columns
-    and run native. missing_values: numbers that stand for missing, as -999. value: of `constant`. indicator: a further feature, 1 where the cell is missing.
+    and run native. missing_values: numbers that stand for missing, as -999. value: of `constant`. indicator: a further
+    feature, 1 where the cell is missing.
     outliers: values further from the middle than `threshold` standard deviations (zscore, 3 unless said) or quartile
     distances beyond the quartiles (iqr, 1.5 unless said). action: clip them, or drop such rows in training.
     encode: `label` is another word for ordinal. rare: a category in fewer than this share of rows joins the group of

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -150,7 +151,8 @@ def train(
     else:
         usual = () if large is None else large.learners
         chosen = _by_search(every, settings, home, folder, say, data=data, parent=parent, trial=trial, usual=usual)
-    warm, judging = None, bench.folds
+    warm: WarmStart | None = None
+    judging: Sequence[Fold] = bench.folds
     if older is not None:
         only = None if trial is None else trial.parameters
         chosen, warm, judging = going_on(older, chosen, bench, settings, say, only)
