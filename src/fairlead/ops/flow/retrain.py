@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from fairlead.contract.errors import UsageError
-from fairlead.contract.signature import UNSUPERVISED
+from fairlead.contract.signature import UNSUPERVISED, Signature
 from fairlead.ops.flow import approving, making, release
 from fairlead.ops.flow.gathering import Gathered
 from fairlead.ops.flow.history import History, history
@@ -55,7 +55,7 @@ def retrain(ws: Workspace, *, why: str, until: float | None = None, progress: Pr
     say(f"choosing how far back to look ({past.recorded:,} recorded rows)")
     start, window = pick_rows(ws, past, champion)
     rows = past.frame.iloc[start:].reset_index(drop=True)
-    settings = judged_on_newest(ws, past, start)
+    settings = judged_on_newest(ws, past, start, signature)
     older, said = older_or_note(ws, Gathered(rows))
     begun, begun_said = transferred_for(ws)
     training = train(
@@ -129,15 +129,23 @@ def end_of(past: History, starts: np.ndarray, index: int) -> int:
     return int(starts[index + 1]) if index + 1 < len(starts) else len(past.frame)
 
 
-def judged_on_newest(ws: Workspace, past: History, start: int) -> Any:
+def judged_on_newest(ws: Workspace, past: History, start: int, signature: Signature) -> Any:
     """Settings that keep at most the newer half of the newest window for judging.
 
     After a change the newest rows are the only ones that show the new world: the share of the
-    first training would take nearly all of them away from the fit.
+    first training would take nearly all of them away from the fit. Forecasts are judged by seasons, which a window may
+    have few of: four times what an answer goes by is kept, in every series.
     """
     rows = len(past.frame) - start
     newest = int(np.sum(past.windows == past.windows[-1]))
     before = int(np.sum(past.windows == past.windows[-1] - 1)) if newest < 50 else 0
-    share = min(ws.settings.data.holdout, max(0.5 * (newest + before), 50.0) / max(rows, 1))
+    fewest = 50.0
+    if signature.task == "forecasting":
+        from fairlead.runtime.bundle.forecasts import history_of
+
+        lags = history_of(signature).shape[0]
+        series = 1 if signature.series is None else int(past.frame[signature.series].nunique())
+        fewest = float(series * (4 * lags + signature.horizon))
+    share = min(ws.settings.data.holdout, max(0.5 * (newest + before), fewest) / max(rows, 1))
     data = msgspec.structs.replace(ws.settings.data, holdout=max(share, 0.01))
     return msgspec.structs.replace(ws.settings, data=data)
