@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -42,6 +43,13 @@ def trained(tmp_path_factory: pytest.TempPathFactory, churn_csv: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def untouched(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy in which nothing has been made smaller yet."""
+    return Path(shutil.copytree(trained, tmp_path_factory.mktemp("untouched") / "project"))
+
+
+@pytest.mark.usefixtures("untouched")
 def test_a_smaller_candidate_and_what_it_cost(trained: Path) -> None:
     former = fairlead(trained, "inspect", "--json").json["bundle"]
     answer = fairlead(trained, "compress", "--max-loss", "0.01", "--seconds", "20", "--json").json
@@ -80,7 +88,7 @@ def test_a_way_that_there_is_not_is_named(trained: Path) -> None:
 
 
 def test_the_page_about_it_lists_every_way_and_its_python_runs(
-    trained: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    untouched: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = re.findall(r"^\| (?:`(\w+)` )?\| `(\w+)` \|", PAGE.read_text(), flags=re.MULTILINE)
     groups: dict[str, list[str]] = {}
@@ -90,6 +98,6 @@ def test_the_page_about_it_lists_every_way_and_its_python_runs(
         group: set(ways) for group, ways in words_of_ways().items() if len(ways) > 1 or group not in names("shrinker")
     }
     (block,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
-    monkeypatch.chdir(trained)
+    monkeypatch.chdir(untouched)
     exec(compile(block.replace("seconds=20", "seconds=1"), "compress.md", "exec"), {})
     assert "tried" in capsys.readouterr().out

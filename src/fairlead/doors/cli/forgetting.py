@@ -24,9 +24,9 @@ def forget(
     wait: Annotated[float, typer.Option(help="seconds to wait for segments that are being written to")] = 30.0,
     as_json: Json = False,
 ) -> None:
-    """Erase one person's rows from spool, records, labels and lines set aside, and let go of fetched tables.
+    """Erase one person's rows from records, labels and copies.
 
-    Leaves a tombstone in the audit log: a hash and counts. Exit code 4: not done yet, the collector goes on with it.
+    From the spool and lines set aside, too; fetched tables are let go of. Leaves a tombstone in the audit log: a hash and counts. Exit code 4: not done yet, the collector goes on with it.
     """
     answer = project().forget(key, column=column, request=request, every_model=every_model, wait_s=wait)
     show(answer, as_json, tell)

@@ -130,7 +130,10 @@ def predict(
     rank: Annotated[bool, typer.Option("--rank", help="of a ranking: with the rank of each row in its group")] = False,
     as_json: Json = False,
 ) -> None:
-    """Ask the running server about the rows of a table; of forecasts about what comes after it."""
+    """Ask the running server about the rows of a table.
+
+    A model that forecasts is asked about what comes after a long table.
+    """
     show(project().predict(rows, rank=rank), as_json, tell_predict)
 
 
