@@ -26,7 +26,8 @@ def forget(
 ) -> None:
     """Erase one person's rows from records, labels and copies.
 
-    From the spool and lines set aside, too; fetched tables are let go of. Leaves a tombstone in the audit log: a hash and counts. Exit code 4: not done yet, the collector goes on with it.
+    Lines set aside go, too, and copies of fetched tables. Leaves a tombstone in the audit log: a hash and counts. Exit
+    code 4: not done yet, the collector goes on with it.
     """
     answer = project().forget(key, column=column, request=request, every_model=every_model, wait_s=wait)
     show(answer, as_json, tell)
