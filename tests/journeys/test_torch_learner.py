@@ -70,6 +70,27 @@ patience = 5
     assert found["metrics"][good[0]] > good[1], found["metrics"]
     assert not list((place / ".fairlead" / "fits").glob("*")), "a finished fit leaves nothing behind"
 """
+BEGUN = """
+import sys
+sys.path.append(sys.argv[1])
+import numpy as np
+from fairlead.contract.settings import TransferSettings
+from fairlead.contract.signature import Signature
+from fairlead.lab.train.estimators.torch_network import NetworkRegressor
+from fairlead.lab.train.transferring import Transferred
+
+random = np.random.default_rng(0)
+x = random.normal(size=(400, 3))
+y = 100 + 10 * (x @ [1.0, -2.0, 0.5])
+plain = {"dropout": 0.0, "patience": 0}
+first = NetworkRegressor(epochs=20, **plain).fit(x, y)
+state = {f"weights{at}": held for at, held in enumerate(first.coefs_)}
+state |= {f"bias{at}": held for at, held in enumerate(first.intercepts_)}
+again = NetworkRegressor(epochs=1, learning_rate=1e-12, decay=0.0, **plain)
+again.begin = Transferred("f" * 64, "neural_net", TransferSettings(), state, Signature("regression", (), "y"))
+again.fit(x, y + 500)
+assert np.allclose(again.predict(x), first.predict(x), atol=1e-2), np.abs(again.predict(x) - first.predict(x)).max()
+"""
 
 
 def run(program: str, *words: str | Path) -> subprocess.CompletedProcess[str]:
@@ -110,4 +131,10 @@ def test_a_fit_that_is_killed_goes_on_and_ends_as_if_it_had_not_been(libraries: 
 @pytest.mark.long
 def test_a_network_is_trained_sealed_and_equal_to_what_was_trained(libraries: Path, tmp_path: Path) -> None:
     done = run(SEALED, libraries, tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.long
+def test_a_number_begun_with_another_network_begins_with_its_answers(libraries: Path) -> None:
+    done = run(BEGUN, libraries)
     assert done.returncode == 0, done.stdout + done.stderr

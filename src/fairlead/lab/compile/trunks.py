@@ -9,7 +9,7 @@ import numpy as np
 from fairlead.contract.errors import BundleRefused, ConfigInvalid, NotCompilable
 from fairlead.lab.compile.matrix_onnx import Graph
 from fairlead.lab.compile.pictures import DOUBLE, answer, part
-from fairlead.lab.compile.sources.onnx_file import ELEMENTS
+from fairlead.lab.compile.sources.onnx_file import ELEMENTS, needed_nodes
 from fairlead.runtime.bundle.manifest import TAIL_ONNX
 from fairlead.runtime.bundle.onnx_guard import check_onnx
 
@@ -177,7 +177,7 @@ def _emitted(estimator: Any, features: int) -> bytes:
     # Names of the file are kept apart from ours.
     given = compose.add_prefix(trunk.model, PREFIX)
     _feed(graph, trunk)
-    nodes = _needed(given.graph.node, f"{PREFIX}{trunk.taken}")
+    nodes = needed_nodes(given.graph.node, f"{PREFIX}{trunk.taken}")
     graph.nodes += nodes
     used = {name for node in nodes for name in node.input}
     graph.constants += [held for held in given.graph.initializer if held.name in used]
@@ -220,13 +220,3 @@ def _feed(graph: Graph, trunk: Trunk) -> None:
     at = graph.node("Reshape", [at, shaped], given if trunk.turn is None else "picture")
     if trunk.turn is not None:
         graph.node("Transpose", [at], given, perm=list(trunk.turn))
-
-
-def _needed(nodes: Any, output: str) -> list[Any]:
-    """The nodes that compute `output`, in their order."""
-    wanted, found = {output}, []
-    for node in reversed(list(nodes)):
-        if wanted & set(node.output):
-            wanted |= set(node.input)
-            found.append(node)
-    return found[::-1]

@@ -74,7 +74,7 @@ class Graph:
         self.rank = 2 if scores[0].name in maps else len(_shape(scores[0]))
         last = _shape(scores[0])[-1:] if self.rank == 2 and scores[0].name not in maps else []
         self.outputs = len(self.classes or ()) or (last[0] if last and last[0] else 1 if self.rank == 1 else 0)
-        self.nodes = _needed(graph.node, self.output)
+        self.nodes = needed_nodes(graph.node, self.output)
         self.model = model
 
 
@@ -98,7 +98,7 @@ def _shape(value: Any) -> list[int]:
     return [dim.dim_value for dim in value.type.tensor_type.shape.dim]
 
 
-def _needed(nodes: Any, output: str) -> list[Any]:
+def needed_nodes(nodes: Any, output: str) -> list[Any]:
     """The nodes that compute `output`, in their order."""
     wanted, found = {output}, []
     for node in reversed(list(nodes)):

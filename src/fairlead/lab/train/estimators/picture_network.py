@@ -7,12 +7,12 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from sklearn.base import ClassifierMixin, RegressorMixin
 
 from fairlead.contract.errors import ConfigInvalid
 from fairlead.lab.stats.measures import Floats
-from fairlead.lab.train.estimators.picture_layers import Layers, Plan, folded, picture_net, raw_of
-from fairlead.lab.train.estimators.torch_estimator import Aims, TorchEstimator, class_aims, number_aims, shares_of
+from fairlead.lab.train.estimators.picture_layers import Plan, folded, picture_net, raw_of
+from fairlead.lab.train.estimators.torch_estimator import Aims, TorchEstimator
+from fairlead.lab.train.estimators.torch_tasks import LearnsClasses, LearnsNumbers
 from fairlead.lab.train.layout import Layout, Picture
 
 
@@ -42,7 +42,7 @@ class _PictureNetwork(TorchEstimator):
         self.learning_rate, self.decay, self.dropout, self.patience = learning_rate, decay, dropout, patience
         self.ordered, self.device, self.random_state = ordered, device, random_state
 
-    def _fit(self, x: Floats, aims: Aims, weights: Any, mean: float = 0.0, spread: float = 1.0) -> Layers:
+    def _fit(self, x: Floats, aims: Aims, weights: Any, mean: float = 0.0, spread: float = 1.0) -> None:
         picture = the_picture(self.layout)
         plan = Plan(
             picture=picture,
@@ -58,7 +58,6 @@ class _PictureNetwork(TorchEstimator):
         build, state = partial(picture_net, plan=plan), self._state(mean, spread)
         found = self._fitted(x, aims, weights, msgspec.to_builtins(plan), build, state)
         self.layers_ = folded(plan, found.state)
-        return self.layers_
 
     def _state(self, mean: float, spread: float) -> dict[str, Floats]:
         """What the net begins with, by its names in torch; its norms are part of its convolutions already."""
@@ -70,43 +69,20 @@ class _PictureNetwork(TorchEstimator):
         found["sums.weight"], found["sums.bias"] = sealed["sums"].T, sealed["sums_bias"]
         return {**found, **self._head(sealed["head"], sealed["head_bias"], mean, spread)}
 
+    def _undo(self, mean: float, spread: float) -> None:
+        weights, bias = self.layers_.sums[-1]
+        self.layers_.sums[-1] = (weights * spread, bias * spread + mean)
+
     def _raw(self, features: Any) -> Floats:
         return raw_of(self.layers_, np.asarray(features, dtype=np.float64))
 
 
-class PictureClassifier(ClassifierMixin, _PictureNetwork):  # type: ignore[misc]
+class PictureClassifier(LearnsClasses, _PictureNetwork):
     """Shares of classes by cross-entropy."""
 
-    def fit(self, features: Any, truth: Any, sample_weight: Any = None) -> PictureClassifier:
-        """features: (n, f); truth: (n,) labels; sample_weight: (n,) or None. Raises MissingExtra, ConfigInvalid."""
-        self.classes_, codes = np.unique(np.asarray(truth), return_inverse=True)
-        x = np.ascontiguousarray(features, dtype=np.float64)
-        self._fit(x, class_aims(codes, len(self.classes_)), sample_weight)
-        return self
 
-    def predict_proba(self, features: Any) -> Any:
-        """Probabilities, shape (n, classes)."""
-        return shares_of(self._raw(features))
-
-    def predict(self, features: Any) -> Any:
-        """Labels, shape (n,)."""
-        return self.classes_[np.argmax(self.predict_proba(features), axis=1)]
-
-
-class PictureRegressor(RegressorMixin, _PictureNetwork):  # type: ignore[misc]
-    """A number by squared errors, learned in deviations from the mean, which the head undoes."""
-
-    def fit(self, features: Any, truth: Any, sample_weight: Any = None) -> PictureRegressor:
-        """features: (n, f); truth: (n,); sample_weight: (n,) or None. Raises MissingExtra, ConfigInvalid."""
-        aims, mean, spread = number_aims(truth, sample_weight)
-        layers = self._fit(np.ascontiguousarray(features, dtype=np.float64), aims, sample_weight, mean, spread)
-        weights, bias = layers.sums[-1]
-        layers.sums[-1] = (weights * spread, bias * spread + mean)
-        return self
-
-    def predict(self, features: Any) -> Any:
-        """Numbers, shape (n,)."""
-        return self._raw(features)[:, 0]
+class PictureRegressor(LearnsNumbers, _PictureNetwork):
+    """A number by squared errors."""
 
 
 def the_picture(layout: Layout) -> Picture:

@@ -7,13 +7,13 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from sklearn.base import ClassifierMixin, RegressorMixin
 
 from fairlead.contract.errors import ConfigInvalid
 from fairlead.lab.stats.measures import Floats, Ints
 from fairlead.lab.train.changing_texts import mentioned, numbers_of
-from fairlead.lab.train.estimators.text_layers import Layers, Plan, carried, layers_of, raw_of, table_of, text_net
-from fairlead.lab.train.estimators.torch_estimator import Aims, TorchEstimator, class_aims, number_aims, shares_of
+from fairlead.lab.train.estimators.text_layers import Plan, carried, layers_of, raw_of, table_of, text_net
+from fairlead.lab.train.estimators.torch_estimator import Aims, TorchEstimator
+from fairlead.lab.train.estimators.torch_tasks import LearnsClasses, LearnsNumbers
 from fairlead.lab.train.transferring import invalid
 
 
@@ -46,7 +46,7 @@ class _TextNetwork(TorchEstimator):
         self.learning_rate, self.decay, self.dropout, self.patience = learning_rate, decay, dropout, patience
         self.ordered, self.device, self.random_state = ordered, device, random_state
 
-    def _fit(self, x: Floats, aims: Aims, weights: Any, mean: float = 0.0, spread: float = 1.0) -> Layers:
+    def _fit(self, x: Floats, aims: Aims, weights: Any, mean: float = 0.0, spread: float = 1.0) -> None:
         texts = self.layout.tokens
         if not texts:
             raise ConfigInvalid(
@@ -73,7 +73,6 @@ class _TextNetwork(TorchEstimator):
         build, state = partial(text_net, plan=plan, tables=tables), self._state(tables, mean, spread)
         found = self._fitted(x, aims, weights, msgspec.to_builtins(plan), build, state)
         self.layers_ = layers_of(plan, tables, found.state)
-        return self.layers_
 
     def _state(self, tables: list[Ints], mean: float, spread: float) -> dict[str, Floats]:
         """What the net begins with, by its names in torch. Words that it did not know begin as nothing."""
@@ -94,40 +93,17 @@ class _TextNetwork(TorchEstimator):
         found["sums.weight"], found["sums.bias"] = sealed["sums"].T, sealed["bias"]
         return {**found, **self._head(sealed["head"], sealed["shift"], mean, spread)}
 
+    def _undo(self, mean: float, spread: float) -> None:
+        weights, bias = self.layers_.sums[-1]
+        self.layers_.sums[-1] = (weights * spread, bias * spread + mean)
+
     def _raw(self, features: Any) -> Floats:
         return raw_of(self.layers_, np.asarray(features, dtype=np.float64))
 
 
-class TextClassifier(ClassifierMixin, _TextNetwork):  # type: ignore[misc]
+class TextClassifier(LearnsClasses, _TextNetwork):
     """Shares of classes by cross-entropy."""
 
-    def fit(self, features: Any, truth: Any, sample_weight: Any = None) -> TextClassifier:
-        """features: (n, f); truth: (n,) labels; sample_weight: (n,) or None. Raises MissingExtra, ConfigInvalid."""
-        self.classes_, codes = np.unique(np.asarray(truth), return_inverse=True)
-        x = np.ascontiguousarray(features, dtype=np.float64)
-        self._fit(x, class_aims(codes, len(self.classes_)), sample_weight)
-        return self
 
-    def predict_proba(self, features: Any) -> Any:
-        """Probabilities, shape (n, classes)."""
-        return shares_of(self._raw(features))
-
-    def predict(self, features: Any) -> Any:
-        """Labels, shape (n,)."""
-        return self.classes_[np.argmax(self.predict_proba(features), axis=1)]
-
-
-class TextRegressor(RegressorMixin, _TextNetwork):  # type: ignore[misc]
-    """A number by squared errors, learned in deviations from the mean, which the head undoes."""
-
-    def fit(self, features: Any, truth: Any, sample_weight: Any = None) -> TextRegressor:
-        """features: (n, f); truth: (n,); sample_weight: (n,) or None. Raises MissingExtra, ConfigInvalid."""
-        aims, mean, spread = number_aims(truth, sample_weight)
-        layers = self._fit(np.ascontiguousarray(features, dtype=np.float64), aims, sample_weight, mean, spread)
-        weights, bias = layers.sums[-1]
-        layers.sums[-1] = (weights * spread, bias * spread + mean)
-        return self
-
-    def predict(self, features: Any) -> Any:
-        """Numbers, shape (n,)."""
-        return self._raw(features)[:, 0]
+class TextRegressor(LearnsNumbers, _TextNetwork):
+    """A number by squared errors."""

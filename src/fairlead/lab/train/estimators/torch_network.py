@@ -9,10 +9,10 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from sklearn.base import ClassifierMixin, RegressorMixin
 
 from fairlead.lab.stats.measures import Floats
-from fairlead.lab.train.estimators.torch_estimator import Aims, TorchEstimator, class_aims, number_aims, shares_of
+from fairlead.lab.train.estimators.torch_estimator import Aims, TorchEstimator
+from fairlead.lab.train.estimators.torch_tasks import LearnsClasses, LearnsNumbers
 
 
 class _Network(TorchEstimator):
@@ -71,42 +71,23 @@ class _Network(TorchEstimator):
         return at
 
 
-class NetworkClassifier(ClassifierMixin, _Network):  # type: ignore[misc]
+class NetworkClassifier(LearnsClasses, _Network):
     """Shares of classes by cross-entropy."""
 
-    def fit(self, features: Any, truth: Any, sample_weight: Any = None) -> NetworkClassifier:
-        """features: (n, f); truth: (n,) labels; sample_weight: (n,) or None. Raises MissingExtra."""
-        self.classes_, codes = np.unique(np.asarray(truth), return_inverse=True)
-        self.out_activation_ = "logistic" if len(self.classes_) == 2 else "softmax"
-        x = np.ascontiguousarray(features, dtype=np.float64)
-        self._fit(x, class_aims(codes, len(self.classes_)), sample_weight)
-        return self
-
-    def predict_proba(self, features: Any) -> Any:
-        """Probabilities, shape (n, classes)."""
-        return shares_of(self._raw(features))
-
-    def predict(self, features: Any) -> Any:
-        """Labels, shape (n,)."""
-        return self.classes_[np.argmax(self.predict_proba(features), axis=1)]
+    @property
+    def out_activation_(self) -> str:
+        """What the last sums go through, as scikit-learn's networks call it."""
+        return "logistic" if len(self.classes_) == 2 else "softmax"
 
 
-class NetworkRegressor(RegressorMixin, _Network):  # type: ignore[misc]
-    """A number by squared errors, learned in deviations from the mean, which the last layer undoes."""
+class NetworkRegressor(LearnsNumbers, _Network):
+    """A number by squared errors."""
 
     out_activation_ = "identity"
 
-    def fit(self, features: Any, truth: Any, sample_weight: Any = None) -> NetworkRegressor:
-        """features: (n, f); truth: (n,); sample_weight: (n,) or None. Raises MissingExtra."""
-        aims, mean, spread = number_aims(truth, sample_weight)
-        self._fit(np.ascontiguousarray(features, dtype=np.float64), aims, sample_weight, mean, spread)
+    def _undo(self, mean: float, spread: float) -> None:
         self.coefs_[-1] = self.coefs_[-1] * spread
         self.intercepts_[-1] = self.intercepts_[-1] * spread + mean
-        return self
-
-    def predict(self, features: Any) -> Any:
-        """Numbers, shape (n,)."""
-        return self._raw(features)[:, 0]
 
 
 def _layers(torch: Any, sizes: tuple[int, ...], dropout: float, frozen: int = 0) -> Any:
