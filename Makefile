@@ -69,7 +69,7 @@ bench: .venv/.dev  ## every benchmark, results to benchmarks/results (about 20 m
 	@$(BIN)/python -m benchmarks
 
 lock: .venv/.uv  ## resolve pyproject.toml anew into requirements/
-	@$(UV) pip compile -q --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --extra studio --extra grpc --extra telemetry --extra boosting --extra skops --extra postgres --extra clouds --extra explain --extra fairness --extra robust --extra dev pyproject.toml -o requirements/dev.txt
+	@$(UV) pip compile -q --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --extra studio --extra drift --extra grpc --extra telemetry --extra boosting --extra skops --extra postgres --extra clouds --extra explain --extra fairness --extra robust --extra dev pyproject.toml -o requirements/dev.txt
 	@$(UV) pip compile -q --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --extra studio -c requirements/dev.txt pyproject.toml -o requirements/studio.txt
 	@$(UV) pip compile -q --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -c requirements/dev.txt pyproject.toml -o requirements/base.txt
 	@printf 'hatchling>=1.27\neditables>=0.5\n' | $(UV) pip compile -q --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -c requirements/dev.txt - -o requirements/build.txt
