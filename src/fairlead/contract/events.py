@@ -6,7 +6,15 @@ from typing import Any, Literal
 
 import msgspec
 
-Area = Literal["quality", "data_drift", "score_drift", "performance", "traffic", "late", "alerts", "registry"]
+from fairlead.contract.evidence import Interval
+
+Area = Literal[
+    "quality", "contract", "data_drift", "score_drift", "estimated", "requests", "traffic", "late",
+    "performance", "concept_drift", "definition", "labels", "infrastructure", "code", "alerts", "registry",
+]  # fmt: skip
+"""What a finding is about. requests: anomalous ones, bursts. labels: poisoned, or not told at random. estimated:
+performance without labels. code: the artefact that answers. infrastructure: what it runs on."""
+
 Action = Literal["hold", "alert", "retrain", "canary", "promote", "end_rollout", "roll_back"]
 
 
@@ -28,12 +36,31 @@ class Window(msgspec.Struct, frozen=True, omit_defaults=True):
     bundle: str = ""
 
 
+CauseKind = Literal[
+    "column", "slice", "source", "version", "upstream", "time", "definition", "labels", "code", "infrastructure"
+]
+
+
+class Cause(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is likely behind a finding. name: of the column, slice, source, version or resource.
+
+    weight: how much of it this explains beside the other causes named, in [0, 1]. why: in a sentence.
+    """
+
+    kind: CauseKind
+    name: str
+    weight: float
+    why: str
+
+
 class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
     """Something in a window that left its expected range.
 
     id: deterministic from model, check and columns, plus `since`, so the same trouble has one id while it lasts.
     size with [low, high]: how far, in `unit`. since: event time the trouble began.
-    evidence: e- or p-values and limits.
+    evidence: e- or p-values and limits. segment: the slice of the rows it is about, "" for all. first: event time of
+    the first affected minute, where it is known. causes: most likely first, at most 5. cost: estimated harm in the
+    metric `cost_in`, above 0 is harm.
     """
 
     id: str
@@ -50,6 +77,11 @@ class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
     columns: tuple[str, ...] = ()
     severity: Literal["info", "warning", "critical"] = "warning"
     evidence: dict[str, float] = {}
+    segment: str = ""
+    first: float | None = None
+    causes: tuple[Cause, ...] = ()
+    cost: Interval | None = None
+    cost_in: str = ""
 
 
 class Decision(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -137,6 +137,11 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "distilled": "fairlead.lab.compress.shrinkers.distilled:Distilled",
         "unhelpful": "fairlead.lab.compress.shrinkers.unhelpful:Unhelpful",
     },
+    "window_check": {
+        "rows": "fairlead.ops.monitor.checks.rows:RowQuality",
+        "columns": "fairlead.ops.monitor.checks.columns:ColumnDrift",
+        "promised": "fairlead.ops.monitor.checks.promised:Promised",
+    },
     "alert": {"apprise": "fairlead.ops.alerts.apprise_channel:AppriseChannel"},
     "explainer": {
         "linear": "fairlead.runtime.explain.explainers.linear:LinearExplainer",

@@ -11,16 +11,18 @@ from fairlead.contract.events import Finding, Window
 from fairlead.contract.profile import Profile
 from fairlead.ops.flow.forecasts import blocks_of, label_delay
 from fairlead.ops.flow.ranked import drawn_together, groups_of, order_intervals
+from fairlead.ops.flow.seeing import memories_of, pace_of, remember, seen_of
 from fairlead.ops.flow.tracker import Tracker, write_tracker
 from fairlead.ops.flow.view import View, read_view
 from fairlead.ops.flow.workspace import Workspace
-from fairlead.ops.monitor import Promise, Traffic, carry, check_performance, run_length, start, step
+from fairlead.ops.monitor import AREAS, Looked, Promise, Traffic, carry, look, run_length, start, step
 from fairlead.ops.monitor.promise import THRESHOLD, reset
-from fairlead.ops.monitor.windows import DAY
 
 METRIC_DRAWS = 200
+EARLIER = 64
+"""Windows before one that its checks are told of."""
+
 SLACK_S = 1e-6
-INPUT_AREAS = ("quality", "data_drift", "score_drift", "traffic", "late")
 
 
 def first_promise(ws: Workspace, champion: str) -> Promise:
@@ -35,10 +37,7 @@ def budgeted(promise: Promise, ws: Workspace, tracker: Tracker) -> Promise:
     Windows of rows come as fast as the rows. Less than a day says nothing about a month: a burst of requests
     would make alarms all but impossible.
     """
-    seen = ws.state.windows(ws.model)
-    rows = sum(window.rows for window in seen)
-    pace = max(tracker.largest - seen[0].start, DAY) / rows if rows else 0.0
-    return msgspec.structs.replace(promise, threshold=max(THRESHOLD, run_length(ws.settings, pace)))
+    return msgspec.structs.replace(promise, threshold=max(THRESHOLD, run_length(ws.settings, pace_of(ws, tracker))))
 
 
 def take_over(ws: Workspace, tracker: Tracker, champion: str, at: float) -> None:
@@ -70,8 +69,14 @@ def close(ws: Workspace, tracker: Tracker, window: Window) -> tuple[Window, list
     view = view_of(ws, tracker.champion, window.start, window.end)
     profile = profile_of(ws, tracker.champion, view, window)
     closed = msgspec.structs.replace(window, rows=view.rows, bundle=tracker.champion, state="closed")
+    earlier = tuple(w for w in ws.state.windows(ws.model, last=EARLIER) if w.index < window.index)
+    newest = tracker.largest if profile.rows else None
+    traffic = Traffic(tuple(w.rows for w in earlier), None, newest)
+    seen = seen_of(ws, tracker, closed, profile, view, earlier=earlier, traffic=traffic)
+    found = look("inputs", seen, memories_of(ws), pace_of(ws, tracker))
     with ws.state.transaction():
-        started = settle(ws, input_findings(ws, tracker, closed, profile), closed, INPUT_AREAS)
+        started = settle(ws, found.findings, closed, AREAS["inputs"])
+        remember(ws, found.memories)
         ws.state.put_window(closed, encode_profile(profile))
         tracker.start, tracker.index = window.end, window.index + 1
         write_tracker(ws, tracker)
@@ -92,18 +97,6 @@ def profile_of(ws: Workspace, bundle: str, view: View, window: Window) -> Profil
         score_bins=tuple(c.bins for c in reference.scores),
         start=window.start,
         end=window.end,
-    )
-
-
-def input_findings(ws: Workspace, tracker: Tracker, window: Window, profile: Profile) -> list[Finding]:
-    """What the inputs and scores of a window show against the champion's reference."""
-    from fairlead.ops.monitor import calibrate, check_window
-
-    reference = ws.load(tracker.champion).reference
-    earlier = tuple(w.rows for w in ws.state.windows(ws.model, last=16) if w.index < window.index)
-    newest = tracker.largest if profile.rows else None
-    return check_window(
-        window, profile, reference, calibrate(reference, ws.settings), traffic=Traffic(earlier, None, newest)
     )
 
 
@@ -131,13 +124,17 @@ def score(ws: Workspace, tracker: Tracker, window: Window) -> tuple[Window, list
     """Judge the labels of a window: every metric, and the promise; rows that came late are counted."""
     view = view_of(ws, tracker.champion, window.start, window.end)
     chosen = np.flatnonzero(view.labelled)
-    figures, found = label_findings(ws, tracker, window, view, chosen) if len(chosen) else ({}, [])
+    figures: dict[str, float] = {}
+    found = Looked([], memories_of(ws))
+    if len(chosen):
+        figures, found = label_findings(ws, tracker, window, view, chosen)
     tracker.labelled += bool(len(chosen))
     scored = msgspec.structs.replace(
         window, state="scored", labelled=len(chosen), late=max(view.rows - window.rows, 0), metrics=figures
     )
     with ws.state.transaction():
-        started = settle(ws, found, scored, ("performance",)) if len(chosen) else []
+        started = settle(ws, found.findings, scored, AREAS["labels"]) if len(chosen) else []
+        remember(ws, found.memories)
         ws.state.put_window(scored)
         tracker.scored, tracker.judged = window.index + 1, window.end
         write_tracker(ws, tracker)
@@ -146,9 +143,9 @@ def score(ws: Workspace, tracker: Tracker, window: Window) -> tuple[Window, list
 
 def label_findings(
     ws: Workspace, tracker: Tracker, window: Window, view: View, chosen: np.ndarray
-) -> tuple[dict[str, float], list[Finding]]:
+) -> tuple[dict[str, float], Looked]:
     """Every metric of the labelled rows, and what they say about the champion; moves the promise on."""
-    from fairlead.lab.stats import losses, metric_intervals
+    from fairlead.lab.stats import decode_profile, losses, metric_intervals
 
     model = ws.load(tracker.champion)
     signature, reference = model.signature, model.reference
@@ -177,8 +174,8 @@ def label_findings(
             row_losses = losses(signature.task, truth[told], scores[told], signature, tracker.promise.clip)
             done = step(tracker.promise, float(row_losses.mean()), int(told.sum()), window.start)
             tracker.promise = done.promise
-    found = check_performance(
-        intervals, reference, model=ws.model, window=window.index, start=window.start, promise=done,
-        run_length=tracker.promise.threshold if tracker.promise else 30.0,
-    )  # fmt: skip
-    return figures, found
+    earlier = tuple(w for w in ws.state.windows(ws.model, last=EARLIER) if w.index < window.index)
+    kept = ws.state.window_profile(ws.model, window.index)
+    profile = decode_profile(kept) if kept is not None else profile_of(ws, tracker.champion, view, window)
+    seen = seen_of(ws, tracker, window, profile, view, earlier=earlier, metrics=intervals, step=done)
+    return figures, look("labels", seen, memories_of(ws), pace_of(ws, tracker))

@@ -6,11 +6,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fairlead.ops.monitor.checks import check_window as check_window
     from fairlead.ops.monitor.drift import check_drift as check_drift
     from fairlead.ops.monitor.identity import Carried as Carried
     from fairlead.ops.monitor.identity import carry as carry
     from fairlead.ops.monitor.identity import finding_id as finding_id
+    from fairlead.ops.monitor.looking import Looked as Looked
+    from fairlead.ops.monitor.looking import look as look
     from fairlead.ops.monitor.performance import check_performance as check_performance
     from fairlead.ops.monitor.promise import Promise as Promise
     from fairlead.ops.monitor.promise import Step as Step
@@ -20,8 +21,12 @@ if TYPE_CHECKING:
     from fairlead.ops.monitor.promise import step as step
     from fairlead.ops.monitor.quality import Traffic as Traffic
     from fairlead.ops.monitor.quality import check_quality as check_quality
+    from fairlead.ops.monitor.seen import AREAS as AREAS
+    from fairlead.ops.monitor.seen import Rows as Rows
+    from fairlead.ops.monitor.seen import Seen as Seen
     from fairlead.ops.monitor.thresholds import Thresholds as Thresholds
     from fairlead.ops.monitor.thresholds import calibrate as calibrate
+    from fairlead.ops.monitor.window import check_window as check_window
     from fairlead.ops.monitor.windows import Watermark as Watermark
     from fairlead.ops.monitor.windows import WindowSpec as WindowSpec
     from fairlead.ops.monitor.windows import duration as duration
@@ -30,6 +35,11 @@ if TYPE_CHECKING:
     from fairlead.ops.monitor.windows import window_spec as window_spec
 
 _WHERE: dict[str, str] = {
+    "AREAS": "seen",
+    "Rows": "seen",
+    "Seen": "seen",
+    "Looked": "looking",
+    "look": "looking",
     "WindowSpec": "windows",
     "Watermark": "windows",
     "duration": "windows",
@@ -51,7 +61,7 @@ _WHERE: dict[str, str] = {
     "check_quality": "quality",
     "Traffic": "quality",
     "check_performance": "performance",
-    "check_window": "checks",
+    "check_window": "window",
 }
 
 __all__ = sorted(_WHERE)

@@ -1,0 +1,82 @@
+"""What is known of a window, gathered for its checks; and what checks remember from window to window."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from fairlead.contract import records as names
+from fairlead.contract.events import Window
+from fairlead.contract.evidence import Interval
+from fairlead.contract.profile import Profile
+from fairlead.ops.flow.tracker import Tracker
+from fairlead.ops.flow.view import View
+from fairlead.ops.flow.workspace import Workspace
+from fairlead.ops.monitor import Rows, Seen, Traffic, calibrate
+from fairlead.ops.monitor.promise import Step
+from fairlead.ops.monitor.windows import DAY
+
+PASSED = (
+    names.BUNDLE, names.VARIANT, names.CALLER, names.PROTOCOL, names.KEY, names.REQUEST, names.LATENCY, names.ARRIVED
+)  # fmt: skip
+
+
+def pace_of(ws: Workspace, tracker: Tracker) -> float:
+    """Seconds of event time a row, at the pace seen so far; 0 before any row.
+
+    Windows of rows come as fast as the rows. Less than a day says nothing about a month: a burst of requests
+    would make alarms all but impossible.
+    """
+    seen = ws.state.windows(ws.model)
+    rows = sum(window.rows for window in seen)
+    return max(tracker.largest - seen[0].start, DAY) / rows if rows else 0.0
+
+
+def seen_of(
+    ws: Workspace,
+    tracker: Tracker,
+    window: Window,
+    profile: Profile,
+    view: View,
+    *,
+    earlier: tuple[Window, ...] = (),
+    traffic: Traffic | None = None,
+    metrics: Mapping[str, Interval] | None = None,
+    step: Step | None = None,
+) -> Seen:
+    """Everything the checks of a window may look at."""
+    model = ws.load(tracker.champion)
+    return Seen(
+        window=window, profile=profile, reference=model.reference, thresholds=calibrate(model.reference, ws.settings),
+        settings=ws.settings, signature=model.signature, rows=rows_of(view, view.scores(model)), earlier=earlier,
+        traffic=traffic, metrics=metrics or {}, step=step,
+    )  # fmt: skip
+
+
+def rows_of(view: View, scores: np.ndarray) -> Rows:
+    """The rows of a view as checks take them."""
+    table = view.table
+    asked = [n for n in table.schema.names if n in PASSED or n.startswith(names.PASSED_IN)]
+    passed = {n: table.column(n).to_numpy(zero_copy_only=False) for n in asked}
+
+    def told(name: str) -> np.ndarray | None:
+        return table.column(name).to_numpy(zero_copy_only=False) if name in table.schema.names else None
+
+    return Rows(
+        columns=view.columns, times=view.times, scores=scores, passed=passed, labels=view.labels,
+        labelled=view.labelled, definitions=told(names.DEFINITION), arrived=told(names.LABEL_ARRIVED),
+    )  # fmt: skip
+
+
+def memories_of(ws: Workspace) -> dict[str, Any]:
+    """What the checks of this model remember, by their names."""
+    found = ws.state.get(f"watch-memory:{ws.model}")
+    return {} if found is None else msgspec.json.decode(found)
+
+
+def remember(ws: Workspace, memories: Mapping[str, Any]) -> None:
+    """Keep it, in the caller's transaction."""
+    ws.state.put(f"watch-memory:{ws.model}", msgspec.json.encode(memories))

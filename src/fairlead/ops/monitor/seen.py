@@ -1,0 +1,98 @@
+"""What is known when a window is looked at, and the port of what looks at it: the same live and in a rehearsal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from fairlead.contract.events import Area, Finding, Window
+from fairlead.contract.evidence import Interval
+from fairlead.contract.profile import Profile, Reference
+from fairlead.contract.settings import Settings
+from fairlead.contract.signature import Signature
+from fairlead.ops.monitor.budget import Family
+from fairlead.ops.monitor.promise import Step
+from fairlead.ops.monitor.quality import Traffic
+from fairlead.ops.monitor.thresholds import Thresholds
+
+Moment = Literal["inputs", "labels"]
+"""inputs: the window is over (or looked at early); labels: its label delay is over, too."""
+
+AREAS: dict[Moment, tuple[Area, ...]] = {
+    "inputs": ("quality", "contract", "data_drift", "score_drift", "estimated", "requests", "traffic", "late"),
+    "labels": ("performance", "concept_drift", "definition", "labels"),
+}
+"""Areas that are judged at each moment: what is open in one of them and not found again has ended."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of a window, where they are at hand, in arrival order.
+
+    columns: features as `View.columns` has them. scores: (n, outputs) of the champion, NaN where it did not answer.
+    times: (n,) event times. passed: what else records tell of each row, by the names of `contract.records` (BUNDLE,
+    VARIANT, CALLER, PROTOCOL, KEY, LATENCY, `pass.<column>`), object or float arrays (n,).
+    labels, labelled: as `View` has them; definitions: (n,) of the target, as labels told it, None where there is none.
+    arrived: (n,) when each label arrived, NaN where there is none.
+    """
+
+    columns: Mapping[str, np.ndarray]
+    times: np.ndarray
+    scores: np.ndarray | None = None
+    passed: Mapping[str, np.ndarray] = field(default_factory=dict)
+    labels: np.ndarray | None = None
+    labelled: np.ndarray | None = None
+    definitions: np.ndarray | None = None
+    arrived: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """All that a check may look at. Checks are pure: what they keep from window to window is in `memory`.
+
+    window: the one looked at; its state is "open" in an early look. earlier: windows before it, oldest first, bounded.
+    importance: share of the model's answer that each column carries, adds to 1, empty when not known. metrics: of the
+    labelled rows, with intervals. step: what the promise said (labels). memory: of this check alone, as JSON knows it,
+    replaced by what `keep` is called with; None the first time.
+    """
+
+    window: Window
+    profile: Profile
+    reference: Reference
+    thresholds: Thresholds
+    settings: Settings
+    signature: Signature
+    rows: Rows | None = None
+    earlier: tuple[Window, ...] = ()
+    importance: Mapping[str, float] = field(default_factory=dict)
+    traffic: Traffic | None = None
+    metrics: Mapping[str, Interval] = field(default_factory=dict)
+    step: Step | None = None
+    memory: Any = None
+    kept: list[Any] = field(default_factory=list)
+
+    def keep(self, memory: Any) -> None:
+        """What this check is to be given as `memory` with the next window (not after an early look). JSON, small."""
+        self.kept[:] = [memory]
+
+
+class WindowCheck(Protocol):
+    """Port `window_check`: one way to look at a window.
+
+    name: also of its memory. family: whose part of the budget its alarms are taken from. moment: when it looks. early:
+    whether it looks inside an open window, too. A finding of severity "info" is told in reports alone and is outside
+    the budget; every other one counts.
+    """
+
+    name: str
+    family: Family
+    moment: Moment
+    early: bool
+
+    def look(self, seen: Seen, allowed: float) -> Iterable[Finding]:
+        """What the window shows, as if nothing had been open before it. allowed: false alarms it may make a window,
+        early looks at that window included."""
+        ...
