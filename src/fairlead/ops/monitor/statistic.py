@@ -1,0 +1,123 @@
+"""What can be calibrated jointly: a number a window and key, of counts alone, for many windows at once.
+
+The same function gives the values of every window that the reference is made of and
+that of the window looked at, so that a limit is what it says: how far windows go
+when nothing is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+
+from fairlead.contract.profile import Bins, ColumnProfile, Profile
+
+Floor = Literal["drift", "share", "spread"]
+"""Which effect floor of `[monitor] floors` a statistic's values are held to."""
+
+
+@dataclass(frozen=True)
+class Counted:
+    """One column over n windows. rows, missing: (n,); counts: (n, bins); z, zz: (n,), see `ColumnProfile`."""
+
+    bins: Bins
+    rows: np.ndarray
+    missing: np.ndarray
+    counts: np.ndarray
+    z: np.ndarray
+    zz: np.ndarray
+
+    @property
+    def present(self) -> np.ndarray:
+        """Cells that are not missing, (n,)."""
+        found: np.ndarray = self.rows - self.missing
+        return found
+
+
+@dataclass(frozen=True)
+class Folded:
+    """n windows, counted: columns and scores by name. rows: (n,)."""
+
+    rows: np.ndarray
+    columns: Mapping[str, Counted]
+    scores: Mapping[str, Counted]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def parts(self) -> Iterator[tuple[str, str, Counted]]:
+        """Kind ("columns" or "scores"), name and counts of everything."""
+        for name, counted in self.columns.items():
+            yield "columns", name, counted
+        for name, counted in self.scores.items():
+            yield "scores", name, counted
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a statistic says of one key in one window.
+
+    value, limit, usual: in the statistic's unit; limit: where it begins to speak, the effect floor included. speaks:
+    whether it is beyond its limit. provisional: the limit is a guess, since the reference is too short to know it, and
+    may be told as "info" alone. p: how often windows of the reference had something as unusual, over all keys of all
+    statistics. why: in a sentence, why it speaks or is silent. against: what it was compared with.
+    """
+
+    value: float
+    limit: float
+    usual: float
+    speaks: bool
+    provisional: bool
+    p: float
+    why: str
+    against: str = "the reference"
+
+    @property
+    def severity(self) -> Literal["info", "warning"]:
+        """What a finding of it may be at most."""
+        return "info" if self.provisional else "warning"
+
+    @property
+    def evidence(self) -> dict[str, float]:
+        """For `Finding.evidence`."""
+        return {"limit": self.limit, "usual": self.usual, "p": self.p}
+
+
+class Statistic(Protocol):
+    """One number a window and key; larger is more unusual. Pure, and cheap: it is asked about some thousand windows.
+
+    name: by which its check finds what was judged, unique. floor: which effect floor holds. unit: as `Finding.unit`.
+    """
+
+    name: str
+    floor: Floor
+    unit: str
+
+    def values(self, windows: Folded, rest: Folded) -> Mapping[str, np.ndarray]:
+        """By key (mostly a column's name), (n,) each; NaN where nothing can be said.
+
+        windows: n windows. rest: what each is compared with, n rows of counts too (for windows of the reference all
+        of it without that window; of the season where there is one).
+        """
+        ...
+
+
+def folded(profiles: Sequence[Profile]) -> Folded:
+    """Profiles in the same bins as arrays; scores that not all of them have are left out. profiles: at least one."""
+    first = profiles[0]
+    columns = {c.bins.name: _counted([p.columns[i] for p in profiles]) for i, c in enumerate(first.columns)}
+    scored = all(len(p.scores) == len(first.scores) for p in profiles)
+    scores = (
+        {c.bins.name: _counted([p.scores[i] for p in profiles]) for i, c in enumerate(first.scores)} if scored else {}
+    )
+    return Folded(np.asarray([p.rows for p in profiles], dtype=np.float64), columns, scores)
+
+
+def _counted(parts: Sequence[ColumnProfile]) -> Counted:
+    def of(name: str) -> np.ndarray:
+        return np.asarray([getattr(p, name) for p in parts], dtype=np.float64)
+
+    return Counted(parts[0].bins, of("rows"), of("missing"), of("counts"), of("z"), of("zz"))
