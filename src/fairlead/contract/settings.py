@@ -243,11 +243,29 @@ class RolloutSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=
     max_loss: Annotated[float, Meta(gt=0.0, le=1.0)] = 0.01
     max_days: Positive = 28.0
     sticky_by: str | None = None
+    steps: tuple[OpenShare, ...] = (0.05, 0.2, 0.5)
+    min_days: Annotated[float, Meta(ge=0.0)] = 0.0
+    objective: Literal["loss", "value"] = "loss"
+    better: Literal["higher", "lower"] = "higher"
+    value_range: tuple[float, float] | None = None
+    guardrails: dict[Literal["errors", "latency", "decision_rate"], Positive] = msgspec.field(
+        default_factory=lambda: {"errors": 0.01, "latency": 1.5}
+    )
+    design: Literal["anytime", "fixed"] = "anytime"
+    looks: Annotated[int, Meta(ge=1, le=20)] = 5
+    explore: OpenShare = 0.1
+    freeze: tuple[str, ...] = ()
 
 
 class RetrainSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     when: tuple[str, ...] = ("performance", "max_age:90d")
     approve: Literal["auto", "manual"] = "auto"
+    cool_down: str = "2windows"
+    max_per_month: Annotated[int, Meta(ge=0)] = 0
+    cpu_hours_per_month: Annotated[float, Meta(ge=0.0)] = 0.0
+    price: Annotated[float, Meta(ge=0.0)] = 0.0
+    worth: Annotated[float, Meta(ge=0.0)] = 0.0
+    guard: bool = True
 
 
 class AlertSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -430,9 +448,27 @@ DOC: dict[str, str] = {
     "rollout.start": "share of traffic a canary starts with",
     "rollout.max_loss": "the largest harm (mean loss, 0 to 1) worth tolerating",
     "rollout.max_days": "days after which an undecided rollout ends",
+    "rollout.steps": "shares that a canary grows through, each once harm above max_loss over all requests is excluded",
+    "rollout.min_days": "days that a rollout lasts at least before it is promoted; 7: a whole week of traffic",
+    "rollout.objective": "what is compared: loss (on labels), or value (the business number that feedback brings)",
+    "rollout.better": "of values: higher or lower; max_loss is then a share of the champion's mean value",
+    "rollout.value_range": "least and largest value, as [0, 100]: with it the test is exact, without it from 100 on",
+    "rollout.guardrails": "what ends a rollout at once, each against the champion: {errors = 0.01 (share of requests "
+    "more), latency = 1.5 (times its p99), decision_rate = 0.1 (share decided otherwise)}",
+    "rollout.design": "anytime: looked at as often as one likes; fixed: at `looks` looks up to a planned number of rows",
+    "rollout.looks": "of design fixed: how often it is looked at, by O'Brien and Fleming's boundaries",
+    "rollout.explore": "of a bandit: the share that is spread over all variants alike, whatever is best so far",
     "rollout.sticky_by": "column that assigns callers to variants; empty: the model's group or id, else the request",
-    "retrain.when": "triggers: performance, drift, max_age:90d, every:30d",
+    "rollout.freeze": "when nothing that answers is changed but to protect it, as Fri 16:00 - Mon 08:00 or 12-20 - 01-05",
+    "retrain.when": "triggers: performance, concept, estimated, drift, cost, labels:5000, max_age:90d, every:30d, "
+    "at:Sun 03:00",
     "retrain.approve": "auto, or manual: a person promotes",
+    "retrain.cool_down": "time after a retraining in which none follows, as 2windows or 14d",
+    "retrain.max_per_month": "retrainings in 30 days at most; 0: without limit",
+    "retrain.cpu_hours_per_month": "hours of processor that retrainings may take in 30 days; 0: without limit",
+    "retrain.price": "trigger cost: what a retraining costs, in money of your own",
+    "retrain.worth": "trigger cost: what one unit of loss on one row costs, in the same money",
+    "retrain.guard": "leave out labels that look poisoned, and learn nothing from labels that follow from the answers",
     "alerts.to": "Apprise addresses",
     "alerts.remind": "how often an alert that lasts is repeated",
     "registry.mlflow": "MLflow tracking URI; empty: an SQLite file in the home",
