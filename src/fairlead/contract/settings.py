@@ -459,7 +459,7 @@ DOC: dict[str, str] = {
     "rollout.looks": "of design fixed: how often it is looked at, by O'Brien and Fleming's boundaries",
     "rollout.explore": "of a bandit: the share that is spread over all variants alike, whatever is best so far",
     "rollout.sticky_by": "column that assigns callers to variants; empty: the model's group or id, else the request",
-    "rollout.freeze": "when nothing that answers is changed but to protect it, as Fri 16:00 - Mon 08:00 or 12-20 - 01-05",
+    "rollout.freeze": "when nothing that answers changes, but to protect it: Fri 16:00 - Mon 08:00, or 12-20 - 01-05",
     "retrain.when": "triggers: performance, concept, estimated, drift, cost, labels:5000, max_age:90d, every:30d, "
     "at:Sun 03:00",
     "retrain.approve": "auto, or manual: a person promotes",

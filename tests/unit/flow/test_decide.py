@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from fairlead.contract.errors import ConfigInvalid
 from fairlead.contract.events import Decision, Finding
+from fairlead.contract.evidence import Interval
 from fairlead.contract.settings import ModelSettings, RetrainSettings, Settings
 from fairlead.ops.flow.decide import decide
 from fairlead.ops.flow.policy import COOL_DOWN, triggers_of
-from fairlead.ops.flow.situation import Candidate, Live, Situation, Trial
+from fairlead.ops.flow.situation import Candidate, Live, Situation, Spent, Trial
 from fairlead.ops.rollout import RolloutVerdict, judge
 
 DAY = 86_400.0
@@ -130,10 +131,90 @@ def test_a_failing_guardrail_rolls_back() -> None:
 
 
 def test_a_trigger_that_is_not_known_is_refused_with_those_that_are() -> None:
-    with pytest.raises(ConfigInvalid, match=r"(?s)no trigger.*max_age:90d"):
+    with pytest.raises(ConfigInvalid, match=r"(?s)unknown trigger.*max_age:90d"):
         triggers_of(project("sometimes"))
     with pytest.raises(ConfigInvalid, match="no span of time"):
         triggers_of(project("every:often"))
+
+
+def renewing(*when: str, **more: object) -> Settings:
+    """A project with further settings of `[retrain]`."""
+    base = project(*when)
+    return msgspec.structs.replace(base, retrain=msgspec.structs.replace(base.retrain, **more))
+
+
+def test_concept_and_estimates_retrain_only_when_asked_to() -> None:
+    for word, area in (("concept", "concept_drift"), ("estimated", "estimated")):
+        seen = [finding(area, "change", severity="warning")]
+        assert acts(decide(CALM, seen, project(), DAY)) == []
+        assert acts(decide(CALM, seen, project(word), DAY)) == ["retrain"]
+        told = [msgspec.structs.replace(seen[0], severity="info")]
+        assert acts(decide(CALM, told, project(word), DAY)) == []
+
+
+def test_labels_that_came_are_learned_from() -> None:
+    for count, expected in ((4999, []), (5000, ["retrain"])):
+        some = msgspec.structs.replace(CALM, new_labels=count)
+        assert acts(decide(some, [], project("labels:5000"), DAY)) == expected
+
+
+def test_the_calendar_names_its_moment_in_the_zone_of_the_project() -> None:
+    sunday = 3 * DAY + 3 * 3600.0  # 1970-01-04 was a Sunday
+    assert acts(decide(CALM, [], project("at:Sun 03:00"), sunday - 1)) == []
+    (asked,) = decide(CALM, [], project("at:Sun 03:00"), sunday)
+    assert (asked.action, asked.details["trigger"]) == ("retrain", "at")
+    after = msgspec.structs.replace(CALM, last_retrain_at=sunday)
+    assert acts(decide(after, [], project("at:Sun 03:00"), sunday + 6 * DAY)) == []
+
+
+def test_staying_has_to_cost_more_than_a_retraining_and_surely_something() -> None:
+    rules = renewing("cost", price=100.0, worth=0.5)
+    loses = msgspec.structs.replace(CALM, excess=Interval(0.02, 0.01, 0.03), rows_per_day=500.0)
+    (asked,) = decide(loses, [], rules, DAY)  # 0.02 * 500 * 30 * 0.5 = 150
+    assert asked.action == "retrain"
+    assert "staying costs about 150 (75 to 225) in 30 days" in asked.why
+    unsure = msgspec.structs.replace(loses, excess=Interval(0.02, -0.01, 0.05))
+    cheap = msgspec.structs.replace(loses, rows_per_day=300.0)
+    assert not acts(decide(unsure, [], rules, DAY))
+    assert not acts(decide(cheap, [], rules, DAY))
+
+
+def test_the_budget_of_compute_holds_a_retraining_back_and_says_so() -> None:
+    twice = msgspec.structs.replace(CALM, spent=Spent(2, 7000.0, 3500.0))
+    for rules, said in (
+        (renewing(max_per_month=2), "2 retrainings in 30 days are all"),
+        (renewing(cpu_hours_per_month=2.5), "one more would take about 0.97"),
+    ):
+        found = decide(twice, [BROKEN], rules, DAY)
+        assert [d.action for d in found] == ["alert", "hold"]
+        assert said in found[1].why
+        assert "although a retraining is asked for: promise is off" in found[1].why
+    assert acts(decide(twice, [BROKEN], renewing(max_per_month=3, cpu_hours_per_month=3.0), DAY)) == ["retrain"]
+
+
+@pytest.mark.parametrize(
+    ("cool_down", "windows", "days", "fires"),
+    [("2windows", 2, 99, False), ("2windows", 3, 0, True), ("14d", 9, 13, False), ("14d", 0, 14, True)],
+)
+def test_after_a_retraining_it_cools_down(cool_down: str, windows: int, days: float, fires: bool) -> None:
+    young = msgspec.structs.replace(CALM, last_retrain_at=0.0, last_retrain_window=CALM.scored_window - windows)
+    assert acts(decide(young, [BROKEN], renewing(cool_down=cool_down), days * DAY)) == (["retrain"] if fires else [])
+
+
+def test_in_a_freeze_nothing_is_tried_or_promoted_and_what_protects_goes_on() -> None:
+    frozen = msgspec.structs.replace(CALM, frozen=(3 * DAY, "Fri 16:00 - Mon 08:00"))
+    waiting = msgspec.structs.replace(frozen, candidate=Candidate("b2", DAY, version=4))
+    (held,) = decide(waiting, [], project(), DAY)
+    assert held.action == "hold"
+    assert "until Sun 1970-01-04 00:00 (rollout.freeze: Fri 16:00 - Mon 08:00)" in held.why
+    proven = msgspec.structs.replace(frozen, rollout=Trial("b2", DAY, PASS))
+    (held,) = decide(proven, [], project(), 2 * DAY)
+    assert (held.action, "promoted later" in held.why) == ("hold", True)
+    for trial in (Trial("b2", DAY, FAIL), Trial("b2", DAY, OPEN, guardrails=("errors",))):
+        assert acts(decide(msgspec.structs.replace(frozen, rollout=trial), [], project(), 2 * DAY)) == ["end_rollout"]
+    sick = msgspec.structs.replace(frozen, guardrails=("errors 4 %",))
+    assert acts(decide(sick, [], project(), DAY)) == ["roll_back"]
+    assert acts(decide(frozen, [BROKEN], project(), DAY)) == ["retrain"]
 
 
 verdicts = st.one_of(
@@ -165,6 +246,9 @@ situations = st.builds(
     scored_window=st.integers(-1, 22),
     labelled_windows=st.integers(0, 22),
     calibrating=st.booleans(),
+    frozen=st.sampled_from([None, (500 * DAY, "Fri 16:00 - Mon 08:00")]),
+    spent=st.sampled_from([Spent(), Spent(5, 9000.0, 1800.0)]),
+    new_labels=st.sampled_from([0, 6000]),
 )  # fmt: skip
 found = st.lists(
     st.sampled_from(
@@ -174,7 +258,11 @@ found = st.lists(
 )
 projects = st.builds(
     lambda when, approve: project(*when, approve=approve),
-    st.lists(st.sampled_from(["performance", "drift", "max_age:90d", "every:30d"]), min_size=1, unique=True),
+    st.lists(
+        st.sampled_from(["performance", "drift", "labels:5000", "max_age:90d", "every:30d", "at:03:00"]),
+        min_size=1,
+        unique=True,
+    ),
     st.sampled_from(["auto", "manual"]),
 )
 
@@ -211,8 +299,10 @@ def _check(action: str, situation: Situation, rules: Settings) -> None:
         assert not trial.mismatch
         assert not trial.guardrails
         assert rules.retrain.approve == "auto" or trial.approved
+        assert situation.frozen is None
     if action == "canary":
         assert trial is None
+        assert situation.frozen is None
     if action == "roll_back":
         assert situation.guardrails
         assert situation.previous is not None

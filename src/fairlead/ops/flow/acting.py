@@ -7,6 +7,7 @@ from typing import Any
 from fairlead.contract.errors import FairleadError
 from fairlead.contract.events import Decision, Finding
 from fairlead.ops.flow import closing, making, release
+from fairlead.ops.flow.spending import Entry, Stopwatch, enter
 from fairlead.ops.flow.tracker import Waiting, read_tracker, write_tracker
 from fairlead.ops.flow.workspace import Workspace
 
@@ -79,8 +80,10 @@ def retrain(ws: Workspace, decision: Decision) -> dict[str, Any]:
     from fairlead.ops.flow.retrain import retrain as renew
 
     tracker = read_tracker(ws)
-    done = renew(ws, why=decision.why, until=tracker.judged)
+    with Stopwatch() as watch:
+        done = renew(ws, why=decision.why, until=tracker.judged)
     with ws.state.transaction():
+        enter(ws, Entry(decision.at, watch.cpu_s, watch.seconds))
         tracker = read_tracker(ws)
         tracker.retrain_at, tracker.retrain_window = decision.at, tracker.scored - 1
         if done.version is not None:
@@ -92,6 +95,8 @@ def retrain(ws: Workspace, decision: Decision) -> dict[str, Any]:
         "version": done.version,
         "window": done.window,
         "reason": done.why,
+        "cpu_s": round(watch.cpu_s, 3),
+        "seconds": round(watch.seconds, 3),
     }
 
 

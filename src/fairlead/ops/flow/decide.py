@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from fairlead.contract.events import Action, Decision, Finding
 from fairlead.contract.settings import Settings
-from fairlead.ops.flow.policy import CALENDAR, COOL_DOWN, triggers_of
+from fairlead.ops.flow.renewing import renewal
 from fairlead.ops.flow.situation import Live, Situation, Trial
 from fairlead.ops.rollout.ending import undecided
 
@@ -25,7 +27,8 @@ DAY = 86_400.0
 def decide(situation: Situation, findings: Sequence[Finding], settings: Settings, now: float) -> list[Decision]:
     """Decisions about one model. findings: all that are open, of any model; now: event time.
 
-    A model that a person pinned, froze or rolled back gets alerts and a hold, nothing else.
+    A model that a person pinned, froze or rolled back gets alerts and a hold, nothing else. In a span of
+    `rollout.freeze` nothing is tried or promoted; what protects (roll back, ending a trial) goes on.
     Raises ConfigInvalid when `retrain.when` cannot be read.
     """
     ours = [f for f in findings if f.model == situation.model]
@@ -45,10 +48,19 @@ def decide(situation: Situation, findings: Sequence[Finding], settings: Settings
         if tried.lacks:
             why = f"version {tried.version} passed its gate and waits for approval by {', '.join(tried.lacks)}"
             return [*decisions, _decision(situation, "hold", now, why, (tried.bundle, *tried.lacks))]
+        if situation.frozen is not None:
+            why = f"version {tried.version} passed its gate and waits: {frozen_words(situation.frozen, settings)}"
+            return [*decisions, _decision(situation, "hold", now, why, ("frozen", tried.bundle, situation.frozen[1]))]
         details = {"bundle": tried.bundle, "version": tried.version, "share": settings.rollout.start}
         why = f"passed its gate; tried on {settings.rollout.start:.0%} of requests" + _because(tried.why)
         return [*decisions, _decision(situation, "canary", now, why, (tried.bundle, repr(tried.made_at)), (), details)]
     return [*decisions, *_retrain(situation, champion, ours, settings, now)]
+
+
+def frozen_words(frozen: tuple[float, str], settings: Settings) -> str:
+    """A freeze in words. frozen: until when, seconds since the epoch, and the span of `rollout.freeze`."""
+    until = datetime.fromtimestamp(frozen[0], ZoneInfo(settings.model.timezone))
+    return f"nothing is changed until {until:%a %Y-%m-%d %H:%M} (rollout.freeze: {frozen[1]})"
 
 
 _DID = {"pinned": "pinned", "frozen": "froze", "rolled_back": "rolled back"}
@@ -137,45 +149,21 @@ def _promote(
     if settings.retrain.approve == "manual" and not trial.approved:
         asked = f"{why}; a person has to promote it"
         return [_decision(situation, "alert", now, asked, ("approve", *key), rests_on, {**details, "approve": True})]
+    if situation.frozen is not None:
+        held = f"{why}; it is promoted later: {frozen_words(situation.frozen, settings)}"
+        return [_decision(situation, "hold", now, held, ("frozen", *key, situation.frozen[1]), rests_on, details)]
     return [_decision(situation, "promote", now, why, key, rests_on, details)]
 
 
 def _retrain(
     situation: Situation, champion: Live, findings: Sequence[Finding], settings: Settings, now: float
 ) -> list[Decision]:
-    if situation.labelled_windows < 1 or _cooling(situation):
+    asked = renewal(situation, findings, settings, now)
+    if asked.reason is None:
         return []
-    found = _trigger(situation, champion, findings, settings, now)
-    if found is None:
-        return []
-    trigger, why, rests_on = found
+    trigger, why, rests_on = asked.reason
     about = (champion.bundle, trigger, str(situation.scored_window))
+    if asked.held:
+        held = f"{asked.held}, although a retraining is asked for: {why}"
+        return [_decision(situation, "hold", now, held, ("budget", *about), rests_on, {"trigger": trigger})]
     return [_decision(situation, "retrain", now, why, about, rests_on, {"trigger": trigger})]
-
-
-def _cooling(situation: Situation) -> bool:
-    last = situation.last_retrain_window
-    return last is not None and situation.scored_window - last <= COOL_DOWN
-
-
-def _trigger(
-    situation: Situation, champion: Live, findings: Sequence[Finding], settings: Settings, now: float
-) -> tuple[str, str, list[str]] | None:
-    """The first trigger that fires: its name, why, and the findings it rests on."""
-    triggers = triggers_of(settings)
-    broken = [f for f in findings if f.area == "performance" and f.check == "promise"]
-    if triggers.performance and broken:
-        return "performance", broken[0].message, [f.id for f in broken]
-    moved = [f for f in findings if f.area in ("data_drift", "score_drift") and f.severity != "info"]
-    if triggers.drift and moved:
-        return "drift", moved[0].message, [f.id for f in moved]
-    fresh = max(champion.trained_to, situation.last_retrain_at or champion.trained_to)
-    if triggers.max_age_s is not None and now - fresh >= triggers.max_age_s:
-        return "max_age", f"the newest row it was trained on is {(now - fresh) / DAY:.0f} days old", []
-    since = max(champion.released_at, situation.last_retrain_at or champion.released_at)
-    if triggers.every_s is not None and now - since >= triggers.every_s:
-        return "every", f"{(now - since) / DAY:.0f} days since the last retraining", []
-    if triggers.performance and situation.calibrating and now - since >= CALENDAR * situation.window_s:
-        why = f"too few held-out windows to promise a loss yet: by the calendar, every {CALENDAR} windows"
-        return "calendar", why, []
-    return None

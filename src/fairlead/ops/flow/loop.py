@@ -10,15 +10,12 @@ import numpy as np
 from fairlead.contract import records as names
 from fairlead.contract.errors import UsageError
 from fairlead.contract.events import Decision, Finding, Window
-from fairlead.contract.signature import UNSUPERVISED
 from fairlead.ops.access import audit_refusals
-from fairlead.ops.flow import acting, approving, closing
+from fairlead.ops.flow import acting, closing
 from fairlead.ops.flow.decide import decide
 from fairlead.ops.flow.forgetting import bury
-from fairlead.ops.flow.situation import Candidate, Live, Situation
+from fairlead.ops.flow.situating import moment_of, situation_of
 from fairlead.ops.flow.tracker import (
-    NEVER,
-    Tracker,
     event_times_of,
     first_start,
     next_window,
@@ -27,10 +24,7 @@ from fairlead.ops.flow.tracker import (
     write_tracker,
 )
 from fairlead.ops.flow.tracker import watermark as watermark_of
-from fairlead.ops.flow.trial import trial_of
 from fairlead.ops.flow.workspace import RULE, Workspace
-from fairlead.ops.monitor import window_spec
-from fairlead.ops.monitor.windows import WEEK
 from fairlead.ops.state import FileLock
 
 if TYPE_CHECKING:
@@ -135,7 +129,7 @@ class Loop:
             if intent is None:
                 break
             tracker = read_tracker(ws)
-            now = watermark_of(tracker, ws.settings, ws.clock()) if tracker.largest > NEVER else ws.clock()
+            now = moment_of(ws, tracker)
             situation = situation_of(ws, intent, tracker)
             open_now = ws.state.findings(ws.model)
             fresh = [d for d in decide(situation, open_now, ws.settings, now) if ws.state.plan(d)]
@@ -145,37 +139,6 @@ class Loop:
                 acting.carry_out(ws, decision)
             done += fresh
         return done
-
-
-def situation_of(ws: Workspace, intent: Intent, tracker: Tracker) -> Situation:
-    """Where the model stands, from what is recorded."""
-    champion = next((v for v in intent.variants if v.name == "champion"), None)
-    live = None
-    if champion is not None:
-        lineage = ws.load(champion.bundle).manifest.lineage
-        # At its release a model was as fresh as could be, although its newest rows were kept back for judging.
-        trained_to = max(lineage.trained_to, tracker.released)
-        live = Live(champion.bundle, tracker.released, trained_to, champion.version)
-    untaught = ws.settings.model.task in UNSUPERVISED
-    waiting, candidate = tracker.candidate, None
-    if waiting is not None:
-        lacks = approving.missing(ws, waiting.bundle)
-        candidate = Candidate(waiting.bundle, waiting.made_at, waiting.why, waiting.version, lacks)
-    spec = window_spec(ws.settings)
-    return Situation(
-        model=ws.model,
-        champion=live,
-        candidate=candidate,
-        rollout=trial_of(ws, intent, tracker),
-        held=intent.hold,
-        last_retrain_at=tracker.retrain_at,
-        last_retrain_window=tracker.retrain_window,
-        scored_window=tracker.scored - 1,
-        # What is learned without a truth can be learned again without one, by age or drift; no loss was promised.
-        labelled_windows=max(tracker.labelled, tracker.scored) if untaught else tracker.labelled,
-        calibrating=not untaught and (tracker.promise.calibrating if tracker.promise else True),
-        window_s=spec.seconds if spec.timed else WEEK,
-    )
 
 
 def judged_until(ws: Workspace) -> float:

@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from fairlead.contract.evidence import Interval
 from fairlead.ops.rollout.verdict import RolloutVerdict
 
 Held = Literal["", "pinned", "frozen", "rolled_back"]
@@ -51,6 +52,14 @@ class Trial(msgspec.Struct, frozen=True):
     version: int = 0
 
 
+class Spent(msgspec.Struct, frozen=True):
+    """Of retrainings in the last 30 days of event time: how many, their seconds of processor, and of the newest."""
+
+    retrains: int = 0
+    cpu_s: float = 0.0
+    newest_cpu_s: float = 0.0
+
+
 class Situation(msgspec.Struct, frozen=True):
     """One model at one moment.
 
@@ -59,6 +68,9 @@ class Situation(msgspec.Struct, frozen=True):
     last_retrain_at, last_retrain_window: the newest retraining, whatever came of it (window: newest scored one then).
     scored_window: newest window whose labels were judged; labelled_windows: how many there are.
     calibrating: too few held-out windows for the promise. window_s: seconds of event time a window takes.
+    frozen: until when nothing may be changed (event time) and the span that says so, None where nothing does.
+    new_labels: labels since the champion learned. excess: mean loss a row above the promise in the newest windows.
+    rows_per_day: at the pace of the newest windows. spent: on retrainings lately.
     """
 
     model: str
@@ -74,3 +86,8 @@ class Situation(msgspec.Struct, frozen=True):
     labelled_windows: int = 0
     calibrating: bool = False
     window_s: float = 7 * 86_400.0
+    frozen: tuple[float, str] | None = None
+    new_labels: int = 0
+    excess: Interval | None = None
+    rows_per_day: float = 0.0
+    spent: Spent = Spent()

@@ -13,12 +13,13 @@ from fairlead.contract.plugins import names
 from fairlead.contract.settings import Settings
 from fairlead.lab.tables.addresses import DATABASES
 from fairlead.ops.project.deciding import check_deciding
-from fairlead.ops.project.durations import parse_duration, parse_trigger, parse_window
+from fairlead.ops.project.durations import parse_duration, parse_window
 from fairlead.ops.project.forecasting import check_forecasting
 from fairlead.ops.project.judging import check_judging
 from fairlead.ops.project.learning import check_learning
 from fairlead.ops.project.preparing import check_preparation
 from fairlead.ops.project.ranking import asks_of_ranking, check_ranking, opponents_of, ranking_metrics_of
+from fairlead.ops.project.renewing import check_renewing
 from fairlead.ops.project.targets import check_target
 from fairlead.ops.project.transferring import check_transfer
 
@@ -174,11 +175,7 @@ def _check_watching(settings: Settings, fail: Fail) -> None:
             parse(value)
         except UsageError as error:
             raise fail(key, str(error)) from None
-    for trigger in settings.retrain.when:
-        try:
-            parse_trigger(trigger)
-        except UsageError as error:
-            raise fail("retrain.when", str(error)) from None
+    check_renewing(settings, fail)
 
 
 def _check_access(settings: Settings, fail: Fail) -> None:

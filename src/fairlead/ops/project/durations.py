@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 
 import msgspec
@@ -12,7 +11,6 @@ from fairlead.contract.errors import UsageError
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 _DURATION = re.compile(r"^\s*([0-9]+(?:\.[0-9]+)?)\s*([smhdw])\s*$")
 _ROWS = re.compile(r"^\s*([0-9]+)\s*rows?\s*$")
-TRIGGERS = ("performance", "drift", "max_age:90d", "every:30d")
 
 
 class WindowSize(msgspec.Struct, frozen=True):
@@ -20,13 +18,6 @@ class WindowSize(msgspec.Struct, frozen=True):
 
     seconds: float = 0.0
     rows: int = 0
-
-
-class Trigger(msgspec.Struct, frozen=True):
-    """What starts a retraining. seconds: of max_age and every, else 0."""
-
-    name: str
-    seconds: float = 0.0
 
 
 def parse_duration(text: str) -> float:
@@ -58,20 +49,16 @@ def parse_window(text: str) -> WindowSize:
     return size
 
 
-def parse_trigger(text: str) -> Trigger:
-    """One entry of `[retrain] when`. Raises UsageError, with the nearest trigger.
+def parse_windows(text: str) -> tuple[int, float]:
+    """A span counted in windows, "2windows", or in time, "14d": (windows, 0.0) or (0, seconds). Raises UsageError.
 
-    >>> parse_trigger("max_age:90d")
-    Trigger(name='max_age', seconds=7776000.0)
+    >>> parse_windows("2windows")
+    (2, 0.0)
     """
-    name, colon, span = text.partition(":")
-    if name in {"performance", "drift"} and not colon:
-        return Trigger(name)
-    if name in {"max_age", "every"} and colon:
-        seconds = parse_duration(span)
-        if seconds <= 0:
-            raise UsageError(f"{text!r}: the time must be above zero.")
-        return Trigger(name, seconds)
-    near = difflib.get_close_matches(text, TRIGGERS, n=1, cutoff=0.4)
-    cure = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(TRIGGERS)}."
-    raise UsageError(f"unknown trigger {text!r}. {cure}")
+    counted = re.match(r"^\s*([0-9]+)\s*windows?\s*$", text)
+    if counted:
+        return int(counted[1]), 0.0
+    try:
+        return 0, parse_duration(text)
+    except UsageError:
+        raise UsageError(f"{text!r} is no span; write windows or time, as 2windows or 14d.") from None
