@@ -28,7 +28,12 @@ class OutboxTables(Store):
             return True
 
     def messages(
-        self, last: int | None = None, *, state: str | None = None, finding: str | None = None
+        self,
+        last: int | None = None,
+        *,
+        state: str | None = None,
+        finding: str | None = None,
+        incident: str | None = None,
     ) -> list[MessageRow]:
         """Messages in the order they were made, or only the `last` ones."""
         query = select(*_MESSAGE).order_by(messages.c.position.desc())
@@ -36,6 +41,8 @@ class OutboxTables(Store):
             query = query.where(messages.c.state == state)
         if finding is not None:
             query = query.where(messages.c.finding == finding)
+        if incident is not None:
+            query = query.where(messages.c.incident == incident)
         with self._reading() as connection:
             found = connection.execute(query if last is None else query.limit(last))
             return [MessageRow(*row) for row in found][::-1]
@@ -96,7 +103,9 @@ class OutboxTables(Store):
             )
 
     def last_message_at(self, finding: str) -> float | None:
-        """When the newest message about a finding was made, or None."""
-        query = select(func.max(messages.c.created_at)).where(messages.c.finding == finding)
+        """When the newest message about a finding or an incident was made, or None."""
+        about = (messages.c.finding == finding) | (messages.c.incident == finding)
         with self._reading() as connection:
-            return cast("float | None", connection.execute(query).scalar())
+            return cast(
+                "float | None", connection.execute(select(func.max(messages.c.created_at)).where(about)).scalar()
+            )

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from fairlead.contract.events import Decision, Finding
+from fairlead.contract.incidents import AlertKind
 from fairlead.contract.routes import Key, Variant
 
 Hold = Literal["", "pinned", "frozen", "rolled_back"]
@@ -78,11 +79,14 @@ class DecisionRow(msgspec.Struct, frozen=True):
 
 
 class MessageRow(msgspec.Struct, frozen=True):
-    """One alert message. state: waiting -> released (to channels) or merged (into the digest `merged_into`)."""
+    """One alert message. state: waiting -> released (to channels) or merged (into the digest `merged_into`).
+
+    incident: id of what it is about; finding: of messages made before there were incidents, and of one about a channel.
+    """
 
     id: str
     finding: str
-    kind: Literal["notice", "reminder", "all_clear", "digest"]
+    kind: AlertKind
     severity: str
     title: str
     body: str
@@ -90,6 +94,7 @@ class MessageRow(msgspec.Struct, frozen=True):
     state: Literal["waiting", "released", "merged"]
     released_at: float | None
     merged_into: str
+    incident: str = ""
 
 
 class DeliveryRow(msgspec.Struct, frozen=True):

@@ -17,7 +17,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 HEAD = REVISIONS[-1]
 
 metadata = MetaData(
@@ -129,9 +129,45 @@ messages = Table(
     Column("state", String, nullable=False),
     Column("released_at", Double),
     Column("merged_into", String, nullable=False),
+    Column("incident", String, nullable=False, server_default=""),
     UniqueConstraint("position"),
     Index("ix_messages_state", "state"),
     Index("ix_messages_finding", "finding"),
+    Index("ix_messages_incident", "incident"),
+)
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("number", Integer, nullable=False),
+    Column("model", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("since", Double, nullable=False),
+    Column("body", Text, nullable=False),
+    UniqueConstraint("number"),
+    Index("ix_incidents_model", "model", "state"),
+)
+
+incident_findings = Table(
+    "incident_findings",
+    metadata,
+    Column("finding", String, primary_key=True),
+    Column("incident", String, nullable=False),
+    ForeignKeyConstraint(["incident"], ["incidents.id"]),
+    Index("ix_incident_findings_incident", "incident"),
+)
+
+incident_entries = Table(
+    "incident_entries",
+    metadata,
+    Column("incident", String, primary_key=True),
+    Column("key", String, primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("body", Text, nullable=False),
+    UniqueConstraint("position"),
+    ForeignKeyConstraint(["incident"], ["incidents.id"]),
 )
 
 deliveries = Table(

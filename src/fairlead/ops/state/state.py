@@ -10,6 +10,7 @@ from fairlead.contract.ports import Clock
 from fairlead.ops.state.chain import Chain
 from fairlead.ops.state.decisions import Decisions
 from fairlead.ops.state.documents import Documents
+from fairlead.ops.state.incidents import Incidents
 from fairlead.ops.state.intents import Intents
 from fairlead.ops.state.keys import Keys
 from fairlead.ops.state.opening import open_engine
@@ -18,7 +19,7 @@ from fairlead.ops.state.versions import Versions
 from fairlead.ops.state.watching import Watching
 
 
-class State(Versions, Intents, Watching, Decisions, Documents, OutboxTables, Keys, Chain):
+class State(Versions, Intents, Watching, Incidents, Decisions, Documents, OutboxTables, Keys, Chain):
     """What is intended, seen, decided and done. Each method is one transaction, or joins `transaction()`.
 
     May be shared by threads; every process opens its own.
