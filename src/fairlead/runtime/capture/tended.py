@@ -41,6 +41,8 @@ class TendedSpool(Spool):
         super().__init__(*where, durable=every_s is not None, **how)
         self._every_s = every_s
         self._over = threading.Event()
+        # How often it was brought to the disk since somebody asked, how long that took in all, and at most.
+        self._synced = (0, 0.0, 0.0)
         self._thread = threading.Thread(target=self._tend, name="fairlead-spool", daemon=True)
         self._thread.start()
 
@@ -54,13 +56,25 @@ class TendedSpool(Spool):
                 self.prepare()
                 if self._every_s is not None and time.monotonic() - synced >= self._every_s:
                     # A disk that takes long is given as long again before it is asked the next time.
+                    began = time.monotonic()
                     done = self.sync()
+                    self._count(time.monotonic() - began)
                     if done is not well:
                         well = done
                         _log.log(*(_WELL if well else _ILL))
                     synced = time.monotonic()
             except Exception:
                 _log.exception("tending the spool failed once, going on")
+
+    def _count(self, took: float) -> None:
+        times, total, most = self._synced
+        self._synced = times + 1, total + took, max(most, took)
+
+    def synced(self) -> tuple[int, float, float]:
+        """How often it was brought to the disk since the last call, and how long that took in all and at most, in s."""
+        # Whoever asks is another thread: what falls between these two is told the next time or not at all.
+        told, self._synced = self._synced, (0, 0.0, 0.0)
+        return told
 
     def close(self) -> None:
         """End tending, then as a spool."""

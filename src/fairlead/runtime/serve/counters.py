@@ -17,6 +17,8 @@ from pathlib import Path
 
 import msgspec
 
+from fairlead.contract.beats import LATENCIES
+
 CELLS = 32_768
 NAMES_BYTES = 1 << 20
 SPARE = 64
@@ -24,10 +26,7 @@ SPARE = 64
 _HEAD = struct.Struct("<QQQ")
 _SIZE = _HEAD.size + NAMES_BYTES + CELLS * 8
 
-BUCKETS: tuple[float, ...] = (
-    *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075),
-    *(0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0),
-)
+BUCKETS = LATENCIES
 """Seconds; those of OpenTelemetry's http.server.request.duration and four finer ones below them."""
 
 Series = tuple[str, ...]
@@ -76,6 +75,12 @@ class Counters:
             _HEAD.pack_into(self._map, 0, used + len(line), count + width, refused)
             self._index[series] = count
             return count
+
+    def snapshot(self) -> dict[Series, list[float]]:
+        """Every series with its cells as they are now; cells of one may be a moment apart."""
+        used = int(_HEAD.unpack_from(self._map)[0])
+        places = _known_places(bytes(self._map[_HEAD.size : _HEAD.size + used]))
+        return {series: [float(cell) for cell in self.cells[at : at + width]] for series, at, width in places}
 
     def observe(self, series: Series, value: float, buckets: Sequence[float] = BUCKETS) -> None:
         """One more value of a histogram: a cell a bucket, one for what is above them, one for the sum."""

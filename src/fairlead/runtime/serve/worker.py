@@ -29,6 +29,7 @@ from fairlead.runtime.serve.lane import Lane
 from fairlead.runtime.serve.metrics import Scene
 from fairlead.runtime.serve.neighbours import Neighbours
 from fairlead.runtime.serve.observing.opening import open_watch, scheme
+from fairlead.runtime.serve.observing.pulse import Pulse
 from fairlead.runtime.serve.pages import Pages
 from fairlead.runtime.serve.plane import DataPlane
 from fairlead.runtime.serve.waking import Waker
@@ -100,6 +101,7 @@ class Worker:
         if explain_door is not None:
             self.plane.explaining = Explaining(explain_door.path)
         self._over = threading.Event()
+        self._pulse = Pulse(self._run, instance, slot, self._status.role, self._counters, spool)
         self._follow()
         self._status = msgspec.structs.replace(self._status, state="serving")
         self._report()
@@ -182,7 +184,7 @@ class Worker:
 
     def _watch(self) -> None:
         synced = reported = time.monotonic()
-        while not self._over.wait(POLL_S):
+        while not self._pulse.wait(self._over, POLL_S):
             try:
                 self._follow()
                 now = time.monotonic()
@@ -198,6 +200,7 @@ class Worker:
     def _close(self) -> None:
         self._over.set()
         self._thread.join(timeout=5.0)
+        self._pulse.close()
         self._doorkeeper.close()
         if self.plane.waker is not None:
             self.plane.waker.close()
