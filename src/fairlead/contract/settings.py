@@ -260,6 +260,7 @@ class RolloutSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=
 class RetrainSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     when: tuple[str, ...] = ("performance", "max_age:90d")
     approve: Literal["auto", "manual"] = "auto"
+    window: str = "auto"
     cool_down: str = "2windows"
     max_per_month: Annotated[int, Meta(ge=0)] = 0
     cpu_hours_per_month: Annotated[float, Meta(ge=0.0)] = 0.0
@@ -463,6 +464,7 @@ DOC: dict[str, str] = {
     "retrain.when": "triggers: performance, concept, estimated, drift, cost, labels:5000, max_age:90d, every:30d, "
     "at:Sun 03:00",
     "retrain.approve": "auto, or manual: a person promotes",
+    "retrain.window": "rows to learn from: auto (tried on the newest window), all, last:4, weighted:30d or since_change",
     "retrain.cool_down": "time after a retraining in which none follows, as 2windows or 14d",
     "retrain.max_per_month": "retrainings in 30 days at most; 0: without limit",
     "retrain.cpu_hours_per_month": "hours of processor that retrainings may take in 30 days; 0: without limit",

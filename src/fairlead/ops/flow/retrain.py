@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
 
 from fairlead.contract.errors import UsageError
-from fairlead.contract.signature import UNSUPERVISED, Signature
+from fairlead.contract.settings import Settings
+from fairlead.contract.signature import UNSUPERVISED, Signature, Task
 from fairlead.ops.flow import approving, making, release
 from fairlead.ops.flow.gathering import Gathered
 from fairlead.ops.flow.history import History, history
-from fairlead.ops.flow.picker import pick
+from fairlead.ops.flow.picker import age_weights, pick
 from fairlead.ops.flow.warm_start import older_or_note
 from fairlead.ops.flow.workspace import Workspace
+from fairlead.ops.monitor import window_spec
+from fairlead.ops.project.learning_from import Way, parse_ways
 
 Progress = Callable[..., None]
+
+AGE_WEIGHT = "fairlead weight by age"
+"""The column that carries weights by age into a training; never a feature."""
 
 
 class Renewed(msgspec.Struct, frozen=True):
@@ -53,9 +59,10 @@ def retrain(ws: Workspace, *, why: str, until: float | None = None, progress: Pr
     say("gathering rows and labels")
     past = history(ws, ws.load(champion).signature, until=until)
     say(f"choosing how far back to look ({past.recorded:,} recorded rows)")
-    start, window = pick_rows(ws, past, champion)
-    rows = past.frame.iloc[start:].reset_index(drop=True)
-    settings = judged_on_newest(ws, past, start, signature)
+    picked = pick_rows(ws, past, champion)
+    start, window = picked.start, picked.why
+    rows, weighed = weighted_rows(past, start, picked.half_life, ws.settings)
+    settings = judged_on_newest(ws, past, start, signature, weighed)
     older, said = older_or_note(ws, Gathered(rows))
     begun, begun_said = transferred_for(ws)
     training = train(
@@ -94,24 +101,34 @@ def try_out(ws: Workspace, version: int, why: str) -> str:
     return ""
 
 
-def pick_rows(ws: Workspace, past: History, champion: str) -> tuple[int, str]:
-    """First row to fit on, by the window picker, and the choice in words."""
+class Picked(msgspec.Struct, frozen=True):
+    """start: first row to fit on. why: the choice in words. half_life: windows in which the weight of a row halves, 0
+    where all weigh the same."""
+
+    start: int
+    why: str
+    half_life: float = 0.0
+
+
+def pick_rows(ws: Workspace, past: History, champion: str) -> Picked:
+    """The rows to fit on, as `retrain.window` asks or as the newest labelled window proves best."""
     from fairlead.lab.stats import losses
     from fairlead.lab.tables import columns_of
     from fairlead.lab.train import fit_once, score_pipeline
 
     model = ws.load(champion)
     if model.signature.task in UNSUPERVISED:
-        return 0, "every row: without a truth nothing says how far back to look"
+        return Picked(0, "every row: without a truth nothing says how far back to look")
     if model.signature.task == "forecasting":
-        return 0, "every value: a forecast learns its seasons from all of its past"
+        return Picked(0, "every value: a forecast learns its seasons from all of its past")
     lineage = model.manifest.lineage
     target = ws.settings.model.target
     numbers, starts = np.unique(past.windows, return_index=True)
 
-    def fit(first: int, last: int) -> Any:
-        rows = past.frame.iloc[starts[first] : end_of(past, starts, last)]
-        return fit_once(rows, ws.settings, lineage.learner, lineage.parameters, signature=model.signature)
+    def fit(first: int, last: int, half_life: float = 0.0) -> Any:
+        part = sliced(past, int(starts[first]), end_of(past, starts, last))
+        rows, settings = weighted_rows(part, 0, half_life, ws.settings)
+        return fit_once(rows, settings, lineage.learner, lineage.parameters, signature=model.signature)
 
     def score(fitted: Any, index: int) -> np.ndarray:
         rows = past.frame.iloc[starts[index] : end_of(past, starts, index)]
@@ -120,8 +137,59 @@ def pick_rows(ws: Workspace, past: History, champion: str) -> tuple[int, str]:
         truth = rows[target].to_numpy()
         return losses(model.signature.task, truth, scores, model.signature, model.reference.loss_clip)
 
-    choice = pick(len(numbers), fit, score)
-    return int(starts[choice.first]), choice.why
+    spec = window_spec(ws.settings)
+    ways = able_ways(parse_ways(ws.settings.retrain.window), lineage.learner, model.signature.task)
+    since = change_window(ws, past, numbers)
+    choice = pick(len(numbers), fit, score, ways=ways, since=since, window_s=spec.seconds)
+    return Picked(int(starts[choice.first]), choice.why, choice.half_life)
+
+
+def change_window(ws: Workspace, past: History, numbers: np.ndarray) -> int | None:
+    """Position of the window in which the newest known change began, by the promise that broke; None without one."""
+    broken = [f for f in ws.state.findings(ws.model, open_only=False) if f.check == "promise"]
+    if not broken or not ws.settings.model.time_columns:
+        return None
+    row = int(np.searchsorted(past.times, max(f.since for f in broken), side="left"))
+    if row >= len(past.windows):
+        return None
+    return int(np.searchsorted(numbers, past.windows[row]))
+
+
+def able_ways(ways: Sequence[Way], learner: str, task: Task) -> tuple[Way, ...]:
+    """Without weights where nobody but the project asked for them and the learner cannot weigh its rows."""
+    if len(ways) == 1 or weighs(learner, task):
+        return tuple(ways)
+    return tuple(way for way in ways if way.kind != "weighted")
+
+
+def weighs(learner: str, task: Task) -> bool:
+    """Whether a learner can weigh its rows."""
+    from sklearn.utils.validation import has_fit_parameter
+
+    from fairlead.lab.train.fitting import learner_of
+
+    known = learner_of(learner)
+    return bool(has_fit_parameter(known.build(task, known.default(1000), 0), "sample_weight"))
+
+
+def sliced(past: History, first: int, end: int) -> History:
+    """Rows first .. end - 1 of a history."""
+    return msgspec.structs.replace(
+        past, frame=past.frame.iloc[first:end], times=past.times[first:end], windows=past.windows[first:end]
+    )
+
+
+def weighted_rows(past: History, start: int, half_life: float, settings: Settings) -> tuple[Any, Settings]:
+    """The rows from `start` on, and settings under which they weigh less the older they are, where that was chosen."""
+    rows = past.frame.iloc[start:].reset_index(drop=True)
+    if half_life <= 0:
+        return rows, settings
+    weights = age_weights(past.windows[start:], half_life)
+    own = settings.train.weight
+    if own is not None and own in rows:
+        weights = weights * rows[own].fillna(1.0).to_numpy(dtype=np.float64)
+    weighed = msgspec.structs.replace(settings, train=msgspec.structs.replace(settings.train, weight=AGE_WEIGHT))
+    return rows.assign(**{AGE_WEIGHT: weights}), weighed
 
 
 def end_of(past: History, starts: np.ndarray, index: int) -> int:
@@ -129,8 +197,10 @@ def end_of(past: History, starts: np.ndarray, index: int) -> int:
     return int(starts[index + 1]) if index + 1 < len(starts) else len(past.frame)
 
 
-def judged_on_newest(ws: Workspace, past: History, start: int, signature: Signature) -> Any:
-    """Settings that keep at most the newer half of the newest window for judging.
+def judged_on_newest(
+    ws: Workspace, past: History, start: int, signature: Signature, settings: Settings | None = None
+) -> Any:
+    """Settings (the project's, or these) that keep at most the newer half of the newest window for judging.
 
     After a change the newest rows are the only ones that show the new world: the share of the
     first training would take nearly all of them away from the fit. Forecasts are judged by seasons, which a window may
@@ -146,6 +216,7 @@ def judged_on_newest(ws: Workspace, past: History, start: int, signature: Signat
         lags = history_of(signature).shape[0]
         series = 1 if signature.series is None else int(past.frame[signature.series].nunique())
         fewest = float(series * (4 * lags + signature.horizon))
-    share = min(ws.settings.data.holdout, max(0.5 * (newest + before), fewest) / max(rows, 1))
-    data = msgspec.structs.replace(ws.settings.data, holdout=max(share, 0.01))
-    return msgspec.structs.replace(ws.settings, data=data)
+    settings = settings or ws.settings
+    share = min(settings.data.holdout, max(0.5 * (newest + before), fewest) / max(rows, 1))
+    data = msgspec.structs.replace(settings.data, holdout=max(share, 0.01))
+    return msgspec.structs.replace(settings, data=data)

@@ -8,6 +8,7 @@ from fairlead.contract.errors import ConfigInvalid, UsageError
 from fairlead.contract.settings import Settings
 from fairlead.ops.project.calendar import parse_span
 from fairlead.ops.project.durations import parse_windows
+from fairlead.ops.project.learning_from import parse_ways
 from fairlead.ops.project.triggers import parse_trigger
 
 Fail = Callable[..., ConfigInvalid]
@@ -29,6 +30,10 @@ def check_renewing(settings: Settings, fail: Fail) -> None:
         parse_windows(retrain.cool_down)
     except UsageError as error:
         raise fail("retrain.cool_down", str(error)) from None
+    try:
+        parse_ways(retrain.window)
+    except UsageError as error:
+        raise fail("retrain.window", str(error)) from None
     for span in settings.rollout.freeze:
         try:
             parse_span(span)
