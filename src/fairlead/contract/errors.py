@@ -29,7 +29,8 @@ FairleadError                     the root: catch this to catch us
 │   ├── BundleRefused             seal, hash, format or golden replay failed
 │   ├── GateFailed                the verdict is fail
 │   ├── NotAttested               nothing passing vouches for this bundle
-│   └── HeldByHuman               a person pinned, froze or rolled back this model
+│   ├── HeldByHuman               a person pinned, froze or rolled back this model
+│   └── Frozen                    a span in which nothing that answers is changed
 ├── Inconclusive                  not enough evidence either way (exit 4)
 ├── NotCompilable                 no allow-listed form reproduces this model
 ├── Unanswerable                  the model's answer to a row is no finite number (HTTP 422)
@@ -216,6 +217,10 @@ class NotAttested(Refused):
 
 class HeldByHuman(Refused):
     """A person pinned, froze or rolled back this model; only a person lifts that."""
+
+
+class Frozen(Refused):
+    """The calendar of this project says that nothing is changed now; it says until when."""
 
 
 class Inconclusive(FairleadError):

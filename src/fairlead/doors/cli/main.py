@@ -10,6 +10,7 @@ import typer
 from fairlead import __version__
 from fairlead.doors.cli import (
     compressing,
+    deciding,
     diffing,
     explaining,
     forgetting,
@@ -68,6 +69,7 @@ for module in (
     reproducing,
     diffing,
     compressing,
+    deciding,
 ):
     module.add_to(app)
 

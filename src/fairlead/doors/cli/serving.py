@@ -87,9 +87,12 @@ def tell_moved(answer: Answer) -> None:
     tell_confirmed(answer)
 
 
-def promote(as_json: Json = False) -> None:
+Despite = Annotated[str, typer.Option("--despite-freeze", help="why rollout.freeze is not waited for, for the audit")]
+
+
+def promote(despite: Despite = "", as_json: Json = False) -> None:
     """The challenger becomes champion, at once."""
-    show(project().promote(), as_json, tell_moved)
+    show(project().promote(despite_freeze=despite), as_json, tell_moved)
 
 
 def rollback(as_json: Json = False) -> None:
@@ -226,8 +229,10 @@ def tell_status(answer: Answer) -> None:
         heads = ("times", "code", "cause", "first (UTC)", "last (UTC)", "for example")
         table("Requests answered with an error, since the server started", heads, failed, wraps=heads[3:])
     if answer["decisions"]:
-        decided = [(moment(d.get("at")), d["action"], d["why"]) for d in answer["decisions"]]
-        table("Decisions", ("when (UTC)", "what", "why"), decided)
+        decided = [
+            (moment(d.get("at")), d["action"].replace("_", " "), d["why"], d["undo"]) for d in answer["decisions"]
+        ]
+        table("Decisions", ("when (UTC)", "what", "why", "undo by"), decided, wraps=("why",))
 
 
 def running(workers: list[Answer]) -> str:

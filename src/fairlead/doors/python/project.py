@@ -180,11 +180,11 @@ class Project:
 
         return serving.deploy(self.workspace, version, canary, shadow, ab)
 
-    def promote(self) -> Answer:
-        """The challenger becomes champion."""
+    def promote(self, *, despite_freeze: str = "") -> Answer:
+        """The challenger becomes champion. despite_freeze: why a span of `rollout.freeze` is not waited for."""
         from fairlead.doors.python import serving
 
-        return serving.move(self.workspace, "promote")
+        return serving.move(self.workspace, "promote", despite_freeze)
 
     def rollback(self) -> Answer:
         """End the rollout, or go back to the champion before; held until `release`."""
@@ -229,6 +229,18 @@ class Project:
         from fairlead.doors.python import serving
 
         return serving.feedback(self.workspace, labels)
+
+    def decisions(self, last: int = 20) -> Answer:
+        """What the rule decided, why, what came of it, and how to undo it; oldest first."""
+        from fairlead.doors.python import deciding
+
+        return deciding.decisions(self.workspace, last)
+
+    def undo(self, decision: str = "", *, why: str = "undone by hand") -> Answer:
+        """Take a decision back, the newest that moved anything without `decision` (how its id begins)."""
+        from fairlead.doors.python import deciding
+
+        return deciding.undo(self.workspace, decision, why)
 
     def status(self) -> Answer:
         """What is served, since when, why, how healthy, what it waits for."""

@@ -38,10 +38,13 @@ def deploy(ws: Workspace, version: int | None, canary: float | None, shadow: boo
     }
 
 
-def move(ws: Workspace, verb: Literal["promote", "roll_back"]) -> Answer:
+def move(ws: Workspace, verb: Literal["promote", "roll_back"], despite: str = "") -> Answer:
     """See `Project.promote` and `Project.rollback`."""
     from fairlead.ops.flow import release
+    from fairlead.ops.flow.freezing import require_thawed
 
+    if verb == "promote":
+        require_thawed(ws, despite)
     done = release.promote(ws) if verb == "promote" else release.roll_back(ws)
     champion = next(v for v in done.variants if v.name == "champion")
     return {

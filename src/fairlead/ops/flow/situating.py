@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from zoneinfo import ZoneInfo
 
 import msgspec
 import numpy as np
@@ -12,6 +11,7 @@ from fairlead.contract.events import Window
 from fairlead.contract.evidence import Interval
 from fairlead.contract.signature import UNSUPERVISED
 from fairlead.ops.flow import approving
+from fairlead.ops.flow.freezing import frozen
 from fairlead.ops.flow.situation import Candidate, Live, Situation, Trial
 from fairlead.ops.flow.spending import spent
 from fairlead.ops.flow.tracker import NEVER, Tracker
@@ -21,7 +21,6 @@ from fairlead.ops.flow.workspace import Workspace
 from fairlead.ops.monitor import window_spec
 from fairlead.ops.monitor.promise import Promise
 from fairlead.ops.monitor.windows import DAY, WEEK
-from fairlead.ops.project.calendar import held_until
 from fairlead.ops.state import Intent
 
 NEWEST = 8
@@ -76,12 +75,6 @@ def approved(ws: Workspace, intent: Intent, trial: Trial | None) -> Trial | None
         return trial
     yes = [one for one in approving.approvals(ws, trial.bundle) if one.at >= intent.rollout.started_wall]
     return msgspec.structs.replace(trial, approved=bool(yes))
-
-
-def frozen(ws: Workspace) -> tuple[float, str] | None:
-    """Until when nothing may be changed, by the clock on the wall, and the span that says so."""
-    spans = ws.settings.rollout.freeze
-    return held_until(spans, ws.clock(), ZoneInfo(ws.settings.model.timezone)) if spans else None
 
 
 def excess_of(promise: Promise | None) -> Interval | None:

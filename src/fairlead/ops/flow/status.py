@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from fairlead.ops.flow.undoing import told
 from fairlead.ops.flow.workspace import Workspace
 
 
@@ -40,7 +41,7 @@ def status_of(ws: Workspace) -> dict[str, Any]:
         "workers": [{**msgspec.to_builtins(w), "url": w.url} for w in workers],
         "errors": [msgspec.to_builtins(group) for group in errors],
         "incidents": [msgspec.to_builtins(f) for f in findings],
-        "decisions": [{**msgspec.to_builtins(d.decision), "state": d.state, "outcome": d.outcome} for d in decisions],
+        "decisions": [told(d) for d in decisions],
     }
 
 

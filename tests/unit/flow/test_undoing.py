@@ -1,0 +1,161 @@
+"""Decisions taken back by a person, and spans of the calendar in which nothing is changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pandas as pd
+import pytest
+
+import fairlead
+from fairlead.contract.errors import Frozen, UsageError
+from fairlead.contract.events import Decision
+from fairlead.ops.flow import Workspace, acting, release
+from fairlead.ops.flow.spending import Entry, enter, spent
+from fairlead.ops.flow.tracker import Waiting, read_tracker, write_tracker
+
+CONFIG = """
+[model]
+name = "churned"
+task = "classification"
+target = "churned"
+positive = "yes"
+[data]
+train = "rows.csv"
+[train]
+learners = ["logistic"]
+trials = 1
+folds = 2
+seed = {seed}
+[gate]
+beats = false
+[rollout]
+freeze = [{freeze}]
+"""
+ALWAYS = '"00:00 - 12:00", "12:00 - 24:00"'
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two judged versions, the first deployed."""
+    folder = tmp_path_factory.mktemp("undo")
+    rng = np.random.default_rng(0)
+    calls = rng.poisson(3, 400)
+    churned = np.where(rng.random(400) < 1 / (1 + np.exp(3.0 - calls)), "yes", "no")
+    pd.DataFrame({"calls": calls, "age": rng.integers(18, 80, 400), "churned": churned}).to_csv(
+        folder / "rows.csv", index=False
+    )
+    for seed in (0, 1):
+        (folder / "fairlead.toml").write_text(CONFIG.format(seed=seed, freeze=""))
+        project = fairlead.open(folder)
+        project.train()
+        project.evaluate()
+        project.register()
+    release.deploy(fairlead.open(folder).workspace, 1)
+    return folder
+
+
+def opened(folder: Path) -> Workspace:
+    """As the rule sees it, with the settings of now."""
+    return fairlead.open(folder).workspace.as_rule()
+
+
+def versions(folder: Path) -> dict[str, int]:
+    """Which version every variant is."""
+    intent = fairlead.open(folder).workspace.state.intent("churned")
+    assert intent is not None
+    return {v.name: v.version for v in intent.variants}
+
+
+def decided(ws: Workspace, action: str, **details: object) -> str:
+    """A decision planned and carried out."""
+    id = f"{action}-{len(ws.state.decisions(ws.model, last=99))}"
+    decision = Decision(id, ws.model, action, 5.0, f"for the sake of {action}", (), details)  # type: ignore[arg-type]
+    assert ws.state.plan(decision)
+    acting.carry_out(ws, decision)
+    return id
+
+
+def test_a_trial_that_was_begun_ended_or_promoted_is_taken_back(folder: Path) -> None:
+    project, ws = fairlead.open(folder), opened(folder)
+    with pytest.raises(UsageError, match="nothing was decided yet"):
+        project.undo()
+    decided(ws, "canary", version=2, share=0.1)
+    assert versions(folder) == {"champion": 1, "challenger": 2}
+    assert "version 2 is on trial no longer" in project.undo()["how"]
+    assert versions(folder) == {"champion": 1}
+
+    decided(ws, "canary", version=2, share=0.1)
+    ended = decided(ws, "end_rollout", version=2)
+    assert "tried again" in project.undo(ended)["how"]
+    assert versions(folder) == {"champion": 1, "challenger": 2}
+    with pytest.raises(UsageError, match="something else has followed"):
+        project.undo(ended)
+
+    promoted = decided(ws, "promote", version=2)
+    assert versions(folder) == {"champion": 2}
+    assert "version 1 answers again; held" in project.undo(promoted[:9])["how"]
+    assert versions(folder) == {"champion": 1}
+    assert project.status()["models"][0]["hold"] == "rolled_back"
+    project.release()
+    told = project.decisions()["decisions"]
+    assert {d["undo"] for d in told if d["action"] == "promote"} == {f"fairlead undo {promoted[:8]}"}
+    assert [e.action for e in ws.audit.events(last=3)][-1] == "release"
+    assert any(e.action == "undo" for e in ws.audit.events(last=10))
+
+
+def test_a_rollback_is_taken_back_and_then_stays(folder: Path) -> None:
+    project, ws = fairlead.open(folder), opened(folder)
+    release.deploy(ws, 2)
+    bundle = ws.state.version(ws.model, 2).bundle
+    decided(ws, "roll_back", version=1, **{"from": bundle})
+    assert versions(folder) == {"champion": 1}
+    assert "version 2 answers again, pinned" in project.undo()["how"]
+    assert (versions(folder), project.status()["models"][0]["hold"]) == ({"champion": 2}, "pinned")
+    project.release()
+    release.deploy(ws, 1)
+
+
+def test_a_challenger_that_waits_is_not_tried_after_all(folder: Path) -> None:
+    project, ws = fairlead.open(folder), opened(folder)
+    tracker = read_tracker(ws)
+    tracker.candidate = Waiting("b" * 64, 2, 7.0, 7.0, "it rained")
+    write_tracker(ws, tracker)
+    id = "retrain-by-hand"
+    assert ws.state.plan(Decision(id, ws.model, "retrain", 7.0, "it rained"))
+    ws.state.start(id, 7.0)
+    ws.state.finish(id, "done", {"version": 2})
+    assert "version 2 will not be tried" in project.undo(id)["how"]
+    assert read_tracker(ws).candidate is None
+    with pytest.raises(UsageError, match="no decision"):
+        project.undo("nobody")
+
+
+def test_in_a_freeze_a_person_says_why_it_cannot_wait(folder: Path) -> None:
+    release.deploy(opened(folder), 2, mode="canary", share=0.1)
+    (folder / "fairlead.toml").write_text(CONFIG.format(seed=1, freeze=ALWAYS))
+    try:
+        project = fairlead.open(folder)
+        with pytest.raises(Frozen, match=r"nothing is changed until .*--despite-freeze"):
+            project.promote()
+        assert versions(folder) == {"champion": 1, "challenger": 2}
+        project.promote(despite_freeze="the old one leaks")
+        assert versions(folder) == {"champion": 2}
+        told = [e for e in project.workspace.audit.events(last=5) if e.action == "despite freeze"]
+        assert told[0].why == "the old one leaks"
+        project.rollback()
+        assert versions(folder) == {"champion": 1}
+        project.release()
+    finally:
+        (folder / "fairlead.toml").write_text(CONFIG.format(seed=1, freeze=""))
+
+
+def test_what_retrainings_took_is_added_up_over_thirty_days(folder: Path) -> None:
+    ws = opened(folder)
+    day = 86_400.0
+    for at in (0.0, 20 * day, 40 * day):
+        enter(ws, Entry(at, 100.0 + at / day, 3.0))
+    assert spent(ws, 45 * day) == msgspec.structs.replace(spent(ws, 45 * day), retrains=2, cpu_s=260.0)
+    assert spent(ws, 45 * day).newest_cpu_s == 140.0
