@@ -140,7 +140,9 @@ BUILT_IN: dict[str, dict[str, str]] = {
     "window_check": {
         "rows": "fairlead.ops.monitor.checks.rows:RowQuality",
         "columns": "fairlead.ops.monitor.checks.columns:ColumnDrift",
+        "contract": "fairlead.ops.monitor.checks.agreed:Contracted",
         "promised": "fairlead.ops.monitor.checks.promised:Promised",
+        "estimated": "fairlead.ops.monitor.checks.estimated:Estimated",
     },
     "alert": {"apprise": "fairlead.ops.alerts.apprise_channel:AppriseChannel"},
     "explainer": {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from fairlead.contract.estimation import Estimation
 from fairlead.contract.signature import Kind
 
 
@@ -76,10 +77,12 @@ class Reference(msgspec.Struct, frozen=True, omit_defaults=True):
         thresholds are calibrated; bounded to the newest 400.
     held_out: consecutive windows of losses, the promise the model is held to.
     loss_clip: for regression, the absolute error that counts as loss 1; else 1.
+    estimation: how performance is estimated before labels come; None where held-out answers could not teach it.
     """
 
     profile: Profile
     blocks: tuple[Profile, ...] = ()
     held_out: tuple[HeldOut, ...] = ()
     loss_clip: float = 1.0
+    estimation: Estimation | None = None
     format: int = 1

@@ -9,16 +9,18 @@ from itertools import pairwise
 import msgspec
 import numpy as np
 
+from fairlead.contract.estimation import Estimation
 from fairlead.contract.profile import Bins, HeldOut, Profile, Reference
 from fairlead.contract.signature import UNSUPERVISED
 from fairlead.lab.stats.bins import bins_for, score_bins
+from fairlead.lab.stats.estimating import TASKS, learn_estimation
 from fairlead.lab.stats.loss import loss_clip, losses
 from fairlead.lab.stats.measures import Floats, metrics
 from fairlead.lab.stats.pinball import errors_of
 from fairlead.lab.stats.profiling import profile
 from fairlead.lab.stats.ranking import ranking_metrics
 from fairlead.lab.stats.spans import Span, covered, spans_of, window_length
-from fairlead.lab.stats.tensors import with_histories
+from fairlead.lab.stats.tensors import with_histories, with_moments
 from fairlead.lab.train.folding import FEWEST_ROWS, Fold
 from fairlead.lab.train.material import Material
 
@@ -93,7 +95,25 @@ def reference_of(material: Material, window: str, answer: Answer, folded: Floats
         blocks=_blocks(material, bins, scored, answers, judged, length),
         held_out=tuple(_held_out(material, s, answers, clip) for s in kept),
         loss_clip=clip,
+        estimation=estimation_of(material, (bins, scored), answers, judged, kept, clip),
     )
+
+
+def estimation_of(
+    material: Material,
+    bins: tuple[tuple[Bins, ...], tuple[Bins, ...]],
+    answers: Floats,
+    judged: np.ndarray,
+    kept: list[Span],
+    clip: float,
+) -> Estimation | None:
+    """How performance will be estimated before labels come; None where nothing can teach it."""
+    rows = np.flatnonzero(judged)
+    if material.signature.task not in TASKS or not len(rows):
+        return None
+    columns = with_moments({n: v[rows] for n, v in material.columns.items()}, [b.name for b in bins[0]])
+    windows = [np.searchsorted(rows, np.arange(s.first, s.last)) for s in kept]
+    return learn_estimation(material.signature, columns, material.truth[rows], answers[rows], bins, windows, clip)
 
 
 def _held_out(material: Material, span: Span, answers: Floats, clip: float) -> HeldOut:
