@@ -10,8 +10,10 @@ import typer
 from fairlead import __version__
 from fairlead.doors.cli import (
     compressing,
+    contracting,
     deciding,
     diffing,
+    drifting,
     explaining,
     forgetting,
     gating,
@@ -58,6 +60,7 @@ def options(
 for module in (
     making,
     quality,
+    drifting,
     serving,
     watching,
     looking,
@@ -70,6 +73,7 @@ for module in (
     diffing,
     compressing,
     deciding,
+    contracting,
 ):
     module.add_to(app)
 

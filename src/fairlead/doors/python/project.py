@@ -74,6 +74,16 @@ class Project:
 
         return quality.quality(self.folder, data, **asked)
 
+    def drift(self, data: Any, **asked: Any) -> Answer:
+        """How far a table (or "records": what was answered) has moved from what the answering model was trained on.
+
+        asked: against (another table, a bundle's folder, id, version or alias, or "records"), html (a file to write),
+        scores (False: the model is not asked), progress. Nothing is changed.
+        """
+        from fairlead.doors.python import drifting
+
+        return drifting.drift(self.folder, data, **asked)
+
     def train(self, data: Any = None, progress: Progress | None = None, *, older: str | None = None) -> Answer:
         """Prepare, tune, cross-validate, choose, seal. data: path or DataFrame, else [data] train.
 
@@ -152,6 +162,24 @@ class Project:
         from fairlead.doors.python import gating
 
         return gating.approve(self.workspace, version, by=by, reason=reason)
+
+    def contract_init(self, *, bundle: str | None = None, force: bool = False) -> Answer:
+        """Write a commented data contract from what a model was trained on: ranges with room, categories, gaps.
+
+        bundle: the one to begin from, else the latest. Raises UsageError where there is a contract and not `force`.
+        """
+        from fairlead.doors.python import contracting
+
+        return contracting.init(self.workspace, bundle=bundle, force=force)
+
+    def contract_check(self, data: Any = None, *, last: int = 10_000, file: str | Path | None = None) -> Answer:
+        """Whether a table keeps the data contract; without one, the newest `last` records.
+
+        `kept`, and `breaches` with their rule, size and first row. file: a contract, else as `[monitor] contract` says.
+        """
+        from fairlead.doors.python import contracting
+
+        return contracting.check(self.workspace, data, last=last, file=file)
 
     def sync(self) -> Answer:
         """Bring the MLflow projection of versions and aliases up to date; `up` does so by itself."""

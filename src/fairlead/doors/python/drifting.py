@@ -1,0 +1,99 @@
+"""The verb `drift`: how far rows have moved from what a model was trained on, or from another table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from fairlead.contract.errors import NotAProject, UsageError
+
+if TYPE_CHECKING:
+    from fairlead.lab.tables.sources import Table
+    from fairlead.ops.flow.workspace import Workspace
+    from fairlead.runtime.bundle import Model
+
+Answer = dict[str, Any]
+Tell = Callable[..., None]
+RECORDS = "records"
+
+
+def drift(
+    folder: str | Path, data: Any, *, against: Any = None, html: str | Path | None = None, scores: bool = True,
+    progress: Tell | None = None,
+) -> Answer:  # fmt: skip
+    """See `Project.drift`. folder: of the project, if there is one; without it `against` must be a table or folder."""
+    from fairlead.ops.flow import drifting
+
+    say = progress or (lambda *words, **more: None)
+    ws = _workspace(folder)
+    table = _table(ws, data)
+    redacted = frozenset(ws.settings.capture.redact) if ws is not None and table.source == RECORDS else frozenset()
+    model = _model(ws, against)
+    what = f"counting {drifting.name_of(table)}"
+    if model is not None:
+        name = f"model {model.id[:12]}"
+        found = drifting.against_bundle(
+            table, model, name, redacted=redacted, scored=scores, say=lambda done: say(what, done=done)
+        )
+    else:
+        other = _table(ws, against)
+        if RECORDS in (table.source, other.source) and ws is not None:
+            redacted = frozenset(ws.settings.capture.redact)
+        settings = None if ws is None else ws.settings
+        found = drifting.against_table(table, other, settings, ignored=redacted, say=lambda done: say(what, done=done))
+    answer: Answer = msgspec.to_builtins(found)
+    if html is not None:
+        from fairlead.lab.tables.drift.page import write_page
+
+        answer["html"] = str(write_page(found, Path(html)))
+    return answer
+
+
+def _workspace(folder: str | Path) -> Workspace | None:
+    from fairlead.ops.flow.workspace import Workspace
+
+    try:
+        return Workspace.find(Path(folder))
+    except NotAProject:
+        return None
+
+
+def _table(ws: Workspace | None, data: Any) -> Table:
+    from fairlead.lab.tables.sources import open_table
+    from fairlead.ops.flow.drifting import RecordsTable
+
+    if isinstance(data, str) and data == RECORDS and not Path(data).exists():
+        if ws is None:
+            raise UsageError("records are those of a project: there is no fairlead.toml here or above.")
+        return RecordsTable(ws)
+    if ws is None:
+        return open_table(data)
+    from fairlead.lab.tables.reading import Reading
+
+    return Reading(ws.settings.data, ws.project.root, ws.home.root).open(data, from_root=False)
+
+
+def _model(ws: Workspace | None, against: Any) -> Model | None:
+    """The model that is compared with, None where `against` is a table."""
+    if against is not None and not isinstance(against, str | Path):
+        return None
+    text = "" if against is None else str(against)
+    if text and (Path(text) / "manifest.json").is_file():
+        return _opened(ws, Path(text))
+    if text == RECORDS or (text and (Path(text).is_file() or "/" in text or "." in text)):
+        return None
+    if ws is None:
+        raise UsageError("there is no project here: say --against which table or bundle folder.")
+    from fairlead.ops.flow.making import champion_bundle, resolve_bundle
+
+    bundle = (champion_bundle(ws) if not text else None) or resolve_bundle(ws, text or None)
+    return ws.load(bundle)
+
+
+def _opened(ws: Workspace | None, folder: Path) -> Model:
+    from fairlead.runtime.bundle import load, signer_of
+
+    return load(folder, ws.trusted if ws is not None else (signer_of(folder),))

@@ -1,0 +1,215 @@
+"""Rows to profiles of consecutive blocks, in bounded memory: what a drift report is made of.
+
+A table in a file is passed over once, the reference at most twice: while it fits
+in `HELD_BYTES` it is held and its bins are found on rows spread all over it; a
+larger one is sampled in a first pass and counted in a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+
+from fairlead.contract.errors import SourceUnreadable
+from fairlead.contract.profile import Bins, Profile
+from fairlead.contract.signature import NUMERIC, Column, Signature
+from fairlead.lab.stats.bins import bins_for
+from fairlead.lab.stats.merging import merge
+from fairlead.lab.stats.profiling import Profiler
+from fairlead.lab.tables.cells import columns_of
+from fairlead.lab.tables.inference import infer
+from fairlead.lab.tables.quality.looking import _Sampler
+from fairlead.lab.tables.schema import ColumnFacts, Schema
+from fairlead.lab.tables.sources import Table
+
+BLOCKS = 64
+"""Blocks that rows are folded into, at most twice as many."""
+
+BATCH_ROWS = 131_072
+FIRST_BLOCK = 4_096
+HELD_BYTES = 192 << 20
+SAMPLE_ROWS = 25_000
+MOST_GRAM = 60
+"""Numeric columns up to which correlations are kept."""
+
+Say = Callable[[int], None]
+Batches = Iterable[pa.RecordBatch]
+Scores = Callable[[pa.RecordBatch], np.ndarray]
+
+
+@dataclass
+class Folded:
+    """Rows as profiles of consecutive blocks, oldest first, all in the same bins. total: their sum."""
+
+    blocks: list[Profile] = field(default_factory=list)
+    rows: int = 0
+
+    def total(self) -> Profile:
+        """The profile of all rows."""
+        from fairlead.lab.stats.merging import total
+
+        return total(self.blocks)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What of a reference is compared: features with their bins, and columns left out with the reason."""
+
+    signature: Signature
+    bins: tuple[Bins, ...]
+    left_out: Mapping[str, str]
+    zone: str = "UTC"
+
+
+class Folder:
+    """Folds batches into blocks of `block_rows` rows; when there are twice `BLOCKS`, neighbours become one.
+
+    absent: columns of the bins that the rows do not have. scores: of rows as they come, with their bins.
+    """
+
+    def __init__(
+        self, compared: Compared, block_rows: int, present: Sequence[str],
+        scores: Scores | None = None, score_bins: Sequence[Bins] = (),
+    ) -> None:  # fmt: skip
+        kept = [b for b in compared.bins if b.name in set(present)]
+        columns = tuple(c for c in compared.signature.columns if c.name in {b.name for b in kept})
+        self.signature = Signature("regression", columns)
+        self.bins, self.zone = tuple(kept), compared.zone
+        self.block_rows = max(block_rows, 1)
+        self.gram = sum(b.kind in NUMERIC for b in kept) <= MOST_GRAM
+        self.scores, self.score_bins = scores, tuple(score_bins) if scores is not None else ()
+        self.folded = Folded()
+        self._open: Profiler | None = None
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Count rows. Cells that are not of their column's kind count as missing."""
+        at = 0
+        while at < batch.num_rows:
+            if self._open is None:
+                self._open = Profiler(self.bins, self.score_bins, gram=self.gram)
+            part = batch.slice(at, min(self.block_rows - self._open.rows, batch.num_rows - at))
+            columns = columns_of(part, self.signature, zone=self.zone, invalid="missing", text="arrow")
+            self._open.add(columns, self.scores(part) if self.scores is not None else None)
+            at += part.num_rows
+            self.folded.rows += part.num_rows
+            if self._open.rows >= self.block_rows:
+                self._shut()
+
+    def finish(self) -> Folded:
+        """What was folded; a last block of less than half the others' rows joins the one before it."""
+        if self._open is not None and self._open.rows:
+            short = 2 * self._open.rows < self.block_rows
+            self._shut(halving=False)
+            blocks = self.folded.blocks
+            if short and len(blocks) > 1:
+                blocks[-2:] = [merge(blocks[-2], blocks[-1])]
+        return self.folded
+
+    def _shut(self, halving: bool = True) -> None:
+        assert self._open is not None
+        self.folded.blocks.append(self._open.finish())
+        self._open = None
+        if halving and len(self.folded.blocks) >= 2 * BLOCKS:
+            held = self.folded.blocks
+            self.folded.blocks = [merge(a, b) for a, b in zip(held[::2], held[1::2], strict=True)]
+            self.block_rows *= 2
+
+
+def fold(
+    batches: Batches, compared: Compared, *, rows: int | None = None, block_rows: int = 0, say: Say | None = None,
+    scores: Scores | None = None, score_bins: Sequence[Bins] = (),
+) -> Folded:  # fmt: skip
+    """Fold a stream of batches. rows: how many there are, where that is known. block_rows: of a block, else a 64th.
+
+    say: told how many rows were counted, after every batch. Raises SourceUnreadable for a stream without rows.
+    """
+    folder: Folder | None = None
+    for batch in batches:
+        if folder is None:
+            size = block_rows or _block_rows(rows, batch.num_rows)
+            folder = Folder(compared, size, batch.schema.names, scores, score_bins)
+        folder.add(batch)
+        if say is not None:
+            say(folder.folded.rows)
+    if folder is None or not folder.folded.rows:
+        raise SourceUnreadable("the table has no rows")
+    return folder.finish()
+
+
+def _block_rows(rows: int | None, first: int) -> int:
+    if rows is None:
+        # A short first batch is likely all there is; of a long table blocks grow with it.
+        return max(-(-first // BLOCKS), 1) if first < FIRST_BLOCK * BLOCKS // 4 else FIRST_BLOCK
+    return max(-(-rows // BLOCKS), 1)
+
+
+def known_rows(table: Table) -> int | None:
+    """Rows of a table where they are known without a pass over it."""
+    from fairlead.lab.tables.sources import MemoryTable, ParquetTable
+
+    return table.rows if isinstance(table, ParquetTable | MemoryTable) else None
+
+
+def reference_of(
+    table: Table, *, key: str | None = None, time: tuple[str, ...] = (), ignored: frozenset[str] = frozenset(),
+    zone: str = "UTC", say: Say | None = None,
+) -> tuple[Compared, Folded]:  # fmt: skip
+    """What is compared of a table, with bins found on rows all over it, and the table folded.
+
+    key, time: left out, beside what is found to be a key, a number of rows or event time. Raises SourceUnreadable.
+    """
+    held: list[pa.RecordBatch] = []
+    sampler, size, seen = _Sampler(SAMPLE_ROWS), 0, 0
+    for batch in table.batches(BATCH_ROWS):
+        sampler.add(batch, seen)
+        seen += batch.num_rows
+        if size <= HELD_BYTES:
+            held.append(batch)
+            size += batch.nbytes
+            if size > HELD_BYTES:
+                held = []
+        if say is not None:
+            say(seen // 2)
+    if not seen:
+        raise SourceUnreadable("the reference has no rows")
+    compared = _compared(sampler.table, key, time, ignored, zone)
+    again: Iterator[pa.RecordBatch] = iter(held) if held else table.batches(BATCH_ROWS)
+    told = None if say is None else (lambda rows: say((seen + rows) // 2))
+    return compared, fold(again, compared, rows=seen, say=told)
+
+
+def _compared(sample: pa.Table, key: str | None, time: tuple[str, ...], ignored: frozenset[str], zone: str) -> Compared:
+    names = set(sample.column_names)
+    found: Schema = infer(sample, None, key if key in names else None, time if time and set(time) <= names else None)
+    left_out: dict[str, str] = {}
+    columns: list[Column] = []
+    for facts in found.columns:
+        why = _left_out(facts, found, ignored)
+        if why:
+            left_out[facts.name] = why
+        else:
+            columns.append(_column(facts))
+    signature = Signature("regression", tuple(columns))
+    cells = columns_of(sample, signature, zone=zone, invalid="missing", text="arrow")
+    return Compared(signature, bins_for(cells, signature), left_out, zone)
+
+
+def _left_out(facts: ColumnFacts, found: Schema, ignored: frozenset[str]) -> str:
+    if facts.name in ignored:
+        return "it is left out by the project"
+    if facts.name == found.key or facts.role == "id":
+        return "it numbers rows"
+    if facts.name in found.time[:1]:
+        return "it is the time of the rows, which moves by itself"
+    if facts.kind == "tensor":
+        return "tensors of two tables are not compared"
+    return "it cannot be read" if facts.role == "unusable" else ""
+
+
+def _column(facts: ColumnFacts) -> Column:
+    if facts.kind == "category":
+        return Column(facts.name, "category", coded=facts.coded)
+    return Column(facts.name, facts.kind)

@@ -1,0 +1,145 @@
+"""Two folded sides to a drift report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from fairlead.contract.profile import Profile
+from fairlead.contract.signature import Signature
+from fairlead.lab.stats.decision_rates import decision_names, decision_rates, positive_of
+from fairlead.lab.stats.permuting import jointly
+from fairlead.lab.tables.drift.judging import (
+    ALPHA,
+    FLOOR,
+    PARTS,
+    Sides,
+    judge_columns,
+    judge_pairs,
+    judge_pairs_against,
+)
+from fairlead.lab.tables.drift.report import DriftReport, Moved, Pair, Rate
+
+RATE_FLOOR = 0.02
+"""Least change of the share of a decision that matters."""
+
+
+def drift_report(
+    before: Sequence[Profile],
+    now: Sequence[Profile],
+    *,
+    source: str,
+    reference: str,
+    started: float,
+    signature: Signature | None = None,
+    left_out: Mapping[str, str] | None = None,
+    lacking: Sequence[str] = (),
+    surplus: Sequence[str] = (),
+    notes: Sequence[str] = (),
+    whole: Profile | None = None,
+    seed: int = 0,
+) -> DriftReport:
+    """What moved from the blocks of the reference to those of the rows.
+
+    whole: of the reference, where its blocks are without correlations. signature: of the model whose scores both
+    hold, for decisions. started: by `time.perf_counter`.
+    Columns that either side lacks are not among those compared. Raises ShapeMismatch for blocks in different bins.
+    """
+    before, now = _shared(before, now)
+    sides = Sides(before, now, seed)
+    columns = judge_columns(sides)
+    pairs, tried = judge_pairs(sides)
+    if not tried and whole is not None:
+        pairs, tried = judge_pairs_against(_shared([whole], now)[0][0], now, seed)
+    scored = all(p.scores for p in (*before, *now))
+    scores = judge_columns(sides, "scores", PARTS["outputs"] / 2) if scored else ()
+    rates = judge_decisions(sides, signature) if scored and signature is not None else ()
+    verdicts = [m.moved for m in (*columns, *scores)] + [p.moved for p in pairs] + [r.moved for r in rates]
+    return DriftReport(
+        source=source, reference=reference, rows=sides.whole_now.rows, reference_rows=sides.whole_before.rows,
+        moved=any(verdicts), headline=headline(columns, pairs, scores, rates, sides.enough),
+        columns=columns, pairs=pairs, pairs_tried=tried, scores=scores, decisions=rates,
+        left_out=dict(left_out or {}), lacking=tuple(lacking), surplus=tuple(surplus), notes=tuple(notes),
+        blocks=len(sides.now), other_blocks=len(sides.before), alpha=ALPHA, floor=FLOOR,
+        seconds=round(time.perf_counter() - started, 3),
+    )  # fmt: skip
+
+
+def headline(
+    columns: Sequence[Moved], pairs: Sequence[Pair], scores: Sequence[Moved], rates: Sequence[Rate], enough: bool
+) -> str:
+    """The outcome in one sentence."""
+    if not enough:
+        return "Too few rows to say whether anything moved."
+    told = []
+    parts: tuple[tuple[str, list[bool]], ...] = (
+        ("columns", [m.moved for m in columns]), ("scores", [m.moved for m in scores]),
+        ("correlations", [p.moved for p in pairs]), ("decisions", [r.moved for r in rates]),
+    )  # fmt: skip
+    for what, found in parts:
+        if any(found):
+            of = f" of {len(found)}" if what != "correlations" else ""
+            told.append(f"{sum(found)}{of} {what}")
+    return "Moved: " + ", ".join(told) + "." if told else "Nothing moved that matters."
+
+
+def judge_decisions(sides: Sides, signature: Signature) -> tuple[Rate, ...]:
+    """Shares of decisions before and now, from histograms of scores on both sides."""
+    names = decision_names(signature)
+    if not names:
+        return ()
+    deciding = "score" if signature.task == "anomaly" else positive_of(signature)
+    columns = [next((s for s in b.scores if s.bins.name == deciding), None) for b in sides.blocks]
+    kept = [c for c in columns if c is not None]
+    if len(kept) != len(columns):
+        return ()
+    rows = np.asarray([sum(c.counts) for c in kept], dtype=np.float64)
+    shares = decision_rates(kept, signature)
+    split = len(sides.before)
+    made = shares * rows[:, None]
+    before, now = (made[a:b].sum(axis=0) / max(rows[a:b].sum(), 1.0) for a, b in ((0, split), (split, None)))
+    joint = np.ones(len(names))
+    lows, highs = np.full(len(names), -1.0), np.full(len(names), 1.0)
+    if sides.deals is not None:
+        there, here = sides.deals, 1.0 - sides.deals
+        apart = (there @ made) / (there @ rows)[:, None] - (here @ made) / (here @ rows)[:, None]
+        joint = jointly(np.abs(apart))
+        drawn = [
+            (w @ made[part]) / np.maximum(w @ rows[part], 1.0)[:, None]
+            for w, part in zip(sides.drawn, (slice(0, split), slice(split, None)), strict=True)
+        ]
+        lows, highs = np.quantile(drawn[1] - drawn[0], [0.025, 0.975], axis=0)
+    alpha = ALPHA * PARTS["outputs"] / 2
+    return tuple(
+        Rate(name, float(b), float(n), float(lo), float(hi), float(p), bool(p <= alpha and abs(n - b) >= RATE_FLOOR))
+        for name, b, n, lo, hi, p in zip(names, before, now, lows, highs, joint, strict=True)
+    )
+
+
+def _shared(before: Sequence[Profile], now: Sequence[Profile]) -> tuple[list[Profile], list[Profile]]:
+    """Both sides with the columns alone that both have; the gram matrix stays where all numeric columns do."""
+    import msgspec
+
+    names = [{c.bins.name for c in side[0].columns} for side in (before, now)]
+    both = names[0] & names[1]
+    found = []
+    for side, own in zip((before, now), names, strict=True):
+        if own == both:
+            found.append(list(side))
+            continue
+        columns = [tuple(c for c in p.columns if c.bins.name in both) for p in side]
+        found.append([
+            msgspec.structs.replace(p, columns=kept, gram=_gram(p, both)) for p, kept in zip(side, columns, strict=True)
+        ])  # fmt: skip
+    return found[0], found[1]
+
+
+def _gram(profile: Profile, kept: set[str]) -> tuple[tuple[float, ...], ...]:
+    from fairlead.lab.stats.correlations import names_of
+
+    if not profile.gram:
+        return ()
+    at = [i for i, name in enumerate(names_of(profile)) if name in kept]
+    return tuple(tuple(profile.gram[i][j] for j in at) for i in at)

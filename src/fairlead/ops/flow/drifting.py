@@ -1,0 +1,174 @@
+"""Drift of a table, or of what was answered, from what a model was trained on or from another table."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fairlead.contract.errors import UsageError
+from fairlead.lab.tables.sources import Table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from fairlead.contract.profile import Profile
+    from fairlead.contract.settings import Settings
+    from fairlead.lab.tables.drift.folding import Compared
+    from fairlead.lab.tables.drift.report import DriftReport
+    from fairlead.ops.flow.workspace import Workspace
+    from fairlead.runtime.bundle import Model
+
+Say = Callable[[float], None]
+BLOCKS_AT_MOST = 256
+
+
+class RecordsTable(Table):
+    """What was answered, as a table of its features; `out.*` of the answers comes along for scores."""
+
+    def __init__(self, ws: Workspace) -> None:
+        from fairlead.runtime.capture import Records
+
+        self.source = "records"
+        self._records = Records(ws.home.root, ws.model)
+        first = next(self._read(1), None)
+        if first is None:
+            raise UsageError("no record has been collected yet: serve the model, then `fairlead collect`.")
+        self.columns = tuple(first.schema.names)
+
+    def _read(self, rows: int) -> Iterator[pa.RecordBatch]:
+        from fairlead.contract import records as names
+
+        for table in self._records.batches(None, None, rows=rows):
+            chosen = [n for n in table.schema.names if n.startswith((names.FEATURE_IN, "out."))]
+            if table.num_rows and chosen:
+                named = table.select(chosen).rename_columns([n.removeprefix(names.FEATURE_IN) for n in chosen])
+                yield from named.combine_chunks().to_batches()
+
+
+def against_table(
+    table: Table, other: Table, settings: Settings | None, *, ignored: frozenset[str] = frozenset(),
+    say: Say | None = None,
+) -> DriftReport:  # fmt: skip
+    """A table against another one; bins are found on the other. settings: the project's key, time and zone."""
+    from fairlead.lab.tables.drift.folding import BATCH_ROWS, fold, known_rows, reference_of
+    from fairlead.lab.tables.drift.reporting import drift_report
+
+    started = time.perf_counter()
+    model = None if settings is None else settings.model
+    rows = (known_rows(other) or 0) + (known_rows(table) or 0)
+    compared, before = reference_of(
+        other, key=model.id if model else None, time=model.time_columns if model else (), ignored=ignored,
+        zone=model.timezone if model else "UTC", say=_saying(say, 0, rows),
+    )  # fmt: skip
+    lacking = _lacking(compared, table)
+    now = fold(table.batches(BATCH_ROWS), compared, rows=known_rows(table), say=_saying(say, before.rows, rows))
+    known = {*compared.signature.names, *compared.left_out}
+    return drift_report(
+        before.blocks, now.blocks, source=name_of(table), reference=name_of(other), started=started,
+        left_out=compared.left_out, lacking=lacking,
+        surplus=[n for n in table.columns if n not in known and n not in other.columns and not n.startswith("out.")],
+    )  # fmt: skip
+
+
+def against_bundle(
+    table: Table, model: Model, name: str, *, say: Say | None = None, redacted: frozenset[str] = frozenset(),
+    scored: bool = True,
+) -> DriftReport:  # fmt: skip
+    """A table, or records, against what a model was trained on; its scores and decisions, too. Raises UsageError."""
+    from fairlead.lab.tables.drift.folding import BATCH_ROWS, fold, known_rows
+    from fairlead.lab.tables.drift.reporting import drift_report
+
+    started = time.perf_counter()
+    compared = _compared(model, redacted)
+    lacking = _lacking(compared, table)
+    blocks = list(model.reference.blocks) or [model.reference.profile]
+    notes = []
+    covered = sum(b.rows for b in blocks) / max(model.reference.profile.rows, 1)
+    if covered < 0.9:
+        notes.append(f"The model keeps blocks of the newest {covered:.0%} of the rows it was trained on.")
+    scores = _scores(model, table, bool(lacking)) if scored and model.reference.profile.scores else None
+    if scores is None:
+        blocks = [_without_scores(b) for b in blocks]
+        if scored:
+            notes.append("The model is not asked: the rows lack columns that it needs.")
+    rows = known_rows(table)
+    usual = int(np.median([b.rows for b in blocks]))
+    now = fold(
+        table.batches(BATCH_ROWS), compared, rows=rows, block_rows=max(usual, (rows or 0) // BLOCKS_AT_MOST, 1),
+        say=_saying(say, 0, rows or 0), scores=scores, score_bins=[s.bins for s in model.reference.profile.scores],
+    )  # fmt: skip
+    asked = {*model.signature.names, *model.signature.passthrough, model.signature.target}
+    return drift_report(
+        blocks, now.blocks, source=name_of(table), reference=name, started=started, signature=model.signature,
+        left_out=compared.left_out, lacking=lacking, whole=model.reference.profile, notes=notes,
+        surplus=[n for n in table.columns if n not in asked and not n.startswith("out.")],
+    )  # fmt: skip
+
+
+def name_of(table: Table) -> str:
+    """What a table is called in a report."""
+    return (
+        table.source.name if isinstance(table.source, Path) else table.source if table.source == "records" else "table"
+    )
+
+
+def _compared(model: Model, redacted: frozenset[str]) -> Compared:
+    import msgspec
+
+    from fairlead.lab.tables.drift.folding import Compared
+
+    signature = model.signature
+    plain = {c.name for c in signature.columns if c.kind != "tensor"}
+    left_out = {c.name: "tensors are not compared here" for c in signature.columns if c.kind == "tensor"}
+    left_out |= {n: "its cells are hidden in records" for n in redacted if n in plain}
+    kept = tuple(c for c in signature.columns if c.name not in left_out)
+    bins = tuple(c.bins for c in model.reference.profile.columns if c.bins.name in plain - redacted)
+    if not bins:
+        raise UsageError("this model has no columns that a table could be compared by.")
+    return Compared(msgspec.structs.replace(signature, columns=kept), bins, left_out, signature.timezone)
+
+
+def _lacking(compared: Compared, table: Table) -> list[str]:
+    lacking = [b.name for b in compared.bins if b.name not in table.columns]
+    if len(lacking) == len(compared.bins):
+        raise UsageError(f"{name_of(table)} has none of the columns of the reference: {', '.join(lacking[:10])}.")
+    return lacking
+
+
+def _scores(model: Model, table: Table, lacking: bool) -> Callable[[Any], np.ndarray] | None:
+    """What the model says of a batch: as recorded, else asked now; None where it cannot be asked."""
+    from fairlead.contract import records as names
+    from fairlead.lab.tables import columns_of
+
+    signature = model.signature
+    if table.source == "records" and (signature.classes or signature.task in ("regression", "anomaly")):
+        told = [names.PROBABILITY_OUT + n for n in signature.outputs] if signature.classes else [names.VALUE_OUT]
+        if set(told) <= set(table.columns):
+            return lambda batch: np.column_stack(
+                [np.asarray(batch.column(n).to_numpy(zero_copy_only=False), dtype=np.float64) for n in told]
+            )
+    if lacking or any(c.kind == "tensor" for c in signature.columns) or signature.task == "forecasting":
+        return None
+
+    def asked(batch: Any) -> np.ndarray:
+        cells = columns_of(batch, signature, zone=signature.timezone, invalid="missing", text="codes")
+        found: np.ndarray = model.score_columns(cells)
+        return found
+
+    return asked
+
+
+def _without_scores(profile: Profile) -> Profile:
+    import msgspec
+
+    return msgspec.structs.replace(profile, scores=())
+
+
+def _saying(say: Say | None, before: int, rows: int) -> Callable[[int], None] | None:
+    if say is None:
+        return None
+    return lambda done: say((before + done) / rows if rows else 0.0)
