@@ -10,7 +10,7 @@ from fairlead.doors.cli.serving import tell_status
 
 MODEL = {
     "model": "churn", "since": 1_700_000_000.0, "why": "deployed by hand", "hold": "", "rollout": None,
-    "waits_for": "the next window", "windows": [],
+    "waits_for": "the next window", "awaited": [{"what": "window", "why": "the next window"}], "windows": [],
 }  # fmt: skip
 
 
@@ -50,7 +50,12 @@ def test_tables_fit_80_columns(capsys: pytest.CaptureFixture[str], monkeypatch: 
         "metrics": {"roc_auc": 0.8, "accuracy": 0.75, "brier": 0.1, "log_loss": 0.4},
     }  # fmt: skip
     finding = {"area": "performance", "check": "promise", "since": 1_700_000_000.0, "message": "worse " * 30}
-    decision = {"at": 1_700_000_000.0, "action": "end_rollout", "why": "the challenger " * 12}
+    decision = {
+        "at": 1_700_000_000.0,
+        "action": "end_rollout",
+        "why": "the challenger " * 12,
+        "undo": "fairlead undo 0123abcd",
+    }
     error = {
         "model": "churn", "cause": "DeadlineExceeded", "code": 504, "column": "", "count": 1_234_567,
         "first": 1_700_000_000.0, "last": 1_700_000_060.0, "example": "not answered within 10 s",
@@ -65,7 +70,8 @@ def test_tables_fit_80_columns(capsys: pytest.CaptureFixture[str], monkeypatch: 
         "0.800",
         "performance",
         "promise",
-        "end_rollout",
+        "end rollout",
+        "0123abcd",
         "2023-11-14 22:13",
         "DeadlineExceeded",
     ):

@@ -159,3 +159,19 @@ def test_what_retrainings_took_is_added_up_over_thirty_days(folder: Path) -> Non
         enter(ws, Entry(at, 100.0 + at / day, 3.0))
     assert spent(ws, 45 * day) == msgspec.structs.replace(spent(ws, 45 * day), retrains=2, cpu_s=260.0)
     assert spent(ws, 45 * day).newest_cpu_s == 140.0
+
+
+def test_status_says_what_comes_next_and_when(folder: Path) -> None:
+    project = fairlead.open(folder)
+    (model,) = project.status()["models"]
+    assert [one["what"] for one in model["awaited"]] == ["window", "retraining"]
+    assert model["waits_for"] == "the first full window of records (500rows)"
+    project.pin("we look at it first")
+    (folder / "fairlead.toml").write_text(CONFIG.format(seed=1, freeze=ALWAYS))
+    try:
+        held = fairlead.open(folder).status()["models"][0]["awaited"]
+        assert [one["what"] for one in held] == ["person", "freeze", "window"]
+        assert held[1]["at"] > 1.7e9
+    finally:
+        (folder / "fairlead.toml").write_text(CONFIG.format(seed=1, freeze=""))
+        project.release()

@@ -213,7 +213,9 @@ def tell_status(answer: Answer) -> None:
             mode = tried["details"].get("mode", "rollout")
             out.print(f"  {mode} of version {tried['challenger']} since {moment(tried['started_wall'])} UTC")
         out.print(f"  {running(answer['workers'])}")
-        out.print(f"  waits for {escape(model['waits_for'])}")
+        awaited = [one["why"] for one in model["awaited"]]
+        for at, why in enumerate(awaited):
+            out.print(f"  {'waits for' if not at else '      and'} {escape(why)}")
         if model["windows"]:
             names = figures(model["windows"])
             heads = ("#", "from (UTC)", "state", "rows", "labels", *names)
@@ -230,9 +232,10 @@ def tell_status(answer: Answer) -> None:
         table("Requests answered with an error, since the server started", heads, failed, wraps=heads[3:])
     if answer["decisions"]:
         decided = [
-            (moment(d.get("at")), d["action"].replace("_", " "), d["why"], d["undo"]) for d in answer["decisions"]
+            (moment(d.get("at")), d["action"].replace("_", " "), d["why"], d.get("undo", "").rpartition(" ")[2])
+            for d in answer["decisions"]
         ]
-        table("Decisions", ("when (UTC)", "what", "why", "undo by"), decided, wraps=("why",))
+        table("Decisions", ("when (UTC)", "what", "why", "fairlead undo"), decided, wraps=("why",))
 
 
 def running(workers: list[Answer]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from fairlead.ops.flow.undoing import told
+from fairlead.ops.flow.waiting import awaited
 from fairlead.ops.flow.workspace import Workspace
 
 
@@ -21,6 +22,7 @@ def status_of(ws: Workspace) -> dict[str, Any]:
     findings = ws.state.findings(ws.model, open_only=True)
     decisions = ws.state.decisions(ws.model, last=10)
     errors = [group for group in error_groups(ws.home.root / "run") if group.model in {ws.model, ""}]
+    waiting = awaited(ws, intent)
     scored = [w for w in windows if w.state == "scored"]
     return {
         "models": [
@@ -32,7 +34,8 @@ def status_of(ws: Workspace) -> dict[str, Any]:
                 "decided_by": intent.decided_by if intent else None,
                 "hold": intent.hold if intent else "",
                 "rollout": msgspec.to_builtins(intent.rollout) if intent and intent.rollout else None,
-                "waits_for": waits_for(ws, intent, len(windows)),
+                "waits_for": waiting[0].why,
+                "awaited": [msgspec.to_builtins(one) for one in waiting],
                 "windows": [msgspec.to_builtins(w) for w in windows],
                 "metrics": scored[-1].metrics if scored else {},
             }
@@ -43,16 +46,3 @@ def status_of(ws: Workspace) -> dict[str, Any]:
         "incidents": [msgspec.to_builtins(f) for f in findings],
         "decisions": [told(d) for d in decisions],
     }
-
-
-def waits_for(ws: Workspace, intent: Any, windows: int) -> str:
-    """In words, what has to happen before the next decision."""
-    if intent is None:
-        return "a first deployment"
-    if intent.hold:
-        return f"a person: the model is {intent.hold.replace('_', ' ')} (`fairlead release` lifts that)"
-    if intent.rollout:
-        return "labels for the rows answered since the rollout began"
-    if not windows:
-        return "the first full window of records"
-    return "the next window"
