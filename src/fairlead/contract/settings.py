@@ -180,6 +180,7 @@ class ServeSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     grpc_port: Port | None = None
     platform: Literal["", "sagemaker", "vertex", "azureml", "kserve"] = ""
     batch_kb: Annotated[int, Meta(ge=0)] = 256
+    anomalies: bool = True
     explain_rows: Annotated[int, Meta(ge=0, le=10_000)] = 100
     models_mb: Annotated[int, Meta(ge=0)] = 0
     max_connections: Count = 10_000
@@ -231,11 +232,25 @@ class CaptureSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=
     encrypt: str = ""
 
 
+class FloorSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    drift: Share = 0.1
+    share: Share = 0.02
+    spread: Annotated[float, Meta(ge=0.0)] = 0.1
+
+
 class MonitorSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     window: str = ""
     lateness: str = "0s"
     false_alarms_per_month: Positive = 1.0
     label_delay: str = "7d"
+    contract: str = ""
+    limits: dict[
+        Literal["p99_ms", "errors", "queue", "held", "memory_mb", "memory_free_mb", "disk_free_mb", "spool", "sync_ms",
+                "dropped"],
+        Annotated[float, Meta(ge=0.0)],
+    ] = {}  # fmt: skip
+    seasons: Literal["auto", "none", "day", "week"] = "auto"
+    floors: FloorSettings = FloorSettings()
 
 
 class RolloutSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -269,9 +284,16 @@ class RetrainSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=
     guard: bool = True
 
 
+class EscalateSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    after: str = "4h"
+    to: tuple[str, ...] = ()
+
+
 class AlertSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     to: tuple[str, ...] = ()
     remind: str = "7d"
+    quiet: str = ""
+    escalate: EscalateSettings = EscalateSettings()
 
 
 class RegistrySettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -408,6 +430,7 @@ DOC: dict[str, str] = {
     "serve.transport": "how connections are served: bare (fastest) or granian (HTTP/2, too)",
     "serve.grpc_port": "port of gRPC; not given: no gRPC; 0 takes a free one (needs the extra grpc)",
     "serve.platform": "sagemaker, vertex, azureml or kserve: their addresses and environment variables",
+    "serve.anomalies": "whether rows unlike those of training are counted as they are answered",
     "serve.batch_kb": "larger bodies are answered by a process of their own; 0: there is none",
     "serve.explain_rows": "rows of a request for explanations, made by a process of their own; 0: there is none",
     "serve.models_mb": "memory for models before the least used are let go; 0: without limit",
@@ -446,6 +469,12 @@ DOC: dict[str, str] = {
     "monitor.lateness": "how late records may come and still belong to an open window",
     "monitor.false_alarms_per_month": "budget of false alarms for all checks together",
     "monitor.label_delay": "how long after the record labels are complete enough to judge",
+    "monitor.seasons": "compare within: auto (what the reference shows) | none | day (hour) | week (weekday, hour)",
+    "monitor.floors.drift": "least Jensen-Shannon distance worth an alarm, however certain; 0.1: some 10 % of rows",
+    "monitor.floors.share": "least rise of a share (missing cells, new categories) worth an alarm",
+    "monitor.floors.spread": "least change of a mean worth an alarm, in the column's standard deviations",
+    "monitor.contract": "file of the data contract, relative to the project, as contract.yaml; empty: none",
+    "monitor.limits": "of the server in any minute, such as {p99_ms = 50, errors = 0.01}; 0 switches one off",
     "rollout.start": "share of traffic a canary starts with",
     "rollout.max_loss": "the largest harm (mean loss, 0 to 1) worth tolerating",
     "rollout.max_days": "days after which an undecided rollout ends",
@@ -471,7 +500,9 @@ DOC: dict[str, str] = {
     "retrain.price": "trigger cost: what a retraining costs, in money of your own",
     "retrain.worth": "trigger cost: what one unit of loss on one row costs, in the same money",
     "retrain.guard": "leave out labels that look poisoned, and learn nothing from labels that follow from the answers",
-    "alerts.to": "Apprise addresses",
+    "alerts.to": "where to tell: Apprise addresses, webhook+https://, alertmanager+http://, smtp://, file:PATH",
     "alerts.remind": "how often an alert that lasts is repeated",
+    "alerts.quiet": "hours in which only what is critical is told, such as 22:00-07:00 Europe/Berlin",
+    "alerts.escalate": "{after, to}: whom else to tell of what nobody has acknowledged for so long",
     "registry.mlflow": "MLflow tracking URI; empty: an SQLite file in the home",
 }

@@ -21,7 +21,11 @@ Floor = Literal["drift", "share", "spread"]
 
 @dataclass(frozen=True)
 class Counted:
-    """One column over n windows. rows, missing: (n,); counts: (n, bins); z, zz: (n,), see `ColumnProfile`."""
+    """One column over n windows. rows, missing: (n,); counts: (n, bins); z, zz: (n,), see `ColumnProfile`.
+
+    groups: (bins,) how neighbouring bins are merged where fine ones would be mostly noise, the same for all windows of
+    one reference; None: as they are.
+    """
 
     bins: Bins
     rows: np.ndarray
@@ -29,6 +33,7 @@ class Counted:
     counts: np.ndarray
     z: np.ndarray
     zz: np.ndarray
+    groups: np.ndarray | None = None
 
     @property
     def present(self) -> np.ndarray:
@@ -105,19 +110,46 @@ class Statistic(Protocol):
         ...
 
 
-def folded(profiles: Sequence[Profile]) -> Folded:
-    """Profiles in the same bins as arrays; scores that not all of them have are left out. profiles: at least one."""
+def folded(profiles: Sequence[Profile], groups: Mapping[tuple[str, str], np.ndarray | None]) -> Folded:
+    """Profiles in the same bins as arrays; scores that not all of them have are left out. profiles: at least one.
+
+    groups: of `merged_bins` of the reference.
+    """
     first = profiles[0]
-    columns = {c.bins.name: _counted([p.columns[i] for p in profiles]) for i, c in enumerate(first.columns)}
+    columns = {
+        c.bins.name: _counted([p.columns[i] for p in profiles], groups.get(("columns", c.bins.name)))
+        for i, c in enumerate(first.columns)
+    }
     scored = all(len(p.scores) == len(first.scores) for p in profiles)
-    scores = (
-        {c.bins.name: _counted([p.scores[i] for p in profiles]) for i, c in enumerate(first.scores)} if scored else {}
-    )
+    scores = {
+        c.bins.name: _counted([p.scores[i] for p in profiles], groups.get(("scores", c.bins.name)))
+        for i, c in enumerate(first.scores if scored else ())
+    }
     return Folded(np.asarray([p.rows for p in profiles], dtype=np.float64), columns, scores)
 
 
-def _counted(parts: Sequence[ColumnProfile]) -> Counted:
+def merged_bins(profile: Profile) -> dict[tuple[str, str], np.ndarray | None]:
+    """By kind and name: numeric columns are compared in about ten groups of bins as full as each other, categories
+    as they are.
+    """
+    found: dict[tuple[str, str], np.ndarray | None] = {}
+    for kind, parts in (("columns", profile.columns), ("scores", profile.scores)):
+        for column in parts:
+            found[kind, column.bins.name] = bin_groups(column)
+    return found
+
+
+def bin_groups(column: ColumnProfile) -> np.ndarray | None:
+    """How a column's bins are merged for comparison, (bins,); None: not at all."""
+    from fairlead.lab.stats.distances import coarsen
+
+    if column.bins.categories or column.bins.kind in ("category", "text"):
+        return None
+    return coarsen(np.asarray(column.counts))
+
+
+def _counted(parts: Sequence[ColumnProfile], groups: np.ndarray | None) -> Counted:
     def of(name: str) -> np.ndarray:
         return np.asarray([getattr(p, name) for p in parts], dtype=np.float64)
 
-    return Counted(parts[0].bins, of("rows"), of("missing"), of("counts"), of("z"), of("zz"))
+    return Counted(parts[0].bins, of("rows"), of("missing"), of("counts"), of("z"), of("zz"), groups)

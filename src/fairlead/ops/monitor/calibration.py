@@ -1,0 +1,432 @@
+"""Where alarms begin: the joint maximum of all statistics over units of the reference, and what a window is beside it.
+
+For every window that the reference can show (all runs of as many of its blocks; of each look inside them) the same
+statistics are asked as for a live one, each against the rest of the reference. What they say is put on one scale
+(deviations from the usual of that look and season), the largest of all keys and looks is taken for each unit, and a
+live window speaks when a unit of the reference would go as far no more often than the budget allows. It is a conformal
+p-value of one maximum: days may depend on each other within a unit, columns on columns, and no distribution is taken
+for granted, but for that units come as they came.
+Sources: Westfall and Young, Resampling-Based Multiple Testing (1993); Vovk et al. (2005); Politis and Romano,
+subsampling (Annals of Statistics, 1994).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from fairlead.contract.events import Window
+from fairlead.contract.profile import Profile, Reference
+from fairlead.contract.settings import Settings
+from fairlead.ops.monitor.folding import by_phase, runs, taken, thinned, without
+from fairlead.ops.monitor.grid import Grid, grid_of
+from fairlead.ops.monitor.seasons import NONE, Season, season_of
+from fairlead.ops.monitor.statistic import Folded, Judged, Statistic, folded, merged_bins
+
+Key = tuple[str, str]
+"""Name of a statistic, and its key."""
+
+FEWEST = 8
+"""Windows that a usual level may be known from."""
+
+DRAWS = 8
+"""Windows drawn of each block where windows are shorter than blocks."""
+
+LEAST_SCALE = 1e-3
+PART_OF_CENTRE = 0.15
+SHRUNK = 8.0
+"""So many windows' worth of the spread over all seasons is added to that of one."""
+
+FEWER = 0.8
+"""Part of the usual rows under which a window is compared with windows of as few rows."""
+
+LEAST_ROWS = 30
+
+
+@dataclass(frozen=True)
+class Level:
+    """What is usual of one look: centre, scale: by key, (phases,); rest: all windows of each phase; rows: usual."""
+
+    centre: Mapping[Key, np.ndarray]
+    scale: Mapping[Key, np.ndarray]
+    rest: Folded
+    rows: np.ndarray
+    windows: Folded
+    phase: np.ndarray
+    season: Season
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What the reference says of windows like the project's. Made by `calibration_of`.
+
+    units: largest deviation in each unit, weights: how many units each stands for (runs overlap). limit: deviation from
+    which on a window speaks; provisional: it is a guess. live: units lived through that joined (see `joining`).
+    """
+
+    grid: Grid
+    settings: Settings
+    statistics: tuple[Statistic, ...]
+    sealed: Profile
+    levels: Mapping[int, Level]
+    units: np.ndarray
+    weights: np.ndarray
+    season: Season
+    groups: Mapping[Key, np.ndarray | None] = field(default_factory=dict)
+    live: tuple[float, ...] = ()
+    excluded: int = 0
+
+    @property
+    def known(self) -> float:
+        """Units that the limit rests on."""
+        return float(self.weights.sum()) + len(self.live) + self.excluded
+
+    @property
+    def provisional(self) -> bool:
+        """Whether there are too few units to keep the budget: "calibrating"."""
+        return bool(self.known + 1e-9 < self.grid.needed) or not np.isfinite(self.limit)
+
+    @property
+    def days_left(self) -> float:
+        """Days of live windows until it is calibrated; 0 once it is."""
+        return max(self.grid.needed - self.known, 0.0) * self.grid.unit_s / 86_400.0 if self.provisional else 0.0
+
+    @property
+    def limit(self) -> float:
+        """Deviation from which on a window speaks; infinite where nothing at all is known."""
+        return height_of(self.units, self.weights, self.live, self.excluded, self.grid.rate)
+
+    def p(self, deviation: float) -> float:
+        """How often units go as far: (1 + those that did) / (1 + all)."""
+        beyond = float(self.weights[self.units >= deviation].sum()) + sum(u >= deviation for u in self.live)
+        return (1.0 + beyond + self.excluded) / (1.0 + self.known)
+
+    @property
+    def why(self) -> str:
+        """Of the calibration, in a sentence."""
+        unit = "days" if self.grid.by_day else "windows"
+        if not self.provisional:
+            return f"calibrated on {self.known:.0f} {unit} of the reference" + self._of_live()
+        if not self.levels:
+            told = "calibrating: the reference is too short to know everyday variation"
+        else:
+            told = (
+                f"calibrating: {self.known:.1f} of the {self.grid.needed:.1f} {unit} that the budget asks for are known"
+            )
+        return f"{told}; about {np.ceil(self.days_left):.0f} more days, until then drift is told as information alone"
+
+    def _of_live(self) -> str:
+        return f", {len(self.live)} of them lived through" if self.live else ""
+
+    def deviations(self, window: Window, profile: Profile, baseline: Profile | None = None) -> dict[Key, Deviation]:
+        """Every statistic of a window beside what is usual of it; empty where nothing can be compared.
+
+        baseline: the reference's profile where a person amended it: its columns that differ are what is compared with.
+        """
+        if profile.rows < LEAST_ROWS or not self.levels:
+            return {}
+        look = self.look_of(window, profile)
+        level = self.levels[look]
+        live = folded([profile], self.groups)
+        phase = self.phase_of(window, level)
+        rest = taken(level.rest, np.asarray([phase]))
+        amended = _amended(self.sealed, baseline)
+        if amended and baseline is not None:
+            rest = _replaced(rest, folded([baseline], self.groups), amended)
+        if profile.rows < FEWER * level.rows[phase]:
+            level = fewer_rows(level, self.statistics, float(profile.rows))
+        found: dict[Key, Deviation] = {}
+        for statistic in self.statistics:
+            for key, value in statistic.values(live, rest).items():
+                known = (statistic.name, key)
+                if known in level.centre and np.isfinite(value[0]):
+                    wider = _wider(amended.get(key, 0), profile.rows)
+                    found[known] = Deviation(
+                        statistic, float(value[0]), float(level.centre[known][phase]) * wider,
+                        float(level.scale[known][phase]) * wider,
+                    )  # fmt: skip
+        return found
+
+    def look_of(self, window: Window, profile: Profile) -> int:
+        """Which look a window is compared with: that of its own length."""
+        grid = self.grid
+        if window.state != "open":
+            return max(self.levels)
+        elapsed = (window.end - window.start) / grid.block_s if grid.block_s else float(grid.length)
+        return max((look for look in self.levels if look <= elapsed + 0.5), default=min(self.levels))
+
+    def phase_of(self, window: Window, level: Level) -> int:
+        """The place of a window in its season."""
+        return level.season.phase(self.grid.slot_of(window.start))
+
+    def judge(
+        self, window: Window, profile: Profile, baseline: Profile | None = None
+    ) -> tuple[dict[str, dict[str, Judged]], float]:
+        """What every statistic says of a window, by statistic and key, and the largest deviation of all."""
+        found: dict[str, dict[str, Judged]] = {s.name: {} for s in self.statistics}
+        largest = -np.inf
+        limit, provisional = self.limit, self.provisional
+        for (name, key), deviation in self.deviations(window, profile, baseline).items():
+            largest = max(largest, deviation.size)
+            found[name][key] = self._judged(deviation, limit, provisional)
+        return found, float(largest)
+
+    def _judged(self, at: Deviation, height: float, provisional: bool) -> Judged:
+        floor = float(getattr(self.settings.monitor.floors, at.statistic.floor))
+        everyday = at.centre + height * at.scale
+        limit = max(everyday, floor)
+        p = self.p(at.size)
+        speaks = bool(np.isfinite(limit) and at.value > limit)
+        if not speaks and at.value > everyday:
+            why = f"beyond everyday variation ({everyday:.3g}), but below the effect floor ({floor:.3g})"
+        elif not speaks:
+            why = f"within everyday variation, which goes up to {limit:.3g}"
+        else:
+            often = "no unit of the reference went" if p <= 1.0 / (1.0 + self.known) + 1e-12 else f"{p:.1%} of units go"
+            why = f"beyond everyday variation, which goes up to {limit:.3g}; {often} as far"
+        if provisional:
+            why = f"{why} (a guess: calibrating)"
+        return Judged(at.value, limit, at.centre, speaks, provisional, p, why, self.season.told)
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """One value beside what is usual."""
+
+    statistic: Statistic
+    value: float
+    centre: float
+    scale: float
+
+    @property
+    def size(self) -> float:
+        """Deviations from the usual."""
+        return (self.value - self.centre) / self.scale
+
+
+def calibration_of(
+    reference: Reference,
+    settings: Settings,
+    statistics: Sequence[Statistic],
+    seconds_per_row: float = 0.0,
+    live: Sequence[float] = (),
+    excluded: int = 0,
+) -> Calibration:
+    """What the reference says of windows like the project's. Pure; some tens of milliseconds.
+
+    live: largest deviations of quiet units lived through since, which join while calibrating. excluded: units lived
+    through that were not quiet: they count as going further than any other, so that what is chosen cannot make the
+    limit narrower than it would have been with all of them.
+    """
+    grid = grid_of(reference, settings, seconds_per_row)
+    statistics = tuple(statistics)
+    groups = merged_bins(reference.profile)
+    none = Calibration(
+        grid, settings, statistics, reference.profile, {}, np.zeros(0), np.zeros(0), NONE, groups, tuple(live), excluded
+    )
+    usable = [b for b in reference.blocks if len(b.columns) == len(reference.profile.columns)]
+    if len(usable) < FEWEST or len(usable) != len(reference.blocks):
+        return none
+    blocks = folded(reference.blocks, groups)
+    whole = folded([reference.profile], groups)
+    season = season_of(blocks, grid, settings, statistics)
+    levels: dict[int, Level] = {}
+    largest: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+    for look in grid.looks:
+        made = _level(blocks, whole, grid, look, season, statistics)
+        if made is not None:
+            levels[look], largest[look] = made
+    if not levels:
+        return none
+    units, weights = units_of(grid, largest, levels)
+    return Calibration(
+        grid, settings, statistics, reference.profile, levels, units, weights, season, groups, tuple(live), excluded
+    )
+
+
+def _level(
+    blocks: Folded, whole: Folded, grid: Grid, look: int, season: Season, statistics: tuple[Statistic, ...]
+) -> tuple[Level, tuple[np.ndarray, np.ndarray]] | None:
+    """What is usual of a look, and the first slot and largest deviation of each window that shows it."""
+    starts, windows = windows_in(blocks, grid, look)
+    if len(starts) < FEWEST:
+        return None
+    own = season if look % max(season.length, 1) else NONE
+    phase = own.phases_of(starts)
+    rest = by_phase(windows, phase, own.phases) if own.length else _at_least(whole, blocks)
+    compared = without(taken(rest, phase), windows)
+    level = level_of(windows, compared, rest, phase, own, statistics, grid)
+    if level is None:
+        return None
+    if grid.per_block > 1:
+        rng = np.random.default_rng(0)
+        several = [thinned(windows, grid.rows, rng) for _ in range(DRAWS)]
+        drawn = np.stack([deviations_in(level, values_in(statistics, one, compared), phase) for one in several])
+        within = drawn.std(axis=0, ddof=1) * np.sqrt(6.0) / np.pi
+        return level, (starts, drawn.max(axis=0) + within * max(np.log(grid.per_block / DRAWS), 0.0))
+    return level, (starts, deviations_in(level, values_in(statistics, windows, compared), phase))
+
+
+def windows_in(blocks: Folded, grid: Grid, look: int) -> tuple[np.ndarray, Folded]:
+    """First slots of all windows of `look` blocks that have rows, and the windows."""
+    slots = grid.slots
+    whole = grid.unit > grid.length
+    step = grid.length if whole else 1
+    begin = -(-int(slots[0]) // max(grid.unit, 1)) * grid.unit if whole else int(slots[0])
+    starts = np.arange(begin, int(slots[-1]) - look + 2, step)
+    first, last = np.searchsorted(slots, starts), np.searchsorted(slots, starts + look)
+    there = last > first
+    sums = runs(blocks, first[there], last[there])
+    enough = sums.rows >= LEAST_ROWS
+    return starts[there][enough], taken(sums, np.flatnonzero(enough))
+
+
+def level_of(
+    windows: Folded,
+    compared: Folded,
+    rest: Folded,
+    phase: np.ndarray,
+    season: Season,
+    statistics: tuple[Statistic, ...],
+    grid: Grid,
+) -> Level | None:
+    """Centre and scale of every statistic in windows, by phase."""
+    shown = windows
+    if grid.per_block > 1:
+        shown = thinned(windows, grid.rows, np.random.default_rng(1))
+    centre: dict[Key, np.ndarray] = {}
+    scale: dict[Key, np.ndarray] = {}
+    for key, values in values_in(statistics, shown, compared).items():
+        if np.isfinite(values).sum() >= FEWEST:
+            centre[key], scale[key] = _usual(values, phase, season.phases)
+    if not centre:
+        return None
+    usual = np.asarray([np.median(windows.rows[phase == p]) if (phase == p).any() else 0 for p in range(season.phases)])
+    if grid.per_block > 1:
+        usual = np.minimum(usual, grid.rows)
+    return Level(centre, scale, rest, usual, windows, phase, season)
+
+
+def fewer_rows(level: Level, statistics: tuple[Statistic, ...], rows: float) -> Level:
+    """The same look where windows have fewer rows, so that chance has more to say."""
+    compared = without(taken(level.rest, level.phase), level.windows)
+    shown = thinned(level.windows, rows, np.random.default_rng(2))
+    centre: dict[Key, np.ndarray] = {}
+    scale: dict[Key, np.ndarray] = {}
+    for key, values in values_in(statistics, shown, compared).items():
+        if key in level.centre and np.isfinite(values).sum() >= FEWEST:
+            found = _usual(values, level.phase, level.season.phases)
+            # Never narrower than with all rows: what is drawn is chance, too.
+            centre[key] = np.maximum(found[0], level.centre[key])
+            scale[key] = np.maximum(found[1], level.scale[key])
+    return Level(centre, scale, level.rest, level.rows, level.windows, level.phase, level.season)
+
+
+def values_in(statistics: tuple[Statistic, ...], windows: Folded, rest: Folded) -> dict[Key, np.ndarray]:
+    """Every statistic of every window."""
+    return {(s.name, key): v for s in statistics for key, v in s.values(windows, rest).items()}
+
+
+def deviations_in(level: Level, values: Mapping[Key, np.ndarray], phase: np.ndarray) -> np.ndarray:
+    """The largest deviation of each window, (n,); -inf where nothing can be said."""
+    every = [
+        (v - level.centre[key][phase]) / level.scale[key][phase] for key, v in values.items() if key in level.centre
+    ]
+    found: np.ndarray = np.nanmax(np.vstack([*every, np.full(len(phase), -np.inf)]), axis=0)
+    return found
+
+
+def units_of(
+    grid: Grid, largest: Mapping[int, tuple[np.ndarray, np.ndarray]], levels: Mapping[int, Level]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The largest deviation of all looks and windows in each unit, and how many units each stands for."""
+    if not grid.unit:
+        return np.zeros(0), np.zeros(0)
+    if grid.unit > grid.length:
+        starts, found = largest[max(levels)]
+        number = starts // grid.unit
+        units = np.unique(number)
+        most = np.full(len(units), -np.inf)
+        np.maximum.at(most, np.searchsorted(units, number), found)
+        return most, np.ones(len(units))
+    last = max(levels)
+    starts, most = largest[last][0], largest[last][1].copy()
+    for look, (at, found) in largest.items():
+        if look != last:
+            place = np.minimum(np.searchsorted(at, starts), len(at) - 1)
+            same = at[place] == starts
+            most[same] = np.maximum(most[same], found[place][same])
+    # Runs overlap: together they stand for as many units as the blocks fill one after the other.
+    filled = (len(starts) + last - 1) / max(last, 1)
+    return most, np.full(len(starts), filled / len(starts))
+
+
+def height_of(units: np.ndarray, weights: np.ndarray, live: Sequence[float], excluded: int, rate: float) -> float:
+    """The deviation that a unit exceeds with probability `rate`; where too few are known, a guess beyond them all."""
+    every = np.concatenate([units, np.asarray(live, dtype=np.float64)])
+    heavy = np.concatenate([weights, np.ones(len(live))])
+    finite = np.isfinite(every)
+    every, heavy = every[finite], heavy[finite]
+    if len(every) < FEWEST:
+        return float("inf")
+    room = rate * (1.0 + float(heavy.sum()) + excluded) - 1.0 - excluded
+    if room >= -1e-9 or not excluded:
+        order = np.argsort(-every)
+        above = np.cumsum(heavy[order])
+        if room >= -1e-9:
+            # The largest value that may be exceeded: those above it weigh no more than there is room for.
+            return float(every[order][int(np.searchsorted(above, room, side="right"))])
+    return _guess(every, float(heavy.sum()), rate)
+
+
+def _guess(largest: np.ndarray, known: float, rate: float) -> float:
+    """Height that is exceeded with probability `rate` if maxima are Gumbel's, by moments with their doubt, at least
+    the largest seen. Source: Gumbel, Statistics of Extremes (1958)."""
+    beta = max(float(largest.std(ddof=1)), 0.25) * np.sqrt(6.0) / np.pi
+    mode = float(largest.mean()) - np.euler_gamma * beta
+    quantile = mode - beta * np.log(-np.log1p(-rate))
+    doubt = beta * np.sqrt((1.11 + 0.52 * (-np.log(rate)) + 0.61 * np.log(rate) ** 2) / max(known, 1.0))
+    return max(float(quantile + doubt), float(largest.max()))
+
+
+def _usual(values: np.ndarray, phase: np.ndarray, phases: int) -> tuple[np.ndarray, np.ndarray]:
+    """Median and spread of values by phase, spreads shrunk towards that of all."""
+    known = np.isfinite(values)
+    every = values[known]
+    centre, left = np.full(phases, np.median(every)), np.zeros(len(values))
+    for one in range(phases):
+        chosen = known & (phase == one)
+        if chosen.any():
+            centre[one] = np.median(values[chosen])
+    left[known] = values[known] - centre[phase[known]]
+    pooled = float((left[known] ** 2).mean())
+    scale = np.empty(phases)
+    for one in range(phases):
+        chosen = known & (phase == one)
+        count = chosen.sum()
+        scale[one] = np.sqrt(((left[chosen] ** 2).sum() + SHRUNK * pooled) / (count + SHRUNK))
+    return centre, np.maximum(np.maximum(scale, PART_OF_CENTRE * np.abs(centre)), LEAST_SCALE)
+
+
+def _at_least(whole: Folded, blocks: Folded) -> Folded:
+    """The reference's profile, or its blocks together where they hold what the profile lacks."""
+    return whole if len(whole.scores) == len(blocks.scores) else by_phase(blocks, np.zeros(len(blocks), dtype=int), 1)
+
+
+def _amended(sealed: Profile, baseline: Profile | None) -> dict[str, int]:
+    """Columns whose level a person amended, with the rows that the new one rests on."""
+    if baseline is None or baseline is sealed:
+        return {}
+    before = {c.bins.name: c for c in sealed.columns}
+    return {c.bins.name: c.rows for c in baseline.columns if c.bins.name in before and c != before[c.bins.name]}
+
+
+def _replaced(rest: Folded, baseline: Folded, names: Mapping[str, int]) -> Folded:
+    columns = {n: baseline.columns[n] if n in names and n in baseline.columns else c for n, c in rest.columns.items()}
+    return Folded(rest.rows, columns, rest.scores)
+
+
+def _wider(amended: int, rows: int) -> float:
+    return float(np.sqrt(1.0 + rows / amended)) if amended else 1.0
