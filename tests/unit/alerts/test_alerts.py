@@ -24,6 +24,7 @@ from fairlead.ops.state import State
 HOUR = 3600.0
 DAY = 24 * HOUR
 START = 1_700_000_000.0
+ABOUT = "churn #1: performance: age, income, tenure and 4 more"
 
 
 class Receiver(ThreadingHTTPServer):
@@ -92,7 +93,9 @@ def clock() -> Clock:
 def finding(id: str = "f1", severity: str = "warning", since: float = START) -> Finding:
     columns = ("age", "income", "tenure", "city", "plan", "region", "device")
     words = "accuracy fell from 0.73 to 0.61"
-    return Finding(id, "churn", "performance", "accuracy", 3, since, 0.12, 0.1, 0.15, "loss", words, columns, severity)  # type: ignore[arg-type]
+    # Of another model: what belongs together is one incident, which other tests are about.
+    model = "churn" if id == "f1" else f"churn-{id}"
+    return Finding(id, model, "performance", "accuracy", 3, since, 0.12, 0.1, 0.15, "loss", words, columns, severity)  # type: ignore[arg-type]
 
 
 def titles(receiver: Receiver) -> list[str]:
@@ -108,13 +111,14 @@ def test_a_finding_is_told_once_with_all_that_matters(state: State, receiver: Re
     state.put_finding(finding())
     assert outbox.deliver(wait_s=20) == Delivered(sent=0, failed=0, waiting=0)
     (message,) = receiver.got
-    assert message["title"] == "churn: performance (warning)"
+    assert message["title"] == f"{ABOUT} (warning)"
     assert message["message"].splitlines() == [
         "accuracy fell from 0.73 to 0.61.",
         "Since 2023-11-14 22:13 UTC (window 3).",
         "Size: 0.12 loss (between 0.1 and 0.15).",
         "Columns: age, income, tenure, city, plan and 2 more.",
         "Fairlead: it trains a challenger on the last 6 windows.",
+        "Look: `fairlead incident 1`. You look after it: `fairlead ack 1`.",
     ]
 
 
@@ -128,9 +132,9 @@ def test_what_lasts_is_reminded_of_and_what_ends_is_cleared(state: State, receiv
     for _ in range(16):
         outbox.deliver(wait_s=20)
         clock.now += DAY
-    told = "churn: performance (warning)"
-    still = "churn: performance still warning"
-    assert titles(receiver) == [told, still, still, "churn: performance is fine again"]
+    told = f"{ABOUT} (warning)"
+    still = f"{ABOUT} still warning"
+    assert titles(receiver) == [told, still, still, f"{ABOUT} is over"]
     assert "This has lasted for 7 days" in receiver.got[1]["message"]
     assert "Over after 16 days" in receiver.got[3]["message"]
 
@@ -152,7 +156,7 @@ def test_a_storm_becomes_a_few_messages_and_a_digest(state: State, receiver: Rec
     assert outbox.deliver(wait_s=20).waiting == 0
     assert len(receiver.got) == 5
     assert titles(receiver).count("Fairlead: 36 more messages") == 1
-    assert "churn: performance (critical)" in titles(receiver), "the worst is told by itself"
+    assert any("(critical)" in title for title in titles(receiver)), "the worst is told by itself"
     assert "- and 26 more" in receiver.got[-1]["message"]
     for n in range(40, 50):
         outbox.notice(finding(f"f{n}"))
@@ -177,7 +181,7 @@ def test_a_receiver_that_fails_first_gets_each_message_once(state: State, receiv
     clock.now += backoff_s(2)
     assert outbox.deliver(wait_s=20) == Delivered(sent=2, failed=0, waiting=0)
     assert len(receiver.got) == 2
-    assert state.findings() == []
+    assert not [one for one in state.findings() if one.area == "alerts"]
 
 
 def test_a_channel_given_up_is_a_finding_told_through_the_others(
@@ -196,13 +200,13 @@ def test_a_channel_given_up_is_a_finding_told_through_the_others(
     assert [row.channel for row in outbox.undelivered()] == ["json://127.0.0.1"]
     outbox.deliver(wait_s=20)
     lines = [json.loads(line)["title"] for line in file.read_text().splitlines()]
-    assert lines == ["churn: performance (warning)", "churn: alerts (warning)"]
+    assert lines == [f"{ABOUT} (warning)", "churn #2: alerts (warning)"]
     assert receiver.got == [], "not told through the channel that fails"
     # The next message gets through: the trouble is over.
     outbox.notice(finding("f2"))
     outbox.deliver(wait_s=20)
     assert not [one for one in state.findings("churn") if one.area == "alerts"]
-    assert titles(receiver) == ["churn: performance (warning)"]
+    assert [title.partition(":")[0] for title in titles(receiver)] == ["churn-f2 #3"]
 
 
 def test_a_receiver_that_hangs_holds_nothing_up(state: State, receiver: Receiver, clock: Clock, tmp_path: Path) -> None:
@@ -249,7 +253,7 @@ def test_without_an_address_messages_are_kept(state: State, clock: Clock) -> Non
     state.put_finding(finding())
     assert outbox.deliver() == Delivered(sent=0, failed=0, waiting=0)
     (message,) = outbox.messages(last=5)
-    assert (message.kind, message.state, message.title) == ("notice", "released", "churn: performance (warning)")
+    assert (message.kind, message.state, message.title) == ("notice", "released", f"{ABOUT} (warning)")
 
 
 def test_the_courier_delivers_until_stopped(state: State, receiver: Receiver) -> None:
@@ -261,7 +265,7 @@ def test_the_courier_delivers_until_stopped(state: State, receiver: Receiver) ->
         receiver.entered.wait(0.05)
     courier.stop()
     outbox.notice(finding("f2"))
-    assert titles(receiver) == ["churn: performance (warning)"]
+    assert titles(receiver) == [f"{ABOUT} (warning)"]
 
 
 def test_mail_reaches_a_real_mailbox(state: State, clock: Clock) -> None:
@@ -270,7 +274,7 @@ def test_mail_reaches_a_real_mailbox(state: State, clock: Clock) -> None:
         outbox = Outbox(state, channels([address]), clock)
         outbox.notice(finding())
         assert outbox.deliver(wait_s=20) == Delivered(sent=1, failed=0, waiting=0)
-    assert "Subject: churn: performance (warning)" in mailbox.text
+    assert "Subject: churn #1: performance" in mailbox.text
     assert "Columns: age, income" in mailbox.text
 
 

@@ -52,15 +52,24 @@ def complete(answer: Answer) -> Answer:
 def config(ws: Workspace) -> Answer:
     """See `Project.config`."""
     from fairlead.lab.tables.addresses import shown_of
+    from fairlead.ops.alerts import shown as shown_address
+
+    def seen(name: str, value: Any) -> Any:
+        # A secret that stands in an address is for those who read the file, not for logs and issues.
+        if name == "data.train":
+            return shown_of(value)
+        if name == "alerts.to":
+            return [shown_address(address) for address in value]
+        if name == "alerts.escalate":
+            return {**value, "to": [shown_address(address) for address in value["to"]]}
+        return value
 
     values: Answer = {}
     origins = ws.project.origins
     for section, table in msgspec.to_builtins(ws.settings).items():
         for key, value in table.items():
             name = f"{section}.{key}"
-            # A secret that stands in an address is for those who read the file, not for logs and issues.
-            shown = shown_of(value) if name == "data.train" else value
-            values[name] = {"value": shown, "from": origins.get(name, "default")}
+            values[name] = {"value": seen(name, value), "from": origins.get(name, "default")}
     return {"file": str(ws.project.root / "fairlead.toml"), "home": str(ws.home.root), "settings": values}
 
 

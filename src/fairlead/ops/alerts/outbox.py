@@ -9,12 +9,16 @@ import msgspec
 
 from fairlead.contract.errors import ConfigInvalid, UsageError
 from fairlead.contract.events import Finding
+from fairlead.contract.incidents import Alert, Entry, Incident
 from fairlead.contract.ports import AlertChannel, Clock
 from fairlead.contract.settings import AlertSettings
 from fairlead.ops.alerts import wording
 from fairlead.ops.alerts.addresses import named
+from fairlead.ops.alerts.incidents import bring_up_to_date, of_finding
 from fairlead.ops.alerts.sending import Delivered, Job, Result
+from fairlead.ops.alerts.telling import Due, Rules, due
 from fairlead.ops.project.durations import parse_duration
+from fairlead.ops.project.quiet import Quiet, parse_quiet
 from fairlead.ops.state.rows import DeliveryRow, MessageRow
 from fairlead.ops.state.state import State
 
@@ -25,6 +29,10 @@ LONGEST_RETRY_S = 3600.0
 # Longer than a try may take: a delivery that a killed process had in hand is tried again after this.
 _CLAIM_S = 60.0
 _MAX_WORK = 20
+_TOLD = {
+    "notice": "told", "worse": "told that it got worse", "reminder": "reminded", "escalation": "told further",
+    "all_clear": "all-clear", "digest": "summed up",
+}  # fmt: skip
 _ORDER = {"critical": 0, "warning": 1, "info": 2}
 
 
@@ -38,10 +46,11 @@ def backoff_s(tries: int) -> float:
 
 
 class Outbox:
-    """Alerts of one home.
+    """Alerts of one home: what is told of incidents, never of each finding.
 
     Delivered at least once: a process killed between a channel's answer and its record tells twice, never not at all.
     A channel that failed `MAX_TRIES` times over (about two hours) is a finding of area "alerts" until it works again.
+    escalate_to: channels that get alone what nobody acknowledged.
     """
 
     def __init__(
@@ -52,54 +61,49 @@ class Outbox:
         *,
         settings: AlertSettings | None = None,
         per_hour: int = PER_HOUR,
+        escalate_to: Sequence[AlertChannel] = (),
     ) -> None:
+        settings = settings or AlertSettings()
         self._state = state
-        self._channels = named(channels)
+        every = named([*channels, *escalate_to])
+        self._channels = dict(list(every.items())[: len(channels)])
+        self._further = dict(list(every.items())[len(channels) :])
+        self._every = every
         self._clock = clock
-        self._remind_s = seconds_of((settings or AlertSettings()).remind)
+        waits = seconds_of(settings.escalate.after, "alerts.escalate.after") if escalate_to else None
+        self._rules = Rules(seconds_of(settings.remind), waits)
+        self._quiet = quiet_of(settings.quiet)
         self._per_hour = max(2, per_hour)
         self._jobs: dict[str, Job] = {}
 
     def notice(self, finding: Finding, doing: str = "") -> bool:
-        """Tell of a finding, once; False if it was told before. doing: what Fairlead does about it."""
-        title, body = wording.notice(finding, doing)
-        return self._add(f"notice:{finding.id}", finding, "notice", title, body, self._clock())
+        """Tell of the incident that a finding belongs to, once; False if there is nothing to tell of it now.
+
+        doing: what Fairlead does about it.
+        """
+        now = self._clock()
+        with self._state.transaction():
+            if self._state.finding(finding.id) is None:
+                self._state.put_finding(finding)
+            bring_up_to_date(self._state, now)
+            incident = of_finding(self._state, finding.id)
+            return incident is not None and self._tell(incident, now, doing)
 
     def all_clear(self, finding: Finding, at: float | None = None) -> bool:
-        """Tell that it is over, once, and only if it was told of before."""
-        if self._state.message(f"notice:{finding.id}") is None:
-            return False
-        title, body = wording.all_clear(finding, self._clock() if at is None else at)
-        return self._add(f"all_clear:{finding.id}", finding, "all_clear", title, body, self._clock())
-
-    def remind(self, now: float | None = None) -> int:
-        """Tell again of what lasts and was last told of `settings.alerts.remind` ago; how many."""
-        now = self._clock() if now is None else now
-        told = 0
+        """Tell that the incident of a finding is over, once, if it is, and only if it was told of before."""
+        now = self._clock()
         with self._state.transaction():
-            for finding in self._state.findings():
-                last = self._state.last_message_at(finding.id)
-                if last is not None and now - last >= self._remind_s:
-                    title, body = wording.reminder(finding, now)
-                    count = len(self._state.messages(finding=finding.id))
-                    told += self._add(f"reminder:{finding.id}:{count}", finding, "reminder", title, body, now)
-        return told
+            bring_up_to_date(self._state, now)
+            incident = of_finding(self._state, finding.id)
+            return incident is not None and incident.state == "resolved" and self._tell(incident, now)
 
     def sweep(self, now: float | None = None) -> None:
-        """Make every message that is due by what the database knows: whoever forgot to call the above loses nothing.
-
-        Findings of severity "info" are not told of unless `notice` is called for them.
-        """
+        """Make every message that is due by what the database knows: whoever forgot to call the above loses nothing."""
         now = self._clock() if now is None else now
         with self._state.transaction():
-            for finding in self._state.findings():
-                if finding.severity != "info":
-                    self.notice(finding)
-            for id in self._state.findings_to_clear():
-                row = self._state.finding(id)
-                if row is not None:
-                    self.all_clear(row.finding, row.closed_at)
-            self.remind(now)
+            bring_up_to_date(self._state, now)
+            for incident in [*self._state.incidents(), *self._state.incidents_to_clear()]:
+                self._tell(incident, now)
 
     def messages(self, last: int | None = None) -> list[MessageRow]:
         """Messages in the order they were made, sent or not."""
@@ -130,10 +134,29 @@ class Outbox:
         sent = sum(not result.error for result in tried)
         return Delivered(sent=sent, failed=len(tried) - sent, waiting=waiting)
 
-    def _add(self, id: str, finding: Finding, kind: str, title: str, body: str, at: float) -> bool:
-        row = {"id": id, "finding": finding.id, "kind": kind, "severity": finding.severity, "title": title}
-        rest = {"body": body, "created_at": at, "state": "waiting", "released_at": None, "merged_into": ""}
-        return self._state.add_message(msgspec.convert({**row, **rest}, MessageRow))
+    def _tell(self, incident: Incident, now: float, doing: str = "") -> bool:
+        """Make the messages that are due about an incident; in the caller's transaction."""
+        rows = self._state.incident_findings(incident.id)
+        findings = [row.finding for row in rows if row.closed_at is None or not incident.open]
+        made = self._state.messages(incident=incident.id)
+        told = {message.id: message.created_at for message in made}
+        new = False
+        for one in due(incident, findings, told, now, self._rules, doing):
+            new |= self._add(incident, one, now)
+            if one.kind == "all_clear":
+                # What nobody was told of yet is told by its end alone, which says what it was.
+                late = [m.id for m in made if m.state == "waiting"]
+                self._state.merge_messages(late, one.id)
+        return new
+
+    def _add(self, incident: Incident, one: Due, now: float) -> bool:
+        message = MessageRow(
+            one.id, "", one.kind, incident.severity, one.title, one.body, now, "waiting", None, "", incident.id
+        )
+        self._state.add_entry(
+            incident.id, Entry(f"alert:{one.id}", now, "alert", f"{_TOLD[one.kind]}: {one.title}", about=one.id)
+        )
+        return self._state.add_message(message)
 
     def _release(self, now: float) -> None:
         """Let messages out within the hour's bound, the worst first; the last place goes to a digest of the rest."""
@@ -142,6 +165,11 @@ class Outbox:
             free = self._per_hour - self._state.released_since(now - 3600.0)
             if not waiting or free <= 0:
                 return
+            if self._quiet is not None and self._quiet.until(now) is not None:
+                # What is critical, and what became of something that was told, is not kept until the morning.
+                waiting = [m for m in waiting if m.severity == "critical" and m.kind != "reminder"]
+                if not waiting:
+                    return
             waiting.sort(key=lambda message: _ORDER.get(message.severity, 1))
             alone = waiting if len(waiting) <= free else waiting[: free - 1]
             for message in alone:
@@ -159,18 +187,28 @@ class Outbox:
         self._state.release_message(id, self._channels, now)
 
     def _channels_for(self, message: MessageRow) -> list[str]:
+        if message.kind == "escalation":
+            return list(self._further)
         # That a channel fails is told through the others.
-        return [name for name in self._channels if not message.finding.startswith(_trouble_prefix(name))]
+        about = self._state.incident(message.incident) if message.incident else None
+        failing = [id for id in about.findings if id.startswith("alerts:")] if about is not None else []
+        return [name for name in self._channels if not any(id.startswith(_trouble_prefix(name)) for id in failing)]
 
     def _dispatch(self, now: float) -> None:
-        due = self._state.deliveries(state="waiting", due_by=now)
-        for name, channel in self._channels.items():
+        ready = self._state.deliveries(state="waiting", due_by=now)
+        for name, channel in self._every.items():
             if name in self._jobs:
                 continue
-            work = [(row, self._state.message(row.message)) for row in due if row.channel == name][:_MAX_WORK]
-            claimed = [(row, message) for row, message in work if message is not None and self._claim(row, now)]
+            work = [(row, self._state.message(row.message)) for row in ready if row.channel == name][:_MAX_WORK]
+            claimed = [(row, self._alert(m)) for row, m in work if m is not None and self._claim(row, now)]
             if claimed:
                 self._jobs[name] = Job(channel, claimed)
+
+    def _alert(self, message: MessageRow) -> Alert:
+        incident = self._state.incident(message.incident) if message.incident else None
+        return Alert(
+            message.id, message.kind, message.severity, message.title, message.body, message.created_at, incident
+        )
 
     def _claim(self, row: DeliveryRow, now: float) -> bool:
         taken = msgspec.structs.replace(row, attempts=row.attempts + 1, due_at=now + _CLAIM_S)
@@ -214,13 +252,13 @@ class Outbox:
         if self._state.get(_trouble_key(row.channel)) is not None:
             return
         about = self._state.message(row.message)
-        known = self._state.finding(about.finding) if about else None
+        known = self._state.incident(about.incident) if about else None
         trouble = Finding(
             id=f"{_trouble_prefix(row.channel)}{int(now)}",
-            model=known.finding.model if known else "",
+            model=known.model if known else "",
             area="alerts",
             check="delivery",
-            window=known.finding.window if known else 0,
+            window=-1,
             since=now,
             size=float(row.attempts),
             low=float(row.attempts),
@@ -238,12 +276,20 @@ class Outbox:
             self._state.drop(_trouble_key(channel))
 
 
-def seconds_of(duration: str) -> float:
-    """Seconds of `alerts.remind`, as configuration reads it. Raises ConfigInvalid."""
+def seconds_of(duration: str, key: str = "alerts.remind") -> float:
+    """Seconds of a setting, as configuration reads it. Raises ConfigInvalid."""
     try:
         return parse_duration(duration)
     except UsageError as wrong:
-        raise ConfigInvalid(str(wrong), key="alerts.remind") from wrong
+        raise ConfigInvalid(str(wrong), key=key) from wrong
+
+
+def quiet_of(text: str) -> Quiet | None:
+    """`alerts.quiet`, as configuration reads it. Raises ConfigInvalid."""
+    try:
+        return parse_quiet(text)
+    except UsageError as wrong:
+        raise ConfigInvalid(str(wrong), key="alerts.quiet") from wrong
 
 
 def _trouble_prefix(channel: str) -> str:

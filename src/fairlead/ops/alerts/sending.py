@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fairlead.contract.errors import FairleadError
+from fairlead.contract.incidents import Alert
 from fairlead.contract.ports import AlertChannel
-from fairlead.ops.state.rows import DeliveryRow, MessageRow
+from fairlead.ops.state.rows import DeliveryRow
 
 if TYPE_CHECKING:
     from fairlead.ops.alerts.outbox import Outbox
@@ -39,7 +40,7 @@ class Result(msgspec.Struct, frozen=True):
 class Job:
     """Messages on their way to one channel. A daemon thread: a channel that hangs must not keep us from ending."""
 
-    def __init__(self, channel: AlertChannel, work: Sequence[tuple[DeliveryRow, MessageRow]]) -> None:
+    def __init__(self, channel: AlertChannel, work: Sequence[tuple[DeliveryRow, Alert]]) -> None:
         self._channel = channel
         self._work = tuple(work)
         self._results: list[Result] = []
@@ -72,12 +73,12 @@ class Job:
 
     def _run(self) -> None:
         broken = ""
-        for delivery, message in self._work:
+        for delivery, alert in self._work:
             error = broken
             if not broken:
                 with self._lock:
                     self._began = time.monotonic()
-                error = _send(self._channel, message)
+                error = _send(self._channel, alert)
             with self._lock:
                 if self._given_up:
                     return
@@ -86,15 +87,30 @@ class Job:
             broken = error
 
 
-def _send(channel: AlertChannel, message: MessageRow) -> str:
+def _send(channel: AlertChannel, alert: Alert) -> str:
     try:
-        channel.send(message.title, message.body)
+        tell = getattr(channel, "tell", None)
+        if tell is None:
+            channel.send(alert.title, alert.body)
+        else:
+            tell(illustrated(alert) if getattr(channel, "pictures", False) else alert)
     except FairleadError as error:
         return str(error) or type(error).__name__
     except Exception as error:
         # A third party's channel may raise anything, and its text may hold an address.
         return f"failed: {type(error).__name__}"
     return ""
+
+
+def illustrated(alert: Alert) -> Alert:
+    """The alert with a plot, where there is something to show. A plot that cannot be drawn keeps no message back."""
+    from fairlead.ops.alerts.plotting import picture_of
+
+    try:
+        picture = picture_of(alert.incident.trend if alert.incident is not None else None)
+    except Exception:
+        return alert
+    return msgspec.structs.replace(alert, picture=picture)
 
 
 class Courier:

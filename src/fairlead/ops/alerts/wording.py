@@ -1,4 +1,4 @@
-"""What people read: what, since when, how big, which columns, what Fairlead does about it. Pure."""
+"""What people read: what, since when, how big, why, what it costs, what Fairlead does about it. Pure."""
 
 from __future__ import annotations
 
@@ -6,46 +6,50 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from fairlead.contract.events import Finding
+from fairlead.contract.incidents import Incident
 from fairlead.ops.state.rows import MessageRow
 
-_AREA = {
-    "quality": "data quality",
-    "data_drift": "data drift",
-    "score_drift": "score drift",
-    "performance": "performance",
-    "traffic": "traffic",
-    "late": "late data",
-    "alerts": "alerts",
-    "registry": "registry",
-}
 _MAX_COLUMNS = 5
 _MAX_TITLES = 10
+_MAX_FINDINGS = 5
 
 
-def notice(finding: Finding, doing: str = "") -> tuple[str, str]:
-    """Title and body of the first message about a finding. doing: what Fairlead does about it, a sentence."""
-    # What concerns versions rather than rows belongs to no window and has no size.
-    place = f" (window {finding.window})" if finding.window >= 0 else ""
-    lines = [_sentence(finding.message), f"Since {moment(finding.since)}{place}."]
-    lines += _facts(finding) if finding.window >= 0 else []
-    lines.append("Fairlead: " + (_sentence(doing) if doing else "watches on and tells you when it is over."))
-    return f"{_about(finding)}: {_AREA[finding.area]} ({finding.severity})", "\n".join(lines)
+def notice(incident: Incident, findings: Sequence[Finding], doing: str = "") -> tuple[str, str]:
+    """Title and body of the first message about an incident. doing: what Fairlead does about it, a sentence."""
+    lines = [*_messages(findings), _since(incident), *_reasons(incident), *_facts(incident, findings)]
+    lines.append("Fairlead: " + (sentence(doing) if doing else "watches on and tells you when it is over."))
+    return _title(incident, f"({incident.severity})"), "\n".join([*lines, how_to_answer(incident)])
 
 
-def reminder(finding: Finding, now: float) -> tuple[str, str]:
-    """Title and body while a finding lasts."""
-    lines = [
-        _sentence(finding.message),
-        f"This has lasted for {span(now - finding.since)}: since {moment(finding.since)}.",
-    ]
-    return f"{_about(finding)}: {_AREA[finding.area]} still {finding.severity}", "\n".join(lines + _facts(finding))
+def worse(incident: Incident, findings: Sequence[Finding]) -> tuple[str, str]:
+    """Title and body when an incident got graver than it was when it was told."""
+    lines = [*_messages(findings), _since(incident), *_reasons(incident), *_facts(incident, findings)]
+    return _title(incident, f"got worse ({incident.severity})"), "\n".join([*lines, how_to_answer(incident)])
 
 
-def all_clear(finding: Finding, closed_at: float) -> tuple[str, str]:
-    """Title and body when a finding is over."""
-    lasted = span(max(0.0, closed_at - finding.since))
-    body = f"Over after {lasted}, as of {moment(closed_at)}. It was: {_sentence(finding.message)}"
-    return f"{_about(finding)}: {_AREA[finding.area]} is fine again", body
+def reminder(incident: Incident, findings: Sequence[Finding], now: float) -> tuple[str, str]:
+    """Title and body while an incident lasts."""
+    lasted = f"This has lasted for {span(now - incident.since)}: since {moment(incident.since)}."
+    lines = [*_messages(findings), lasted, *_reasons(incident), *_facts(incident, findings)]
+    return _title(incident, f"still {incident.severity}"), "\n".join([*lines, how_to_answer(incident)])
+
+
+def escalation(incident: Incident, findings: Sequence[Finding], now: float) -> tuple[str, str]:
+    """Title and body for those who are told because nobody else answered."""
+    waited = f"Nobody has acknowledged this for {span(now - incident.opened_at)}."
+    lines = [waited, *_messages(findings), _since(incident), *_reasons(incident), *_facts(incident, findings)]
+    return _title(incident, f"unanswered ({incident.severity})"), "\n".join([*lines, how_to_answer(incident)])
+
+
+def all_clear(incident: Incident, findings: Sequence[Finding]) -> tuple[str, str]:
+    """Title and body when an incident is over."""
+    if incident.merged_into:
+        body = "It turned out to be part of another incident, which goes on and is told of by itself."
+        return _title(incident, "goes on under another number"), body
+    ended = incident.ended if incident.ended is not None else incident.changed_at
+    lasted = span(max(0.0, ended - incident.since))
+    lines = [f"Over after {lasted}, as of {moment(ended)}. It was:", *_messages(findings), *_reasons(incident)]
+    return _title(incident, "is over"), "\n".join(lines)
 
 
 def digest(messages: Sequence[MessageRow]) -> tuple[str, str]:
@@ -53,7 +57,7 @@ def digest(messages: Sequence[MessageRow]) -> tuple[str, str]:
     lines = [f"- {message.title}" for message in messages[:_MAX_TITLES]]
     if len(messages) > _MAX_TITLES:
         lines.append(f"- and {len(messages) - _MAX_TITLES} more")
-    lines.append("They are summed up because many came at once; `fairlead status` shows each.")
+    lines.append("They are summed up because many came at once; `fairlead incidents` shows each.")
     return f"Fairlead: {len(messages)} more messages", "\n".join(lines)
 
 
@@ -81,22 +85,53 @@ def span(seconds: float) -> str:
     return f"{seconds / 86400:.0f} days"
 
 
-def _about(finding: Finding) -> str:
-    return finding.model or "Fairlead"
-
-
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
+    """With its full stop."""
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
-def _facts(finding: Finding) -> list[str]:
+def how_to_answer(incident: Incident) -> str:
+    """What a reader types next."""
+    n = incident.number
+    return f"Look: `fairlead incident {n}`. You look after it: `fairlead ack {n}`."
+
+
+def _title(incident: Incident, how: str) -> str:
+    return f"{incident.model or 'Fairlead'} #{incident.number}: {incident.title} {how}"
+
+
+def _messages(findings: Sequence[Finding]) -> list[str]:
+    lines = list(dict.fromkeys(sentence(f.message) for f in findings))
+    rest = len(lines) - _MAX_FINDINGS
+    return lines[:_MAX_FINDINGS] + ([f"And {rest} more findings."] if rest > 0 else [])
+
+
+def _since(incident: Incident) -> str:
+    # What concerns versions rather than rows belongs to no window.
+    place = f" (window {incident.first_window})" if incident.first_window >= 0 else ""
+    exact = f"; first affected: {moment(incident.first)}" if incident.first is not None else ""
+    return f"Since {moment(incident.since)}{place}{exact}."
+
+
+def _reasons(incident: Incident) -> list[str]:
+    if not incident.causes:
+        return []
+    return ["Likely cause: " + "; ".join(f"{c.kind} {c.name} ({c.why})" for c in incident.causes[:3]) + "."]
+
+
+def _facts(incident: Incident, findings: Sequence[Finding]) -> list[str]:
     lines = []
-    if finding.area != "alerts":
-        unit = f" {finding.unit}" if finding.unit else ""
-        between = f" (between {finding.low:.4g} and {finding.high:.4g})" if finding.low < finding.high else ""
-        lines.append(f"Size: {finding.size:.4g}{unit}{between}.")
-    if finding.columns:
-        shown = ", ".join(finding.columns[:_MAX_COLUMNS])
-        more = len(finding.columns) - _MAX_COLUMNS
+    if findings and findings[0].area != "alerts" and findings[0].window >= 0:
+        one = findings[0]
+        unit = f" {one.unit}" if one.unit else ""
+        between = f" (between {one.low:.4g} and {one.high:.4g})" if one.low < one.high else ""
+        lines.append(f"Size: {one.size:.4g}{unit}{between}.")
+    if incident.cost is not None:
+        cost = incident.cost
+        between = f" (between {cost.low:.3g} and {cost.high:.3g})" if cost.low < cost.high else ""
+        lines.append(f"Estimated cost: {cost.value:+.3g} {incident.cost_in}{between}.")
+    if incident.columns:
+        shown = ", ".join(incident.columns[:_MAX_COLUMNS])
+        more = len(incident.columns) - _MAX_COLUMNS
         lines.append(f"Columns: {shown}{f' and {more} more' if more > 0 else ''}.")
     return lines

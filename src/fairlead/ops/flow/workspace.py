@@ -141,7 +141,10 @@ class Workspace:
         """Alerts waiting to be delivered."""
         from fairlead.ops.alerts import Outbox, channels
 
-        return Outbox(self.state, channels(self.settings.alerts.to), clock=self.clock, settings=self.settings.alerts)
+        asked = self.settings.alerts
+        return Outbox(
+            self.state, channels(asked.to), clock=self.clock, settings=asked, escalate_to=channels(asked.escalate.to)
+        )
 
     def load(self, bundle: str) -> Model:
         """The verified, running form of a bundle of our store. Raises BundleNotFound, BundleRefused."""

@@ -18,6 +18,7 @@ from fairlead.ops.project.forecasting import check_forecasting
 from fairlead.ops.project.judging import check_judging
 from fairlead.ops.project.learning import check_learning
 from fairlead.ops.project.preparing import check_preparation
+from fairlead.ops.project.quiet import parse_quiet
 from fairlead.ops.project.ranking import asks_of_ranking, check_ranking, opponents_of, ranking_metrics_of
 from fairlead.ops.project.renewing import check_renewing
 from fairlead.ops.project.targets import check_target
@@ -167,6 +168,8 @@ def _check_watching(settings: Settings, fail: Fail) -> None:
         ("monitor.lateness", monitor.lateness, parse_duration),
         ("monitor.label_delay", monitor.label_delay, parse_duration),
         ("alerts.remind", settings.alerts.remind, parse_duration),
+        ("alerts.quiet", settings.alerts.quiet, parse_quiet),
+        ("alerts.escalate.after", settings.alerts.escalate.after, parse_duration),
     )
     for key, value, parse in spans:
         if key == "monitor.window" and not value:

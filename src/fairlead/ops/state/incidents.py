@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import Select, func, insert, select, update
+from sqlalchemy import ScalarSelect, Select, func, insert, select, update
 
 from fairlead.contract.events import Finding
 from fairlead.contract.incidents import Entry, Incident
 from fairlead.ops.state.encoding import from_text, to_text
 from fairlead.ops.state.rows import FindingRow
-from fairlead.ops.state.schema import findings, incident_entries, incident_findings, incidents
+from fairlead.ops.state.schema import findings, incident_entries, incident_findings, incidents, messages
 from fairlead.ops.state.store import Store, next_position, put
 
 MOST_ENTRIES = 1000
@@ -52,6 +52,18 @@ class Incidents(Store):
         with self._reading() as connection:
             found = connection.execute(query if last is None else query.limit(last)).scalars()
             return [from_text(body, Incident) for body in found][::-1]
+
+    def incidents_to_clear(self) -> list[Incident]:
+        """Resolved incidents that were told of more often than their end was."""
+
+        def count(kind: str) -> ScalarSelect[int]:
+            about = select(func.count()).select_from(messages).where(messages.c.incident == incidents.c.id)
+            return about.where(messages.c.kind == kind).scalar_subquery()
+
+        query = select(incidents.c.body).where(incidents.c.state == "resolved", count("notice") > count("all_clear"))
+        with self._reading() as connection:
+            found = connection.execute(query.order_by(incidents.c.number)).scalars()
+            return [from_text(body, Incident) for body in found]
 
     def belong(self, finding_ids: Iterable[str], incident: str) -> None:
         """These findings belong to that incident, whatever they belonged to before."""

@@ -1,0 +1,328 @@
+"""Which findings belong together: pure, so that live and rehearsal group alike and a repeated pass groups the same.
+
+False alarms are rare by the project's budget, so what begins in one window has, most of the time, one reason; later
+findings join by a cause or a column that they share. What runs the model, what watches it and the rows that come in
+are never mixed for beginning at the same time alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from fairlead.contract.events import Area, Cause, Finding
+from fairlead.contract.incidents import GRAVITY, MOST_MEMBERS, MOST_POINTS, Entry, Incident, Trend
+
+LEAST_SHARED = 0.25
+"""Least weight of a cause that two findings must both name to belong together."""
+
+RETURNS = 4
+"""Windows after its end within which the same trouble opens its incident again."""
+
+MOST_CAUSES = 5
+_TIMES: tuple[str, ...] = ("time",)
+_OF_ROWS: frozenset[Area] = frozenset(
+    {"quality", "contract", "data_drift", "score_drift", "estimated", "requests", "traffic", "late",
+     "performance", "concept_drift", "definition", "labels"}
+)  # fmt: skip
+_HARM: frozenset[Area] = frozenset({"performance", "concept_drift"})
+
+
+class Known(NamedTuple):
+    """A finding of an incident as the state has it. closed_at: None while it lasts."""
+
+    finding: Finding
+    closed_at: float | None
+
+
+class Grouped(NamedTuple):
+    """incidents: those that changed. entries: (incident, line) to add. joined: (finding, incident).
+
+    merged: (younger, older) incidents: what belonged to the younger belongs to the older.
+    """
+
+    incidents: list[Incident]
+    entries: list[tuple[str, Entry]]
+    joined: list[tuple[str, str]]
+    merged: list[tuple[str, str]]
+
+
+def incident_id(model: str, finding: str) -> str:
+    """Deterministic from the finding that began it, so that a pass cut short begins the same incident again."""
+    return hashlib.sha256(msgspec.json.encode([model, finding])).hexdigest()[:12]
+
+
+def group(
+    standing: Sequence[Incident], loose: Sequence[Finding], members: Mapping[str, Sequence[Known]], now: float,
+    number: int, event: float | None = None,
+) -> Grouped:  # fmt: skip
+    """What changes: findings join or begin incidents, those that ended are closed, figures follow.
+
+    standing: incidents not resolved, and those resolved lately. loose: open findings that belong to none. members: what
+    each standing incident consists of. now: clock of the home; number: of the next incident; event: event time of the
+    look, None where nothing new was looked at.
+    """
+    work = {i.id: i for i in standing}
+    known = {i.id: list(members.get(i.id, ())) for i in standing}
+    entries: list[tuple[str, Entry]] = []
+    joined: list[tuple[str, str]] = []
+    merged: list[tuple[str, str]] = []
+    # The gravest first, so that what is only worth a note finds something to join.
+    for finding in sorted(loose, key=lambda f: (-GRAVITY[f.severity], f.since, f.id)):
+        akin = [(why, i) for i in work.values() if not i.merged_into and (why := belongs(i, finding))]
+        if not akin:
+            if finding.severity == "info":
+                continue
+            begun = _begin(finding, now, number)
+            number += 1
+            work[begun.id], known[begun.id] = begun, [Known(finding, None)]
+            entries.append(
+                (begun.id, Entry(f"begun:{finding.id}", now, "begun", finding.message, "", finding.id, finding.since))
+            )
+            joined.append((finding.id, begun.id))
+            continue
+        why, home = min(
+            akin, key=lambda found: (_STRENGTH.index(found[0]), found[1].state == "resolved", found[1].number)
+        )
+        for other_why, other in akin:
+            if (
+                other.id != home.id
+                and "resolved" not in (other.state, home.state)
+                and _proves(why)
+                and _proves(other_why)
+            ):
+                home = _merge(work, known, home.id, other.id, entries, merged, now)
+        known[home.id].append(Known(finding, None))
+        told = f"{finding.message} ({why})"
+        entries.append(
+            (home.id, Entry(f"joined:{finding.id}:{home.rounds}", now, "joined", told, "", finding.id, finding.since))
+        )
+        joined.append((finding.id, home.id))
+        # What joins next is compared with what the incident is by now.
+        work[home.id] = _figures(work[home.id], known[home.id], event)
+    changed = []
+    before = {i.id: i for i in standing}
+    for id, incident in work.items():
+        after = incident if incident.merged_into else _follow(incident, known[id], now, event, entries, before.get(id))
+        if after != before.get(id):
+            changed.append(msgspec.structs.replace(after, changed_at=now))
+    return Grouped(sorted(changed, key=lambda i: i.number), entries, joined, merged)
+
+
+_STRENGTH = ["the same trouble again", "the same cause", "the same columns", "the same resource", "began together"]
+
+
+def _proves(why: str) -> bool:
+    return why in ("the same cause", "the same columns")
+
+
+def belongs(incident: Incident, finding: Finding) -> str:
+    """Why a finding belongs to an incident, in words; empty where it does not.
+
+    What a person called expected is done with: what is found beyond it begins anew.
+    """
+    if incident.model != finding.model or incident.state == "expected":
+        return ""
+    same = finding.check in incident.checks and set(finding.columns) <= set(incident.columns)
+    same = same and (not finding.segment or finding.segment in incident.segments)
+    if incident.state == "resolved":
+        lately = 0 <= finding.window - incident.last_window <= RETURNS and finding.window >= 0
+        return _STRENGTH[0] if same and lately else ""
+    ours, theirs = _strong(incident.causes), _strong(finding.causes)
+    if ours & theirs:
+        return "the same cause"
+    of_rows = finding.area in _OF_ROWS
+    if of_rows != any(area in _OF_ROWS for area in incident.areas):
+        return ""
+    if not of_rows:
+        return "the same resource" if same and finding.area in incident.areas else ""
+    named = {name for kind, name in ours if kind == "column"} | set(incident.columns)
+    if named & (set(finding.columns) | {name for kind, name in theirs if kind == "column"}):
+        return "the same columns"
+    together = finding.window == incident.first_window or finding.since == incident.since
+    return "began together" if together and finding.window >= 0 else ""
+
+
+def _strong(causes: Iterable[Cause]) -> set[tuple[str, str]]:
+    return {(c.kind, c.name) for c in causes if c.weight >= LEAST_SHARED and c.kind not in _TIMES}
+
+
+def _begin(finding: Finding, now: float, number: int) -> Incident:
+    incident = Incident(
+        id=incident_id(finding.model, finding.id), number=number, model=finding.model, title="",
+        severity=finding.severity, state="open", since=finding.since, opened_at=now, changed_at=now,
+        first_window=finding.window, last_window=finding.window,
+    )  # fmt: skip
+    return _figures(incident, [Known(finding, None)], None)
+
+
+def _merge(
+    work: dict[str, Incident], known: dict[str, list[Known]], one: str, other: str,
+    entries: list[tuple[str, Entry]], merged: list[tuple[str, str]], now: float,
+) -> Incident:  # fmt: skip
+    """The younger of two becomes part of the older; returns the older."""
+    older, younger = sorted((work[one], work[other]), key=lambda i: i.number)
+    known[older.id] += known.pop(younger.id)
+    known[younger.id] = []
+    told = f"incident #{younger.number} turned out to be part of this one"
+    entries.append((older.id, Entry(f"merged:{younger.id}", now, "merged", told, "", younger.id)))
+    work[younger.id] = msgspec.structs.replace(
+        younger, state="resolved", merged_into=older.id, open=(), closed_at=now, ended=now
+    )
+    merged.append((younger.id, older.id))
+    keeps = msgspec.structs.replace(older, assignee=older.assignee or younger.assignee)
+    work[older.id] = _figures(keeps, known[older.id], None)
+    return work[older.id]
+
+
+def _follow(
+    incident: Incident, known: Sequence[Known], now: float, event: float | None,
+    entries: list[tuple[str, Entry]], before: Incident | None,
+) -> Incident:  # fmt: skip
+    """The incident after its findings went on or ended."""
+    after = _figures(incident, known, event)
+    for one in known:
+        if one.closed_at is not None and before is not None and one.finding.id in before.open:
+            line = Entry(
+                f"ended:{one.finding.id}:{before.rounds}",
+                now,
+                "ended",
+                one.finding.message,
+                "",
+                one.finding.id,
+                one.closed_at,
+            )
+            entries.append((after.id, line))
+    if after.state != "resolved" and not after.open:
+        ended = max((one.closed_at for one in known if one.closed_at is not None), default=now)
+        entries.append(
+            (after.id, Entry(f"resolved:{after.rounds}", now, "resolved", "all of it has ended", event=ended))
+        )
+        return msgspec.structs.replace(after, state="resolved", closed_at=now, ended=ended, snoozed_until=None)
+    if after.state == "resolved" and after.open:
+        entries.append((after.id, Entry(f"reopened:{after.rounds + 1}", now, "reopened", "it is back")))
+        return msgspec.structs.replace(
+            after, state="open", closed_at=None, ended=None, rounds=after.rounds + 1, acknowledged_by=""
+        )
+    if after.state == "snoozed" and not after.silent(now):
+        entries.append((after.id, Entry(f"awake:{after.snoozed_until}", now, "reopened", "the snooze is over")))
+        after = msgspec.structs.replace(after, state="open", snoozed_until=None)
+    if before is not None and after.open and _worse(before, after):
+        after = msgspec.structs.replace(after, worsened=after.worsened + 1)
+        told = f"it got worse: {after.title} ({after.severity})"
+        entries.append((after.id, Entry(f"worse:{after.worsened}", now, "worse", told)))
+        if after.state == "acknowledged" or (after.state == "snoozed" and after.severity == "critical"):
+            after = msgspec.structs.replace(after, state="open", snoozed_until=None, acknowledged_by="")
+    return after
+
+
+def _worse(before: Incident, after: Incident) -> bool:
+    """Graver than it was, or it began to do harm that labels show."""
+    return GRAVITY[after.severity] > GRAVITY[before.severity] or (
+        bool(_HARM & set(after.areas)) and not _HARM & set(before.areas)
+    )
+
+
+def _figures(incident: Incident, known: Sequence[Known], event: float | None) -> Incident:
+    """What an incident says of itself, from its findings; of those that last, as long as any does."""
+    if not known:
+        return incident
+    lasting = [k.finding for k in known if k.closed_at is None]
+    every = [k.finding for k in known]
+    lead = leading(lasting or every)
+    causes = causes_of(lasting or every)
+    costs = [f for f in lasting or every if f.cost is not None]
+    dear = max(costs, key=lambda f: f.cost.value if f.cost else 0.0, default=None)
+    firsts = [f.first for f in every if f.first is not None]
+    ids = list(dict.fromkeys([*incident.findings, *(f.id for f in every)]))
+    # Once resolved, it keeps what it was at its worst.
+    severity = lead.severity if lasting else incident.severity
+    if lasting and incident.open and GRAVITY[incident.severity] > GRAVITY[severity]:
+        severity = incident.severity
+    return msgspec.structs.replace(
+        incident,
+        title=title_of(lasting or every, causes),
+        severity=severity,
+        since=min([incident.since, *(f.since for f in every)]),
+        first=min(firsts) if firsts else None,
+        first_window=min([incident.first_window, *(f.window for f in every)]),
+        last_window=max([incident.last_window, *(f.window for f in every)]),
+        findings=tuple(ids[:MOST_MEMBERS]),
+        more=max(incident.more, len(ids) - MOST_MEMBERS, 0),
+        open=tuple(f.id for f in lasting)[:MOST_MEMBERS],
+        areas=tuple(dict.fromkeys([*incident.areas, *(f.area for f in every)])),
+        checks=tuple(dict.fromkeys([*incident.checks, *(f.check for f in every)])),
+        columns=tuple(dict.fromkeys([*incident.columns, *(c for f in every for c in f.columns)]))[:MOST_MEMBERS],
+        segments=tuple(dict.fromkeys([*incident.segments, *(f.segment for f in every if f.segment)]))[:MOST_MEMBERS],
+        causes=causes,
+        cost=dear.cost if dear else None,
+        cost_in=dear.cost_in if dear else "",
+        trend=trend_of(incident, lead, event),
+    )
+
+
+def leading(findings: Sequence[Finding]) -> Finding:
+    """The one that speaks for all: harm shown by labels first, then the gravest, then the furthest past its limit."""
+
+    def rank(finding: Finding) -> tuple[bool, int, float, str]:
+        limit = finding.evidence.get("limit", 0.0)
+        past = finding.size / limit if limit > 0 else finding.size
+        return finding.area in _HARM, GRAVITY[finding.severity], past, finding.id
+
+    return max(findings, key=rank)
+
+
+def causes_of(findings: Iterable[Finding]) -> tuple[Cause, ...]:
+    """Causes of many findings as one list: the heaviest statement of each, most likely first, at most 5."""
+    heaviest: dict[tuple[str, str], Cause] = {}
+    for finding in findings:
+        for cause in finding.causes:
+            key = cause.kind, cause.name
+            if key not in heaviest or cause.weight > heaviest[key].weight:
+                heaviest[key] = cause
+    ranked = sorted(heaviest.values(), key=lambda c: (-c.weight, c.kind, c.name))
+    return tuple(ranked[:MOST_CAUSES])
+
+
+def trend_of(incident: Incident, lead: Finding, event: float | None) -> Trend:
+    """The sizes of the leading finding over the windows; begun anew when another one leads."""
+    name = f"{lead.check} {', '.join(lead.columns[:2])}".strip()
+    limit, usual = lead.evidence.get("limit"), lead.evidence.get("usual")
+    before = incident.trend if incident.trend is not None and incident.trend.name == name else None
+    points = before.points if before is not None else ()
+    at = event if event is not None else lead.since
+    if not points or (event is not None and at > points[-1][0]):
+        points = (*points, (at, lead.size))[-MOST_POINTS:]
+    return Trend(name, lead.unit, points, limit, usual)
+
+
+_AREA = {
+    "quality": "data quality", "contract": "data contract", "data_drift": "data drift", "score_drift": "score drift",
+    "estimated": "estimated performance", "requests": "strange requests", "traffic": "traffic", "late": "late data",
+    "performance": "performance", "concept_drift": "concept drift", "definition": "definition of the target",
+    "labels": "labels", "infrastructure": "infrastructure", "code": "code", "alerts": "alerts", "registry": "registry",
+}  # fmt: skip
+MOST_NAMED = 3
+
+
+def title_of(findings: Sequence[Finding], causes: Sequence[Cause]) -> str:
+    """A line for people: what it is about, where, and the likeliest cause.
+
+    >>> title_of([Finding("a", "m", "data_drift", "drift", 1, 0.0, 1.0, 1.0, 1.0, "", "age moved", ("age",))], ())
+    'data drift: age'
+    """
+    lead = leading(findings)
+    areas = list(dict.fromkeys([lead.area, *(f.area for f in findings if f.severity != "info")]))
+    shown = [_AREA[area] for area in areas[:2]] + (["more"] if len(areas) > 2 else [])
+    text = " and ".join(shown) if len(shown) < 3 else ", ".join(shown[:2]) + " and more"
+    columns = list(dict.fromkeys(c for f in findings for c in f.columns))
+    if columns:
+        rest = len(columns) - MOST_NAMED
+        text += ": " + ", ".join(columns[:MOST_NAMED]) + (f" and {rest} more" if rest > 0 else "")
+    elif lead.segment:
+        text += f" of {lead.segment}"
+    likely = next((c for c in causes if c.weight >= LEAST_SHARED and c.name not in columns), None)
+    return text + (f" (likely {likely.kind} {likely.name})" if likely is not None and likely.kind not in _TIMES else "")
