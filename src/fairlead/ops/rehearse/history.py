@@ -78,6 +78,10 @@ class History:
         """Positions of the rows of windows first .. last, both included."""
         return np.arange(self.slots[first].first, self.slots[last].last)
 
+    def window_of(self, rows: np.ndarray) -> np.ndarray:
+        """The position of the window that holds each row, (n,); rows: positions."""
+        return np.searchsorted([s.last for s in self.slots], rows, side="right")
+
     def labelled(self, now: float) -> int:
         """The newest window whose labels have all come by `now`, -1 if none."""
         ends = np.asarray([s.end for s in self.slots]) + self.delay

@@ -5,18 +5,24 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 
+from fairlead.ops.flow.picker import age_weights
 from fairlead.ops.rehearse.history import History
+from fairlead.ops.rehearse.identity import Identity
+from fairlead.ops.rehearse.shelf import Shelf
 
-Key = tuple[int, int]
-"""First and last window learnt from, both included."""
+if TYPE_CHECKING:
+    from fairlead.lab.train.folding import Fold
 
-AHEAD = 4
-MOST_AHEAD = 64
+Key = tuple[int, int] | tuple[int, int, float]
+"""First and last window learnt from, both included; a third is the windows in which the weight of a row halves."""
+
+CHUNK_ROWS = 1_500
+MOST_CHUNK = 16
 
 
 class Answers(msgspec.Struct, frozen=True):
@@ -29,27 +35,38 @@ class Answers(msgspec.Struct, frozen=True):
 
 
 class Meter:
-    """What one policy would have cost alone: CPU seconds of the fits and scores it asked for, each counted once."""
+    """What one policy would have cost alone: CPU seconds of the fits and scores it asked for, each counted once.
+
+    own: seconds that were neither, deciding and watching. fresh: fits and scores that nobody had asked for before.
+    """
 
     def __init__(self) -> None:
         self.fits: dict[Any, float] = {}
         self.scores: dict[Any, float] = {}
         self.own = 0.0
+        self.fresh = 0.0
 
     @property
     def cpu_s(self) -> float:
-        """All of it."""
+        """All of it, as if nothing had been known before."""
         return sum(self.fits.values()) + sum(self.scores.values()) + self.own
+
+    @property
+    def spent_s(self) -> float:
+        """What it really took, with what others had asked for before."""
+        return self.fresh + self.own
 
 
 class Models:
-    """The models of one history, cached by the windows they learnt from.
+    """The models of one history, cached by the rows they learnt from: in memory, and their answers on a shelf.
 
     learner, parameters: every fit's; the learner's defaults without parameters. clip: absolute error that counts as
     loss 1, set once the first release is held out.
     """
 
-    def __init__(self, history: History, learner: str, parameters: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, history: History, learner: str, parameters: Mapping[str, Any] | None = None, shelf: Shelf | None = None
+    ) -> None:
         from fairlead.lab.train.fitting import learner_of
 
         self.history = history
@@ -59,49 +76,52 @@ class Models:
         self.parameters = dict(parameters) if parameters is not None else kind.default(rows)
         load_libraries(kind, history, self.parameters)
         self.clip = 1.0
+        self.shelf = shelf or Shelf(None)
+        self.identity = Identity(history, learner, self.parameters)
+        self.fits = 0
+        usual = float(np.median([s.rows for s in history.slots]))
+        # Calls cost more than rows. Chunks lie where they lie, whoever asks first, so that answers are the same
+        # to the bit in whatever order they are asked for.
+        self.chunk = int(min(max(CHUNK_ROWS // max(usual, 1.0), 1), MOST_CHUNK))
         self._meter = Meter()
-        self._fitted: dict[Any, tuple[Any, float]] = {}
+        self._pipelines: dict[Any, Any] = {}
+        self._fit_costs: dict[Any, float] = {}
         self._answers: dict[tuple[Any, int], tuple[Answers, Any]] = {}
         self._costs: dict[Any, float] = {}
-        self._reach: dict[Any, int] = {}
+        self._fresh = 0.0
 
     @contextmanager
     def charged_to(self, meter: Meter) -> Iterator[None]:
         """Let what is asked for within count for one policy."""
         before, self._meter = self._meter, meter
-        started, known = time.process_time(), sum(self._costs.values())
+        started, known = time.process_time(), self._fresh
         try:
             yield
         finally:
             # What was not fitting or scoring is the policy's own work: deciding and watching.
-            spent = time.process_time() - started - (sum(self._costs.values()) - known)
-            meter.own += max(spent, 0.0)
+            fresh = self._fresh - known
+            meter.fresh += fresh
+            meter.own += max(time.process_time() - started - fresh, 0.0)
             self._meter = before
 
-    def fitted(self, key: Key, broken: bool = False) -> Any:
-        """The pipeline learnt from these windows. broken: from truths in random order, a challenger that is no good."""
+    def learn(self, key: Key, broken: bool = False) -> None:
+        """Have a model of these windows. broken: from truths in random order, a challenger that is no good."""
         name = (key, broken)
-        if name not in self._fitted:
-            started = time.process_time()
-            rows = self.history.rows(*key)
-            pipeline = fit_rows(self.history, rows, self.learner, self.parameters, broken)
-            cost = time.process_time() - started
-            self._fitted[name] = pipeline, cost
-            self._costs["fit", name] = cost
-        pipeline, cost = self._fitted[name]
-        self._meter.fits[name] = cost
-        return pipeline
+        if name not in self._fit_costs:
+            kept = self.shelf.get(self._fit_name(key, broken))
+            if kept is None:
+                self._fitted(key, broken)
+            else:
+                self._fit_costs[name] = kept.cost
+        self._meter.fits[name] = self._fit_costs[name]
 
     def answers(self, key: Key, window: int, broken: bool = False) -> Answers:
         """What that model answered on a window (position in the history's slots)."""
         name = (key, broken)
         if (name, window) not in self._answers:
-            pipeline = self.fitted(key, broken)
-            ahead = self._reach.get(name, AHEAD)
-            self._reach[name] = min(2 * ahead, MOST_AHEAD)
-            self._score(name, pipeline, window, min(window + ahead, len(self.history.slots)))
+            self._score(key, broken, window // self.chunk)
         found, batch = self._answers[name, window]
-        self._meter.fits[name] = self._fitted[name][1]
+        self.learn(key, broken)
         self._meter.scores[batch] = self._costs[batch]
         return found
 
@@ -113,21 +133,76 @@ class Models:
         """Mean error of that model on a window."""
         return float(self.answers(key, window).errors.mean())
 
-    def _score(self, name: Any, pipeline: Any, first: int, end: int) -> None:
-        """Score a run of windows in one call: calls cost more than rows."""
-        started = time.process_time()
-        history = self.history
-        wanted = [w for w in range(first, end) if (name, w) not in self._answers]
-        rows = np.concatenate([history.rows(w, w) for w in wanted])
-        scores = score_rows(history, pipeline, rows)
+    def pipeline(self, key: Key, broken: bool = False) -> Any:
+        """The fitted model itself, for rows that are not those of the history."""
+        self.learn(key, broken)
+        return self._fitted(key, broken)
+
+    def held_out(self, fold: Fold) -> np.ndarray:
+        """Scores of a fold's judged rows by what was learnt from its other rows, both within the first release."""
+        about = [int(i) for i in (fold.fit[0], fold.fit[-1], fold.judge[0], fold.judge[-1])]
+        name = self.identity.name("held out", 0, self.history.learnt - 1, *about, len(fold.fit), len(fold.judge))
+        kept = self.shelf.get(name)
+        if kept is None:
+            with self._timed() as spent:
+                pipeline = fit_rows(self.history, fold.fit, self.learner, self.parameters, False)
+                scores = score_rows(self.history, pipeline, fold.judge)
+            self.fits += 1
+            kept_cost = spent[0]
+            self.shelf.put(name, scores, kept_cost)
+        else:
+            scores, kept_cost = kept.values, kept.cost
+        self._meter.fits["held out", name] = kept_cost
+        return scores
+
+    def _fit_name(self, key: Key, broken: bool) -> str:
+        return self.identity.name("fit", key[0], key[1], broken, *key[2:])
+
+    def _fitted(self, key: Key, broken: bool) -> Any:
+        name = (key, broken)
+        if name not in self._pipelines:
+            rows = self.history.rows(key[0], key[1])
+            with self._timed() as spent:
+                half_life = key[2] if len(key) == 3 else 0.0
+                self._pipelines[name] = fit_rows(
+                    self.history, rows, self.learner, self.parameters, broken, half_life
+                )  # fmt: skip
+            self.fits += 1
+            self._fit_costs.setdefault(name, spent[0])
+            self.shelf.put(self._fit_name(key, broken), np.zeros(0), self._fit_costs[name])
+        return self._pipelines[name]
+
+    def _score(self, key: Key, broken: bool, chunk: int) -> None:
+        """Score a run of windows in one call, or take them from the shelf."""
+        history, name = self.history, (key, broken)
+        wanted = range(chunk * self.chunk, min((chunk + 1) * self.chunk, len(history.slots)))
+        rows = history.rows(wanted[0], wanted[-1])
+        shelved = self.identity.name(
+            "scores", key[0], key[1], broken, *key[2:], self.identity.rows(wanted[0], wanted[-1])
+        )
+        kept = self.shelf.get(shelved)
+        batch = ("score", name, chunk)
+        if kept is not None and len(kept.values) == len(rows):
+            scores, self._costs[batch] = kept.values, kept.cost
+        else:
+            pipeline = self._fitted(key, broken)
+            with self._timed() as spent:
+                scores = score_rows(history, pipeline, rows)
+            self._costs[batch] = spent[0]
+            self.shelf.put(shelved, scores, spent[0])
         losses, errors = judged(history, rows, scores, self.clip)
-        batch = ("score", name, first, end)
-        at = 0
         for window in wanted:
-            part = slice(at, at + history.slots[window].rows)
-            at = part.stop
+            slot = history.slots[window]
+            part = slice(slot.first - int(rows[0]), slot.last - int(rows[0]))
             self._answers[name, window] = Answers(scores[part], losses[part], errors[part]), batch
-        self._costs[batch] = time.process_time() - started
+
+    @contextmanager
+    def _timed(self) -> Iterator[list[float]]:
+        spent = [0.0]
+        started = time.process_time()
+        yield spent
+        spent[0] = time.process_time() - started
+        self._fresh += spent[0]
 
 
 def load_libraries(learner: Any, history: History, parameters: Mapping[str, Any]) -> None:
@@ -140,11 +215,20 @@ def load_libraries(learner: Any, history: History, parameters: Mapping[str, Any]
     learner.build(history.material.signature.task, parameters, 0)
 
 
-def fit_rows(history: History, rows: np.ndarray, learner: str, parameters: Mapping[str, Any], broken: bool) -> Any:
-    """One fit on rows of the history, given by position."""
+def fit_rows(
+    history: History, rows: np.ndarray, learner: str, parameters: Mapping[str, Any], broken: bool,
+    half_life: float = 0.0,
+) -> Any:  # fmt: skip
+    """One fit on rows of the history, given by position. half_life: windows in which the weight of a row halves."""
+    import dataclasses
+
     from fairlead.lab.train.fitting import fit
 
     material = history.material.take(rows)
+    if half_life > 0:
+        weights = age_weights(history.window_of(rows), half_life)
+        own = material.weights
+        material = dataclasses.replace(material, weights=weights if own is None else weights * own)
     if broken:
         rng = np.random.default_rng(int(rows[0]) * 1_000_003 + int(rows[-1]))
         material.truth[:] = rng.permutation(material.truth)
@@ -162,11 +246,18 @@ def score_rows(history: History, pipeline: Any, rows: np.ndarray) -> np.ndarray:
 
 def judged(history: History, rows: np.ndarray, scores: np.ndarray, clip: float) -> tuple[np.ndarray, np.ndarray]:
     """Losses and errors of these rows, (n,) each."""
+    return judged_against(history, history.material.truth[rows], scores, clip)
+
+
+def judged_against(
+    history: History, truth: np.ndarray, scores: np.ndarray, clip: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Losses and errors of scores (n, k) against that truth (n,), (n,) each."""
     from fairlead.lab.stats import class_codes, losses
     from fairlead.lab.stats.measures import decisions
     from fairlead.lab.stats.pinball import errors_of
 
-    signature, truth = history.material.signature, history.material.truth[rows]
+    signature = history.material.signature
     lost = losses(signature.task, truth, scores, signature, clip)
     if signature.task == "classification":
         wrong = decisions(scores, signature) != class_codes(truth, signature.classes)

@@ -319,5 +319,5 @@ def calm_copy(history: History, models: Models, seed: int) -> tuple[int, int, in
     others = Models(copy, models.learner, models.parameters)
     reference = first_reference(copy, others)
     others.clip = reference.loss_clip
-    performance, inputs = calm_alarms(copy, others, Watcher(copy, others, reference))
-    return len(performance), len(inputs), len(copy.live)
+    lived = calm_alarms(copy, others, Watcher(copy, others, reference))
+    return len(lived.alarms), len(lived.input_alarms), len(copy.live)

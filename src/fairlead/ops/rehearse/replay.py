@@ -6,8 +6,6 @@ triggers, the window picker, the gate, the canary's judge and `decide` itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import msgspec
 import numpy as np
 
@@ -15,13 +13,14 @@ from fairlead.contract.events import Decision, Finding
 from fairlead.contract.settings import Settings
 from fairlead.ops.flow.decide import decide
 from fairlead.ops.flow.picker import pick
+from fairlead.ops.flow.retrain import able_ways
 from fairlead.ops.flow.situation import Candidate, Live, Situation, Trial
-from fairlead.ops.monitor.identity import carry
-from fairlead.ops.monitor.promise import Promise, Step, finding_of, reset, start, step
+from fairlead.ops.monitor.promise import reset, start
 from fairlead.ops.monitor.windows import run_length
+from fairlead.ops.project.learning_from import parse_ways
 from fairlead.ops.rehearse.history import History
 from fairlead.ops.rehearse.models import Key, Meter, Models
-from fairlead.ops.rehearse.watching import Watcher
+from fairlead.ops.rehearse.watching import Watch, Watcher, alarms_of, bundle_of
 from fairlead.ops.rollout.verdict import in_random_order, judge
 
 
@@ -44,9 +43,20 @@ class Beside(msgspec.Struct, frozen=True):
     then: float
 
 
+class Alarm(msgspec.Struct, frozen=True):
+    """A finding that would wake somebody. window: in which it began (position). moment: inputs or labels."""
+
+    window: int
+    moment: str
+    area: str
+    check: str
+    message: str
+
+
 class Lived(msgspec.Struct):
     """What came of a policy. answered: the model that answered each live window, by position; beside: the challenger
-    that was tried in it. Windows of retrains, promotions, blocked challengers, performance and input alarms."""
+    that was tried in it. Windows of retrains, promotions, blocked challengers, alarms about labels and about inputs;
+    waking: every single one of these."""
 
     answered: dict[int, tuple[Key, bool]] = {}
     beside: dict[int, Beside] = {}
@@ -55,6 +65,7 @@ class Lived(msgspec.Struct):
     blocked: list[int] = []
     alarms: list[int] = []
     input_alarms: list[int] = []
+    waking: list[Alarm] = []
     broken: dict[int, str] = {}
     told: list[Told] = []
 
@@ -62,7 +73,8 @@ class Lived(msgspec.Struct):
 class Policy(msgspec.Struct, frozen=True):
     """when: triggers as in `retrain.when`. forced: windows (positions) to retrain at, whatever is found.
 
-    gated: challengers pass gate and canary before they answer. picked: the window picker chooses the rows.
+    gated: challengers pass gate and canary before they answer. picked: the window picker chooses the rows, among the
+    ways of `window` (empty: `retrain.window`), else all are taken.
     breaks: share of challengers broken on purpose, drawn with the seed.
     """
 
@@ -71,6 +83,7 @@ class Policy(msgspec.Struct, frozen=True):
     forced: tuple[int, ...] = ()
     gated: bool = True
     picked: bool = True
+    window: str = ""
     watched: bool = True
     breaks: float = 0.0
     seed: int = 0
@@ -92,20 +105,21 @@ class Replay:
 
     def __init__(self, history: History, models: Models, watcher: Watcher, policy: Policy) -> None:
         self.history, self.models, self.watcher, self.policy = history, models, watcher, policy
-        when = ("every:0s",) if policy.forced else policy.when
+        when = ("every:1s",) if policy.forced else policy.when
         retrain = msgspec.structs.replace(history.settings.retrain, when=when, approve="auto")
         self.settings: Settings = msgspec.structs.replace(history.settings, retrain=retrain)
         self.name = self.settings.model.name
-        pace = history.window_s / max(float(np.median([s.rows for s in history.slots])), 1.0)
-        self.promise: Promise = start(watcher.first.held_out, run_length(self.settings, pace))
+        held_to = start(watcher.first.held_out, run_length(watcher.settings, watcher.pace), watcher.first.loss_clip)
+        self.watch = Watch(held_to)
+        self.since: float | None = None
+        task = history.material.signature.task
+        self.ways = able_ways(parse_ways(policy.window or self.settings.retrain.window), models.learner, task)
         self.champion: tuple[Key, bool] = ((0, history.learnt - 1), False)
         self.released = history.slots[history.learnt - 1].end
         self.candidate: _Try | None = None
         self.trial: _Try | None = None
         self.last: tuple[float, int] | None = None
         self.scored = -1
-        self.open: list[Finding] = []
-        self.performance: list[Finding] = []
         self.due = list(policy.forced)
         self.lived = Lived()
         self.rng = np.random.default_rng(policy.seed)
@@ -116,6 +130,13 @@ class Replay:
             for window in self.history.live:
                 self._window(window)
         return self.lived
+
+    def calm_window(self, window: int) -> None:
+        """A window of a history in which nothing changes: after a false alarm things go on as after a retraining."""
+        self._window(window)
+        if any(f.check == "promise" for f in self.watch.labels):
+            self.watch.promise = reset(self.watch.promise)
+            self.watch.labels = [f for f in self.watch.labels if f.area != "performance"]
 
     def _window(self, window: int) -> None:
         now = self.history.slots[window].end
@@ -150,32 +171,24 @@ class Replay:
         self.lived.beside[window] = Beside(trial.key, trial.broken, share, turn, then)
 
     def _watch(self, window: int) -> None:
-        found = self.watcher.findings(self.champion[0], window)
-        carried = carry(self.open, found)
-        if any(f.severity != "info" for f in carried.started):
-            self.lived.input_alarms.append(window)
-            self._tell(window, "input alarm", carried.started[0].message)
-        self.open = carried.started + carried.continuing
+        self._wakes(window, "inputs", self.watcher.inputs(self.watch, self.champion, window))
 
     def _score(self, scored: int) -> None:
-        """Labels of a window have come."""
-        answered = self.lived.answered.get(scored)
-        if answered is None:
+        """Labels of a window have come: all that are known of the champion's answers there, whoever answered then."""
+        if scored not in self.lived.answered:
             return
-        slot = self.history.slots[scored]
-        if answered == self.champion:
-            losses = self.models.answers(answered[0], scored, answered[1]).losses
-            stood = bool(self.performance)
-            done = step(self.promise, float(losses.mean()), slot.rows, slot.start)
-            self.promise = done.promise
-            self._alarm(done, scored, stood)
+        found = self.watcher.labels(self.watch, self.champion, scored)
+        broken = [f.since for f in found if f.check == "promise"]
+        self.since = max([*broken, *([self.since] if self.since is not None else [])], default=None)
+        self._wakes(scored, "labels", found)
 
-    def _alarm(self, done: Step, scored: int, stood: bool) -> None:
-        finding = finding_of(done, self.name, scored)
-        self.performance = [finding] if finding is not None else []
-        if finding is not None and not stood:
-            self.lived.alarms.append(scored)
-            self._tell(scored, "performance alarm", finding.message)
+    def _wakes(self, window: int, moment: str, started: list[Finding]) -> None:
+        waking = alarms_of(started)
+        self.lived.waking += [Alarm(window, moment, f.area, f.check, f.message) for f in waking]
+        if waking:
+            (self.lived.input_alarms if moment == "inputs" else self.lived.alarms).append(window)
+            told = "input alarm" if moment == "inputs" else "alarm on labels"
+            self._tell(window, told, "; ".join(f.message for f in waking[:3]))
 
     def _compare(self, trial: _Try, now: float) -> None:
         """Add the rows whose labels have come by `now` to the comparison; what comes at once, in random order."""
@@ -197,7 +210,7 @@ class Replay:
         """Promote or end the challenger on trial, if that is decided."""
         if self.trial is None:
             return False
-        for decision in decide(self._situation(), [*self.open, *self.performance], self.settings, now):
+        for decision in decide(self._situation(), self.watch.open, self.settings, now):
             if decision.action == "promote":
                 self._promote(self.trial, window, now, decision.why)
                 return True
@@ -214,7 +227,7 @@ class Replay:
         settings = self.settings
         if self.policy.forced and not forced:
             settings = msgspec.structs.replace(settings, retrain=msgspec.structs.replace(settings.retrain, when=()))
-        for decision in decide(self._situation(), [*self.open, *self.performance], settings, now):
+        for decision in decide(self._situation(), self.watch.open, settings, now):
             if decision.action == "retrain":
                 self._retrain(decision, window, now)
                 return True
@@ -232,19 +245,19 @@ class Replay:
             if trial.rows:
                 verdict = judge(np.concatenate(trial.differences), self.settings.rollout.max_loss)
             floor = trial.new < trial.floor if trial.rows else None
-            told = Trial(_bundle(trial.key, trial.broken), self.history.slots[trial.window - 1].end, verdict, floor)
+            told = Trial(bundle_of(trial.key, trial.broken), self.history.slots[trial.window - 1].end, verdict, floor)
         waiting = self.candidate
         trained_to = self.history.slots[self.champion[0][1]].end
         return Situation(
             model=self.name,
-            champion=Live(_bundle(*self.champion), self.released, trained_to),
-            candidate=Candidate(_bundle(waiting.key, waiting.broken), self.released) if waiting else None,
+            champion=Live(bundle_of(*self.champion), self.released, trained_to),
+            candidate=Candidate(bundle_of(waiting.key, waiting.broken), self.released) if waiting else None,
             rollout=told,
             last_retrain_at=self.last[0] if self.last else None,
             last_retrain_window=self.last[1] if self.last else None,
             scored_window=self.scored,
             labelled_windows=self.scored + 1,
-            calibrating=self.promise.calibrating,
+            calibrating=self.watch.promise.calibrating,
             window_s=self.history.window_s,
         )
 
@@ -258,8 +271,9 @@ class Replay:
         self._tell(window, "retrain", f"{decision.why}; learnt from {why}")
         made = _Try(key, broken, window + 1)
         if broken:
-            self.lived.broken[window] = "alarm" if self.performance else "healthy"
-        self.models.fitted(key, broken)
+            alarmed = any(f.check == "promise" for f in self.watch.labels)
+            self.lived.broken[window] = "alarm" if alarmed else "healthy"
+        self.models.learn(key, broken)
         if not self.policy.gated:
             self._promote(made, window, now, "no gate")
         elif self._gate(key, broken, window):
@@ -271,17 +285,23 @@ class Replay:
             return (0, newest), "all rows"
         choice = pick(
             newest + 1,
-            lambda first, last: (first, last),
+            lambda first, last, *half_life: (first, last, *half_life),
             lambda key, index: self.models.answers(key, index).losses,
+            ways=self.ways,
+            since=None if self.since is None else self.history.position(self.since),
+            window_s=self.history.spec.seconds,
         )
+        if choice.half_life > 0:
+            return (choice.first, choice.last, choice.half_life), choice.why
         return (choice.first, choice.last), choice.why
 
     def _gate(self, key: Key, broken: bool, window: int) -> bool:
         """The same way of learning without the newest window, judged on it, must not be worse than the champion."""
         newest = self.scored
-        contender = (max(key[0] - 1, 0) if key[0] else 0, newest - 1)
-        if contender[1] < contender[0]:
+        first = max(key[0] - 1, 0)
+        if newest - 1 < first:
             return True
+        contender: Key = (first, newest - 1) if len(key) == 2 else (first, newest - 1, key[2])
         new = self.models.answers(contender, newest, broken).losses
         old = self.models.answers(self.champion[0], newest, self.champion[1]).losses
         verdict = judge(in_random_order(new - old, newest), self.settings.gate.margin)
@@ -293,10 +313,9 @@ class Replay:
     def _promote(self, trial: _Try, window: int, now: float, why: str) -> None:
         self.champion, self.released = (trial.key, trial.broken), now
         self.trial = self.candidate = None
-        self.promise = reset(self.promise)
-        self.performance = []
-        # Open findings were about another reference.
-        self.open = []
+        self.watch.promise = reset(self.watch.promise)
+        # What was found about its predecessor's performance ends here, as it does live.
+        self.watch.labels = [f for f in self.watch.labels if f.area != "performance"]
         self.lived.promotions.append(window)
         if trial.broken:
             at = max(w for w in self.lived.broken if w <= window)
@@ -312,10 +331,6 @@ class Replay:
 
     def _tell(self, window: int, what: str, why: str) -> None:
         self.lived.told.append(Told(window, self.history.slots[window].end, what, why))
-
-
-def _bundle(key: Key, broken: bool) -> str:
-    return f"windows {key[0]}-{key[1]}" + (" (broken)" if broken else "")
 
 
 def floor_losses(history: History, models: Models, window: int) -> np.ndarray:
@@ -356,19 +371,15 @@ def always(history: History, models: Models, meter: Meter, span: int | None = No
             fresh = (0 if span is None else max(newest - span + 1, 0), newest)
             if fresh != key and window + 1 < len(history.slots):
                 key = fresh
-                models.fitted(key)
+                models.learn(key)
                 lived.retrains.append(window)
                 lived.promotions.append(window)
     return lived
 
 
-def calm_alarms(history: History, models: Models, watcher: Watcher) -> tuple[Sequence[int], Sequence[int]]:
-    """Performance and input alarms on a history in which nothing changes: windows at which each began."""
-    policy = Policy("shuffled", when=())
-    replay = Replay(history, models, watcher, policy)
+def calm_alarms(history: History, models: Models, watcher: Watcher) -> Lived:
+    """What wakes somebody on a history in which nothing changes."""
+    replay = Replay(history, models, watcher, Policy("shuffled", when=()))
     for window in history.live:
-        replay._window(window)
-        if replay.performance:
-            # As after the retraining that an alarm leads to.
-            replay.promise, replay.performance = reset(replay.promise), []
-    return replay.lived.alarms, replay.lived.input_alarms
+        replay.calm_window(window)
+    return replay.lived

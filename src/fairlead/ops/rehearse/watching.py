@@ -1,37 +1,68 @@
-"""What the watcher sees in a replay: the reference of each release, and each window's inputs against it."""
+"""What the watcher sees in a replay: the reference of each release, and each window looked at by the checks that look
+at it live."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from typing import Any
 
+import msgspec
 import numpy as np
 
-from fairlead.contract.events import Finding
+from fairlead.contract.events import Finding, Window
+from fairlead.contract.evidence import Interval
 from fairlead.contract.profile import Profile, Reference
-from fairlead.ops.monitor.drift import check_drift
-from fairlead.ops.monitor.quality import check_quality
+from fairlead.ops.monitor import Rows, Seen, Traffic, look
+from fairlead.ops.monitor.identity import carry
+from fairlead.ops.monitor.promise import Promise, step
 from fairlead.ops.monitor.thresholds import Thresholds, calibrate
 from fairlead.ops.monitor.windows import DAY
 from fairlead.ops.rehearse.history import History
-from fairlead.ops.rehearse.models import Key, Models, fit_rows, score_rows
+from fairlead.ops.rehearse.models import Key, Models
 
 MOST_BLOCKS = 400
+EARLIER = 64
+METRIC_DRAWS = 200
+
+Champion = tuple[Key, bool]
 
 
 def first_reference(history: History, models: Models) -> Reference:
     """The reference of the first release, made as training makes it: windows judged by what came before them."""
-    from fairlead.lab.train.folding import Fold
     from fairlead.lab.train.promise import reference_of
 
     rows = history.rows(0, history.learnt - 1)
     material = history.material.take(rows)
-
-    def answer(fold: Fold) -> np.ndarray:
-        pipeline = fit_rows(history, fold.fit, models.learner, models.parameters, False)
-        return score_rows(history, pipeline, fold.judge)
-
     folded = np.full((material.rows, len(material.signature.outputs)), np.nan)
-    return reference_of(material, history.settings.monitor.window, answer, folded)
+    return reference_of(material, history.settings.monitor.window, models.held_out, folded)
+
+
+@dataclass
+class Watch:
+    """What watching one champion after another has come to: findings that are open, what checks remember, windows.
+
+    promise: what the first release is held to. inputs, labels: open findings of each moment. windows: those looked at,
+    oldest first, at most as many as checks are told of.
+    """
+
+    promise: Promise
+    inputs: list[Finding] = field(default_factory=list)
+    labels: list[Finding] = field(default_factory=list)
+    memories: dict[str, Any] = field(default_factory=dict)
+    windows: list[Window] = field(default_factory=list)
+
+    def copy(self) -> Watch:
+        """The same, to be taken further apart from this one."""
+        return replace(
+            self, inputs=list(self.inputs), labels=list(self.labels), memories=dict(self.memories),
+            windows=list(self.windows),
+        )  # fmt: skip
+
+    @property
+    def open(self) -> list[Finding]:
+        """All findings that stand."""
+        return [*self.inputs, *self.labels]
 
 
 class Watcher:
@@ -39,72 +70,168 @@ class Watcher:
 
     def __init__(self, history: History, models: Models, first: Reference) -> None:
         self.history, self.models, self.first = history, models, first
+        self.settings = history.settings
         self.first_key: Key = (0, history.learnt - 1)
+        self.pace = history.window_s / max(float(np.median([s.rows for s in history.slots])), 1.0)
         self._bins = [c.bins for c in first.profile.columns]
         self._score_bins = [c.bins for c in first.profile.scores]
-        self._windows: dict[int, Profile] = {}
-        self._known: dict[Key, tuple[Reference, Thresholds]] = {
-            self.first_key: (first, calibrate(first, history.settings))
-        }
+        self._windows: dict[tuple[Champion | None, int], Profile] = {}
+        self._references: dict[Key, Reference] = {self.first_key: first}
+        self._thresholds: dict[tuple[Key, float], Thresholds] = {}
+        self._metrics: dict[tuple[Champion, int], dict[str, Interval]] = {}
         self._days: list[tuple[int, Profile]] | None = None
 
-    def findings(self, key: Key, window: int) -> list[Finding]:
-        """Quality and drift of a window (position) against the reference of the model that answered it."""
-        reference, thresholds = self._reference(key)
-        seen = self._profile(window)
-        if key == self.first_key:
-            seen = self._with_scores(key, window, seen)
-        name = self.history.settings.model.name
-        found = check_quality(seen, reference, thresholds, model=name, window=window)
-        return found + check_drift(seen, reference, thresholds, model=name, window=window)
+    def at_budget(self, false_alarms: float) -> Watcher:
+        """The same watcher under another budget; what it has counted is shared."""
+        other = Watcher.__new__(Watcher)
+        other.__dict__.update(self.__dict__)
+        monitor = msgspec.structs.replace(self.settings.monitor, false_alarms_per_month=false_alarms)
+        other.settings = msgspec.structs.replace(self.settings, monitor=monitor)
+        return other
+
+    def inputs(self, watch: Watch, champion: Champion, window: int, rows: Rows | None = None) -> list[Finding]:
+        """Judge the inputs of a window that is over; returns what began in it. rows: other ones than the history's."""
+        seen = self._seen(watch, champion, window, "closed", rows)
+        traffic = Traffic(tuple(w.rows for w in seen.earlier), None, self._newest(seen))
+        looked = look("inputs", replace(seen, traffic=traffic), watch.memories, self.pace)
+        watch.memories = looked.memories
+        carried = carry(watch.inputs, looked.findings)
+        watch.inputs = carried.started + carried.continuing
+        watch.windows = [*watch.windows, seen.window][-EARLIER:]
+        return carried.started
+
+    def labels(self, watch: Watch, champion: Champion, window: int, rows: Rows | None = None) -> list[Finding]:
+        """Judge the labels of a window whose delay is over; returns what began with it, and moves the promise on."""
+        seen = self._seen(watch, champion, window, "scored", rows)
+        told = seen.rows
+        if told is None or told.labelled is None or not told.labelled.any():
+            return []
+        metrics = self._measured(champion, window, told, rows is not None)
+        losses = self._losses(champion, window, told, rows is not None)
+        done = step(watch.promise, float(losses.mean()), len(losses), seen.window.start)
+        watch.promise = done.promise
+        figures = {**{name: interval.value for name, interval in metrics.items()}, "loss": float(losses.mean())}
+        scored = msgspec.structs.replace(seen.window, labelled=int(told.labelled.sum()), metrics=figures)
+        looked = look("labels", replace(seen, window=scored, metrics=metrics, step=done), watch.memories, self.pace)
+        watch.memories = looked.memories
+        carried = carry(watch.labels, looked.findings)
+        watch.labels = carried.started + carried.continuing
+        watch.windows = [scored if w.index == scored.index else w for w in watch.windows]
+        return carried.started
 
     def calibrating(self, key: Key) -> bool:
         """Whether the reference of that model is too short for drift to be judged."""
-        return self._reference(key)[1].calibrating
+        return self._known(key)[1].calibrating
 
-    def _columns(self, rows: np.ndarray) -> dict[str, np.ndarray]:
-        return {name: values[rows] for name, values in self.history.material.columns.items()}
+    def rows(self, champion: Champion, window: int) -> Rows:
+        """The rows of a window of the history, answered by that model, all labelled."""
+        slot = self.history.slots[window]
+        part = slice(slot.first, slot.last)
+        material, times = self.history.material, self.history.times[part]
+        return Rows(
+            columns={name: values[part] for name, values in material.columns.items()}, times=times,
+            scores=self.models.answers(champion[0], window, champion[1]).scores, labels=material.truth[part],
+            labelled=np.ones(slot.rows, dtype=bool), arrived=times + self.history.delay,
+        )  # fmt: skip
 
-    def _profile(self, window: int) -> Profile:
-        from fairlead.lab.stats import profile
+    def _seen(self, watch: Watch, champion: Champion, window: int, state: Any, rows: Rows | None) -> Seen:
+        slot = self.history.slots[window]
+        reference, thresholds = self._known(champion[0])
+        # Windows have the numbers of their places, whatever their rows are.
+        number = Window(
+            self.settings.model.name, window, slot.start, slot.end, rows=slot.rows if rows is None else len(rows.times),
+            state=state, bundle=bundle_of(*champion),
+        )  # fmt: skip
+        return Seen(
+            window=number, profile=self._profile(champion, window, rows), reference=reference, thresholds=thresholds,
+            settings=self.settings, signature=self.history.material.signature,
+            rows=self.rows(champion, window) if rows is None else rows,
+            earlier=tuple(w for w in watch.windows if w.index < window),
+        )  # fmt: skip
 
-        if window not in self._windows:
-            slot = self.history.slots[window]
-            columns = self._columns(self.history.rows(window, window))
-            self._windows[window] = profile(columns, self._bins, start=slot.start, end=slot.end, gram=False)
-        return self._windows[window]
+    def _newest(self, seen: Seen) -> float | None:
+        return float(seen.rows.times[-1]) if seen.rows is not None and len(seen.rows.times) else None
 
-    def _with_scores(self, key: Key, window: int, seen: Profile) -> Profile:
-        from fairlead.lab.stats import profile
+    def _losses(self, champion: Champion, window: int, told: Rows, other: bool) -> np.ndarray:
+        from fairlead.lab.stats import losses
 
-        scores = self.models.answers(key, window).scores
-        found: Profile = profile(
-            self._columns(self.history.rows(window, window)), self._bins, scores=scores,
-            score_bins=self._score_bins, start=seen.start, end=seen.end, gram=False,
+        if not other:
+            return self.models.answers(champion[0], window, champion[1]).losses
+        chosen = np.flatnonzero(np.asarray(told.labelled))
+        signature = self.history.material.signature
+        found: np.ndarray = losses(
+            signature.task, told.labels[chosen], told.scores[chosen], signature, self.models.clip  # type: ignore[index]
         )  # fmt: skip
         return found
 
-    def _reference(self, key: Key) -> tuple[Reference, Thresholds]:
+    def _measured(self, champion: Champion, window: int, told: Rows, other: bool) -> dict[str, Interval]:
+        from fairlead.lab.stats import metric_intervals
+
+        name = champion, window
+        if not other and name in self._metrics:
+            return self._metrics[name]
+        signature, chosen = self.history.material.signature, np.flatnonzero(np.asarray(told.labelled))
+        found: dict[str, Interval] = metric_intervals(
+            signature.task, told.labels[chosen], told.scores[chosen], signature,  # type: ignore[index]
+            draws=METRIC_DRAWS, seed=window,
+        )  # fmt: skip
+        if not other:
+            self._metrics[name] = found
+        return found
+
+    def _profile(self, champion: Champion, window: int, rows: Rows | None) -> Profile:
+        from fairlead.lab.stats import profile
+
+        # What a model was released with says how its scores lie; later ones of a rehearsal have no such scores.
+        scored = champion == (self.first_key, False)
+        name = champion if scored else None, window
+        if rows is None and name in self._windows:
+            return self._windows[name]
+        slot = self.history.slots[window]
+        told = self.rows(champion, window) if rows is None else rows
+        found: Profile = profile(
+            told.columns, self._bins, scores=told.scores if scored else None,
+            score_bins=self._score_bins if scored else (), start=slot.start, end=slot.end,
+        )  # fmt: skip
+        if rows is None:
+            self._windows[name] = found
+        return found
+
+    def _known(self, key: Key) -> tuple[Reference, Thresholds]:
         from fairlead.lab.stats import total
 
-        if key not in self._known:
+        if key not in self._references:
             first, last = self.history.slots[key[0]].first, self.history.slots[key[1]].last
             blocks = tuple(p for at, p in self._blocks() if first <= at < last)
-            reference = Reference(total(blocks), blocks[-MOST_BLOCKS:])
-            self._known[key] = reference, calibrate(reference, self.history.settings)
-        return self._known[key]
+            self._references[key] = Reference(total(blocks), blocks[-MOST_BLOCKS:])
+        reference = self._references[key]
+        at = key, self.settings.monitor.false_alarms_per_month
+        if at not in self._thresholds:
+            self._thresholds[at] = calibrate(reference, self.settings)
+        return reference, self._thresholds[at]
 
     def _blocks(self) -> list[tuple[int, Profile]]:
         """First row and profile of each day of the history (of each window, where windows are shorter)."""
         from fairlead.lab.stats import profile
 
         if self._days is None:
-            times = self.history.times
+            material, times = self.history.material, self.history.times
             day = np.floor(times / min(DAY, max(self.history.window_s, 1.0))).astype(np.int64)
             cuts = [0, *(np.flatnonzero(np.diff(day)) + 1).tolist(), len(times)]
             self._days = []
             for a, b in pairwise(cuts):
-                columns = self._columns(np.arange(a, b))
+                columns = {name: values[a:b] for name, values in material.columns.items()}
                 start, end = float(times[a]), float(times[b - 1])
                 self._days.append((a, profile(columns, self._bins, start=start, end=end, gram=False)))
         return self._days
+
+
+def bundle_of(key: Key, broken: bool) -> str:
+    """What stands for the bundle of a model that was never sealed."""
+    faded = f", weight halved every {key[2]:.3g}" if len(key) == 3 else ""
+    return f"windows {key[0]}-{key[1]}{faded}" + (" (broken)" if broken else "")
+
+
+def alarms_of(findings: list[Finding]) -> list[Finding]:
+    """Those that would wake somebody."""
+    return [f for f in findings if f.severity != "info"]
