@@ -15,7 +15,7 @@ Area = Literal[
 """What a finding is about. requests: anomalous ones, bursts. labels: poisoned, or not told at random. estimated:
 performance without labels. code: the artefact that answers. infrastructure: what it runs on."""
 
-Action = Literal["hold", "alert", "retrain", "canary", "promote", "end_rollout", "roll_back"]
+Action = Literal["hold", "alert", "retrain", "canary", "weigh", "promote", "end_rollout", "roll_back"]
 
 
 class Window(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from fairlead.contract.errors import FairleadError
 from fairlead.contract.events import Decision, Finding
-from fairlead.ops.flow import closing, making, release
+from fairlead.ops.flow import closing, making, release, rolling
+from fairlead.ops.flow.guarding import acting_lock
 from fairlead.ops.flow.spending import Entry, Stopwatch, enter
 from fairlead.ops.flow.tracker import Waiting, read_tracker, write_tracker
 from fairlead.ops.flow.workspace import Workspace
+
+MOVES = frozenset({"canary", "promote", "weigh", "end_rollout", "roll_back"})
+"""Actions that change what answers; one at a time."""
 
 ATTEMPTS = 3
 """A decision that cost the watcher its life so often is given up, and says so."""
@@ -30,8 +35,11 @@ def resume(ws: Workspace) -> list[Decision]:
 def carry_out(ws: Workspace, decision: Decision) -> None:
     """Do what a planned decision says. What our own rules refuse is its outcome, not an accident."""
     ws.state.start(decision.id, ws.clock())
+    # Retraining takes minutes, in which the guard must be able to act; what it leads to is a decision of its own.
+    lock = acting_lock(ws) if decision.action in MOVES else contextlib.nullcontext()
     try:
-        details = ACTIONS[decision.action](ws, decision)
+        with lock:
+            details = ACTIONS[decision.action](ws, decision)
     except FairleadError as refusal:
         finish(ws, decision, "failed", {"why": str(refusal)})
         return
@@ -115,12 +123,17 @@ def canary(ws: Workspace, decision: Decision) -> dict[str, Any]:
     return {"version": version}
 
 
+def tried(ws: Workspace, version: int) -> bool:
+    """Whether this version is a challenger now; if not, an earlier attempt has done what was decided."""
+    intent = ws.state.intent(ws.model)
+    return intent is not None and any(v.version == version and v.name != "champion" for v in intent.variants)
+
+
 def promote(ws: Workspace, decision: Decision) -> dict[str, Any]:
     """The challenger becomes champion."""
     version = int(decision.details["version"])
-    intent = ws.state.intent(ws.model)
-    if intent is not None and any(v.name == "challenger" for v in intent.variants):
-        release.promote(ws, why=decision.why)
+    if tried(ws, version):
+        release.promote(ws, why=decision.why, version=version)
     tracker = read_tracker(ws)
     champion = making.champion_bundle(ws)
     if champion is not None and champion != tracker.champion:
@@ -129,11 +142,22 @@ def promote(ws: Workspace, decision: Decision) -> dict[str, Any]:
 
 
 def end_rollout(ws: Workspace, decision: Decision) -> dict[str, Any]:
-    """The challenger goes."""
+    """The challenger goes; where several are tried, the one that the decision names."""
+    version = int(decision.details["version"])
+    if tried(ws, version):
+        rolling.drop(ws, version, why=decision.why)
+    return {"version": version}
+
+
+def weigh(ws: Workspace, decision: Decision) -> dict[str, Any]:
+    """The variants get other shares of the requests."""
+    weights = {int(version): float(weight) for version, weight in decision.details["weights"].items()}
     intent = ws.state.intent(ws.model)
-    if intent is not None and any(v.name == "challenger" for v in intent.variants):
-        release.end_rollout(ws, why=decision.why)
-    return {"version": decision.details.get("version")}
+    now = {v.version: v.weight for v in intent.variants} if intent is not None else {}
+    if set(now) == set(weights) and any(abs(now[v] - weights[v]) > 1e-9 for v in weights):
+        anew = bool(decision.details.get("anew"))
+        rolling.weigh(ws, weights, why=decision.why, event=decision.at, anew=anew)
+    return {"weights": decision.details["weights"]}
 
 
 def roll_back(ws: Workspace, decision: Decision) -> dict[str, Any]:
@@ -151,6 +175,7 @@ ACTIONS = {
     "retrain": retrain,
     "canary": canary,
     "promote": promote,
+    "weigh": weigh,
     "end_rollout": end_rollout,
     "roll_back": roll_back,
 }

@@ -13,9 +13,11 @@ from fairlead.contract.errors import BundleRefused, HeldByHuman, UsageError
 from fairlead.contract.routes import Limits, Route, Routes, Variant
 from fairlead.ops.flow import making
 from fairlead.ops.flow.admitting import admitted, routes_lock
+from fairlead.ops.flow.contracted import expected_of
+from fairlead.ops.flow.counting import begin_after
 from fairlead.ops.flow.making import require_attested
 from fairlead.ops.flow.workspace import RULE, Workspace
-from fairlead.ops.state import Intent, Rollout
+from fairlead.ops.state import Intent
 
 CONFIRM_S = 30.0
 APPROVAL = "approval"
@@ -43,6 +45,7 @@ def route_of(ws: Workspace, intent: Intent) -> Route:
         sample=settings.capture.sample,
         redact=hidden(ws, intent),
         purposes=settings.serve.purposes,
+        expected=expected_of(ws, ws.load(intent.variants[0].bundle).signature) if intent.variants else None,
     )
 
 
@@ -116,11 +119,13 @@ def apply(ws: Workspace, intent: Intent, action: str, why: str, details: dict[st
     before = ws.state.intent(ws.model)
     with ws.state.transaction():
         remember(ws, intent)
+        begin_after(ws, before.variants if before else (), intent.variants)
         ws.audit.record(ws.actor, action, ws.model, why, details)
     try:
         return publish(ws, intent)
     except BundleRefused as refusal:
         with ws.state.transaction():
+            begin_after(ws, intent.variants, before.variants if before else ())
             # A first deployment that was refused leaves an intent that names nothing.
             remember(ws, before or msgspec.structs.replace(intent, variants=(), rollout=None))
             if before is None:
@@ -134,16 +139,24 @@ def remember(ws: Workspace, intent: Intent) -> None:
     ws.state.set_intent(intent)
     for variant in intent.variants:
         ws.state.set_alias(ws.model, variant.name, variant.version)
-    if any(v.name == "challenger" for v in intent.variants):
+    named = {v.name for v in intent.variants}
+    for alias in ws.state.aliases(ws.model):
+        if alias.startswith("challenger") and alias not in named:
+            ws.state.drop_alias(ws.model, alias)
+    if len(named) > 1:
         return
-    ws.state.drop_alias(ws.model, "challenger")
     for finding in ws.state.findings(ws.model):
         if finding.check == APPROVAL:
             ws.state.close_finding(finding.id, ws.clock())
 
 
-def require_free(ws: Workspace, intent: Intent | None) -> None:
-    """The automatic hand never acts past a human's decision. Raises HeldByHuman."""
+def require_free(ws: Workspace, intent: Intent | None, *, protects: bool = False) -> None:
+    """The automatic hand never acts past a human's decision. Raises HeldByHuman.
+
+    protects: what is to be done takes a challenger out, which leaves a pinned champion as it is.
+    """
+    if protects and intent is not None and intent.hold == "pinned":
+        return
     if ws.actor == RULE and intent is not None and intent.hold:
         raise HeldByHuman(f"{ws.model} was {intent.hold.replace('_', ' ')} by a person; `fairlead release` lifts that.")
 
@@ -164,8 +177,13 @@ def deploy(
 
     event_time: rows from then on are compared; those that neither has seen when left out.
     Refuses what no passing attestation vouches for (NotAttested) and what does not verify (BundleRefused).
-    A shadow is asked, too, but answers nobody.
+    A shadow is asked, too, but answers nobody. Further ways to try one, and several: `rolling.start`.
     """
+    if mode != "replace":
+        from fairlead.ops.flow import rolling
+
+        tried: Deployed = rolling.start(ws, (version,), rolling.Way(mode, share), why=why, event_time=event_time)
+        return tried
     chosen = ws.state.version(ws.model, version)
     require_attested(ws, chosen.bundle)
     # With no server running nobody else would notice that the store's copy no longer holds.
@@ -173,39 +191,16 @@ def deploy(
     intent = ws.state.intent(ws.model)
     require_free(ws, intent)
     champion = next((v for v in intent.variants if v.name == "champion"), None) if intent else None
-    if mode != "replace" and champion is None:
-        raise UsageError("there is no champion to compare with: deploy without --canary, --shadow or --ab first.")
-    if mode != "replace" and champion is not None and champion.bundle == chosen.bundle:
-        raise UsageError(f"version {chosen.number} is the champion already.")
-    if mode == "replace" or champion is None:
-        variants: tuple[Variant, ...] = (Variant("champion", chosen.bundle, chosen.number),)
-    elif mode == "shadow":
-        variants = (champion, Variant("challenger", chosen.bundle, chosen.number, weight=0.0, shadow=True))
-    else:
-        variants = (
-            msgspec.structs.replace(champion, weight=1.0 - share),
-            Variant("challenger", chosen.bundle, chosen.number, weight=share),
-        )
     new = Intent(
         model=ws.model,
-        variants=variants,
+        variants=(Variant("champion", chosen.bundle, chosen.number),),
         salt=secrets.token_hex(16),
         since=ws.clock(),
         why=why,
         decided_by="rule" if ws.actor == RULE else "person",
-        hold=intent.hold if intent and intent.hold == "pinned" and mode != "replace" else "",
-        rollout=None
-        if mode == "replace"
-        else Rollout(
-            chosen.number,
-            unseen_from(ws, chosen.bundle) if event_time is None else event_time,
-            ws.clock(),
-            details={"mode": mode, "share": share},
-        ),
         previous=champion.version if champion else None,
     )
-    details = {"version": chosen.number, "bundle": chosen.bundle, "mode": mode, "share": share}
-    return apply(ws, new, "deploy" if mode == "replace" else mode, why, details)
+    return apply(ws, new, "deploy", why, {"version": chosen.number, "bundle": chosen.bundle, "mode": mode})
 
 
 def unseen_from(ws: Workspace, bundle: str) -> float:
@@ -230,16 +225,25 @@ def split(ws: Workspace) -> tuple[Intent, Variant, Variant | None]:
     if intent is None or not intent.variants:
         raise UsageError(f"{ws.model} is not deployed: run `fairlead deploy` first.")
     champion = next(v for v in intent.variants if v.name == "champion")
-    challenger = next((v for v in intent.variants if v.name == "challenger"), None)
+    challenger = next((v for v in intent.variants if v.name != "champion"), None)
     return intent, champion, challenger
 
 
-def promote(ws: Workspace, *, why: str = "promoted by hand") -> Deployed:
-    """The challenger becomes champion and takes all requests."""
+def promote(ws: Workspace, *, why: str = "promoted by hand", version: int | None = None) -> Deployed:
+    """A challenger becomes champion and takes all requests; version: which, where several are tried."""
     intent, champion, challenger = split(ws)
     require_free(ws, intent)
     if challenger is None:
         raise UsageError("no rollout is in progress: there is no challenger to promote.")
+    tried = {v.version: v for v in intent.variants if v.name != "champion"}
+    if version is None and len(tried) > 1:
+        raise UsageError(
+            f"versions {', '.join(map(str, tried))} are being tried: say which, as `promote {max(tried)}`."
+        )
+    if version is not None:
+        if version not in tried:
+            raise UsageError(f"version {version} is not being tried: {', '.join(map(str, tried))} is.")
+        challenger = tried[version]
     require_attested(ws, challenger.bundle)
     new = msgspec.structs.replace(
         intent,
@@ -256,9 +260,9 @@ def promote(ws: Workspace, *, why: str = "promoted by hand") -> Deployed:
 
 
 def end_rollout(ws: Workspace, *, why: str) -> Deployed:
-    """The challenger goes, the champion takes all requests again."""
+    """The challengers go, the champion takes all requests again."""
     intent, champion, challenger = split(ws)
-    require_free(ws, intent)
+    require_free(ws, intent, protects=True)
     if challenger is None:
         raise UsageError("no rollout is in progress.")
     new = msgspec.structs.replace(

@@ -33,6 +33,7 @@ from fairlead.runtime.serve.deployed import Endpoint, Live, Serving
 from fairlead.runtime.serve.explaining.door import Explaining
 from fairlead.runtime.serve.identity import Ids, usable
 from fairlead.runtime.serve.lane import SMALL, Lane
+from fairlead.runtime.serve.observing.variants import count_shadow
 from fairlead.runtime.serve.observing.watch import SLOW_S, Watch
 from fairlead.runtime.serve.pages import Pages
 from fairlead.runtime.serve.patience import keep_time
@@ -381,6 +382,8 @@ class DataPlane:
         endpoint.deployed.used = request.arrived
         live = asked.parts[0].live
         if asked.error is not None:
+            # Of several variants the one that failed is to blame.
+            live = next((part.live for part in asked.parts if part.error is not None), live)
             code = status_of(asked.error)
             endpoint.count(code, live)
             self._watch.failed(endpoint, request, asked.id, asked.error, code)
@@ -416,6 +419,9 @@ class DataPlane:
         schemas: dict[int, frames.Schema] = {}
         tally = Tally()
         for part in parts:
+            live = part.live
+            model = part.asked.endpoint.deployed.route.model
+            count_shadow(live.counters, model, live.version, live.variant.name, part.scores is None)
             if part.scores is None or not sampled(part.asked):
                 continue
             tally.shadows += len(part.rows)

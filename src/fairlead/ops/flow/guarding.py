@@ -1,0 +1,144 @@
+"""Errors watched every second: a challenger that fails requests is taken out, whatever else the watcher is doing.
+
+A pass of the watcher may take minutes when it retrains. This reads the live counters beside it, asks the guardrails,
+and publishes routes without the failing version. Decisions are recorded as those of the watcher are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable
+
+import msgspec
+
+from fairlead.contract.errors import FairleadError
+from fairlead.contract.events import Decision
+from fairlead.contract.routes import Variant
+from fairlead.ops.flow.counting import Counting, counted
+from fairlead.ops.flow.workspace import RULE, Workspace
+from fairlead.ops.rollout.guardrails import GUARD_ALPHA, Guardrail, errors_guard, share_of
+from fairlead.ops.state import FileLock, Intent
+
+EVERY_S = 1.0
+DAY = 86_400.0
+CHAMPION_ALPHA = 0.01
+"""How often a champion that is as good as the one before is rolled back for its errors."""
+BUSY_S = 30.0
+
+
+def errors_of(ws: Workspace, intent: Intent, counting: Counting) -> dict[int, Guardrail]:
+    """The guardrail on errors of each challenger, by version; empty where the project asks for none."""
+    limits = ws.settings.rollout.guardrails
+    champion = next((v for v in intent.variants if v.name == "champion"), None)
+    if champion is None or "errors" not in limits:
+        return {}
+    tried = [v for v in intent.variants if v.name != "champion"]
+    alpha = share_of(GUARD_ALPHA, limits, len(tried))
+    return {
+        v.version: errors_guard(counting.of(champion.version), counting.of(v.version), limits["errors"], alpha)
+        for v in tried
+    }
+
+
+def champion_guard(ws: Workspace, intent: Intent, counting: Counting) -> Guardrail | None:
+    """The errors of a champion that took over lately, beside those of the one before; None where that is over."""
+    promoted, rollout = counting.promoted, ws.settings.rollout
+    champion = next((v for v in intent.variants if v.name == "champion"), None)
+    limit = rollout.guardrails.get("errors")
+    if promoted is None or champion is None or limit is None or promoted.version != champion.version:
+        return None
+    if intent.previous != promoted.previous or ws.clock() - promoted.at > rollout.max_days * DAY:
+        return None
+    return errors_guard(promoted.before, counting.of(champion.version), limit, CHAMPION_ALPHA)
+
+
+def look(ws: Workspace) -> list[Decision]:
+    """One look: ends the trial of what fails, rolls back a champion that fails; what was decided now.
+
+    A frozen model is left alone, as a person asked for; of a pinned one challengers are ended, never the champion.
+    """
+    intent = ws.state.intent(ws.model)
+    if intent is None or not intent.variants or intent.hold == "frozen":
+        return []
+    counting = counted(ws)
+    done = []
+    champion = next(v for v in intent.variants if v.name == "champion")
+    for version, guard in errors_of(ws, intent, counting).items():
+        if guard.outcome == "fails":
+            tried = next(v for v in intent.variants if v.version == version)
+            done += _act(ws, ended(ws, intent, tried, guard))
+    guard_of_champion = champion_guard(ws, intent, counting) if not intent.hold else None
+    if guard_of_champion is not None and guard_of_champion.outcome == "fails":
+        done += _act(ws, rolled_back(ws, intent, champion, guard_of_champion))
+    return done
+
+
+def ended(ws: Workspace, intent: Intent, tried: Variant, guard: Guardrail) -> Decision:
+    """The trial of a version that failed a guardrail is over."""
+    began = intent.rollout.started_wall if intent.rollout else intent.since
+    why = f"version {tried.version} fails its guardrail on {guard.name}: {guard.why}"
+    details = {"bundle": tried.bundle, "version": tried.version, "guardrail": msgspec.to_builtins(guard)}
+    return Decision(_id(ws, "end", tried.bundle, began), ws.model, "end_rollout", ws.clock(), why, (), details)
+
+
+def rolled_back(ws: Workspace, intent: Intent, champion: Variant, guard: Guardrail) -> Decision:
+    """The champion before answers again."""
+    earlier = ws.state.version(ws.model, intent.previous)
+    why = f"version {champion.version} fails its guardrail on {guard.name} since it took over: {guard.why}"
+    details = {"bundle": earlier.bundle, "version": earlier.number, "from": champion.bundle}
+    details |= {"guardrail": msgspec.to_builtins(guard)}
+    return Decision(_id(ws, "back", champion.bundle, intent.since), ws.model, "roll_back", ws.clock(), why, (), details)
+
+
+def _id(ws: Workspace, what: str, bundle: str, since: float) -> str:
+    return hashlib.sha256(f"{ws.model}|guard|{what}|{bundle}|{since!r}".encode()).hexdigest()[:24]
+
+
+def acting_lock(ws: Workspace) -> FileLock:
+    """Held while a decision changes what answers, so that the watcher and its guard never act at once."""
+    return FileLock(ws.home.run / f"act-{ws.model}.lock")
+
+
+def _act(ws: Workspace, decision: Decision) -> list[Decision]:
+    from fairlead.ops.flow import acting
+
+    if not ws.state.plan(decision):
+        return []
+    acting.carry_out(ws, decision)
+    return [decision]
+
+
+class Guard:
+    """The guard of one project in a thread of its own. told: called with a line where it decided or failed."""
+
+    def __init__(self, ws: Workspace, told: Callable[[str], None], every_s: float = EVERY_S) -> None:
+        # A database connection of its own: passes of the watcher hold theirs for minutes.
+        self._ws = Workspace(ws.project, clock=ws.clock, actor=RULE)
+        self._told, self._every_s = told, every_s
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="fairlead-guard", daemon=True)
+
+    def __enter__(self) -> Guard:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join(BUSY_S)
+
+    def _run(self) -> None:
+        said = ""
+        while not self._over.wait(self._every_s):
+            try:
+                for decision in look(self._ws):
+                    self._told(f"decided: {decision.action}: {decision.why}")
+                said = ""
+            except FairleadError as failure:
+                if str(failure) != said:
+                    said = str(failure)
+                    self._told(f"the guard failed: {failure}")
+            except Exception as fault:
+                if repr(fault) != said:
+                    said = repr(fault)
+                    self._told(f"the guard failed, going on: {type(fault).__name__}: {fault}")
