@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from fairlead.contract.errors import UsageError
+from fairlead.doors.cli.machine import machine_lines
 from fairlead.doors.cli.output import Json, console, escape, moment, number, project, show, table
 
 Answer = dict[str, Any]
@@ -213,6 +214,8 @@ def tell_status(answer: Answer) -> None:
             mode = tried["details"].get("mode", "rollout")
             out.print(f"  {mode} of version {tried['challenger']} since {moment(tried['started_wall'])} UTC")
         out.print(f"  {running(answer['workers'])}")
+        for line in machine_lines(answer.get("machine") or {}):
+            out.print(f"  {escape(line)}")
         awaited = [one["why"] for one in model["awaited"]]
         for at, why in enumerate(awaited):
             out.print(f"  {'waits for' if not at else '      and'} {escape(why)}")

@@ -11,9 +11,10 @@ from fairlead.contract import records as names
 from fairlead.contract.errors import UsageError
 from fairlead.contract.events import Decision, Finding, Window
 from fairlead.ops.access import audit_refusals
-from fairlead.ops.flow import acting, closing
+from fairlead.ops.flow import acting, closing, contracted, release
 from fairlead.ops.flow.decide import decide
 from fairlead.ops.flow.forgetting import bury
+from fairlead.ops.flow.infrastructure import look_at_machine
 from fairlead.ops.flow.situating import moment_of, situation_of
 from fairlead.ops.flow.tracker import (
     event_times_of,
@@ -76,7 +77,10 @@ class Loop:
         if intent is None or not intent.variants:
             return Pass()
         decisions = acting.resume(ws)
+        contracted.follow(ws, lambda: release.publish(ws, intent))
+        machine = look_at_machine(ws)
         windows, findings = self._advance(intent)
+        findings += machine
         decisions += self._decide()
         return Pass(tuple(windows), tuple(findings), tuple(decisions))
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from fairlead.ops.flow.infrastructure import machine_of
 from fairlead.ops.flow.undoing import told
 from fairlead.ops.flow.waiting import awaited
 from fairlead.ops.flow.workspace import Workspace
@@ -42,6 +43,7 @@ def status_of(ws: Workspace) -> dict[str, Any]:
         ],
         "variants": [msgspec.to_builtins(v) for v in intent.variants] if intent else [],
         "workers": [{**msgspec.to_builtins(w), "url": w.url} for w in workers],
+        "machine": machine_of(ws),
         "errors": [msgspec.to_builtins(group) for group in errors],
         "incidents": [msgspec.to_builtins(f) for f in findings],
         "decisions": [told(d) for d in decisions],

@@ -147,7 +147,7 @@ def answered(grown: dict[Series, list[float]]) -> list[Answered]:
 
 
 def _is_turned_away(series: Series) -> bool:
-    return series[0] == "requests" and series[-1] == "503"
+    return series[:2] == ("requests", "") and series[-1] == "503"
 
 
 def _less(cells: list[float], before: list[float] | None) -> list[float]:
