@@ -68,12 +68,12 @@ def test_few_blocks_are_calibrating_and_say_so() -> None:
 
 
 def test_thresholds_survive_a_restart() -> None:
-    thresholds = calibrate(reference_of(90, 0), SETTINGS)
+    thresholds = calibrate(reference_of(100, 0), SETTINGS)
     assert msgspec.json.decode(msgspec.json.encode(thresholds), type=Thresholds) == thresholds
 
 
 def test_a_moved_column_is_found_and_named() -> None:
-    reference = reference_of(90, 0)
+    reference = reference_of(100, 0)
     thresholds = calibrate(reference, SETTINGS)
     live = week(reference, rows(np.random.default_rng(1), 280, shift=1.0), start=100 * DAY)
     found = check_drift(live, reference, thresholds, model="m", window=3)
@@ -84,7 +84,7 @@ def test_a_moved_column_is_found_and_named() -> None:
 
 
 def test_what_the_model_does_not_use_informs_only() -> None:
-    reference = reference_of(90, 0)
+    reference = reference_of(100, 0)
     live = week(reference, rows(np.random.default_rng(1), 280, shift=1.0))
     found = check_drift(live, reference, calibrate(reference, SETTINGS), {"income": 0.0, "age": 1.0})
     assert [f.severity for f in found] == ["info"]
@@ -118,7 +118,7 @@ def test_everyday_variation_between_days_is_no_alarm() -> None:
 
 
 def test_missing_cells_new_categories_and_strange_values_are_found() -> None:
-    reference = reference_of(90, 0)
+    reference = reference_of(100, 0)
     thresholds = calibrate(reference, SETTINGS)
     columns = rows(np.random.default_rng(1), 280)
     columns["income"][:60] = np.nan
@@ -129,7 +129,7 @@ def test_missing_cells_new_categories_and_strange_values_are_found() -> None:
 
 
 def test_volume_and_silence() -> None:
-    reference = reference_of(90, 0)
+    reference = reference_of(100, 0)
     thresholds = calibrate(reference, SETTINGS)
     usual = Traffic(earlier=(280, 290, 270, 285, 275, 281, 279, 283))
     live = week(reference, rows(np.random.default_rng(1), 280))
@@ -143,7 +143,7 @@ def test_volume_and_silence() -> None:
 
 
 def test_the_same_trouble_keeps_its_name_until_it_is_over() -> None:
-    reference = reference_of(90, 0)
+    reference = reference_of(100, 0)
     thresholds = calibrate(reference, SETTINGS)
 
     def found(window: int, shift: float) -> list[Any]:

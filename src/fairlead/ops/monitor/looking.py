@@ -9,14 +9,20 @@ from typing import Any, NamedTuple
 from fairlead.contract.events import Finding
 from fairlead.contract.plugins import names, variant
 from fairlead.ops.monitor.budget import allowed
-from fairlead.ops.monitor.seen import Moment, Seen, WindowCheck
+from fairlead.ops.monitor.joint import MEMORY, joining, joint_of
+from fairlead.ops.monitor.seen import Moment, Seen, Told, WindowCheck
 
 
 class Looked(NamedTuple):
-    """findings: as if nothing had been open before. memories: of every check by its name, for the next window."""
+    """findings: as if nothing had been open before. memories: of every check by its name, for the next window.
+
+    told: why each check spoke or was silent, what is nearest to its limit first. why: of the calibration.
+    """
 
     findings: list[Finding]
     memories: dict[str, Any]
+    told: tuple[Told, ...] = ()
+    why: str = ""
 
 
 def checks_of(moment: Moment) -> list[WindowCheck]:
@@ -25,14 +31,20 @@ def checks_of(moment: Moment) -> list[WindowCheck]:
     return [check for check in found if check.moment == moment]
 
 
-def look(moment: Moment, seen: Seen, memories: Mapping[str, Any], seconds_per_row: float = 0.0) -> Looked:
+def look(
+    moment: Moment, seen: Seen, memories: Mapping[str, Any], seconds_per_row: float = 0.0, troubled: bool = False
+) -> Looked:
     """Findings of all checks of that moment. An early look (a window still open) asks those alone that take one, and
-    leaves memories as they are. seconds_per_row: the pace of rows, for windows of rows.
+    leaves their memories as they are. seconds_per_row: the pace of rows, for windows of rows. troubled: an alarm about
+    performance stands, so that this window cannot join what is usual.
     """
     early = seen.window.state == "open"
     every = checks_of(moment)
     found: list[Finding] = []
     kept = dict(memories)
+    why = ""
+    if moment == "inputs":
+        seen, why = _calibrated(seen, kept, seconds_per_row, troubled)
     for check in every:
         if early and not check.early:
             continue
@@ -41,4 +53,22 @@ def look(moment: Moment, seen: Seen, memories: Mapping[str, Any], seconds_per_ro
         found += check.look(mine, allowed(seen.settings, check.family, seconds_per_row) / sharing)
         if mine.kept and not early:
             kept[check.name] = mine.kept[0]
-    return Looked(found, kept)
+    return Looked(found, kept, tuple(sorted(seen.told, key=_nearness)), why)
+
+
+def _calibrated(seen: Seen, kept: dict[str, Any], seconds_per_row: float, troubled: bool) -> tuple[Seen, str]:
+    """With what the joint calibration says of the window; what it remembers goes into `kept`."""
+    memory = kept.get(MEMORY)
+    joint = seen.calibration or joint_of(seen.reference, seen.settings, seconds_per_row, memory)
+    judged, largest = joint.judge(seen.window, seen.profile, seen.reference.profile)
+    remembered = joining(memory, joint, seen.reference, seen.window, largest, troubled)
+    if remembered is not None:
+        kept[MEMORY] = remembered
+    units = {s.name: s.unit for s in joint.statistics}
+    told = [Told(name, key, one, units[name]) for name, by_key in judged.items() for key, one in by_key.items()]
+    return dataclasses.replace(seen, judged=judged, told=told), joint.why
+
+
+def _nearness(told: Told) -> tuple[bool, float]:
+    judged = told.judged
+    return not judged.speaks, -judged.value / judged.limit if judged.limit > 0 else 0.0

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
 from fairlead.contract.events import Area, Finding, Window
 from fairlead.contract.evidence import Interval
+from fairlead.contract.expectations import DataContract
 from fairlead.contract.profile import Profile, Reference
 from fairlead.contract.settings import Settings
 from fairlead.contract.signature import Signature
 from fairlead.ops.monitor.budget import Family
+from fairlead.ops.monitor.calibration import Calibration
 from fairlead.ops.monitor.promise import Step
 from fairlead.ops.monitor.quality import Traffic
+from fairlead.ops.monitor.statistic import Judged
 from fairlead.ops.monitor.thresholds import Thresholds
 
 Moment = Literal["inputs", "labels"]
@@ -49,14 +52,28 @@ class Rows:
     arrived: np.ndarray | None = None
 
 
+MOST_TOLD = 200
+
+
+class Told(NamedTuple):
+    """One line of why a check spoke or was silent. key: mostly a column."""
+
+    check: str
+    key: str
+    judged: Judged
+    unit: str
+
+
 @dataclass(frozen=True)
 class Seen:
     """All that a check may look at. Checks are pure: what they keep from window to window is in `memory`.
 
     window: the one looked at; its state is "open" in an early look. earlier: windows before it, oldest first, bounded.
     importance: share of the model's answer that each column carries, adds to 1, empty when not known. metrics: of the
-    labelled rows, with intervals. step: what the promise said (labels). memory: of this check alone, as JSON knows it,
-    replaced by what `keep` is called with; None the first time.
+    labelled rows, with intervals. step: what the promise said (labels). contract: the data contract, where there is one. memory:
+    of this check alone, as JSON knows it, replaced by what `keep` is called with; None the first time.
+    calibration: of the sealed reference, where it is at hand; `look` makes it where it is not. judged: what the joint
+    calibration says, by statistic and key.
     """
 
     window: Window
@@ -71,12 +88,21 @@ class Seen:
     traffic: Traffic | None = None
     metrics: Mapping[str, Interval] = field(default_factory=dict)
     step: Step | None = None
+    contract: DataContract | None = None
     memory: Any = None
     kept: list[Any] = field(default_factory=list)
+    calibration: Calibration | None = None
+    judged: Mapping[str, Mapping[str, Judged]] = field(default_factory=dict)
+    told: list[Told] = field(default_factory=list)
 
     def keep(self, memory: Any) -> None:
         """What this check is to be given as `memory` with the next window (not after an early look). JSON, small."""
         self.kept[:] = [memory]
+
+    def tell(self, check: str, key: str, judged: Judged, unit: str = "") -> None:
+        """What a check that is not calibrated jointly found, for `watch --explain`; at most `MOST_TOLD` a check."""
+        if sum(one.check == check for one in self.told) < MOST_TOLD:
+            self.told.append(Told(check, key, judged, unit))
 
 
 class WindowCheck(Protocol):
@@ -84,7 +110,8 @@ class WindowCheck(Protocol):
 
     name: also of its memory. family: whose part of the budget its alarms are taken from. moment: when it looks. early:
     whether it looks inside an open window, too. A finding of severity "info" is told in reports alone and is outside
-    the budget; every other one counts.
+    the budget; every other one counts. A check may have `statistics`, a tuple of `statistic.Statistic`: what is to be
+    calibrated jointly, and is handed to it in `Seen.judged`.
     """
 
     name: str

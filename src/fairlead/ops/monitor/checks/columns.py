@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from fairlead.contract.events import Finding
 from fairlead.ops.monitor.budget import Family
-from fairlead.ops.monitor.drift import check_drift
+from fairlead.ops.monitor.drift import drift_findings
 from fairlead.ops.monitor.seen import Moment, Seen
+from fairlead.ops.monitor.statistics import ColumnDistance, ScoreDistance
 
 
 class ColumnDrift:
@@ -14,11 +15,12 @@ class ColumnDrift:
     name = "columns"
     family: Family = "inputs"
     moment: Moment = "inputs"
-    early = False
+    early = True
+    statistics = (ColumnDistance(), ScoreDistance())
 
     def look(self, seen: Seen, allowed: float) -> list[Finding]:
-        """See `fairlead.ops.monitor.drift`; its limits are those of the thresholds."""
+        """See `fairlead.ops.monitor.drift`; its limits are those of the joint calibration."""
         window, importance = seen.window, seen.importance or None
-        return check_drift(
-            seen.profile, seen.reference, seen.thresholds, importance, model=window.model, window=window.index
+        return drift_findings(
+            seen.judged, seen.profile, seen.reference, importance, model=window.model, window=window.index
         )
