@@ -105,6 +105,7 @@ def against_bundle(
     return drift_report(
         blocks, now.blocks, source=name_of(table), reference=name, started=started, signature=model.signature,
         left_out=compared.left_out, lacking=lacking, whole=model.reference.profile, notes=notes,
+        independent=not model.reference.profile.end,
         surplus=[n for n in table.columns if n not in asked and not n.startswith("out.")],
     )  # fmt: skip
 

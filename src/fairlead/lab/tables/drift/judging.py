@@ -18,7 +18,7 @@ from fairlead.lab.stats import distances
 from fairlead.lab.stats.correlations import added, correlations, names_of, sums_of
 from fairlead.lab.stats.measures import Floats
 from fairlead.lab.stats.merging import total
-from fairlead.lab.stats.permuting import dealt, jointly, singly
+from fairlead.lab.stats.permuting import DRAWS, dealt, jointly, singly
 from fairlead.lab.tables.drift.report import Moved, Pair, Side
 
 ALPHA = 0.05
@@ -36,14 +36,23 @@ FEWEST_BLOCKS = 4
 
 
 class Sides:
-    """Blocks of both sides, of about as many rows each, and ways of dealing them out."""
+    """Blocks of both sides, of about as many rows each, and what says how far chance goes.
 
-    def __init__(self, before: Sequence[Profile], now: Sequence[Profile], seed: int = 0) -> None:
+    dealing: there are enough blocks for dealing them out. Else, where rows are known to be independent of each other
+    (`independent`), `drawing` as many rows from the reference; else stretches of the reference alone.
+    """
+
+    def __init__(
+        self, before: Sequence[Profile], now: Sequence[Profile], seed: int = 0, *, independent: bool = False
+    ) -> None:
         self.before, self.now = alike(list(before), list(now))
         self.blocks = [*self.before, *self.now]
         self.whole_before, self.whole_now = total(before), total(now)
-        self.enough = min(len(self.before), len(self.now)) >= FEWEST_BLOCKS
-        self.deals = dealt(len(self.blocks), len(self.now), seed=seed) if self.enough else None
+        self.dealing = min(len(self.before), len(self.now)) >= FEWEST_BLOCKS
+        self.drawing = not self.dealing and independent
+        self.enough = self.dealing or self.drawing or len(self.before) >= STRETCHES * len(self.now)
+        self.deals = dealt(len(self.blocks), len(self.now), seed=seed) if self.dealing else None
+        self.random = np.random.default_rng([seed, 31])
         rng = np.random.default_rng([seed, 23])
         self.drawn = [
             rng.multinomial(n, np.full(n, 1.0 / n), size=BOOTSTRAPS).astype(np.float64)
@@ -114,11 +123,25 @@ def judge_columns(sides: Sides, of: str = "columns", part: float = PARTS["column
     names = [c.bins.name for c in getattr(sides.whole_before, of) if c.bins.name in known]
     counts = [_Counts(sides, of, name) for name in names]
     single, joint = np.ones(len(names)), np.ones(len(names))
-    if sides.deals is not None and names:
-        statistics = np.column_stack([_dealt_distances(sides.deals, c.blocks) for c in counts])
+    if sides.enough and names:
+        statistics = np.column_stack([_by_chance(sides, c) for c in counts])
         single, joint = singly(statistics), jointly(statistics)
     found = [_moved(sides, c, float(p), float(q), part * ALPHA) for c, p, q in zip(counts, single, joint, strict=True)]
     return tuple(sorted(found, key=lambda m: (not m.moved, -m.distance, m.name)))
+
+
+def _by_chance(sides: Sides, c: _Counts) -> Floats:
+    """The distance as seen, and as chance would have it, (1 + n,)."""
+    if sides.deals is not None:
+        return _dealt_distances(sides.deals, c.blocks)
+    seen = distances.jensen_shannon_rows(c.seen[:1], c.seen[1:])
+    if sides.drawing:
+        share = c.seen.sum(axis=0) / max(c.seen.sum(), 1.0)
+        drawn = [
+            sides.random.multinomial(int(rows), share, size=DRAWS).astype(np.float64) for rows in c.seen.sum(axis=1)
+        ]
+        return np.concatenate([seen, distances.jensen_shannon_rows(drawn[0], drawn[1])])
+    return np.concatenate([seen, _stretches(sides, c)])
 
 
 def _dealt_distances(deals: Floats, blocks: Floats) -> Floats:
@@ -155,10 +178,18 @@ def _moved(sides: Sides, c: _Counts, p: float, q: float, alpha: float) -> Moved:
 
 def _interval(sides: Sides, c: _Counts, distance: float) -> tuple[float, float]:
     """Basic bootstrap over blocks: resampling adds noise to a distance, which this takes out again."""
-    if not sides.enough:
-        return 0.0, 1.0
     split = len(sides.before)
-    parts = [drawn @ blocks for drawn, blocks in zip(sides.drawn, (c.blocks[:split], c.blocks[split:]), strict=True)]
+    if sides.drawing:
+        parts = [
+            sides.random.multinomial(int(n.sum()), n / max(n.sum(), 1.0), size=BOOTSTRAPS).astype(np.float64)
+            for n in c.seen
+        ]
+    elif sides.dealing:
+        parts = [d @ blocks for d, blocks in zip(sides.drawn, (c.blocks[:split], c.blocks[split:]), strict=True)]
+    else:
+        usual = _stretches(sides, c)
+        reach = float(np.quantile(usual, 0.975) - np.median(usual)) if len(usual) else 1.0
+        return max(distance - reach, 0.0), min(distance + reach, 1.0)
     low, high = np.quantile(distances.jensen_shannon_rows(*parts), [0.025, 0.975])
     return float(np.clip(2 * distance - high, 0.0, distance)), float(np.clip(2 * distance - low, distance, 1.0))
 

@@ -39,22 +39,27 @@ def drift_report(
     surplus: Sequence[str] = (),
     notes: Sequence[str] = (),
     whole: Profile | None = None,
+    independent: bool = False,
     seed: int = 0,
 ) -> DriftReport:
     """What moved from the blocks of the reference to those of the rows.
 
-    whole: of the reference, where its blocks are without correlations. signature: of the model whose scores both
-    hold, for decisions. started: by `time.perf_counter`.
+    whole: of the reference, where its blocks are without correlations. independent: rows are known to be drawn one by
+    one, so that few of them say something, too. signature: of the model whose scores both hold, for decisions.
+    started: by `time.perf_counter`.
     Columns that either side lacks are not among those compared. Raises ShapeMismatch for blocks in different bins.
     """
     before, now = _shared(before, now)
-    sides = Sides(before, now, seed)
+    sides = Sides(before, now, seed, independent=independent)
     columns = judge_columns(sides)
     pairs, tried = judge_pairs(sides)
     if not tried and whole is not None:
         pairs, tried = judge_pairs_against(_shared([whole], now)[0][0], now, seed)
     scored = all(p.scores for p in (*before, *now))
     scores = judge_columns(sides, "scores", PARTS["outputs"] / 2) if scored else ()
+    if signature is not None and len(signature.classes) == 2:
+        # Of two classes one's probability is the other's turned over.
+        scores = tuple(m for m in scores if m.name == positive_of(signature))
     rates = judge_decisions(sides, signature) if scored and signature is not None else ()
     verdicts = [m.moved for m in (*columns, *scores)] + [p.moved for p in pairs] + [r.moved for r in rates]
     return DriftReport(
@@ -87,6 +92,8 @@ def headline(
 
 def judge_decisions(sides: Sides, signature: Signature) -> tuple[Rate, ...]:
     """Shares of decisions before and now, from histograms of scores on both sides."""
+    from scipy.special import ndtr
+
     names = decision_names(signature)
     if not names:
         return ()
@@ -111,6 +118,11 @@ def judge_decisions(sides: Sides, signature: Signature) -> tuple[Rate, ...]:
             for w, part in zip(sides.drawn, (slice(0, split), slice(split, None)), strict=True)
         ]
         lows, highs = np.quantile(drawn[1] - drawn[0], [0.025, 0.975], axis=0)
+    elif sides.drawing:
+        share = np.clip((before * rows[:split].sum() + now * rows[split:].sum()) / rows.sum(), 0.0, 1.0)
+        spread = np.sqrt(share * (1.0 - share) * (1.0 / rows[:split].sum() + 1.0 / rows[split:].sum()))
+        lows, highs = now - before - 1.96 * spread, now - before + 1.96 * spread
+        joint = np.minimum(2.0 * ndtr(-np.abs(now - before) / np.maximum(spread, 1e-12)) * len(names), 1.0)
     alpha = ALPHA * PARTS["outputs"] / 2
     return tuple(
         Rate(name, float(b), float(n), float(lo), float(hi), float(p), bool(p <= alpha and abs(n - b) >= RATE_FLOOR))
