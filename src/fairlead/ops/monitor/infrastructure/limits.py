@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 from fairlead.contract.events import Cause, Finding
 from fairlead.ops.monitor.identity import finding_id
 from fairlead.ops.monitor.infrastructure.minutes import Minute
+from fairlead.ops.monitor.infrastructure.naming import pointed_at
 from fairlead.ops.monitor.quality import wilson
 
 MB = 2.0**20
@@ -171,11 +172,12 @@ def findings_of(
     causes: tuple[Cause, ...],
 ) -> list[Finding]:  # fmt: skip
     """A finding for each limit that is broken. earlier: minutes before, oldest first; causes: of this minute. Pure."""
-    by_code = bool(causes) and causes[0].kind in {"version", "code"}
-    found = []
+    named, found = causes, []
     for name, one in over(minute, limits, queue).items():
         since = first_minute(name, earlier, limits, queue, minute.start)
         check = f"limit_{name}"
+        causes = pointed_at(name, named)
+        by_code = bool(causes) and causes[0].kind in {"version", "code"}
         because = f": {causes[0].name}; {causes[0].why}" if causes else ""
         found.append(
             Finding(

@@ -72,6 +72,25 @@ def name_causes(
     return tuple(msgspec.structs.replace(cause, weight=round(score / total, 3)) for score, cause in ranked)
 
 
+POINTS_AT: dict[str, frozenset[str]] = {
+    "sync_ms": frozenset({"slow disk", "disk full"}),
+    "dropped": frozenset({"disk full", "spool full", "slow disk"}),
+    "disk_free_mb": frozenset({"disk full"}),
+    "spool": frozenset({"spool full", "disk full"}),
+    "held": frozenset({"starved worker", "memory"}),
+    "memory_mb": frozenset({"memory", "too much traffic"}),
+    "memory_free_mb": frozenset({"memory"}),
+}
+"""What a limit that is broken can come from, where that is not everything."""
+
+
+def pointed_at(limit: str, causes: Sequence[Cause]) -> tuple[Cause, ...]:
+    """The causes that fit a broken limit, weights adding to 1; all that were named where none does."""
+    fitting = [cause for cause in causes if cause.name in POINTS_AT.get(limit, {cause.name})] or list(causes)
+    total = sum(cause.weight for cause in fitting)
+    return tuple(msgspec.structs.replace(cause, weight=round(cause.weight / total, 3)) for cause in fitting)
+
+
 def _cause(score: float, kind: str, name: str, why: str) -> tuple[float, Cause]:
     return score, msgspec.convert({"kind": kind, "name": name, "weight": 0.0, "why": why}, Cause)
 
@@ -132,7 +151,7 @@ def _disk(minute: Minute, usual: Usual) -> list[tuple[float, Cause]]:
                 f"bringing captured rows to the disk took up to {slowest.sync_most_s:.1f} s"
                 f" while {slowest.name} was {max(slowest.busy, 0):.0%} busy"
             )
-            found.append(_cause(3.0, "infrastructure", "slow disk", why))
+            found.append(_cause(3.0 + 2.0 * max(slowest.sync, 0.0), "infrastructure", "slow disk", why))
     return found
 
 
@@ -147,7 +166,7 @@ def _starved(worker: Worker, minute: Minute) -> list[tuple[float, Cause]]:
         why = f"{told}: the limit of its control group held it back for {worker.throttled:.0%} of the time"
     elif minute.stolen > 0.1:
         why = f"{told}: the host gave {minute.stolen:.0%} of this machine's time to others"
-    elif worker.waited >= worker.held / 2:
+    elif worker.waited >= worker.held:
         why = f"{told}: other processes of this machine had the processors"
     else:
         why = f"{told}: it was stopped or suspended, up to {worker.held_most_s:.1f} s at once"
