@@ -320,6 +320,50 @@ class Project:
 
         return watching.follow(self.workspace, every_s)
 
+    # What is wrong, and who looks after it
+
+    def incidents(self, every: bool = False, last: int = 100) -> Answer:
+        """Findings that belong together; those that are over too, with `every`."""
+        from fairlead.doors.python import incidents
+
+        return incidents.incidents(self.workspace, every, last)
+
+    def incident(self, reference: str | int) -> Answer:
+        """One incident with its findings and its timeline, by number or id."""
+        from fairlead.doors.python import incidents
+
+        return incidents.incident(self.workspace, reference)
+
+    def ack(self, reference: str | int, why: str = "") -> Answer:
+        """You look after it: no reminders, no escalation, until it gets worse."""
+        from fairlead.doors.python import incidents
+
+        return incidents.ack(self.workspace, reference, why)
+
+    def assign(self, reference: str | int, who: str) -> Answer:
+        """It is `who`'s to look after."""
+        from fairlead.doors.python import incidents
+
+        return incidents.assign(self.workspace, reference, who)
+
+    def comment(self, reference: str | int, text: str) -> Answer:
+        """A line in its timeline."""
+        from fairlead.doors.python import incidents
+
+        return incidents.comment(self.workspace, reference, text)
+
+    def snooze(self, reference: str | int, span: str, why: str = "") -> Answer:
+        """Silent for `span`, as "3d"; "off" ends it. What gets critical speaks all the same."""
+        from fairlead.doors.python import incidents
+
+        return incidents.snooze(self.workspace, reference, span, why)
+
+    def expected(self, reference: str | int, why: str = "", *, undo: bool = False) -> Answer:
+        """The new level is usual from the time it began: signed beside the sealed reference; `undo` takes it back."""
+        from fairlead.doors.python import incidents
+
+        return incidents.expected(self.workspace, reference, why, undo=undo)
+
     def retrain(self, progress: Progress | None = None) -> Answer:
         """A new candidate from records and labels, through the gate to a canary."""
         from fairlead.doors.python import watching

@@ -9,6 +9,8 @@ import numpy as np
 
 from fairlead.contract.events import Finding, Window
 from fairlead.contract.profile import Profile
+from fairlead.ops.alerts.incidents import bring_up_to_date
+from fairlead.ops.flow.contracted import BY_THE_CLOCK
 from fairlead.ops.flow.forecasts import blocks_of, label_delay
 from fairlead.ops.flow.ranked import drawn_together, groups_of, order_intervals
 from fairlead.ops.flow.seeing import memories_of, pace_of, remember, seen_of
@@ -102,12 +104,14 @@ def profile_of(ws: Workspace, bundle: str, view: View, window: Window) -> Profil
 
 def settle(ws: Workspace, found: Sequence[Finding], window: Window, areas: Sequence[str]) -> list[Finding]:
     """Record what began and goes on, close what ended with an all-clear; returns what began."""
-    before = [f for f in ws.state.findings(ws.model) if f.area in areas]
+    before = [f for f in ws.state.findings(ws.model) if f.area in areas and f.check not in BY_THE_CLOCK]
     carried = carry(before, found)
     for finding in (*carried.started, *carried.continuing):
         ws.state.put_finding(finding)
     for finding in carried.ended:
         ws.state.close_finding(finding.id, window.end)
+    bring_up_to_date(ws.state, ws.clock(), window.end)
+    for finding in carried.ended:
         ws.outbox.all_clear(finding, window.end)
     return carried.started
 

@@ -12,10 +12,13 @@ from fairlead.contract import records as names
 from fairlead.contract.events import Window
 from fairlead.contract.evidence import Interval
 from fairlead.contract.profile import Profile
+from fairlead.ops.flow.contracted import terms_of
+from fairlead.ops.flow.expecting import amendments_of
 from fairlead.ops.flow.tracker import Tracker
 from fairlead.ops.flow.view import View
 from fairlead.ops.flow.workspace import Workspace
 from fairlead.ops.monitor import Rows, Seen, Traffic, calibrate
+from fairlead.ops.monitor.amendments import amended
 from fairlead.ops.monitor.promise import Step
 from fairlead.ops.monitor.windows import DAY
 
@@ -49,10 +52,11 @@ def seen_of(
 ) -> Seen:
     """Everything the checks of a window may look at."""
     model = ws.load(tracker.champion)
+    expected = amendments_of(ws, tracker.champion)
     return Seen(
-        window=window, profile=profile, reference=model.reference, thresholds=calibrate(model.reference, ws.settings),
+        window=window, profile=profile, reference=amended(model.reference, expected, window.end), thresholds=calibrate(model.reference, ws.settings),
         settings=ws.settings, signature=model.signature, rows=rows_of(view, view.scores(model)), earlier=earlier,
-        traffic=traffic, metrics=metrics or {}, step=step,
+        traffic=traffic, metrics=metrics or {}, step=step, contract=terms_of(ws),
     )  # fmt: skip
 
 

@@ -1,0 +1,77 @@
+"""Verbs about incidents: list, look, acknowledge, assign, comment, snooze, mark as expected."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from fairlead.contract.incidents import Incident
+from fairlead.ops.flow import Workspace
+
+Answer = dict[str, Any]
+
+
+def incidents(ws: Workspace, every: bool = False, last: int = 100) -> Answer:
+    """See `Project.incidents`."""
+    from fairlead.ops.flow.incidents import incidents_of
+
+    return {"incidents": [told(one) for one in incidents_of(ws, every=every, last=last)]}
+
+
+def incident(ws: Workspace, reference: str | int) -> Answer:
+    """See `Project.incident`."""
+    from fairlead.ops.flow.incidents import view
+
+    seen = view(ws, str(reference))
+    return {
+        **told(seen.incident),
+        "timeline": [msgspec.to_builtins(entry) for entry in seen.timeline],
+        "cut": seen.cut,
+        "found": [msgspec.to_builtins(finding) for finding in seen.findings],
+    }
+
+
+def ack(ws: Workspace, reference: str | int, why: str = "") -> Answer:
+    """See `Project.ack`."""
+    from fairlead.ops.flow.incidents import acknowledge
+
+    return told(acknowledge(ws, str(reference), why))
+
+
+def assign(ws: Workspace, reference: str | int, who: str) -> Answer:
+    """See `Project.assign`."""
+    from fairlead.ops.flow.incidents import assign as give
+
+    return told(give(ws, str(reference), who))
+
+
+def comment(ws: Workspace, reference: str | int, text: str) -> Answer:
+    """See `Project.comment`."""
+    from fairlead.ops.flow.incidents import comment as say
+
+    return told(say(ws, str(reference), text))
+
+
+def snooze(ws: Workspace, reference: str | int, span: str, why: str = "") -> Answer:
+    """See `Project.snooze`."""
+    from fairlead.ops.flow.incidents import reopen
+    from fairlead.ops.flow.incidents import snooze as silence
+
+    if span in ("0", "off"):
+        return told(reopen(ws, str(reference), why))
+    return told(silence(ws, str(reference), span, why))
+
+
+def expected(ws: Workspace, reference: str | int, why: str = "", *, undo: bool = False) -> Answer:
+    """See `Project.expected`."""
+    from fairlead.ops.flow.expecting import expect, unexpect
+
+    done = unexpect(ws, str(reference), why) if undo else expect(ws, str(reference), why)
+    return {**told(done.incident), "columns": list(done.amendment.columns), "levels": done.amendment.levels,
+            "stays": list(done.stays), "bundle": done.amendment.bundle, "amendment": done.amendment.id}  # fmt: skip
+
+
+def told(incident: Incident) -> Answer:
+    """An incident as `--json` prints it: every key, whether or not it has anything to say."""
+    return {name: msgspec.to_builtins(getattr(incident, name)) for name in incident.__struct_fields__}
