@@ -34,6 +34,7 @@ FairleadError                     the root: catch this to catch us
 ├── Inconclusive                  not enough evidence either way (exit 4)
 ├── NotCompilable                 no allow-listed form reproduces this model
 ├── Unanswerable                  the model's answer to a row is no finite number (HTTP 422)
+├── ExpectationBroken             a row that breaks a rule of the data contract that refuses (HTTP 422)
 ├── OutsidePopulation             a row that the model is not meant for, as its project says (HTTP 422)
 ├── Busy                          over capacity; carries retry_after_s (HTTP 503)
 ├── ModelUnavailable              routed, but its bundle cannot be loaded (HTTP 503)
@@ -247,6 +248,16 @@ class OutsidePopulation(FairleadError):
     def __init__(self, row: int, said: str) -> None:
         self.row, self.said = row, said
         super().__init__(f"row {row}: outside the population that this model is meant for ({said})")
+
+
+class ExpectationBroken(FairleadError):
+    """A row that fits the signature and breaks a rule of the data contract that refuses such rows. said: the rule; it
+    names columns and limits, never a cell. rule: its name, `column.check`.
+    """
+
+    def __init__(self, row: int, rule: str, said: str) -> None:
+        self.row, self.rule, self.said = row, rule, said
+        super().__init__(f"row {row}: breaks the data contract ({said})")
 
 
 class Busy(FairleadError):

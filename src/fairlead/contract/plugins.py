@@ -144,6 +144,16 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "promised": "fairlead.ops.monitor.checks.promised:Promised",
         "estimated": "fairlead.ops.monitor.checks.estimated:Estimated",
     },
+    "fault": {
+        "missing_column": "fairlead.ops.rehearse.faults.missing_column:MissingColumn",
+        "unit_change": "fairlead.ops.rehearse.faults.unit_change:UnitChange",
+        "new_category": "fairlead.ops.rehearse.faults.new_category:NewCategory",
+        "sudden_concept": "fairlead.ops.rehearse.faults.sudden_concept:SuddenConcept",
+        "gradual_concept": "fairlead.ops.rehearse.faults.gradual_concept:GradualConcept",
+        "label_delay": "fairlead.ops.rehearse.faults.label_delay:LabelDelay",
+        "poisoned_labels": "fairlead.ops.rehearse.faults.poisoned_labels:PoisonedLabels",
+        "definition_change": "fairlead.ops.rehearse.faults.definition_change:DefinitionChange",
+    },
     "alert": {"apprise": "fairlead.ops.alerts.apprise_channel:AppriseChannel"},
     "explainer": {
         "linear": "fairlead.runtime.explain.explainers.linear:LinearExplainer",

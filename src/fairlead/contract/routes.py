@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from fairlead.contract.expectations import Expected
+
 
 class Variant(msgspec.Struct, frozen=True, omit_defaults=True):
     """A bundle that takes part in answering. weight: share of assigned requests in [0, 1]; shadows answer nobody."""
@@ -20,7 +22,7 @@ class Route(msgspec.Struct, frozen=True, omit_defaults=True):
 
     sticky_by: the pass-through or feature column whose value assigns; without it the request id does.
     salt: hex key of the assignment hash; a new rollout gets a new salt. purposes: the intended uses that
-    purpose-bound keys may have.
+    purpose-bound keys may have. expected: what of the data contract the door looks at.
     """
 
     model: str
@@ -30,6 +32,7 @@ class Route(msgspec.Struct, frozen=True, omit_defaults=True):
     sample: float = 1.0
     redact: tuple[str, ...] = ()
     purposes: tuple[str, ...] = ()
+    expected: Expected | None = None
 
 
 class Key(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -485,7 +485,7 @@ DOC: dict[str, str] = {
     "rollout.value_range": "least and largest value, as [0, 100]: with it the test is exact, without it from 100 on",
     "rollout.guardrails": "what ends a rollout at once, each against the champion: {errors = 0.01 (share of requests "
     "more), latency = 1.5 (times its p99), decision_rate = 0.1 (share decided otherwise)}",
-    "rollout.design": "anytime: looked at as often as one likes; fixed: at `looks` looks up to a planned number of rows",
+    "rollout.design": "anytime: looked at as often as one likes; fixed: at a few looks, up to a planned number of rows",
     "rollout.looks": "of design fixed: how often it is looked at, by O'Brien and Fleming's boundaries",
     "rollout.explore": "of a bandit: the share that is spread over all variants alike, whatever is best so far",
     "rollout.sticky_by": "column that assigns callers to variants; empty: the model's group or id, else the request",

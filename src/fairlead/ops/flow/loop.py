@@ -14,6 +14,7 @@ from fairlead.ops.access import audit_refusals
 from fairlead.ops.flow import acting, closing, contracted, release
 from fairlead.ops.flow.decide import decide
 from fairlead.ops.flow.forgetting import bury
+from fairlead.ops.flow.gauges import write_gauges
 from fairlead.ops.flow.infrastructure import look_at_machine
 from fairlead.ops.flow.situating import moment_of, situation_of
 from fairlead.ops.flow.tracker import (
@@ -82,6 +83,7 @@ class Loop:
         windows, findings = self._advance(intent)
         findings += machine
         decisions += self._decide()
+        write_gauges(ws)
         return Pass(tuple(windows), tuple(findings), tuple(decisions))
 
     def _advance(self, intent: Intent) -> tuple[list[Window], list[Finding]]:

@@ -8,7 +8,7 @@ from math import isfinite
 from time import perf_counter
 from typing import Any
 
-from fairlead.contract.errors import CellInvalid, OutsidePopulation, Unanswerable
+from fairlead.contract.errors import CellInvalid, ExpectationBroken, OutsidePopulation, Unanswerable
 from fairlead.contract.ports import Request
 from fairlead.runtime.bundle.tail_kernel import finite
 from fairlead.runtime.serve.assignment import assign
@@ -181,6 +181,8 @@ def check(part: Part, guard: Guard) -> None:
         raise CellInvalid(part.row(error.row), error.column, error.found, error.allowed) from None
     except OutsidePopulation as error:
         raise OutsidePopulation(part.row(error.row), error.said) from None
+    except ExpectationBroken as error:
+        raise ExpectationBroken(part.row(error.row), error.rule, error.said) from None
 
 
 def fail(asked: Asked, error: Exception) -> None:

@@ -19,6 +19,7 @@ from fairlead.runtime.bundle.abstaining import abstaining
 from fairlead.runtime.bundle.population import counting
 from fairlead.runtime.bundle.zones import zone_of
 from fairlead.runtime.serve.counters import BUCKETS, Counters
+from fairlead.runtime.serve.expecting import expecting
 from fairlead.runtime.wire.checks import Checks, Row
 from fairlead.runtime.wire.codec import Codec
 from fairlead.runtime.wire.frames import Schema
@@ -69,6 +70,8 @@ class Live:
         outside = counting(model.signature)
         if outside is not None:
             self.guard = _counted(self.guard, outside, counters, (route.model, str(taken.version or ""), taken.name))
+        if route.expected is not None:
+            self.guard = expecting(self.guard, route, taken, model.signature, counters)
         self.abstaining = abstaining(model.signature)
         self.aside = hasattr(model, "submit")
         self.answer = getattr(model, "answer_rows", None) or partial(_answered, model, self.classified)

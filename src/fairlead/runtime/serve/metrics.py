@@ -16,6 +16,7 @@ from fairlead.runtime.serve.observing.families import FAMILIES, TRITON
 from fairlead.runtime.serve.observing.layers import LAYERS, REQUESTS, SECONDS
 from fairlead.runtime.serve.observing.page import Page
 from fairlead.runtime.serve.observing.processes import folder_bytes, usage
+from fairlead.runtime.serve.observing.watchers import add_watched
 from fairlead.runtime.serve.workers import WorkerStatus
 
 Cells = list[float]
@@ -28,13 +29,14 @@ _TEMPLATES: dict[type[Any], str] = {}
 
 class Scene(msgspec.Struct, frozen=True):
     """What a page is about. files: the counters of all slots. workers: of this server. spool: its folder of this
-    server, None where nothing is captured."""
+    server, None where nothing is captured. run: where watchers leave what they found; None: they are not asked."""
 
     serving: Serving
     files: Sequence[Path]
     workers: Sequence[WorkerStatus] = ()
     spool: Path | None = None
     scheme: str = "http"
+    run: Path | None = None
 
 
 class _Sums:
@@ -75,6 +77,8 @@ def exposition(scene: Scene, open_metrics: bool = False, triton: bool = False) -
     _telemetry(page, sums)
     _routes(page, scene)
     _workers(page, sums, scene)
+    if scene.run is not None:
+        add_watched(page, scene.run, scene.serving.deployed)
     if triton:
         _triton(page, sums)
     return page.bytes()
@@ -152,6 +156,8 @@ def _requests(page: Page, sums: _Sums) -> None:
         page.add("fairlead_requests_total", labels, cells[0])
     for labels, cells in sums.of("rows"):
         page.add("fairlead_rows_total", labels, cells[0])
+    for labels, cells in sums.of("expectations"):
+        page.add("fairlead_rows_breaking_contract_total", labels, cells[0])
     for labels, cells in sums.of("outside"):
         page.add("fairlead_rows_outside_population_total", labels, cells[0])
 

@@ -17,6 +17,7 @@ STATUS: dict[type[BaseException], int] = {
     errors.UsageError: 400,
     errors.Unanswerable: 422,
     errors.OutsidePopulation: 422,
+    errors.ExpectationBroken: 422,
     errors.TooManyRequests: 429,
     errors.NotOffered: 501,
     errors.Busy: 503,

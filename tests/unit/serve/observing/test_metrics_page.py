@@ -73,7 +73,7 @@ def test_both_formats_say_the_same_by_other_peoples_parsers(home: Path) -> None:
     assert {name.split("_")[0] for name in unseen} <= {"fairlead", "rpc"}
     assert unseen == {
         "rpc_server_call_duration_seconds", "fairlead_events_total", "fairlead_events_waiting",
-        "fairlead_spans_total", "fairlead_rows_outside_population_total",
+        "fairlead_spans_total", "fairlead_rows_outside_population_total", "fairlead_rows_breaking_contract_total",
     }  # fmt: skip
 
 

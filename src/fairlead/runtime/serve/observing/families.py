@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fairlead.runtime.serve.observing.layers import EVERY
 from fairlead.runtime.serve.observing.page import Family
+from fairlead.runtime.serve.observing.watchers import FAMILIES as OF_WATCHERS
 
 _MODEL = ("model_name", "model_version", "variant")
 _SAMPLED = f"Measured in one tick of {EVERY} of each worker, so counts here are a sample."
@@ -18,6 +19,11 @@ FAMILIES: dict[str, Family] = {
     "fairlead_rows_total": Family("counter", "Rows answered.", _MODEL),
     "fairlead_rows_outside_population_total": Family(
         "counter", "Rows answered that the model is not meant for, where its project lets them be.", _MODEL
+    ),
+    "fairlead_rows_breaking_contract_total": Family(
+        "counter",
+        "Rows that break a rule of the data contract; action says what becomes of them: count or refuse.",
+        (*_MODEL, "rule", "action"),
     ),
     "http_server_request_duration_seconds": Family(
         "histogram",
@@ -85,6 +91,7 @@ FAMILIES: dict[str, Family] = {
     "process_resident_memory_bytes": Family("gauge", "Resident memory of a worker, shared included.", ("worker",)),
     "process_open_fds": Family("gauge", "Open file descriptors of a worker.", ("worker",)),
     "process_start_time_seconds": Family("gauge", "When a worker started, since the epoch.", ("worker",)),
+    **OF_WATCHERS,
 }
 
 TRITON: dict[str, Family] = {

@@ -1,0 +1,1 @@
+"""Data contracts: read, judged, begun from what a model has seen, and told to the door."""

@@ -1,0 +1,80 @@
+"""The data contract at the door: rules that one row can break, compiled; without a contract nothing is here to ask.
+
+Rules that only count are looked at like those that refuse, and every row that breaks one is counted by the rule's
+name, of which there are as many as the contract has.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from operator import eq, ge, gt, le, lt, ne
+from typing import Any
+
+from fairlead.contract.errors import ExpectationBroken
+from fairlead.contract.expectations import LONGEST_MATCHED, DoorRule
+from fairlead.contract.routes import Route, Variant
+from fairlead.contract.signature import Signature
+from fairlead.runtime.serve.counters import Counters
+from fairlead.runtime.wire.checks import Row
+
+Guard = Callable[[Sequence[Row]], None]
+Breaks = Callable[[Row], bool]
+COMPARE: dict[str, Callable[[Any, Any], bool]] = {"<": lt, "<=": le, ">": gt, ">=": ge, "==": eq, "!=": ne}
+
+
+def expecting(
+    guard: Guard | None, route: Route, taken: Variant, signature: Signature, counters: Counters
+) -> Guard | None:
+    """`guard`, and one that counts rows that break a rule and raises ExpectationBroken where it refuses.
+
+    `guard` as it is where no rule is about this variant's columns.
+    """
+    places = {name: at for at, name in enumerate(signature.names)}
+    labels = (route.model, str(taken.version or ""), taken.name)
+    rules: list[tuple[Breaks, int, DoorRule]] = []
+    for rule in route.expected.rules if route.expected is not None else ():
+        # Of variants with columns of their own each is asked what it can be asked.
+        if rule.column in places and (not rule.other or rule.other in places):
+            at = counters.index(("expectations", *labels, rule.name, "refuse" if rule.refuse else "count"))
+            rules.append((_breaks(rule, places), at, rule))
+    if not rules:
+        return guard
+    cells = counters.cells
+    first = guard
+
+    def expected(rows: Sequence[Row]) -> None:
+        if first is not None:
+            first(rows)
+        refused: tuple[int, DoorRule] | None = None
+        for number, row in enumerate(rows):
+            for breaks, at, rule in rules:
+                if breaks(row):
+                    cells[at] += 1
+                    if refused is None and rule.refuse:
+                        refused = number, rule
+        if refused is not None:
+            raise ExpectationBroken(refused[0], refused[1].name, refused[1].said)
+
+    return expected
+
+
+def _breaks(rule: DoorRule, places: dict[str, int]) -> Breaks:
+    """Whether a row breaks one rule; a missing cell breaks none but `present`."""
+    at = places[rule.column]
+    if rule.sign == "present":
+        return lambda row: row[at] is None
+    if rule.sign == "range":
+        low = float("-inf") if rule.low is None else rule.low
+        high = float("inf") if rule.high is None else rule.high
+        return lambda row: (cell := row[at]) is not None and not low <= cell <= high  # type: ignore[operator]
+    if rule.sign == "one_of":
+        known: frozenset[Any] = frozenset((*rule.values, None))
+        return lambda row: row[at] not in known
+    if rule.sign == "fits":
+        fits = re.compile(rule.pattern).fullmatch
+        return lambda row: (
+            (cell := row[at]) is not None and (len(cell) > LONGEST_MATCHED or fits(cell) is None)  # type: ignore[arg-type,call-overload]
+        )
+    other, holds = places[rule.other], COMPARE[rule.how]
+    return lambda row: (a := row[at]) is not None and (b := row[other]) is not None and not holds(a, b)
