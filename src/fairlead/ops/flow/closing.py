@@ -14,6 +14,7 @@ from fairlead.ops.flow.contracted import BY_THE_CLOCK
 from fairlead.ops.flow.forecasts import blocks_of, label_delay
 from fairlead.ops.flow.ranked import drawn_together, groups_of, order_intervals
 from fairlead.ops.flow.seeing import memories_of, pace_of, remember, seen_of
+from fairlead.ops.flow.telling import tell
 from fairlead.ops.flow.tracker import Tracker, write_tracker
 from fairlead.ops.flow.view import View, read_view
 from fairlead.ops.flow.workspace import Workspace
@@ -75,14 +76,20 @@ def close(ws: Workspace, tracker: Tracker, window: Window) -> tuple[Window, list
     newest = tracker.largest if profile.rows else None
     traffic = Traffic(tuple(w.rows for w in earlier), None, newest)
     seen = seen_of(ws, tracker, closed, profile, view, earlier=earlier, traffic=traffic)
-    found = look("inputs", seen, memories_of(ws), pace_of(ws, tracker))
+    found = look("inputs", seen, memories_of(ws), pace_of(ws, tracker), troubled(ws))
     with ws.state.transaction():
         started = settle(ws, found.findings, closed, AREAS["inputs"])
         remember(ws, found.memories)
+        tell(ws, closed, found)
         ws.state.put_window(closed, encode_profile(profile))
         tracker.start, tracker.index = window.end, window.index + 1
         write_tracker(ws, tracker)
     return closed, started
+
+
+def troubled(ws: Workspace) -> bool:
+    """Whether an alarm about performance stands: then no window is quiet, whatever its inputs say."""
+    return any(f.area in AREAS["labels"] and f.severity != "info" for f in ws.state.findings(ws.model))
 
 
 def profile_of(ws: Workspace, bundle: str, view: View, window: Window) -> Profile:
@@ -139,6 +146,7 @@ def score(ws: Workspace, tracker: Tracker, window: Window) -> tuple[Window, list
     with ws.state.transaction():
         started = settle(ws, found.findings, scored, AREAS["labels"]) if len(chosen) else []
         remember(ws, found.memories)
+        tell(ws, scored, found)
         ws.state.put_window(scored)
         tracker.scored, tracker.judged = window.index + 1, window.end
         write_tracker(ws, tracker)

@@ -13,6 +13,7 @@ from fairlead.contract.events import Decision, Finding, Window
 from fairlead.ops.access import audit_refusals
 from fairlead.ops.flow import acting, closing, contracted, release
 from fairlead.ops.flow.decide import decide
+from fairlead.ops.flow.early import due_early, look_early
 from fairlead.ops.flow.forgetting import bury
 from fairlead.ops.flow.gauges import write_gauges
 from fairlead.ops.flow.infrastructure import look_at_machine
@@ -110,6 +111,7 @@ class Loop:
             closing.take_over(ws, tracker, champion, horizon)
         done: list[Window] = []
         found: list[Finding] = []
+        due: Window | None = None
         while len(done) < MOST_WINDOWS:
             tracker.start = over_silence(tracker.start, settings, times)
             due = next_window(tracker, ws.model, settings, times, horizon)
@@ -119,6 +121,9 @@ class Loop:
             done.append(window)
             found += started
             times = times[np.searchsorted(times, window.end) :]
+        opened = due_early(ws, tracker, horizon) if due is None else None
+        if opened is not None:
+            found += look_early(ws, tracker, opened)
         for window in closing.due_for_labels(ws, tracker, horizon):
             scored, started = closing.score(ws, tracker, window)
             done.append(scored)

@@ -39,6 +39,7 @@ class Tracker(msgspec.Struct, omit_defaults=True):
     judged: event time up to which labels have been judged. labelled: windows in which there were labels.
     promise: what the first release is held to. champion, released: what answers, and since which event time.
     retrain_at, retrain_window: the newest retraining. late: late records already told, by window.
+    looked: event time up to which an open window was looked at.
     """
 
     largest: float = NEVER
@@ -54,6 +55,7 @@ class Tracker(msgspec.Struct, omit_defaults=True):
     retrain_window: int | None = None
     candidate: Waiting | None = None
     late: int = 0
+    looked: float = NEVER
 
 
 def read_tracker(ws: Workspace) -> Tracker:
