@@ -19,6 +19,7 @@ from fairlead.ops.flow.view import View
 from fairlead.ops.flow.workspace import Workspace
 from fairlead.ops.monitor import Rows, Seen, Traffic, calibrate
 from fairlead.ops.monitor.amendments import amended
+from fairlead.ops.monitor.joint import MEMORY, joint_of
 from fairlead.ops.monitor.promise import Step
 from fairlead.ops.monitor.windows import DAY
 
@@ -57,6 +58,7 @@ def seen_of(
         window=window, profile=profile, reference=amended(model.reference, expected, window.end), thresholds=calibrate(model.reference, ws.settings),
         settings=ws.settings, signature=model.signature, rows=rows_of(view, view.scores(model)), earlier=earlier,
         traffic=traffic, metrics=metrics or {}, step=step, contract=terms_of(ws),
+        calibration=joint_of(model.reference, ws.settings, pace_of(ws, tracker), memories_of(ws).get(MEMORY)),
     )  # fmt: skip
 
 
