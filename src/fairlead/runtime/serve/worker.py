@@ -88,7 +88,8 @@ class Worker:
             spool = open_spool(self._home, instance, str(slot), settings.get("capture"))
         self._spool = spool
         self._watcher = open_watch(self._counters, self._run, slot, settings, lambda: self._scene(self._serving))
-        pages = Pages(self._counters, self._scene, self._watcher, Neighbours(settings.get("probes") or (), self._rest))
+        neighbours = Neighbours(settings.get("probes") or (), self._rest, self._run)
+        pages = Pages(self._counters, self._scene, self._watcher, neighbours)
         self._serving = Serving(Routes(0), (), self._counters)
         self.plane = self.answers_by(self._serving, pages, spool, self._counters, self._close, self._watcher)
         self._doorkeeper = Doorkeeper(self._run, instance, slot, settings)
@@ -122,6 +123,7 @@ class Worker:
             workers,
             None if self._spool is None else self._spool.folder.parent,
             self._status.scheme,
+            self._run,
         )
 
     def _report(self) -> None:

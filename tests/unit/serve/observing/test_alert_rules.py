@@ -37,6 +37,8 @@ WELL = {
     f'fairlead_events_total{{{AT},outcome="dropped",reason="queue_full"}}': "0+0x120",
     f'fairlead_spans_total{{{AT},outcome="dropped",reason="not_taken"}}': "0+0x120",
     f"fairlead_series_refused_total{{{AT}}}": "0+0x120",
+    f'fairlead_watch_pass_timestamp_seconds{{{AT},model_name="churn"}}': "0+60x120",
+    f'fairlead_incidents_open{{{AT},model_name="churn",severity="critical"}}': "0+0x120",
 }
 """Two hours, a sample a minute."""
 
@@ -88,6 +90,16 @@ ILL: dict[str, tuple[dict[str, str], dict[str, str], str]] = {
         {f'fairlead_worker_starts_total{{{AT},worker="0"}}': "1+1x120"},
         {"instance": "a:1", "severity": "critical"},
         "Workers of a:1 died and were replaced 15 times in a quarter of an hour",
+    ),
+    "FairleadWatcherStopped": (
+        {f'fairlead_watch_pass_timestamp_seconds{{{AT},model_name="churn"}}': "0+60x60 3600+0x60"},
+        {"model_name": "churn", "severity": "critical"},
+        "Nobody has looked at churn for 1h 0m 0s",
+    ),
+    "FairleadIncident": (
+        {f'fairlead_incidents_open{{{AT},model_name="churn",severity="critical"}}': "2+0x120"},
+        {"model_name": "churn", "severity": "critical"},
+        "churn has 2 critical incidents",
     ),
     "FairleadRoutesRefused": (
         {f'fairlead_routes_refused{{{AT},worker="0"}}': "1+0x120"},

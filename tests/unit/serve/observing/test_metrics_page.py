@@ -8,12 +8,14 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from asking import FIRST, ROW, SECOND, ask, deploy, plane
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_open
 from prometheus_client.parser import text_string_to_metric_families as read_text
+from test_watchers import FULL, left
 
 from fairlead.contract.routes import Limits, Variant
 from fairlead.runtime.serve.observing.families import FAMILIES, TRITON
@@ -60,6 +62,7 @@ def test_promtool_finds_nothing_to_complain_of(home: Path) -> None:
 
 
 def test_both_formats_say_the_same_by_other_peoples_parsers(home: Path) -> None:
+    left(home / "run", "churn", msgspec.json.encode(msgspec.structs.replace(FULL, model="churn")))
     with plane(home) as app:
         traffic(app)
         texts = page(app), page(app, accept="application/openmetrics-text;version=1.0.0,text/plain;q=0.5")

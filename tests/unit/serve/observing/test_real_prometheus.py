@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from running import Asking, running
 from test_dashboard import expressions
+from test_watchers import FULL, left
 from tests.conftest import eventually
 
 from fairlead.runtime.serve import live_workers
@@ -80,6 +82,7 @@ def counted(text: str, code: int) -> float:
 
 
 def test_counts_are_exact_in_prometheus_when_workers_are_killed(home: Path, tmp_path: Path) -> None:
+    left(home / "run", "churn", msgspec.json.encode(msgspec.structs.replace(FULL, model="churn")))
     with running(home, workers=2) as server, prometheus(tmp_path, server.port) as url:
         eventually(lambda: len(live_workers(home)) == 2, 20.0, "both workers are there")
         with Asking(server.port) as load:
