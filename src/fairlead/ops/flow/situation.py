@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from fairlead.contract.evidence import Interval
+from fairlead.ops.rollout.guardrails import Guardrail
 from fairlead.ops.rollout.verdict import RolloutVerdict
 
 Held = Literal["", "pinned", "frozen", "rolled_back"]
@@ -40,6 +41,9 @@ class Trial(msgspec.Struct, frozen=True):
     verdict: of `rollout.judge` over all labelled windows so far, None before the first. floor_holds: the challenger
     beats the baseline on the same rows, None when not known. mismatch: why the split cannot be trusted, else "".
     guardrails: what failed (errors, latency), else empty. approved: a person said yes to its promotion.
+    stands: how each guardrail stands. mode: canary, shadow, ab, bandit or pilot. weight: its share of the requests;
+    next_weight: the share that the evidence allows, None while it stays; weights: of a bandit, by version, None while
+    they stay. until: of a pilot, when it ends (seconds since the epoch by the clock, 0 never); over: it has ended.
     """
 
     bundle: str
@@ -50,6 +54,13 @@ class Trial(msgspec.Struct, frozen=True):
     guardrails: tuple[str, ...] = ()
     approved: bool = False
     version: int = 0
+    stands: tuple[Guardrail, ...] = ()
+    mode: str = "canary"
+    weight: float = 0.0
+    next_weight: float | None = None
+    weights: dict[int, float] | None = None
+    until: float = 0.0
+    over: bool = False
 
 
 class Spent(msgspec.Struct, frozen=True):
@@ -70,7 +81,8 @@ class Situation(msgspec.Struct, frozen=True):
     calibrating: too few held-out windows for the promise. window_s: seconds of event time a window takes.
     frozen: until when nothing may be changed (event time) and the span that says so, None where nothing does.
     new_labels: labels since the champion learned. excess: mean loss a row above the promise in the newest windows.
-    rows_per_day: at the pace of the newest windows. spent: on retrainings lately.
+    rows_per_day: at the pace of the newest windows. spent: on retrainings lately. others: further challengers tried
+    beside `rollout`.
     """
 
     model: str
@@ -91,3 +103,4 @@ class Situation(msgspec.Struct, frozen=True):
     excess: Interval | None = None
     rows_per_day: float = 0.0
     spent: Spent = Spent()
+    others: tuple[Trial, ...] = ()

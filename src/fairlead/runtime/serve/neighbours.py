@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -15,6 +16,7 @@ import msgspec
 
 from fairlead.contract.errors import BodyTooLarge, ModelNotFound, NotOffered
 from fairlead.contract.ports import Request
+from fairlead.runtime.serve.analysis import PATH, analysis_page
 from fairlead.runtime.serve.bodies import plain
 from fairlead.runtime.serve.deployed import Serving
 from fairlead.runtime.serve.repository import PREFIX, Rest, repository
@@ -55,12 +57,13 @@ FIXED: Mapping[str, Callable[[Serving], Said]] = {
 
 
 class Neighbours:
-    """probes: further addresses of health. rest: lets a model go, where models are loaded when asked."""
+    """probes: further addresses of health. rest: lets a model go, where models are loaded when asked. run: the folder
+    in which the watcher publishes how rollouts stand."""
 
-    def __init__(self, probes: Sequence[str] = (), rest: Rest | None = None) -> None:
+    def __init__(self, probes: Sequence[str] = (), rest: Rest | None = None, run: Path | None = None) -> None:
         self.fixed = {**FIXED, **dict.fromkeys(probes, alive)}
         self._probes = frozenset(probes)
-        self.rest = rest
+        self.rest, self.run = rest, run
 
     def is_probe(self, request: Request) -> bool:
         """Whether a platform asks for health, which it does without a key; the answer says nothing else."""
@@ -75,6 +78,9 @@ class Neighbours:
             if request.method != "POST":
                 return 405, _JSON, b"POST"
             return 200, _JSON, _json(repository(serving, unquote(path), _body(serving, request), self.rest))
+        if path == PATH:
+            reading = request.method in {"GET", "HEAD"}
+            return (200, _JSON, analysis_page(serving, self.run, request.query)) if reading else (405, _JSON, b"GET")
         if path == "/explain" or path.startswith("/explain/"):
             return _unexplained(request.method)
         if path == "/invocations" or path.startswith("/invocations/"):

@@ -55,7 +55,7 @@ class Pages:
         }
         self.neighbours = neighbours or Neighbours()
         self._fixed = {**self._fixed, **self.neighbours.fixed}
-        self._site = Site({*self._fixed, "/metrics"}, _version())
+        self._site = Site({*self._fixed, "/metrics", "/analysis"}, _version())
 
     def answer(self, serving: Serving, request: Request, id: str, spool: Spool | None) -> None:
         """Reply to a request of any other address, at once or, where much is to be written first, later."""
@@ -154,7 +154,7 @@ class Pages:
 
     def _route(self, path: str) -> str:
         """The address as a template, one of few; "" for what is not there."""
-        if path in self._fixed or path in {"/metrics", "/feedback"}:
+        if path in self._fixed or path in {"/metrics", "/analysis", "/feedback"}:
             return path
         return next((f"{start}{{model}}" for start in ("/feedback/", "/v2/models/") if path.startswith(start)), "")
 

@@ -34,7 +34,7 @@ def wanted(path: str) -> tuple[str, str | None]:
     """
     parts = [part for part in unquote(path).removeprefix("grpc:").split("/") if part]
     plain = "/" + "/".join(parts)
-    if plain == "/metrics" or plain.startswith("/metrics/"):
+    if plain in ("/metrics", "/analysis") or plain.startswith(("/metrics/", "/analysis/")):
         return "metrics", None
     if plain == "/feedback" or plain.startswith("/feedback/"):
         return "feedback", _model(path, "/feedback/")

@@ -133,6 +133,33 @@ model_ready = json_of(
     }
 )
 
+_ANALYSIS = json_of(
+    {
+        "type": "object",
+        "required": ["data"],
+        "properties": {
+            "data": {
+                "type": "object",
+                "required": ["model", "verdict", "n", "state", "why"],
+                "properties": {
+                    "model": {"type": "string"},
+                    "verdict": {"type": "string", "enum": ["pass", "fail", "inconclusive"]},
+                    "n": {"type": "integer"},
+                    "state": {"type": "string", "enum": ["none", "running", "ended"]},
+                    "why": {"type": "string"},
+                },
+            }
+        },
+    }
+)
+
+
+def _of_model(page: Schema) -> Schema:
+    """A page about one model, which a query names."""
+    named = {"name": "model", "in": "query", "required": False, "schema": {"type": "string"}}
+    return {"get": {**page["get"], "parameters": [named]}}
+
+
 FIXED: Mapping[str, Schema] = {
     "/health/live": get("live", "health", "Whether the server runs", _LIVE),
     "/v2/health/live": get("v2Live", "health", "Whether the server runs", _LIVE),
@@ -140,6 +167,7 @@ FIXED: Mapping[str, Schema] = {
     "/v2/health/ready": _ready("v2Ready"),
     "/version": get("version", "health", "The version of this server", _TEXT),
     "/metrics": get("metrics", "health", "Prometheus metrics, text format 0.0.4", _TEXT),
+    "/analysis": _of_model(get("analysis", "health", "How a rollout stands, for Argo Rollouts and CI", _ANALYSIS, 404)),
     "/v2": get("v2Server", "metadata", "What this server is", _SERVER),
     "/v2/models": get("v2Models", "metadata", "Names of the served models", names_under("models")),
 }
