@@ -51,6 +51,7 @@ class Alarm(msgspec.Struct, frozen=True):
     area: str
     check: str
     message: str
+    columns: tuple[str, ...] = ()
 
 
 class Lived(msgspec.Struct):
@@ -184,7 +185,7 @@ class Replay:
 
     def _wakes(self, window: int, moment: str, started: list[Finding]) -> None:
         waking = alarms_of(started)
-        self.lived.waking += [Alarm(window, moment, f.area, f.check, f.message) for f in waking]
+        self.lived.waking += [Alarm(window, moment, f.area, f.check, f.message, f.columns) for f in waking]
         if waking:
             (self.lived.input_alarms if moment == "inputs" else self.lived.alarms).append(window)
             told = "input alarm" if moment == "inputs" else "alarm on labels"
