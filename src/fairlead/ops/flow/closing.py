@@ -5,23 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
-import numpy as np
 
 from fairlead.contract.events import Finding, Window
 from fairlead.contract.profile import Profile
 from fairlead.ops.alerts.incidents import bring_up_to_date
+from fairlead.ops.flow import performing
 from fairlead.ops.flow.contracted import BY_THE_CLOCK
-from fairlead.ops.flow.forecasts import blocks_of, label_delay
-from fairlead.ops.flow.ranked import drawn_together, groups_of, order_intervals
+from fairlead.ops.flow.definitions import start_over
+from fairlead.ops.flow.forecasts import label_delay
+from fairlead.ops.flow.labelled import Told, of_others, told_by
+from fairlead.ops.flow.reasons import reasoned
 from fairlead.ops.flow.seeing import memories_of, pace_of, remember, seen_of
 from fairlead.ops.flow.telling import tell
 from fairlead.ops.flow.tracker import Tracker, write_tracker
 from fairlead.ops.flow.view import View, read_view
 from fairlead.ops.flow.workspace import Workspace
-from fairlead.ops.monitor import AREAS, Looked, Promise, Traffic, carry, look, run_length, start, step
+from fairlead.ops.monitor import AREAS, Looked, Promise, Traffic, carry, look, run_length, start
 from fairlead.ops.monitor.promise import THRESHOLD, reset
 
-METRIC_DRAWS = 200
 EARLIER = 64
 """Windows before one that its checks are told of."""
 
@@ -48,10 +49,11 @@ def take_over(ws: Workspace, tracker: Tracker, champion: str, at: float) -> None
 
     What was found about its predecessor's performance ends here, so that it does not retrain the successor.
     """
-    tracker.champion, tracker.released = champion, at
-    if tracker.promise is not None:
-        tracker.promise = reset(tracker.promise)
     with ws.state.transaction():
+        another = start_over(ws, tracker, champion, at)
+        tracker.champion, tracker.released = champion, at
+        if tracker.promise is not None and not another:
+            tracker.promise = reset(tracker.promise)
         for finding in ws.state.findings(ws.model):
             if finding.area == "performance" and ws.state.close_finding(finding.id, at):
                 ws.outbox.all_clear(finding, at)
@@ -77,10 +79,13 @@ def close(ws: Workspace, tracker: Tracker, window: Window) -> tuple[Window, list
     traffic = Traffic(tuple(w.rows for w in earlier), None, newest)
     seen = seen_of(ws, tracker, closed, profile, view, earlier=earlier, traffic=traffic)
     found = look("inputs", seen, memories_of(ws), pace_of(ws, tracker), troubled(ws))
+    lived = performing.estimated(closed, seen)
+    told = reasoned(ws, tracker.champion, found.findings, seen)
     with ws.state.transaction():
-        started = settle(ws, found.findings, closed, AREAS["inputs"])
+        started = settle(ws, told, closed, AREAS["inputs"])
         remember(ws, found.memories)
         tell(ws, closed, found)
+        performing.keep(ws, lived)
         ws.state.put_window(closed, encode_profile(profile))
         tracker.start, tracker.index = window.end, window.index + 1
         write_tracker(ws, tracker)
@@ -134,60 +139,45 @@ def due_for_labels(ws: Workspace, tracker: Tracker, horizon: float) -> list[Wind
 def score(ws: Workspace, tracker: Tracker, window: Window) -> tuple[Window, list[Finding]]:
     """Judge the labels of a window: every metric, and the promise; rows that came late are counted."""
     view = view_of(ws, tracker.champion, window.start, window.end)
-    chosen = np.flatnonzero(view.labelled)
-    figures: dict[str, float] = {}
+    labelled = int(view.labelled.sum())
+    told = None
+    if labelled:
+        if tracker.promise is not None:
+            tracker.promise = budgeted(tracker.promise, ws, tracker)
+        told = told_by(ws, tracker, window, view)
+        if told.step is not None:
+            tracker.promise = told.step.promise
     found = Looked([], memories_of(ws))
-    if len(chosen):
-        figures, found = label_findings(ws, tracker, window, view, chosen)
-    tracker.labelled += bool(len(chosen))
+    # Labels of another definition are looked at, too, and end nothing that labels of this one began.
+    areas = AREAS["labels"] if labelled else ("definition",) if of_others(view) else ()
+    if areas:
+        found = label_findings(ws, tracker, window, view, told)
+    tracker.labelled += bool(labelled)
     scored = msgspec.structs.replace(
-        window, state="scored", labelled=len(chosen), late=max(view.rows - window.rows, 0), metrics=figures
-    )
+        window, state="scored", labelled=labelled, late=max(view.rows - window.rows, 0),
+        metrics=told.figures if told is not None else {},
+    )  # fmt: skip
     with ws.state.transaction():
-        started = settle(ws, found.findings, scored, AREAS["labels"]) if len(chosen) else []
+        started = settle(ws, found.findings, scored, areas) if areas else []
         remember(ws, found.memories)
         tell(ws, scored, found)
+        if told is not None:
+            performing.keep(ws, performing.judged(ws, scored, told))
         ws.state.put_window(scored)
         tracker.scored, tracker.judged = window.index + 1, window.end
         write_tracker(ws, tracker)
     return scored, started
 
 
-def label_findings(
-    ws: Workspace, tracker: Tracker, window: Window, view: View, chosen: np.ndarray
-) -> tuple[dict[str, float], Looked]:
-    """Every metric of the labelled rows, and what they say about the champion; moves the promise on."""
-    from fairlead.lab.stats import decode_profile, losses, metric_intervals
+def label_findings(ws: Workspace, tracker: Tracker, window: Window, view: View, told: Told | None) -> Looked:
+    """What the labels of a window say about the champion, and about the labels."""
+    from fairlead.lab.stats import decode_profile
 
-    model = ws.load(tracker.champion)
-    signature, reference = model.signature, model.reference
-    truth, answered = view.labels[chosen], view.answered()[chosen]
-    given = np.isfinite(answered).all(axis=1)
-    # Callers got the answers of every variant; the promise is the champion's, so it is asked about every row.
-    realised = truth[given], answered[given]
-    # Forecasts of one block are drawn together: they err alike.
-    groups = groups_of(view, chosen[given])
-    together = drawn_together(groups)
-    block = blocks_of(view.times[chosen][given], signature) if signature.task == "forecasting" else together
-    intervals = metric_intervals(
-        signature.task, *realised, signature, draws=METRIC_DRAWS, seed=window.index, block=block
-    )
-    intervals |= order_intervals(groups, *realised, signature, draws=METRIC_DRAWS, seed=window.index)
-    figures = {name: interval.value for name, interval in intervals.items()}
-    if signature.task != "clustering":
-        figures["loss"] = float(losses(signature.task, *realised, signature, reference.loss_clip).mean())
-    done = None
-    if tracker.promise is not None and signature.task != "clustering":
-        tracker.promise = budgeted(tracker.promise, ws, tracker)
-        scores = view.scores(model)[chosen]
-        # What others answered with hidden tensors, the champion cannot be asked again.
-        told = np.isfinite(scores).all(axis=1)
-        if told.any():
-            row_losses = losses(signature.task, truth[told], scores[told], signature, tracker.promise.clip)
-            done = step(tracker.promise, float(row_losses.mean()), int(told.sum()), window.start)
-            tracker.promise = done.promise
     earlier = tuple(w for w in ws.state.windows(ws.model, last=EARLIER) if w.index < window.index)
     kept = ws.state.window_profile(ws.model, window.index)
     profile = decode_profile(kept) if kept is not None else profile_of(ws, tracker.champion, view, window)
-    seen = seen_of(ws, tracker, window, profile, view, earlier=earlier, metrics=intervals, step=done)
-    return figures, look("labels", seen, memories_of(ws), pace_of(ws, tracker))
+    seen = seen_of(
+        ws, tracker, window, profile, view, earlier=earlier, metrics=told.metrics if told is not None else {},
+        step=told.step if told is not None else None,
+    )  # fmt: skip
+    return look("labels", seen, memories_of(ws), pace_of(ws, tracker))

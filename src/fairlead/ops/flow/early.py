@@ -33,6 +33,7 @@ def due_early(ws: Workspace, tracker: Tracker, horizon: float) -> Window | None:
 def look_early(ws: Workspace, tracker: Tracker, window: Window) -> list[Finding]:
     """Look at it; returns what began."""
     from fairlead.ops.flow import closing
+    from fairlead.ops.flow.reasons import reasoned
     from fairlead.ops.flow.seeing import memories_of, pace_of, remember, seen_of
     from fairlead.ops.flow.telling import tell
 
@@ -43,7 +44,7 @@ def look_early(ws: Workspace, tracker: Tracker, window: Window) -> list[Finding]
     found = look("inputs", seen, memories_of(ws), pace_of(ws, tracker), closing.troubled(ws))
     with ws.state.transaction():
         before = [f for f in ws.state.findings(ws.model) if f.area in AREAS["inputs"]]
-        carried = carry(before, found.findings)
+        carried = carry(before, reasoned(ws, tracker.champion, found.findings, seen))
         for finding in (*carried.started, *carried.continuing):
             ws.state.put_finding(finding)
         remember(ws, found.memories)

@@ -14,6 +14,8 @@ from fairlead.contract.evidence import Interval
 from fairlead.contract.profile import Profile
 from fairlead.ops.flow.contracted import terms_of
 from fairlead.ops.flow.expecting import amendments_of
+from fairlead.ops.flow.importance import importance_of
+from fairlead.ops.flow.learnt import learnt_rows
 from fairlead.ops.flow.tracker import Tracker
 from fairlead.ops.flow.view import View
 from fairlead.ops.flow.workspace import Workspace
@@ -55,9 +57,12 @@ def seen_of(
     model = ws.load(tracker.champion)
     expected = amendments_of(ws, tracker.champion)
     return Seen(
-        window=window, profile=profile, reference=amended(model.reference, expected, window.end), thresholds=calibrate(model.reference, ws.settings),
+        window=window, profile=profile, reference=amended(model.reference, expected, window.end),
+        thresholds=calibrate(model.reference, ws.settings),
         settings=ws.settings, signature=model.signature, rows=rows_of(view, view.scores(model)), earlier=earlier,
         traffic=traffic, metrics=metrics or {}, step=step, contract=terms_of(ws),
+        importance=importance_of(ws, tracker.champion),
+        learnt=learnt_rows(ws, tracker.champion),
         calibration=joint_of(model.reference, ws.settings, pace_of(ws, tracker), memories_of(ws).get(MEMORY)),
     )  # fmt: skip
 

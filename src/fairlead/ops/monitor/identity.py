@@ -28,7 +28,7 @@ def finding_id(model: str, check: str, columns: tuple[str, ...], since: float) -
 def carry(open_findings: Iterable[Finding], new_findings: Iterable[Finding]) -> Carried:
     """Match the findings of a window with those that were open before it.
 
-    The same model, check and columns are the same trouble: it keeps its id and `since`. `new_findings` is all that
+    The same model, check and columns are the same trouble: it keeps id, `since` and `first`. `new_findings` is all that
     the window shows; what is open and not in it has ended.
     """
     before = {(f.model, f.check, f.columns): f for f in open_findings}
@@ -38,5 +38,6 @@ def carry(open_findings: Iterable[Finding], new_findings: Iterable[Finding]) -> 
         if known is None:
             started.append(finding)
         else:
-            continuing.append(msgspec.structs.replace(finding, id=known.id, since=known.since))
+            first = known.first if known.first is not None else finding.first
+            continuing.append(msgspec.structs.replace(finding, id=known.id, since=known.since, first=first))
     return Carried(started, continuing, list(before.values()))
