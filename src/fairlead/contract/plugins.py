@@ -149,6 +149,9 @@ BUILT_IN: dict[str, dict[str, str]] = {
     "window_check": {
         "rows": "fairlead.ops.monitor.checks.rows:RowQuality",
         "columns": "fairlead.ops.monitor.checks.columns:ColumnDrift",
+        "together": "fairlead.ops.monitor.checks.together:ToldApart",
+        "correlated": "fairlead.ops.monitor.checks.correlated:Correlated",
+        "slices": "fairlead.ops.monitor.checks.slices:SliceDrift",
         "contract": "fairlead.ops.monitor.checks.agreed:Contracted",
         "promised": "fairlead.ops.monitor.checks.promised:Promised",
         "estimated": "fairlead.ops.monitor.checks.estimated:Estimated",

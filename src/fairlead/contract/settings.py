@@ -250,6 +250,7 @@ class MonitorSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=
         Annotated[float, Meta(ge=0.0)],
     ] = {}  # fmt: skip
     seasons: Literal["auto", "none", "day", "week"] = "auto"
+    slices: tuple[str, ...] = ()
     floors: FloorSettings = FloorSettings()
     detectors: Annotated[tuple[str, ...], Meta(min_length=1, max_length=10)] = ("confidence_sequence",)
 
@@ -472,6 +473,7 @@ DOC: dict[str, str] = {
     "monitor.label_delay": "how long after the record labels are complete enough to judge",
     "monitor.detectors": "of concept drift: confidence_sequence (within the budget), and to inform beside it adwin, "
     "page_hinkley, ddm, eddm, hddm_a, hddm_w (extra drift)",
+    "monitor.slices": "rows watched by themselves: [\"Contract = 'Two year' and tenure < 12\"]",
     "monitor.seasons": "compare within: auto (what the reference shows) | none | day (hour) | week (weekday, hour)",
     "monitor.floors.drift": "least Jensen-Shannon distance worth an alarm, however certain; 0.1: some 10 % of rows",
     "monitor.floors.share": "least rise of a share (missing cells, new categories) worth an alarm",

@@ -16,6 +16,7 @@ from fairlead.contract.settings import Settings
 from fairlead.contract.signature import Signature
 from fairlead.ops.monitor.budget import Family
 from fairlead.ops.monitor.calibration import Calibration
+from fairlead.ops.monitor.learnt import Learnt
 from fairlead.ops.monitor.promise import Step
 from fairlead.ops.monitor.quality import Traffic
 from fairlead.ops.monitor.statistic import Judged
@@ -73,7 +74,7 @@ class Seen:
     labelled rows, with intervals. step: what the promise said (labels). contract: the data contract, where there is one. memory:
     of this check alone, as JSON knows it, replaced by what `keep` is called with; None the first time.
     calibration: of the sealed reference, where it is at hand; `look` makes it where it is not. judged: what the joint
-    calibration says, by statistic and key.
+    calibration says, by statistic and key. learnt: rows that the champion was trained on, where they are at hand.
     """
 
     window: Window
@@ -94,6 +95,7 @@ class Seen:
     calibration: Calibration | None = None
     judged: Mapping[str, Mapping[str, Judged]] = field(default_factory=dict)
     told: list[Told] = field(default_factory=list)
+    learnt: Learnt | None = None
 
     def keep(self, memory: Any) -> None:
         """What this check is to be given as `memory` with the next window (not after an early look). JSON, small."""

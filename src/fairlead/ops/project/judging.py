@@ -47,12 +47,12 @@ def _check_groups(settings: Settings, fail: Fail) -> None:
 def _check_slices(settings: Settings, fail: Fail) -> None:
     from fairlead.lab.evaluate.expressions import read_rule
 
-    for rule in settings.evaluate.slices:
-        try:
-            read_rule(rule)
-        except ConfigInvalid as why:
-            said = str(why).removeprefix("fairlead.toml: evaluate.slices: ")
-            raise fail("evaluate.slices", said) from None
+    for key, rules in (("evaluate.slices", settings.evaluate.slices), ("monitor.slices", settings.monitor.slices)):
+        for rule in rules:
+            try:
+                read_rule(rule)
+            except ConfigInvalid as why:
+                raise fail(key, str(why).removeprefix("fairlead.toml: evaluate.slices: ")) from None
 
 
 def _check_populations(settings: Settings, fail: Fail) -> None:
