@@ -5,7 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from fairlead.contract.estimation import Estimation
+from fairlead.contract.order import Order
 from fairlead.contract.signature import Kind
+from fairlead.contract.unusual import Unusual
 
 
 class Bins(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -78,6 +80,8 @@ class Reference(msgspec.Struct, frozen=True, omit_defaults=True):
     held_out: consecutive windows of losses, the promise the model is held to.
     loss_clip: for regression, the absolute error that counts as loss 1; else 1.
     estimation: how performance is estimated before labels come; None where held-out answers could not teach it.
+    unusual: from where on one row counts as unlike those of training; None with too few rows to say.
+    order: how the training rows follow each other; None in bundles sealed before it was known.
     """
 
     profile: Profile
@@ -85,4 +89,6 @@ class Reference(msgspec.Struct, frozen=True, omit_defaults=True):
     held_out: tuple[HeldOut, ...] = ()
     loss_clip: float = 1.0
     estimation: Estimation | None = None
+    unusual: Unusual | None = None
+    order: Order | None = None
     format: int = 1

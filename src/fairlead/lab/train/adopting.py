@@ -20,7 +20,9 @@ from fairlead.contract.settings import Settings
 from fairlead.contract.signature import Signature
 from fairlead.lab.stats.bins import bins_for, score_bins
 from fairlead.lab.stats.measures import Floats, label_text
+from fairlead.lab.stats.order import order_of
 from fairlead.lab.stats.profiling import profile
+from fairlead.lab.stats.unusual import unusual_limits
 from fairlead.lab.train.bench import Bench
 from fairlead.lab.train.deciding import with_signature
 from fairlead.lab.train.fitting import scores_of
@@ -137,6 +139,7 @@ def candidate_of(estimator: Any, sample: Any, settings: Settings | None = None, 
         profile({k: v[a:b] for k, v in columns.items()}, bins, scores=scores[a:b], score_bins=scored, gram=False)
         for a, b in list(zip(cuts, ends, strict=True))[-MOST_BLOCKS:]
     )
+    whole = profile(columns, bins, scores=scores, score_bins=scored)
     return Candidate(
         pipeline=estimator,
         signature=signature,
@@ -150,7 +153,12 @@ def candidate_of(estimator: Any, sample: Any, settings: Settings | None = None, 
             versions=versions(),
             preparation=OWN,
         ),
-        reference=Reference(profile=profile(columns, bins, scores=scores, score_bins=scored), blocks=blocks),
+        reference=Reference(
+            profile=whole,
+            blocks=blocks,
+            order=order_of(columns, None),
+            unusual=unusual_limits(columns, signature, whole),
+        ),
         columns=columns,
         sample=frame[list(signature.names)].head(SAMPLE_ROWS),
         name=name if settings is None else settings.model.name,

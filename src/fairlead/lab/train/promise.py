@@ -16,11 +16,13 @@ from fairlead.lab.stats.bins import bins_for, score_bins
 from fairlead.lab.stats.estimating import TASKS, learn_estimation
 from fairlead.lab.stats.loss import loss_clip, losses
 from fairlead.lab.stats.measures import Floats, metrics
+from fairlead.lab.stats.order import order_of
 from fairlead.lab.stats.pinball import errors_of
 from fairlead.lab.stats.profiling import profile
 from fairlead.lab.stats.ranking import ranking_metrics
 from fairlead.lab.stats.spans import Span, covered, spans_of, window_length
 from fairlead.lab.stats.tensors import with_histories, with_moments
+from fairlead.lab.stats.unusual import unusual_limits
 from fairlead.lab.train.folding import FEWEST_ROWS, Fold
 from fairlead.lab.train.material import Material
 
@@ -90,12 +92,15 @@ def reference_of(material: Material, window: str, answer: Answer, folded: Floats
     scored = score_bins(material.signature, answers[judged])
     # Windows are put together from blocks: longer ones could not show how small windows vary.
     length = min(window_length(window, False)[0], BLOCK_ROWS)
+    whole = _profile(material, bins, scored, answers, judged)
     return Reference(
-        profile=_profile(material, bins, scored, answers, judged),
+        profile=whole,
         blocks=_blocks(material, bins, scored, answers, judged, length),
         held_out=tuple(_held_out(material, s, answers, clip) for s in kept),
         loss_clip=clip,
+        order=order_of(material.columns, material.times),
         estimation=estimation_of(material, (bins, scored), answers, judged, kept, clip),
+        unusual=unusual_limits(material.columns, material.signature, whole),
     )
 
 

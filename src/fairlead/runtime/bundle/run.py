@@ -33,6 +33,7 @@ from fairlead.runtime.bundle.population import check_population, guard_of, refus
 from fairlead.runtime.bundle.row_kernel import features_of
 from fairlead.runtime.bundle.tabular import is_table
 from fairlead.runtime.bundle.tail import Tail, load_tail
+from fairlead.runtime.bundle.unusual import Finder, finder_of
 from fairlead.runtime.bundle.verifying import Verified, verify
 from fairlead.runtime.bundle.zones import zone_of
 from fairlead.runtime.native.form import NativeTerms
@@ -84,6 +85,11 @@ class Model:
     def reference(self) -> Reference:
         """What the model's world looked like when it was sealed; parsed when first asked for, as serving never asks."""
         return msgspec.json.decode(self._reference, type=Reference)
+
+    @cached_property
+    def unusual(self) -> Finder | None:
+        """What tells rows unlike those of training; None of a bundle that was sealed without limits."""
+        return finder_of(self._reference, self.signature)
 
     @property
     def closed(self) -> frozenset[str]:
