@@ -61,9 +61,20 @@ def collect(
 def watch(
     once: Annotated[bool, typer.Option("--once", help="one pass, then end")] = False,
     every: Annotated[float, typer.Option(help="seconds between passes")] = 5.0,
+    explain: Annotated[bool, typer.Option("--explain", help="why the newest windows alarmed or did not")] = False,
+    last: Annotated[int, typer.Option(min=1, max=4, help="with --explain: how many windows")] = 1,
     as_json: Json = False,
 ) -> None:
-    """Close due windows, find what is wrong, decide and act."""
+    """Close due windows, find what is wrong, decide and act.
+
+    With --explain nothing is done: per check and column of the newest windows, also of one still open, it says the
+    value, its limit, what is usual, and why it spoke or was silent.
+    """
+    if explain:
+        from fairlead.doors.cli.why_watched import tell_why
+
+        show(project().watch_explained(last), as_json, tell_why)
+        return
     if not once:
         only_once(as_json, "with --once")
         from fairlead.doors.cli.processes import follow_watch

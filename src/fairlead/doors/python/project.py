@@ -314,6 +314,12 @@ class Project:
 
         return watching.watch(self.workspace)
 
+    def watch_explained(self, last: int = 1) -> Answer:
+        """Why each check of the newest `last` windows (4 are kept) spoke or was silent; looks at nothing anew."""
+        from fairlead.doors.python import why_watched
+
+        return why_watched.why_watched(self.workspace, last)
+
     def watching(self, every_s: float) -> Iterator[Answer]:
         """`watch` again and again; yields every pass that saw or did something."""
         from fairlead.doors.python import watching

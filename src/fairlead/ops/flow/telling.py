@@ -16,7 +16,7 @@ NEWEST = 4
 MOST_LINES = 200
 
 
-class Line(msgspec.Struct, frozen=True, omit_defaults=True):
+class Line(msgspec.Struct, frozen=True):
     """One check and key. p: how often units of the reference went as far; None where it is not known."""
 
     check: str

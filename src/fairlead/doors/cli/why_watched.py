@@ -1,0 +1,63 @@
+"""`fairlead watch --explain`: each check and column beside its limit, in words and one table a window."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fairlead.doors.cli.output import console, escape, moment, number, program, table
+
+Answer = dict[str, Any]
+MOST_LINES = 30
+
+
+def tell_why(answer: Answer) -> None:
+    """Print it."""
+    out = console()
+    if not answer["windows"]:
+        out.print(
+            f"no window was looked at yet: [bold]{escape(program('watch --once'))}[/] looks at those that are due"
+        )
+        return
+    budget = answer["budget"]
+    a_month = f"{budget['false_alarms_per_month']:g} false alarm{'s' * (budget['false_alarms_per_month'] != 1)} a month"
+    out.print(
+        f"{answer['model']}: windows of {escape(answer['window'])}, budget of {a_month} for all checks; "
+        f"{budget['alarms_in_30_days']} began in the newest 30 days"
+    )
+    for window in answer["windows"]:
+        tell_window(window)
+
+
+def tell_window(window: Answer) -> None:
+    """One window: what spoke first, then what came nearest to its limit."""
+    out = console()
+    open_still = " (still open: an early look)" if window["state"] == "open" else ""
+    out.print(
+        f"\n[bold]window {window['index']}[/]: {moment(window['start'])} to {moment(window['end'])}, "
+        f"{window['rows']:,} rows{open_still}"
+    )
+    out.print(escape(window["calibration"]))
+    lines = window["lines"]
+    heads = ["check", "of", "value", "limit", "usual", "", "why"]
+    rows = [
+        [
+            line["check"], line["key"], number(line["value"]), number(line["limit"]), number(line["usual"]),
+            said(line), line["why"],
+        ]
+        for line in lines[:MOST_LINES]
+    ]  # fmt: skip
+    if rows:
+        table("", heads, rows)
+    left = len(lines) - MOST_LINES + window["left_out"]
+    if left > 0:
+        out.print(f"and {left} more, further from their limits (--json has {len(lines)})")
+    seasons = {line["against"] for line in lines if line.get("against")}
+    if seasons:
+        out.print(f"Compared with {escape(' and '.join(sorted(seasons)))}.")
+
+
+def said(line: Answer) -> str:
+    """Whether it spoke."""
+    if not line["speaks"]:
+        return "silent"
+    return "told" if line.get("provisional") else "spoke"
