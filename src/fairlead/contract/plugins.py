@@ -149,6 +149,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
     "window_check": {
         "rows": "fairlead.ops.monitor.checks.rows:RowQuality",
         "columns": "fairlead.ops.monitor.checks.columns:ColumnDrift",
+        "decisions": "fairlead.ops.monitor.checks.decisions:DecisionDrift",
         "together": "fairlead.ops.monitor.checks.together:ToldApart",
         "correlated": "fairlead.ops.monitor.checks.correlated:Correlated",
         "slices": "fairlead.ops.monitor.checks.slices:SliceDrift",
@@ -169,7 +170,14 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "poisoned_labels": "fairlead.ops.rehearse.faults.poisoned_labels:PoisonedLabels",
         "definition_change": "fairlead.ops.rehearse.faults.definition_change:DefinitionChange",
     },
-    "alert": {"apprise": "fairlead.ops.alerts.apprise_channel:AppriseChannel"},
+    "alert": {
+        "apprise": "fairlead.ops.alerts.apprise_channel:AppriseChannel",
+        "file": "fairlead.ops.alerts.file_channel:FileChannel",
+        "webhook": "fairlead.ops.alerts.webhook_channel:WebhookChannel",
+        "alertmanager": "fairlead.ops.alerts.alertmanager_channel:AlertmanagerChannel",
+        "smtp": "fairlead.ops.alerts.mail_channel:MailChannel",
+        "smtps": "fairlead.ops.alerts.mail_channel:MailChannel",
+    },
     "explainer": {
         "linear": "fairlead.runtime.explain.explainers.linear:LinearExplainer",
         "trees": "fairlead.runtime.explain.explainers.trees:TreeExplainer",

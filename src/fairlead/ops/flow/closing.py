@@ -26,6 +26,9 @@ from fairlead.ops.monitor.promise import THRESHOLD, reset
 EARLIER = 64
 """Windows before one that its checks are told of."""
 
+OF_A_CHAMPION = ("performance", "concept_drift", "definition", "estimated")
+"""Areas whose findings are about what one model answers: they end with it."""
+
 SLACK_S = 1e-6
 
 
@@ -55,7 +58,7 @@ def take_over(ws: Workspace, tracker: Tracker, champion: str, at: float) -> None
         if tracker.promise is not None and not another:
             tracker.promise = reset(tracker.promise)
         for finding in ws.state.findings(ws.model):
-            if finding.area == "performance" and ws.state.close_finding(finding.id, at):
+            if finding.area in OF_A_CHAMPION and ws.state.close_finding(finding.id, at):
                 ws.outbox.all_clear(finding, at)
         write_tracker(ws, tracker)
 
@@ -180,4 +183,5 @@ def label_findings(ws: Workspace, tracker: Tracker, window: Window, view: View, 
         ws, tracker, window, profile, view, earlier=earlier, metrics=told.metrics if told is not None else {},
         step=told.step if told is not None else None,
     )  # fmt: skip
-    return look("labels", seen, memories_of(ws), pace_of(ws, tracker))
+    found = look("labels", seen, memories_of(ws), pace_of(ws, tracker))
+    return found._replace(findings=reasoned(ws, tracker.champion, found.findings, seen))

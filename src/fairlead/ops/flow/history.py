@@ -8,7 +8,9 @@ import msgspec
 import numpy as np
 
 from fairlead.contract.signature import UNSUPERVISED, Signature
-from fairlead.ops.flow.making import training_frame
+from fairlead.ops.flow.definitions import as_defined_now, refuse_without_rows, switched, table_is_older
+from fairlead.ops.flow.gathering import gather
+from fairlead.ops.flow.making import champion_bundle
 from fairlead.ops.flow.ranked import cells_as_text, passed_cells, ranking_columns
 from fairlead.ops.flow.view import View
 from fairlead.ops.flow.workspace import Workspace
@@ -96,21 +98,32 @@ def time_cells(times: np.ndarray, signature: Signature, old: pd.DataFrame, zone:
 
 
 def history(ws: Workspace, signature: Signature, *, until: float | None = None) -> History:
-    """Training rows and labelled records up to `until` (event time), oldest first."""
-    import pandas as pd
+    """Training rows and labelled records up to `until` (event time), oldest first: of the target as it is defined now.
 
+    signature: of the champion. Raises UsageError where its definition changed and there are no rows of the new one.
+    """
+    import pandas as pd
+    import pyarrow.compute as pc
+
+    from fairlead.contract import records as names
     from fairlead.lab.tables import event_times
     from fairlead.ops.monitor import window_numbers
     from fairlead.runtime.capture import Records
 
-    old = training_frame(ws)
+    gathered = gather(ws)
+    old = gathered.frame
+    champion = champion_bundle(ws)
+    outdated = champion is not None and table_is_older(ws, champion, signature, gathered.tables)
     if signature.task == "forecasting":
         return _series_history(ws, signature, old, until)
     if signature.task not in UNSUPERVISED:
         old = old[old[ws.settings.model.target].notna()]
     columns = ws.settings.model.time_columns
-    table = Records(ws.home.root, ws.model).joined(None, until)
+    table = Records(ws.home.root, ws.model).joined(None, until, definition=ws.settings.model.definition)
     zone = ws.settings.model.timezone
+    if switched(ws, signature):
+        told = table.filter(pc.equal(table.column(names.DEFINITION), ws.settings.model.definition))
+        signature = as_defined_now(ws, signature, pc.unique(told.column(names.LABEL)).to_pylist())
     view = View(table, signature)
     new = recorded_frame(view, ws)
     kinds = {c.name: c.kind for c in signature.columns}
@@ -128,9 +141,14 @@ def history(ws: Workspace, signature: Signature, *, until: float | None = None) 
     if set(ws.settings.capture.redact) & set(signature.names):
         # Of a hidden feature there is only a hash, which says nothing.
         new = new.iloc[:0]
+    if outdated:
+        # Its truth is of another definition of the target; what it says of columns was taken above.
+        old = old.iloc[:0]
+        refuse_without_rows(ws, ws.load(str(champion)).signature, len(new))
     frame = pd.concat([old, new], ignore_index=True) if len(new) else old.reset_index(drop=True)
     if columns:
-        times = np.concatenate([event_times(old, columns, zone), event_times(new, columns, zone) if len(new) else []])
+        parts = [event_times(part, columns, zone) for part in (old, new) if len(part)]
+        times = np.concatenate(parts) if parts else np.zeros(0)
         order = np.argsort(times, kind="stable")
         frame, times = frame.iloc[order].reset_index(drop=True), times[order]
     else:
@@ -154,7 +172,7 @@ def _series_history(ws: Workspace, signature: Signature, old: pd.DataFrame, unti
     zone, series = model.timezone, model.series
     records = Records(ws.home.root, ws.model)
     read = [names.FEATURE_IN + HISTORY, names.FEATURE_IN + ORIGIN, names.KEY, names.PASSED_IN + (series or "")]
-    joined = records.joined(None, until, tensors=False)
+    joined = records.joined(None, until, tensors=False, definition=signature.definition)
     new = recorded_rows(records.batches(None, until, columns=read), joined, signature, ws.settings)
     times = event_times(old, model.time_columns, zone)
     if series:

@@ -28,7 +28,8 @@ Pick = Callable[[Collection[Any], Sequence[str]], Iterator[Any]]
 
 def read_view(records: Records, start: float | None, end: float | None, signature: Signature) -> View:
     """The answered rows of an interval with what is known of their labels; memory does not follow their tensors."""
-    return View(records.joined(start, end, tensors=False), signature, records.picked)
+    joined = records.joined(start, end, tensors=False, definition=signature.definition)
+    return View(joined, signature, records.picked)
 
 
 class View:

@@ -178,6 +178,10 @@ def _check_watching(settings: Settings, fail: Fail) -> None:
             parse(value)
         except UsageError as error:
             raise fail(key, str(error)) from None
+    for detector in monitor.detectors:
+        if detector not in names("drift_detector"):
+            what = f"unknown detector {detector!r}."
+            raise fail("monitor.detectors", what, _nearest(detector, names("drift_detector")))
     check_renewing(settings, fail)
 
 

@@ -21,11 +21,12 @@ Places = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 
-def join(table: Any, labels: Any, end: float | None, later: Callable[[float, Any], Any]) -> Any:
+def join(table: Any, labels: Any, end: float | None, later: Callable[[float, Any], Any], definition: str = "") -> Any:
     """Records with the label, value and comment that count for each.
 
     labels: in order of arrival. later: keys and times of records of some keys from `end` up to a time, inclusive;
-    asked only when a label by key and time lies beyond the interval, as its record may, too.
+    asked only when a label by key and time lies beyond the interval, as its record may, too. definition: of the target,
+    whose labels count before all others.
     """
     pa = arrow()
     added: dict[str, Any] = {}
@@ -36,6 +37,9 @@ def join(table: Any, labels: Any, end: float | None, later: Callable[[float, Any
             given = labels.filter(compute().is_valid(labels.column(field)))
             if not given.num_rows:
                 continue
+            if field == names.LABEL and definition:
+                # Of several the last counts, so what is to count comes last.
+                given = pa.concat_tables([given.filter(part) for part in _of_others(given, definition)])
             found = matcher.match(given)
             places = pa.array(found, mask=found < 0)
             added[field] = given.column(field).take(places)
@@ -49,6 +53,13 @@ def join(table: Any, labels: Any, end: float | None, later: Callable[[float, Any
             column = pa.nulls(table.num_rows, kind)
         table = table.append_column(name, column)
     return table
+
+
+def _of_others(labels: Any, definition: str) -> tuple[Any, Any]:
+    """Which labels are of another definition of the target, and which of this."""
+    pc = compute()
+    ours = pc.fill_null(pc.equal(labels.column(names.DEFINITION), definition), True)
+    return pc.invert(ours), ours
 
 
 class _Codes:

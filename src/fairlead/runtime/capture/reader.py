@@ -141,12 +141,21 @@ class Records:
                 continue
         return _sorted(_plain(tables, names.LABEL_META), _LABEL_ORDER)
 
-    def joined(self, start: float | None, end: float | None, *, shadows: bool = False, tensors: bool = True) -> Any:
+    def joined(
+        self,
+        start: float | None,
+        end: float | None,
+        *,
+        shadows: bool = False,
+        tensors: bool = True,
+        definition: str = "",
+    ) -> Any:
         """`between` with what counts for each record: `label`, `definition`, `label.arrived`, `value`, `comment`.
 
         A label finds its record by request id and row; or by key and time: the nearest record of the key at or
         before that time; or by key alone: all records of the key. Of several, the one that arrived last counts,
-        for each of label, value and comment. Null where none has come.
+        for each of label, value and comment. Null where none has come. definition: of the target; a label of another
+        one counts only where there is none of this. Empty: whichever came last.
         """
         table = self.between(start, end, shadows=shadows, tensors=tensors)
 
@@ -155,7 +164,7 @@ class Records:
             moments = _within(_concat(read), names.TIME, end, until, inclusive=True)
             return _answers(moments.filter(compute().is_in(moments.column(names.KEY), value_set=keys)))
 
-        return join(table, self._labels_of(table), end, later)
+        return join(table, self._labels_of(table), end, later, definition)
 
     def _labels_of(self, table: Any) -> Any:
         """Labels that name a request or a key of these records, by arrival; files that cannot have any stay unread."""
