@@ -19,6 +19,7 @@ from fairlead.lab.stats import bins_for, profile, score_bins, total
 from fairlead.ops.monitor import AREAS, Rows, Seen, Traffic, calibrate, look, start, step
 from fairlead.ops.monitor.budget import PARTS, allowed
 from fairlead.ops.monitor.joint import joint_of
+from fairlead.ops.monitor.learnt import Learnt
 
 DAY = 86_400.0
 A_DAY = 40
@@ -50,11 +51,14 @@ def answers(columns: dict[str, np.ndarray]) -> np.ndarray:
     return np.column_stack([1.0 - yes, yes])
 
 
+PARTS_LEARNT = [cells(np.random.default_rng([0, day]), A_DAY) for day in range(100)]
+WHOLE = {k: np.concatenate([p[k] for p in PARTS_LEARNT]) for k in PARTS_LEARNT[0]}
+LEARNT = Learnt(WHOLE, np.repeat(np.arange(100), A_DAY) * DAY + np.tile(np.arange(A_DAY), 100), timed=True)
+
+
 @pytest.fixture(scope="module")
 def reference() -> Reference:
-    rng = np.random.default_rng(0)
-    parts = [cells(rng, A_DAY) for _ in range(100)]
-    whole = {k: np.concatenate([p[k] for p in parts]) for k in parts[0]}
+    parts, whole = PARTS_LEARNT, WHOLE
     bins, scored = bins_for(whole, SIGNATURE), score_bins(SIGNATURE, answers(whole))
     blocks = tuple(
         profile(p, bins, scores=answers(p), score_bins=scored, start=i * DAY, end=(i + 1) * DAY - 1.0, gram=False)
@@ -100,12 +104,13 @@ def seen_of(
         settings=SETTINGS, signature=SIGNATURE, rows=table if rows else None, earlier=earlier,
         importance={"income": 0.8, "age": 0.1, "region": 0.1}, traffic=Traffic(tuple(w.rows for w in earlier), 0, None),
         metrics={"accuracy": Interval(0.7, 0.65, 0.75)} if labels and n else {}, step=promise,
+        learnt=LEARNT if rows else None,
     )  # fmt: skip
 
 
 def judged_by(check: Any, seen: Seen) -> tuple[list[Any], Any]:
     """Findings, and what it remembers."""
-    joint = joint_of(seen.reference, seen.settings)
+    joint = joint_of(seen.reference, seen.settings, signature=seen.signature)
     judged, _ = joint.judge(seen.window, seen.profile, seen.reference.profile)
     mine = dataclasses.replace(seen, judged=judged, kept=[], told=[])
     found = list(check.look(mine, allowed(seen.settings, check.family) / 8.0))

@@ -47,13 +47,21 @@ def positive_of(signature: Signature) -> str:
     return signature.positive if signature.positive is not None else signature.classes[-1]
 
 
+def decision_score(signature: Signature) -> str:
+    """The output that decides: of two classes the positive one, of an anomaly its score."""
+    return "score" if signature.task == "anomaly" else positive_of(signature) if signature.classes else ""
+
+
 def decision_rates(columns: Sequence[ColumnProfile], signature: Signature) -> Floats:
     """Share of each of `decision_names` in each profile, (profiles, decisions).
 
-    columns: histograms of the deciding score (the positive class, the score of an anomaly), one a profile.
+    columns: histograms of the deciding score, one a profile.
     """
-    counts = np.asarray([c.counts for c in columns], dtype=np.float64)
-    edges = columns[0].bins.edges
+    return rates_of(np.asarray([c.counts for c in columns], dtype=np.float64), columns[0].bins.edges, signature)
+
+
+def rates_of(counts: Floats, edges: Sequence[float], signature: Signature) -> Floats:
+    """As `decision_rates`, of counts (n, bins) over `edges`."""
     threshold, confidence = signature.threshold, signature.confidence
     found = [share_above(counts, edges, threshold)]
     if len(decision_names(signature)) > 1:

@@ -63,7 +63,9 @@ def seen_of(
         traffic=traffic, metrics=metrics or {}, step=step, contract=terms_of(ws),
         importance=importance_of(ws, tracker.champion),
         learnt=learnt_rows(ws, tracker.champion),
-        calibration=joint_of(model.reference, ws.settings, pace_of(ws, tracker), memories_of(ws).get(MEMORY)),
+        calibration=joint_of(
+            model.reference, ws.settings, pace_of(ws, tracker), memories_of(ws).get(MEMORY), model.signature
+        ),
     )  # fmt: skip
 
 

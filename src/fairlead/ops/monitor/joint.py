@@ -19,6 +19,7 @@ from fairlead.contract.events import Window
 from fairlead.contract.plugins import names, variant
 from fairlead.contract.profile import Reference
 from fairlead.contract.settings import Settings
+from fairlead.contract.signature import Signature
 from fairlead.ops.monitor.calibration import Calibration, calibration_of
 from fairlead.ops.monitor.statistic import Statistic
 from fairlead.ops.monitor.windows import DAY
@@ -30,23 +31,29 @@ KEPT = 8
 _known: OrderedDict[tuple[Any, ...], tuple[Reference, Calibration]] = OrderedDict()
 
 
-def statistics_in_use() -> tuple[Statistic, ...]:
-    """The statistics of all checks, ours and third parties', each once."""
+def statistics_in_use(signature: Signature | None = None) -> tuple[Statistic, ...]:
+    """The statistics of all checks, ours and third parties', each once.
+
+    A check whose statistics depend on the model makes them by `statistics_for(signature)`.
+    """
     found: dict[str, Statistic] = {}
     for name in names("window_check"):
-        for statistic in getattr(variant("window_check", name), "statistics", ()):
+        check = variant("window_check", name)
+        made = check.statistics_for(signature) if signature is not None and hasattr(check, "statistics_for") else ()
+        for statistic in (*getattr(check, "statistics", ()), *made):
             found.setdefault(statistic.name, statistic)
     return tuple(found.values())
 
 
 def joint_of(
-    reference: Reference, settings: Settings, seconds_per_row: float = 0.0, memory: Mapping[str, Any] | None = None
-) -> Calibration:
+    reference: Reference, settings: Settings, seconds_per_row: float = 0.0, memory: Mapping[str, Any] | None = None,
+    signature: Signature | None = None,
+) -> Calibration:  # fmt: skip
     """What the reference, and quiet windows since where it is too short, say of windows like the project's."""
     pace = _about(seconds_per_row)
-    key = (id(reference), repr(settings.monitor), settings.model.time_columns, pace)
+    key = (id(reference), repr(settings.monitor), settings.model.time_columns, pace, _deciding(signature))
     if key not in _known:
-        made = calibration_of(reference, settings, statistics_in_use(), pace)
+        made = calibration_of(reference, settings, statistics_in_use(signature), pace)
         _known[key] = reference, made
         while len(_known) > KEPT:
             _known.popitem(last=False)
@@ -55,6 +62,13 @@ def joint_of(
     if memory and memory.get("of") == _name(reference) and found.provisional:
         return dataclasses.replace(found, live=tuple(memory["units"]), excluded=int(memory["excluded"]))
     return found
+
+
+def _deciding(signature: Signature | None) -> tuple[Any, ...]:
+    """What of a model its statistics depend on."""
+    if signature is None:
+        return ()
+    return signature.task, signature.outputs, signature.positive, signature.threshold, signature.confidence
 
 
 def joining(

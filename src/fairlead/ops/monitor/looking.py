@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from fairlead.contract.events import Finding
 from fairlead.contract.plugins import names, variant
 from fairlead.ops.monitor.budget import allowed
+from fairlead.ops.monitor.calibration import LEAST_ROWS
 from fairlead.ops.monitor.joint import MEMORY, joining, joint_of
 from fairlead.ops.monitor.seen import Moment, Seen, Told, WindowCheck
 
@@ -59,14 +60,17 @@ def look(
 def _calibrated(seen: Seen, kept: dict[str, Any], seconds_per_row: float, troubled: bool) -> tuple[Seen, str]:
     """With what the joint calibration says of the window; what it remembers goes into `kept`."""
     memory = kept.get(MEMORY)
-    joint = seen.calibration or joint_of(seen.reference, seen.settings, seconds_per_row, memory)
+    joint = seen.calibration or joint_of(seen.reference, seen.settings, seconds_per_row, memory, seen.signature)
     judged, largest = joint.judge(seen.window, seen.profile, seen.reference.profile)
     remembered = joining(memory, joint, seen.reference, seen.window, largest, troubled)
     if remembered is not None:
         kept[MEMORY] = remembered
     units = {s.name: s.unit for s in joint.statistics}
     told = [Told(name, key, one, units[name]) for name, by_key in judged.items() for key, one in by_key.items()]
-    return dataclasses.replace(seen, judged=judged, told=told), joint.why
+    why = joint.why
+    if seen.profile.rows < LEAST_ROWS:
+        why += f"; {seen.profile.rows} rows are too few to be judged, {LEAST_ROWS} are needed"
+    return dataclasses.replace(seen, judged=judged, told=told), why
 
 
 def _nearness(told: Told) -> tuple[bool, float]:

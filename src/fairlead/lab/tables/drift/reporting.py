@@ -9,7 +9,7 @@ import numpy as np
 
 from fairlead.contract.profile import Profile
 from fairlead.contract.signature import Signature
-from fairlead.lab.stats.decision_rates import decision_names, decision_rates, positive_of
+from fairlead.lab.stats.decision_rates import decision_names, decision_rates, decision_score, positive_of
 from fairlead.lab.stats.permuting import jointly
 from fairlead.lab.tables.drift.judging import (
     ALPHA,
@@ -97,7 +97,7 @@ def judge_decisions(sides: Sides, signature: Signature) -> tuple[Rate, ...]:
     names = decision_names(signature)
     if not names:
         return ()
-    deciding = "score" if signature.task == "anomaly" else positive_of(signature)
+    deciding = decision_score(signature)
     columns = [next((s for s in b.scores if s.bins.name == deciding), None) for b in sides.blocks]
     kept = [c for c in columns if c is not None]
     if len(kept) != len(columns):
