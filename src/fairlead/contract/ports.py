@@ -171,7 +171,12 @@ class WarmStarted(Protocol):
 
 
 class AlertChannel(Protocol):
-    """Port `alert`: delivers one message. Raises RemoteError when it could not."""
+    """Port `alert`: delivers one message. Raises RemoteError when it could not, in words that hold no secret.
+
+    Built with its address, of which it connects to nothing yet. A channel may have `tell(alert)`, which gets a
+    `contract.incidents.Alert` in the place of words; `pictures`, True where `alert.picture` is to be drawn for it; and
+    `check()`, which raises ConfigInvalid for an address that it cannot use.
+    """
 
     def send(self, title: str, body: str) -> None:
         """Deliver, within ten seconds."""

@@ -10,12 +10,12 @@ from fairlead.contract.plugins import names, variant
 from fairlead.contract.ports import AlertChannel
 
 # Elsewhere the place of the host holds a token, a topic or a phone number (slack://TokenA/..., ntfy://topic).
-_GENERIC = ("form", "gotify", "http", "json", "mailto", "mqtt", "smtp", "xml")
+_GENERIC = ("form", "gotify", "http", "json", "mailto", "mqtt", "smtp", "xml", "webhook+http", "alertmanager+http")
 _HOST_IS_A_HOST = frozenset([*_GENERIC, *(f"{scheme}s" for scheme in _GENERIC), "syslog"])
 
 
 def channels(addresses: Sequence[str]) -> tuple[AlertChannel, ...]:
-    """A channel for each address: `file:PATH`, a third party's scheme, or any that Apprise knows.
+    """A channel for each address: a variant of the port named like its scheme, else what Apprise knows.
 
     Nothing is connected, and Apprise not imported, before the first message is sent.
     """
@@ -29,7 +29,7 @@ def shown(address: str) -> str:
     ('json://10.0.0.5', 'slack')
     """
     scheme, separator, _ = address.partition("://")
-    if not separator or not scheme.isalnum():
+    if not separator or not scheme.replace("+", "").isalnum():
         return "channel"
     if scheme.lower() not in _HOST_IS_A_HOST:
         return scheme.lower()
@@ -57,11 +57,8 @@ def named(channels: Sequence[AlertChannel]) -> dict[str, AlertChannel]:
 
 
 def _channel(address: str) -> AlertChannel:
-    scheme = address.partition(":")[0].lower()
-    if scheme == "file":
-        from fairlead.ops.alerts.file_channel import FileChannel
-
-        return FileChannel(address.removeprefix("file://").removeprefix("file:"))
+    # webhook+https://... is a variant named webhook, which is told the whole address.
+    scheme = address.partition(":")[0].lower().partition("+")[0]
     kind = scheme if scheme in names("alert") else "apprise"
     channel: AlertChannel = variant("alert", kind)(address)
     return channel

@@ -12,12 +12,12 @@ from fairlead.contract.errors import RemoteError
 
 
 class FileChannel:
-    """Appends each message to `path` as one line of JSON: at, title, body."""
+    """Appends each message to `path` (or an address `file:PATH`) as one line of JSON: at, title, body."""
 
     name = "file"
 
     def __init__(self, path: str | Path) -> None:
-        self._path = Path(path)
+        self._path = Path(str(path).removeprefix("file://").removeprefix("file:"))
 
     def send(self, title: str, body: str) -> None:
         """Append one line in one write. Raises RemoteError if the file cannot be written."""
