@@ -150,6 +150,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "rows": "fairlead.ops.monitor.checks.rows:RowQuality",
         "columns": "fairlead.ops.monitor.checks.columns:ColumnDrift",
         "decisions": "fairlead.ops.monitor.checks.decisions:DecisionDrift",
+        "shifts": "fairlead.ops.monitor.checks.shifts:ShiftKind",
         "together": "fairlead.ops.monitor.checks.together:ToldApart",
         "correlated": "fairlead.ops.monitor.checks.correlated:Correlated",
         "slices": "fairlead.ops.monitor.checks.slices:SliceDrift",

@@ -1,0 +1,105 @@
+"""Which kind of change labelled rows show: of the inputs, of how frequent classes are, or of what inputs mean."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fairlead.contract.events import Finding
+from fairlead.lab.stats.decision_rates import positive_of
+from fairlead.lab.stats.shift_kinds import FAILS, Known, Shift, known_of, shift_of
+from fairlead.ops.monitor.budget import Family
+from fairlead.ops.monitor.identity import finding_id
+from fairlead.ops.monitor.seen import Moment, Seen
+
+BLOCKS = 40
+"""Pieces of a window whose rows count together, at most; each of at least 5 rows."""
+
+FEWEST_BLOCKS = 12
+
+
+class ShiftKind:
+    """Two classes alone; told as information: it says what a finding means, and is no alarm of its own."""
+
+    name = "shifts"
+    family: Family = "concept"
+    moment: Moment = "labels"
+    early = False
+
+    def look(self, seen: Seen, allowed: float) -> list[Finding]:
+        """One finding where something surely moved, which may be that the kind cannot be told; else silence."""
+        known, rows = known_in(seen), seen.rows
+        if known is None or rows is None or rows.scores is None or rows.labels is None or rows.labelled is None:
+            return []
+        positive = positive_of(seen.signature)
+        place = seen.signature.classes.index(positive)
+        chosen = np.flatnonzero(np.asarray(rows.labelled, dtype=bool) & np.isfinite(rows.scores).all(axis=1))
+        blocks = min(BLOCKS, len(chosen) // 5)
+        if blocks < FEWEST_BLOCKS:
+            return []
+        chosen = chosen[np.argsort(rows.times[chosen], kind="stable")]
+        event = np.asarray([label == positive for label in rows.labels[chosen].tolist()])
+        found = shift_of(known, rows.scores[chosen, place], event, np.arange(len(chosen)) * blocks // len(chosen))
+        if found is None or found.kind == "none":
+            return []
+        if min(found.p_meaning, found.p_within, found.p_scores, found.p_prior) > FAILS:
+            return []
+        return [_finding(seen, positive, found)]
+
+
+def known_in(seen: Seen) -> Known | None:
+    """The reference's joint distribution of score and event; None where held-out answers did not teach it."""
+    taught, signature = seen.reference.estimation, seen.signature
+    if signature.task != "classification" or len(signature.classes) != 2:
+        return None
+    positive = positive_of(signature)
+    column = next((c for c in seen.reference.profile.scores if c.bins.name == positive), None)
+    if taught is None or taught.method != "cbpe" or column is None or not sum(column.counts):
+        return None
+    edges = np.asarray(column.bins.edges, dtype=np.float64)
+    ends = np.concatenate([[0.0], edges, [1.0]])
+    middle = (ends[:-1] + ends[1:]) / 2.0
+    event = middle
+    if taught.curves:
+        x, y = taught.curves[signature.classes.index(positive)]
+        event = np.interp(middle, x, y) if len(x) else middle
+    return known_of(np.asarray(column.counts, dtype=np.float64), edges, np.clip(event, 1e-4, 1.0 - 1e-4))
+
+
+def _finding(seen: Seen, positive: str, found: Shift) -> Finding:
+    window = seen.window
+    apart = found.seen.value - found.usual
+    return Finding(
+        id=finding_id(window.model, f"shift_{found.kind}", (), window.start), model=window.model, area="concept_drift",
+        check=f"shift_{found.kind}", window=window.index, since=window.start, size=apart,
+        low=found.seen.low - found.usual, high=found.seen.high - found.usual, unit="share of rows", severity="info",
+        message=told(positive, found),
+        evidence={
+            "p_meaning": found.p_meaning, "p_within_classes": found.p_within, "p_scores": found.p_scores,
+            "p_prior": found.p_prior, "usual": found.usual, "seen": found.seen.value, "by_scores": found.prior.value,
+            "by_scores_low": found.prior.low, "by_scores_high": found.prior.high, "odds": found.odds,
+        },
+    )  # fmt: skip
+
+
+def told(positive: str, found: Shift) -> str:
+    """The verdict, and what it means for the model, in words."""
+    shares = (
+        f"{positive!r} is {found.seen.value:.1%} of the labelled rows [{found.seen.low:.1%}, {found.seen.high:.1%}], "
+        f"was {found.usual:.1%}"
+    )
+    if found.kind == "covariate":
+        return (
+            f"the inputs moved and mean what they meant (covariate shift): {shares}, as the probabilities say; "
+            "they stay right, and so do thresholds made of costs"
+        )
+    if found.kind == "prior":
+        return (
+            f"{shares}, while rows of either class look as before (prior shift): multiply the odds of the "
+            f"probabilities by {found.odds:.2f}, move the threshold likewise, or retrain"
+        )
+    if found.kind == "concept":
+        return (
+            f"neither other inputs nor other frequencies of classes explain the labels: {shares}; what inputs mean "
+            "moved (concept shift), or several things at once: retrain"
+        )
+    return f"something moved ({shares}), and these labels cannot tell whether inputs, frequencies or meanings did"
