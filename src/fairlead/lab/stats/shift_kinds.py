@@ -32,8 +32,9 @@ HOLDS, FAILS = 0.05, 0.01
 
 
 class Known(NamedTuple):
-    """Of the reference, by bin of the score: rows there, and the share of them in which the event happened. edges: inner
-    ones; middle: a score for each bin.
+    """Of the reference, by bin of the score: rows there, and the share of them in which the event happened.
+
+    edges: inner ones; middle: a score for each bin.
     """
 
     rows: Floats
@@ -52,7 +53,7 @@ class Known(NamedTuple):
         if size <= bins:
             return self
         groups = np.arange(size) * bins // size
-        rows = np.bincount(groups, self.rows, bins)
+        rows: Floats = np.bincount(groups, self.rows, bins).astype(np.float64)
         event = np.bincount(groups, self.rows * self.event, bins) / np.maximum(rows, 1e-12)
         middle = np.bincount(groups, self.rows * self.middle, bins) / np.maximum(rows, 1e-12)
         return Known(rows, event, self.edges[np.flatnonzero(np.diff(groups))], middle)
@@ -67,9 +68,10 @@ class Prior(NamedTuple):
 
 
 class Shift(NamedTuple):
-    """kind: the verdict. p_meaning: of P(y | s) as before; p_within: of P(s | y) as before; p_scores, p_prior: of P(s)
-    and P(y) as before. prior: by scores alone; seen: by the labels, with an interval; usual: of the reference. odds: the
-    factor by which the odds of the event rose.
+    """kind: the verdict. p_meaning: of P(y | s) as before; p_within: of P(s | y); p_scores: of P(s); p_prior: of P(y).
+
+    prior: by scores alone; seen: by the labels, with an interval; usual: of the reference. odds: the factor by which
+    the odds of the event rose.
     """
 
     kind: Kind
@@ -91,7 +93,7 @@ def known_of(counts: Floats, edges: Floats, event: Floats) -> Known:
 
     groups = coarsen(counts, BINS)
     size = int(groups.max(initial=0)) + 1
-    rows = np.bincount(groups, counts, size)
+    rows: Floats = np.bincount(groups, counts, size).astype(np.float64)
     happened = np.bincount(groups, counts * event, size) / np.maximum(rows, 1e-12)
     cuts = np.asarray([edges[np.flatnonzero(groups == g)[-1]] for g in range(size - 1)], dtype=np.float64)
     ends = np.concatenate([[0.0], edges, [1.0]])
@@ -124,7 +126,7 @@ def prior_by_scores(known: Known, scores: Floats, blocks: Ints) -> Prior | None:
 
 
 def shift_of(known: Known, scores: Floats, event: np.ndarray, blocks: Ints) -> Shift | None:
-    """What kind of change labelled rows show; None for fewer than 20 labels of either class, or scores that tell nothing.
+    """What kind of change labelled rows show; None for under 20 labels of either class, or scores that tell nothing.
 
     scores: (n,) of the event; event: (n,) bool; blocks: (n,), rows that depend on each other.
     """
