@@ -53,12 +53,13 @@ class Live:
 
     answer: labels (None for a number) and scores of some rows, as lists with one entry a row.
     abstaining: which of its answers it leaves to people; None where it answers every row.
+    unusual: numbers of the rows that are unlike those of training; None where that cannot be told.
     aside: the model is slow or may hang, and answers without being waited for (`submit`).
     """
 
     __slots__ = (
         "abstaining", "answer", "aside", "classified", "columns", "cost", "counters", "guard", "model", "rows_at",
-        "schema", "shadow", "variant", "version",
+        "schema", "shadow", "unusual", "unusual_at", "variant", "version",
     )  # fmt: skip
 
     def __init__(self, route: Route, taken: Variant, model: Model, counters: Counters, merged: Signature) -> None:
@@ -85,6 +86,9 @@ class Live:
         labels = (route.model, str(taken.version or ""), taken.name)
         self.counters = counters
         self.rows_at = counters.index(("rows", *labels))
+        finder = getattr(model, "unusual", None)
+        self.unusual: Callable[[Sequence[Row]], list[int]] | None = None if finder is None else finder.find
+        self.unusual_at = -1 if finder is None else counters.index(("anomalous", *labels))
 
     def learn(self, seconds: float, rows: int) -> None:
         """Answering `rows` took `seconds`: a moving average, quick to rise, so that overload is met at once."""

@@ -158,6 +158,8 @@ def _requests(page: Page, sums: _Sums) -> None:
         page.add("fairlead_rows_total", labels, cells[0])
     for labels, cells in sums.of("expectations"):
         page.add("fairlead_rows_breaking_contract_total", labels, cells[0])
+    for labels, cells in sums.of("anomalous"):
+        page.add("fairlead_rows_anomalous_total", labels, cells[0])
     for labels, cells in sums.of("outside"):
         page.add("fairlead_rows_outside_population_total", labels, cells[0])
 
@@ -256,6 +258,9 @@ def _routes(page: Page, scene: Scene) -> None:
 
 def _workers(page: Page, sums: _Sums, scene: Scene) -> None:
     page.add("fairlead_workers", (), len(scene.workers))
+    for slot, counted in sums.slots.items():
+        if ("busiest_caller",) in counted:
+            page.add("fairlead_busiest_caller_rows", (slot,), counted["busiest_caller",][0])
     for slot, counted in sums.slots.items():
         if ("starts",) in counted:
             page.add("fairlead_worker_starts_total", (slot,), counted["starts",][0])

@@ -33,6 +33,7 @@ from fairlead.runtime.serve.deployed import Endpoint, Live, Serving
 from fairlead.runtime.serve.explaining.door import Explaining
 from fairlead.runtime.serve.identity import Ids, usable
 from fairlead.runtime.serve.lane import SMALL, Lane
+from fairlead.runtime.serve.observing import unlike
 from fairlead.runtime.serve.observing.variants import count_shadow
 from fairlead.runtime.serve.observing.watch import SLOW_S, Watch
 from fairlead.runtime.serve.pages import Pages
@@ -73,6 +74,7 @@ class DataPlane:
         self._access: Access | None = None
         self._changing = threading.Lock()
         self._aside = Aside(self._finish)
+        self.counts_unusual, self.callers = True, unlike.Callers()
         self.lane: Lane | None = None
         self.explaining: Explaining | None = None
         self.waker: Waker | None = None
@@ -232,6 +234,12 @@ class DataPlane:
             self._reply(one)
         if lap:
             lap("reply")
+        if self.counts_unusual:
+            unlike.count(groups, asked)
+        if access is not None:
+            self.callers.add(unlike.marks_of(groups, asked))
+        if lap:
+            lap("unlike")
         watch.layers.end(lap)
         if taps:
             watch.end_tick(groups, asked)
@@ -253,6 +261,10 @@ class DataPlane:
         self._watch.know(asked)
         for one in asked:
             self._reply(one)
+        if self.counts_unusual:
+            unlike.count((), asked)
+        if serving.access is not None:
+            self.callers.add(unlike.marks_of((), asked))
         self._watch.slow((), asked, steady())
         shadowed = [one for one in asked if one.endpoint.deployed.shadows and one.error is None]
         if shadowed:

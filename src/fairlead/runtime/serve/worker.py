@@ -92,6 +92,7 @@ class Worker:
         pages = Pages(self._counters, self._scene, self._watcher, neighbours)
         self._serving = Serving(Routes(0), (), self._counters)
         self.plane = self.answers_by(self._serving, pages, spool, self._counters, self._close, self._watcher)
+        self.plane.counts_unusual = getattr(settings.get("server"), "anomalies", True)
         self._doorkeeper = Doorkeeper(self._run, instance, slot, settings)
         self.plane.admit_by(self._doorkeeper.access(Routes(0)))
         self.plane.waker = Waker(self._fleet, self.plane.swap, self.plane.answer, self.plane.refuse)
@@ -102,7 +103,7 @@ class Worker:
         if explain_door is not None:
             self.plane.explaining = Explaining(explain_door.path)
         self._over = threading.Event()
-        self._pulse = Pulse(self._run, instance, slot, self._status.role, self._counters, spool)
+        self._pulse = Pulse(self._run, instance, slot, self._status.role, self._counters, spool, self.plane.callers)
         self._follow()
         self._status = msgspec.structs.replace(self._status, state="serving")
         self._report()

@@ -77,6 +77,7 @@ def test_both_formats_say_the_same_by_other_peoples_parsers(home: Path) -> None:
     assert unseen == {
         "rpc_server_call_duration_seconds", "fairlead_events_total", "fairlead_events_waiting",
         "fairlead_spans_total", "fairlead_rows_outside_population_total", "fairlead_rows_breaking_contract_total",
+        "fairlead_rows_anomalous_total",
     }  # fmt: skip
 
 
@@ -127,7 +128,7 @@ def test_layers_are_measured_in_one_tick_of_many(home: Path) -> None:
         for s in f.samples
         if s.name in {"fairlead_layer_seconds_count", "fairlead_tick_requests_count"}
     }
-    assert counts == dict.fromkeys(("tick", "wait", "parse", "predict", "render", "capture", "reply"), 3.0)
+    assert counts == dict.fromkeys(("tick", "wait", "parse", "predict", "render", "capture", "reply", "unlike"), 3.0)
 
 
 def test_bodies_spool_and_processes_are_there(home: Path) -> None:

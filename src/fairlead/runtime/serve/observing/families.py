@@ -17,6 +17,12 @@ FAMILIES: dict[str, Family] = {
         (*_MODEL, "protocol", "code"),
     ),
     "fairlead_rows_total": Family("counter", "Rows answered.", _MODEL),
+    "fairlead_rows_anomalous_total": Family(
+        "counter", "Rows answered that are unlike those of training, as one of a thousand of them is.", _MODEL
+    ),
+    "fairlead_busiest_caller_rows": Family(
+        "gauge", "Rows in the last five seconds of the known caller that sent most.", ("worker",)
+    ),
     "fairlead_rows_outside_population_total": Family(
         "counter", "Rows answered that the model is not meant for, where its project lets them be.", _MODEL
     ),

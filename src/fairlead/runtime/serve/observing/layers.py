@@ -10,7 +10,7 @@ from fairlead.runtime.serve.clock import steady
 from fairlead.runtime.serve.counters import Counters
 
 EVERY = 64
-LAYERS = ("wait", "parse", "predict", "render", "capture", "reply")
+LAYERS = ("wait", "parse", "predict", "render", "capture", "reply", "unlike")
 SECONDS: tuple[float, ...] = (
     *(1e-05, 2.5e-05, 5e-05, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005),
     *(0.01, 0.025, 0.05, 0.1, 0.25, 1.0),

@@ -17,6 +17,7 @@ from fairlead.runtime.serve.counters import Counters, Series
 from fairlead.runtime.serve.observing import machine
 from fairlead.runtime.serve.observing.beats import Ring, beats_path, forget_old
 from fairlead.runtime.serve.observing.processes import folder_bytes
+from fairlead.runtime.serve.observing.unlike import Callers
 
 _MOST_CALLERS = 5
 _log = logging.getLogger("fairlead.serve")
@@ -40,10 +41,13 @@ class Pulse:
     """
 
     def __init__(
-        self, run: Path, instance: str, slot: int, role: str, counters: Counters, spool: Spooled | None = None
-    ) -> None:
+        self, run: Path, instance: str, slot: int, role: str, counters: Counters, spool: Spooled | None = None,
+        callers: Callers | None = None,
+    ) -> None:  # fmt: skip
         self._about: tuple[str, int, str] = (instance, slot, role)
         self._run, self._counters, self._spool = Path(run), counters, spool
+        self._callers = callers or Callers()
+        self._busiest = counters.index(("busiest_caller",))
         self._ident, self._native = threading.get_ident(), threading.get_native_id()
         if slot == 0:
             forget_old(self._run, instance)
@@ -84,6 +88,8 @@ class Pulse:
         synced, sync_s, sync_most_s = (0, 0.0, 0.0) if self._spool is None else self._spool.synced()
         free, total = machine.memory()
         disk_free, disk_total = machine.disk(self._run if self._spool is None else self._spool.folder)
+        callers = self._callers.take(_MOST_CALLERS)
+        self._counters.cells[self._busiest] = callers[0][1] if callers else 0.0
         wrote = grown.get(("layer", "capture"))
         passed = spent["machine"]
         seconds = max(end - self._start, 1e-3)
@@ -101,7 +107,7 @@ class Pulse:
                 wrote[-1] / sum(wrote[:-1]) if wrote and sum(wrote[:-1]) else -1.0,
                 {series[2]: int(cells[0]) for series, cells in grown.items()
                  if series[:2] == ("capture", "dropped") and cells[0] > 0},
-                (),
+                tuple(callers),
             )
         )  # fmt: skip
         self._counts, self._gauges, self._start = counts, gauges, end
