@@ -19,9 +19,7 @@ from fairlead.contract.events import Action, Decision, Finding
 from fairlead.contract.settings import Settings
 from fairlead.ops.flow.renewing import renewal
 from fairlead.ops.flow.situation import Live, Situation, Trial
-from fairlead.ops.rollout.ending import undecided
-
-DAY = 86_400.0
+from fairlead.ops.flow.trying import on_trials
 
 
 def decide(situation: Situation, findings: Sequence[Finding], settings: Settings, now: float) -> list[Decision]:
@@ -42,7 +40,7 @@ def decide(situation: Situation, findings: Sequence[Finding], settings: Settings
     if situation.guardrails and situation.previous is not None:
         return [*decisions, _roll_back(situation, champion, situation.previous, now)]
     if situation.rollout is not None:
-        return [*decisions, *_on_rollout(situation, situation.rollout, ours, settings, now)]
+        return [*decisions, *on_trials(situation, ours, settings, now, _decision, _promote)]
     if situation.candidate is not None:
         tried = situation.candidate
         if tried.lacks:
@@ -92,45 +90,6 @@ def _roll_back(situation: Situation, champion: Live, previous: Live, now: float)
     why = f"the champion fails its guardrails: {', '.join(situation.guardrails)}"
     details = {"bundle": previous.bundle, "version": previous.version, "from": champion.bundle}
     return _decision(situation, "roll_back", now, why, (champion.bundle, previous.bundle), (), details)
-
-
-def _on_rollout(
-    situation: Situation, trial: Trial, findings: Sequence[Finding], settings: Settings, now: float
-) -> list[Decision]:
-    verdict = trial.verdict
-    key = (trial.bundle, repr(trial.started_at))
-    details: dict[str, Any] = {"bundle": trial.bundle, "version": trial.version}
-    if verdict is not None:
-        details["verdict"] = msgspec.to_builtins(verdict)
-
-    def said(action: Action, why: str, rests_on: Sequence[str] = (), **more: Any) -> list[Decision]:
-        return [_decision(situation, action, now, why, key, rests_on, {**details, **more})]
-
-    if trial.guardrails:
-        return said("end_rollout", f"the challenger fails its guardrails: {', '.join(trial.guardrails)}")
-    if trial.mismatch:
-        return said("end_rollout", f"nothing can be concluded: {trial.mismatch}")
-    if verdict is not None and verdict.outcome == "fail":
-        return said("end_rollout", verdict.why)
-    if verdict is not None and verdict.outcome == "pass":
-        if trial.floor_holds is False:
-            return said("end_rollout", f"{verdict.why}, but it does not beat the baseline")
-        return _promote(situation, trial, settings, now, verdict.why, details, proven=True)
-    elapsed = (now - trial.started_at) / DAY
-    alarms = [f.id for f in findings if f.area == "performance"]
-    ending = "wait"
-    if verdict is not None:
-        floor = trial.floor_holds is True
-        ending = undecided(verdict, elapsed, settings.rollout.max_days, floor_holds=floor, alarm_stands=bool(alarms))
-    elif elapsed >= 2 * settings.rollout.max_days:
-        # Labels may come late, but a trial without any must not last for ever.
-        return said("end_rollout", f"no label came in {elapsed:.0f} days")
-    if ending == "promote_unproven":
-        why = f"not proven after {elapsed:.0f} days, but it beats the baseline and the champion's alarm stands"
-        return _promote(situation, trial, settings, now, why, details, proven=False, rests_on=alarms)
-    if ending == "end":
-        return said("end_rollout", f"undecided after {elapsed:.0f} days", alarms)
-    return said("hold", verdict.why if verdict is not None else "waiting for labels of the challenger's window")
 
 
 def _promote(

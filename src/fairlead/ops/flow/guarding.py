@@ -15,6 +15,7 @@ import msgspec
 from fairlead.contract.errors import FairleadError
 from fairlead.contract.events import Decision
 from fairlead.contract.routes import Variant
+from fairlead.ops.flow.analysing import refresh
 from fairlead.ops.flow.counting import Counting, counted
 from fairlead.ops.flow.workspace import RULE, Workspace
 from fairlead.ops.rollout.guardrails import GUARD_ALPHA, Guardrail, errors_guard, share_of
@@ -63,14 +64,19 @@ def look(ws: Workspace) -> list[Decision]:
         return []
     counting = counted(ws)
     done = []
+    failed = {}
     champion = next(v for v in intent.variants if v.name == "champion")
     for version, guard in errors_of(ws, intent, counting).items():
         if guard.outcome == "fails":
             tried = next(v for v in intent.variants if v.version == version)
+            failed[version] = f"fails its guardrail on {guard.name}: {guard.why}"
             done += _act(ws, ended(ws, intent, tried, guard))
     guard_of_champion = champion_guard(ws, intent, counting) if not intent.hold else None
     if guard_of_champion is not None and guard_of_champion.outcome == "fails":
         done += _act(ws, rolled_back(ws, intent, champion, guard_of_champion))
+    refresh(ws, intent, failed)
+    if done:
+        refresh(ws, ws.state.intent(ws.model), {})
     return done
 
 

@@ -12,11 +12,13 @@ from fairlead.contract.errors import UsageError
 from fairlead.contract.events import Decision, Finding, Window
 from fairlead.ops.access import audit_refusals
 from fairlead.ops.flow import acting, closing, contracted, release
+from fairlead.ops.flow.analysing import analysis_of, tell
 from fairlead.ops.flow.decide import decide
 from fairlead.ops.flow.early import due_early, look_early
 from fairlead.ops.flow.forgetting import bury
 from fairlead.ops.flow.gauges import write_gauges
 from fairlead.ops.flow.infrastructure import look_at_machine
+from fairlead.ops.flow.reporting import write_incidents
 from fairlead.ops.flow.situating import moment_of, situation_of
 from fairlead.ops.flow.tracker import (
     event_times_of,
@@ -85,6 +87,7 @@ class Loop:
         findings += machine
         decisions += self._decide()
         write_gauges(ws)
+        write_incidents(ws)
         return Pass(tuple(windows), tuple(findings), tuple(decisions))
 
     def _advance(self, intent: Intent) -> tuple[list[Window], list[Finding]]:
@@ -142,6 +145,8 @@ class Loop:
             tracker = read_tracker(ws)
             now = moment_of(ws, tracker)
             situation = situation_of(ws, intent, tracker)
+            trials = [t for t in (situation.rollout, *situation.others) if t is not None]
+            tell(ws, analysis_of(ws, intent, trials))
             open_now = ws.state.findings(ws.model)
             fresh = [d for d in decide(situation, open_now, ws.settings, now) if ws.state.plan(d)]
             if not fresh:

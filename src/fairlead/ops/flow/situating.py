@@ -11,12 +11,13 @@ from fairlead.contract.events import Window
 from fairlead.contract.evidence import Interval
 from fairlead.contract.signature import UNSUPERVISED
 from fairlead.ops.flow import approving
+from fairlead.ops.flow.aftercare import failing
 from fairlead.ops.flow.freezing import frozen
 from fairlead.ops.flow.situation import Candidate, Live, Situation, Trial
 from fairlead.ops.flow.spending import spent
 from fairlead.ops.flow.tracker import NEVER, Tracker
 from fairlead.ops.flow.tracker import watermark as watermark_of
-from fairlead.ops.flow.trial import trial_of
+from fairlead.ops.flow.trial import trials_of
 from fairlead.ops.flow.workspace import Workspace
 from fairlead.ops.monitor import window_spec
 from fairlead.ops.monitor.promise import Promise
@@ -48,11 +49,16 @@ def situation_of(ws: Workspace, intent: Intent, tracker: Tracker) -> Situation:
         candidate = Candidate(waiting.bundle, waiting.made_at, waiting.why, waiting.version, lacks)
     spec = window_spec(ws.settings)
     windows = ws.state.windows(ws.model)
+    trials = [approved(ws, intent, one) for one in trials_of(ws, intent, tracker)]
+    guardrails, previous = failing(ws, intent, tracker)
     return Situation(
         model=ws.model,
         champion=live,
+        previous=previous,
+        guardrails=guardrails,
         candidate=candidate,
-        rollout=approved(ws, intent, trial_of(ws, intent, tracker)),
+        rollout=trials[0] if trials else None,
+        others=tuple(trials[1:]),
         held=intent.hold,
         last_retrain_at=tracker.retrain_at,
         last_retrain_window=tracker.retrain_window,
@@ -69,9 +75,9 @@ def situation_of(ws: Workspace, intent: Intent, tracker: Tracker) -> Situation:
     )
 
 
-def approved(ws: Workspace, intent: Intent, trial: Trial | None) -> Trial | None:
+def approved(ws: Workspace, intent: Intent, trial: Trial) -> Trial:
     """The trial, and whether a person said yes to the challenger since it began."""
-    if trial is None or intent.rollout is None or ws.settings.retrain.approve != "manual":
+    if intent.rollout is None or ws.settings.retrain.approve != "manual":
         return trial
     yes = [one for one in approving.approvals(ws, trial.bundle) if one.at >= intent.rollout.started_wall]
     return msgspec.structs.replace(trial, approved=bool(yes))

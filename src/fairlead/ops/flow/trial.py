@@ -2,52 +2,173 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
 from fairlead.contract import records as names
+from fairlead.ops.flow import rolling
+from fairlead.ops.flow.counting import counted
 from fairlead.ops.flow.forecasts import blocks_of, label_delay, means_of, repeated
+from fairlead.ops.flow.holding import answered_since, said, stands_of
 from fairlead.ops.flow.situation import Trial
 from fairlead.ops.flow.tracker import Tracker, watermark
+from fairlead.ops.flow.valued import values_of
 from fairlead.ops.flow.view import View, read_view
 from fairlead.ops.flow.workspace import Workspace
 from fairlead.ops.monitor import window_spec
 from fairlead.ops.monitor.windows import DAY
 from fairlead.ops.rollout import RolloutVerdict, in_random_order, judge, judge_two, ratio_mismatch
+from fairlead.ops.rollout.fixed import judge_fixed
+from fairlead.ops.rollout.shares import bandit_shares, moved, next_share
+from fairlead.ops.rollout.values import judge_values
 from fairlead.ops.state import Intent
 
 MOST_LOOKS = 1000
 """Days of evidence that a verdict uses; a rollout ends long before."""
 
 
+ALPHA = 0.05
+"""How often a rollout ends in a wrong verdict of either kind, all of its challengers together."""
+
+
 def trial_of(ws: Workspace, intent: Intent, tracker: Tracker) -> Trial | None:
-    """The rollout in progress with its verdict so far; None when there is none, or a shadow that only listens."""
+    """The rollout in progress with its verdict so far; of several challengers the first. None when there is none."""
+    return next(iter(trials_of(ws, intent, tracker)), None)
+
+
+def trials_of(ws: Workspace, intent: Intent, tracker: Tracker) -> list[Trial]:
+    """Every challenger of the rollout in progress, each with its verdict so far and how its guardrails stand."""
     rollout = intent.rollout
-    challenger = next((v for v in intent.variants if v.name == "challenger"), None)
+    tried = rolling.challengers(intent)
     champion = next((v for v in intent.variants if v.name == "champion"), None)
     watched = ws.state.windows(ws.model)
-    if rollout is None or challenger is None or champion is None or not watched:
-        return None
+    if rollout is None or not tried or champion is None or not watched:
+        return []
     # A model fitted on old rows is on trial since there were answers, not since its rows ended.
     started = max(rollout.started_event, watched[0].start)
-    evidence = gathered(ws, champion.bundle, challenger.bundle, started, tracker)
-    verdict, floor = verdict_on(evidence, ws.settings.rollout.max_loss, (champion.weight, challenger.weight))
+    stages, way = rolling.stages_of(rollout), rolling.way_of(rollout)
+    now = stages[-1] if stages else rolling.Stage(rollout.started_wall, started, {})
+    table = answered_since(ws, min(now.event, started), now.since)
+    most_stages = len(ws.settings.rollout.steps) + 1
+    stands = stands_of(ws, champion, tried, table, counted(ws), most_stages)
     mismatch = ""
-    if not challenger.shadow:
-        shares = (champion.weight, challenger.weight)
-        counts = assigned(ws, (champion.bundle, challenger.bundle), started, rollout.started_wall)
-        check = ratio_mismatch(counts, shares)
+    answering = [v for v in intent.variants if not v.shadow]
+    if way.mode != "pilot" and len(answering) > 1:
+        units = assigned(ws, [v.bundle for v in answering], min(now.event, started), now.since)
+        check = ratio_mismatch(units, [v.weight for v in answering])
         mismatch = check.why if check.mismatch else ""
-    return Trial(
-        bundle=challenger.bundle,
-        version=challenger.version,
-        started_at=started,
-        verdict=verdict,
-        floor_holds=floor,
-        mismatch=mismatch,
-    )
+    # What was begun with several errs as one: who has gone since gives nothing back.
+    began = max(len(tried), *(len(one.weights) - 1 for one in stages[:1]), 1)
+    judged = judged_of(ws, intent, tracker, started, ALPHA / began)
+    weights = bandit_weights(ws, intent, judged) if way.mode == "bandit" else None
+    found = []
+    for one in tried:
+        verdict, floor = judged.verdicts[one.version], judged.floors.get(one.version)
+        grown = None
+        if way.mode == "canary" and len(tried) == 1 and verdict is not None:
+            steps, most = ws.settings.rollout.steps, ws.settings.rollout.max_loss
+            grown = next_share(verdict, stands[one.version], one.weight, steps, most)
+        found.append(
+            Trial(
+                bundle=one.bundle, version=one.version, started_at=started, verdict=verdict, floor_holds=floor,
+                mismatch=mismatch, guardrails=said(stands[one.version]), stands=stands[one.version], mode=way.mode,
+                weight=one.weight, next_weight=grown, weights=weights, until=way.until,
+                over=0.0 < way.until <= ws.clock(),
+            )
+        )  # fmt: skip
+    return found
+
+
+class Judged(NamedTuple):
+    """Verdicts and floors by version of challenger, and what each variant brought row by row (n, k), larger is better,
+    champion first; None where that is not known of all. counts: how often each was met."""
+
+    verdicts: dict[int, RolloutVerdict | None]
+    floors: dict[int, bool | None]
+    outcomes: np.ndarray | None
+    counts: list[int]
+
+
+def judged_of(ws: Workspace, intent: Intent, tracker: Tracker, started: float, alpha: float) -> Judged:
+    """The verdicts so far by the objective of the project, each with error `alpha`."""
+    champion = next(v for v in intent.variants if v.name == "champion")
+    tried = rolling.challengers(intent)
+    if ws.settings.rollout.objective == "value" and not any(v.shadow for v in tried) and not _is_pilot(intent):
+        return _judged_by_value(ws, intent, tracker, started, alpha)
+    verdicts: dict[int, RolloutVerdict | None] = {}
+    floors: dict[int, bool | None] = {}
+    columns: list[np.ndarray] = []
+    for one in tried:
+        evidence = gathered(ws, champion.bundle, one.bundle, started, tracker)
+        if evidence is not None and _is_pilot(intent):
+            evidence = of_cohort(evidence)
+        verdicts[one.version], floors[one.version] = verdict_on(
+            evidence, ws.settings.rollout.max_loss, (champion.weight, one.weight), alpha, planned(ws, intent)
+        )
+        if evidence is not None:
+            columns += [-evidence.old, -evidence.new] if not columns else [-evidence.new]
+    whole = len(columns) == len(tried) + 1 and len({len(one) for one in columns}) == 1
+    table = np.column_stack(columns) if whole else None
+    if table is not None and not np.isfinite(table).all():
+        table = None
+    # Both models were asked about every row, whoever answered it.
+    return Judged(verdicts, floors, table, [len(table)] * table.shape[1] if table is not None else [])
+
+
+def _is_pilot(intent: Intent) -> bool:
+    return intent.rollout is not None and rolling.way_of(intent.rollout).mode == "pilot"
+
+
+def of_cohort(evidence: Losses) -> Losses | None:
+    """The rows that the challenger answered: those of its cohort."""
+    tried = evidence.tried.astype(bool)
+    return Losses(*(values[tried] for values in evidence)) if tried.any() else None
+
+
+def planned(ws: Workspace, intent: Intent) -> tuple[int, int] | None:
+    """Of design "fixed": the rows and the looks that were planned when the rollout began; None where one may always
+    look."""
+    rows = int(intent.rollout.details.get("rows", 0)) if intent.rollout is not None else 0
+    return (rows, ws.settings.rollout.looks) if ws.settings.rollout.design == "fixed" and rows > 0 else None
+
+
+def _judged_by_value(ws: Workspace, intent: Intent, tracker: Tracker, started: float, alpha: float) -> Judged:
+    from fairlead.lab.stats.propensity import variant_scores
+
+    assert intent.rollout is not None
+    settings, variants = ws.settings.rollout, list(intent.variants)
+    stages = rolling.stages_of(intent.rollout)
+    redrawn = rolling.way_of(intent.rollout).mode == "bandit"
+    seen = values_of(
+        ws, [v.bundle for v in variants], [v.version for v in variants], stages, looks(ws, started, tracker),
+        unit_of(ws), redrawn,
+    )  # fmt: skip
+    verdicts: dict[int, RolloutVerdict | None] = {}
+    for arm, one in enumerate(variants):
+        if one.name != "champion":
+            verdicts[one.version] = judge_values(
+                seen.values, seen.arms, seen.shares, settings.max_loss, alpha, arm=arm, better=settings.better,
+                bounds=settings.value_range,
+            ) if len(seen.values) else None  # fmt: skip
+    sign = 1.0 if settings.better == "higher" else -1.0
+    outcomes = sign * variant_scores(seen.values, seen.arms, seen.shares) if len(seen.values) else None
+    counts = [int((seen.arms == arm).sum()) for arm in range(len(variants))]
+    return Judged(verdicts, {}, outcomes, counts)
+
+
+def bandit_weights(ws: Workspace, intent: Intent, judged: Judged) -> dict[int, float] | None:
+    """Shares by what was brought so far, by version; None while they stay as they are."""
+    if judged.outcomes is None:
+        return None
+    now = [v.weight for v in intent.variants]
+    seed = len(judged.outcomes)
+    wanted = bandit_shares(judged.outcomes, judged.counts, ws.settings.rollout.explore, seed)
+    if not moved(now, wanted):
+        return None
+    return {v.version: weight for v, weight in zip(intent.variants, wanted, strict=True)}
 
 
 class Losses(NamedTuple):
@@ -72,12 +193,16 @@ def gathered(ws: Workspace, champion: str, challenger: str, since: float, tracke
 
 
 def verdict_on(
-    evidence: Losses | None, max_loss: float, weights: tuple[float, float]
+    evidence: Losses | None,
+    max_loss: float,
+    weights: tuple[float, float],
+    alpha: float = ALPHA,
+    planned: tuple[int, int] | None = None,
 ) -> tuple[RolloutVerdict | None, bool | None]:
     """The verdict, None without evidence, and whether the challenger beats a constant.
 
     Both are compared row by row; where rows have the answer of one alone, those of either side. weights: of champion
-    and challenger in the routes.
+    and challenger in the routes. planned: rows and looks of a comparison of that design.
     """
     if evidence is None:
         return None, None
@@ -85,13 +210,15 @@ def verdict_on(
     gains = (constant - new)[np.isfinite(new) & np.isfinite(constant)]
     floor = bool(gains.mean() > 0) if len(gains) else None
     if np.isfinite(old).all() and np.isfinite(new).all():
-        return judge(new - old, max_loss), floor
+        if planned is not None:
+            return judge_fixed(new - old, max_loss, *planned, alpha), floor
+        return judge(new - old, max_loss, alpha), floor
     tried = tried.astype(bool)
     ours, theirs = old[~tried & np.isfinite(old)], new[tried & np.isfinite(new)]
     if not len(ours) or not len(theirs):
         return None, floor
     ratio = max(1, round(max(weights) / min(weights))) if min(weights) > 0 else None
-    return judge_two(ours, theirs, max_loss, ratio=ratio), floor
+    return judge_two(ours, theirs, max_loss, alpha, ratio=ratio), floor
 
 
 def looks(ws: Workspace, since: float, tracker: Tracker) -> list[tuple[float, float]]:
@@ -189,8 +316,8 @@ def _forecast_losses(ws: Workspace, view: View, chosen: np.ndarray, bundles: tup
     return Losses(old, new, naive, np.ones(len(old)))
 
 
-def assigned(ws: Workspace, bundles: tuple[str, str], since: float, since_wall: float) -> tuple[int, int]:
-    """Requests (or sticky keys, where callers keep their variant) that each of two bundles answered since then.
+def assigned(ws: Workspace, bundles: Sequence[str], since: float, since_wall: float) -> list[int]:
+    """Requests (or sticky keys, where callers keep their variant) that each of some bundles answered since then.
 
     Reads from event time `since` on and counts what arrived after `since_wall`.
     """
@@ -202,12 +329,12 @@ def assigned(ws: Workspace, bundles: tuple[str, str], since: float, since_wall: 
     records = Records(ws.home.root, ws.model)
     table = records.columns(since, None, [names.ARRIVED, names.BUNDLE, names.REQUEST, unit])
     table = table.filter(pc.greater_equal(table.column(names.ARRIVED), since_wall))
-    counted = unit if unit in table.schema.names else names.REQUEST
+    counted_by = unit if unit in table.schema.names else names.REQUEST
     counts = []
     for bundle in bundles:
         rows = table.filter(pc.equal(table.column(names.BUNDLE), bundle))
-        counts.append(len(pc.unique(rows.column(counted))) if rows.num_rows else 0)
-    return counts[0], counts[1]
+        counts.append(len(pc.unique(rows.column(counted_by))) if rows.num_rows else 0)
+    return counts
 
 
 def unit_of(ws: Workspace) -> str:
