@@ -1,0 +1,200 @@
+"""Which findings belong together, whatever order and however often they are looked at."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fairlead.contract.events import Cause, Finding
+from fairlead.contract.evidence import Interval
+from fairlead.contract.incidents import Incident
+from fairlead.ops.alerts.belonging import RETURNS, belongs, group
+from fairlead.ops.alerts.incidents import bring_up_to_date
+from fairlead.ops.state import State
+
+DAY = 86_400.0
+
+
+def finding(id: str, area: Any = "data_drift", window: int = 3, columns: tuple[str, ...] = (), **more: Any) -> Finding:
+    told: dict[str, Any] = {
+        "check": "drift", "since": window * DAY, "size": 0.3, "low": 0.2, "high": 0.4, "unit": "distance",
+        "message": f"{', '.join(columns) or area} moved", "evidence": {"limit": 0.1},
+    }  # fmt: skip
+    return Finding(id=id, model="churn", area=area, window=window, columns=columns, **{**told, **more})
+
+
+def cause(name: str, weight: float = 0.8, kind: Any = "column") -> Cause:
+    return Cause(kind, name, weight, "it moved")
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> State:
+    return State.open(tmp_path / "state.db")
+
+
+def settled(state: State, *findings: Finding, now: float = 0.0) -> list[Incident]:
+    for one in findings:
+        state.put_finding(one)
+    bring_up_to_date(state, now)
+    return state.incidents(standing=False)
+
+
+def test_what_begins_in_one_window_is_one_incident(state: State) -> None:
+    found = [finding(f"f{n}", columns=(f"c{n}",)) for n in range(8)]
+    (incident,) = settled(state, *found)
+    assert sorted(incident.open) == [f"f{n}" for n in range(8)]
+    assert incident.title.startswith("data drift: ")
+    assert [e.kind for e in state.entries(incident.id)] == ["begun"] + ["joined"] * 7
+
+
+def test_a_repeated_pass_changes_nothing(state: State) -> None:
+    (before,) = settled(state, finding("a", columns=("x",)), finding("b", columns=("y",)))
+    lines = state.entries(before.id)
+    assert bring_up_to_date(state, 99.0) == []
+    assert settled(state, now=100.0) == [before]
+    assert state.entries(before.id) == lines
+
+
+def test_what_is_far_apart_is_not_mixed(state: State) -> None:
+    settled(state, finding("a", columns=("x",)), now=1.0)
+    both = settled(state, finding("b", window=9, columns=("y",)), now=2.0)
+    assert [i.open for i in both] == [("a",), ("b",)]
+
+
+def test_performance_joins_the_columns_that_its_causes_name(state: State) -> None:
+    settled(state, finding("a", columns=("x",)), now=1.0)
+    broken = finding("p", "performance", 7, check="promise", severity="critical", causes=(cause("x"),), since=5 * DAY)
+    (incident,) = settled(state, broken, now=2.0)
+    assert incident.severity == "critical"
+    assert incident.worsened == 1
+    assert [e.kind for e in state.entries(incident.id)] == ["begun", "joined", "worse"]
+    assert incident.title.startswith("performance and data drift: x")
+
+
+def test_a_later_drop_without_a_shared_cause_is_an_incident_of_its_own(state: State) -> None:
+    settled(state, finding("a", columns=("x",)), now=1.0)
+    broken = finding("p", "performance", 9, check="promise", causes=(cause("concept", kind="time"),))
+    assert len(settled(state, broken, now=2.0)) == 2
+
+
+def test_a_disk_and_a_column_are_two_things(state: State) -> None:
+    disk = finding("d", "infrastructure", check="disk", since=3 * DAY)
+    assert len(settled(state, finding("a", columns=("x",)), disk)) == 2
+
+
+def test_what_joins_two_incidents_by_their_columns_makes_them_one(state: State) -> None:
+    settled(state, finding("a", columns=("x",)), now=1.0)
+    settled(state, finding("b", window=9, columns=("y",)), now=2.0)
+    first, second = settled(state, finding("c", window=20, columns=("x", "y")), now=3.0)
+    assert second.merged_into == first.id
+    assert second.state == "resolved"
+    assert set(first.open) == {"a", "b", "c"}
+    assert "incident #2 turned out to be part of this one" in [e.text for e in state.entries(first.id)]
+    assert {row.finding.id for row in state.incident_findings(first.id)} == {"a", "b", "c"}
+    assert bring_up_to_date(state, 4.0) == []
+
+
+def test_what_ends_is_resolved_and_what_comes_back_soon_opens_it_again(state: State) -> None:
+    settled(state, finding("a", columns=("x",)), now=1.0)
+    state.close_finding("a", 4 * DAY)
+    (over,) = settled(state, now=2.0)
+    assert (over.state, over.ended, over.closed_at) == ("resolved", 4 * DAY, 2.0)
+    (back,) = settled(state, finding("a2", window=5, columns=("x",)), now=3.0)
+    assert (back.state, back.rounds, back.number) == ("open", 1, 1)
+    state.close_finding("a2", 6 * DAY)
+    settled(state, now=4.0)
+    late = finding("a3", window=5 + RETURNS + 1, columns=("x",))
+    assert len(settled(state, late, now=5.0)) == 2, "after long it is another time"
+
+
+def test_a_note_begins_nothing_and_joins_what_it_is_like(state: State) -> None:
+    assert settled(state, finding("i", columns=("x",), severity="info")) == []
+    (incident,) = settled(state, finding("a", columns=("x",)))
+    assert set(incident.open) == {"a", "i"}
+
+
+def test_what_was_called_expected_takes_nothing_in(state: State) -> None:
+    (incident,) = settled(state, finding("a", columns=("x",)))
+    state.put_incident(msgspec.structs.replace(incident, state="expected"))
+    assert len(settled(state, finding("b", columns=("x", "z")))) == 2
+
+
+def test_an_acknowledged_incident_that_gets_worse_is_open_again(state: State) -> None:
+    (incident,) = settled(state, finding("a", columns=("x",)))
+    state.put_incident(msgspec.structs.replace(incident, state="acknowledged", acknowledged_by="anna"))
+    (worse,) = settled(state, finding("b", columns=("x",), check="missing", severity="critical"))
+    assert (worse.state, worse.acknowledged_by, worse.severity) == ("open", "", "critical")
+
+
+def test_a_snooze_ends_by_itself(state: State) -> None:
+    (incident,) = settled(state, finding("a", columns=("x",)))
+    state.put_incident(msgspec.structs.replace(incident, state="snoozed", snoozed_until=50.0))
+    assert settled(state, now=49.0)[0].state == "snoozed"
+    assert settled(state, now=51.0)[0].state == "open"
+
+
+def test_hundreds_of_findings_are_counted_and_a_few_named(state: State) -> None:
+    (incident,) = settled(state, *[finding(f"f{n}", columns=(f"c{n}",)) for n in range(150)])
+    assert (len(incident.findings), incident.more, len(incident.columns)) == (100, 50, 100)
+
+
+def test_the_trend_follows_the_windows_and_is_bounded(state: State) -> None:
+    one = finding("a", columns=("x",))
+    settled(state, one)
+    for window in range(4, 104):
+        state.put_finding(msgspec.structs.replace(one, window=window, size=window / 100))
+        bring_up_to_date(state, float(window), event=window * DAY)
+    (incident,) = state.incidents()
+    assert incident.trend is not None
+    assert len(incident.trend.points) == 64
+    assert incident.trend.points[-1] == (103 * DAY, 1.03)
+    assert incident.last_window == 103
+
+
+def test_the_dearest_and_likeliest_are_told_of_all(state: State) -> None:
+    dear = finding(
+        "a", columns=("x",), cost=Interval(0.2, 0.1, 0.3), cost_in="loss", causes=(cause("x", 0.4),), first=300.0
+    )
+    cheap = finding(
+        "b", columns=("y",), cost=Interval(0.1, 0.0, 0.2), cost_in="loss", causes=(cause("x", 0.9),), first=240.0
+    )
+    (incident,) = settled(state, dear, cheap)
+    assert incident.cost == Interval(0.2, 0.1, 0.3)
+    assert incident.causes == (cause("x", 0.9),)
+    assert incident.first == 240.0
+
+
+columns = st.lists(st.sampled_from("xyz"), max_size=2, unique=True).map(tuple)
+areas = st.sampled_from(["data_drift", "quality", "performance", "infrastructure", "registry"])
+drawn = st.builds(
+    lambda n, area, window, names, grave, named: finding(
+        f"f{n}", area, window, names, severity=grave, causes=tuple(cause(c) for c in named), check=f"{area}-check"
+    ),
+    st.integers(0, 10**6), areas, st.integers(0, 6), columns, st.sampled_from(["info", "warning", "critical"]), columns,
+)  # fmt: skip
+
+
+@given(st.lists(drawn, max_size=8, unique_by=lambda f: f.id), st.randoms(use_true_random=False))
+def test_grouping_is_whole_and_does_not_depend_on_the_order(found: list[Finding], random: Any) -> None:
+    shuffled = list(found)
+    random.shuffle(shuffled)
+    first, second = (group((), part, {}, 5.0, 1) for part in (found, shuffled))
+    assert msgspec.json.encode(first) == msgspec.json.encode(second)
+    homes = dict(first.joined)
+    assert set(homes) <= {f.id for f in found}
+    assert all(f.id in homes for f in found if f.severity != "info"), "every finding that warns belongs somewhere"
+    standing = [i for i in first.incidents if not i.merged_into]
+    members = list(itertools.chain.from_iterable(i.open for i in standing))
+    assert len(members) == len(set(members)), "to one incident at most"
+    assert sorted(i.number for i in first.incidents) == list(range(1, len(first.incidents) + 1))
+
+
+def test_another_models_finding_never_belongs(state: State) -> None:
+    (incident,) = settled(state, finding("a", columns=("x",)))
+    assert belongs(incident, msgspec.structs.replace(finding("b", columns=("x",)), model="other")) == ""
