@@ -139,7 +139,7 @@ def test_a_changed_meaning_is_alarmed_about_retrained_tried_and_promoted(
     assert next(d["action"] for d in decided if d["action"] != "alert") == "promote"
     status = program.json("status")
     assert [(v["name"], v["version"]) for v in status["variants"]] == [("champion", 2)]
-    assert not [f for f in status["incidents"] if f["area"] == "performance"]
+    assert not [f for f in status["findings"] if f["area"] == "performance"]
     doctor = program.json("doctor")
     assert doctor["verdict"] == "pass"
     assert doctor["reconciliation"]["captured"] == 1000

@@ -49,7 +49,10 @@ def test_tables_fit_80_columns(capsys: pytest.CaptureFixture[str], monkeypatch: 
         "index": 123, "start": 1_700_000_000.0, "state": "calibrating", "rows": 1_234_567, "labelled": 1_234_567,
         "metrics": {"roc_auc": 0.8, "accuracy": 0.75, "brier": 0.1, "log_loss": 0.4},
     }  # fmt: skip
-    finding = {"area": "performance", "check": "promise", "since": 1_700_000_000.0, "message": "worse " * 30}
+    incident = {
+        "number": 123, "severity": "critical", "state": "acknowledged", "since": 1_700_000_000.0, "first": None,
+        "assignee": "anna.beispiel", "title": "worse " * 30, "merged_into": "",
+    }  # fmt: skip
     decision = {
         "at": 1_700_000_000.0,
         "action": "end_rollout",
@@ -61,15 +64,15 @@ def test_tables_fit_80_columns(capsys: pytest.CaptureFixture[str], monkeypatch: 
         "first": 1_700_000_000.0, "last": 1_700_000_060.0, "example": "not answered within 10 s",
     }  # fmt: skip
     shown = said(
-        capsys, models=[{**MODEL, "windows": [window]}], incidents=[finding], decisions=[decision], errors=[error]
+        capsys, models=[{**MODEL, "windows": [window]}], incidents=[incident], decisions=[decision], errors=[error]
     )
     assert max(map(len, shown.splitlines())) <= 80
     for word in (
         "calibrating",
         "1,234,567",
         "0.800",
-        "performance",
-        "promise",
+        "critical",
+        "acknowledged",
         "end rollout",
         "0123abcd",
         "2023-11-14 22:13",

@@ -224,8 +224,9 @@ def tell_status(answer: Answer) -> None:
             heads = ("#", "from (UTC)", "state", "rows", "labels", *names)
             table("Windows", heads, [window_line(w, names) for w in model["windows"]])
     if answer["incidents"]:
-        found = [(f["area"], f["check"], moment(f["since"]), f["message"]) for f in answer["incidents"]]
-        table("Open findings", ("area", "check", "since (UTC)", "what"), found)
+        from fairlead.doors.cli.incidents import tell_table
+
+        tell_table(answer["incidents"])
     if answer.get("errors"):
         failed = [
             (e["count"], e["code"], e["cause"], moment(e["first"]), moment(e["last"]), e["example"])

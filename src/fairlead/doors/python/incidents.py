@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from fairlead.contract.incidents import Incident
 from fairlead.ops.flow import Workspace
+from fairlead.ops.flow.status import told_incident as told
 
 Answer = dict[str, Any]
 
@@ -70,8 +70,3 @@ def expected(ws: Workspace, reference: str | int, why: str = "", *, undo: bool =
     done = unexpect(ws, str(reference), why) if undo else expect(ws, str(reference), why)
     return {**told(done.incident), "columns": list(done.amendment.columns), "levels": done.amendment.levels,
             "stays": list(done.stays), "bundle": done.amendment.bundle, "amendment": done.amendment.id}  # fmt: skip
-
-
-def told(incident: Incident) -> Answer:
-    """An incident as `--json` prints it: every key, whether or not it has anything to say."""
-    return {name: msgspec.to_builtins(getattr(incident, name)) for name in incident.__struct_fields__}

@@ -6,10 +6,18 @@ from typing import Any
 
 import msgspec
 
+from fairlead.contract.incidents import Incident
 from fairlead.ops.flow.infrastructure import machine_of
 from fairlead.ops.flow.undoing import told
 from fairlead.ops.flow.waiting import awaited
 from fairlead.ops.flow.workspace import Workspace
+
+MOST_INCIDENTS = 50
+
+
+def told_incident(incident: Incident) -> dict[str, Any]:
+    """An incident with every key, whether or not it has anything to say."""
+    return {name: msgspec.to_builtins(getattr(incident, name)) for name in incident.__struct_fields__}
 
 
 def status_of(ws: Workspace) -> dict[str, Any]:
@@ -21,6 +29,7 @@ def status_of(ws: Workspace) -> dict[str, Any]:
     windows = ws.state.windows(ws.model, last=12)
     workers = live_workers(ws.home.root)
     findings = ws.state.findings(ws.model, open_only=True)
+    incidents = ws.state.incidents(ws.model, last=MOST_INCIDENTS)
     decisions = ws.state.decisions(ws.model, last=10)
     errors = [group for group in error_groups(ws.home.root / "run") if group.model in {ws.model, ""}]
     waiting = awaited(ws, intent)
@@ -45,6 +54,7 @@ def status_of(ws: Workspace) -> dict[str, Any]:
         "workers": [{**msgspec.to_builtins(w), "url": w.url} for w in workers],
         "machine": machine_of(ws),
         "errors": [msgspec.to_builtins(group) for group in errors],
-        "incidents": [msgspec.to_builtins(f) for f in findings],
+        "incidents": [told_incident(one) for one in incidents],
+        "findings": [msgspec.to_builtins(f) for f in findings],
         "decisions": [told(d) for d in decisions],
     }
