@@ -115,7 +115,15 @@ def report_schema() -> str:
     return json.dumps(schema(), indent=1) + "\n"
 
 
+def drift_schema() -> str:
+    """docs/reference/drift.schema.json from the structs of the drift report."""
+    from fairlead.lab.tables.drift.report import drift_schema as schema
+
+    return json.dumps(schema(), indent=1) + "\n"
+
+
 GENERATED = {
+    REFERENCE / "drift.schema.json": drift_schema,
     REFERENCE / "cli.md": command_line,
     REFERENCE / "configuration.md": configuration,
     REFERENCE / "report.schema.json": report_schema,
