@@ -262,11 +262,11 @@ def _level(
         return None
     if grid.per_block > 1:
         rng = np.random.default_rng(0)
-        several = [thinned(windows, grid.rows, rng) for _ in range(DRAWS)]
-        drawn = np.stack([deviations_in(level, values_in(statistics, one, compared), phase) for one in several])
+        several = [values_in(statistics, thinned(windows, grid.rows, rng), compared) for _ in range(DRAWS + 1)]
+        drawn = largest_in(several, level)[1:]
         within = drawn.std(axis=0, ddof=1) * np.sqrt(6.0) / np.pi
         return level, (starts, drawn.max(axis=0) + within * max(np.log(grid.per_block / DRAWS), 0.0))
-    return level, (starts, deviations_in(level, values_in(statistics, windows, compared), phase))
+    return level, (starts, largest_in([values_in(statistics, windows, compared)], level)[0])
 
 
 def windows_in(blocks: Folded, grid: Grid, look: int) -> tuple[np.ndarray, Folded]:
@@ -329,13 +329,18 @@ def values_in(statistics: tuple[Statistic, ...], windows: Folded, rest: Folded) 
     return {(s.name, key): v for s in statistics for key, v in s.values(windows, rest).items()}
 
 
-def deviations_in(level: Level, values: Mapping[Key, np.ndarray], phase: np.ndarray) -> np.ndarray:
-    """The largest deviation of each window, (n,); -inf where nothing can be said."""
-    every = [
-        (v - level.centre[key][phase]) / level.scale[key][phase] for key, v in values.items() if key in level.centre
-    ]
-    found: np.ndarray = np.nanmax(np.vstack([*every, np.full(len(phase), -np.inf)]), axis=0)
-    return found
+def largest_in(several: Sequence[Mapping[Key, np.ndarray]], level: Level) -> np.ndarray:
+    """The largest deviation of each window of the reference, (draws, n); -inf where nothing can be said.
+
+    several: values of one or more draws of the same windows; usual is what the others of the first draw say.
+    """
+    usual = {key: _others(values, level.phase, level.season.phases) for key, values in several[0].items()}
+    found = []
+    for values in several:
+        every = [(v - usual[key][0]) / usual[key][1] for key, v in values.items() if key in level.centre]
+        with np.errstate(invalid="ignore"):
+            found.append(np.fmax.reduce([*every, np.full(len(level.phase), -np.inf)]))
+    return np.stack(found)
 
 
 def units_of(
@@ -392,22 +397,45 @@ def _guess(largest: np.ndarray, known: float, rate: float) -> float:
 
 
 def _usual(values: np.ndarray, phase: np.ndarray, phases: int) -> tuple[np.ndarray, np.ndarray]:
-    """Median and spread of values by phase, spreads shrunk towards that of all."""
+    """Mean and spread of values by phase, spreads shrunk towards that of all. (phases,) each."""
+    count, total, squares, every = _sums(values, phase, phases)
+    seen = np.maximum(count, 1.0)
+    centre = np.where(count > 0, total / seen, every[0])
+    left = np.maximum(squares - seen * centre**2, 0.0)
+    return centre, _scale(centre, left, np.maximum(count - 1.0, 0.0), every[1])
+
+
+def _others(values: np.ndarray, phase: np.ndarray, phases: int) -> tuple[np.ndarray, np.ndarray]:
+    """The same for each window from all others of its phase, (n,) each: a live window is not among those it is
+    measured by, so one of the reference must not be, or the reference would look calmer than what follows it.
+    """
+    count, total, squares, every = _sums(values, phase, phases)
     known = np.isfinite(values)
-    every = values[known]
-    centre, left = np.full(phases, np.median(every)), np.zeros(len(values))
-    for one in range(phases):
-        chosen = known & (phase == one)
-        if chosen.any():
-            centre[one] = np.median(values[chosen])
-    left[known] = values[known] - centre[phase[known]]
-    pooled = float((left[known] ** 2).mean())
-    scale = np.empty(phases)
-    for one in range(phases):
-        chosen = known & (phase == one)
-        count = chosen.sum()
-        scale[one] = np.sqrt(((left[chosen] ** 2).sum() + SHRUNK * pooled) / (count + SHRUNK))
-    return centre, np.maximum(np.maximum(scale, PART_OF_CENTRE * np.abs(centre)), LEAST_SCALE)
+    own = np.where(known, values, 0.0)
+    seen = count[phase] - known
+    centre = np.where(seen > 0, (total[phase] - own) / np.maximum(seen, 1.0), every[0])
+    left = np.maximum(squares[phase] - own**2 - np.maximum(seen, 1.0) * centre**2, 0.0)
+    return centre, _scale(centre, left, np.maximum(seen - 1.0, 0.0), every[1])
+
+
+def _sums(
+    values: np.ndarray, phase: np.ndarray, phases: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[float, float]]:
+    """Count, sum and sum of squares by phase; mean of all and mean square about the means of the phases."""
+    known = np.isfinite(values)
+    own = np.where(known, values, 0.0)
+    count = np.bincount(phase, known, phases)
+    total = np.bincount(phase, own, phases)
+    squares = np.bincount(phase, own**2, phases)
+    left = squares - np.where(count > 0, total**2 / np.maximum(count, 1.0), 0.0)
+    freedom = max(float(count.sum()) - float((count > 0).sum()), 1.0)
+    return count, total, squares, (float(own.sum() / max(known.sum(), 1)), max(float(left.sum()), 0.0) / freedom)
+
+
+def _scale(centre: np.ndarray, left: np.ndarray, freedom: np.ndarray, pooled: float) -> np.ndarray:
+    scale = np.sqrt((left + SHRUNK * pooled) / (freedom + SHRUNK))
+    found: np.ndarray = np.maximum(np.maximum(scale, PART_OF_CENTRE * np.abs(centre)), LEAST_SCALE)
+    return found
 
 
 def _at_least(whole: Folded, blocks: Folded) -> Folded:

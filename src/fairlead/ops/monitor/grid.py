@@ -84,9 +84,8 @@ def _timed(starts: np.ndarray, usual: float, settings: Settings, seconds_per_row
     unit = max(length, round(DAY / block_s))
     rate = min(_monthly(settings) * unit_s / (MONTH_DAYS * DAY), MOST_RATE)
     looks = _looks(length) if block_s == DAY else (length,)
-    return Grid(
-        slots, block_s, length, looks, per_block, unit, rate, unit_s, usual / per_block if per_block > 1 else 0.0
-    )
+    rows = float(spec.rows or usual / per_block) if per_block > 1 else 0.0
+    return Grid(slots, block_s, length, looks, per_block, unit, rate, unit_s, rows)
 
 
 def _untimed(blocks: int, usual: float, settings: Settings, seconds_per_row: float) -> Grid:
