@@ -21,7 +21,9 @@ from fairlead.doors.cli import (
     keys,
     looking,
     making,
+    performing,
     quality,
+    reporting,
     reproducing,
     serving,
     testing,
@@ -65,6 +67,7 @@ for module in (
     serving,
     watching,
     looking,
+    performing,
     explaining,
     forgetting,
     incidents,
@@ -75,6 +78,7 @@ for module in (
     diffing,
     compressing,
     deciding,
+    reporting,
     contracting,
 ):
     module.add_to(app)

@@ -264,6 +264,14 @@ class Project:
 
         return deciding.decisions(self.workspace, last)
 
+    def report(
+        self, window: int | None = None, *, incident: str | None = None, out: str | Path | None = None
+    ) -> Answer:
+        """Write a page about a window (the newest without a number) or an incident, and its JSON beside it."""
+        from fairlead.doors.python import reporting
+
+        return reporting.report(self.workspace, window, incident, out)
+
     def undo(self, decision: str = "", *, why: str = "undone by hand") -> Answer:
         """Take a decision back, the newest that moved anything without `decision` (how its id begins)."""
         from fairlead.doors.python import deciding
@@ -369,6 +377,15 @@ class Project:
         from fairlead.doors.python import incidents
 
         return incidents.expected(self.workspace, reference, why, undo=undo)
+
+    def performance(self, last: int = 20, *, page: bool = False) -> Answer:
+        """How well the model does: estimated before labels, realised with them, each version beside its report.
+
+        last: windows that are listed. page: also writes a page with plots, whose path is `report`.
+        """
+        from fairlead.doors.python import performing
+
+        return performing.performance(self.workspace, last, page)
 
     def retrain(self, progress: Progress | None = None) -> Answer:
         """A new candidate from records and labels, through the gate to a canary."""

@@ -18,6 +18,7 @@ from fairlead.ops.flow.early import due_early, look_early
 from fairlead.ops.flow.forgetting import bury
 from fairlead.ops.flow.gauges import write_gauges
 from fairlead.ops.flow.infrastructure import look_at_machine
+from fairlead.ops.flow.late_labels import revise
 from fairlead.ops.flow.reporting import write_incidents
 from fairlead.ops.flow.situating import moment_of, situation_of
 from fairlead.ops.flow.tracker import (
@@ -131,6 +132,9 @@ class Loop:
             scored, started = closing.score(ws, tracker, window)
             done.append(scored)
             found += started
+        if done:
+            # Labels that came late are looked for when windows are looked at anyway.
+            revise(ws, tracker, horizon)
         write_tracker(ws, tracker)
         return done, found
 

@@ -21,6 +21,9 @@ from fairlead.ops.monitor.seen import Rows
 
 Outcome = Literal["explained by inputs", "concept", "inconclusive"]
 FEWEST_ROWS = 20
+LEAST_SHARED = 0.75
+"""Least `overlap` with the held-out rows of a window that is evidence: of rows beyond them nobody knows how well they
+are usually answered, and their losses would be taken for a change of concept."""
 
 
 class Compared(NamedTuple):

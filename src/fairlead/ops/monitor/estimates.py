@@ -104,13 +104,15 @@ def _interval(name: str, value: float, deviation: float, windows: int) -> Interv
 
 
 def overlap(profile: Profile, reference: Reference) -> tuple[float, str]:
-    """Share of a window's rows that lie where the reference's rows do, by the column (or score) that shares least.
+    """Share of a window's rows that lie where the reference's rows do, by what estimates go by: of the scores and of
+    the columns that tell errors apart the one that shares least, and its name.
 
     1 where the histograms are the same, 0 where no bin is used by both. An estimate says nothing sure about rows whose
-    like was never held out.
+    like was never held out; of a column that it does not go by, new values are drift and no harm to it.
     """
     least, which = 1.0, ""
-    known = {c.bins.name: c for c in reference.profile.columns}
+    used = set(reference.estimation.tree.columns) if reference.estimation is not None else set()
+    known = {c.bins.name: c for c in reference.profile.columns if c.bins.name in used}
     outputs = {c.bins.name: c for c in reference.profile.scores}
     pairs = [(c, known.get(c.bins.name)) for c in profile.columns]
     pairs += [(c, outputs.get(c.bins.name)) for c in profile.scores]
@@ -121,6 +123,5 @@ def overlap(profile: Profile, reference: Reference) -> tuple[float, str]:
         q = np.asarray([*now.counts, now.missing], dtype=np.float64)
         if p.sum() > 0 and q.sum() > 0:
             shared = float(np.minimum(p / p.sum(), q / q.sum()).sum())
-            # A category or a date that only windows know is drift, and no harm while the model hardly uses it.
             least, which = min((least, which), (shared, now.bins.name))
     return least, which

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 import numpy as np
 
@@ -11,8 +9,9 @@ from fairlead.contract.errors import MissingExtra
 from fairlead.contract.events import Cause, Finding
 from fairlead.contract.plugins import variant
 from fairlead.ops.monitor.budget import Family
-from fairlead.ops.monitor.concept import Compared, Verdict, compared, held_out_gaps, verdict
+from fairlead.ops.monitor.concept import LEAST_SHARED, Compared, Verdict, compared, held_out_gaps, verdict
 from fairlead.ops.monitor.detecting import Detected, Stream
+from fairlead.ops.monitor.estimates import overlap
 from fairlead.ops.monitor.identity import finding_id
 from fairlead.ops.monitor.promise import LEAST
 from fairlead.ops.monitor.seen import Moment, Seen
@@ -53,6 +52,9 @@ class ConceptDrift:
         if now is None:
             return []
         names = seen.settings.monitor.detectors
+        shared, column = overlap(seen.profile, seen.reference)
+        if shared < LEAST_SHARED:
+            return _beyond(seen, shared, column)
         memory = _with(_read(seen), seen, now, by_rows=any(n != "confidence_sequence" for n in names))
         stream = Stream(
             np.asarray(memory.gaps), held_out_gaps(seen.reference), [np.asarray(r) for r in memory.rows],
@@ -196,14 +198,28 @@ def _reason(seen: Seen, memory: Memory) -> list[Finding]:
     ]
 
 
+def _beyond(seen: Seen, shared: float, column: str) -> list[Finding]:
+    """Of a window whose rows lie beyond those held out, where a broken promise asks why."""
+    if seen.step is None or not seen.step.alarm or seen.step.since is None:
+        return []
+    return [
+        Finding(
+            id=finding_id(seen.window.model, "concept:reason", (), seen.step.since), model=seen.window.model,
+            area="concept_drift", check="concept:reason", window=seen.window.index, since=seen.step.since,
+            size=1.0 - shared, low=1.0 - shared, high=1.0 - shared, unit="share of rows beyond those held out",
+            message=(
+                f"inconclusive: {column} shares only {shared:.0%} with the rows that were held out, so nobody knows "
+                "how well such rows were answered before; other inputs may explain the loss"
+            ),
+            columns=(column,) if column in seen.signature.names else (), severity="info",
+            evidence={"overlap": shared, "limit": LEAST_SHARED},
+        )
+    ]  # fmt: skip
+
+
 def _unable(seen: Seen, name: str, missing: MissingExtra) -> Finding:
     return Finding(
         id=finding_id(seen.window.model, f"concept:{name}:missing", (), 0.0), model=seen.window.model,
         area="concept_drift", check=f"concept:{name}", window=seen.window.index, since=seen.window.start,
         size=0.0, low=0.0, high=0.0, unit="", message=f"the detector {name} cannot look: {missing}", severity="info",
     )  # fmt: skip
-
-
-def described(memory: Any) -> Memory:
-    """What this check remembers, as it was kept."""
-    return msgspec.convert(memory, Memory)

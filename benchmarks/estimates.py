@@ -1,0 +1,203 @@
+"""How estimates, corrections and detectors of performance keep what they say, by simulation with fixed seeds.
+
+`python -m benchmarks.estimates` writes the tables of docs/explanation/estimates.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from benchmarks.worlds import CLASSES, NUMBERS, World, drawn, realised, reference_of
+from fairlead.contract.profile import Reference
+from fairlead.contract.signature import Signature
+from fairlead.ops.monitor.concept import compared, held_out_gaps, verdict
+from fairlead.ops.monitor.detecting import Detected, Stream
+from fairlead.ops.monitor.estimates import estimates
+from fairlead.ops.monitor.seen import Rows
+from fairlead.ops.monitor.selection import selection_of, weighted_intervals
+
+PAGE = Path(__file__).parent.parent / "docs" / "explanation" / "estimates.md"
+WINDOWS, HELD_ROWS = 12, 300
+SHOWN = {"classification": ("accuracy", "roc_auc", "f1", "loss"), "regression": ("mae", "rmse", "loss")}
+
+
+class Told(NamedTuple):
+    """Of many windows: how often the interval held the realised metric, the mean error, the mean absolute error."""
+
+    covered: float
+    bias: float
+    error: float
+    width: float
+
+
+def estimated(
+    signature: Signature, rows: int, *, shift: float = 0.0, concept: float = 0.0, worlds: int = 100, each: int = 4,
+    held_rows: int = HELD_ROWS, windows: int = WINDOWS,
+) -> dict[str, Told]:  # fmt: skip
+    """Estimates of `each` windows of `rows` rows in each of `worlds` worlds, beside what labels showed."""
+    found: dict[str, list[tuple[bool, float, float]]] = {}
+    for seed in range(worlds):
+        rng = np.random.default_rng([seed, rows])
+        reference = reference_of(signature, drawn(signature, rng, windows * held_rows), windows)
+        for _ in range(each):
+            now = drawn(signature, rng, rows, shift=shift, concept=concept)
+            truth = realised(signature, now, reference.loss_clip)
+            for name, one in estimates(reference, signature, now.columns, now.scores).items():
+                low, high = one.interval.low, one.interval.high
+                found.setdefault(name, []).append(
+                    (low <= truth[name] <= high, one.interval.value - truth[name], high - low)
+                )
+    return {
+        name: Told(
+            float(np.mean([t[0] for t in told])), float(np.mean([t[1] for t in told])),
+            float(np.mean([abs(t[1]) for t in told])), float(np.mean([t[2] for t in told])),
+        )
+        for name, told in found.items()
+    }  # fmt: skip
+
+
+def gaps_of(signature: Signature, reference: Reference, worlds: Sequence[World]) -> tuple[np.ndarray, ...]:
+    """Of windows: what each lost beyond its estimate, its realised loss, and losses of its rows."""
+    gaps, losses, rows = [], [], []
+    for world in worlds:
+        labelled = np.ones(world.rows, dtype=bool)
+        times = np.arange(world.rows, dtype=np.float64)
+        one = compared(
+            reference, signature, Rows(world.columns, times, world.scores, labels=world.truth, labelled=labelled)
+        )
+        assert one is not None
+        gaps.append(one.realised - one.expected)
+        losses.append(one.realised)
+        rows.append(one.losses)
+    return np.asarray(gaps), np.asarray(losses), np.asarray(rows)
+
+
+class Found(NamedTuple):
+    """Of many streams: the share found within `within` windows, and the median windows it took (of those found)."""
+
+    share: float
+    delay: float
+
+
+def power(
+    make: Callable[[], Any], *, concept: float, shift: float = 0.0, before: int = 4, within: int = 10, rows: int = 500,
+    worlds: int = 60, allowed: float = 1 / 43, signature: Signature = CLASSES,
+) -> Found:  # fmt: skip
+    """Streams with a change after `before` windows. make: the detector."""
+    delays = []
+    for seed in range(worlds):
+        rng = np.random.default_rng([seed, 7])
+        reference = reference_of(signature, drawn(signature, rng, WINDOWS * rows), WINDOWS)
+        quiet = [drawn(signature, rng, rows) for _ in range(before)]
+        changed = [drawn(signature, rng, rows, shift=shift, concept=concept) for _ in range(within)]
+        delays.append(first_alarm(make(), signature, reference, [*quiet, *changed], allowed, before))
+    hits = [d for d in delays if d is not None]
+    return Found(len(hits) / worlds, float(np.median(hits)) if hits else float("nan"))
+
+
+def first_alarm(
+    detector: Any, signature: Signature, reference: Reference, worlds: Sequence[World], allowed: float, before: int
+) -> int | None:
+    """Windows after the change until the detector speaks, counting from 1; None if it does not."""
+    gaps, _, losses = gaps_of(signature, reference, worlds)
+    held = held_out_gaps(reference)
+    for last in range(before, len(worlds)):
+        if detector.detect(stream_of(gaps, held, losses, last, allowed)) is not None:
+            return last - before + 1
+    return None
+
+
+def stream_of(gaps: np.ndarray, held: np.ndarray, losses: np.ndarray, last: int, allowed: float) -> Stream:
+    """As the check hands it over after window `last`."""
+    rows = [r[:200] for r in losses[max(last - 15, 0) : last + 1]]
+    return Stream(gaps[: last + 1], held, rows, [(r > 0.25).astype(np.float64) for r in rows], allowed)
+
+
+def false_alarms(
+    make: Callable[[], Any], *, windows: int = 43, worlds: int = 100, rows: int = 300, shift: float = 0.0,
+    allowed: float = 1 / 43, signature: Signature = CLASSES,
+) -> float:  # fmt: skip
+    """Alarms a window in streams in which nothing changes (but the inputs, by `shift`); an alarm starts the stream
+    anew, as people who look at it would.
+    """
+    alarms = 0
+    for seed in range(worlds):
+        rng = np.random.default_rng([seed, 11])
+        reference = reference_of(signature, drawn(signature, rng, WINDOWS * rows), WINDOWS)
+        gaps, _, losses = gaps_of(
+            signature, reference, [drawn(signature, rng, rows, shift=shift) for _ in range(windows)]
+        )
+        held, start = held_out_gaps(reference), 0
+        for last in range(windows):
+            done: Detected | None = make().detect(stream_of(gaps[start:], held, losses[start:], last - start, allowed))
+            if done is not None:
+                alarms, start = alarms + 1, last + 1
+    return alarms / (worlds * windows)
+
+
+def reasons(*, shift: float, concept: float, windows: int = 4, rows: int = 500, worlds: int = 100) -> dict[str, float]:
+    """How often a change is called explained by inputs, concept, or inconclusive, from `windows` windows of it."""
+    found: dict[str, int] = {}
+    for seed in range(worlds):
+        rng = np.random.default_rng([seed, 13])
+        reference = reference_of(CLASSES, drawn(CLASSES, rng, WINDOWS * rows), WINDOWS)
+        now = [drawn(CLASSES, rng, rows, shift=shift, concept=concept) for _ in range(windows)]
+        gaps, losses, _ = gaps_of(CLASSES, reference, now)
+        judged = verdict(reference, losses, losses - gaps)
+        assert judged is not None
+        found[judged.outcome] = found.get(judged.outcome, 0) + 1
+    return {name: count / worlds for name, count in found.items()}
+
+
+class Corrected(NamedTuple):
+    """Of windows with labels chosen by a column: how often each answer was given, and the error of the metric."""
+
+    how: dict[str, float]
+    naive: float
+    corrected: float
+    covered: float
+
+
+def selected(kind: str, *, rows: int = 1000, worlds: int = 60, metric: str = "accuracy") -> Corrected:
+    """kind: random (half of all), column (the more of a, the rarer), score (sure answers are told), decision (only
+    what is decided yes), outcome (only what turns out yes)."""
+    how: dict[str, int] = {}
+    errors: list[tuple[float, float, bool]] = []
+    for seed in range(worlds):
+        rng = np.random.default_rng([seed, 17])
+        reference = reference_of(CLASSES, drawn(CLASSES, rng, WINDOWS * HELD_ROWS), WINDOWS)
+        now = drawn(CLASSES, rng, rows)
+        labelled = rng.random(rows) < chances(kind, now)
+        chosen = selection_of(
+            reference, CLASSES, now.columns, now.scores, np.arange(rows, dtype=np.float64), now.truth, labelled
+        )
+        how[chosen.how] = how.get(chosen.how, 0) + 1
+        whole = realised(CLASSES, now, 1.0)[metric]
+        naive = realised(CLASSES, now.take(np.flatnonzero(labelled)), 1.0)[metric]
+        mended = weighted_intervals(
+            CLASSES, now.truth[labelled], now.scores[labelled], chosen.weights, seed
+        )[metric]  # fmt: skip
+        errors.append((abs(naive - whole), abs(mended.value - whole), mended.low <= whole <= mended.high))
+    return Corrected(
+        {name: count / worlds for name, count in how.items()},
+        *(float(np.mean([e[i] for e in errors])) for i in range(3)),  # type: ignore[arg-type]
+    )
+
+
+def chances(kind: str, now: World) -> np.ndarray:
+    """How likely each row is labelled."""
+    said = now.scores[:, 1]
+    if kind == "column":
+        return 1.0 / (1.0 + np.exp(2.0 * now.columns["a"]))
+    if kind == "score":
+        return np.where(np.abs(said - 0.5) > 0.25, 0.9, 0.15)
+    if kind == "decision":
+        return (said > 0.5).astype(np.float64)
+    if kind == "outcome":
+        return (now.truth == "yes").astype(np.float64)
+    return np.full(now.rows, 0.5)
