@@ -23,6 +23,8 @@ class Route(msgspec.Struct, frozen=True, omit_defaults=True):
     sticky_by: the pass-through or feature column whose value assigns; without it the request id does.
     salt: hex key of the assignment hash; a new rollout gets a new salt. purposes: the intended uses that
     purpose-bound keys may have. expected: what of the data contract the door looks at.
+    cohort: of a pilot, the values of `sticky_by` whose rows the last variant answers, whatever the weights say; all
+    other rows are the first one's.
     """
 
     model: str
@@ -33,6 +35,7 @@ class Route(msgspec.Struct, frozen=True, omit_defaults=True):
     redact: tuple[str, ...] = ()
     purposes: tuple[str, ...] = ()
     expected: Expected | None = None
+    cohort: tuple[str, ...] = ()
 
 
 class Key(msgspec.Struct, frozen=True, omit_defaults=True):

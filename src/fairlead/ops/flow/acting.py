@@ -7,7 +7,7 @@ from typing import Any
 
 from fairlead.contract.errors import FairleadError
 from fairlead.contract.events import Decision, Finding
-from fairlead.ops.flow import closing, making, release, rolling
+from fairlead.ops.flow import closing, making, piloting, release, rolling
 from fairlead.ops.flow.guarding import acting_lock
 from fairlead.ops.flow.spending import Entry, Stopwatch, enter
 from fairlead.ops.flow.tracker import Waiting, read_tracker, write_tracker
@@ -144,9 +144,13 @@ def promote(ws: Workspace, decision: Decision) -> dict[str, Any]:
 def end_rollout(ws: Workspace, decision: Decision) -> dict[str, Any]:
     """The challenger goes; where several are tried, the one that the decision names."""
     version = int(decision.details["version"])
+    told: dict[str, Any] = {"version": version}
     if tried(ws, version):
+        page = piloting.close(ws, decision)
+        if page is not None:
+            told["report"] = str(page)
         rolling.drop(ws, version, why=decision.why)
-    return {"version": version}
+    return told
 
 
 def weigh(ws: Workspace, decision: Decision) -> dict[str, Any]:

@@ -36,16 +36,20 @@ class Deployed(msgspec.Struct, frozen=True):
 
 def route_of(ws: Workspace, intent: Intent) -> Route:
     """What the data plane is told about this model."""
+    from fairlead.ops.flow.rolling import Way, way_of
+
     settings = ws.settings
+    way = Way("canary") if intent.rollout is None else way_of(intent.rollout)
     return Route(
         model=ws.model,
         variants=tuple(intent.variants),
-        sticky_by=settings.sticky,
+        sticky_by=way.column or settings.sticky,
         salt=intent.salt,
         sample=settings.capture.sample,
         redact=hidden(ws, intent),
         purposes=settings.serve.purposes,
         expected=expected_of(ws, ws.load(intent.variants[0].bundle).signature) if intent.variants else None,
+        cohort=way.cohort,
     )
 
 

@@ -340,10 +340,11 @@ def assigned(ws: Workspace, bundles: Sequence[str], since: float, since_wall: fl
 def unit_of(ws: Workspace) -> str:
     """The column whose distinct values are what assignment drew: the same caller meets the same variant each time."""
     settings = ws.settings
-    sticky = settings.sticky
+    intent = ws.state.intent(ws.model)
+    pilot = rolling.way_of(intent.rollout).column if intent is not None and intent.rollout is not None else ""
+    sticky = pilot or settings.sticky
     if sticky is None:
         return names.REQUEST
-    intent = ws.state.intent(ws.model)
     champion = next((v.bundle for v in intent.variants if v.name == "champion"), None) if intent else None
     signature = ws.load(champion).signature if champion is not None else None
     if sticky == settings.model.id or (signature is not None and sticky == signature.row_key):

@@ -11,7 +11,6 @@ from typing import Any
 from fairlead.contract.errors import CellInvalid, ExpectationBroken, OutsidePopulation, Unanswerable
 from fairlead.contract.ports import Request
 from fairlead.runtime.bundle.tail_kernel import finite
-from fairlead.runtime.serve.assignment import assign
 from fairlead.runtime.serve.deployed import Deployed, Endpoint, Guard, Live
 from fairlead.runtime.wire.checks import Row, text_of
 from fairlead.runtime.wire.codec import Answer, Parsed
@@ -89,7 +88,7 @@ def sole(deployed: Deployed, parsed: Parsed, id: str) -> Live | None:
     """The variant that answers all of a request; None where that is not known without looking at each row."""
     if deployed.sticky is not None and len(parsed.rows) != 1:
         return None
-    return deployed.by_name[assign(deployed.route, _key(deployed, parsed, id, 0)).name]
+    return deployed.met(_key(deployed, parsed, id, 0))
 
 
 def _key(deployed: Deployed, parsed: Parsed, id: str, number: int) -> str:
@@ -99,19 +98,20 @@ def _key(deployed: Deployed, parsed: Parsed, id: str, number: int) -> str:
     passed, at = deployed.sticky
     passes = parsed.passes
     value = text_of((passes[number][at] if passes is not None else None) if passed else parsed.rows[number][at])
-    return id if value is None else value
+    # Nobody is of a cohort by the name that a request was given.
+    return (id if not deployed.cohort else "") if value is None else value
 
 
 def split(asked: Asked, deployed: Deployed) -> None:
     """Rows to variants: by the sticky column of each row, else by the request's id."""
-    route, rows = deployed.route, asked.parsed.rows
+    rows = asked.parsed.rows
     by_key: dict[str, Live] = {}
     groups: dict[Live, list[int]] = {}
     for number in range(len(rows)):
         key = _key(deployed, asked.parsed, asked.id, number)
         live = by_key.get(key)
         if live is None:
-            live = by_key[key] = deployed.by_name[assign(route, key).name]
+            live = by_key[key] = deployed.met(key)
         groups.setdefault(live, []).append(number)
     if len(groups) == 1:
         asked.parts.append(Part(asked, next(iter(groups)), rows))

@@ -21,6 +21,8 @@ def assign(route: Route, key: str) -> Variant:
     answering = [variant for variant in route.variants if not variant.shadow]
     if len(answering) == 1:
         return answering[0]
+    if route.cohort:
+        return answering[-1] if key in route.cohort else answering[0]
     at, top = share(route.salt, key), 0.0
     for variant in answering:
         top += variant.weight

@@ -18,6 +18,7 @@ from fairlead.contract.signature import Column, Signature
 from fairlead.runtime.bundle.abstaining import abstaining
 from fairlead.runtime.bundle.population import counting
 from fairlead.runtime.bundle.zones import zone_of
+from fairlead.runtime.serve.assignment import assign
 from fairlead.runtime.serve.counters import BUCKETS, Counters
 from fairlead.runtime.serve.expecting import expecting
 from fairlead.runtime.wire.checks import Checks, Row
@@ -127,6 +128,7 @@ class Deployed:
         self.shadows = tuple(live for live in lives if live.shadow)
         self.only = self.answering[0] if len(self.answering) == 1 else None
         self.by_name = {live.variant.name: live for live in self.answering}
+        self.cohort = frozenset(route.cohort)
         signature = checks.signature
         self.signature = signature
         self.zone = zone_of(signature.timezone)
@@ -140,6 +142,12 @@ class Deployed:
         self.redacts = bool(self.hidden_rows or self.hidden_passes)
         self.hides_key = signature.row_key in hidden
         self.versions = tuple(str(live.variant.version) for live in self.answering if live.variant.version)
+
+    def met(self, key: str) -> Live:
+        """The variant that `key` meets, as `assign` has it."""
+        if self.cohort and self.only is None:
+            return self.answering[-1 if key in self.cohort else 0]
+        return self.by_name[assign(self.route, key).name]
 
 
 class Endpoint:
