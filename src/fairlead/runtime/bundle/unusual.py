@@ -86,18 +86,20 @@ class Strangeness:
             self.columns.append(_number(column, number, costs) if numeric else _text(column, costs))
         self.names = tuple(column.name for column in self.columns)
         self.sources = tuple(signature.names.index(name) for name in self.names)
-        self.mean, self.precision = _together(profile, counted, places)
+        self.mean, self._covariance = _together(profile, counted, places)
+        self.precision = _inverse(self._covariance)
 
     def of_columns(self, columns: Mapping[str, Any]) -> tuple[Floats, Floats]:
         """Surprise and distance of many rows, (n,) each. columns: in columns form; one that is not there counts as
         nothing."""
         n = len(next(iter(columns.values()))) if columns else 0
         surprise, distance = np.zeros(n), np.zeros(n)
+        precision = self._precision(columns)
         for start in range(0, n, AT_ONCE):
             part = {name: columns[name][start : start + AT_ONCE] for name in self.names if name in columns}
             parts, away = self._parts(part, min(AT_ONCE, n - start))
             surprise[start : start + AT_ONCE] = parts.sum(axis=1)
-            distance[start : start + AT_ONCE] = np.einsum("ni,ij,nj->n", away, self.precision, away)
+            distance[start : start + AT_ONCE] = np.einsum("ni,ij,nj->n", away, precision, away)
         return surprise, distance
 
     def shares(self, columns: Mapping[str, Any], limits: Unusual) -> Floats:
@@ -106,7 +108,7 @@ class Strangeness:
         n = len(next(iter(columns.values()))) if columns else 0
         parts, away = self._parts({k: columns[k] for k in self.names if k in columns}, n)
         by_surprise = np.maximum(parts, 0.0)
-        of_numbers = np.maximum(away * (away @ self.precision), 0.0)
+        of_numbers = np.maximum(away * (away @ self._precision(columns)), 0.0)
         by_distance = np.zeros_like(parts)
         numbers = [at for at, column in enumerate(self.columns) if isinstance(column, Number)]
         by_distance[:, numbers] = of_numbers
@@ -114,6 +116,15 @@ class Strangeness:
         chosen = np.where(further[:, None], by_distance, by_surprise)
         total = chosen.sum(axis=1, keepdims=True)
         return np.asarray(np.divide(chosen, total, out=np.zeros_like(chosen), where=total > 0))
+
+    def _precision(self, columns: Mapping[str, Any]) -> Floats:
+        """Of the numbers that are there; of what is not there nothing is expected of the others."""
+        there = [c.place for c in self.columns if isinstance(c, Number) and c.name in columns]
+        if len(there) == len(self.mean):
+            return self.precision
+        found = np.zeros_like(self.precision)
+        found[np.ix_(there, there)] = _inverse(self._covariance[np.ix_(there, there)])
+        return found
 
     def _parts(self, columns: Mapping[str, Any], n: int) -> tuple[Floats, Floats]:
         """Surprise by column, (n, columns), and deviations of the numbers from their means, (n, numbers)."""
@@ -229,15 +240,19 @@ def _text(column: ColumnProfile, costs: Floats) -> Text:
 
 
 def _together(profile: Profile, counted: Sequence[ColumnProfile], places: Sequence[int]) -> tuple[Floats, Floats]:
-    """Means of the standardised numbers and the inverse of their covariance, from sums of products."""
+    """Means of the standardised numbers and their covariance with the ridge, from sums of products."""
     rows = max(profile.rows, 1)
     mean = np.array([counted[at].z / rows for at in places])
     if len(profile.gram) != len(counted) or not places:
         variances = np.array([max(counted[at].zz / rows, 1e-9) for at in places]) - mean**2
-        return mean, np.diag(1.0 / (np.maximum(variances, 0.0) + RIDGE)) if places else np.zeros((0, 0))
+        return mean, np.diag(np.maximum(variances, 0.0) + RIDGE) if places else np.zeros((0, 0))
     gram = np.asarray(profile.gram, dtype=np.float64)[np.ix_(places, places)] / rows
     covariance = gram - np.outer(mean, mean)
-    return mean, np.asarray(np.linalg.pinv(covariance + RIDGE * np.eye(len(places)), hermitian=True))
+    return mean, np.asarray(covariance + RIDGE * np.eye(len(places)))
+
+
+def _inverse(covariance: Floats) -> Floats:
+    return np.asarray(np.linalg.pinv(covariance, hermitian=True)) if len(covariance) else covariance
 
 
 def _costs_of_texts(column: Text, cells: Any) -> Floats:
