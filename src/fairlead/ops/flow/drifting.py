@@ -62,7 +62,7 @@ def against_table(
     rows = (known_rows(other) or 0) + (known_rows(table) or 0)
     compared, before = reference_of(
         other, key=model.id if model else None, time=model.time_columns if model else (), ignored=ignored,
-        zone=model.timezone if model else "UTC", say=_saying(say, 0, rows),
+        zone=model.timezone if model else "UTC", beside=known_rows(table), say=_saying(say, 0, rows),
     )  # fmt: skip
     lacking = _lacking(compared, table)
     now = fold(table.batches(BATCH_ROWS), compared, rows=known_rows(table), say=_saying(say, before.rows, rows))

@@ -20,18 +20,20 @@ from fairlead.lab.stats.bins import bins_for
 from fairlead.lab.stats.merging import merge
 from fairlead.lab.stats.profiling import Profiler
 from fairlead.lab.tables.cells import columns_of
+from fairlead.lab.tables.drift.sampling import EverySo
 from fairlead.lab.tables.inference import infer
-from fairlead.lab.tables.quality.looking import _Sampler
 from fairlead.lab.tables.schema import ColumnFacts, Schema
 from fairlead.lab.tables.sources import Table
 
-BLOCKS = 64
-"""Blocks that rows are folded into, at most twice as many."""
+BLOCKS = 32
+"""Blocks that rows are folded into, at most twice as many where nothing asks for more."""
+
+MOST_BLOCKS = 512
 
 BATCH_ROWS = 131_072
 FIRST_BLOCK = 4_096
 HELD_BYTES = 192 << 20
-SAMPLE_ROWS = 25_000
+SAMPLE_ROWS = 16_000
 MOST_GRAM = 60
 """Numeric columns up to which correlations are kept."""
 
@@ -65,20 +67,20 @@ class Compared:
 
 
 class Folder:
-    """Folds batches into blocks of `block_rows` rows; when there are twice `BLOCKS`, neighbours become one.
+    """Folds batches into blocks of `block_rows` rows; when there are `most`, an even number, neighbours become one.
 
     absent: columns of the bins that the rows do not have. scores: of rows as they come, with their bins.
     """
 
     def __init__(
         self, compared: Compared, block_rows: int, present: Sequence[str],
-        scores: Scores | None = None, score_bins: Sequence[Bins] = (),
+        scores: Scores | None = None, score_bins: Sequence[Bins] = (), most: int = 2 * BLOCKS,
     ) -> None:  # fmt: skip
         kept = [b for b in compared.bins if b.name in set(present)]
         columns = tuple(c for c in compared.signature.columns if c.name in {b.name for b in kept})
         self.signature = Signature("regression", columns)
         self.bins, self.zone = tuple(kept), compared.zone
-        self.block_rows = max(block_rows, 1)
+        self.block_rows, self.most = max(block_rows, 1), most
         self.gram = sum(b.kind in NUMERIC for b in kept) <= MOST_GRAM
         self.scores, self.score_bins = scores, tuple(score_bins) if scores is not None else ()
         self.folded = Folded()
@@ -86,15 +88,17 @@ class Folder:
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Count rows. Cells that are not of their column's kind count as missing."""
+        columns = columns_of(batch, self.signature, zone=self.zone, invalid="missing", text="arrow")
+        scores = self.scores(batch) if self.scores is not None else None
         at = 0
         while at < batch.num_rows:
             if self._open is None:
                 self._open = Profiler(self.bins, self.score_bins, gram=self.gram)
-            part = batch.slice(at, min(self.block_rows - self._open.rows, batch.num_rows - at))
-            columns = columns_of(part, self.signature, zone=self.zone, invalid="missing", text="arrow")
-            self._open.add(columns, self.scores(part) if self.scores is not None else None)
-            at += part.num_rows
-            self.folded.rows += part.num_rows
+            end = min(at + self.block_rows - self._open.rows, batch.num_rows)
+            part = {name: cells[at:end] for name, cells in columns.items()}
+            self._open.add(part, None if scores is None else scores[at:end])
+            self.folded.rows += end - at
+            at = end
             if self._open.rows >= self.block_rows:
                 self._shut()
 
@@ -112,7 +116,7 @@ class Folder:
         assert self._open is not None
         self.folded.blocks.append(self._open.finish())
         self._open = None
-        if halving and len(self.folded.blocks) >= 2 * BLOCKS:
+        if halving and len(self.folded.blocks) >= self.most:
             held = self.folded.blocks
             self.folded.blocks = [merge(a, b) for a, b in zip(held[::2], held[1::2], strict=True)]
             self.block_rows *= 2
@@ -122,7 +126,7 @@ def fold(
     batches: Batches, compared: Compared, *, rows: int | None = None, block_rows: int = 0, say: Say | None = None,
     scores: Scores | None = None, score_bins: Sequence[Bins] = (),
 ) -> Folded:  # fmt: skip
-    """Fold a stream of batches. rows: how many there are, where that is known. block_rows: of a block, else a 64th.
+    """Fold a stream of batches. rows: how many there are, where that is known. block_rows: of a block, else of 32.
 
     say: told how many rows were counted, after every batch. Raises SourceUnreadable for a stream without rows.
     """
@@ -130,7 +134,8 @@ def fold(
     for batch in batches:
         if folder is None:
             size = block_rows or _block_rows(rows, batch.num_rows)
-            folder = Folder(compared, size, batch.schema.names, scores, score_bins)
+            most = MOST_BLOCKS if block_rows else 2 * BLOCKS
+            folder = Folder(compared, size, batch.schema.names, scores, score_bins, most)
         folder.add(batch)
         if say is not None:
             say(folder.folded.rows)
@@ -155,14 +160,15 @@ def known_rows(table: Table) -> int | None:
 
 def reference_of(
     table: Table, *, key: str | None = None, time: tuple[str, ...] = (), ignored: frozenset[str] = frozenset(),
-    zone: str = "UTC", say: Say | None = None,
+    zone: str = "UTC", beside: int | None = None, say: Say | None = None,
 ) -> tuple[Compared, Folded]:  # fmt: skip
     """What is compared of a table, with bins found on rows all over it, and the table folded.
 
+    beside: rows that it is to be compared with: of few there have to be stretches as short.
     key, time: left out, beside what is found to be a key, a number of rows or event time. Raises SourceUnreadable.
     """
     held: list[pa.RecordBatch] = []
-    sampler, size, seen = _Sampler(SAMPLE_ROWS), 0, 0
+    sampler, size, seen = EverySo(SAMPLE_ROWS, known_rows(table)), 0, 0
     for batch in table.batches(BATCH_ROWS):
         sampler.add(batch, seen)
         seen += batch.num_rows
@@ -178,7 +184,9 @@ def reference_of(
     compared = _compared(sampler.table, key, time, ignored, zone)
     again: Iterator[pa.RecordBatch] = iter(held) if held else table.batches(BATCH_ROWS)
     told = None if say is None else (lambda rows: say((seen + rows) // 2))
-    return compared, fold(again, compared, rows=seen, say=told)
+    # Stretches as long as what is compared, of several blocks each, so far as blocks stay a bounded number.
+    size = 0 if beside is None else max(min(-(-seen // BLOCKS), beside // 8), -(-seen // MOST_BLOCKS), 1)
+    return compared, fold(again, compared, rows=seen, block_rows=size, say=told)
 
 
 def _compared(sample: pa.Table, key: str | None, time: tuple[str, ...], ignored: frozenset[str], zone: str) -> Compared:
