@@ -15,6 +15,7 @@ from fairlead.ops.flow.definitions import start_over
 from fairlead.ops.flow.forecasts import label_delay
 from fairlead.ops.flow.labelled import Told, of_others, told_by
 from fairlead.ops.flow.reasons import reasoned
+from fairlead.ops.flow.reporting import write_window
 from fairlead.ops.flow.seeing import memories_of, pace_of, remember, seen_of
 from fairlead.ops.flow.telling import tell
 from fairlead.ops.flow.tracker import Tracker, write_tracker
@@ -92,6 +93,7 @@ def close(ws: Workspace, tracker: Tracker, window: Window) -> tuple[Window, list
         ws.state.put_window(closed, encode_profile(profile))
         tracker.start, tracker.index = window.end, window.index + 1
         write_tracker(ws, tracker)
+    write_window(ws, closed)
     return closed, started
 
 
@@ -169,6 +171,7 @@ def score(ws: Workspace, tracker: Tracker, window: Window) -> tuple[Window, list
         ws.state.put_window(scored)
         tracker.scored, tracker.judged = window.index + 1, window.end
         write_tracker(ws, tracker)
+    write_window(ws, scored)
     return scored, started
 
 
