@@ -21,8 +21,8 @@ import pandas as pd
 from fairlead.contract.settings import ModelSettings, MonitorSettings, Settings
 from fairlead.ops.rehearse import Rehearsal, agrawal, rehearse
 from fairlead.ops.rehearse.models import Meter
-from fairlead.ops.rehearse.rehearsal import Stage, one_thread, performance_policy
 from fairlead.ops.rehearse.replay import Policy, Replay
+from fairlead.ops.rehearse.stage import Stage, one_thread, performance_policy
 
 SEEDS = 5
 

@@ -28,11 +28,11 @@ class Resampled:
         """Whether there are blocks enough for intervals to mean something: three at least."""
         return len(self.rows) >= 3 * BLOCK
 
-    def mean(self, series: np.ndarray) -> Interval:
-        """Mean over rows of a series of window means (windows,), with its 95 % interval."""
+    def mean(self, series: np.ndarray, level: float = 0.95) -> Interval:
+        """Mean over rows of a series of window means (windows,), with its interval."""
         from fairlead.lab.stats.intervals import percentile
 
-        return percentile(self._point(series), self._draws(series))
+        return percentile(self._point(series), self._draws(series), level)
 
     def ratio(self, above: np.ndarray, below: np.ndarray) -> Interval:
         """Ratio of two such means, with its 95 % interval."""
