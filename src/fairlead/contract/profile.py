@@ -57,6 +57,28 @@ class Profile(msgspec.Struct, frozen=True, omit_defaults=True):
     format: int = 1
 
 
+class HourColumn(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Counts of one column by the hour. counts: (hours, bins + 1) little-endian integers of 2 bytes (4 if wide),
+    missing cells last. sums: (hours, 2) little-endian floats of 4 bytes, of z and of z * z.
+    """
+
+    name: str
+    counts: bytes
+    sums: bytes
+    wide: bool = False
+
+
+class Hours(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The newest hours of a reference whose windows are shorter than a day. slots: hours since the epoch, ascending."""
+
+    seconds: float
+    slots: tuple[int, ...]
+    rows: tuple[int, ...]
+    columns: tuple[HourColumn, ...]
+    scores: tuple[HourColumn, ...] = ()
+    format: int = 1
+
+
 class HeldOut(msgspec.Struct, frozen=True):
     """What the model did on one window it had not seen when fitted.
 
@@ -79,6 +101,7 @@ class Reference(msgspec.Struct, frozen=True, omit_defaults=True):
         thresholds are calibrated; bounded to the newest 400.
     held_out: consecutive windows of losses, the promise the model is held to.
     loss_clip: for regression, the absolute error that counts as loss 1; else 1.
+    hours: of the same rows as the blocks where windows are shorter than a day, at most 100 days; None elsewhere.
     estimation: how performance is estimated before labels come; None where held-out answers could not teach it.
     unusual: from where on one row counts as unlike those of training; None with too few rows to say.
     order: how the training rows follow each other; None in bundles sealed before it was known.
@@ -88,6 +111,7 @@ class Reference(msgspec.Struct, frozen=True, omit_defaults=True):
     blocks: tuple[Profile, ...] = ()
     held_out: tuple[HeldOut, ...] = ()
     loss_clip: float = 1.0
+    hours: Hours | None = None
     estimation: Estimation | None = None
     unusual: Unusual | None = None
     order: Order | None = None

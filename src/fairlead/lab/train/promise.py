@@ -10,10 +10,11 @@ import msgspec
 import numpy as np
 
 from fairlead.contract.estimation import Estimation
-from fairlead.contract.profile import Bins, HeldOut, Profile, Reference
+from fairlead.contract.profile import Bins, HeldOut, Hours, Profile, Reference
 from fairlead.contract.signature import UNSUPERVISED
 from fairlead.lab.stats.bins import bins_for, score_bins
 from fairlead.lab.stats.estimating import TASKS, learn_estimation
+from fairlead.lab.stats.hours import hours_of
 from fairlead.lab.stats.loss import loss_clip, losses
 from fairlead.lab.stats.measures import Floats, metrics
 from fairlead.lab.stats.order import order_of
@@ -98,10 +99,28 @@ def reference_of(material: Material, window: str, answer: Answer, folded: Floats
         blocks=_blocks(material, bins, scored, answers, judged, length),
         held_out=tuple(_held_out(material, s, answers, clip) for s in kept),
         loss_clip=clip,
+        hours=_hours(material, window, (bins, scored), answers, judged),
         order=order_of(material.columns, material.times),
         estimation=estimation_of(material, (bins, scored), answers, judged, kept, clip),
         unusual=unusual_limits(material.columns, material.signature, whole),
     )
+
+
+def _hours(
+    material: Material, window: str, bins: tuple[tuple[Bins, ...], tuple[Bins, ...]], answers: Floats,
+    judged: np.ndarray,
+) -> Hours | None:  # fmt: skip
+    """Hours of the rows with out-of-sample scores, where windows are shorter than a day; else None."""
+    times = material.times
+    if times is None or len(times) < 2:
+        return None
+    count, seconds = window_length(window, timed=True)
+    lasts = count * float(times[-1] - times[0]) / len(times) if count else seconds
+    if lasts >= DAY_S:
+        return None
+    rows = np.flatnonzero(judged)
+    columns = {name: values[rows] for name, values in material.columns.items()}
+    return hours_of(columns, bins[0], answers[rows], bins[1], times[rows])
 
 
 def estimation_of(

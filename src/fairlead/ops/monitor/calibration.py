@@ -23,7 +23,7 @@ from fairlead.contract.settings import Settings
 from fairlead.ops.monitor.folding import by_phase, runs, taken, thinned, without
 from fairlead.ops.monitor.grid import Grid, grid_of
 from fairlead.ops.monitor.seasons import NONE, Season, season_of
-from fairlead.ops.monitor.statistic import Folded, Judged, Statistic, folded, merged_bins
+from fairlead.ops.monitor.statistic import Folded, Judged, Statistic, folded, folded_hours, merged_bins
 
 Key = tuple[str, str]
 """Name of a statistic, and its key."""
@@ -229,7 +229,8 @@ def calibration_of(
     usable = [b for b in reference.blocks if len(b.columns) == len(reference.profile.columns)]
     if len(usable) < FEWEST or len(usable) != len(reference.blocks):
         return none
-    blocks = folded(reference.blocks, groups)
+    hours = reference.hours
+    blocks = folded(reference.blocks, groups) if hours is None else folded_hours(hours, reference.profile, groups)
     whole = folded([reference.profile], groups)
     season = season_of(blocks, grid, settings, statistics)
     levels: dict[int, Level] = {}

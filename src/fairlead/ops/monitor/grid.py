@@ -66,14 +66,17 @@ def grid_of(reference: Reference, settings: Settings, seconds_per_row: float = 0
     timed = len(starts) > 0 and all(b.end > 0 for b in reference.blocks)
     sizes = np.asarray([b.rows for b in reference.blocks], dtype=np.float64)
     usual = max(float(np.median(sizes)), 1.0) if len(sizes) else 1.0
+    if timed and reference.hours is not None:
+        hours = reference.hours
+        return _timed(np.asarray(hours.slots) * HOUR, float(np.median(hours.rows)), settings, seconds_per_row, HOUR)
     if timed:
-        return _timed(starts, usual, settings, seconds_per_row)
+        block_s = DAY if len(np.unique(np.floor(starts / DAY))) == len(starts) else HOUR
+        return _timed(starts, usual, settings, seconds_per_row, block_s)
     return _untimed(len(starts), usual, settings, seconds_per_row)
 
 
-def _timed(starts: np.ndarray, usual: float, settings: Settings, seconds_per_row: float) -> Grid:
+def _timed(starts: np.ndarray, usual: float, settings: Settings, seconds_per_row: float, block_s: float) -> Grid:
     spec = window_spec(settings)
-    block_s = DAY if len(np.unique(np.floor(starts / DAY))) == len(starts) else HOUR
     slots = np.floor(starts / block_s + 1e-6).astype(np.int64)
     pace = seconds_per_row or block_s / usual
     window_s = spec.seconds if spec.timed else spec.rows * pace

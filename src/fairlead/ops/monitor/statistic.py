@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from fairlead.contract.profile import Bins, ColumnProfile, Profile
+from fairlead.contract.profile import Bins, ColumnProfile, HourColumn, Hours, Profile
 
 Floor = Literal["drift", "share", "spread"]
 """Which effect floor of `[monitor] floors` a statistic's values are held to."""
@@ -126,6 +126,26 @@ def folded(profiles: Sequence[Profile], groups: Mapping[tuple[str, str], np.ndar
         for i, c in enumerate(first.scores if scored else ())
     }
     return Folded(np.asarray([p.rows for p in profiles], dtype=np.float64), columns, scores)
+
+
+def folded_hours(hours: Hours, profile: Profile, groups: Mapping[tuple[str, str], np.ndarray | None]) -> Folded:
+    """The hours of a reference as windows. profile: of the reference, whose bins they are counted in."""
+    from fairlead.lab.stats.hours import counts_in
+
+    rows = np.asarray(hours.rows, dtype=np.float64)
+
+    def of(kind: str, parts: Sequence[HourColumn]) -> dict[str, Counted]:
+        known = {c.bins.name: c.bins for c in getattr(profile, kind)}
+        found = {}
+        for part in parts:
+            counts, sums = counts_in(hours, part, known[part.name])
+            found[part.name] = Counted(
+                known[part.name], rows, counts[:, -1], counts[:, :-1], sums[:, 0], sums[:, 1],
+                groups.get((kind, part.name)),
+            )  # fmt: skip
+        return found
+
+    return Folded(rows, of("columns", hours.columns), of("scores", hours.scores))
 
 
 def merged_bins(profile: Profile) -> dict[tuple[str, str], np.ndarray | None]:
