@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal, Protocol
 
 import msgspec
 import numpy as np
@@ -11,7 +11,8 @@ import numpy as np
 from fairlead.contract.events import Area, Finding
 from fairlead.contract.profile import ColumnProfile, Profile, Reference
 from fairlead.ops.monitor.identity import finding_id
-from fairlead.ops.monitor.thresholds import SHARE_FLOOR, Thresholds
+from fairlead.ops.monitor.statistic import Judged
+from fairlead.ops.monitor.thresholds import SHARE_FLOOR, Shares, Thresholds
 
 EARLIER_NEEDED = 8
 DUPLICATES = 0.05
@@ -90,6 +91,131 @@ class _Subject(msgspec.Struct, frozen=True):
         )
 
 
+def quality_findings(
+    judged: Mapping[str, Mapping[str, Judged]],
+    profile: Profile,
+    reference: Reference,
+    thresholds: Thresholds,
+    *,
+    model: str = "",
+    window: int = 0,
+    rows: CellsInTime | None = None,
+) -> list[Finding]:
+    """Findings about cells, of a window of any length, an open one, too: what the joint calibration says of shares,
+    and ranges by limits of their own. While it calibrates, only what also lies beyond every limit that thresholds
+    know warns. rows: tells when each began.
+    """
+    if profile.rows < LEAST_ROWS:
+        return []
+    about = _Subject(model, window, profile.start)
+    known = {c.bins.name: c for c in reference.profile.columns}
+    found: list[Finding] = []
+    for live in profile.columns:
+        before = known.get(live.bins.name)
+        if before is not None:
+            found += _shares(about, before, live, judged, thresholds)
+            if live.bins.name in thresholds.shares:
+                found += _ranged(about, before, live, thresholds.shares[live.bins.name])
+    one = judged.get("imputed", {}).get("")
+    if one is not None and one.speaks:
+        cells, filled = sum(c.rows for c in profile.columns), sum(c.missing for c in profile.columns)
+        share = filled / max(cells, 1)
+        told = f"{share:.1%} of all cells were missing and filled in, usually {max(share - one.value, 0.0):.1%}"
+        doubt = wilson(filled, cells)
+        sure = one.severity
+        found.append(about.finding("imputed", share, doubt, "share of cells", told, limit=one.limit, severity=sure))
+    return found if rows is None else [begun(finding, rows, known) for finding in found]
+
+
+def _shares(
+    about: _Subject,
+    before: ColumnProfile,
+    live: ColumnProfile,
+    judged: Mapping[str, Mapping[str, Judged]],
+    thresholds: Thresholds,
+) -> Iterator[Finding]:
+    name, present = live.bins.name, live.rows - live.missing
+    limits = thresholds.shares.get(name)
+    one = judged.get("missing", {}).get(name)
+    if one is not None and one.speaks:
+        share, usual = live.missing / live.rows, before.missing / max(before.rows, 1)
+        told = f"{name}: {share:.1%} of cells are missing, usually {usual:.1%}"
+        sure = _severity(one, share, limits.missing if limits else 1.0)
+        doubt = wilson(live.missing, live.rows)
+        yield about.finding("missing", share, doubt, "share of cells", told, (name,), limit=one.limit, severity=sure)
+    one = judged.get("new_category", {}).get(name)
+    if one is not None and one.speaks and present:
+        share, usual = live.counts[-1] / present, before.counts[-1] / max(before.rows - before.missing, 1)
+        told = f"{name}: {share:.1%} of cells hold a category that training did not list"
+        if usual:
+            listed = len(before.bins.categories)
+            told = f"{name}: {share:.1%} of cells hold another category than the {listed} listed, usually {usual:.1%}"
+        sure = _severity(one, share, limits.other if limits else 1.0)
+        doubt = wilson(live.counts[-1], present)
+        yield about.finding("new_category", share, doubt, "share of cells", told, (name,), limit=one.limit,
+                            severity=sure)  # fmt: skip
+
+
+def _severity(one: Judged, share: float, limit: float) -> Literal["info", "warning"]:
+    """A share beyond every window of the reference, by a limit with its noise, needs no whole calibration."""
+    return "warning" if share > limit else one.severity
+
+
+class CellsInTime(Protocol):
+    """Columns in arrival order and their event times, see `seen.Rows`."""
+
+    @property
+    def columns(self) -> Mapping[str, np.ndarray]: ...
+
+    @property
+    def times(self) -> np.ndarray: ...
+
+
+def begun(finding: Finding, rows: CellsInTime, known: Mapping[str, ColumnProfile]) -> Finding:
+    """With the time of the first row that shows it, where single rows do."""
+    name = finding.columns[0] if finding.columns else ""
+    cells = rows.columns.get(name)
+    if cells is None or name not in known or len(cells) != len(rows.times) or not len(cells):
+        return finding
+    bins, before = known[name].bins, known[name]
+    if finding.check == "missing":
+        shows = _gone(cells)
+    elif finding.check == "new_category":
+        listed = frozenset((*bins.categories, None))
+        shows = np.fromiter((cell not in listed for cell in cells), dtype=bool, count=len(cells))
+    elif finding.check == "out_of_range" and before.low is not None and before.high is not None:
+        shows = (cells < before.low) | (cells > before.high)
+    else:
+        return finding
+    if finding.check != "out_of_range":
+        shows = _clustered(
+            shows, rows.times, before.missing / max(before.rows, 1) if finding.check == "missing" else 0.0
+        )
+    return msgspec.structs.replace(finding, first=float(rows.times[shows].min())) if shows.any() else finding
+
+
+def _gone(cells: np.ndarray) -> np.ndarray:
+    if cells.dtype == object:
+        return np.fromiter((cell is None or cell != cell for cell in cells), dtype=bool, count=len(cells))
+    return np.asarray(np.isnan(cells))
+
+
+def _clustered(shows: np.ndarray, times: np.ndarray, usual: float) -> np.ndarray:
+    """The rows that show it from where they came to be more than usual: a few always do.
+
+    The start is where the sum of (shows - usual) in order of time is least: the maximum-likelihood change point of a
+    share that rises. Source: Page (Biometrika, 1954).
+    """
+    places = np.argsort(times, kind="stable")
+    ordered = shows[places].astype(np.float64)
+    middle = 0.5 * (usual + ordered.mean())
+    walk = np.concatenate([[0.0], np.cumsum(ordered - middle)])
+    start = int(np.argmin(walk[:-1])) if len(walk) > 1 else 0
+    kept = np.zeros(len(shows), dtype=bool)
+    kept[places[start:]] = shows[places[start:]]
+    return kept
+
+
 def _column(about: _Subject, before: ColumnProfile, live: ColumnProfile, thresholds: Thresholds) -> list[Finding]:
     limits = thresholds.shares[live.bins.name]
     name, found = live.bins.name, []
@@ -109,13 +235,17 @@ def _column(about: _Subject, before: ColumnProfile, live: ColumnProfile, thresho
             listed = len(before.bins.categories)
             told = f"{name}: {other:.1%} of cells hold another category than the {listed} listed, usually {usual:.1%}"
         found.append(about.finding("new_category", other, doubt, "share of cells", told, (name,), limit=limits.other))
+    return found + _ranged(about, before, live, limits)
+
+
+def _ranged(about: _Subject, before: ColumnProfile, live: ColumnProfile, limits: Shares) -> list[Finding]:
     beyond = _beyond(before, live)
-    if beyond > limits.beyond:
-        told = f"{name}: values lie up to {beyond:.1f} standard deviations outside the range seen in training"
-        exact = (beyond, beyond)
-        unit = "standard deviations outside the range"
-        found.append(about.finding("out_of_range", beyond, exact, unit, told, (name,), limit=limits.beyond))
-    return found
+    if beyond <= limits.beyond:
+        return []
+    told = f"{live.bins.name}: values lie up to {beyond:.1f} standard deviations outside the range seen in training"
+    unit = "standard deviations outside the range"
+    exact = (beyond, beyond)
+    return [about.finding("out_of_range", beyond, exact, unit, told, (live.bins.name,), limit=limits.beyond)]
 
 
 def _beyond(before: ColumnProfile, live: ColumnProfile) -> float:
