@@ -6,6 +6,7 @@ import numpy as np
 
 from fairlead.contract.events import Finding
 from fairlead.lab.stats.decision_rates import positive_of
+from fairlead.lab.stats.estimating import probabilities_by
 from fairlead.lab.stats.shift_kinds import FAILS, Known, Shift, known_of, shift_of
 from fairlead.ops.monitor.budget import Family
 from fairlead.ops.monitor.identity import finding_id
@@ -15,6 +16,7 @@ BLOCKS = 40
 """Pieces of a window whose rows count together, at most; each of at least 5 rows."""
 
 FEWEST_BLOCKS = 12
+MOST_IN_A_BIN, OFF = 0.5, 0.01
 
 
 class ShiftKind:
@@ -58,11 +60,15 @@ def known_in(seen: Seen) -> Known | None:
     edges = np.asarray(column.bins.edges, dtype=np.float64)
     ends = np.concatenate([[0.0], edges, [1.0]])
     middle = (ends[:-1] + ends[1:]) / 2.0
-    event = middle
-    if taught.curves:
-        x, y = taught.curves[signature.classes.index(positive)]
-        event = np.interp(middle, x, y) if len(x) else middle
-    return known_of(np.asarray(column.counts, dtype=np.float64), edges, np.clip(event, 1e-4, 1.0 - 1e-4))
+    counts = np.asarray(column.counts, dtype=np.float64)
+    mean = column.bins.shift + column.bins.scale * column.z / max(column.rows - column.missing, 1)
+    if counts.max() > MOST_IN_A_BIN * counts.sum() or abs(float(middle @ counts) / counts.sum() - mean) > OFF:
+        # Scores of a rare event lie in one bin: how often it happened there, its middle does not say.
+        return None
+    place = signature.classes.index(positive)
+    both = np.column_stack([1.0 - middle, middle] if place else [middle, 1.0 - middle])
+    event = probabilities_by(taught.curves, both)[:, place]
+    return known_of(counts, edges, np.clip(event, 1e-4, 1.0 - 1e-4))
 
 
 def _finding(seen: Seen, positive: str, found: Shift) -> Finding:
