@@ -167,7 +167,7 @@ def test_the_dearest_and_likeliest_are_told_of_all(state: State) -> None:
     (incident,) = settled(state, dear, cheap)
     assert incident.cost == Interval(0.2, 0.1, 0.3)
     assert incident.causes == (cause("x", 0.9),)
-    assert incident.first == 240.0
+    assert incident.first == 240.0, "of the clearest"
 
 
 columns = st.lists(st.sampled_from("xyz"), max_size=2, unique=True).map(tuple)

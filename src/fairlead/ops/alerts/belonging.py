@@ -236,7 +236,8 @@ def _figures(incident: Incident, known: Sequence[Known], event: float | None) ->
     causes = causes_of(lasting or every)
     costs = [f for f in lasting or every if f.cost is not None]
     dear = max(costs, key=lambda f: f.cost.value if f.cost else 0.0, default=None)
-    firsts = [f.first for f in every if f.first is not None]
+    # Of several, that of the clearest finding: a weak one may take an accident before it for the beginning.
+    timed = [f for f in every if f.first is not None]
     ids = list(dict.fromkeys([*incident.findings, *(f.id for f in every)]))
     # Once resolved, it keeps what it was at its worst.
     severity = lead.severity if lasting else incident.severity
@@ -247,7 +248,7 @@ def _figures(incident: Incident, known: Sequence[Known], event: float | None) ->
         title=title_of(lasting or every, causes),
         severity=severity,
         since=min([incident.since, *(f.since for f in every)]),
-        first=min(firsts) if firsts else None,
+        first=leading(timed).first if timed else None,
         first_window=min([incident.first_window, *(f.window for f in every)]),
         last_window=max([incident.last_window, *(f.window for f in every)]),
         findings=tuple(ids[:MOST_MEMBERS]),

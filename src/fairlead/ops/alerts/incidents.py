@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -69,8 +69,8 @@ def of_finding(state: State, finding: str) -> Incident | None:
     return incident
 
 
-def touched(state: State, incident: Incident, now: float, **changed: object) -> Incident:
+def touched(state: State, incident: Incident, now: float, changed: Mapping[str, object]) -> Incident:
     """The incident with something changed by a person, recorded in the caller's transaction."""
-    after = msgspec.structs.replace(incident, changed_at=now, **changed)
+    after = msgspec.structs.replace(incident, **{**changed, "changed_at": now})
     state.put_incident(after)
     return after

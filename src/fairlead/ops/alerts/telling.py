@@ -61,13 +61,16 @@ def due(
     spoken = begun | {id: at for id, at in told.items() if id.startswith(grave)}
     if incident.worsened > max(int(id.rpartition(":")[2]) for id in spoken):
         return [Due(f"{grave}{incident.worsened}", "worse", *wording.worse(incident, by_rank))]
+    found = []
     unanswered = f"escalation:{incident.id}:{incident.rounds}:{incident.worsened}"
     waits = rules.escalate_s is not None and not incident.acknowledged_by and not incident.assignee
     if waits and unanswered not in told and now - max(spoken.values()) >= (rules.escalate_s or 0.0):
-        return [Due(unanswered, "escalation", *wording.escalation(incident, by_rank, now))]
-    if now - max(told.values()) >= rules.remind_s:
-        return [Due(f"reminder:{incident.id}:{len(told)}", "reminder", *wording.reminder(incident, by_rank, now))]
-    return []
+        found.append(Due(unanswered, "escalation", *wording.escalation(incident, by_rank, now)))
+    # That others were told reminds nobody of those who were told first.
+    last = max(at for id, at in told.items() if not id.startswith("escalation:"))
+    if now - last >= rules.remind_s:
+        found.append(Due(f"reminder:{incident.id}:{len(told)}", "reminder", *wording.reminder(incident, by_rank, now)))
+    return found
 
 
 def _ranked(findings: Sequence[Finding]) -> list[Finding]:

@@ -74,8 +74,8 @@ def expect(ws: Workspace, reference: str, why: str) -> Expected:
         amendment = _amendment(ws, incident, levels, bundle, why, now)
         stays = tuple(dict.fromkeys(f.check for f in lasting if f.area not in LEVELS))
         # What is no level goes on, so the incident does.
-        state = {} if stays else {"state": "expected", "snoozed_until": None}
-        after = touched(ws.state, incident, now, why=why, **state)
+        state: dict[str, object] = {} if stays else {"state": "expected", "snoozed_until": None}
+        after = touched(ws.state, incident, now, {"why": why, **state})
         note(ws, after, "marked as expected", why, now)
         details = {
             "incident": after.id, "number": after.number, "amendment": amendment.id, "bundle": bundle,
@@ -99,8 +99,8 @@ def unexpect(ws: Workspace, reference: str, why: str = "") -> Expected:
         standing = [a for a in amendments_of(ws, bundle) if a.incident == incident.id] if bundle else []
         if not standing:
             raise UsageError(f"nothing of #{incident.number} is expected of the model that answers now.")
-        state = {"state": "open"} if incident.state == "expected" and incident.open else {}
-        after = touched(ws.state, incident, now, why="", **state)
+        state: dict[str, object] = {"state": "open"} if incident.state == "expected" and incident.open else {}
+        after = touched(ws.state, incident, now, {"why": "", **state})
         note(ws, after, "no longer expected", why.strip(), now)
         for one in standing:
             details = {"incident": after.id, "number": after.number, "amendment": one.id, "bundle": bundle}

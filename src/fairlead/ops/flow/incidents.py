@@ -135,7 +135,7 @@ def _act(
             raise UsageError(f"#{incident.number} became part of #{older.number if older else '?'}: name that one.")
         if incident.state == "resolved" and not closed:
             raise UsageError(f"#{incident.number} is over: there is nothing to do about it but to comment.")
-        after = touched(ws.state, incident, now, **changed(incident, now))
+        after = touched(ws.state, incident, now, changed(incident, now))
         note(ws, after, what, why, now)
         details = {"incident": after.id, "number": after.number, "title": after.title}
         ws.audit.record(ws.actor, f"incident: {what}", ws.model, why, details)

@@ -1,0 +1,166 @@
+"""A sensor of one shop breaks: one incident with its cause and its first minute, told once, looked after, cleared.
+
+Real server, collector and watcher, in event time; told through a signed webhook and a real mailbox.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import math
+import os
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.conftest import Program, eventually
+from tests.journeys.test_churn_loop import post, ready_url
+from tests.ports.alert_receivers import PASSWORD, Hook, Mailbox
+
+from fairlead.ops.alerts.webhook_channel import verified
+
+DAYS, A_DAY = 130, 96
+BEGIN = datetime(2026, 1, 5, tzinfo=UTC)
+BROKEN = BEGIN + timedelta(days=DAYS + 2, hours=9)
+MENDED = BEGIN + timedelta(days=DAYS + 4)
+QUIET_FROM = DAYS + 4
+CONFIG = """
+[model]
+name = "till"
+task = "classification"
+target = "returned"
+positive = "yes"
+time = "at"
+exclude = ["shop"]
+
+[data]
+train = "train.csv"
+
+[train]
+learners = ["logistic"]
+trials = 1
+folds = 3
+
+[serve]
+port = 0
+
+[monitor]
+window = "1d"
+label_delay = "60d"
+
+[rollout]
+sticky_by = "shop"
+
+[alerts]
+to = ["webhook+http://{hook}/fairlead?secret=env:HOOK_SECRET", "smtp://127.0.0.1:{mail}?{mail_of}"]
+"""
+MAIL_OF = "tls=never&from=fairlead@example.org&to=team@example.org"
+SHOPS = ("north", "south", "east", "west")
+
+
+def rows_of(first: int, last: int, seed: int) -> list[dict[str, Any]]:
+    """Rows of some days, a quarter of an hour apart: what a till knows of a sale, and whether it came back."""
+    rng = random.Random(seed)
+    found = []
+    for day in range(first, last):
+        for slot in range(A_DAY):
+            weight, price = rng.gauss(2.0, 0.5), rng.gauss(40.0, 9.0)
+            chance = 1.0 / (1.0 + math.exp(-(1.5 * (weight - 2.0) + 0.12 * (price - 40.0))))
+            at = BEGIN + timedelta(days=day, minutes=15 * slot)
+            found.append(
+                {"at": at.isoformat(), "shop": SHOPS[slot % 4], "weight": round(weight, 3), "price": round(price, 2),
+                 "items": rng.randint(1, 9) if rng.random() > 0.02 else None, "returned": "yes" if rng.random() < chance else "no"}
+            )  # fmt: skip
+    return found
+
+
+def broken(row: dict[str, Any]) -> dict[str, Any]:
+    """The scale of the northern shop tells grams, and its items are not read at all."""
+    at = datetime.fromisoformat(row["at"])
+    if row["shop"] != "north" or not BROKEN <= at < MENDED:
+        return row
+    return {**row, "weight": row["weight"] * 1000.0, "items": None}
+
+
+@contextlib.contextmanager
+def running(*processes: subprocess.Popen[str]) -> Iterator[None]:
+    """Processes of our own, ended at the end."""
+    try:
+        yield
+    finally:
+        for process in processes:
+            os.killpg(process.pid, signal.SIGTERM)
+        for process in processes:
+            process.wait(30)
+
+
+def test_one_shop_breaks(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOOK_SECRET", PASSWORD)
+    with Hook() as hook, Mailbox() as mailbox:
+        text = CONFIG.format(hook=hook.place, mail=mailbox.port, mail_of=MAIL_OF)
+        (program.folder / "fairlead.toml").write_text(text)
+        history = rows_of(0, DAYS, 1)
+        with (program.folder / "train.csv").open("w", newline="") as file:
+            writer = csv.DictWriter(file, history[0])
+            writer.writeheader()
+            writer.writerows(history)
+        program.run("train")
+        program.run("evaluate")
+        program.run("register")
+        program.run("deploy")
+        server = program.start("serve", "--port", "0")
+        collector = program.start("collect", "--follow", "--every", "0.2")
+        watcher = program.start("watch", "--every", "0.3")
+        with running(server, collector, watcher):
+            url = eventually(lambda: ready_url(program.folder / "serve.log"), what="the ready line")
+            told_and_cleared(program, url, hook, mailbox)
+
+
+def ask(url: str, rows: list[dict[str, Any]]) -> None:
+    """Let the server answer for rows, a day a request."""
+    for start in range(0, len(rows), A_DAY):
+        post(
+            f"{url}/predict/till",
+            [{k: v for k, v in row.items() if k != "returned"} for row in rows[start : start + A_DAY]],
+        )
+
+
+def told_and_cleared(program: Program, url: str, hook: Hook, mailbox: Mailbox) -> None:
+    later = [broken(row) for row in rows_of(DAYS, DAYS + 8, 2)]
+    ask(url, [row for row in later if datetime.fromisoformat(row["at"]) < MENDED])
+    eventually(lambda: hook.got, within_s=60, what="the first message")
+    eventually(lambda: mailbox.got, within_s=60, what="the first mail")
+    (incident,) = program.json("incidents")["incidents"]
+    assert incident["state"] == "open"
+    assert set(incident["columns"]) >= {"weight", "items"}
+    assert datetime.fromtimestamp(incident["first"], UTC) == BROKEN
+    causes = [(cause["kind"], cause["name"]) for cause in incident["causes"]]
+    assert ("source", "shop north") in causes, causes
+    assert incident["cost"]["value"] > 0
+    acknowledged = program.json("ack", "1", "--why", "the till is being mended")
+    assert acknowledged["state"] == "acknowledged"
+    program.run("comment", "1", "a new scale comes at noon")
+    ask(url, [row for row in later if datetime.fromisoformat(row["at"]) >= MENDED])
+    eventually(lambda: program.json("incidents")["incidents"] == [], within_s=60, what="its end")
+    eventually(lambda: len(hook.got) == 2 and len(mailbox.got) == 2, within_s=60, what="the all-clear")
+    messages = [json.loads(body) for _, _, body in hook.got]
+    assert [m["kind"] for m in messages] == ["notice", "all_clear"], "one incident, told once and cleared once"
+    assert all(verified(PASSWORD, headers, body, time.time()) for _, headers, body in hook.got)
+    assert "shop north" in messages[0]["body"]
+    assert "is over" in str(mailbox.got[1]["subject"])
+    story = program.json("incident", "1")
+    kinds = [line["kind"] for line in story["timeline"]]
+    assert kinds[0] == "begun"
+    assert {"joined", "alert", "person", "ended", "resolved"} <= set(kinds)
+    assert story["assignee"]
+    audited = [event["action"] for event in program.json("audit")["newest"]]
+    assert {"incident: acknowledged", "incident: commented"} <= set(audited)
+    kept = Path(program.folder / ".fairlead" / "state.db").read_bytes()
+    assert PASSWORD.encode() not in kept
