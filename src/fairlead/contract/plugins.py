@@ -163,6 +163,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "rhythm": "fairlead.ops.monitor.checks.rhythm:Rhythm",
         "unusual": "fairlead.ops.monitor.checks.unusual:UnusualRows",
         "bursts": "fairlead.ops.monitor.checks.bursts:Bursts",
+        "poisoned": "fairlead.ops.monitor.checks.poisoned:PoisonedLabels",
         "promised": "fairlead.ops.monitor.checks.promised:Promised",
         "estimated": "fairlead.ops.monitor.checks.estimated:Estimated",
         "concept": "fairlead.ops.monitor.checks.concept:ConceptDrift",
