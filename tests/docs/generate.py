@@ -115,6 +115,13 @@ def report_schema() -> str:
     return json.dumps(schema(), indent=1) + "\n"
 
 
+def watch_schema(kind: str) -> str:
+    """docs/reference/{window,incident}.schema.json from the structs of their reports."""
+    from fairlead.ops.reports import schemas
+
+    return json.dumps(schemas()[kind], indent=1) + "\n"
+
+
 def drift_schema() -> str:
     """docs/reference/drift.schema.json from the structs of the drift report."""
     from fairlead.lab.tables.drift.report import drift_schema as schema
@@ -126,7 +133,9 @@ GENERATED = {
     REFERENCE / "drift.schema.json": drift_schema,
     REFERENCE / "cli.md": command_line,
     REFERENCE / "configuration.md": configuration,
+    REFERENCE / "incident.schema.json": lambda: watch_schema("incident"),
     REFERENCE / "report.schema.json": report_schema,
+    REFERENCE / "window.schema.json": lambda: watch_schema("window"),
     ROOT / "tests" / "imports" / "exports.json": exports,
 }
 

@@ -30,7 +30,8 @@ FairleadError                     the root: catch this to catch us
 │   ├── GateFailed                the verdict is fail
 │   ├── NotAttested               nothing passing vouches for this bundle
 │   ├── HeldByHuman               a person pinned, froze or rolled back this model
-│   └── Frozen                    a span in which nothing that answers is changed
+│   ├── Frozen                    a span in which nothing that answers is changed
+│   └── NotLearnable              labels that would teach a model the wrong thing
 ├── Inconclusive                  not enough evidence either way (exit 4)
 ├── NotCompilable                 no allow-listed form reproduces this model
 ├── Unanswerable                  the model's answer to a row is no finite number (HTTP 422)
@@ -222,6 +223,10 @@ class HeldByHuman(Refused):
 
 class Frozen(Refused):
     """The calendar of this project says that nothing is changed now; it says until when."""
+
+
+class NotLearnable(Refused):
+    """The labels that came would teach a model the wrong thing."""
 
 
 class Inconclusive(FairleadError):

@@ -192,6 +192,16 @@ def test_the_budget_of_compute_holds_a_retraining_back_and_says_so() -> None:
     assert acts(decide(twice, [BROKEN], renewing(max_per_month=3, cpu_hours_per_month=3.0), DAY)) == ["retrain"]
 
 
+def test_labels_that_follow_from_the_answers_teach_nothing() -> None:
+    doubtful = finding("labels", "labels_told", severity="warning")
+    found = decide(CALM, [BROKEN, doubtful], project(), DAY)
+    assert [d.action for d in found] == ["alert", "alert", "hold"]
+    assert "nothing is learned from these labels (labels_told is off), although a retraining" in found[2].why
+    assert acts(decide(CALM, [BROKEN, doubtful], renewing(guard=False), DAY)) == ["retrain"]
+    told = msgspec.structs.replace(doubtful, severity="info")
+    assert acts(decide(CALM, [BROKEN, told], project(), DAY)) == ["retrain"]
+
+
 @pytest.mark.parametrize(
     ("cool_down", "windows", "days", "fires"),
     [("2windows", 2, 99, False), ("2windows", 3, 0, True), ("14d", 9, 13, False), ("14d", 0, 14, True)],

@@ -16,12 +16,13 @@ def frozen(ws: Workspace) -> tuple[float, str] | None:
     return held_until(spans, ws.clock(), ZoneInfo(ws.settings.model.timezone)) if spans else None
 
 
-def require_thawed(ws: Workspace, despite: str = "") -> None:
+def require_thawed(ws: Workspace, despite: str | None = None) -> None:
     """Raises Frozen in such a span. despite: why a person goes on all the same, for the audit log."""
     found = frozen(ws)
     if found is None:
         return
     said = frozen_words(found, ws.settings)
-    if not despite.strip():
+    reason = (despite or "").strip()
+    if not reason:
         raise Frozen(f'{said}. Where it cannot wait: --despite-freeze "WHY". `fairlead rollback` works at any time.')
-    ws.audit.record(ws.actor, "despite freeze", ws.model, despite.strip(), {"freeze": found[1], "until": found[0]})
+    ws.audit.record(ws.actor, "despite freeze", ws.model, reason, {"freeze": found[1], "until": found[0]})

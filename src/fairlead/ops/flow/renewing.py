@@ -39,7 +39,21 @@ def renewal(situation: Situation, findings: Sequence[Finding], settings: Setting
     if champion is None or situation.labelled_windows < 1 or _cooling(situation, settings, now):
         return Renewal(None)
     reason = _reason(situation, champion, findings, settings, now)
-    return Renewal(reason, _over_budget(situation, settings) if reason is not None else "")
+    if reason is None:
+        return Renewal(None)
+    return Renewal(reason, unlearnable(findings, settings) or _over_budget(situation, settings))
+
+
+def unlearnable(findings: Sequence[Finding], settings: Settings) -> str:
+    """Why nothing may be learned from the labels that came (`retrain.guard`), "" where nothing speaks against it.
+
+    Labels that come for some rows alone, or of one class alone, often follow from the model's own answers: a
+    successor would learn those, and not the world.
+    """
+    if not settings.retrain.guard:
+        return ""
+    doubtful = [f for f in findings if f.area == "labels" and f.check == "labels_told" and f.severity != "info"]
+    return f"nothing is learned from these labels ({doubtful[0].message})" if doubtful else ""
 
 
 def cooling_until(situation: Situation, settings: Settings) -> float | None:

@@ -8,13 +8,14 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from fairlead.contract.errors import UsageError
+from fairlead.contract.errors import NotLearnable, UsageError
 from fairlead.contract.settings import Settings
 from fairlead.contract.signature import UNSUPERVISED, Signature, Task
 from fairlead.ops.flow import approving, making, release
 from fairlead.ops.flow.gathering import Gathered
 from fairlead.ops.flow.history import History, history
 from fairlead.ops.flow.picker import age_weights, pick
+from fairlead.ops.flow.renewing import unlearnable
 from fairlead.ops.flow.warm_start import older_or_note
 from fairlead.ops.flow.workspace import Workspace
 from fairlead.ops.monitor import window_spec
@@ -55,6 +56,10 @@ def retrain(ws: Workspace, *, why: str, until: float | None = None, progress: Pr
             "train the next one as you trained this one, by `fairlead train`, or elsewhere and `fairlead bundle`; "
             "then `fairlead evaluate` and `fairlead deploy` it."
         )
+    doubt = unlearnable(ws.state.findings(ws.model), ws.settings)
+    if doubt:
+        cure = "See `fairlead incidents`; [retrain] guard = false learns from them all the same."
+        raise NotLearnable(f"{doubt}. {cure}")
     say = progress or (lambda *_args, **_more: None)
     say("gathering rows and labels")
     past = history(ws, ws.load(champion).signature, until=until)
