@@ -150,19 +150,20 @@ class _Happened:
         return cls(copy, fault, begin, first, _cut(copy, whole, changed, first, last))
 
     def tried(self, budget: float) -> Tried:
-        """What watching at that budget finds of it."""
+        """What watching at that budget finds of it; looked at until it is found."""
         copy, history = self.copy, self.copy.history
         watcher, watch = copy.watchers[budget], copy.befores[budget][self.first].copy()
-        alarms: list[Alarm] = []
-        scored = max(history.labelled(history.slots[self.first - 1].end), history.learnt - 1)
-        for window in self.rows:
-            scored = pass_window(
-                history, watcher, watch, (copy.key, False), window, scored, alarms, self.rows
-            )  # fmt: skip
         clean = [a for a in copy.alarms[budget] if a.window in self.rows]
         known = {(a.moment, a.check, a.columns) for a in clean}
-        new = [a for a in alarms if (a.moment, a.check, a.columns) not in known and a.window >= self.first]
-        first = min(new, key=lambda a: self._at(a), default=None)
+        scored = max(history.labelled(history.slots[self.first - 1].end), history.learnt - 1)
+        first: Alarm | None = None
+        for window in self.rows:
+            alarms: list[Alarm] = []
+            scored = pass_window(history, watcher, watch, (copy.key, False), window, scored, alarms, self.rows)
+            new = [a for a in alarms if (a.moment, a.check, a.columns) not in known and a.window >= self.first]
+            if new:
+                first = min(new, key=self._at)
+                break
         by = "" if first is None else f"{first.area}/{first.check}"
         days = None if first is None else (self._at(first) - self.begin) / DAY
         return Tried(self.fault.name, copy.seed, self.begin, first is not None, by, days, bool(clean))

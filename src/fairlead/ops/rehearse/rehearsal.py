@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -127,4 +128,5 @@ def _calm(copies: Sequence[Any], live: int) -> Calm | None:
     windows = len(copies) * live
     performance = sum(len(lived.alarms) for lived in copies)
     inputs = sum(len(lived.input_alarms) for lived in copies)
-    return Calm(len(copies), windows, 30.0 * performance / windows, 30.0 * inputs / windows)
+    by = Counter(f"{a.area}/{a.check}" for lived in copies for a in lived.waking)
+    return Calm(len(copies), windows, 30.0 * performance / windows, 30.0 * inputs / windows, dict(by.most_common()))

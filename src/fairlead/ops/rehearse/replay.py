@@ -152,6 +152,9 @@ class Replay:
         self.scored = max(newest, self.history.learnt - 1)
         if self.trial is not None:
             self._compare(self.trial, now)
+        if window == self.history.live[-1]:
+            # Nothing is left to be answered, and so nothing to be learnt for.
+            return
         # A promotion or an end makes room for the next step, so it is asked again, as the loop would on its next pass.
         for _ in range(3):
             if not self._act(window, now):

@@ -53,13 +53,13 @@ class PolicyResult(msgspec.Struct, frozen=True):
 
 
 class Calm(msgspec.Struct, frozen=True):
-    """Alarms on shuffled copies, where nothing changes, per 30 windows."""
+    """Windows in which alarms began on shuffled copies, where nothing changes, per 30 windows. by: single alarms."""
 
     copies: int
     windows: int
     performance_per_30: float
     inputs_per_30: float
-    why: str = ""
+    by: dict[str, int] = {}
 
 
 class Difference(msgspec.Struct, frozen=True):

@@ -3,6 +3,7 @@ at it live."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
@@ -13,9 +14,10 @@ import numpy as np
 from fairlead.contract.events import Finding, Window
 from fairlead.contract.evidence import Interval
 from fairlead.contract.profile import Profile, Reference
-from fairlead.ops.monitor import Rows, Seen, Traffic, look
+from fairlead.ops.monitor import Looked, Rows, Seen, Traffic, look
 from fairlead.ops.monitor.identity import carry
 from fairlead.ops.monitor.promise import Promise, step
+from fairlead.ops.monitor.seen import Moment
 from fairlead.ops.monitor.thresholds import Thresholds, calibrate
 from fairlead.ops.monitor.windows import DAY
 from fairlead.ops.rehearse.history import History
@@ -80,6 +82,7 @@ class Watcher:
         self._thresholds: dict[tuple[Key, float], Thresholds] = {}
         self._metrics: dict[tuple[Champion, int], dict[str, Interval]] = {}
         self._days: list[tuple[int, Profile]] | None = None
+        self._looked: dict[bytes, Looked] = {}
 
     def at_budget(self, false_alarms: float) -> Watcher:
         """The same watcher under another budget; what it has counted is shared."""
@@ -93,7 +96,7 @@ class Watcher:
         """Judge the inputs of a window that is over; returns what began in it. rows: other ones than the history's."""
         seen = self._seen(watch, champion, window, "closed", rows)
         traffic = Traffic(tuple(w.rows for w in seen.earlier), None, self._newest(seen))
-        looked = look("inputs", replace(seen, traffic=traffic), watch.memories, self.pace)
+        looked = self._look("inputs", replace(seen, traffic=traffic), watch, champion, rows is None)
         watch.memories = looked.memories
         carried = carry(watch.inputs, looked.findings)
         watch.inputs = carried.started + carried.continuing
@@ -112,7 +115,8 @@ class Watcher:
         watch.promise = done.promise
         figures = {**{name: interval.value for name, interval in metrics.items()}, "loss": float(losses.mean())}
         scored = msgspec.structs.replace(seen.window, labelled=int(told.labelled.sum()), metrics=figures)
-        looked = look("labels", replace(seen, window=scored, metrics=metrics, step=done), watch.memories, self.pace)
+        seen = replace(seen, window=scored, metrics=metrics, step=done)
+        looked = self._look("labels", seen, watch, champion, rows is None)
         watch.memories = looked.memories
         carried = carry(watch.labels, looked.findings)
         watch.labels = carried.started + carried.continuing
@@ -148,6 +152,20 @@ class Watcher:
             rows=self.rows(champion, window) if rows is None else rows,
             earlier=tuple(w for w in watch.windows if w.index < window),
         )  # fmt: skip
+
+    def _look(self, moment: Moment, seen: Seen, watch: Watch, champion: Champion, known: bool) -> Looked:
+        """Every check of a moment. Checks are pure: what one policy was told of a window, another one is told, too,
+        where nothing that they may look at differs. known: the rows are those of the history."""
+        if not known:
+            return look(moment, seen, watch.memories, self.pace)
+        told = [
+            moment, champion, self.settings.monitor.false_alarms_per_month, seen.window, seen.earlier, watch.memories,
+            seen.step,
+        ]  # fmt: skip
+        name = hashlib.sha256(msgspec.json.encode(told)).digest()
+        if name not in self._looked:
+            self._looked[name] = look(moment, seen, watch.memories, self.pace)
+        return self._looked[name]
 
     def _newest(self, seen: Seen) -> float | None:
         return float(seen.rows.times[-1]) if seen.rows is not None and len(seen.rows.times) else None
