@@ -7,7 +7,8 @@ from typing import Any
 from fairlead.doors.cli.output import console, escape, moment, number, program, table
 
 Answer = dict[str, Any]
-MOST_LINES = 30
+MOST_LINES = 15
+USUAL = "within everyday variation"
 
 
 def tell_why(answer: Answer) -> None:
@@ -38,19 +39,20 @@ def tell_window(window: Answer) -> None:
     )
     out.print(escape(window["calibration"]))
     lines = window["lines"]
+    shown = [line for line in lines if line["speaks"] or line["value"]][:MOST_LINES]
     heads = ["check", "of", "value", "limit", "usual", "", "why"]
     rows = [
         [
             line["check"], line["key"], number(line["value"]), number(line["limit"]), number(line["usual"]),
-            said(line), line["why"],
+            said(line), short(line),
         ]
-        for line in lines[:MOST_LINES]
+        for line in shown
     ]  # fmt: skip
     if rows:
         table("", heads, rows)
-    left = len(lines) - MOST_LINES + window["left_out"]
+    left = len(lines) - len(shown) + window["left_out"]
     if left > 0:
-        out.print(f"and {left} more, further from their limits (--json has {len(lines)})")
+        out.print(f"and {left} more, further from their limits (--json has {len(lines)} of them with all reasons)")
     seasons = {line["against"] for line in lines if line.get("against")}
     if seasons:
         out.print(f"Compared with {escape(' and '.join(sorted(seasons)))}.")
@@ -61,3 +63,9 @@ def said(line: Answer) -> str:
     if not line["speaks"]:
         return "silent"
     return "told" if line.get("provisional") else "spoke"
+
+
+def short(line: Answer) -> str:
+    """The reason without what the table's other columns say."""
+    why = str(line["why"])
+    return "everyday variation" if why.startswith(USUAL) else escape(why)

@@ -39,6 +39,10 @@ PART_OF_CENTRE = 0.15
 SHRUNK = 8.0
 """So many windows' worth of the spread over all seasons is added to that of one."""
 
+TAIL = 4.0
+"""The furthest that a column ever went counts as no more than this: rare great changes of one (a holiday) would else
+set the limit of all."""
+
 FEWER = 0.8
 """Part of the usual rows under which a window is compared with windows of as few rows."""
 
@@ -179,7 +183,9 @@ class Calibration:
         limit = max(everyday, floor)
         p = self.p(at.size)
         speaks = bool(np.isfinite(limit) and at.value > limit)
-        if not speaks and at.value > everyday:
+        if not speaks and limit >= getattr(at.statistic, "most", np.inf):
+            why = "differs from window to window as much as it can: nothing unusual could be told"
+        elif not speaks and at.value > everyday:
             why = f"beyond everyday variation ({everyday:.3g}), but below the effect floor ({floor:.3g})"
         elif not speaks:
             why = f"within everyday variation, which goes up to {limit:.3g}"
@@ -261,13 +267,14 @@ def _level(
     level = level_of(windows, compared, rest, phase, own, statistics, grid)
     if level is None:
         return None
+    apart = look if grid.unit <= grid.length else 1
     if grid.per_block > 1:
         rng = np.random.default_rng(0)
         several = [values_in(statistics, thinned(windows, grid.rows, rng), compared) for _ in range(DRAWS + 1)]
-        drawn = largest_in(several, level)[1:]
+        drawn = largest_in(several, level, apart)[1:]
         within = drawn.std(axis=0, ddof=1) * np.sqrt(6.0) / np.pi
         return level, (starts, drawn.max(axis=0) + within * max(np.log(grid.per_block / DRAWS), 0.0))
-    return level, (starts, largest_in([values_in(statistics, windows, compared)], level)[0])
+    return level, (starts, largest_in([values_in(statistics, windows, compared)], level, apart)[0])
 
 
 def windows_in(blocks: Folded, grid: Grid, look: int) -> tuple[np.ndarray, Folded]:
@@ -330,12 +337,13 @@ def values_in(statistics: tuple[Statistic, ...], windows: Folded, rest: Folded) 
     return {(s.name, key): v for s in statistics for key, v in s.values(windows, rest).items()}
 
 
-def largest_in(several: Sequence[Mapping[Key, np.ndarray]], level: Level) -> np.ndarray:
+def largest_in(several: Sequence[Mapping[Key, np.ndarray]], level: Level, apart: int) -> np.ndarray:
     """The largest deviation of each window of the reference, (draws, n); -inf where nothing can be said.
 
-    several: values of one or more draws of the same windows; usual is what the others of the first draw say.
+    several: values of one or more draws of the same windows; usual is what the others of the first draw say. apart:
+    places from which on two windows share no block.
     """
-    usual = {key: _others(values, level.phase, level.season.phases) for key, values in several[0].items()}
+    usual = {key: _others(values, level.phase, level.season.phases, apart) for key, values in several[0].items()}
     found = []
     for values in several:
         every = [(v - usual[key][0]) / usual[key][1] for key, v in values.items() if key in level.centre]
@@ -403,12 +411,15 @@ def _usual(values: np.ndarray, phase: np.ndarray, phases: int) -> tuple[np.ndarr
     seen = np.maximum(count, 1.0)
     centre = np.where(count > 0, total / seen, every[0])
     left = np.maximum(squares - seen * centre**2, 0.0)
-    return centre, _scale(centre, left, np.maximum(count - 1.0, 0.0), every[1])
+    furthest = np.nanmax(values - centre[phase])
+    return centre, np.maximum(_scale(centre, left, np.maximum(count - 1.0, 0.0), every[1]), furthest / TAIL)
 
 
-def _others(values: np.ndarray, phase: np.ndarray, phases: int) -> tuple[np.ndarray, np.ndarray]:
+def _others(values: np.ndarray, phase: np.ndarray, phases: int, apart: int) -> tuple[np.ndarray, np.ndarray]:
     """The same for each window from all others of its phase, (n,) each: a live window is not among those it is
     measured by, so one of the reference must not be, or the reference would look calmer than what follows it.
+
+    apart: places from which on two windows share no block.
     """
     count, total, squares, every = _sums(values, phase, phases)
     known = np.isfinite(values)
@@ -416,7 +427,16 @@ def _others(values: np.ndarray, phase: np.ndarray, phases: int) -> tuple[np.ndar
     seen = count[phase] - known
     centre = np.where(seen > 0, (total[phase] - own) / np.maximum(seen, 1.0), every[0])
     left = np.maximum(squares[phase] - own**2 - np.maximum(seen, 1.0) * centre**2, 0.0)
-    return centre, _scale(centre, left, np.maximum(seen - 1.0, 0.0), every[1])
+    furthest = _furthest(np.where(known, values - centre, -np.inf), apart)
+    return centre, np.maximum(_scale(centre, left, np.maximum(seen - 1.0, 0.0), every[1]), furthest / TAIL)
+
+
+def _furthest(excess: np.ndarray, apart: int) -> np.ndarray:
+    """The largest of all others that share no block with each, (n,); 0 where there is none."""
+    nothing = np.zeros(apart)
+    before = np.concatenate([nothing, np.maximum.accumulate(excess)])[: len(excess)]
+    after = np.concatenate([np.maximum.accumulate(excess[::-1])[::-1], nothing])[apart:]
+    return np.maximum(np.maximum(before, after), 0.0)
 
 
 def _sums(

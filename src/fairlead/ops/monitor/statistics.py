@@ -30,6 +30,7 @@ class _Distance:
 
     floor: Floor = "drift"
     unit = "Jensen-Shannon distance"
+    most = 1.0
 
     def _of(self, windows: Mapping[str, Counted], rest: Mapping[str, Counted]) -> dict[str, np.ndarray]:
         found = {}
