@@ -25,6 +25,7 @@ from fairlead.doors.cli import (
     quality,
     reporting,
     reproducing,
+    rolling,
     serving,
     testing,
     watching,
@@ -80,6 +81,7 @@ for module in (
     deciding,
     reporting,
     contracting,
+    rolling,
 ):
     module.add_to(app)
 

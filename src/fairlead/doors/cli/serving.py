@@ -50,28 +50,55 @@ def serve(
 
 
 def deploy(
-    version: Annotated[int | None, typer.Argument(help="version; else the newest")] = None,
+    version: Annotated[
+        list[int] | None, typer.Argument(help="version, or several to be tried; else the newest")
+    ] = None,
     canary: Annotated[str | None, typer.Option(help="share of requests for a canary, as 5%")] = None,
     shadow: Annotated[bool, typer.Option("--shadow", help="ask it, too, but let it answer nobody")] = False,
     ab: Annotated[str | None, typer.Option(help="share of requests for an A/B test, as 50%")] = None,
+    bandit: Annotated[bool, typer.Option("--bandit", help="shares that follow what each version brings")] = False,
+    pilot: Annotated[str | None, typer.Option(help="name of a pilot, with --cohort and --until")] = None,
+    cohort: Annotated[str | None, typer.Option(help="whom a pilot answers: \"region in ('north', 'west')\"")] = None,
+    until: Annotated[str | None, typer.Option(help="date on which a pilot ends, as 2027-01-31")] = None,
+    question: Annotated[str, typer.Option(help="what a pilot is to find out, for its report")] = "",
+    plan: Annotated[bool, typer.Option("--plan", help="only say how long a verdict would take")] = False,
     as_json: Json = False,
 ) -> None:
-    """Let a version answer.
+    """Let a version answer, or try it beside the champion.
 
     Refuses what no passing attestation vouches for (exit 3).
     """
-    answer = project().deploy(version, canary=share(canary), shadow=shadow, ab=share(ab))
+    answer = project().deploy(
+        version, canary=share(canary), shadow=shadow, ab=share(ab), bandit=bandit, pilot=pilot, cohort=cohort,
+        until=until, question=question, plan=plan,
+    )  # fmt: skip
     show(answer, as_json, tell_deploy)
 
 
 def tell_deploy(answer: Answer) -> None:
-    for variant in answer["variants"]:
+    tried = answer.get("mode")
+    for variant in answer.get("variants", ()):
         role = "shadow" if variant.get("shadow") else f"{variant.get('weight', 1.0):.0%} of requests"
+        if tried == "pilot":
+            role = "its cohort" if variant["name"] != "champion" else "all others"
         console().print(
             f"{answer['model']}: {variant['name']} version [bold]{variant.get('version', 0)}[/] "
             f"({variant['bundle'][:12]}), {role}"
         )
-    tell_confirmed(answer)
+    if answer.get("plan"):
+        console().print(escape(answer["plan"]["why"]))
+        if "variants" not in answer and not answer["plan"]["paired"]:
+            rows = [(f"{one['share']:.0%}", days_said(one["days"])) for one in answer["plan"]["shares"]]
+            table("How long a verdict takes", ("share", "until a verdict"), rows)
+    if "variants" in answer:
+        tell_confirmed(answer)
+
+
+def days_said(days: float | None) -> str:
+    """A span, or that it is not known."""
+    from fairlead.ops.rollout.planning import in_days
+
+    return "not known" if days is None else in_days(days)
 
 
 def tell_confirmed(answer: Answer) -> None:
@@ -91,9 +118,13 @@ def tell_moved(answer: Answer) -> None:
 Despite = Annotated[str, typer.Option("--despite-freeze", help="why rollout.freeze is not waited for, for the audit")]
 
 
-def promote(despite: Despite = "", as_json: Json = False) -> None:
-    """The challenger becomes champion, at once."""
-    show(project().promote(despite_freeze=despite), as_json, tell_moved)
+def promote(
+    version: Annotated[int | None, typer.Argument(help="which, where several are tried")] = None,
+    despite: Despite = "",
+    as_json: Json = False,
+) -> None:
+    """A challenger becomes champion, at once."""
+    show(project().promote(version, despite_freeze=despite), as_json, tell_moved)
 
 
 def rollback(as_json: Json = False) -> None:

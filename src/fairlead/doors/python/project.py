@@ -201,18 +201,51 @@ class Project:
     # Releasing and answering
 
     def deploy(
-        self, version: int | None = None, *, canary: float | None = None, shadow: bool = False, ab: float | None = None
+        self,
+        version: int | Sequence[int] | None = None,
+        *,
+        canary: float | None = None,
+        shadow: bool = False,
+        ab: float | None = None,
+        bandit: bool = False,
+        pilot: str | None = None,
+        cohort: str | None = None,
+        until: str | None = None,
+        question: str = "",
+        plan: bool = False,
     ) -> Answer:
-        """Let a version answer: alone, as canary or A/B with a share of the requests, or as shadow."""
+        """Let a version answer: alone, or tried beside the champion; several versions may be tried at once.
+
+        canary, ab: the share of the requests for all of them together. bandit: shares that follow what each brings.
+        pilot: a name; `cohort` ("region in ('north', 'west')") is answered by it until `until` (a date), `question` is
+        told in its report. plan: only say how long a verdict would take.
+        """
+        from fairlead.doors.python import rolling
+
+        versions = () if version is None else (version,) if isinstance(version, int) else tuple(version)
+        way = rolling.way_asked(self.workspace, canary, shadow, ab, bandit, pilot, cohort, until, question)
+        return rolling.deploy(self.workspace, versions, way, plan_only=plan)
+
+    def analysis(self) -> Answer:
+        """How the rollout stands: `verdict`, `n`, `why` and more, as GET /analysis answers it."""
+        from fairlead.doors.python import rolling
+
+        return rolling.analysis(self.workspace)
+
+    def pilot_report(self) -> Answer:
+        """The report of the pilot in progress, written as it stands now; `report` is its page."""
+        from fairlead.doors.python import rolling
+
+        return rolling.pilot(self.workspace)
+
+    def promote(self, version: int | None = None, *, despite_freeze: str = "") -> Answer:
+        """A challenger becomes champion; version: which, where several are tried.
+
+        despite_freeze: why a span of `rollout.freeze` is not waited for.
+        """
         from fairlead.doors.python import serving
 
-        return serving.deploy(self.workspace, version, canary, shadow, ab)
-
-    def promote(self, *, despite_freeze: str = "") -> Answer:
-        """The challenger becomes champion. despite_freeze: why a span of `rollout.freeze` is not waited for."""
-        from fairlead.doors.python import serving
-
-        return serving.move(self.workspace, "promote", despite_freeze)
+        return serving.move(self.workspace, "promote", despite_freeze, version)
 
     def rollback(self) -> Answer:
         """End the rollout, or go back to the champion before; held until `release`."""

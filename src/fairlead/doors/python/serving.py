@@ -17,35 +17,16 @@ BATCH_STEPS = 200_000
 """Numbers of truths of forecasts that are sent at once."""
 
 
-def deploy(ws: Workspace, version: int | None, canary: float | None, shadow: bool, ab: float | None) -> Answer:
-    """See `Project.deploy`."""
-    from fairlead.ops.flow import release
-
-    if sum((canary is not None, shadow, ab is not None)) > 1:
-        raise UsageError("choose one of canary, shadow and ab.")
-    mode: release.Mode = (
-        "canary" if canary is not None else "shadow" if shadow else "ab" if ab is not None else "replace"
-    )
-    share = canary if canary is not None else ab if ab is not None else ws.settings.rollout.start
-    if not 0.0 < share < 1.0:
-        raise UsageError("a share lies between 0 and 1, as 5% or 0.05.")
-    done = release.deploy(ws, version, mode=mode, share=share, why="deployed by hand")
-    return {
-        "model": done.model,
-        "variants": [msgspec.to_builtins(v) for v in done.variants],
-        "generation": done.generation,
-        "confirmed": done.confirmed,
-    }
-
-
-def move(ws: Workspace, verb: Literal["promote", "roll_back"], despite: str = "") -> Answer:
+def move(
+    ws: Workspace, verb: Literal["promote", "roll_back"], despite: str = "", version: int | None = None
+) -> Answer:
     """See `Project.promote` and `Project.rollback`."""
     from fairlead.ops.flow import release
     from fairlead.ops.flow.freezing import require_thawed
 
     if verb == "promote":
         require_thawed(ws, despite)
-    done = release.promote(ws) if verb == "promote" else release.roll_back(ws)
+    done = release.promote(ws, version=version) if verb == "promote" else release.roll_back(ws)
     champion = next(v for v in done.variants if v.name == "champion")
     return {
         "model": done.model,

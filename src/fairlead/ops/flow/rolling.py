@@ -66,7 +66,15 @@ def way_of(rollout: Rollout) -> Way:
     return msgspec.convert(rollout.details.get("way", {"mode": rollout.details.get("mode", "canary")}), Way)
 
 
-def start(ws: Workspace, versions: Sequence[int | None], way: Way, *, why: str, event_time: float | None = None) -> Any:
+def start(
+    ws: Workspace,
+    versions: Sequence[int | None],
+    way: Way,
+    *,
+    why: str,
+    event_time: float | None = None,
+    plan: Mapping[str, Any] | None = None,
+) -> Any:
     """Let challengers be tried beside the champion. Raises UsageError, NotAttested, HeldByHuman, BundleRefused."""
     from fairlead.ops.flow import making, release
 
@@ -83,6 +91,13 @@ def start(ws: Workspace, versions: Sequence[int | None], way: Way, *, why: str, 
     _check(way, champion, [(one.number, one.bundle) for one in chosen])
     variants = _variants(champion, [(one.number, one.bundle) for one in chosen], way)
     details = {"mode": way.mode, "share": way.share, "way": msgspec.to_builtins(way), "stages": []}
+    if plan is None and ws.settings.rollout.design == "fixed" and way.mode != "pilot":
+        from fairlead.ops.flow.planning import plan_of
+
+        plan = msgspec.to_builtins(plan_of(ws, chosen[0].number, way.share, challengers=len(chosen)))
+    if plan is not None:
+        # Kept with the rollout: what a planned comparison looks at must not move with what it has seen.
+        details |= {"plan": dict(plan), "rows": plan["rows"]}
     begun = max(release.unseen_from(ws, one.bundle) for one in chosen) if event_time is None else event_time
     new = Intent(
         model=ws.model,

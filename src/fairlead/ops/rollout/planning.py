@@ -9,9 +9,8 @@ import msgspec
 
 SHARES = (0.05, 0.1, 0.2, 0.5)
 POWER = 0.9
-ANYTIME = 1.7
-"""Rows that a harmless challenger needs in a test that may always be looked at, beside one planned look with the same
-chance of a verdict: measured in `docs/explanation/verdicts.md`."""
+LEARNING = 1.15
+"""Rows more than a bettor needs who knows the spread from the start: as measured, `docs/explanation/verdicts.md`."""
 LONG_DAYS = 28.0
 
 
@@ -59,7 +58,9 @@ def plan(
     """
     from fairlead.lab.stats.spending import needed_rows
 
-    once = needed_rows(deviation, max_loss, alpha, POWER) * (ANYTIME if anytime else 1.0)
+    once = needed_rows(deviation, max_loss, alpha, POWER)
+    if anytime:
+        once = anytime_rows(deviation, max_loss, alpha)
 
     def rows_at(one: float) -> float:
         return once if paired else once * (1.0 / one + 1.0 / (1.0 - one))
@@ -71,6 +72,23 @@ def plan(
     rows, days = math.ceil(rows_at(share)), days_at(share)
     why = _said(rows, per_day, share, days, offered, paired, what)
     return Plan(rows, deviation, per_day, share, days, offered, paired, why)
+
+
+def anytime_rows(deviation: float, margin: float, alpha: float = 0.05, power: float = POWER) -> int:
+    """Differences until a harmless challenger passes with this chance in a test that may be looked at for ever.
+
+    The best bet against the margin wins g a row on average with a spread of s; its log wealth is a random walk that has
+    to reach log(1 / alpha).
+    """
+    from scipy.special import ndtri
+
+    from fairlead.lab.stats.evalues import CAUTION
+
+    second = deviation**2 + margin**2
+    bet = min(margin / second, CAUTION / (1.0 - min(margin, 0.5)))
+    gain, spread = bet * margin - bet**2 * second / 2.0, float(ndtri(power)) * bet * deviation
+    root = (spread + math.sqrt(spread**2 + 4.0 * gain * math.log(1.0 / alpha))) / (2.0 * gain)
+    return math.ceil(LEARNING * root**2)
 
 
 def _said(
