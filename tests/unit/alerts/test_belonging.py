@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from fairlead.contract.events import Cause, Finding
 from fairlead.contract.evidence import Interval
 from fairlead.contract.incidents import Incident
-from fairlead.ops.alerts.belonging import RETURNS, belongs, group
+from fairlead.ops.alerts.belonging import RETURNS, belongs, group, trend_of
 from fairlead.ops.alerts.incidents import bring_up_to_date
 from fairlead.ops.state import State
 
@@ -144,17 +144,15 @@ def test_hundreds_of_findings_are_counted_and_a_few_named(state: State) -> None:
     assert (len(incident.findings), incident.more, len(incident.columns)) == (100, 50, 100)
 
 
-def test_the_trend_follows_the_windows_and_is_bounded(state: State) -> None:
+def test_the_trend_follows_the_findings_and_is_bounded(state: State) -> None:
     one = finding("a", columns=("x",))
-    settled(state, one)
+    (incident,) = settled(state, one)
     for window in range(4, 104):
-        state.put_finding(msgspec.structs.replace(one, window=window, size=window / 100))
-        bring_up_to_date(state, float(window), event=window * DAY)
-    (incident,) = state.incidents()
-    assert incident.trend is not None
-    assert len(incident.trend.points) == 64
-    assert incident.trend.points[-1] == (103 * DAY, 1.03)
-    assert incident.last_window == 103
+        trend = trend_of(incident, msgspec.structs.replace(one, size=window / 100), window * DAY)
+        incident = msgspec.structs.replace(incident, trend=trend)
+    assert trend.points[-1] == (103 * DAY, 1.03)
+    assert (len(trend.points), trend.limit) == (64, 0.1)
+    assert trend_of(incident, one, 103 * DAY) == trend, "a repeated pass adds nothing"
 
 
 def test_the_dearest_and_likeliest_are_told_of_all(state: State) -> None:

@@ -57,13 +57,12 @@ def incident_id(model: str, finding: str) -> str:
 
 def group(
     standing: Sequence[Incident], loose: Sequence[Finding], members: Mapping[str, Sequence[Known]], now: float,
-    number: int, event: float | None = None,
+    number: int,
 ) -> Grouped:  # fmt: skip
     """What changes: findings join or begin incidents, those that ended are closed, figures follow.
 
     standing: incidents not resolved, and those resolved lately. loose: open findings that belong to none. members: what
-    each standing incident consists of. now: clock of the home; number: of the next incident; event: event time of the
-    look, None where nothing new was looked at.
+    each standing incident consists of. now: clock of the home; number: of the next incident.
     """
     work = {i.id: i for i in standing}
     known = {i.id: list(members.get(i.id, ())) for i in standing}
@@ -102,11 +101,11 @@ def group(
         )
         joined.append((finding.id, home.id))
         # What joins next is compared with what the incident is by now.
-        work[home.id] = _figures(work[home.id], known[home.id], event)
+        work[home.id] = _figures(work[home.id], known[home.id])
     changed = []
     before = {i.id: i for i in standing}
     for id, incident in work.items():
-        after = incident if incident.merged_into else _follow(incident, known[id], now, event, entries, before.get(id))
+        after = incident if incident.merged_into else _follow(incident, known[id], now, entries, before.get(id))
         if after != before.get(id):
             changed.append(msgspec.structs.replace(after, changed_at=now))
     return Grouped(sorted(changed, key=lambda i: i.number), entries, joined, merged)
@@ -156,7 +155,7 @@ def _begin(finding: Finding, now: float, number: int) -> Incident:
         severity=finding.severity, state="open", since=finding.since, opened_at=now, changed_at=now,
         first_window=finding.window, last_window=finding.window,
     )  # fmt: skip
-    return _figures(incident, [Known(finding, None)], None)
+    return _figures(incident, [Known(finding, None)])
 
 
 def _merge(
@@ -174,16 +173,16 @@ def _merge(
     )
     merged.append((younger.id, older.id))
     keeps = msgspec.structs.replace(older, assignee=older.assignee or younger.assignee)
-    work[older.id] = _figures(keeps, known[older.id], None)
+    work[older.id] = _figures(keeps, known[older.id])
     return work[older.id]
 
 
 def _follow(
-    incident: Incident, known: Sequence[Known], now: float, event: float | None,
+    incident: Incident, known: Sequence[Known], now: float,
     entries: list[tuple[str, Entry]], before: Incident | None,
 ) -> Incident:  # fmt: skip
     """The incident after its findings went on or ended."""
-    after = _figures(incident, known, event)
+    after = _figures(incident, known)
     for one in known:
         if one.closed_at is not None and before is not None and one.finding.id in before.open:
             line = Entry(
@@ -226,7 +225,7 @@ def _worse(before: Incident, after: Incident) -> bool:
     )
 
 
-def _figures(incident: Incident, known: Sequence[Known], event: float | None) -> Incident:
+def _figures(incident: Incident, known: Sequence[Known]) -> Incident:
     """What an incident says of itself, from its findings; of those that last, as long as any does."""
     if not known:
         return incident
@@ -261,7 +260,6 @@ def _figures(incident: Incident, known: Sequence[Known], event: float | None) ->
         causes=causes,
         cost=dear.cost if dear else None,
         cost_in=dear.cost_in if dear else "",
-        trend=trend_of(incident, lead, event),
     )
 
 
@@ -288,16 +286,14 @@ def causes_of(findings: Iterable[Finding]) -> tuple[Cause, ...]:
     return tuple(ranked[:MOST_CAUSES])
 
 
-def trend_of(incident: Incident, lead: Finding, event: float | None) -> Trend:
-    """The sizes of the leading finding over the windows; begun anew when another one leads."""
+def trend_of(incident: Incident, lead: Finding, event: float) -> Trend:
+    """The sizes of the leading finding as time went on; begun anew when another one leads."""
     name = f"{lead.check} {', '.join(lead.columns[:2])}".strip()
-    limit, usual = lead.evidence.get("limit"), lead.evidence.get("usual")
     before = incident.trend if incident.trend is not None and incident.trend.name == name else None
-    points = before.points if before is not None else ()
-    at = event if event is not None else lead.since
-    if not points or (event is not None and at > points[-1][0]):
-        points = (*points, (at, lead.size))[-MOST_POINTS:]
-    return Trend(name, lead.unit, points, limit, usual)
+    points = before.points if before is not None else ((lead.since, lead.size),)
+    if event > points[-1][0]:
+        points = (*points, (event, lead.size))[-MOST_POINTS:]
+    return Trend(name, lead.unit, points, lead.evidence.get("limit"), lead.evidence.get("usual"))
 
 
 _AREA = {

@@ -14,11 +14,10 @@ LATELY = 32
 """Resolved incidents that a finding may open again."""
 
 
-def bring_up_to_date(state: State, now: float, event: float | None = None) -> list[Incident]:
+def bring_up_to_date(state: State, now: float) -> list[Incident]:
     """Group what was found since, close what ended; returns the incidents that changed.
 
-    In one transaction, or in the caller's: a finding and its incident are recorded together. event: event time of the
-    end of the window just looked at; None where no window was.
+    In one transaction, or in the caller's: a finding and its incident are recorded together.
     """
     with state.transaction():
         loose = [row.finding for row in state.loose_findings()]
@@ -29,7 +28,7 @@ def bring_up_to_date(state: State, now: float, event: float | None = None) -> li
         if not loose and not standing:
             return []
         members = {i.id: known_of(state, i.id) for i in standing}
-        done = group(standing, loose, members, now, state.next_incident(), event)
+        done = group(standing, loose, members, now, state.next_incident())
         record(state, done)
         return done.incidents
 

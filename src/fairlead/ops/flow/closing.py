@@ -10,7 +10,7 @@ from fairlead.contract.events import Finding, Window
 from fairlead.contract.profile import Profile
 from fairlead.ops.alerts.incidents import bring_up_to_date
 from fairlead.ops.flow import performing
-from fairlead.ops.flow.contracted import BY_THE_CLOCK
+from fairlead.ops.flow.contracted import by_the_clock
 from fairlead.ops.flow.definitions import start_over
 from fairlead.ops.flow.forecasts import label_delay
 from fairlead.ops.flow.labelled import Told, of_others, told_by
@@ -121,13 +121,13 @@ def profile_of(ws: Workspace, bundle: str, view: View, window: Window) -> Profil
 
 def settle(ws: Workspace, found: Sequence[Finding], window: Window, areas: Sequence[str]) -> list[Finding]:
     """Record what began and goes on, close what ended with an all-clear; returns what began."""
-    before = [f for f in ws.state.findings(ws.model) if f.area in areas and f.check not in BY_THE_CLOCK]
+    before = [f for f in ws.state.findings(ws.model) if f.area in areas and not by_the_clock(f.check)]
     carried = carry(before, found)
     for finding in (*carried.started, *carried.continuing):
         ws.state.put_finding(finding)
     for finding in carried.ended:
         ws.state.close_finding(finding.id, window.end)
-    bring_up_to_date(ws.state, ws.clock(), window.end)
+    bring_up_to_date(ws.state, ws.clock())
     for finding in carried.ended:
         ws.outbox.all_clear(finding, window.end)
     return carried.started

@@ -11,8 +11,9 @@ from fairlead.contract import records as names
 from fairlead.contract.errors import UsageError
 from fairlead.contract.events import Decision, Finding, Window
 from fairlead.ops.access import audit_refusals
-from fairlead.ops.flow import acting, closing, contracted, release
+from fairlead.ops.flow import acting, closing, contracted, release, trending
 from fairlead.ops.flow.analysing import analysis_of, tell
+from fairlead.ops.flow.arriving import look_at_door
 from fairlead.ops.flow.decide import decide
 from fairlead.ops.flow.early import due_early, look_early
 from fairlead.ops.flow.forgetting import bury
@@ -84,8 +85,10 @@ class Loop:
         decisions = acting.resume(ws)
         contracted.follow(ws, lambda: release.publish(ws, intent))
         machine = look_at_machine(ws)
+        door = look_at_door(ws)
         windows, findings = self._advance(intent)
-        findings += machine
+        findings += machine + door
+        trending.follow(ws, read_tracker(ws).largest)
         decisions += self._decide()
         write_gauges(ws)
         write_incidents(ws)
