@@ -260,8 +260,8 @@ class ExpectationBroken(FairleadError):
     names columns and limits, never a cell. rule: its name, `column.check`.
     """
 
-    def __init__(self, row: int, rule: str, said: str) -> None:
-        self.row, self.rule, self.said = row, rule, said
+    def __init__(self, row: int, rule: str, said: str, column: str = "") -> None:
+        self.row, self.rule, self.said, self.column = row, rule, said, column
         super().__init__(f"row {row}: breaks the data contract ({said})")
 
 

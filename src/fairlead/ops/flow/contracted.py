@@ -15,12 +15,17 @@ from fairlead.contract.events import Finding
 from fairlead.contract.expectations import DataContract, Expected
 from fairlead.contract.signature import Signature
 from fairlead.ops.flow.workspace import Workspace
+from fairlead.ops.monitor.arrivals import told_by_the_clock
 from fairlead.ops.monitor.contracts.door import expected_at_door
 from fairlead.ops.monitor.contracts.reading import Contract, read_contract
 from fairlead.ops.monitor.identity import finding_id
 
-BY_THE_CLOCK = ("contract:unreadable", "contract:version", "contract:door")
-"""Checks that a pass makes, whether a window is over or not: no window ends what they found."""
+FILE_CHECKS = ("contract:unreadable", "contract:version", "contract:door")
+
+
+def by_the_clock(check: str) -> bool:
+    """Whether passes find this, whether a window is over or not: then no window ends it."""
+    return check in FILE_CHECKS or told_by_the_clock(check)
 
 
 class Kept(msgspec.Struct, frozen=True, omit_defaults=True):

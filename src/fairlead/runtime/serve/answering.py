@@ -182,7 +182,7 @@ def check(part: Part, guard: Guard) -> None:
     except OutsidePopulation as error:
         raise OutsidePopulation(part.row(error.row), error.said) from None
     except ExpectationBroken as error:
-        raise ExpectationBroken(part.row(error.row), error.rule, error.said) from None
+        raise ExpectationBroken(part.row(error.row), error.rule, error.said, error.column) from None
 
 
 def fail(asked: Asked, error: Exception) -> None:

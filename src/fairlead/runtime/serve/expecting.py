@@ -54,7 +54,8 @@ def expecting(
                     if refused is None and rule.refuse:
                         refused = number, rule
         if refused is not None:
-            raise ExpectationBroken(refused[0], refused[1].name, refused[1].said)
+            number, rule = refused
+            raise ExpectationBroken(number, rule.name, rule.said, rule.column)
 
     return expected
 
