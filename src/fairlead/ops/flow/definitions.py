@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from fairlead.contract.errors import UsageError
-from fairlead.contract.evidence import TableRead
+from fairlead.contract.evidence import Manifest, TableRead
 from fairlead.contract.signature import Signature
 from fairlead.ops.flow.gathering import TRAIN
 from fairlead.ops.flow.workspace import Workspace
@@ -32,23 +33,42 @@ def as_defined_now(ws: Workspace, signature: Signature, labels: Any = ()) -> Sig
     return msgspec.structs.replace(signature, definition=ws.settings.model.definition, classes=classes)
 
 
-def table_is_older(ws: Workspace, champion: str, signature: Signature, tables: Mapping[str, TableRead]) -> bool:
-    """Whether the training table is the one that a model of another definition learned from: its truth means that."""
-    if not switched(ws, signature):
-        return False
-    before = ws.load(champion).manifest.lineage.tables.get(TRAIN)
+def table_is_older(ws: Workspace, tables: Mapping[str, TableRead]) -> bool:
+    """Whether the training table was learned from as another definition alone, so that its truth means that.
+
+    A version that learned from the very same content says so; a table whose content changed is taken for what the
+    project says now.
+    """
     now = tables.get(TRAIN)
-    return before is not None and now is not None and before.hash == now.hash
+    if now is None or not now.hash:
+        return False
+    learned = set()
+    for row in ws.state.versions(ws.model):
+        found = _learned_from(ws.store.path(row.bundle))
+        if found is not None and found[0] == now.hash:
+            learned.add(found[1])
+    return bool(learned) and ws.settings.model.definition not in learned
 
 
-def refuse_without_rows(ws: Workspace, signature: Signature, rows: int) -> None:
+def _learned_from(bundle: Path) -> tuple[str, str] | None:
+    """The training table's hash and the target's definition of a bundle of our store; None where it names no table."""
+    try:
+        manifest = msgspec.json.decode((bundle / "manifest.json").read_bytes(), type=Manifest)
+        signature = msgspec.json.decode((bundle / "signature.json").read_bytes(), type=Signature)
+    except (OSError, msgspec.MsgspecError):
+        return None
+    table = manifest.lineage.tables.get(TRAIN)
+    return None if table is None else (table.hash, signature.definition)
+
+
+def refuse_without_rows(ws: Workspace, rows: int) -> None:
     """Raises UsageError where nothing can be learned of the new definition yet."""
     if rows:
         return
     now = ws.settings.model.definition
     raise UsageError(
         f"the target's definition is {now!r} now, and there is no row of it to learn from: the training table is the "
-        f"one that was learned from as {signature.definition!r}, and no label says {now!r}. Send labels with "
+        f"one that was learned from as another, and no label says {now!r}. Send labels with "
         f'"definition": "{now}", or give [data] train a table whose {ws.settings.model.target} means it.'
     )
 

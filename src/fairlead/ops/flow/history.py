@@ -9,8 +9,8 @@ import numpy as np
 
 from fairlead.contract.signature import UNSUPERVISED, Signature
 from fairlead.ops.flow.definitions import as_defined_now, refuse_without_rows, switched, table_is_older
+from fairlead.ops.flow.doubts import doubted
 from fairlead.ops.flow.gathering import gather
-from fairlead.ops.flow.making import champion_bundle
 from fairlead.ops.flow.ranked import cells_as_text, passed_cells, ranking_columns
 from fairlead.ops.flow.view import View
 from fairlead.ops.flow.workspace import Workspace
@@ -21,22 +21,27 @@ if TYPE_CHECKING:
 
 class History(msgspec.Struct, frozen=True):
     """frame: labelled rows in the training table's columns, oldest first; times: (n,) seconds, or row numbers
-    when the project has no time; windows: (n,) consecutive window numbers; recorded: how many rows were served."""
+    when the project has no time; windows: (n,) consecutive window numbers; recorded: how many rows were served.
+
+    left_out: how many served rows were left out because of their labels; notes: why, in sentences.
+    """
 
     frame: Any
     times: Any
     windows: Any
     recorded: int
+    left_out: int = 0
+    notes: tuple[str, ...] = ()
 
 
-def recorded_frame(view: View, ws: Workspace) -> pd.DataFrame:
-    """The labelled rows of a view as a frame that looks like the training table."""
+def recorded_frame(view: View, ws: Workspace, chosen: np.ndarray | None = None) -> pd.DataFrame:
+    """The labelled rows of a view (or those `chosen`) as a frame that looks like the training table."""
     import pandas as pd
 
     from fairlead.contract import records as names
 
     model = ws.settings.model
-    chosen = learned_from(view)
+    chosen = learned_from(view) if chosen is None else chosen
     signature = view.signature
     frame = pd.DataFrame({c.name: outside(view.columns[c.name][chosen], c.coded) for c in signature.columns})
     if model.target:
@@ -112,8 +117,7 @@ def history(ws: Workspace, signature: Signature, *, until: float | None = None) 
 
     gathered = gather(ws)
     old = gathered.frame
-    champion = champion_bundle(ws)
-    outdated = champion is not None and table_is_older(ws, champion, signature, gathered.tables)
+    outdated = table_is_older(ws, gathered.tables)
     if signature.task == "forecasting":
         return _series_history(ws, signature, old, until)
     if signature.task not in UNSUPERVISED:
@@ -125,14 +129,17 @@ def history(ws: Workspace, signature: Signature, *, until: float | None = None) 
         told = table.filter(pc.equal(table.column(names.DEFINITION), ws.settings.model.definition))
         signature = as_defined_now(ws, signature, pc.unique(told.column(names.LABEL)).to_pylist())
     view = View(table, signature)
-    new = recorded_frame(view, ws)
+    chosen = learned_from(view)
+    doubt = doubted(ws, view)
+    chosen = chosen[~doubt.left_out[chosen]]
+    new = recorded_frame(view, ws, chosen)
     kinds = {c.name: c.kind for c in signature.columns}
     key = ws.settings.model.id
     passed = [name for name in ranking_columns(signature) if name in old.columns]
     for name in new.columns:
         if name in old.columns and len(old) and name != key and name not in passed:
             new[name] = like(new[name], old[name], kinds.get(name, ""), zone)
-    for name, cells in time_cells(view.times[learned_from(view)], signature, old, zone).items():
+    for name, cells in time_cells(view.times[chosen], signature, old, zone).items():
         new[name] = cells
     if key is not None and key in old.columns:
         # Keys come back as text, perhaps hashed; one kind of cell in a column keeps it a column.
@@ -144,7 +151,7 @@ def history(ws: Workspace, signature: Signature, *, until: float | None = None) 
     if outdated:
         # Its truth is of another definition of the target; what it says of columns was taken above.
         old = old.iloc[:0]
-        refuse_without_rows(ws, ws.load(str(champion)).signature, len(new))
+        refuse_without_rows(ws, len(new))
     frame = pd.concat([old, new], ignore_index=True) if len(new) else old.reset_index(drop=True)
     if columns:
         parts = [event_times(part, columns, zone) for part in (old, new) if len(part)]
@@ -153,7 +160,8 @@ def history(ws: Workspace, signature: Signature, *, until: float | None = None) 
         frame, times = frame.iloc[order].reset_index(drop=True), times[order]
     else:
         times = np.arange(len(frame), dtype=np.float64)
-    return History(frame, times, window_numbers(times, ws.settings), len(new))
+    left_out = int(doubt.left_out.sum())
+    return History(frame, times, window_numbers(times, ws.settings), len(new), left_out, doubt.why)
 
 
 def _series_history(ws: Workspace, signature: Signature, old: pd.DataFrame, until: float | None) -> History:

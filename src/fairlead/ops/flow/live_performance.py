@@ -1,4 +1,4 @@
-"""What `fairlead performance` tells: windows before and with labels, the record of estimates, development beside live."""
+"""What `fairlead performance` tells: windows before and with labels, how good estimates were, reports beside live."""
 
 from __future__ import annotations
 
@@ -64,8 +64,7 @@ def record_of(every: Sequence[Reached]) -> dict[str, dict[str, float]]:
         for name, estimate in one.estimated.items():
             shown = one.newest.get(name)
             if shown is not None:
-                held = estimate.low <= shown.value <= estimate.high
-                found.setdefault(name, []).append((estimate.value - shown.value, held))
+                found.setdefault(name, []).append((estimate.value - shown.value, _held(one, estimate, shown)))
     return {
         name: {
             "windows": len(told),
@@ -75,6 +74,21 @@ def record_of(every: Sequence[Reached]) -> dict[str, dict[str, float]]:
         }
         for name, told in sorted(found.items())
     }
+
+
+def _held(one: Reached, estimate: Interval, shown: Interval) -> bool:
+    """Whether labels showed what was estimated. An interval is for every row of the window; of labels of some alone
+    what they show has an error of its own, which is added.
+    """
+    labelled = one.revised[-1].labelled if one.revised else one.labelled
+    left_out = 1.0 - min(one.effective or labelled, labelled) / max(one.rows, 1)
+    own = (shown.high - shown.low) / 2.0 * max(left_out, 0.0) ** 0.5
+    gap = shown.value - estimate.value
+    return (
+        gap <= float(np.hypot(estimate.high - estimate.value, own))
+        if gap > 0
+        else -gap <= float(np.hypot(estimate.value - estimate.low, own))
+    )
 
 
 def versions_of(ws: Workspace, every: Sequence[Reached], numbers: Mapping[str, int]) -> list[dict[str, Any]]:
@@ -111,12 +125,11 @@ def attested(ws: Workspace, bundle: str) -> dict[str, Interval]:
         return {}
     newest = max(verdicts, key=lambda a: a.at)
     found = {}
+    ends = newest.statement.get("intervals", {})
     for name, value in newest.statement.get("metrics", {}).items():
-        if isinstance(value, dict) and "value" in value:
-            found[name] = Interval(float(value["value"]), float(value.get("low", value["value"])),
-                                   float(value.get("high", value["value"])))  # fmt: skip
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            found[name] = Interval(float(value), float(value), float(value))
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            low, high = ends.get(name, (value, value))
+            found[name] = Interval(float(value), float(low), float(high))
     return found
 
 

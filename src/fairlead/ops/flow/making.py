@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -55,12 +56,13 @@ class Kept(msgspec.Struct, frozen=True):
 
 
 class Judged(msgspec.Struct, frozen=True):
-    """A sealed bundle's verdict and where its report lies."""
+    """A sealed bundle's verdict and where its report lies. intervals: ends of each metric's, where they are known."""
 
     bundle: str
     verdict: Verdict
     report: str
     metrics: dict[str, Any]
+    intervals: dict[str, tuple[float, float]] = {}
 
 
 def keep_rows(ws: Workspace, frame: pd.DataFrame) -> str:
@@ -303,7 +305,8 @@ def judge(ws: Workspace, bundle: str, *, frame: pd.DataFrame | None = None) -> J
     verdict = gate(report, ws.settings)
     report = _completed(ws, bundle, report, verdict, remembered)
     page = write_report(report, verdict, ws.home.reports / bundle[:16])
-    judged = Judged(bundle, verdict, str(page), report.values())
+    ends = {name: (told.low, told.high) for name, told in report.metrics.items() if math.isfinite(told.low + told.high)}
+    judged = Judged(bundle, verdict, str(page), report.values(), ends)
     attest_verdict(ws, judged)
     return judged
 
@@ -336,7 +339,10 @@ def attest_verdict(ws: Workspace, judged: Judged) -> None:
     """Sign the verdict and write it beside the bundle, and into the audit chain."""
     from fairlead.runtime.bundle import attest
 
-    statement = {"model": ws.model, **msgspec.to_builtins(judged.verdict), "metrics": judged.metrics}
+    statement = {
+        "model": ws.model, **msgspec.to_builtins(judged.verdict), "metrics": judged.metrics,
+        "intervals": judged.intervals,
+    }  # fmt: skip
     attest(
         ws.home.attestations,
         Attestation(judged.bundle, "verdict", ws.clock(), ws.actor, statement),
