@@ -1,4 +1,4 @@
-"""Verbs that keep a model healthy: up, collect, watch, retrain, rehearse, demo."""
+"""Verbs that keep a model healthy: up, collect, watch, retrain, demo; rehearse has a module of its own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from fairlead.contract.errors import UsageError
-from fairlead.doors.cli.output import Json, Steps, chosen, console, escape, number, program, project, show, table
+from fairlead.doors.cli.output import Json, Steps, chosen, console, escape, program, project, show
+from fairlead.doors.cli.rehearsing import rehearse
 
 Answer = dict[str, Any]
 
@@ -107,45 +108,14 @@ def retrain(as_json: Json = False) -> None:
 def tell_retrain(answer: Answer) -> None:
     out = console()
     out.print(f"{answer['candidate']} sealed as [bold]{answer['bundle'][:12]}[/], verdict {answer['verdict']}")
+    for note in answer["notes"]:
+        out.print(f"[yellow]not learned from[/]: {escape(note)}")
     if answer["waits_for"]:
         out.print(f"registered as version {answer['version']}; {escape(answer['waits_for'])}")
     elif answer["version"]:
         out.print(f"version {answer['version']} takes part as canary")
     else:
         out.print(f"report: {escape(answer['report'])}")
-
-
-def rehearse(
-    data: Annotated[str | None, typer.Option(help="another history than [data] train")] = None,
-    policy: Annotated[list[str] | None, typer.Option(help="never, always, scheduled, performance, project")] = None,
-    as_json: Json = False,
-) -> None:
-    """Replay your history through the code that runs live.
-
-    Is watching worth it for your data, and with which settings?
-    """
-    with Steps() as steps:
-        answer = project().rehearse(data, tuple(policy or ()), progress=steps)
-    show(answer, as_json, tell_rehearse)
-
-
-def tell_rehearse(answer: Answer) -> None:
-    rows = [
-        (
-            p["name"],
-            p["quality"]["value"],
-            f"{number(p['quality']['low'])} to {number(p['quality']['high'])}",
-            p["retrains"],
-            p["fits"],
-            p["alerts"],
-        )
-        for p in answer["policies"]
-    ]
-    metric = answer["unit"]
-    table("Policies on your history", ("policy", metric, "95 % interval", "retrains", "fits", "alerts"), rows)
-    for line in answer["summary"]:
-        console().print(escape(line))
-    console().print(f"report: {escape(answer['report'])}")
 
 
 def demo(

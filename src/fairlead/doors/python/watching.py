@@ -1,4 +1,4 @@
-"""Verbs that keep a model healthy: collect, watch, retrain, rehearse."""
+"""Verbs that keep a model healthy: collect, watch, retrain."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import msgspec
 from fairlead.ops.flow import Workspace
 
 Answer = dict[str, Any]
-POLICIES = ("never", "always", "scheduled", "performance", "project")
 
 
 def collect(ws: Workspace) -> Answer:
@@ -69,18 +68,8 @@ def retrain(ws: Workspace, progress: Callable[..., None] | None) -> Answer:
         "verdict": done.verdict,
         "version": done.version,
         "window": done.window,
+        "left_out": done.left_out,
+        "notes": list(done.notes),
         "report": done.report,
         "waits_for": waits,
     }
-
-
-def rehearse(ws: Workspace, data: Any, policies: tuple[str, ...], progress: Callable[..., None] | None) -> Answer:
-    """See `Project.rehearse`."""
-    from fairlead.ops.flow import making
-    from fairlead.ops.rehearse import rehearse as replay
-    from fairlead.ops.rehearse import write_rehearsal
-
-    frame = making.training_frame(ws, data)
-    rehearsal = replay(frame, ws.settings, policies=policies or POLICIES, progress=progress)
-    page = write_rehearsal(rehearsal, ws.home.reports / "rehearsal")
-    return {**rehearsal.answer(), "report": str(page)}

@@ -103,6 +103,7 @@ def retrain(ws: Workspace, decision: Decision) -> dict[str, Any]:
         "version": done.version,
         "window": done.window,
         "reason": done.why,
+        "left_out": done.left_out,
         "cpu_s": round(watch.cpu_s, 3),
         "seconds": round(watch.seconds, 3),
     }

@@ -28,7 +28,10 @@ AGE_WEIGHT = "fairlead weight by age"
 
 
 class Renewed(msgspec.Struct, frozen=True):
-    """version: the registered version, None when the gate said no. window: which rows it was fitted on, in words."""
+    """version: the registered version, None when the gate said no. window: which rows it was fitted on, in words.
+
+    left_out: rows that were not learned from because of their labels; notes: why.
+    """
 
     bundle: str
     learner: str
@@ -38,6 +41,8 @@ class Renewed(msgspec.Struct, frozen=True):
     rows: int
     report: str
     why: str
+    left_out: int = 0
+    notes: tuple[str, ...] = ()
 
 
 def retrain(ws: Workspace, *, why: str, until: float | None = None, progress: Progress | None = None) -> Renewed:
@@ -74,17 +79,19 @@ def retrain(ws: Workspace, *, why: str, until: float | None = None, progress: Pr
         rows, settings, home=ws.home.root, root=ws.project.root, progress=progress, parent=champion, older=older,
         transferred=begun,
     )  # fmt: skip
-    kept = making.keep(ws, training, Gathered(rows, notes=(*said, *begun_said)))
+    kept = making.keep(ws, training, Gathered(rows, notes=(*said, *begun_said, *past.notes)))
     judged = making.judge(ws, kept.bundle)
     version = making.register(ws, kept.bundle) if judged.verdict.outcome == "pass" else None
     reasons = "; ".join(c.why for c in judged.verdict.checks if c.holds_back)
     ws.audit.record(
         ws.actor, "retrain", kept.bundle, why,
-        {"window": window, "rows": len(rows), "verdict": judged.verdict.outcome, "version": version},
+        {"window": window, "rows": len(rows), "left_out": past.left_out, "verdict": judged.verdict.outcome,
+         "version": version},
     )  # fmt: skip
     return Renewed(
-        kept.bundle, kept.learner, judged.verdict.outcome, version, window, len(rows), judged.report, reasons or why
-    )
+        kept.bundle, kept.learner, judged.verdict.outcome, version, window, len(rows), judged.report, reasons or why,
+        past.left_out, past.notes,
+    )  # fmt: skip
 
 
 def try_out(ws: Workspace, version: int, why: str) -> str:
