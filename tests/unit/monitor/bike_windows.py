@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 from tests.conftest import real_table
@@ -58,7 +59,8 @@ class Watched:
         )  # fmt: skip
         found = look("inputs", seen, self.memories)
         self.memories = found.memories
-        return found.findings
+        # As the state database and `--json` take them.
+        return [msgspec.json.decode(msgspec.json.encode(f), type=Finding) for f in found.findings]
 
 
 def bike(window: str = "7d", trained: int = 13_000) -> Watched:

@@ -258,7 +258,7 @@ def factor_interval(usual: Usual, cells: np.ndarray, offset: float) -> tuple[flo
         return value, value, value
     error = float(np.log(each).std(ddof=1)) / np.sqrt(len(each))
     half = float(np.hypot(student(0.975, len(each) - 1) * error, 1.96 * usual.spread))
-    return value, value * float(np.exp(-half)), value * float(np.exp(half))
+    return value, float(value * np.exp(-half)), float(value * np.exp(half))
 
 
 def usual_of(before: ColumnProfile, newest: list[list[float]], means: np.ndarray) -> Usual | None:
