@@ -426,11 +426,31 @@ class Project:
 
         return watching.retrain(self.workspace, progress)
 
-    def rehearse(self, data: Any = None, policies: tuple[str, ...] = (), progress: Progress | None = None) -> Answer:
-        """Replay the project's history through the code that runs live; policies side by side."""
-        from fairlead.doors.python import watching
+    def rehearse(
+        self,
+        data: Any = None,
+        policies: tuple[str, ...] = (),
+        progress: Progress | None = None,
+        *,
+        windows: bool = False,
+        faults: bool | int = False,
+        tune: bool = False,
+        jobs: int = 1,
+        write: bool = False,
+    ) -> Answer:
+        """Replay the project's history through the code that runs live; policies side by side, and a recommendation.
 
-        return watching.rehearse(self.workspace, data, policies, progress)
+        windows: also the project with every choice of rows to learn from. faults: put faults in at random times, so
+        many of each kind (20 for True). tune: search the settings of learners. jobs: processes. write: write the
+        recommendation into fairlead.toml, beside a copy of it as it was. What models answered is kept in the home, so
+        one that was stopped goes on.
+        """
+        from fairlead.doors.python import rehearsing
+
+        asked = rehearsing.Asked(
+            policies, windows, 20 if faults is True else int(faults), tune, jobs, write
+        )  # fmt: skip
+        return rehearsing.rehearse(self.workspace, data, asked, progress)
 
     # Looking
 
