@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.worlds import CLASSES, NUMBERS, World, drawn, realised, reference_of
+from benchmarks.worlds import CLASSES, World, drawn, realised, reference_of
 from fairlead.contract.profile import Reference
 from fairlead.contract.signature import Signature
 from fairlead.ops.monitor.concept import compared, held_out_gaps, verdict

@@ -16,6 +16,7 @@ from fairlead.contract.profile import HeldOut, Reference
 from fairlead.contract.settings import ModelSettings, MonitorSettings, Settings
 from fairlead.contract.signature import Column, Signature
 from fairlead.lab.stats import bins_for, profile, score_bins, total
+from fairlead.lab.stats.estimating import learn_estimation
 from fairlead.ops.monitor import AREAS, Rows, Seen, Traffic, calibrate, look, start, step
 from fairlead.ops.monitor.budget import PARTS, allowed
 from fairlead.ops.monitor.joint import joint_of
@@ -67,7 +68,11 @@ def reference() -> Reference:
     whole_profile = profile(whole, bins, scores=answers(whole), score_bins=scored, start=0.0, end=100 * DAY)
     held = tuple(HeldOut(i * DAY, (i + 1) * DAY, 280, 0.2 + 0.001 * (i % 3), {"accuracy": 0.7}) for i in range(10))
     assert total(blocks).rows == whole_profile.rows
-    return Reference(profile=whole_profile, blocks=blocks, held_out=held)
+    rng = np.random.default_rng(5)
+    truth = np.where(rng.random(100 * A_DAY) < answers(whole)[:, 1], "yes", "no").astype(object)
+    windows = [np.arange(i * 400, (i + 1) * 400) for i in range(10)]
+    taught = learn_estimation(SIGNATURE, whole, truth, answers(whole), (bins, scored), windows, 1.0)
+    return Reference(profile=whole_profile, blocks=blocks, held_out=held, estimation=taught)
 
 
 def seen_of(

@@ -5,13 +5,15 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
-from tests.unit.flow.served import Served, rows_of, trained
+from tests.unit.flow.served import BEGAN, Served, rows_of, trained
 
 import fairlead
 from fairlead.ops.flow.live_performance import performance_of
 from fairlead.ops.flow.performing import reached
+from fairlead.runtime.capture import collect
 
 
 @pytest.fixture(scope="module")
@@ -110,8 +112,6 @@ def test_a_change_of_meaning_is_told_apart_from_a_change_of_inputs(served: Serve
 
 
 def test_a_switch_of_definition_learns_from_its_labels_alone_and_starts_a_reference_of_its_own(served: Served) -> None:
-    import msgspec
-
     from fairlead.contract.errors import UsageError
     from fairlead.ops.flow import release
     from fairlead.ops.flow.history import history
@@ -162,3 +162,26 @@ def test_every_version_that_was_asked_has_its_figures_shadows_too(served: Served
     figures = performance_of(served.ws)["versions"][0]
     assert figures["offline"]["accuracy"]["low"] < figures["offline"]["accuracy"]["value"]
     assert figures["live"]["accuracy"]["low"] <= figures["live"]["accuracy"]["value"]
+
+
+def test_a_trial_judges_both_by_the_labels_of_the_challengers_definition(served: Served) -> None:
+    from fairlead.ops.flow.trial import losses_between
+
+    rng = np.random.default_rng(8)
+    told = served.ask(rows_of(rng, 200))
+    served.tell(told)
+    opposite = {"yes": "no", "no": "yes"}
+    served.tell([(i, r, opposite[y]) for i, r, y in told[:120]], definition="v2")
+    served.spool.turn()
+    collect(served.ws.home.root)
+    ws = served.ws
+    champion = ws.state.version(ws.model, 1).bundle
+    plain = losses_between(ws, champion, champion, BEGAN, served.now + 1)
+    assert plain is not None
+    assert len(plain.old) == 200
+    newer = ws.load(champion)
+    newer.signature = msgspec.structs.replace(newer.signature, definition="v2")
+    judged = losses_between(ws, champion, champion, BEGAN, served.now + 2)
+    assert judged is not None
+    assert len(judged.old) == 120
+    assert judged.old.mean() > plain.old.mean()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
 from fairlead.contract import records as names
@@ -273,6 +274,11 @@ def _losses_between(ws: Workspace, champion: str, challenger: str, start: float,
 
     model = ws.load(champion)
     signature, clip = model.signature, model.reference.loss_clip
+    # Both are judged by the same truth: that of the challenger's definition of the target, which is the newer one.
+    newer = ws.load(challenger).signature
+    if newer.classes != signature.classes:
+        return None  # They answer different questions: a person decides between them.
+    signature = msgspec.structs.replace(signature, definition=newer.definition)
     view = read_view(Records(ws.home.root, ws.model), start, end, signature)
     chosen = np.flatnonzero(view.labelled)
     if not len(chosen) or signature.task == "clustering":

@@ -1,0 +1,82 @@
+"""Estimates, corrections and detectors of performance keep what they say: a sample of the simulations, fixed seeds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from benchmarks.estimates import chances, estimated, false_alarms, power, reasons, selected
+from benchmarks.worlds import CLASSES, NUMBERS, drawn, reference_of
+
+from fairlead.ops.monitor.detectors.confidence_sequence import ConfidenceSequence
+from fairlead.ops.monitor.estimates import estimates
+from fairlead.ops.monitor.selection import selection_of
+
+ALLOWED = 1 / 43
+
+
+@pytest.mark.parametrize("signature", [CLASSES, NUMBERS], ids=["classes", "numbers"])
+def test_intervals_hold_what_labels_show_with_and_without_a_shift_of_inputs(signature) -> None:
+    for shift, least in ((0.0, 0.88), (0.5, 0.85)):
+        for name, told in estimated(signature, 300, shift=shift, worlds=6, each=10).items():
+            assert told.covered >= least, (name, shift, told)
+
+
+def test_what_inputs_mean_cannot_be_seen_without_labels() -> None:
+    before = estimated(CLASSES, 400, worlds=3, each=6)["accuracy"]
+    after = estimated(CLASSES, 400, concept=0.1, worlds=3, each=6)["accuracy"]
+    assert abs(before.bias) < 0.02
+    assert after.bias > 0.07, "a change of ten error points is missed, whole"
+
+
+def test_too_little_held_out_says_nothing_rather_than_something() -> None:
+    rng = np.random.default_rng(0)
+    short = reference_of(CLASSES, drawn(CLASSES, rng, 300), 3)
+    now = drawn(CLASSES, rng, 200)
+    assert estimates(short, CLASSES, now.columns, now.scores) == {}
+    known = reference_of(CLASSES, drawn(CLASSES, rng, 3000), 10)
+    few = now.take(np.arange(20))
+    assert estimates(known, CLASSES, few.columns, few.scores) == {}
+    hidden = np.full_like(now.scores, np.nan)
+    assert estimates(known, CLASSES, now.columns, hidden) == {}
+    without = {"a": now.columns["a"]}
+    assert "accuracy" in estimates(known, CLASSES, without, now.scores), "columns that are not there count as missing"
+
+
+def test_changes_of_concept_are_found_soon_and_nothing_else_alarms() -> None:
+    assert power(ConfidenceSequence, concept=0.1, worlds=3, rows=300).share == 1.0
+    found = power(ConfidenceSequence, concept=0.05, worlds=5, within=6)
+    assert found.share >= 0.8
+    assert found.delay <= 6
+    # Months of 43 windows, of which one window may alarm.
+    assert false_alarms(ConfidenceSequence, worlds=2) <= ALLOWED
+    assert false_alarms(ConfidenceSequence, worlds=2, shift=0.5) <= 2.0 * ALLOWED
+
+
+def test_a_change_is_explained_by_inputs_or_not_and_seldom_wrongly() -> None:
+    assert reasons(shift=0.0, concept=0.1, worlds=4)["concept"] >= 0.75
+    assert reasons(shift=0.5, concept=0.0, worlds=5).get("concept", 0.0) <= 0.2
+
+
+@pytest.mark.parametrize("kind", ["random", "score", "decision", "outcome"])
+def test_labels_are_corrected_where_that_mends_and_bounded_where_nothing_does(kind: str) -> None:
+    told = selected(kind, worlds=5)
+    wanted = {"random": "as labelled", "score": "corrected", "decision": "bounds", "outcome": "bounds"}[kind]
+    assert told.how.get(wanted, 0.0) >= 0.8
+    if kind == "score":
+        assert told.corrected < 0.5 * told.naive
+        assert told.covered >= 0.8
+
+
+def test_whose_labels_came_is_said_in_words_with_the_rows_they_are_worth() -> None:
+    rng = np.random.default_rng(3)
+    reference = reference_of(CLASSES, drawn(CLASSES, rng, 3600), 12)
+    now = drawn(CLASSES, rng, 1000)
+    labelled = rng.random(1000) < chances("score", now)
+    told = selection_of(
+        reference, CLASSES, now.columns, now.scores, np.arange(1000.0), now.truth, labelled
+    )  # fmt: skip
+    assert told.how == "corrected"
+    assert "yes" in told.by or "no" in told.by
+    assert abs(told.weights.mean() - 1.0) < 1e-9
+    assert told.effective < labelled.sum()
+    assert f"{told.effective:.0f}" in told.why
