@@ -9,14 +9,13 @@ limits about every look at every window. An alarm is a window that speaks where 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from benchmarks.alarm_streams import DAY, Stream, counts_of, reference_of, with_groups
-from fairlead.contract.profile import Reference
-from fairlead.contract.settings import ModelSettings, MonitorSettings, Settings
+from fairlead.contract.settings import FloorSettings, ModelSettings, MonitorSettings, Settings
 from fairlead.ops.monitor.budget import JOINT
 from fairlead.ops.monitor.calibration import Calibration, calibration_of
 from fairlead.ops.monitor.folding import runs, taken
@@ -30,13 +29,17 @@ BUDGET = JOINT
 
 @dataclass(frozen=True)
 class Scenario:
-    """window: as in `[monitor] window`. days: of the reference. months: lived through after each reference."""
+    """window: as in `[monitor] window`. days: of the reference. months: lived through after each reference.
+
+    floors: whether effect floors are those of a project, or none, so that the statistics stand alone.
+    """
 
     stream: Stream
     window: str
     rows_a_day: int = ROWS_A_DAY
     days: int = 200
     months: int = 6
+    floors: bool = True
 
 
 @dataclass(frozen=True)
@@ -57,11 +60,12 @@ class Lived:
         return int((self.alarmed & ~np.concatenate([[False], self.alarmed[:-1]])).sum())
 
 
-def settings_of(window: str, seasons: str = "auto") -> Settings:
+def settings_of(scenario: Scenario) -> Settings:
     """A project with that window and one false alarm a month."""
+    floors = FloorSettings() if scenario.floors else FloorSettings(drift=0.0, share=0.0, spread=0.0)
     return Settings(
         model=ModelSettings(name="m", task="regression", target="y", time="at"),
-        monitor=MonitorSettings(window=window, seasons=seasons),  # type: ignore[arg-type]
+        monitor=MonitorSettings(window=scenario.window, floors=floors),
     )
 
 
@@ -76,12 +80,19 @@ def live(scenario: Scenario, seed: int, fault: Stream | None = None) -> Lived:
     known = len(days) - int(30 * scenario.months / step)
     if fault is not None:
         counts = joined(taken(counts, np.arange(known)), counts_of(fault, days[known:], rows, rng))
+    return after_reference(counts, days, known, scenario, rng)
+
+
+def after_reference(
+    counts: Folded, days: np.ndarray, known: int, scenario: Scenario, rng: np.random.Generator
+) -> Lived:
+    """What follows the first `known` steps, judged by limits that they set."""
     # Slots begin on a Monday, as windows of whole weeks do.
     starts = (days + 4.0) * DAY
-    reference = reference_of(taken(counts, np.arange(known)), starts[:known], step * DAY)
-    settings = settings_of(scenario.window)
+    step_s = float(days[1] - days[0]) * DAY
+    reference = reference_of(taken(counts, np.arange(known)), starts[:known], step_s)
     pace = DAY / scenario.rows_a_day
-    calibration = calibration_of(reference, settings, statistics_in_use(), pace)
+    calibration = calibration_of(reference, settings_of(scenario), statistics_in_use(), pace)
     after = with_groups(taken(counts, np.arange(known, len(days))), reference)
     return judged(calibration, after, starts[known:], scenario, rng)
 
@@ -177,12 +188,16 @@ class Rate:
 
 
 def rate_of(scenario: Scenario, references: int, seed: int = 0) -> Rate:
-    """False alarms a month. The interval is a bootstrap over references; with no alarm at all, the rule of three."""
-    lived = [live(scenario, seed + i) for i in range(references)]
+    """False alarms a month in what follows so many references."""
+    return rate_in([live(scenario, seed + i) for i in range(references)])
+
+
+def rate_in(lived: Sequence[Lived]) -> Rate:
+    """False alarms a month. The interval is a bootstrap over references; with few alarms, nearly the rule of three."""
     ready = [one for one in lived if not one.provisional]
     months = sum(len(one.alarmed) / one.windows_a_month for one in ready)
     if not ready:
-        return Rate(np.nan, np.nan, np.nan, references, 0.0, len(lived))
+        return Rate(np.nan, np.nan, np.nan, len(lived), 0.0, len(lived))
     each = np.asarray([one.alarms for one in ready], dtype=np.float64)
     spans = np.asarray([len(one.alarmed) / one.windows_a_month for one in ready])
     drawn = np.random.default_rng(1).integers(0, len(each), (2000, len(each)))
@@ -190,7 +205,7 @@ def rate_of(scenario: Scenario, references: int, seed: int = 0) -> Rate:
     low, high = np.quantile(rates, [0.025, 0.975])
     if each.sum() < 3:
         high = max(float(high), (3.0 + 2.0 * each.sum()) / months)
-    return Rate(float(each.sum() / months), float(low), float(high), references, months, len(lived) - len(ready))
+    return Rate(float(each.sum() / months), float(low), float(high), len(lived), months, len(lived) - len(ready))
 
 
 def delays_of(scenario: Scenario, fault: Stream, references: int, seed: int = 0) -> tuple[float, float]:
@@ -208,8 +223,3 @@ def delays_of(scenario: Scenario, fault: Stream, references: int, seed: int = 0)
             told.append(np.inf)
     within = float(np.mean(np.asarray(told) <= max(hours / 24.0, 1.0) + 1e-9))
     return within, float(np.median(told))
-
-
-def references_in(reference: Reference) -> Iterator[int]:
-    """Rows of its blocks."""
-    return (block.rows for block in reference.blocks)
