@@ -74,7 +74,7 @@ def lived_on(before: Lived | None, answered: int, refused: Mapping[str, int], no
         # It was silent until the look before at least: what came since then may have come at once.
         silence = before.looked - before.came
         if silence > 0 and apart <= UNKNOWN_AFTER_S:
-            longer = [*silences, expected_between(before, before.came, before.looked)]
+            longer = [*silences, float(expected_between(before, before.came, before.looked))]
             silences = sorted(longer, reverse=True)[:LONGEST]
         came = now
     ring = dict(before.ring)
