@@ -30,7 +30,11 @@ def drift(
     say = progress or (lambda *words, **more: None)
     ws = _workspace(folder)
     table = _table(ws, data)
-    redacted = frozenset(ws.settings.capture.redact) if ws is not None and table.source == RECORDS else frozenset()
+    redacted = (
+        frozenset(ws.settings.capture.redact)
+        if ws is not None and isinstance(table, drifting.RecordsTable)
+        else frozenset()
+    )
     model = _model(ws, against)
     what = f"counting {drifting.name_of(table)}"
     if model is not None:
@@ -40,7 +44,7 @@ def drift(
         )
     else:
         other = _table(ws, against)
-        if RECORDS in (table.source, other.source) and ws is not None:
+        if ws is not None and any(isinstance(t, drifting.RecordsTable) for t in (table, other)):
             redacted = frozenset(ws.settings.capture.redact)
         settings = None if ws is None else ws.settings
         found = drifting.against_table(table, other, settings, ignored=redacted, say=lambda done: say(what, done=done))

@@ -112,9 +112,9 @@ def against_bundle(
 
 def name_of(table: Table) -> str:
     """What a table is called in a report."""
-    return (
-        table.source.name if isinstance(table.source, Path) else table.source if table.source == "records" else "table"
-    )
+    if isinstance(table, RecordsTable):
+        return "records"
+    return table.source.name if isinstance(table.source, Path) else "table"
 
 
 def _compared(model: Model, redacted: frozenset[str]) -> Compared:
@@ -146,7 +146,7 @@ def _scores(model: Model, table: Table, lacking: bool) -> Callable[[Any], np.nda
     from fairlead.lab.tables import columns_of
 
     signature = model.signature
-    if table.source == "records" and (signature.classes or signature.task in ("regression", "anomaly")):
+    if isinstance(table, RecordsTable) and (signature.classes or signature.task in ("regression", "anomaly")):
         told = [names.PROBABILITY_OUT + n for n in signature.outputs] if signature.classes else [names.VALUE_OUT]
         if set(told) <= set(table.columns):
             return lambda batch: np.column_stack(
