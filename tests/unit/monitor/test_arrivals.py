@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -103,6 +104,7 @@ def test_whatever_is_counted_stays_bounded_and_never_negative(looks: list[tuple[
         lived = lived_on(lived, answered, refused, now)
         silence(lived, "m", A_MONTH)
         refusals(lived, "m")
+        lived = msgspec.json.decode(msgspec.json.encode(lived), type=Lived)
         assert min(lived.week) >= 0
         assert len(lived.silences) <= 20
         assert len(lived.ring) <= RING

@@ -97,7 +97,7 @@ def expected_between(lived: Lived, start: float, end: float) -> float:
     found = 0.0
     for hour in range(first, last + 1):
         part = min(end, (hour + 1) * HOUR) - max(start, hour * HOUR)
-        found += rates[hour % WEEK_HOURS] * part / HOUR
+        found += float(rates[hour % WEEK_HOURS]) * part / HOUR
     return found
 
 

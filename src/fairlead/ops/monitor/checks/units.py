@@ -45,8 +45,7 @@ GAINED = 0.2
 LEVELS = np.linspace(0.1, 0.9, 9)
 MOST_COLUMNS = 500
 REFINED = 3
-NEWEST = 8
-NEWEST_NEEDED = 4
+NEWEST = 4
 
 
 class Change(NamedTuple):
@@ -262,22 +261,23 @@ def factor_interval(usual: Usual, cells: np.ndarray, offset: float) -> tuple[flo
 
 
 def usual_of(before: ColumnProfile, newest: list[list[float]], means: np.ndarray) -> Usual | None:
-    """Deciles of the newest quiet windows, else of the reference, and how the scale of windows varies about them.
+    """Deciles of the newest quiet windows, else of the reference, and how far the scale of a window goes from them.
 
-    newest: deciles of up to 8 windows, oldest first. means: of windows of the reference.
+    newest: deciles of up to 4 windows. means: of windows of the reference, in order: how far each of them went from
+    the mean of the 4 before it (from that of all) is how far one goes that is not changed.
     """
     sealed = quantiles_of(before)
     if sealed is None or not (sealed @ sealed) > 0:
         return None
-    if len(newest) >= NEWEST_NEEDED:
-        known = np.asarray(newest)
-        middle = known.mean(axis=0)
-        scales = known @ middle / (middle @ middle)
-    else:
-        middle, scales = sealed, means / np.mean(means) if len(means) > 1 and np.mean(means) else np.ones(1)
-    sound = len(scales) > 1 and bool((scales > 0).all())
-    # Windows beside each other are as like as they get; a part of a window varies more than a whole one.
-    return Usual(middle, max(float(np.log(scales).std(ddof=1)) * 1.2, 0.01) if sound else 0.3)
+    lately = len(newest) >= NEWEST
+    sound = len(means) >= 2 * NEWEST and bool((means > 0).all() or (means < 0).all())
+    spread = 0.3
+    if sound and lately:
+        before_it = np.convolve(means, np.full(NEWEST, 1.0 / NEWEST), mode="valid")[:-1]
+        spread = float(np.sqrt(np.mean(np.log(means[NEWEST:] / before_it) ** 2)))
+    elif sound:
+        spread = float(np.log(means / means.mean()).std(ddof=1))
+    return Usual(np.asarray(newest).mean(axis=0) if lately else sealed, max(spread, 0.01))
 
 
 def window_means(seen: Seen, at: int) -> np.ndarray:

@@ -63,11 +63,11 @@ def _listed(column: ColumnProfile) -> list[int]:
 
 
 def _alike(seen: Seen) -> Sequence[Sequence[Profile]]:
-    """Windows of the reference, or its blocks where what is looked at is shorter than half of one."""
+    """Windows of the reference, or its blocks where what is looked at is shorter than one."""
     groups = windows_of(seen.reference, seen.settings)
     if groups:
         rows = float(np.median([sum(block.rows for block in group) for group in groups]))
-        if seen.profile.rows >= 0.5 * rows:
+        if seen.profile.rows >= 0.9 * rows:
             return groups
     return [(block,) for block in seen.reference.blocks]
 
