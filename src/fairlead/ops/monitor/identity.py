@@ -33,7 +33,7 @@ def carry(open_findings: Iterable[Finding], new_findings: Iterable[Finding]) -> 
     """
     before = {(f.model, f.check, f.columns): f for f in open_findings}
     started, continuing = [], []
-    for finding in new_findings:
+    for finding in map(plain, new_findings):
         known = before.pop((finding.model, finding.check, finding.columns), None)
         if known is None:
             started.append(finding)
@@ -41,3 +41,13 @@ def carry(open_findings: Iterable[Finding], new_findings: Iterable[Finding]) -> 
             first = known.first if known.first is not None else finding.first
             continuing.append(msgspec.structs.replace(finding, id=known.id, since=known.since, first=first))
     return Carried(started, continuing, list(before.values()))
+
+
+def plain(finding: Finding) -> Finding:
+    """With Python's own numbers: those of numpy could not be kept."""
+    causes = tuple(msgspec.structs.replace(cause, weight=float(cause.weight)) for cause in finding.causes)
+    return msgspec.structs.replace(
+        finding, since=float(finding.since), size=float(finding.size), low=float(finding.low), high=float(finding.high),
+        evidence={name: float(value) for name, value in finding.evidence.items()}, causes=causes,
+        first=None if finding.first is None else float(finding.first),
+    )  # fmt: skip

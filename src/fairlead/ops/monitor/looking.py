@@ -6,12 +6,11 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import msgspec
-
 from fairlead.contract.events import Finding
 from fairlead.contract.plugins import names, variant
 from fairlead.ops.monitor.budget import allowed
 from fairlead.ops.monitor.calibration import LEAST_ROWS
+from fairlead.ops.monitor.identity import plain
 from fairlead.ops.monitor.joint import MEMORY, joining, joint_of
 from fairlead.ops.monitor.seen import Moment, Seen, Told, WindowCheck
 
@@ -53,20 +52,10 @@ def look(
             continue
         sharing = sum(other.family == check.family for other in every)
         mine = dataclasses.replace(seen, memory=memories.get(check.name), kept=[])
-        found += map(_plain, check.look(mine, allowed(seen.settings, check.family, seconds_per_row) / sharing))
+        found += map(plain, check.look(mine, allowed(seen.settings, check.family, seconds_per_row) / sharing))
         if mine.kept and not early:
             kept[check.name] = mine.kept[0]
     return Looked(found, kept, tuple(sorted(seen.told, key=_nearness)), why)
-
-
-def _plain(finding: Finding) -> Finding:
-    """With Python's own numbers: those of numpy could not be kept."""
-    causes = tuple(msgspec.structs.replace(cause, weight=float(cause.weight)) for cause in finding.causes)
-    return msgspec.structs.replace(
-        finding, since=float(finding.since), size=float(finding.size), low=float(finding.low), high=float(finding.high),
-        evidence={name: float(value) for name, value in finding.evidence.items()}, causes=causes,
-        first=None if finding.first is None else float(finding.first),
-    )  # fmt: skip
 
 
 def _calibrated(seen: Seen, kept: dict[str, Any], seconds_per_row: float, troubled: bool) -> tuple[Seen, str]:
