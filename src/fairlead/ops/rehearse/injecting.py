@@ -25,6 +25,9 @@ from fairlead.ops.rehearse.shelf import Shelf
 
 TRIALS = 20
 COPIES = 4
+PAIRED = 2
+"""Faults of a kind in a copy that are tried at every budget; the others at the project's own."""
+
 HORIZON = 8
 """Windows after the beginning within which a fault has to be found."""
 
@@ -33,6 +36,7 @@ class Tried(msgspec.Struct, frozen=True):
     """One fault in one copy. begin: event time. found: by a check that was silent on the clean copy in those windows.
 
     by: "area/check" of the first. days: from the beginning to that alarm. chance: the clean copy alarmed, too.
+    paired: it was tried at every budget.
     """
 
     fault: str
@@ -42,6 +46,7 @@ class Tried(msgspec.Struct, frozen=True):
     by: str
     days: float | None
     chance: bool
+    paired: bool = False
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -75,23 +80,17 @@ class Quiet(msgspec.Struct, frozen=True):
 
 
 class Study(msgspec.Struct, frozen=True):
-    """What was found of what was put in, at one budget."""
+    """What was found of what was put in, at one budget.
+
+    power, days: share found and median days to the alarm of those faults, of whatever kind, that were tried at every
+    budget.
+    """
 
     budget: float
     quiet: Quiet
     faults: tuple[Found, ...]
-
-    @property
-    def power(self) -> Interval | None:
-        """Share of all faults that were found, whatever their kind."""
-        tried = sum(f.trials for f in self.faults)
-        return share_of(sum(f.found for f in self.faults), tried) if tried else None
-
-    @property
-    def days(self) -> float | None:
-        """Median over the kinds of fault of their median days."""
-        known = [f.days for f in self.faults if f.days is not None]
-        return float(np.median(known)) if known else None
+    power: Interval | None
+    days: float | None
 
 
 def copy_trials(
@@ -120,8 +119,10 @@ def copy_trials(
         for trial in range(trials):
             random = np.random.default_rng([seed, number, trial])
             happened = _Happened.of(copy, fault, random)
-            for budget in asked if happened is not None else ():
-                found[budget][1].append(happened.tried(budget))  # type: ignore[union-attr]
+            paired = trial < PAIRED
+            for budget in () if happened is None else asked if paired else (copy.own_budget,):
+                if happened is not None and budget in found:
+                    found[budget][1].append(msgspec.structs.replace(happened.tried(budget), paired=paired))
     return found
 
 
@@ -229,7 +230,11 @@ def studies_of(
             len(copies), windows, months, len(alarms), rate_of(len(alarms), months),
             dict(Counter(f"{a.area}/{a.check}" for a in alarms).most_common()),
         )  # fmt: skip
-        found.append(Study(budget, quiet, tuple(_found(kind, tried) for kind in known_faults())))
+        both = [one for one in tried if one.paired]
+        days = [one.days for one in both if one.days is not None]
+        power = share_of(sum(one.found for one in both), len(both)) if both else None
+        kinds = tuple(_found(kind, tried) for kind in known_faults())
+        found.append(Study(budget, quiet, kinds, power, float(np.median(days)) if days else None))
     return tuple(found)
 
 

@@ -10,7 +10,7 @@ from fairlead.contract.evidence import Interval
 from fairlead.ops.rehearse.injecting import Study
 from fairlead.ops.rehearse.replay import Told
 
-Judgement = Literal["better", "worse", "inconclusive", "reference"]
+Judgement = Literal["better", "worse", "inconclusive", "reference", "same"]
 
 
 class PolicyResult(msgspec.Struct, frozen=True):

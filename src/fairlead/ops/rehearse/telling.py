@@ -196,7 +196,9 @@ def _differences(results: Sequence[PolicyResult], resampled: Resampled) -> tuple
         gain = np.asarray(own.series) - np.asarray(other.series)
         error = resampled.mean(gain)
         judged: Judgement = "inconclusive"
-        if resampled.enough and excludes_zero(error):
+        if other.series == own.series:
+            judged = "same"
+        elif resampled.enough and excludes_zero(error):
             judged = "better" if error.value > 0 else "worse"
         found.append(
             Difference(
