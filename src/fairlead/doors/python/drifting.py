@@ -36,18 +36,19 @@ def drift(
         else frozenset()
     )
     model = _model(ws, against)
-    what = f"counting {drifting.name_of(table)}"
+
+    def counting(rows: int, share: float | None) -> None:
+        say(f"{rows:,} rows counted", done=share)
+
     if model is not None:
         name = f"model {model.id[:12]}"
-        found = drifting.against_bundle(
-            table, model, name, redacted=redacted, scored=scores, say=lambda done: say(what, done=done)
-        )
+        found = drifting.against_bundle(table, model, name, redacted=redacted, scored=scores, say=counting)
     else:
         other = _table(ws, against)
         if ws is not None and any(isinstance(t, drifting.RecordsTable) for t in (table, other)):
             redacted = frozenset(ws.settings.capture.redact)
         settings = None if ws is None else ws.settings
-        found = drifting.against_table(table, other, settings, ignored=redacted, say=lambda done: say(what, done=done))
+        found = drifting.against_table(table, other, settings, ignored=redacted, say=counting)
     answer: Answer = msgspec.to_builtins(found)
     if html is not None:
         from fairlead.lab.tables.drift.page import write_page

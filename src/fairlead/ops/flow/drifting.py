@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from fairlead.ops.flow.workspace import Workspace
     from fairlead.runtime.bundle import Model
 
-Say = Callable[[float], None]
+Say = Callable[[int, float | None], None]
+"""Told how many rows were counted, and what share of all that is, where they are known."""
+
 BLOCKS_AT_MOST = 256
 
 
@@ -172,4 +174,4 @@ def _without_scores(profile: Profile) -> Profile:
 def _saying(say: Say | None, before: int, rows: int) -> Callable[[int], None] | None:
     if say is None:
         return None
-    return lambda done: say((before + done) / rows if rows else 0.0)
+    return lambda done: say(before + done, min((before + done) / rows, 1.0) if rows else None)
