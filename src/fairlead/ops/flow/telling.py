@@ -56,8 +56,8 @@ def tell(ws: Workspace, window: Window, looked: Looked) -> None:
     lines = tuple(
         Line(
             one.check, one.key, _finite(one.judged.value), _finite(one.judged.limit), _finite(one.judged.usual),
-            one.judged.speaks, one.judged.why, one.unit, one.judged.against, _finite(one.judged.p),
-            one.judged.provisional,
+            bool(one.judged.speaks), one.judged.why, one.unit, one.judged.against, _finite(one.judged.p),
+            bool(one.judged.provisional),
         )
         for one in looked.told[:MOST_LINES]
     )  # fmt: skip

@@ -20,7 +20,17 @@ from fairlead.ops.monitor.statistic import bin_groups
 from fairlead.ops.monitor.statistics import distances_on
 from fairlead.ops.monitor.windows import window_spec
 
-__all__ = ["NEEDED", "SHARE_FLOOR", "Limit", "Shares", "Thresholds", "bin_groups", "calibrate", "distances_on", "windows_of"]
+__all__ = [
+    "NEEDED",
+    "SHARE_FLOOR",
+    "Limit",
+    "Shares",
+    "Thresholds",
+    "bin_groups",
+    "calibrate",
+    "distances_on",
+    "windows_of",
+]
 
 NEEDED = 8
 """Windows that a usual level may be known from."""
