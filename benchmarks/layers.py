@@ -66,6 +66,7 @@ def requests_of(form: str, count: int) -> list[Request]:
 def layers(plane: DataPlane, endpoint: Endpoint, requests: Sequence[Request]) -> dict[str, float]:
     """Every layer of a tick, and the whole of it."""
     from fairlead.runtime.serve import recording
+    from fairlead.runtime.serve.observing import unlike
     from fairlead.runtime.serve.whole import Whole
 
     count, live = len(requests), endpoint.whole
@@ -110,6 +111,7 @@ def layers(plane: DataPlane, endpoint: Endpoint, requests: Sequence[Request]) ->
         "record": cpu_us(record, count),
         "write": cpu_us(write, count),
         "count and reply": cpu_us(lambda: plane._reply_whole(whole, time.time()), count),
+        "rows unlike training": cpu_us(lambda: unlike.count([whole], []), count),
     }
     # Labels and lists of numbers come with the scores.
     found["predict"] = cpu_us(lambda: live.answer(rows), count) - found["prepare"]

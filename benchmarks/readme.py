@@ -105,7 +105,7 @@ def serving() -> list[tuple[str, str]]:
     return rows
 
 
-LAYERS = ("parse and validate", "prepare", "predict", "render", "record", "write", "count and reply")
+LAYERS = ("parse and validate", "prepare", "predict", "render", "record", "write", "count and reply", "rows unlike training")
 
 
 def layers() -> str:
@@ -116,6 +116,8 @@ def layers() -> str:
     cases = list(found["detail"])
     lines = ["| layer | " + " | ".join(cases) + " |", "|---" * (len(cases) + 1) + "|"]
     for layer in (*LAYERS, "whole tick"):
+        if any(layer not in found["detail"][case] for case in cases):
+            continue  # measured before there was such a layer
         lines.append(f"| {layer} | " + " | ".join(f"{found['detail'][case][layer]:.2f}" for case in cases) + " |")
     if transport := result("transport-constant-32"):
         us = transport["bare_cpu_us"]
