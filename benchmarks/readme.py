@@ -105,7 +105,9 @@ def serving() -> list[tuple[str, str]]:
     return rows
 
 
-LAYERS = ("parse and validate", "prepare", "predict", "render", "record", "write", "count and reply", "rows unlike training")
+LAYERS = (
+    "parse and validate", "prepare", "predict", "render", "record", "write", "count and reply", "rows unlike training",
+)  # fmt: skip
 
 
 def layers() -> str:
