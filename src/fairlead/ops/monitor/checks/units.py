@@ -1,7 +1,8 @@
 """Whether a column came to be told in another unit: the same values times a constant, or by another scale.
 
-This asks only about columns that left their everyday variation or their range already, so it makes no false alarm of
-its own: it says what kind of move it was.
+This asks about columns that left their everyday variation or their range already, so for these it makes no false alarm
+of its own: it says what kind of move it was. And about those whose scale jumped beside the windows just before, with a
+limit of its own.
 """
 
 from __future__ import annotations
@@ -46,6 +47,11 @@ LEVELS = np.linspace(0.1, 0.9, 9)
 MOST_COLUMNS = 500
 REFINED = 3
 NEWEST = 4
+STEPS = 16
+"""Windows of the reference from which it is known how far the scale of a column goes from one to the next."""
+
+JUMP = 2.0
+"""Times that the scale changes at least, where nothing else is beyond a limit: the effect floor."""
 
 
 class Change(NamedTuple):
@@ -94,13 +100,16 @@ class Units:
             cells = rows.columns[name][places]
             kept = np.flatnonzero(~np.isnan(cells))
             before = columns[known[name]]
+            means = window_means(seen, known[name])
+            usual = usual_of(before, newest.get(name, []), means)
             severity = moved(seen, live, before)
+            if severity is None and jumped(cells[kept], newest.get(name, []), means, allowed / len(known)):
+                severity = "warning"
             if severity is None:
                 if len(kept) >= LEAST_ROWS and (name in newest or len(newest) < MOST_COLUMNS):
                     deciles = [float(one) for one in np.quantile(cells[kept], LEVELS)]
                     newest[name] = [*newest.get(name, []), deciles][-NEWEST:]
                 continue
-            usual = usual_of(before, newest.get(name, []), window_means(seen, known[name]))
             judged = seen.judged.get("drift", {}).get(name)
             farthest = max(FARTHEST, judged.limit if judged is not None else 0.0)
             change = change_of(before, cells[kept], usual, farthest) if usual is not None else None
@@ -270,14 +279,39 @@ def usual_of(before: ColumnProfile, newest: list[list[float]], means: np.ndarray
     if sealed is None or not (sealed @ sealed) > 0:
         return None
     lately = len(newest) >= NEWEST
-    sound = len(means) >= 2 * NEWEST and bool((means > 0).all() or (means < 0).all())
+    steps = steps_of(means)
     spread = 0.3
-    if sound and lately:
-        before_it = np.convolve(means, np.full(NEWEST, 1.0 / NEWEST), mode="valid")[:-1]
-        spread = float(np.sqrt(np.mean(np.log(means[NEWEST:] / before_it) ** 2)))
-    elif sound:
+    if len(steps) >= NEWEST and lately:
+        spread = float(np.sqrt(np.mean(steps**2)))
+    elif len(steps) >= NEWEST:
         spread = float(np.log(means / means.mean()).std(ddof=1))
     return Usual(np.asarray(newest).mean(axis=0) if lately else sealed, max(spread, 0.01))
+
+
+def steps_of(means: np.ndarray) -> np.ndarray:
+    """How far each window of the reference went from the 4 before it, as a logarithm of its scale; none, where some
+    are of another sign than others, so that a scale means nothing."""
+    if len(means) <= NEWEST or not ((means > 0).all() or (means < 0).all()):
+        return np.zeros(0)
+    before_it = np.convolve(means, np.full(NEWEST, 1.0 / NEWEST), mode="valid")[:-1]
+    found: np.ndarray = np.log(means[NEWEST:] / before_it)
+    return found
+
+
+def jumped(cells: np.ndarray, newest: list[list[float]], means: np.ndarray, expected: float) -> bool:
+    """Whether the scale went further from the newest windows than windows of the reference ever go: by the tail of
+    how far those went, `expected` windows pass the limit. A seasonal column has a wide everyday variation, in which
+    a thousandth of it may hide; beside its neighbours in time it cannot.
+    """
+    from fairlead.lab.stats.extremes import once_in
+
+    steps = np.abs(steps_of(means))
+    if len(steps) < STEPS or len(newest) < NEWEST or len(cells) < LEAST_ROWS:
+        return False
+    middle = np.asarray(newest).mean(axis=0)
+    scale = float(np.quantile(cells, LEVELS) @ middle / max(middle @ middle, 1e-300))
+    limit = max(once_in(steps, expected), float(np.log(JUMP)))
+    return scale > 0 and abs(float(np.log(scale))) > limit
 
 
 def window_means(seen: Seen, at: int) -> np.ndarray:
