@@ -3,8 +3,9 @@
     python -m benchmarks.alarm_months [--months 240] [--write docs/explanation/false-alarms.md] [--data ../shared/data]
 
 Every scenario draws references and the months after them, calibrates as the product does, and asks the product's
-limits about every look at every window. An alarm is a window that speaks where the one before did not. Intervals are
-95 %, over references (bootstrap), since the months after one reference share its luck.
+limits about every look at every window. An alarm is a window (a day, where windows are shorter)
+in which something speaks that did not in the one before. Intervals are 95 %, over references (bootstrap), since the
+months after one reference share its luck.
 """
 
 from __future__ import annotations
@@ -44,20 +45,22 @@ class Scenario:
 
 @dataclass(frozen=True)
 class Lived:
-    """alarmed: (windows,) whether each spoke, at any look; first: the look at which it did, -1 for never.
+    """alarmed: (windows,) whether each spoke, at any look; first: the look at which it did, -1 for never. units: the
+    same of each unit: of each day, where windows are shorter.
 
     windows_a_month; provisional: whether the reference was too short.
     """
 
     alarmed: np.ndarray
     first: np.ndarray
+    units: np.ndarray
     windows_a_month: float
     provisional: bool
 
     @property
     def alarms(self) -> int:
-        """Windows that speak where the one before did not."""
-        return int((self.alarmed & ~np.concatenate([[False], self.alarmed[:-1]])).sum())
+        """Units in which something speaks where in the one before nothing did."""
+        return int((self.units & ~np.concatenate([[False], self.units[:-1]])).sum())
 
 
 def settings_of(scenario: Scenario) -> Settings:
@@ -136,13 +139,20 @@ def judged(
         looks = [look for look in calibration.levels if look < length] + [length]
         spoken = np.stack([_spoken(calibration, after, starts, first, first + look, look) for look in looks])
         at = np.where(spoken.any(axis=0), spoken.argmax(axis=0), -1)
-        return Lived(spoken.any(axis=0), at, a_month, calibration.provisional)
+        units = _by_day(spoken.any(axis=0), starts[first]) if hours < 24 else spoken.any(axis=0)
+        return Lived(spoken.any(axis=0), at, units, a_month, calibration.provisional)
     begins = np.arange(starts[0], starts[-1] + 3600.0 * step_h - 1.0, 3600.0 * hours)
     calm = replace(scenario.stream, busy=lambda days, _: np.ones(len(days)))
     shown = counts_of(calm, begins / DAY - 4.0, grid.rows, rng)
     shown = Folded(shown.rows, _grouped(shown.columns, after.columns), _grouped(shown.scores, after.scores))
     spoken = _spoken_of(calibration, shown, begins, max(calibration.levels))
-    return Lived(spoken, np.where(spoken, 0, -1), a_month, calibration.provisional)
+    return Lived(spoken, np.where(spoken, 0, -1), _by_day(spoken, begins), a_month, calibration.provisional)
+
+
+def _by_day(spoken: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Whether any window of each day spoke."""
+    number = np.unique(np.floor(starts / DAY + 1e-9), return_inverse=True)[1].reshape(-1)
+    return np.bincount(number, spoken) > 0
 
 
 def _grouped(made: Mapping[str, Counted], known: Mapping[str, Counted]) -> dict[str, Counted]:

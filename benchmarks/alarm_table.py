@@ -138,7 +138,8 @@ decisions, shares of missing cells and of other categories, correlations): one m
 windows and early looks of a unit (a window, or a day where windows are shorter). So the tables of the first three
 parts are to be read against **{BUDGET:.1f} alarms a month**, the fourth, with every check that ships, against 1.
 
-An alarm is a window that speaks where the one before did not. Values are alarms a month, with 95 % intervals over
+An alarm is a window (a day, where windows are shorter: what comes and goes within one is one incident) in which
+something speaks where in the one before nothing did. Values are alarms a month, with 95 % intervals over
 references. References cover 200 days (400 for windows of a million rows). How it works: decision 34; why your own
 windows spoke or were silent: `fairlead watch --explain`."""
 FLOORS = """

@@ -15,13 +15,17 @@ from hypothesis import strategies as st
 from fairlead.contract.events import Window
 from fairlead.contract.profile import Profile, Reference
 from fairlead.contract.settings import MonitorSettings, Settings
+from fairlead.contract.signature import Signature
 from fairlead.lab.stats import total
 from fairlead.ops.monitor.budget import JOINT, PARTS, allowed, quiet_limit, values_needed
 from fairlead.ops.monitor.calibration import Calibration, calibration_of, height_of
 from fairlead.ops.monitor.folding import runs, taken, thinned, without
 from fairlead.ops.monitor.grid import grid_of
 from fairlead.ops.monitor.joint import joining, joint_of, statistics_in_use
+from fairlead.ops.monitor.looking import shown_by
+from fairlead.ops.monitor.seen import Rows, Seen
 from fairlead.ops.monitor.statistics import ColumnDistance, MissingRisen, OthersRisen, ScoreDistance
+from fairlead.ops.monitor.thresholds import calibrate
 from fairlead.ops.monitor.windows import DAY
 
 OURS = (ColumnDistance(), ScoreDistance(), MissingRisen(), OthersRisen())
@@ -260,3 +264,23 @@ def test_simulated_windows_are_judged_as_the_product_judges_them() -> None:
         judged, _ = calibration.judge(Window("m", place, begin, begin + DAY, state="closed"), profile)
         spoke.append(any(one.speaks for by_key in judged.values() for one in by_key.values()))
     assert spoke == found.alarmed.tolist()
+
+
+def test_a_week_of_which_three_days_were_seen_is_compared_with_three_days() -> None:
+    known = reference(120)
+    settings = settings_of(Scenario(STREAMS["days vary"], "7d"))
+    joint = calibration_of(known, settings, OURS)
+    begin = 30 * 7 * DAY + MONDAY
+    window = Window("m", 30, begin, begin + 7 * DAY, state="closed")
+
+    def seen_of(times: np.ndarray) -> Seen:
+        return Seen(
+            window=window, profile=live_window(3), reference=known, thresholds=calibrate(known, settings),
+            settings=settings, signature=Signature("regression", ()), rows=Rows({}, times),
+        )  # fmt: skip
+
+    part, said = shown_by(seen_of(begin + DAY * np.array([4.2, 4.9, 5.5, 6.5])), joint)
+    assert (part.start, part.end, part.state) == (begin + 4 * DAY, begin + 7 * DAY, "open")
+    assert "3 of its 7 days" in said
+    assert joint.look_of(part, live_window(3)) == 3
+    assert shown_by(seen_of(begin + DAY * (np.arange(7) + 0.5)), joint) == (window, "")

@@ -6,13 +6,17 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from fairlead.contract.events import Finding
+import msgspec
+import numpy as np
+
+from fairlead.contract.events import Finding, Window
 from fairlead.contract.plugins import names, variant
 from fairlead.ops.monitor.budget import allowed
-from fairlead.ops.monitor.calibration import LEAST_ROWS
+from fairlead.ops.monitor.calibration import LEAST_ROWS, Calibration
 from fairlead.ops.monitor.identity import plain
 from fairlead.ops.monitor.joint import MEMORY, joining, joint_of
 from fairlead.ops.monitor.seen import Moment, Seen, Told, WindowCheck
+from fairlead.ops.monitor.windows import DAY
 
 
 class Looked(NamedTuple):
@@ -62,16 +66,37 @@ def _calibrated(seen: Seen, kept: dict[str, Any], seconds_per_row: float, troubl
     """With what the joint calibration says of the window; what it remembers goes into `kept`."""
     memory = kept.get(MEMORY)
     joint = seen.calibration or joint_of(seen.reference, seen.settings, seconds_per_row, memory, seen.signature)
-    judged, largest = joint.judge(seen.window, seen.profile, seen.reference.profile)
+    shown, part = shown_by(seen, joint)
+    judged, largest = joint.judge(shown, seen.profile, seen.reference.profile)
     remembered = joining(memory, joint, seen.reference, seen.window, largest, troubled)
     if remembered is not None:
         kept[MEMORY] = remembered
     units = {s.name: s.unit for s in joint.statistics}
     told = [Told(name, key, one, units[name]) for name, by_key in judged.items() for key, one in by_key.items()]
-    why = joint.why
+    why = joint.why + part
     if seen.profile.rows < LEAST_ROWS:
         why += f"; {seen.profile.rows} rows are too few to be judged, {LEAST_ROWS} are needed"
     return dataclasses.replace(seen, judged=judged, told=told), why
+
+
+def shown_by(seen: Seen, joint: Calibration) -> tuple[Window, str]:
+    """The part of a window that its rows cover, and what is to be said of it: a week of which a server saw three days
+    is compared with three days, as it cannot show what a week does.
+    """
+    window, block_s = seen.window, joint.grid.block_s
+    if not block_s or seen.rows is None or not len(seen.rows.times):
+        return window, ""
+    slots = np.unique(np.floor(seen.rows.times / block_s + 1e-6))
+    whole = round((window.end - window.start) / block_s)
+    known = joint.grid.slots
+    # A business that rests at weekends has rows of five days in every whole week.
+    usual = whole * len(known) / max(float(known[-1] - known[0] + 1), 1.0) if len(known) else float(whole)
+    if len(slots) >= np.floor(usual + 1e-6):
+        return window, ""
+    begin = float(slots[0]) * block_s
+    unit = "days" if block_s >= DAY else "hours"
+    part = f"; it has rows of {len(slots)} of its {whole} {unit} and is compared with as many"
+    return msgspec.structs.replace(window, start=begin, end=begin + len(slots) * block_s, state="open"), part
 
 
 def _nearness(told: Told) -> tuple[bool, float]:
