@@ -8,6 +8,7 @@ from fairlead.contract.events import Finding
 from fairlead.ops.flow.workspace import Workspace
 from fairlead.ops.monitor.arrivals import Lived, lived_on, refusals, silence, told_by_the_clock
 from fairlead.ops.monitor.budget import PARTS
+from fairlead.ops.monitor.identity import plain
 
 SHARE = 0.1
 """Part of the budget of inputs that silences at the door may take."""
@@ -39,7 +40,7 @@ def _settle(ws: Workspace, found: list[Finding], at: float) -> list[Finding]:
     """What goes on keeps its name; what is not found any more has ended."""
     standing = {(f.check, f.columns): f for f in ws.state.findings(ws.model) if told_by_the_clock(f.check)}
     started = []
-    for finding in found:
+    for finding in map(plain, found):
         known = standing.pop((finding.check, finding.columns), None)
         if known is None:
             started.append(finding)

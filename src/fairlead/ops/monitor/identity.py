@@ -9,6 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from fairlead.contract.events import Finding
+from fairlead.contract.evidence import Interval
 
 
 class Carried(NamedTuple):
@@ -45,9 +46,12 @@ def carry(open_findings: Iterable[Finding], new_findings: Iterable[Finding]) -> 
 
 def plain(finding: Finding) -> Finding:
     """With Python's own numbers: those of numpy could not be kept."""
+    cost = finding.cost
+    if cost is not None:
+        cost = Interval(float(cost.value), float(cost.low), float(cost.high))
     causes = tuple(msgspec.structs.replace(cause, weight=float(cause.weight)) for cause in finding.causes)
     return msgspec.structs.replace(
         finding, since=float(finding.since), size=float(finding.size), low=float(finding.low), high=float(finding.high),
         evidence={name: float(value) for name, value in finding.evidence.items()}, causes=causes,
-        first=None if finding.first is None else float(finding.first),
+        first=None if finding.first is None else float(finding.first), cost=cost,
     )  # fmt: skip
