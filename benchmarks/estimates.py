@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.worlds import CLASSES, World, drawn, realised, reference_of
+from benchmarks.worlds import CLASSES, NUMBERS, World, drawn, realised, reference_of
+from fairlead.contract.plugins import variant
 from fairlead.contract.profile import Reference
 from fairlead.contract.signature import Signature
 from fairlead.ops.monitor.concept import compared, held_out_gaps, verdict
@@ -200,3 +202,130 @@ def chances(kind: str, now: World) -> np.ndarray:
     if kind == "outcome":
         return (now.truth == "yes").astype(np.float64)
     return np.full(now.rows, 0.5)
+
+
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+DETECTORS = ("confidence_sequence", "adwin", "page_hinkley", "ddm", "eddm", "hddm_a", "hddm_w")
+ALLOWED = 1 / 43
+"""What the default budget leaves to concept drift, with weekly windows: one false alarm in 43."""
+
+
+def coverage_table(worlds: int) -> list[str]:
+    lines = [
+        "| task | rows | shift of `a` | " + "metric: held by the interval (mean absolute error) |",
+        "|---|---|---|---|",
+    ]
+    for signature in (CLASSES, NUMBERS):
+        for rows, shift in (
+            (50, 0.0),
+            (100, 0.0),
+            (200, 0.0),
+            (500, 0.0),
+            (2000, 0.0),
+            (500, 0.5),
+            (500, 1.0),
+            (500, 2.0),
+        ):
+            told = estimated(signature, rows, shift=shift, worlds=worlds)
+            cells = ", ".join(f"{n} {told[n].covered:.0%} ({told[n].error:.3g})" for n in SHOWN[signature.task])
+            lines.append(f"| {signature.task} | {rows} | {shift:g} | {cells} |")
+    return lines
+
+
+def held_out_table(worlds: int) -> list[str]:
+    lines = ["| held-out windows | accuracy held | roc_auc held | loss held |", "|---|---|---|---|"]
+    for windows in (4, 8, 12, 16):
+        told = estimated(CLASSES, 500, worlds=worlds, windows=windows)
+        lines.append(
+            f"| {windows} | " + " | ".join(f"{told[n].covered:.0%}" for n in ("accuracy", "roc_auc", "loss")) + " |"
+        )
+    return lines
+
+
+def blind_table(worlds: int) -> list[str]:
+    lines = ["| what changes | accuracy: estimate less truth | held by the interval |", "|---|---|---|"]
+    for name, shift, concept in (
+        ("nothing", 0.0, 0.0), ("inputs, by half a deviation", 0.5, 0.0), ("inputs, by one deviation", 1.0, 0.0),
+        ("concept, by 2 error points", 0.0, 0.02), ("concept, by 5", 0.0, 0.05), ("concept, by 10", 0.0, 0.10),
+    ):  # fmt: skip
+        told = estimated(CLASSES, 1000, shift=shift, concept=concept, worlds=worlds)["accuracy"]
+        lines.append(f"| {name} | {told.bias:+.3f} | {told.covered:.0%} |")
+    return lines
+
+
+def detector_table(worlds: int) -> list[str]:
+    lines = [
+        "| detector | false alarms a window | inputs shifted by 0.5 | 2 points: found (median windows) | 5 | 10 |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name in DETECTORS:
+        make = variant("drift_detector", name, extra="drift")
+        quiet = [false_alarms(make, worlds=worlds, shift=shift) for shift in (0.0, 0.5)]
+        found = [power(make, concept=points / 100, worlds=worlds) for points in (2, 5, 10)]
+        cells = " | ".join(f"{f.share:.0%} ({f.delay:.0f})" if f.share else "0%" for f in found)
+        lines.append(f"| {name} | {quiet[0]:.4f} | {quiet[1]:.4f} | {cells} |")
+    return lines
+
+
+def reason_table(worlds: int) -> list[str]:
+    lines = ["| what changed | explained by inputs | concept | inconclusive |", "|---|---|---|---|"]
+    for name, shift, concept in (
+        ("nothing", 0.0, 0.0), ("inputs, by half a deviation", 0.5, 0.0), ("inputs, by one", 1.0, 0.0),
+        ("concept, by 2 error points", 0.0, 0.02), ("concept, by 5", 0.0, 0.05), ("concept, by 10", 0.0, 0.10),
+        ("both, by half a deviation and 10 points", 0.5, 0.10),
+    ):  # fmt: skip
+        told = reasons(shift=shift, concept=concept, worlds=worlds)
+        cells = " | ".join(f"{told.get(k, 0.0):.0%}" for k in ("explained by inputs", "concept", "inconclusive"))
+        lines.append(f"| {name} | {cells} |")
+    return lines
+
+
+def selection_table(worlds: int) -> list[str]:
+    lines = ["| who is labelled | answered | error as labelled | error of the answer | held |", "|---|---|---|---|---|"]
+    said = {
+        "random": "half, at random", "column": "the rarer the higher `a`", "score": "mostly the sure ones",
+        "decision": "only what is decided yes", "outcome": "only what turns out yes",
+    }  # fmt: skip
+    for kind, name in said.items():
+        told = selected(kind, worlds=worlds)
+        how = ", ".join(f"{h} {share:.0%}" for h, share in sorted(told.how.items()))
+        bounded = told.how.get("bounds", 0.0) > 0.5
+        mended = "bounds" if bounded else f"{told.corrected:.3f}"
+        lines.append(f"| {name} | {how} | {told.naive:.3f} | {mended} | {'-' if bounded else f'{told.covered:.0%}'} |")
+    return lines
+
+
+TABLES: tuple[tuple[str, Callable[[int], list[str]], float], ...] = (
+    ("Intervals of estimates, 12 held-out windows of 300 rows", coverage_table, 1.0),
+    ("The same by held-out windows, 500 rows", held_out_table, 1.0),
+    ("What an estimate follows, and what it cannot see, 1,000 rows", blind_table, 1.0),
+    (
+        "Detectors of concept drift, windows of 500 rows (false alarms: 300), 0.0233 a window allowed",
+        detector_table,
+        0.6,
+    ),
+    ("What a change is due to, four windows of 500 rows", reason_table, 1.0),
+    ("Labels that do not come at random, 1,000 rows, accuracy", selection_table, 1.0),
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--worlds", type=int, default=100, help="simulated worlds a line")
+    parser.add_argument("--only", type=int, default=None, help="number of one table, printed and not written")
+    asked = parser.parse_args()
+    if asked.only is not None:
+        title, make, part = TABLES[asked.only]
+        print("\n".join([f"### {title}", "", *make(max(int(asked.worlds * part), 2))]))
+        return
+    lines = []
+    for title, make, part in TABLES:
+        lines += [f"### {title}", "", *make(max(int(asked.worlds * part), 2)), ""]
+    before, rest = PAGE.read_text().split(BEGIN)
+    after = rest.split(END)[1]
+    written = f"Measured by `python -m benchmarks.estimates --worlds {asked.worlds}`, seeds fixed."
+    PAGE.write_text("\n".join([before + BEGIN, written, "", *lines, END]) + after)
+
+
+if __name__ == "__main__":
+    main()

@@ -72,8 +72,10 @@ class Served:
     def now(self) -> float:
         return BEGAN + self.number
 
-    def ask(self, frame: pd.DataFrame, *, bundle: str = "", shadow: bool = False) -> list[tuple[str, int, str]]:
-        """Answer rows, ten a request; returns request, row and truth of each."""
+    def ask(self, frame: pd.DataFrame, *, bundle: str = "", shadow: str = "") -> list[tuple[str, int, str]]:
+        """Answer rows, ten a request; returns request, row and truth of each. shadow: bundle that says the opposite,
+        beside it and to nobody.
+        """
         live = bundle or self.ws.state.version(self.ws.model, 1).bundle
         model = self.ws.load(live)
         columns = {"a": frame["a"].to_numpy(), "b": frame["b"].to_numpy(), "c": frame["c"].to_numpy(dtype=object)}
@@ -87,10 +89,17 @@ class Served:
             id = f"r{self.number}"
             cells = frame.iloc[part][list(model.signature.names)].to_numpy(dtype=object).tolist()
             one = frames.Prediction(
-                self.now, 0.001, id, None, "yes", live, "challenger" if shadow else "champion", "v2", cells,
+                self.now, 0.001, id, None, "yes", live, "champion", "v2", cells,
                 [[] for _ in cells], None, list(decided[part]), scores[part].tolist(),
             )  # fmt: skip
-            assert self.spool.append([frames.encode(one)], [schema], Tally(1, len(cells), labels=0))
+            said, schemas = [frames.encode(one)], [schema]
+            if shadow:
+                schemas.append(frames.Schema("yes", shadow, 1, model.signature, [], []))
+                said.append(frames.encode(frames.Shadow(
+                    self.now, 0.001, id, None, "yes", shadow, "challenger", "v2", cells, [[] for _ in cells], None,
+                    ["no" if d == "yes" else "yes" for d in decided[part]], scores[part, ::-1].tolist(),
+                )))  # fmt: skip
+            assert self.spool.append(said, schemas, Tally(1, len(cells), labels=0))
             told += [(id, i, str(y)) for i, y in enumerate(frame["y"].iloc[part])]
         return told
 

@@ -155,11 +155,15 @@ def test_a_switch_of_definition_learns_from_its_labels_alone_and_starts_a_refere
 
 def test_every_version_that_was_asked_has_its_figures_shadows_too(served: Served) -> None:
     rng = np.random.default_rng(7)
-    told = served.ask(rows_of(rng, 200))
+    told = served.ask(rows_of(rng, 200), shadow="f" * 64)
     served.tell(told)
     served.ask(rows_of(rng, 900))
     served.watch()
-    figures = performance_of(served.ws)["versions"][0]
+    other, figures = performance_of(served.ws)["versions"]
+    # The shadow said the opposite: it has the other rows right, and no report.
+    assert (other["bundle"], other["shadow"], other["offline"], other["rows"]) == ("f" * 64, True, {}, 200)
+    assert abs(other["live"]["accuracy"]["value"] + figures["live"]["accuracy"]["value"] - 1.0) < 0.02
+    assert figures["shadow"] is False
     assert figures["offline"]["accuracy"]["low"] < figures["offline"]["accuracy"]["value"]
     assert figures["live"]["accuracy"]["low"] <= figures["live"]["accuracy"]["value"]
 
