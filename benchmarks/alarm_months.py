@@ -1,11 +1,9 @@
-"""False alarms a month where nothing changes, and delays where something does: `python -m benchmarks.alarm_months`.
-
-    python -m benchmarks.alarm_months [--months 240] [--write docs/explanation/false-alarms.md] [--data ../shared/data]
+"""False alarms a month where nothing changes, and delays where something does; `alarm_table` writes the page.
 
 Every scenario draws references and the months after them, calibrates as the product does, and asks the product's
-limits about every look at every window. An alarm is a window (a day, where windows are shorter)
-in which something speaks that did not in the one before. Intervals are 95 %, over references (bootstrap), since the
-months after one reference share its luck.
+limits about every look at every window. An alarm is a window (a day, where windows are shorter) in which something
+speaks that did not in the one before. Intervals are 95 %, over references (bootstrap), since the months after one
+reference share its luck.
 """
 
 from __future__ import annotations
