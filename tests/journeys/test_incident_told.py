@@ -17,20 +17,20 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from tests.conftest import Program, eventually
 from tests.journeys.test_churn_loop import post, ready_url
 from tests.ports.alert_receivers import PASSWORD, Hook, Mailbox
 
+import fairlead
 from fairlead.ops.alerts.webhook_channel import verified
 
-DAYS, A_DAY = 130, 96
+DAYS, A_DAY = 120, 48
 BEGIN = datetime(2026, 1, 5, tzinfo=UTC)
-BROKEN = BEGIN + timedelta(days=DAYS + 2, hours=9)
+BROKEN = BEGIN + timedelta(days=DAYS + 2, hours=10)
 MENDED = BEGIN + timedelta(days=DAYS + 4)
-QUIET_FROM = DAYS + 4
 CONFIG = """
 [model]
 name = "till"
@@ -47,6 +47,10 @@ train = "train.csv"
 learners = ["logistic"]
 trials = 1
 folds = 3
+
+[evaluate]
+explanations = false
+robustness = false
 
 [serve]
 port = 0
@@ -66,17 +70,18 @@ SHOPS = ("north", "south", "east", "west")
 
 
 def rows_of(first: int, last: int, seed: int) -> list[dict[str, Any]]:
-    """Rows of some days, a quarter of an hour apart: what a till knows of a sale, and whether it came back."""
+    """Rows of some days, half an hour apart: what a till knows of a sale, and whether it came back."""
     rng = random.Random(seed)
     found = []
     for day in range(first, last):
         for slot in range(A_DAY):
             weight, price = rng.gauss(2.0, 0.5), rng.gauss(40.0, 9.0)
             chance = 1.0 / (1.0 + math.exp(-(1.5 * (weight - 2.0) + 0.12 * (price - 40.0))))
-            at = BEGIN + timedelta(days=day, minutes=15 * slot)
+            at = BEGIN + timedelta(days=day, minutes=30 * slot)
+            items = rng.randint(1, 9) if rng.random() > 0.02 else None
             found.append(
                 {"at": at.isoformat(), "shop": SHOPS[slot % 4], "weight": round(weight, 3), "price": round(price, 2),
-                 "items": rng.randint(1, 9) if rng.random() > 0.02 else None, "returned": "yes" if rng.random() < chance else "no"}
+                 "items": items, "returned": "yes" if rng.random() < chance else "no"}
             )  # fmt: skip
     return found
 
@@ -101,9 +106,21 @@ def running(*processes: subprocess.Popen[str]) -> Iterator[None]:
             process.wait(30)
 
 
-def test_one_shop_breaks(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOOK_SECRET", PASSWORD)
-    with Hook() as hook, Mailbox() as mailbox:
+class Till(NamedTuple):
+    """A project that answers and is watched. later: rows of the days after the history, as they were meant to be."""
+
+    program: Program
+    url: str
+    hook: Hook
+    mailbox: Mailbox
+    later: list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def till(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Till]:
+    program = Program(tmp_path_factory.mktemp("till"))
+    with Hook() as hook, Mailbox() as mailbox, pytest.MonkeyPatch.context() as environment:
+        environment.setenv("HOOK_SECRET", PASSWORD)
         text = CONFIG.format(hook=hook.place, mail=mailbox.port, mail_of=MAIL_OF)
         (program.folder / "fairlead.toml").write_text(text)
         history = rows_of(0, DAYS, 1)
@@ -111,16 +128,17 @@ def test_one_shop_breaks(program: Program, monkeypatch: pytest.MonkeyPatch) -> N
             writer = csv.DictWriter(file, history[0])
             writer.writeheader()
             writer.writerows(history)
-        program.run("train")
-        program.run("evaluate")
-        program.run("register")
-        program.run("deploy")
+        made = fairlead.open(program.folder)
+        made.train()
+        made.evaluate()
+        made.register()
+        made.deploy()
         server = program.start("serve", "--port", "0")
         collector = program.start("collect", "--follow", "--every", "0.2")
         watcher = program.start("watch", "--every", "0.3")
         with running(server, collector, watcher):
             url = eventually(lambda: ready_url(program.folder / "serve.log"), what="the ready line")
-            told_and_cleared(program, url, hook, mailbox)
+            yield Till(program, url, hook, mailbox, rows_of(DAYS, DAYS + 16, 2))
 
 
 def ask(url: str, rows: list[dict[str, Any]]) -> None:
@@ -132,8 +150,9 @@ def ask(url: str, rows: list[dict[str, Any]]) -> None:
         )
 
 
-def told_and_cleared(program: Program, url: str, hook: Hook, mailbox: Mailbox) -> None:
-    later = [broken(row) for row in rows_of(DAYS, DAYS + 8, 2)]
+def test_one_shop_breaks_and_is_told_of_once(till: Till) -> None:
+    program, url, hook, mailbox, meant = till
+    later = [broken(row) for row in meant[: 8 * A_DAY]]
     ask(url, [row for row in later if datetime.fromisoformat(row["at"]) < MENDED])
     eventually(lambda: hook.got, within_s=60, what="the first message")
     eventually(lambda: mailbox.got, within_s=60, what="the first mail")
@@ -155,6 +174,7 @@ def told_and_cleared(program: Program, url: str, hook: Hook, mailbox: Mailbox) -
     assert all(verified(PASSWORD, headers, body, time.time()) for _, headers, body in hook.got)
     assert "shop north" in messages[0]["body"]
     assert "is over" in str(mailbox.got[1]["subject"])
+    assert "image/png" in [part.get_content_type() for part in mailbox.got[0].walk()], "the figure before and since"
     story = program.json("incident", "1")
     kinds = [line["kind"] for line in story["timeline"]]
     assert kinds[0] == "begun"
@@ -164,3 +184,38 @@ def told_and_cleared(program: Program, url: str, hook: Hook, mailbox: Mailbox) -
     assert {"incident: acknowledged", "incident: commented"} <= set(audited)
     kept = Path(program.folder / ".fairlead" / "state.db").read_bytes()
     assert PASSWORD.encode() not in kept
+
+
+def dearer(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """After a rise of all prices."""
+    return [{**row, "price": round(row["price"] * 1.5, 2)} for row in rows]
+
+
+def days(till: Till, first: int, last: int) -> list[dict[str, Any]]:
+    return till.later[first * A_DAY : last * A_DAY]
+
+
+def test_a_level_that_is_expected_is_usual_until_it_is_taken_back(till: Till) -> None:
+    program = till.program
+    ask(till.url, dearer(days(till, 8, 10)))
+    (incident,) = eventually(lambda: program.json("incidents")["incidents"], within_s=60, what="the rise")
+    number = str(incident["number"])
+    assert "price" in incident["columns"]
+    before = program.json("inspect")["bundle"]
+    answer = program.json("expected", number, "--why", "all prices rose on May 12")
+    assert "price" in answer["columns"]
+    assert answer["state"] == "expected"
+    ask(till.url, dearer(days(till, 10, 13)))
+    eventually(lambda: program.json("incidents")["incidents"] == [], within_s=60, what="its end")
+    told = len(till.hook.got)
+    assert program.json("inspect")["bundle"] == before
+    assert program.json("inspect")["seal"]["verified"], "the reference that was sealed stays as it was"
+    assert "expected" in [a["kind"] for a in program.json("inspect")["attestations"]]
+    program.run("expected", number, "--undo", "--why", "a mistake", expect=0)
+    ask(till.url, dearer(days(till, 13, 15)))
+    (again,) = eventually(lambda: program.json("incidents")["incidents"], within_s=60, what="the rise, found again")
+    assert "price" in again["columns"]
+    eventually(lambda: len(till.hook.got) > told, within_s=60, what="a message about it")
+    audited = [event["action"] for event in program.json("audit")["newest"]]
+    assert {"incident: marked as expected", "incident: no longer expected"} <= set(audited)
+    assert program.json("audit")["ok"]

@@ -116,7 +116,13 @@ def test_what_ends_is_resolved_and_what_comes_back_soon_opens_it_again(state: St
 def test_a_note_begins_nothing_and_joins_what_it_is_like(state: State) -> None:
     assert settled(state, finding("i", columns=("x",), severity="info")) == []
     (incident,) = settled(state, finding("a", columns=("x",)))
-    assert set(incident.open) == {"a", "i"}
+    assert (set(incident.findings), incident.open) == ({"a", "i"}, ("a",))
+    state.close_finding("a", 4 * DAY)
+    assert [i.state for i in settled(state)] == ["resolved"], "it keeps no incident open"
+    assert bring_up_to_date(state, 9.0) == []
+    graver = finding("i", columns=("x",), severity="warning", window=6)
+    (back,) = settled(state, graver)
+    assert (back.state, back.open, back.rounds) == ("open", ("i",), 1)
 
 
 def test_what_was_called_expected_takes_nothing_in(state: State) -> None:
@@ -188,7 +194,7 @@ def test_grouping_is_whole_and_does_not_depend_on_the_order(found: list[Finding]
     assert set(homes) <= {f.id for f in found}
     assert all(f.id in homes for f in found if f.severity != "info"), "every finding that warns belongs somewhere"
     standing = [i for i in first.incidents if not i.merged_into]
-    members = list(itertools.chain.from_iterable(i.open for i in standing))
+    members = list(itertools.chain.from_iterable(i.findings for i in standing))
     assert len(members) == len(set(members)), "to one incident at most"
     assert sorted(i.number for i in first.incidents) == list(range(1, len(first.incidents) + 1))
 

@@ -196,7 +196,7 @@ def _follow(
             )
             entries.append((after.id, line))
     if after.state != "resolved" and not after.open:
-        ended = max((one.closed_at for one in known if one.closed_at is not None), default=now)
+        ended = max((one.closed_at for one in known if one.closed_at is not None), default=after.since)
         entries.append(
             (after.id, Entry(f"resolved:{after.rounds}", now, "resolved", "all of it has ended", event=ended))
         )
@@ -229,7 +229,8 @@ def _figures(incident: Incident, known: Sequence[Known]) -> Incident:
     """What an incident says of itself, from its findings; of those that last, as long as any does."""
     if not known:
         return incident
-    lasting = [k.finding for k in known if k.closed_at is None]
+    # What is worth a note alone keeps no incident open.
+    lasting = [k.finding for k in known if k.closed_at is None and k.finding.severity != "info"]
     every = [k.finding for k in known]
     lead = leading(lasting or every)
     causes = causes_of(lasting or every)
@@ -315,7 +316,7 @@ def title_of(findings: Sequence[Finding], causes: Sequence[Cause]) -> str:
     areas = list(dict.fromkeys([lead.area, *(f.area for f in findings if f.severity != "info")]))
     shown = [_AREA[area] for area in areas[:2]] + (["more"] if len(areas) > 2 else [])
     text = " and ".join(shown) if len(shown) < 3 else ", ".join(shown[:2]) + " and more"
-    columns = list(dict.fromkeys(c for f in findings for c in f.columns))
+    columns = _columns_of(findings, lead, causes)
     if columns:
         rest = len(columns) - MOST_NAMED
         text += ": " + ", ".join(columns[:MOST_NAMED]) + (f" and {rest} more" if rest > 0 else "")
@@ -323,3 +324,12 @@ def title_of(findings: Sequence[Finding], causes: Sequence[Cause]) -> str:
         text += f" of {lead.segment}"
     likely = next((c for c in causes if c.weight >= LEAST_SHARED and c.name not in columns), None)
     return text + (f" (likely {likely.kind} {likely.name})" if likely is not None and likely.kind not in _TIMES else "")
+
+
+def _columns_of(findings: Sequence[Finding], lead: Finding, causes: Sequence[Cause]) -> list[str]:
+    """Columns as people look for them: likely causes first, then those of the leading finding; outputs if alone."""
+    named = list(dict.fromkeys(c for f in (lead, *findings) if f.area != "score_drift" for c in f.columns))
+    if not named:
+        return list(dict.fromkeys(c for f in (lead, *findings) for c in f.columns))
+    weights = {c.name: c.weight for c in causes if c.kind == "column"}
+    return sorted(named, key=lambda name: -weights.get(name, 0.0))

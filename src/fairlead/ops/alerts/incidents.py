@@ -21,10 +21,10 @@ def bring_up_to_date(state: State, now: float) -> list[Incident]:
     """
     with state.transaction():
         loose = [row.finding for row in state.loose_findings()]
-        standing = state.incidents()
+        standing = [*state.incidents(), *state.incidents_to_reopen()]
         if loose:
-            recent = state.incidents(standing=False, last=LATELY)
-            standing += [i for i in recent if i.state == "resolved" and not i.merged_into]
+            recent, known = state.incidents(standing=False, last=LATELY), {i.id for i in standing}
+            standing += [i for i in recent if i.id not in known and not i.merged_into]
         if not loose and not standing:
             return []
         members = {i.id: known_of(state, i.id) for i in standing}

@@ -10,6 +10,9 @@ from fairlead.contract.events import Finding
 from fairlead.contract.incidents import Amendment
 from fairlead.contract.profile import ColumnProfile, Profile, Reference
 
+MOSTLY = 0.5
+"""Weight of expected columns among the causes of a finding from which on it is theirs."""
+
 SLACK = 0.1
 """Part by which a size that was marked as expected may be passed: the level of a few windows is known so well."""
 
@@ -78,16 +81,19 @@ def levels_of(profiles: Iterable[Profile], columns: Iterable[str]) -> Profile | 
 
 
 def unexpected(findings: Iterable[Finding], amendments: Sequence[Amendment], at: float) -> list[Finding]:
-    """Findings less those about a level that is expected: no further than it was when a person said so."""
+    """Findings less those about a level that is expected: no further than it was when a person said so, or, of a
+    finding about no column, mostly because of columns whose new level is expected."""
     holding = [one for one in sorted(amendments, key=lambda a: (a.at, a.id)) if one.since < at]
-    levels = {key: level for one in holding for key, level in one.levels.items()}
+    levels = {key: (level, one) for one in holding for key, level in one.levels.items()}
     left = []
     for finding in findings:
-        level = levels.get(level_key(finding))
-        if level is None:
+        known = levels.get(level_key(finding))
+        if known is None:
             left.append(finding)
             continue
-        room = SLACK * max(abs(level[0]), abs(level[1]))
-        if not level[0] - room <= finding.size <= level[1] + room:
+        (low, high), one = known
+        room = SLACK * max(abs(low), abs(high))
+        behind = sum(c.weight for c in finding.causes if c.kind == "column" and c.name in one.columns)
+        if not (low - room <= finding.size <= high + room or behind >= MOSTLY):
             left.append(finding)
     return left

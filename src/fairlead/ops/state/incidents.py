@@ -65,6 +65,16 @@ class Incidents(Store):
             found = connection.execute(query.order_by(incidents.c.number)).scalars()
             return [from_text(body, Incident) for body in found]
 
+    def incidents_to_reopen(self) -> list[Incident]:
+        """Resolved incidents of which some finding is open."""
+        going = select(incident_findings.c.incident).join(findings, findings.c.id == incident_findings.c.finding)
+        query = select(incidents.c.body).where(
+            incidents.c.state == "resolved", incidents.c.id.in_(going.where(findings.c.state != "closed"))
+        )
+        with self._reading() as connection:
+            found = connection.execute(query.order_by(incidents.c.number)).scalars()
+            return [from_text(body, Incident) for body in found]
+
     def belong(self, finding_ids: Iterable[str], incident: str) -> None:
         """These findings belong to that incident, whatever they belonged to before."""
         with self._writing() as connection:
