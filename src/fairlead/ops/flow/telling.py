@@ -88,7 +88,7 @@ def spent(ws: Workspace, until: float) -> Spent:
     begun = [f for f in ws.state.findings(ws.model, open_only=False, last=500) if f.severity != "info"]
     outside = ("contract", "infrastructure", "code", "alerts", "registry")
     recent = [f for f in begun if until - MONTH_DAYS * DAY < f.since <= until and f.area not in outside]
-    parts: dict[str, float] = {"jointly calibrated": JOINT, **PARTS}
+    parts: dict[str, float] = {"jointly calibrated": JOINT, **{str(name): part for name, part in PARTS.items()}}
     return Spent(ws.settings.monitor.false_alarms_per_month, len(recent), until, parts)
 
 

@@ -436,7 +436,8 @@ def _furthest(excess: np.ndarray, apart: int) -> np.ndarray:
     nothing = np.zeros(apart)
     before = np.concatenate([nothing, np.maximum.accumulate(excess)])[: len(excess)]
     after = np.concatenate([np.maximum.accumulate(excess[::-1])[::-1], nothing])[apart:]
-    return np.maximum(np.maximum(before, after), 0.0)
+    found: np.ndarray = np.maximum(np.maximum(before, after), 0.0)
+    return found
 
 
 def _sums(
