@@ -487,7 +487,7 @@ DOC: dict[str, str] = {
     "rollout.min_days": "days that a rollout lasts at least before it is promoted; 7: a whole week of traffic",
     "rollout.objective": "what is compared: loss (on labels), or value (the business number that feedback brings)",
     "rollout.better": "of values: higher or lower; max_loss is then a share of the champion's mean value",
-    "rollout.value_range": "least and largest value, as [0, 100]: with it the test is exact, without it from 100 on",
+    "rollout.value_range": "least and largest value, as [0, 100]: with it the test is exact, without it from 200 on",
     "rollout.guardrails": "what ends a rollout at once, each against the champion: {errors = 0.01 (share of requests "
     "more), latency = 1.5 (times its p99), decision_rate = 0.1 (share decided otherwise)}",
     "rollout.design": "anytime: looked at as often as one likes; fixed: at a few looks, up to a planned number of rows",

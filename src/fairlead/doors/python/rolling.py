@@ -66,9 +66,8 @@ def deploy(ws: Workspace, versions: Sequence[int], way: Any, *, plan_only: bool 
     chosen: tuple[int | None, ...] = tuple(versions) or (None,)
     if way is None:
         if len(chosen) > 1:
-            raise UsageError(
-                "several versions are tried, not deployed at once: add --canary, --ab, --shadow or --bandit."
-            )
+            cure = "add --canary, --ab, --shadow or --bandit"
+            raise UsageError(f"several versions are tried beside the champion, not deployed: {cure}.")
         if plan_only:
             raise UsageError("--plan tells how long a trial takes: add --canary, --ab or --bandit.")
         done = release.deploy(ws, chosen[0], why="deployed by hand")

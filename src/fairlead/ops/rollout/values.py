@@ -13,7 +13,7 @@ import numpy as np
 
 from fairlead.ops.rollout.verdict import MAX_NEEDED, RolloutVerdict
 
-FEWEST = 100
+FEWEST = 200
 SKEWED = 25.0
 """Without known bounds a verdict needs so many values of each variant, or this times their squared skewness where that
 is more: before, the central limit theorem says too little (Cochran, Sampling Techniques, 1977, section 2.15)."""

@@ -1,0 +1,390 @@
+"""Rollouts over a real data plane in this process: values, bandits, several challengers, pilots, guardrails."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pandas as pd
+import pytest
+
+import fairlead
+from fairlead.contract.analysis import FILE
+from fairlead.contract.errors import UsageError
+from fairlead.contract.ports import Request
+from fairlead.contract.settings import RolloutSettings
+from fairlead.ops.flow import Workspace, guarding, release, rolling
+from fairlead.ops.flow.loop import Loop
+from fairlead.ops.flow.rolling import Way, stages_of
+from fairlead.ops.flow.tracker import read_tracker
+from fairlead.ops.flow.trial import trials_of
+from fairlead.runtime.capture import collect
+from fairlead.runtime.serve.counters import Counters
+from fairlead.runtime.serve.plane import DataPlane
+from fairlead.runtime.serve.worker import open_plane
+
+CONFIG = """
+[model]
+name = "offers"
+task = "classification"
+target = "bought"
+positive = "yes"
+id = "who"
+[data]
+train = "rows.csv"
+[train]
+learners = ["logistic"]
+trials = 1
+folds = 2
+[gate]
+beats = false
+[evaluate]
+find_slices = false
+robustness = false
+explanations = false
+learning_s = 0
+[monitor]
+window = "50rows"
+label_delay = "0s"
+[retrain]
+when = []
+"""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A project with three judged versions, the first deployed; to be copied."""
+    folder = tmp_path_factory.mktemp("rollouts")
+    rng = np.random.default_rng(0)
+    visits = rng.poisson(3, 600)
+    bought = np.where(rng.random(600) < 1 / (1 + np.exp(3.0 - visits)), "yes", "no")
+    frame = pd.DataFrame(
+        {"who": [f"c{n}" for n in range(600)], "visits": visits, "region": rng.choice(["north", "south"], 600),
+         "bought": bought}
+    )  # fmt: skip
+    frame.to_csv(folder / "rows.csv", index=False)
+    (folder / "fairlead.toml").write_text(CONFIG)
+    project = fairlead.open(folder)
+    project.train()
+    project.evaluate()
+    project.register()
+    for strength in (0.1, 0.5):
+        sealed = project.bundle(fitted(frame, strength), sample=frame)
+        project.evaluate(sealed["bundle"], data=frame)
+        project.register(sealed["bundle"])
+    release.deploy(project.workspace, 1)
+    return project.workspace
+
+
+def fitted(frame: pd.DataFrame, strength: float) -> Any:
+    """A model made elsewhere, nearly the same for another strength."""
+    from sklearn.compose import make_column_transformer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder
+
+    front = make_column_transformer((OneHotEncoder(handle_unknown="ignore"), ["region"]), remainder="passthrough")
+    return make_pipeline(front, LogisticRegression(C=strength)).fit(frame[["visits", "region"]], frame["bought"])
+
+
+class Door:
+    """A data plane over the project's home, asked row by row, and told what came of it."""
+
+    def __init__(self, ws: Workspace, plane: DataPlane) -> None:
+        self.ws, self.plane, self.count = ws, plane, 0
+
+    def _post(self, path: str, bodies: Sequence[Any], ids: Sequence[str]) -> list[tuple[int, Any]]:
+        replies: list[tuple[int, Any]] = []
+
+        def take(code: int, head: Any, body: bytes) -> None:
+            replies.append((code, json.loads(body)))
+
+        requests = [
+            Request("POST", path, "", {"x-request-id": id}, json.dumps(body).encode(), time.time(), take)
+            for body, id in zip(bodies, ids, strict=True)
+        ]
+        for start in range(0, len(requests), 100):
+            self.plane.answer(requests[start : start + 100])
+        return replies
+
+    def ask(self, rows: int, region: str = "north") -> list[str]:
+        """So many requests of a row each by different callers; their ids."""
+        ids = [f"r{self.count + n}" for n in range(rows)]
+        bodies = [{"visits": n % 7, "region": region, "who": id} for n, id in enumerate(ids)]
+        self.count += rows
+        assert all(code == 200 for code, _ in self._post(f"/predict/{self.ws.model}", bodies, ids))
+        return ids
+
+    def tell(self, ids: Sequence[str], given: Callable[[int, int], dict[str, Any]]) -> None:
+        """Feedback for requests; given: of the version that answered and the number of the request."""
+        collect(self.ws.home.root)
+        answered = self.versions()
+        items = [{"request": id, **given(answered[id], n)} for n, id in enumerate(ids)]
+        code, said = self._post(f"/feedback/{self.ws.model}", [items], ["f"])[0]
+        assert code == 200
+        assert said["accepted"] == len(ids)
+        collect(self.ws.home.root)
+
+    def versions(self) -> dict[str, int]:
+        """The version that answered each request."""
+        from fairlead.runtime.capture import Records
+
+        numbers = {row.bundle: row.number for row in self.ws.state.versions(self.ws.model)}
+        table = Records(self.ws.home.root, self.ws.model).columns(None, None, ["request", "bundle"])
+        pairs = zip(table.column("request").to_pylist(), table.column("bundle").to_pylist(), strict=True)
+        return {request: numbers[bundle] for request, bundle in pairs}
+
+
+@pytest.fixture
+def door(made: Workspace, tmp_path: Path) -> Iterator[Door]:
+    """A copy of the project with a data plane of its own."""
+    import shutil
+
+    folder = tmp_path / "project"
+    shutil.copytree(made.project.root, folder)
+    ws = fairlead.open(folder).workspace
+    settings = {"home": str(ws.home.root), "run": str(ws.home.run), "instance": "test"}
+    plane = open_plane(0, settings)
+    try:
+        yield Door(ws, plane)
+    finally:
+        plane.close()
+
+
+def with_rollout(ws: Workspace, **changes: Any) -> Workspace:
+    """The same project with other settings of `[rollout]`."""
+    ws.project = msgspec.structs.replace(ws.project) if isinstance(ws.project, msgspec.Struct) else ws.project
+    rollout = msgspec.structs.replace(ws.settings.rollout, **changes)
+    settings = msgspec.structs.replace(ws.settings, rollout=rollout)
+    ws.project.__dict__["settings"] = settings
+    assert ws.settings.rollout == rollout
+    return ws
+
+
+def roles(ws: Workspace) -> dict[int, str]:
+    """Who is what now, by version."""
+    intent = ws.state.intent(ws.model)
+    assert intent is not None
+    return {v.version: v.name for v in intent.variants}
+
+
+def shares(ws: Workspace) -> dict[int, float]:
+    intent = ws.state.intent(ws.model)
+    assert intent is not None
+    return {v.version: v.weight for v in intent.variants}
+
+
+def fail_requests(ws: Workspace, counts: dict[int, tuple[int, int]]) -> None:
+    """As the counters of a second server of this home would tell: answered and failed requests by version."""
+    counters = Counters(ws.home.run / "counters-other-0.bin")
+    for version, (answered, failed) in counts.items():
+        name = roles(ws).get(version, "challenger")
+        for code, number in (("200", answered), ("500", failed)):
+            counters.cells[counters.index(("requests", ws.model, str(version), name, "native", code))] += number
+    counters.close()
+
+
+def test_a_business_value_decides_an_ab_test(door: Door) -> None:
+    ws = with_rollout(door.ws, objective="value", value_range=(0.0, 10.0), max_loss=0.05)
+    rolling.start(ws, (2,), Way("ab", 0.5), why="tried")
+    rng = np.random.default_rng(0)
+    door.tell(door.ask(500), lambda version, n: {"value": float(rng.random() < (0.6 if version == 2 else 0.3)) * 10})
+    done = Loop(ws).once()
+    promoted = [d for d in done.decisions if d.action == "promote"]
+    assert len(promoted) == 1, [d.why for d in done.decisions]
+    assert "of the champion's mean value" in promoted[0].why
+    assert roles(ws) == {2: "champion"}
+    told = json.loads((ws.home.run / FILE.format(model=ws.model)).read_bytes())
+    assert (told["verdict"], told["state"], told["version"]) == ("pass", "ended", 2)
+
+
+def test_a_value_that_falls_ends_the_trial(door: Door) -> None:
+    ws = with_rollout(door.ws, objective="value", value_range=(0.0, 1.0), max_loss=0.05)
+    rolling.start(ws, (2,), Way("ab", 0.5), why="tried")
+    rng = np.random.default_rng(1)
+    door.tell(door.ask(500), lambda version, n: {"value": float(rng.random() < (0.1 if version == 2 else 0.5))})
+    ended = [d for d in Loop(ws).once().decisions if d.action == "end_rollout"]
+    assert len(ended) == 1
+    assert "worse than the champion" in ended[0].why
+    assert roles(ws) == {1: "champion"}
+
+
+def test_a_bandit_gives_more_to_what_brings_more_and_keeps_its_floor(door: Door) -> None:
+    ws = with_rollout(door.ws, objective="value", explore=0.2, max_loss=0.01)
+    rolling.start(ws, (2, 3), Way("bandit"), why="tried")
+    assert shares(ws) == pytest.approx({1: 1 / 3, 2: 1 / 3, 3: 1 / 3})
+    rng = np.random.default_rng(2)
+
+    def bought(version: int, _: int) -> dict[str, Any]:
+        return {"value": float(rng.random() < (0.75 if version == 3 else 0.25))}
+
+    door.tell(door.ask(250), bought)
+    before = ws.state.intent(ws.model)
+    moved = [d for d in Loop(ws).once().decisions if d.action == "weigh"]
+    assert len(moved) == 1
+    now = shares(ws)
+    assert now[3] > 0.8
+    assert min(now.values()) >= 0.2 / 3 - 1e-3
+    intent = ws.state.intent(ws.model)
+    assert intent is not None
+    assert before is not None
+    assert intent.rollout is not None
+    stages = stages_of(intent.rollout)
+    assert len(stages) == 2
+    assert stages[0].until > 0
+    # Who is drawn anew has to be drawn by another salt, or the second draw would be the first again.
+    assert intent.salt != before.salt
+    door.tell(door.ask(400), bought)
+    trials = trials_of(ws, intent, read_tracker(ws))
+    assert {t.version for t in trials} == {2, 3}
+    assert next(t.verdict for t in trials if t.version == 3).mean < -0.5  # type: ignore[union-attr]
+
+
+def test_a_challenger_that_fails_goes_and_the_other_stays(door: Door) -> None:
+    ws = door.ws
+    rolling.start(ws, (2, 3), Way("ab", 0.6), why="tried")
+    assert roles(ws) == {1: "champion", 2: "challenger", 3: "challenger-2"}
+    with pytest.raises(UsageError, match="say which"):
+        release.promote(ws)
+    assert guarding.look(ws.as_rule()) == []
+    fail_requests(ws, {1: (400, 0), 2: (260, 40), 3: (300, 0)})
+    done = guarding.look(ws.as_rule())
+    assert [d.action for d in done] == ["end_rollout"]
+    assert roles(ws) == {1: "champion", 3: "challenger-2"}
+    assert shares(ws) == pytest.approx({1: 0.7, 3: 0.3})
+    assert ws.state.aliases(ws.model) == {"champion": 1, "challenger-2": 3}
+    assert guarding.look(ws.as_rule()) == []
+    assert ws.audit.verify().ok
+
+
+def test_a_few_errors_of_both_alike_are_no_reason(door: Door) -> None:
+    ws = door.ws
+    rolling.start(ws, (2,), Way("ab", 0.5), why="tried")
+    fail_requests(ws, {1: (300, 9), 2: (300, 10)})
+    assert guarding.look(ws.as_rule()) == []
+    assert 2 in roles(ws)
+
+
+def test_a_champion_that_took_over_and_fails_is_rolled_back_unless_pinned(door: Door) -> None:
+    ws = door.ws
+    rolling.start(ws, (2,), Way("ab", 0.5), why="tried")
+    fail_requests(ws, {1: (500, 0), 2: (500, 0)})
+    guarding.look(ws.as_rule())
+    release.promote(ws)
+    release.hold(ws, "pinned", why="we want it")
+    fail_requests(ws, {2: (100, 60)})
+    assert guarding.look(ws.as_rule()) == []
+    release.hold(ws, "", why="not any more")
+    done = guarding.look(ws.as_rule())
+    assert [d.action for d in done] == ["roll_back"]
+    assert "since it took over" in done[0].why
+    assert roles(ws) == {1: "champion"}
+    assert guarding.look(ws.as_rule()) == []
+
+
+def test_a_frozen_model_is_left_alone_and_a_pinned_one_loses_its_challenger(door: Door) -> None:
+    ws = door.ws
+    rolling.start(ws, (2,), Way("ab", 0.5), why="tried")
+    fail_requests(ws, {1: (300, 0), 2: (200, 100)})
+    release.hold(ws, "frozen", why="nobody is here")
+    assert guarding.look(ws.as_rule()) == []
+    release.hold(ws, "pinned", why="this one stays")
+    assert [d.action for d in guarding.look(ws.as_rule())] == ["end_rollout"]
+    intent = ws.state.intent(ws.model)
+    assert intent is not None
+    assert roles(ws) == {1: "champion"}
+    assert intent.hold == "pinned"
+
+
+def test_counts_survive_a_server_that_starts_anew(door: Door) -> None:
+    from fairlead.ops.flow.counting import counted
+
+    ws = door.ws
+    rolling.start(ws, (2,), Way("ab", 0.5), why="tried")
+    fail_requests(ws, {2: (10, 3)})
+    assert counted(ws).of(2).errors == 3
+    (ws.home.run / "counters-other-0.bin").unlink()
+    fail_requests(ws, {2: (5, 2)})
+    both = counted(ws).of(2)
+    assert (both.errors, both.requests) == (5, 20)
+    assert counted(ws).of(2) == both
+
+
+def test_a_pilot_answers_its_cohort_alone_and_ends_with_a_report(door: Door) -> None:
+    ws = door.ws
+    until = time.time() + 3600
+    way = Way("pilot", 0.5, "region", ("south", "west"), until, "south first", "Does it work in the south?")
+    rolling.start(ws, (2,), way, why="a pilot")
+    north, south = door.ask(60, "north"), door.ask(60, "south")
+    door.tell([*north, *south], lambda version, n: {"label": "yes" if n % 7 > 3 else "no"})
+    answered = door.versions()
+    assert {answered[id] for id in north} == {1}
+    assert {answered[id] for id in south} == {2}
+    # The split is chosen and no mismatch, and nothing is decided before the end.
+    assert not [d for d in Loop(ws).once().decisions if d.action in ("promote", "end_rollout")]
+    so_far = fairlead.open(ws.project.root).pilot_report()
+    assert (so_far["closed"], so_far["rows"], so_far["verdict"]["n"]) == (False, 60, 40)
+    later = Workspace(ws.project, clock=lambda: until + 1)
+    ended = [d for d in Loop(later).once().decisions if d.action == "end_rollout"]
+    assert len(ended) == 1
+    assert "the pilot is over" in ended[0].why
+    assert roles(ws) == {1: "champion"}
+    folder = ws.home.reports / "pilot-south-first"
+    report = json.loads((folder / "report.json").read_bytes())
+    assert report["closed"]
+    assert report["question"] == "Does it work in the south?"
+    page = (folder / "report.html").read_text()
+    assert "Recommendation" in page
+    assert "south, west" in page
+    assert "<script" not in page
+
+
+def test_a_canary_grows_as_harm_is_excluded(door: Door) -> None:
+    ws = with_rollout(door.ws, max_loss=0.01)
+    rolling.start(ws, (2,), Way("canary", 0.05), why="tried")
+    door.tell(door.ask(300), lambda version, n: {"label": "yes" if n % 7 > 3 else "no"})
+    assert not [d for d in Loop(ws).once().decisions if d.action == "weigh"]
+    # Losses would allow it: that a handful of its requests were answered well says too little about the others.
+    fail_requests(ws, {1: (9000, 0), 2: (600, 0)})
+    done = Loop(ws).once().decisions
+    grown = [d for d in done if d.action == "weigh"]
+    assert grown, [(d.action, d.why) for d in done]
+    assert "is excluded" in grown[0].why
+    assert shares(ws)[2] > 0.05
+    intent = ws.state.intent(ws.model)
+    assert intent is not None
+    assert intent.rollout is not None
+    assert stages_of(intent.rollout)[0].weights["2"] == 0.05
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"canary": 0.1, "shadow": True}, "choose one of"),
+        ({"cohort": "region = 'north'"}, "belongs to a pilot"),
+        ({"pilot": "p", "cohort": "region = 'north'"}, "--until"),
+        ({"pilot": "p", "until": "2099-01-01"}, "--cohort"),
+        ({"pilot": "p", "cohort": "region = 'north'", "until": "2001-01-01"}, "over already"),
+        ({"pilot": "p", "cohort": "region = 'north'", "until": "soon"}, "no date"),
+        ({"pilot": "p", "cohort": "street = 'a'", "until": "2099-01-01"}, "carry no column"),
+        ({"pilot": "p", "cohort": "visits > 3", "until": "2099-01-01"}, "one column and its values"),
+        ({"version": (2, 3)}, "tried beside the champion"),
+        ({"version": (2, 2), "ab": 0.5}, "two of those named are the same"),
+        ({"version": 1, "ab": 0.5}, "champion already"),
+        ({"version": (2, 3), "pilot": "p", "cohort": "region = 'north'", "until": "2099-01-01"}, "tries one version"),
+        ({"plan": True}, "how long a trial takes"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_what_would_be_right(made: Workspace, asked: dict[str, Any], said: str) -> None:
+    rest = {name: value for name, value in asked.items() if name != "version"}
+    with pytest.raises(UsageError, match=said):
+        fairlead.open(made.project.root).deploy(asked.get("version", 2), **rest)
+
+
+def test_the_default_settings_guard_errors_and_latency() -> None:
+    assert RolloutSettings().guardrails == {"errors": 0.01, "latency": 1.5}
