@@ -129,7 +129,15 @@ def drift_schema() -> str:
     return json.dumps(schema(), indent=1) + "\n"
 
 
+def contract_schema() -> str:
+    """docs/reference/contract.schema.json from the structs of the data contract."""
+    from fairlead.ops.monitor.contracts.schema import contract_schema as schema
+
+    return json.dumps(schema(), indent=1) + "\n"
+
+
 GENERATED = {
+    REFERENCE / "contract.schema.json": contract_schema,
     REFERENCE / "drift.schema.json": drift_schema,
     REFERENCE / "cli.md": command_line,
     REFERENCE / "configuration.md": configuration,

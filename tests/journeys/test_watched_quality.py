@@ -90,8 +90,13 @@ def test_each_fault_is_told_for_what_it_is_and_nothing_else(
     assert unit["low"] <= 100.0 <= unit["high"]
     assert found["refused:ExpectationBroken", "weathersit"]["evidence"]["refused"] == 30
     assert found["contract:temp.range", "temp"]["evidence"]["contract"] == 1
-    # Besides what those two sensors and the contract explain, nothing woke anybody.
-    assert {key[1] for key in found if len(key) > 1} <= {"hum", "temp", "weathersit"}
+    # Of the data nothing else is told: what the faults do to answers, and what a growing town does, is others' to say.
+    quality = [f for f in found.values() if f["area"] in ("quality", "contract", "traffic")]
+    assert {column for f in quality for column in f.get("columns", ["none"])} == {"hum", "temp", "weathersit"}
+    assert unit["first"] == stuck["first"] + (720 - 400) * 3600.0
+    checked = fairlead(served[0].folder, "contract", "check", "--last", "500", "--json")
+    assert checked.code == 3
+    assert {b["rule"] for b in checked.json["breaches"]} == {"temp.range", "hum.range"}
 
 
 @pytest.mark.long

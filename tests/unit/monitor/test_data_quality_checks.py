@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.monitor.bike_windows import Watched, bike, first_window
+from tests.unit.monitor.units_by_simulation import PAGE, measure, table
 
 from fairlead.contract.events import Finding
 from fairlead.contract.profile import Reference
@@ -265,3 +266,14 @@ def test_a_season_is_asked_of_windows_that_began_alike() -> None:
     assert "same hour" in said
     alike, _ = same_phase(hours[:24], 24 * HOUR)
     assert alike.all()
+
+
+@pytest.mark.long
+def test_units_are_found_and_their_intervals_hold_the_factor() -> None:
+    """The table of docs/how-to/watch-data-quality.md, measured again."""
+    measured, clean = measure()
+    assert clean == 0
+    for one in measured:
+        assert one.found >= 0.75 * one.weeks, one
+        assert one.covered >= 0.9 * one.found, one
+    assert table(measured) in PAGE.read_text()
