@@ -213,7 +213,11 @@ def test_a_level_that_is_expected_is_usual_until_it_is_taken_back(till: Till) ->
     assert "expected" in [a["kind"] for a in program.json("inspect")["attestations"]]
     program.run("expected", number, "--undo", "--why", "a mistake", expect=0)
     ask(till.url, dearer(days(till, 13, 15)))
-    (again,) = eventually(lambda: program.json("incidents")["incidents"], within_s=60, what="the rise, found again")
+
+    def since() -> list[dict[str, Any]]:
+        return [i for i in program.json("incidents", "--all")["incidents"] if i["number"] > incident["number"]]
+
+    (again,) = eventually(since, within_s=60, what="the rise, found again")
     assert "price" in again["columns"]
     eventually(lambda: len(till.hook.got) > told, within_s=60, what="a message about it")
     audited = [event["action"] for event in program.json("audit")["newest"]]

@@ -322,8 +322,12 @@ def title_of(findings: Sequence[Finding], causes: Sequence[Cause]) -> str:
         text += ": " + ", ".join(columns[:MOST_NAMED]) + (f" and {rest} more" if rest > 0 else "")
     elif lead.segment:
         text += f" of {lead.segment}"
-    likely = next((c for c in causes if c.weight >= LEAST_SHARED and c.name not in columns), None)
-    return text + (f" (likely {likely.kind} {likely.name})" if likely is not None and likely.kind not in _TIMES else "")
+    strong = [c for c in causes if c.weight >= LEAST_SHARED and c.kind not in (*_TIMES, "upstream")]
+    # Who sent it says more than which column; a column is news only if it is likelier than those named already.
+    likely = next((c for c in strong if c.kind != "column"), strong[0] if strong else None)
+    return text + (
+        f" (likely {likely.kind} {likely.name})" if likely is not None and likely.name not in columns else ""
+    )
 
 
 def _columns_of(findings: Sequence[Finding], lead: Finding, causes: Sequence[Cause]) -> list[str]:
