@@ -14,7 +14,7 @@ from benchmarks.worlds import CLASSES, NUMBERS, World, drawn, realised, referenc
 
 from fairlead.ops.monitor.estimates import estimates
 
-ROWS, HELD, WORLDS = 500, 12, 6
+ROWS, HELD, WORLDS = 500, 12, 4
 SHIFTS = (0.0, 0.5, 1.0)
 
 
