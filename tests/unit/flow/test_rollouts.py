@@ -388,3 +388,24 @@ def test_what_cannot_be_is_refused_with_what_would_be_right(made: Workspace, ask
 
 def test_the_default_settings_guard_errors_and_latency() -> None:
     assert RolloutSettings().guardrails == {"errors": 0.01, "latency": 1.5}
+
+
+@pytest.mark.parametrize(
+    ("rollout", "said"),
+    [
+        ({"steps": (0.5, 0.2)}, "must grow"),
+        ({"min_days": 40.0}, "more than rollout.max_days"),
+        ({"value_range": (0.0, 1.0)}, 'for objective = "value"'),
+        ({"objective": "value", "value_range": (1.0, 0.0)}, "no range"),
+        ({"objective": "value", "design": "fixed"}, "losses alone"),
+        ({"guardrails": {"latency": 0.5}}, "to be faster"),
+        ({"guardrails": {"errors": 3.0}}, "below 1"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(made: Workspace, rollout: dict[str, Any], said: str) -> None:
+    from fairlead.contract.errors import ConfigInvalid
+    from fairlead.ops.project import check_combinations
+
+    settings = msgspec.structs.replace(made.settings, rollout=RolloutSettings(**rollout))
+    with pytest.raises(ConfigInvalid, match=said):
+        check_combinations(settings)

@@ -8,12 +8,14 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from fairlead.ops.flow.analysing import last_told
 from fairlead.ops.flow.approving import missing
 from fairlead.ops.flow.decide import frozen_words
 from fairlead.ops.flow.forecasts import label_delay
 from fairlead.ops.flow.freezing import frozen
 from fairlead.ops.flow.policy import Triggers, cool_down_of, triggers_of
 from fairlead.ops.flow.renewing import DAY, MONTH_DAYS
+from fairlead.ops.flow.rolling import challengers, way_of
 from fairlead.ops.flow.situating import moment_of, rows_per_day
 from fairlead.ops.flow.spending import spent
 from fairlead.ops.flow.tracker import Tracker, read_tracker
@@ -67,8 +69,19 @@ def _approval(ws: Workspace, tracker: Tracker) -> list[Awaited]:
 def _rollout(ws: Workspace, intent: Intent) -> list[Awaited]:
     if intent.rollout is None:
         return []
+    way = way_of(intent.rollout)
+    if way.mode == "pilot":
+        said = f"the end of the pilot {way.name} of version {intent.rollout.challenger}, {_day(ws, way.until)}"
+        return [Awaited("verdict", f"{said}: `fairlead pilot` tells how it stands", way.until)]
     ends = intent.rollout.started_event + ws.settings.rollout.max_days * DAY
-    said = f"a verdict on version {intent.rollout.challenger}, from labels of rows answered since its trial began"
+    what = "values" if ws.settings.rollout.objective == "value" else "labels"
+    tried = ", ".join(str(v.version) for v in challengers(intent))
+    said = f"a verdict on version {tried}, from {what} of rows answered since its trial began"
+    told, plan = last_told(ws), intent.rollout.details.get("plan")
+    if told is not None and told.state == "running" and told.n:
+        said += f": {told.why}"
+    elif plan:
+        said += f": {plan['why']}"
     return [Awaited("verdict", f"{said}; undecided it ends {_day(ws, ends)}", ends)]
 
 

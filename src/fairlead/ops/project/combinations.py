@@ -23,6 +23,7 @@ from fairlead.ops.project.ranking import asks_of_ranking, check_ranking, opponen
 from fairlead.ops.project.renewing import check_renewing
 from fairlead.ops.project.targets import check_target
 from fairlead.ops.project.transferring import check_transfer
+from fairlead.ops.project.trying import check_trying
 
 Fail = Callable[..., ConfigInvalid]
 _DATABASE = re.compile(rf"^({'|'.join(DATABASES)})(\+\w+)?://")
@@ -183,6 +184,7 @@ def _check_watching(settings: Settings, fail: Fail) -> None:
             what = f"unknown detector {detector!r}."
             raise fail("monitor.detectors", what, _nearest(detector, names("drift_detector")))
     check_renewing(settings, fail)
+    check_trying(settings, fail)
 
 
 def _check_access(settings: Settings, fail: Fail) -> None:
