@@ -112,6 +112,7 @@ def test_a_failing_challenger_is_out_within_five_seconds(deployed: tuple[Program
             at_end = eventually(lambda: live_workers(home)[0].generation, what="a generation")
             failed = len(load.refused)
             eventually(lambda: len(load.acknowledged) > 2000, what="answers by the champion alone")
+        sys.stdout.write(f"out of the routes {took:.2f} s after the first failed answer; {len(load.refused)} failed\n")
         assert took < 5.0, took
         assert at_end
         # What was on its way when the routes were swapped may have failed still; nothing after.

@@ -25,15 +25,27 @@ SLOW_S = 0.01
 """Seconds below which nobody waits: a 99th percentile under it never fails the guardrail on latency."""
 
 
-def answered_since(ws: Workspace, event: float, wall: float) -> Any:
-    """The answers since then, as few columns of records: event time from `event` on, arrived from `wall` on."""
+def answered_since(ws: Workspace, event: float, wall: float, unit: str) -> Any:
+    """The answers since then, as few columns of records: event time from `event` on, arrived from `wall` on.
+
+    unit: the column that assigns.
+    """
     import pyarrow.compute as pc
 
     from fairlead.runtime.capture import Records
 
-    wanted = [names.ARRIVED, names.BUNDLE, names.REQUEST, names.LATENCY, names.LABEL_OUT]
+    wanted = [names.ARRIVED, names.BUNDLE, names.REQUEST, names.LATENCY, names.LABEL_OUT, unit]
     table = Records(ws.home.root, ws.model).columns(event, None, wanted)
     return table.filter(pc.greater_equal(table.column(names.ARRIVED), wall)) if table.num_rows else table
+
+
+def units_of(table: Any, bundles: Sequence[str], unit: str) -> list[int]:
+    """Requests (or sticky keys, where callers keep their variant) that each of some bundles answered."""
+    import pyarrow.compute as pc
+
+    counted_by = unit if unit in table.schema.names else names.REQUEST
+    sides = [_of(table, bundle) for bundle in bundles]
+    return [len(pc.unique(side.column(counted_by))) if side.num_rows else 0 for side in sides]
 
 
 def stands_of(

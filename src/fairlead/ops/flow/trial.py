@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -13,7 +12,7 @@ from fairlead.contract import records as names
 from fairlead.ops.flow import rolling
 from fairlead.ops.flow.counting import counted
 from fairlead.ops.flow.forecasts import blocks_of, label_delay, means_of, repeated
-from fairlead.ops.flow.holding import answered_since, said, stands_of
+from fairlead.ops.flow.holding import answered_since, said, stands_of, units_of
 from fairlead.ops.flow.situation import Trial
 from fairlead.ops.flow.tracker import Tracker, watermark
 from fairlead.ops.flow.valued import values_of
@@ -52,14 +51,15 @@ def trials_of(ws: Workspace, intent: Intent, tracker: Tracker) -> list[Trial]:
     started = max(rollout.started_event, watched[0].start)
     stages, way = rolling.stages_of(rollout), rolling.way_of(rollout)
     now = stages[-1] if stages else rolling.Stage(rollout.started_wall, started, {})
-    table = answered_since(ws, min(now.event, started), now.since)
+    unit = unit_of(ws)
+    table = answered_since(ws, min(now.event, started), now.since, unit)
     most_stages = len(ws.settings.rollout.steps) + 1
     stands = stands_of(ws, champion, tried, table, counted(ws), most_stages)
     mismatch = ""
     answering = [v for v in intent.variants if not v.shadow]
     if way.mode != "pilot" and len(answering) > 1:
-        units = assigned(ws, [v.bundle for v in answering], min(now.event, started), now.since)
-        check = ratio_mismatch(units, [v.weight for v in answering])
+        counts = units_of(table, [v.bundle for v in answering], unit)
+        check = ratio_mismatch(counts, [v.weight for v in answering])
         mismatch = check.why if check.mismatch else ""
     # What was begun with several errs as one: who has gone since gives nothing back.
     began = max(len(tried), *(len(one.weights) - 1 for one in stages[:1]), 1)
@@ -320,27 +320,6 @@ def _forecast_losses(ws: Workspace, view: View, chosen: np.ndarray, bundles: tup
     if not np.isfinite(constant).all():
         naive = np.full(len(old), np.nan)
     return Losses(old, new, naive, np.ones(len(old)))
-
-
-def assigned(ws: Workspace, bundles: Sequence[str], since: float, since_wall: float) -> list[int]:
-    """Requests (or sticky keys, where callers keep their variant) that each of some bundles answered since then.
-
-    Reads from event time `since` on and counts what arrived after `since_wall`.
-    """
-    import pyarrow.compute as pc
-
-    from fairlead.runtime.capture import Records
-
-    unit = unit_of(ws)
-    records = Records(ws.home.root, ws.model)
-    table = records.columns(since, None, [names.ARRIVED, names.BUNDLE, names.REQUEST, unit])
-    table = table.filter(pc.greater_equal(table.column(names.ARRIVED), since_wall))
-    counted_by = unit if unit in table.schema.names else names.REQUEST
-    counts = []
-    for bundle in bundles:
-        rows = table.filter(pc.equal(table.column(names.BUNDLE), bundle))
-        counts.append(len(pc.unique(rows.column(counted_by))) if rows.num_rows else 0)
-    return counts
 
 
 def unit_of(ws: Workspace) -> str:
