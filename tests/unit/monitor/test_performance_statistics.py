@@ -7,9 +7,10 @@ import pytest
 from benchmarks.estimates import chances, estimated, false_alarms, power, reasons, selected
 from benchmarks.worlds import CLASSES, NUMBERS, drawn, reference_of
 
+from fairlead.lab.stats import losses
 from fairlead.ops.monitor.detectors.confidence_sequence import ConfidenceSequence
 from fairlead.ops.monitor.estimates import estimates
-from fairlead.ops.monitor.selection import selection_of
+from fairlead.ops.monitor.selection import bounds_of, selection_of
 
 ALLOWED = 1 / 43
 
@@ -80,3 +81,28 @@ def test_whose_labels_came_is_said_in_words_with_the_rows_they_are_worth() -> No
     assert abs(told.weights.mean() - 1.0) < 1e-9
     assert told.effective < labelled.sum()
     assert f"{told.effective:.0f}" in told.why
+
+
+@pytest.mark.parametrize(("signature", "kind"), [(CLASSES, "decision"), (CLASSES, "outcome"), (NUMBERS, "decision")])
+def test_bounds_hold_what_all_labels_would_have_shown(signature, kind: str) -> None:
+    inside = 0
+    for seed in range(4):
+        rng = np.random.default_rng([seed, 29])
+        reference = reference_of(signature, drawn(signature, rng, 2400), 8)
+        now = drawn(signature, rng, 600)
+        labelled = now.scores[:, -1] > 0.5 if kind == "decision" else now.truth == "yes"
+        told = selection_of(
+            reference, signature, now.columns, now.scores, np.arange(600.0), now.truth, labelled
+        )  # fmt: skip
+        assert told.how == "bounds"
+        lost = losses(signature.task, now.truth, now.scores, signature, reference.loss_clip)
+        right = (now.scores[:, -1] > 0.5) == (now.truth == "yes")
+        free, stated = bounds_of(
+            reference, signature, now.columns, now.scores, lost[labelled], right[labelled].astype(float), told
+        )
+        assert free["loss"].low - 1e-9 <= lost.mean() <= free["loss"].high + 1e-9
+        assert free["loss"].low <= stated["loss"].low <= stated["loss"].high <= free["loss"].high
+        inside += stated["loss"].low <= lost.mean() <= stated["loss"].high
+        if signature is CLASSES:
+            assert free["accuracy"].low <= right.mean() <= free["accuracy"].high
+    assert inside >= 3, "the stated assumption is true here, so its bounds hold, too"
