@@ -12,9 +12,10 @@ import numpy as np
 from fairlead.contract.events import Finding, Window
 from fairlead.contract.plugins import names, variant
 from fairlead.ops.monitor.budget import allowed
-from fairlead.ops.monitor.calibration import LEAST_ROWS, Calibration
+from fairlead.ops.monitor.calibration import Calibration
 from fairlead.ops.monitor.identity import plain
 from fairlead.ops.monitor.joint import MEMORY, joining, joint_of
+from fairlead.ops.monitor.levels import LEAST_ROWS
 from fairlead.ops.monitor.seen import Moment, Seen, Told, WindowCheck
 from fairlead.ops.monitor.windows import DAY
 
