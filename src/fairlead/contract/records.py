@@ -48,6 +48,7 @@ VALUE = "value"  # float64 | null: a business number
 COMMENT = "comment"  # str | null
 DEFINITION = "definition"  # str: of the target
 LABEL_ARRIVED = "label.arrived"  # float64 | null: when the label that counts came; in joined tables alone
+LABEL_CALLER = "label.caller"  # str | null: who sent it, hashed; in joined tables alone
 LABEL_META: tuple[str, ...] = (
-    SEGMENT, OFFSET, ITEM, ARRIVED, TIME, REQUEST, ROW, KEY, MODEL, LABEL, VALUE, COMMENT, DEFINITION,
+    SEGMENT, OFFSET, ITEM, ARRIVED, TIME, REQUEST, ROW, KEY, MODEL, LABEL, VALUE, COMMENT, DEFINITION, CALLER,
 )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -30,7 +31,7 @@ def label(said: str | None, **about: Any) -> bytes:
         about.get("request"), about.get("row", 0), about.get("key"), about.get("time"), said,
         about.get("value"), about.get("comment"), "v1",
     )  # fmt: skip
-    return frames.encode(frames.Label(about.get("arrived", NOW), "m", None, [one]))
+    return frames.encode(frames.Label(about.get("arrived", NOW), "m", about.get("caller"), [one]))
 
 
 def home_with(folder: Path, *encoded: bytes) -> Records:
@@ -57,13 +58,24 @@ def test_by_request_and_row_before_or_after_the_record_and_never(tmp_path: Path)
 def test_of_two_labels_the_last_counts_and_both_are_kept(tmp_path: Path) -> None:
     records = home_with(
         tmp_path, record("r1"), label("a", request="r1", arrived=NOW + 1),
-        label("b", request="r1", arrived=NOW + 2, comment="checked"),
+        label("b", request="r1", arrived=NOW + 2, comment="checked", caller="c1"),
         label(None, request="r1", arrived=NOW + 3, value=2.5),
     )  # fmt: skip
     (row,) = records.joined(None, None).to_pylist()
     assert (row["label"], row["label.arrived"], row["comment"], row["value"]) == ("b", NOW + 2, "checked", 2.5)
     assert row["definition"] == "v1"
+    assert row["label.caller"] == "c1"
     assert records.labels().num_rows == 3
+
+
+def test_labels_kept_before_who_sent_them_was_are_read_beside_newer_ones(tmp_path: Path) -> None:
+    records = home_with(tmp_path, record("r1"), label("a", request="r1", caller="c1"))
+    (path,) = (tmp_path / "labels").rglob("*.parquet")
+    older = pq.read_table(path).drop_columns(["caller"])
+    assert Records(tmp_path, "m").labels().column("caller").to_pylist() == ["c1"]
+    pq.write_table(older, path)
+    assert Records(tmp_path, "m").labels().column("caller").to_pylist() == [None]
+    assert records.joined(None, None).column("label.caller").to_pylist() == [None]
 
 
 def test_by_key_alone_all_records_of_the_key(tmp_path: Path) -> None:

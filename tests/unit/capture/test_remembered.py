@@ -83,7 +83,7 @@ def labels_table(given: list[tuple[str | None, int, str | None, float | None, st
         for name, cell in (
             (names.SEGMENT, "s"), (names.OFFSET, at), (names.ITEM, 0), (names.ARRIVED, float(at)), (names.TIME, time),
             (names.REQUEST, request), (names.ROW, row), (names.KEY, key), (names.MODEL, "m"), (names.LABEL, text),
-            (names.VALUE, value), (names.COMMENT, None), (names.DEFINITION, "v1"),
+            (names.VALUE, value), (names.COMMENT, None), (names.DEFINITION, "v1"), (names.CALLER, None),
         ):  # fmt: skip
             columns[name].append(cell)
     return pa.table({name: pa.array(cells, type_of(name)) for name, cells in columns.items()})

@@ -76,6 +76,14 @@ def test_a_range_of_keys_is_found() -> None:
     assert (doubt.blocks[0].by, doubt.blocks[0].name) == (KEY, "01 of 10")
 
 
+def test_who_sent_labels_and_who_asked_are_kinds_of_their_own() -> None:
+    n = 400
+    passed = {"caller": CALLERS[np.arange(n) % 8], "label.caller": CALLERS[np.arange(n) % 3]}
+    passed["pass.sensor"], passed["pass.note"] = CALLERS[np.arange(n) % 2], CALLERS[np.arange(n) % 4]
+    rows = Rows(columns={}, times=np.arange(n) * 60.0, passed=passed)
+    assert set(kinds_of(rows, np.arange(n))) == {TIME, CALLER, "sender", "sensor"}
+
+
 def test_two_sources_say_nothing_of_each_other_until_earlier_windows_do() -> None:
     random = np.random.default_rng(5)
     p, truth, _ = asked(random, 2000)

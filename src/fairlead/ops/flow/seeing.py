@@ -26,7 +26,8 @@ from fairlead.ops.monitor.promise import Step
 from fairlead.ops.monitor.windows import DAY
 
 PASSED = (
-    names.BUNDLE, names.VARIANT, names.CALLER, names.PROTOCOL, names.KEY, names.REQUEST, names.LATENCY, names.ARRIVED
+    names.BUNDLE, names.VARIANT, names.CALLER, names.PROTOCOL, names.KEY, names.REQUEST, names.LATENCY, names.ARRIVED,
+    names.LABEL_CALLER,
 )  # fmt: skip
 
 

@@ -31,6 +31,8 @@ RISE = 0.5
 """The same as a part of the loss that is expected."""
 GRID = 10
 TIME, KEY, CALLER = "arrival", "key", "caller"
+SENDERS = {names.CALLER: CALLER, names.LABEL_CALLER: "sender"}
+"""Who asked for the row, and who sent its label."""
 
 
 class Block(msgspec.Struct, frozen=True):
@@ -121,8 +123,8 @@ def kinds_of(rows: Rows, chosen: np.ndarray) -> dict[str, np.ndarray]:
     sources: dict[str, Any] = {name: cells for name, cells in rows.columns.items() if SOURCE_NAME.search(name)}
     for name, cells in rows.passed.items():
         plain = name.removeprefix(names.PASSED_IN)
-        if name == names.CALLER or (plain != name and SOURCE_NAME.search(plain)):
-            sources[CALLER if name == names.CALLER else plain] = cells
+        if name in SENDERS or (plain != name and SOURCE_NAME.search(plain)):
+            sources[SENDERS.get(name, plain)] = cells
     for name, cells in sources.items():
         if getattr(cells, "ndim", 1) != 1:
             continue

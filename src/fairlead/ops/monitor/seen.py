@@ -38,7 +38,7 @@ class Rows:
 
     columns: features as `View.columns` has them. scores: (n, outputs) of the champion, NaN where it did not answer.
     times: (n,) event times. passed: what else records tell of each row, by the names of `contract.records` (BUNDLE,
-    VARIANT, CALLER, PROTOCOL, KEY, LATENCY, `pass.<column>`), object or float arrays (n,).
+    VARIANT, CALLER, LABEL_CALLER, PROTOCOL, KEY, LATENCY, `pass.<column>`), object or float arrays (n,).
     labels, labelled: as `View` has them; definitions: (n,) of the target, as labels told it, None where there is none.
     arrived: (n,) when each label arrived, NaN where there is none.
     """

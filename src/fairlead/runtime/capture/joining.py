@@ -13,7 +13,7 @@ from fairlead.runtime.capture.forecasts import are_forecasts, folded
 from fairlead.runtime.capture.lazy import arrow, compute
 from fairlead.runtime.capture.tables import type_of
 
-_ADDED = (names.LABEL, names.DEFINITION, names.LABEL_ARRIVED, names.VALUE, names.COMMENT)
+_ADDED = (names.LABEL, names.DEFINITION, names.LABEL_ARRIVED, names.LABEL_CALLER, names.VALUE, names.COMMENT)
 _SAME_S = 1e-3
 """Seconds by which two tellings of one time may differ."""
 
@@ -46,6 +46,7 @@ def join(table: Any, labels: Any, end: float | None, later: Callable[[float, Any
             if field == names.LABEL:
                 added[names.DEFINITION] = given.column(names.DEFINITION).take(places)
                 added[names.LABEL_ARRIVED] = given.column(names.ARRIVED).take(places)
+                added[names.LABEL_CALLER] = given.column(names.CALLER).take(places)
     for name in _ADDED:
         column = added.get(name)
         if column is None:

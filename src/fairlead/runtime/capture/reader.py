@@ -181,7 +181,7 @@ class Records:
                 continue
         if not tables:
             return _plain(tables, _LOOKED_UP)
-        every = arrow().concat_tables(tables)
+        every = arrow().concat_tables(tables, promote_options="default")
         mine = pc.or_(
             pc.is_in(every.column(names.REQUEST), value_set=requests), pc.is_in(every.column(names.KEY), value_set=keys)
         )
@@ -327,6 +327,10 @@ def _plain(tables: Sequence[Any], columns: Sequence[str]) -> Any:
     if not tables:
         return schema.empty_table()
     table = pa.concat_tables(tables, promote_options="permissive")
+    for name in columns:
+        # Of labels that were kept before who sent them was.
+        if name not in table.schema.names:
+            table = table.append_column(name, pa.nulls(table.num_rows, type_of(name)))
     return table.select(list(columns)).cast(schema)
 
 

@@ -145,6 +145,7 @@ class LabelColumns:
             values = (
                 self._segment, offset, item, frame.time, given.time, given.request,
                 given.row, given.key, frame.model, given.label, given.value, given.comment, given.definition,
+                frame.caller,
             )  # fmt: skip
             for name, value in zip(names.LABEL_META, values, strict=True):
                 columns[name].append(value)
