@@ -108,6 +108,13 @@ def exports() -> str:
     return json.dumps(rooms(), indent=1) + "\n"
 
 
+def rehearsal_schema() -> str:
+    """docs/reference/rehearsal.schema.json from the rehearsal's structs."""
+    from fairlead.ops.rehearse.results import rehearsal_schema as schema
+
+    return json.dumps(schema(), indent=1) + "\n"
+
+
 def report_schema() -> str:
     """docs/reference/report.schema.json from the report's structs."""
     from fairlead.lab.evaluate.page import report_schema as schema
@@ -143,6 +150,7 @@ GENERATED = {
     REFERENCE / "configuration.md": configuration,
     REFERENCE / "incident.schema.json": lambda: watch_schema("incident"),
     REFERENCE / "report.schema.json": report_schema,
+    REFERENCE / "rehearsal.schema.json": rehearsal_schema,
     REFERENCE / "window.schema.json": lambda: watch_schema("window"),
     ROOT / "tests" / "imports" / "exports.json": exports,
 }

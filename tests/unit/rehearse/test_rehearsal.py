@@ -14,8 +14,8 @@ from fairlead.ops.rehearse import Rehearsal, agrawal, rehearse, write_rehearsal
 from fairlead.ops.rehearse.baselines import persistence
 from fairlead.ops.rehearse.history import history_of
 from fairlead.ops.rehearse.models import Meter, Models
-from fairlead.ops.rehearse.stage import Stage, even, one_thread, performance_policy
 from fairlead.ops.rehearse.replay import Policy, Replay, always
+from fairlead.ops.rehearse.stage import Stage, even, one_thread, performance_policy
 
 WEEKS, CHANGE, ROWS = 36, 20, 120
 

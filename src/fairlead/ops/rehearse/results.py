@@ -167,7 +167,7 @@ class Rehearsal(msgspec.Struct, frozen=True):
         def bare(value: Any) -> Any:
             if isinstance(value, dict):
                 return {k: bare(v) for k, v in value.items() if k not in TIMINGS}
-            return [bare(v) for v in value] if isinstance(value, list) else value
+            return [bare(v) for v in value] if isinstance(value, list | tuple) else value
 
         found: dict[str, Any] = bare(msgspec.to_builtins(self))
         return found
