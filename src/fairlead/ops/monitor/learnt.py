@@ -140,7 +140,7 @@ def usual_of(values: np.ndarray, seen: Seen, allowed: float) -> Usual:
     through, which the check's memory holds (`remembered`).
     """
     from fairlead.ops.monitor.budget import quiet_limit, values_needed
-    from fairlead.ops.monitor.calibration import guess
+    from fairlead.ops.monitor.calibration import guess as guessed
 
     memory = _memory_of(seen)
     every = np.concatenate([np.asarray(values, dtype=np.float64), memory.values])
@@ -151,7 +151,7 @@ def usual_of(values: np.ndarray, seen: Seen, allowed: float) -> Usual:
         told = f"calibrated on {len(every)} stretches as long as the window"
         return Usual(every, limit, False, told, memory.excluded)
     centre, spread = float(np.median(every)), max(float(every.std()), 1e-9)
-    guess = centre + spread * guess((every - centre) / spread, float(len(every)), min(max(allowed, 1e-6), 0.5))
+    guess = centre + spread * guessed((every - centre) / spread, float(len(every)), min(max(allowed, 1e-6), 0.5))
     needed = values_needed(allowed)
     why = f"calibrating: {len(every)} of the {needed} stretches that the budget asks for are known"
     return Usual(every, guess, True, why, memory.excluded)
