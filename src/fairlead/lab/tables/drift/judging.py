@@ -126,8 +126,36 @@ def judge_columns(sides: Sides, of: str = "columns", part: float = PARTS["column
     if sides.enough and names:
         statistics = np.column_stack([_by_chance(sides, c) for c in counts])
         single, joint = singly(statistics), jointly(statistics)
-    found = [_moved(sides, c, float(p), float(q), part * ALPHA) for c, p, q in zip(counts, single, joint, strict=True)]
+    stretches = [_stretches(sides, c) for c in counts]
+    limits = usual_limits(stretches, len(sides.before) // max(sides.stretch, 1), part * ALPHA)
+    found = [
+        _moved(sides, c, float(p), float(q), part * ALPHA, known, limit)
+        for c, p, q, known, limit in zip(counts, single, joint, stretches, limits, strict=True)
+    ]
     return tuple(sorted(found, key=lambda m: (not m.moved, -m.distance, m.name)))
+
+
+def usual_limits(stretches: Sequence[Floats], disjoint: int, alpha: float) -> list[float | None]:
+    """The distance beyond which each column goes further than usual, None where stretches are too few to say.
+
+    One limit for the largest deviation of all columns, so that `alpha` of stretches have any column beyond it; where
+    the reference holds too few of them side by side (`disjoint`), it is the farthest that each went. A few strange
+    days do not make a column's own yardstick: the spread is that of all but the farthest tenth.
+    """
+    if not stretches or not len(stretches[0]):
+        return [None] * len(stretches)
+    if disjoint * alpha < 1.0:
+        return [float(one.max()) for one in stretches]
+    centres = [float(np.median(one)) for one in stretches]
+    spreads = [
+        max(float(np.sort(one)[: max(len(one) * 9 // 10, 1)].std()), 0.1 * centre, FLOOR / 3.0)
+        for one, centre in zip(stretches, centres, strict=True)
+    ]
+    away = [(one - c) / s for one, c, s in zip(stretches, centres, spreads, strict=True)]
+    # What is below the floor is never said, however strange it is for its column.
+    away = [np.where(one >= FLOOR, far, 0.0) for one, far in zip(stretches, away, strict=True)]
+    height = float(np.quantile(np.max(away, axis=0), 1.0 - alpha))
+    return [c + height * s for c, s in zip(centres, spreads, strict=True)]
 
 
 def _by_chance(sides: Sides, c: _Counts) -> Floats:
@@ -149,26 +177,26 @@ def _dealt_distances(deals: Floats, blocks: Floats) -> Floats:
     return distances.jensen_shannon_rows(blocks.sum(axis=0) - there, there)
 
 
-def _moved(sides: Sides, c: _Counts, p: float, q: float, alpha: float) -> Moved:
+def _moved(sides: Sides, c: _Counts, p: float, q: float, alpha: float, stretches: Floats, limit: float | None) -> Moved:
     before, now = c.before, c.now
     seen = bool(c.seen.sum(axis=1).all())
     distance = float(distances.jensen_shannon_rows(c.seen[:1], c.seen[1:])[0]) if seen else 0.0
     low, high = _interval(sides, c, distance)
-    stretches = _stretches(sides, c)
     farthest = float(stretches.max()) if len(stretches) else None
     certain = q <= alpha and distance >= FLOOR and low > 0.0
-    moved = certain and (farthest is None or distance > farthest)
+    moved = certain and (limit is None or distance > limit)
     changed = distances.total_variation(c.seen[0], c.seen[1]) if seen else 0.0
     raw = [np.asarray(x.counts, dtype=np.float64) for x in (before, now)]
     told = all(r.sum() > 0 for r in raw)
     small = q <= alpha and distance < FLOOR
-    says = _says(before, now, changed) + _verdict(moved, certain, small, len(stretches), sides.enough)
+    says = _says(before, now, changed) + _verdict(moved, certain, small, stretches >= distance, sides.enough)
     means = None if c.words else (_mean(before), _mean(now))
     shift = None if means is None or None in means else (means[1] - means[0]) / before.bins.scale  # type: ignore[operator]
     return Moved(
         name=before.bins.name, kind=before.bins.kind, moved=moved, says=says, distance=distance, low=low, high=high,
         changed=changed, p=p, p_joint=q, before=_side(before), now=_side(now),
-        usual=float(np.median(stretches)) if len(stretches) else None, farthest=farthest, stretches=len(stretches),
+        usual=float(np.median(stretches)) if len(stretches) else None, farthest=farthest, limit=limit,
+        stretches=len(stretches),
         shift=shift, psi=distances.population_stability_index(raw[0], raw[1]) if told else 0.0,
         ks=distances.kolmogorov_smirnov(raw[0], raw[1]) if told and not c.words else None,
         cramers_v=distances.cramers_v(raw[0], raw[1]) if told and c.words else None,
@@ -214,13 +242,13 @@ def _side(column: ColumnProfile) -> Side:
     return Side(column.rows, column.missing / max(column.rows, 1), column.counts, mean, column.low, column.high)
 
 
-def _verdict(moved: bool, certain: bool, small: bool, stretches: int, enough: bool) -> str:
+def _verdict(moved: bool, certain: bool, small: bool, as_far: np.ndarray, enough: bool) -> str:
     if moved:
         return ""
     if not enough:
         return "; too few rows to say more"
     if certain:
-        return f"; as usual: one of {stretches} stretches of the reference went as far"
+        return f"; within what is usual: {int(as_far.sum())} of {len(as_far)} stretches of the reference went as far"
     return "; certain, and too little to matter" if small else "; no more than chance"
 
 

@@ -25,8 +25,8 @@ class Moved(msgspec.Struct, frozen=True):
     distance: Jensen-Shannon, in [0, 1], with a 95 % interval over resampled blocks. changed: share of rows that would
     have to change bin. p: of no change, when blocks of neighbouring rows change sides; p_joint: the same, holding for
     all columns at once. usual, farthest: distance of stretches of the reference as long as what is compared, middle
-    and largest of `stretches`; None where it has fewer than 8. moved: certain, further than any stretch, and beyond
-    the effect floor. says: in one sentence. edges: of the bins of a number; labels: of the bins of words.
+    and largest of `stretches`; None where it has fewer than 8. limit: the distance beyond which it is unusual among
+    them. says: in one sentence. edges: of the bins of a number; labels: of the bins of words.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Moved(msgspec.Struct, frozen=True):
     now: Side
     usual: float | None = None
     farthest: float | None = None
+    limit: float | None = None
     stretches: int = 0
     shift: float | None = None
     psi: float = 0.0
