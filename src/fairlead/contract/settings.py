@@ -475,8 +475,8 @@ DOC: dict[str, str] = {
     "page_hinkley, ddm, eddm, hddm_a, hddm_w (extra drift)",
     "monitor.slices": "rows watched by themselves: [\"Contract = 'Two year' and tenure < 12\"]",
     "monitor.seasons": "compare within: auto (what the reference shows) | none | day (hour) | week (weekday, hour)",
-    "monitor.floors": "what is worth an alarm, however certain: {drift = 0.1 (Jensen-Shannon distance, some 10 % of rows), "
-    "share = 0.02 (rise of missing or new cells), spread = 0.1 (standard deviations of a mean)}",
+    "monitor.floors": "what is worth an alarm, however certain: {drift = 0.1 (distance, some 10 % of rows), share = "
+    "0.02 (rise of missing or new cells), spread = 0.1 (standard deviations of a mean)}",
     "monitor.contract": "file of the data contract, relative to the project, as contract.yaml; empty: none",
     "monitor.limits": "of the server in any minute, such as {p99_ms = 50, errors = 0.01}; 0 switches one off",
     "rollout.start": "share of traffic a canary starts with",
