@@ -13,6 +13,7 @@ from fairlead.ops.monitor.estimates import BLIND, LEAST_OVERLAP, Estimate, estim
 from fairlead.ops.monitor.identity import finding_id
 from fairlead.ops.monitor.promise import LEAST, NEEDED
 from fairlead.ops.monitor.seen import Moment, Seen
+from fairlead.ops.monitor.statistic import Judged
 
 SHOWN = ("roc_auc", "accuracy", "mae", "pinball", "rmse")
 """The metric that a message tells beside the loss: the first that there is."""
@@ -38,10 +39,25 @@ class Estimated:
         if "loss" not in found:
             return []
         limit = highest(found["loss"].usual, min(allowed, 0.5))
+        _tell(seen, found["loss"], limit)
         worse = found["loss"].interval.value - float(np.mean(found["loss"].usual))
         if limit is None or found["loss"].interval.value <= limit or worse < LEAST:
             return []
         return [_finding(seen, found, limit)]
+
+
+def _tell(seen: Seen, loss: Estimate, limit: float | None) -> None:
+    """For `watch --explain`: why it spoke or was silent."""
+    value, usual = loss.interval.value, np.asarray(loss.usual)
+    if limit is None:
+        why = f"{len(usual)} windows were held out, {NEEDED} are needed to know how far estimates vary"
+    else:
+        why = f"these inputs let expect a loss of {value:.4f}; held-out windows let expect {usual.mean():.4f}"
+    speaks = limit is not None and value > limit and value - float(usual.mean()) >= LEAST
+    p = (1.0 + float((usual >= value).sum())) / (1.0 + len(usual))
+    bar = limit if limit is not None else float(usual.max())
+    judged = Judged(value, bar, float(usual.mean()), speaks, limit is None, p, why, "the held-out windows")
+    seen.tell("estimated", "loss", judged, "expected mean loss")
 
 
 def highest(usual: tuple[float, ...], rate: float) -> float | None:
