@@ -26,6 +26,7 @@ from tests.ports.alert_receivers import PASSWORD, Hook, Mailbox
 
 import fairlead
 from fairlead.ops.alerts.webhook_channel import verified
+from fairlead.ops.flow.importance import importance_of
 
 DAYS, A_DAY = 120, 48
 BEGIN = datetime(2026, 1, 5, tzinfo=UTC)
@@ -182,6 +183,12 @@ def test_one_shop_breaks_and_is_told_of_once(till: Till) -> None:
     assert story["assignee"]
     audited = [event["action"] for event in program.json("audit")["newest"]]
     assert {"incident: acknowledged", "incident: commented"} <= set(audited)
+    made = fairlead.open(program.folder).workspace
+    shares = importance_of(made, made.state.windows("till")[-1].bundle)
+    assert sum(shares.values()) == pytest.approx(1.0)
+    assert min(shares["weight"], shares["price"]) > 10 * shares["items"], (
+        "what returns do not depend on carries nothing"
+    )
     kept = Path(program.folder / ".fairlead" / "state.db").read_bytes()
     assert PASSWORD.encode() not in kept
 
@@ -207,12 +214,16 @@ def test_a_level_that_is_expected_is_usual_until_it_is_taken_back(till: Till) ->
     assert answer["state"] == "expected"
     ask(till.url, dearer(days(till, 10, 13)))
     eventually(lambda: program.json("incidents")["incidents"] == [], within_s=60, what="its end")
+    eventually(
+        lambda: "marked as expected" in json.loads(till.hook.got[-1][2])["body"], within_s=60, what="its end, told"
+    )
     told = len(till.hook.got)
     assert program.json("inspect")["bundle"] == before
     assert program.json("inspect")["seal"]["verified"], "the reference that was sealed stays as it was"
     assert "expected" in [a["kind"] for a in program.json("inspect")["attestations"]]
     program.run("expected", number, "--undo", "--why", "a mistake", expect=0)
-    ask(till.url, dearer(days(till, 13, 15)))
+    # A day alone: what begins and ends between two looks is kept, and told to nobody.
+    ask(till.url, dearer(days(till, 13, 14)))
 
     def since() -> list[dict[str, Any]]:
         return [i for i in program.json("incidents", "--all")["incidents"] if i["number"] > incident["number"]]

@@ -213,3 +213,31 @@ def test_what_is_printed_fits_and_tells_the_story(desk: Desk, capsys: pytest.Cap
     shown = capsys.readouterr().out
     for word in ("data drift: age", "warning", "open", "2023-11-13 22:13", "told: churn #1", "fairlead ack 1"):
         assert word in shown, word
+
+
+def test_no_secret_of_an_address_is_shown_or_kept(tmp_path: Path) -> None:
+    secret = "sw0rdf1sh"
+    text = CONFIG.format(folder=tmp_path, quiet="")
+    addresses = [
+        f"webhook+http://127.0.0.1:9/{secret}?secret={secret}", f"smtp://me:{secret}@127.0.0.1:9?from=a@b.c&to=d@e.f",
+        f"json://me:{secret}@127.0.0.1:9/{secret}", f"alertmanager+http://me:{secret}@127.0.0.1:9",
+    ]  # fmt: skip
+    listed = ", ".join(f'"{one}"' for one in addresses)
+    text = text.replace(f'to = ["file:{tmp_path}/told.jsonl"]', f"to = [{listed}]")
+    text = text.replace(f'to = ["file:{tmp_path}/further.jsonl"]', f"to = [{listed}]")
+    (tmp_path / "fairlead.toml").write_text(text)
+    desk = Desk.__new__(Desk)
+    desk.folder, desk.clock = tmp_path, Clock()
+    desk.ws = Workspace(Project.find(tmp_path), clock=desk.clock, actor="anna")
+    desk.project = fairlead.open(tmp_path)
+    desk.project.__dict__["workspace"] = desk.ws
+    desk.found()
+    # None of them is reached: every error is kept in the database.
+    for _ in range(9):
+        desk.later(2 * HOUR)
+    assert len(desk.ws.outbox.undelivered()) >= 4
+    shown = f"{desk.project.config()}{desk.project.status()}{desk.project.incidents()}{desk.ws.outbox.undelivered()}"
+    assert secret not in shown
+    assert "webhook+http://127.0.0.1" in shown
+    kept = b"".join(path.read_bytes() for path in desk.ws.home.root.rglob("*") if path.is_file())
+    assert secret.encode() not in kept

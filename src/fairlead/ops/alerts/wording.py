@@ -49,6 +49,8 @@ def all_clear(incident: Incident, findings: Sequence[Finding]) -> tuple[str, str
     ended = incident.ended if incident.ended is not None else incident.changed_at
     lasted = span(max(0.0, ended - incident.since))
     lines = [f"Over after {lasted}, as of {moment(ended)}. It was:", *_messages(findings), *_reasons(incident)]
+    if incident.why:
+        lines.append(f"It was marked as expected: {sentence(incident.why)}")
     return _title(incident, "is over"), "\n".join(lines)
 
 
