@@ -40,8 +40,8 @@ def way_asked(
     if len(asked) > 1:
         raise UsageError(f"choose one of {', '.join(asked)}: a version is tried in one way at a time.")
     if "pilot" not in asked and (cohort or until or question):
-        given = "--cohort" if cohort else "--until" if until else "--question"
-        raise UsageError(f"{given} belongs to a pilot: add --pilot NAME.")
+        named = "--cohort" if cohort else "--until" if until else "--question"
+        raise UsageError(f"{named} belongs to a pilot: add --pilot NAME.")
     if not asked:
         return None
     mode = asked[0]

@@ -65,7 +65,8 @@ def _carried(grid: np.ndarray, density: np.ndarray, step: float, onto: np.ndarra
     """The density of what has not crossed yet, one look later."""
     normal = np.exp(-(((onto[:, None] - grid[None, :]) / step) ** 2) / 2.0) / (step * math.sqrt(2.0 * math.pi))
     if len(grid) == 1:
-        return normal[:, 0] * density[0]
+        alone: np.ndarray = normal[:, 0] * density[0]
+        return alone
     weights = np.full(len(grid), grid[1] - grid[0])
     weights[[0, -1]] /= 2.0
     found: np.ndarray = normal @ (density * weights)
@@ -101,4 +102,5 @@ def needed_rows(deviation: float, margin: float, alpha: float = 0.05, power: flo
     """
     from scipy.special import ndtri
 
-    return max(1, math.ceil(((ndtri(1.0 - alpha) + ndtri(power)) * deviation / margin) ** 2))
+    reach = float(ndtri(1.0 - alpha) + ndtri(power))
+    return max(1, math.ceil((reach * deviation / margin) ** 2))

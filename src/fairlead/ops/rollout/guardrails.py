@@ -7,7 +7,7 @@ may be looked at every second. It fails when more than the limit is proven, hold
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -42,7 +42,7 @@ class Counted(msgspec.Struct, frozen=True):
     requests: int = 0
 
 
-def share_of(alpha: float, limits: Mapping[str, float], challengers: int = 1) -> float:
+def share_of(alpha: float, limits: Collection[str], challengers: int = 1) -> float:
     """What each guardrail of each challenger may err, so that all together err at most `alpha`."""
     return alpha / max(1, len(limits) * challengers)
 
