@@ -301,9 +301,8 @@ TABLES: tuple[tuple[str, Callable[[int], list[str]]], ...] = (
     ("The same by held-out windows, 500 rows", held_out_table),
     ("What an estimate follows, and what it cannot see, 1,000 rows", blind_table),
     (
-        "Detectors of concept drift, windows of 500 rows (false alarms: 300), 0.0233 allowed; river's: a sixth of the streams",
+        "Detectors of concept drift, windows of 500 rows; 0.0233 allowed; river's: a sixth of the streams",
         detector_table,
-        0.6,
     ),
     ("What a change is due to, four windows of 500 rows", reason_table),
     ("Labels that do not come at random, 1,000 rows, accuracy", selection_table),
