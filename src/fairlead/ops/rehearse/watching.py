@@ -183,16 +183,20 @@ class Watcher:
         return found
 
     def _measured(self, champion: Champion, window: int, told: Rows, other: bool) -> dict[str, Interval]:
-        from fairlead.lab.stats import metric_intervals
+        from fairlead.lab.stats import metric_intervals, metrics
 
         name = champion, window
         if not other and name in self._metrics:
             return self._metrics[name]
         signature, chosen = self.history.material.signature, np.flatnonzero(np.asarray(told.labelled))
-        found: dict[str, Interval] = metric_intervals(
-            signature.task, told.labels[chosen], told.scores[chosen], signature,  # type: ignore[index]
-            draws=METRIC_DRAWS, seed=window,
-        )  # fmt: skip
+        truth, scores = np.asarray(told.labels)[chosen], np.asarray(told.scores)[chosen]
+        found: dict[str, Interval]
+        if self._known(champion[0])[0].held_out:
+            found = metric_intervals(signature.task, truth, scores, signature, draws=METRIC_DRAWS, seed=window)
+        else:
+            # Nothing was held out from a later release that single metrics could be compared with.
+            plain = metrics(signature.task, truth, scores, signature)
+            found = {figure: Interval(value, value, value) for figure, value in plain.items()}
         if not other:
             self._metrics[name] = found
         return found
