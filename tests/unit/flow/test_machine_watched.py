@@ -81,7 +81,7 @@ def test_status_says_what_limits_and_what_is_to_blame(ws: Workspace) -> None:
     assert machine["requests"] == 10_800
     lines = machine_lines(machine)
     assert lines[0].startswith("last 60 s: 10,800 requests, half within 8")
-    assert lines[1] == "limited by CPU of worker here/0: 98% busy; next disk space: 50% used, 40.0 GB left"
+    assert lines[1] == "limited by CPU of worker here/0: 98% busy; next memory: 50% used, 4.0 GB left"
     assert lines[2].startswith("to blame: too much traffic; here/0 is 98% busy at 180 requests/s")
 
 

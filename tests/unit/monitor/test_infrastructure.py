@@ -136,7 +136,7 @@ def test_the_scarcest_resource_is_told_with_its_figures_and_the_next() -> None:
     found = minute_of(minute(NOON, answered(5000), cpu_s=4.85), "m")
     assert found is not None
     words = in_words(resources(found, QUEUE))
-    assert words == "CPU of worker here/0: 97% busy; next disk space: 50% used, 40.0 GB left"
+    assert words == "CPU of worker here/0: 97% busy; next memory: 50% used, 4.0 GB left"
     assert in_words([]) == "nothing is known of what it uses"
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import msgspec
 
+from fairlead.ops.monitor.infrastructure.limits import DEFAULTS, MB
 from fairlead.ops.monitor.infrastructure.minutes import Minute
 
 
 class Resource(msgspec.Struct, frozen=True):
-    """How much of a resource is used: share in [0, 1], and in words with figures."""
+    """How much of a resource is used, and in words with figures. used: 1 where nothing can be added; of memory and
+    disk how near they are to what should be left of them, as most of a large disk may be full and much be left."""
 
     name: str
     used: float
@@ -32,10 +34,11 @@ def resources(minute: Minute, queue: int) -> list[Resource]:
     if minute.memory_total > 0:
         used = 1.0 - minute.memory_free / minute.memory_total
         left = f"{used:.0%} used, {minute.memory_free / 2**30:,.1f} GB left"
-        found.append(Resource("memory", used, left))
+        found.append(Resource("memory", _nearness(minute.memory_free, minute.memory_total, "memory_free_mb"), left))
     if minute.disk_total > 0:
         used = 1.0 - minute.disk_free / minute.disk_total
-        found.append(Resource("disk space", used, f"{used:.0%} used, {minute.disk_free / 2**30:,.1f} GB left"))
+        near = _nearness(minute.disk_free, minute.disk_total, "disk_free_mb")
+        found.append(Resource("disk space", near, f"{used:.0%} used, {minute.disk_free / 2**30:,.1f} GB left"))
     if queue > 0:
         used = min(minute.in_flight / queue, 1.0)
         found.append(Resource("queue", used, f"at most {minute.in_flight} of {queue} requests at once"))
@@ -44,6 +47,11 @@ def resources(minute: Minute, queue: int) -> list[Resource]:
         if one.name not in best or best[one.name].used < one.used:
             best[one.name] = one
     return sorted(best.values(), key=lambda one: (-one.used, one.name))
+
+
+def _nearness(free: int, total: int, limit: str) -> float:
+    least = min(DEFAULTS[limit] * MB, 0.05 * total)
+    return min(least / max(free, 1), 1.0)
 
 
 def in_words(found: list[Resource]) -> str:
