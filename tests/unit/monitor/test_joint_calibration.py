@@ -284,3 +284,19 @@ def test_a_week_of_which_three_days_were_seen_is_compared_with_three_days() -> N
     assert "3 of its 7 days" in said
     assert joint.look_of(part, live_window(3)) == 3
     assert shown_by(seen_of(begin + DAY * (np.arange(7) + 0.5)), joint) == (window, "")
+
+
+def test_rows_in_no_order_tell_nothing_of_days_and_say_so() -> None:
+    counts = counts_of(STREAMS["stationary"], np.arange(60.0), 500.0, np.random.default_rng(0))
+    known = reference_of(counts, np.zeros(60), 0.0)
+    settings = settings_of(Scenario(STREAMS["stationary"], "500rows"))
+    # At an unknown pace a window a day is assumed; at a known one a day is many windows.
+    for pace, days in ((0.0, (35, 42)), (DAY / 50_000, (97, 101))):
+        calibration = calibration_of(known, settings, OURS, pace)
+        assert calibration.provisional
+        assert days[0] <= calibration.days_left <= days[1]
+        window = Window("m", 3, 0.0, 3600.0, state="closed")
+        moved = live_window(1, rows=500.0, stream=dataclasses.replace(STREAMS["stationary"], moved=2.0))
+        judged = calibration.judge(window, moved)[0]["drift"]
+        assert (judged["x0"].speaks, judged["x0"].severity) == (True, "info")
+        assert not calibration.judge(window, live_window(1, rows=500.0))[0]["drift"]["x1"].speaks

@@ -226,7 +226,9 @@ def units_of(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The largest deviation of all looks and windows in each unit, and how many units each stands for."""
     if not grid.unit:
-        return np.zeros(0), np.zeros(0)
+        # Windows alone, which a guess may be made of; of days, which the budget is counted in, they tell nothing.
+        found = largest[max(levels)][1]
+        return found, np.full(len(found), 1e-9)
     if grid.unit > grid.length:
         starts, found = largest[max(levels)]
         number = starts // grid.unit
@@ -270,7 +272,7 @@ def guess(largest: np.ndarray, known: float, rate: float) -> float:
     beta = max(float(largest.std(ddof=1)), 0.25) * np.sqrt(6.0) / np.pi
     mode = float(largest.mean()) - np.euler_gamma * beta
     quantile = mode - beta * np.log(-np.log1p(-rate))
-    doubt = beta * np.sqrt((1.11 + 0.52 * (-np.log(rate)) + 0.61 * np.log(rate) ** 2) / max(known, 1.0))
+    doubt = beta * np.sqrt((1.11 + 0.52 * (-np.log(rate)) + 0.61 * np.log(rate) ** 2) / max(known, float(FEWEST)))
     return max(float(quantile + doubt), float(largest.max()))
 
 
