@@ -28,6 +28,8 @@ import fairlead
 from fairlead.ops.alerts.webhook_channel import verified
 from fairlead.ops.flow.importance import importance_of
 
+pytestmark = pytest.mark.long
+
 DAYS, A_DAY = 120, 48
 BEGIN = datetime(2026, 1, 5, tzinfo=UTC)
 BROKEN = BEGIN + timedelta(days=DAYS + 2, hours=10)

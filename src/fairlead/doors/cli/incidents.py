@@ -85,13 +85,20 @@ def tell_incident(answer: Answer) -> None:
         cost = answer["cost"]
         between = f" (between {cost['low']:+.3g} and {cost['high']:+.3g})" if cost["low"] < cost["high"] else ""
         out.print(f"  estimated cost: {cost['value']:+.3g} {escape(answer['cost_in'])}{between}")
-    rows = [(moment(e["at"]), e["kind"], e.get("actor") or "rule", e["text"]) for e in answer["timeline"]]
+    rows = [(moment(e["at"]), e["kind"], e.get("actor") or "rule", line_of(e)) for e in answer["timeline"]]
     if answer["cut"]:
         rows.insert(0, ("", "", "", f"{answer['cut']} earlier lines are left out"))
     table("Timeline", ("when (UTC)", "what", "who", ""), rows)
     if answer["state"] == "open":
         n = answer["number"]
         out.print(f"Next: [bold]{escape(program(f'ack {n}'))}[/] says that you look after it")
+
+
+def line_of(entry: Answer) -> str:
+    """A line of the timeline; with the event time where that is another than when it was seen."""
+    event = entry.get("event")
+    apart = event is not None and abs(event - entry["at"]) >= 3600.0
+    return f"{entry['text']} [{moment(event)}]" if apart else str(entry["text"])
 
 
 def ack(

@@ -28,10 +28,13 @@ from fairlead.ops.monitor.blame import (
     explained_loss,
 )
 from fairlead.ops.monitor.seen import Seen
+from fairlead.ops.monitor.slicing import slice_causes
 
 MOST_CAUSES = 5
 MOST_FINDINGS = 100
 MOST_COLUMNS = 10
+MOST_SLICED = 5
+"""Findings of a window whose slices are looked for: it takes a pass over the rows for each."""
 MOVED = 0.1
 """Least Jensen-Shannon distance of a column that is named where its own limit is not known."""
 
@@ -63,6 +66,7 @@ class _About:
         self.seen = seen
         self.usual: dict[str, ColumnProfile] = {c.bins.name: c for c in seen.reference.profile.columns}
         self._codes: dict[str, np.ndarray] = {}
+        self._sliced = 0
         self._losses: tuple[np.ndarray, np.ndarray] | None = None
 
     def explained(self, finding: Finding, score: Score | None) -> Finding:
@@ -82,6 +86,9 @@ class _About:
         blame = {c: changed_part(self.codes(c), counts_of(self.usual[c])) for c in columns}
         worst = max(columns, key=lambda c: float(blame[c].mean()))
         found = [_source(c) for c in carriers(rows.passed, blame[worst])]
+        if finding.area == "data_drift" and self._sliced < MOST_SLICED:
+            self._sliced += 1
+            found += slice_causes(self.seen, worst)
         first = finding.first
         if first is None and finding.since >= self.seen.window.start:
             first = change_of_codes(rows.times, self.codes(worst), counts_of(self.usual[worst]))
