@@ -81,15 +81,15 @@ def test_traffic_as_usual_that_keeps_a_worker_busy_is_not_blamed_on_traffic() ->
 
 
 def test_a_limit_says_what_was_seen_since_when_and_why() -> None:
-    earlier = minutes_of(minute(NOON - 120) + minute(NOON - 60, sync_most_s=3.0) + minute(NOON, sync_most_s=3.0))
-    found = minute_of(minute(NOON, sync_most_s=3.0), "m")
+    earlier = minutes_of(minute(NOON - 120) + minute(NOON - 60, sync_most_s=6.0) + minute(NOON, sync_most_s=6.0))
+    found = minute_of(minute(NOON, sync_most_s=6.0), "m")
     assert found is not None
     (finding,) = limits.findings_of("m", found, earlier, limits.limits_of({}), QUEUE, name_causes(found))
     assert finding.area == "infrastructure"
     assert finding.check == "limit_sync_ms"
     assert finding.first == pytest.approx(NOON - 120)
-    assert finding.size == pytest.approx(2995.0)
-    assert finding.evidence["limit"] == 2000.0
+    assert finding.size == pytest.approx(5995.0)
+    assert finding.evidence["limit"] == 5000.0
     assert "slow disk" in finding.message
     assert finding.causes[0].name == "slow disk"
 

@@ -21,7 +21,7 @@ DEFAULTS: dict[str, float] = {
     "memory_free_mb": 128.0,
     "disk_free_mb": 256.0,
     "spool": 0.8,
-    "sync_ms": 2000.0,
+    "sync_ms": 5000.0,
     "dropped": 0.001,
 }
 """What holds where `[monitor] limits` says nothing; 0 switches one off."""
