@@ -58,9 +58,14 @@ def _shown(rehearsal: Rehearsal) -> list[PolicyResult]:
 
 
 def _distinct(rehearsal: Rehearsal) -> list[PolicyResult]:
-    """Without a project that keeps the defaults and so is the trigger itself: two marks on one another help nobody."""
-    same = {p.name: p.series for p in rehearsal.policies}
-    return [p for p in rehearsal.policies if p.name != "project" or same.get("performance") != p.series]
+    """Without those that behave as an earlier one does: two marks on one another help nobody."""
+    known: set[tuple[float, ...]] = set()
+    found = []
+    for policy in rehearsal.policies:
+        if policy.series not in known:
+            known.add(policy.series)
+            found.append(policy)
+    return found
 
 
 def _over_time(axes: Axes, rehearsal: Rehearsal) -> None:
@@ -140,14 +145,16 @@ def _intervals(axes: Axes, rehearsal: Rehearsal) -> None:
 
 
 def _price(axes: Axes, rehearsal: Rehearsal) -> None:
-    for policy in _distinct(rehearsal):
-        if policy.name in ("persistence", "constant"):
-            continue
+    priced = [p for p in _distinct(rehearsal) if p.name not in ("persistence", "constant")]
+    # Neighbours are named above and below their marks in turn.
+    for place, policy in enumerate(sorted(priced, key=lambda p: (p.fits, p.quality.value))):
         colour = MAIN if policy.name in ("performance", "project") else INK
-        axes.plot(policy.fits, policy.quality.value, "o", color=colour, markersize=5)
+        at = (policy.fits, policy.quality.value)
+        axes.plot(*at, "o", color=colour, markersize=5)
         axes.annotate(
-            policy.name, (policy.fits, policy.quality.value), textcoords="offset points", xytext=(6, 3), color=INK
-        )
+            policy.name.removeprefix("window:"), at, textcoords="offset points", xytext=(4, (5, -11)[place % 2]),
+            color=INK, fontsize=8,
+        )  # fmt: skip
     axes.set_xlabel("model fits")
     axes.set_ylabel(rehearsal.unit)
     axes.margins(x=0.25, y=0.15)
