@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Answer = dict[str, Any]
 Tell = Callable[..., None]
 RECORDS = "records"
+FILE = "fairlead.toml"
 
 
 def drift(
@@ -58,6 +59,10 @@ def drift(
 
 
 def _workspace(folder: str | Path) -> Workspace | None:
+    here = Path(folder).absolute()
+    if not any((place / FILE).is_file() for place in (here, *here.parents)):
+        # What a project is made of takes longer to load than two tables to count.
+        return None
     from fairlead.ops.flow.workspace import Workspace
 
     try:

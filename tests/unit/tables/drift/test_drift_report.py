@@ -59,6 +59,14 @@ def test_of_copies_of_one_table_few_are_said_to_have_moved_in_many(lasting: floa
     assert np.mean(alarms) <= 0.05 + 1.96 * np.sqrt(0.05 * 0.95 / 200)
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("lasting", [0.0, 0.9])
+def test_short_tables_beside_a_long_one_are_said_to_have_moved_as_seldom(lasting: float) -> None:
+    rng = np.random.default_rng(3)
+    alarms = [report(rows(rng, 12_800, lasting), rows(rng, 256, lasting)).moved for _ in range(200)]
+    assert np.mean(alarms) <= 0.05 + 1.96 * np.sqrt(0.05 * 0.95 / 200)
+
+
 def test_what_moved_is_named_furthest_first(moved: DriftReport) -> None:
     assert moved.moved
     told = {m.name: m for m in moved.columns}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from fairlead.lab.tables.quality.looking import _decoded
+from fairlead.lab.tables.parsing import plain
 
 
 class EverySo:
@@ -32,7 +32,7 @@ class EverySo:
 
     def _keep(self, part: pa.Table, first: int, step: int) -> None:
         if step > 1:
-            part = _decoded(part.take(_numbers(np.arange(first, part.num_rows, step))))
+            part = _without_words(part.take(_numbers(np.arange(first, part.num_rows, step))))
         if part.num_rows:
             self._parts.append(part)
             self._held += part.num_rows
@@ -41,6 +41,14 @@ class EverySo:
     def table(self) -> pa.Table:
         """The rows."""
         return pa.concat_tables(self._parts, promote_options="permissive").combine_chunks()
+
+
+def _without_words(part: pa.Table) -> pa.Table:
+    """Without dictionaries that hold more words than there are rows: those of rows let go are let go, too."""
+    for at, field in enumerate(part.schema):
+        if pa.types.is_dictionary(field.type) and len(part.column(at).chunk(0).dictionary) > part.num_rows:
+            part = part.set_column(at, field.name, plain(part.column(at)))
+    return part
 
 
 def _numbers(places: np.ndarray) -> pa.Array:
