@@ -1,8 +1,8 @@
 """`make bench`: run every benchmark script, write benchmarks/results/, print a table.
 
 A script prints one JSON object a line: `scenario` (a permanent id), figures, and `spread` where a figure was taken
-more than once. `python -m benchmarks NAME...` runs some of them, `NAME:PART` a part of one. `learning` (50 minutes) and
-`reports` (15 minutes) run only when they are named.
+more than once. `python -m benchmarks NAME...` runs some of them, `NAME:PART` a part of one. `learning` (50 minutes),
+`reports` (15 minutes) and `drift_report` (30 minutes) run only when they are named.
 """
 
 from __future__ import annotations
