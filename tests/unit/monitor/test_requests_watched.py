@@ -195,3 +195,36 @@ def test_near_twins() -> None:
     one = np.array([1.0, 2.0, 3.0, 1.0, 9.0])
     two = np.array(["a", "a", "b", "a", "c"], dtype=object)
     assert near_twins([one, two]) == pytest.approx(2 / 5)
+
+
+@pytest.mark.long
+def test_quiet_weeks_alarm_no_more_often_than_allowed(reference: Reference) -> None:
+    """Fifteen services for 60 weeks: callers of very different sizes, weeks that differ, minutes that are busy."""
+    random = np.random.default_rng(21)
+    allowed, looks = 0.02, 0
+    alarms = {"unusual": 0, "bursts": 0}
+    for service in range(15):
+        memories: dict[str, Any] = {"unusual": None, "bursts": None}
+        weights = random.lognormal(0.0, 1.5, 12)
+        for week in range(60):
+            n = int(400 * random.lognormal(0.0, 0.3))
+            callers = random.choice(np.array([f"k{i}" for i in range(12)], dtype=object), n, p=weights / weights.sum())
+            # Callers come in spells: what one sends falls into few minutes.
+            begin = week * WEEK
+            times = begin + WEEK * random.random(n)
+            spell = random.random(n) < 0.3
+            times[spell] = (
+                begin + 600.0 * random.integers(0, 1000, int(spell.sum())) + random.exponential(60.0, int(spell.sum()))
+            )
+            times = np.clip(times, begin, begin + WEEK - 1.0)
+            order = np.argsort(times, kind="stable")
+            columns = cells(n, 10_000 + service * 100 + week)
+            for check in (UnusualRows(), Bursts()):
+                seen = seen_of(
+                    reference, columns, memories[check.name], callers=callers[order], index=week, times=times[order]
+                )
+                alarms[check.name] += bool(check.look(seen, allowed))
+                memories[check.name] = seen.kept[0] if seen.kept else seen.memory
+            looks += 1
+    for count in alarms.values():
+        assert count <= looks * allowed + 3 * np.sqrt(looks * allowed)
