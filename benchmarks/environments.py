@@ -7,7 +7,8 @@
 
 (What XGBoost wants of NVIDIA is 300 MB that no processor uses.) They lie under `$FAIRLEAD_PEERS`, else in the user's
 cache, about 600 MB each, and are made anew when their file changes.
-Licences of what is compared: FLAML MIT, Evidently Apache-2.0, NannyML Apache-2.0, ydata-profiling MIT, scikit-learn BSD-3-Clause.
+Licences of what is compared: FLAML MIT, Evidently and NannyML Apache-2.0, ydata-profiling MIT, scikit-learn
+BSD-3-Clause.
 """
 
 from __future__ import annotations
