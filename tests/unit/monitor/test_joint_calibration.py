@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import msgspec
 import numpy as np
 import pytest
 from benchmarks.alarm_months import Scenario, live, settings_of
@@ -300,3 +301,24 @@ def test_rows_in_no_order_tell_nothing_of_days_and_say_so() -> None:
         judged = calibration.judge(window, moved)[0]["drift"]
         assert (judged["x0"].speaks, judged["x0"].severity) == (True, "info")
         assert not calibration.judge(window, live_window(1, rows=500.0))[0]["drift"]["x1"].speaks
+
+
+def test_a_level_that_a_person_expects_is_what_its_column_is_compared_with() -> None:
+    known = reference(120, "stationary")
+    joint = calibration_of(known, settings_of(Scenario(STREAMS["stationary"], "7d")), OURS)
+    higher = dataclasses.replace(STREAMS["stationary"], moved=1.0)
+    expected = live_window(14, stream=higher, seed=4)
+    columns = tuple(
+        e if e.bins.name == "x0" else c for c, e in zip(known.profile.columns, expected.columns, strict=True)
+    )
+    amended = msgspec.structs.replace(known.profile, columns=columns)
+    begin = 30 * 7 * DAY + MONDAY
+    window = Window("m", 30, begin, begin + 7 * DAY, state="closed")
+    now, before = live_window(7, stream=higher), live_window(7)
+    assert joint.judge(window, now)[0]["drift"]["x0"].speaks
+    assert not joint.judge(window, now, amended)[0]["drift"]["x0"].speaks
+    assert joint.judge(window, before, amended)[0]["drift"]["x0"].speaks
+    # The new level rests on fewer rows than the sealed one, and varies more for it; other columns keep theirs.
+    sealed, told = (joint.judge(window, now, of)[0]["drift"] for of in (known.profile, amended))
+    assert told["x0"].usual > sealed["x0"].usual
+    assert told["x1"] == sealed["x1"]
