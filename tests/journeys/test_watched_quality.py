@@ -150,7 +150,10 @@ def standing(program: Program) -> list[dict[str, Any]]:
     return [msgspec.to_builtins(f) for f in ws.state.findings(ws.model)]
 
 
-@pytest.mark.parametrize(("table", "target"), [("telco-churn.csv", "Churn"), ("bike-sharing-hour.csv", "cnt")])
+@pytest.mark.parametrize(
+    ("table", "target"),
+    [("telco-churn.csv", "Churn"), pytest.param("bike-sharing-hour.csv", "cnt", marks=pytest.mark.long)],
+)
 def test_a_contract_is_begun_from_a_model_and_kept_by_its_table(tmp_path: Path, table: str, target: str) -> None:
     import pandas as pd
 

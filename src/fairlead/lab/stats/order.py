@@ -103,7 +103,7 @@ def hashed(codes: Sequence[Ints]) -> np.ndarray:
     return mixed
 
 
-def run_limit(top: Sequence[int], rows: int, window: int, expected: float) -> float:
+def run_limit(top: Sequence[float], rows: int, window: int, expected: float) -> float:
     """Length that so many runs of a window are expected to pass: `expected`, of `window` rows.
 
     top: the longest runs among `rows` rows, longest first. Beyond the shortest of them lengths are taken to fall off
