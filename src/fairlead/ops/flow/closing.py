@@ -127,9 +127,8 @@ def settle(ws: Workspace, found: Sequence[Finding], window: Window, areas: Seque
         ws.state.put_finding(finding)
     for finding in carried.ended:
         ws.state.close_finding(finding.id, window.end)
+    # What is over is told with the next messages: the outbox knows it by the incident.
     bring_up_to_date(ws.state, ws.clock())
-    for finding in carried.ended:
-        ws.outbox.all_clear(finding, window.end)
     return carried.started
 
 
