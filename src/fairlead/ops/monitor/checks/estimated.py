@@ -19,6 +19,10 @@ SHOWN = ("roc_auc", "accuracy", "mae", "pinball", "rmse")
 """The metric that a message tells beside the loss: the first that there is."""
 
 
+LEAST_SHARE = 0.05
+"""Rise of the expected loss, as a share of the usual one, below which nobody is told."""
+
+
 class Estimated:
     """The loss that a window's inputs let expect, beside what the held-out windows' inputs did.
 
@@ -41,9 +45,14 @@ class Estimated:
         limit = highest(found["loss"].usual, min(allowed, 0.5))
         _tell(seen, found["loss"], limit)
         worse = found["loss"].interval.value - float(np.mean(found["loss"].usual))
-        if limit is None or found["loss"].interval.value <= limit or worse < LEAST:
+        if limit is None or found["loss"].interval.value <= limit or worse < _floor(found["loss"]):
             return []
         return [_finding(seen, found, limit)]
+
+
+def _floor(loss: Estimate) -> float:
+    """Least rise that matters, however sure it is."""
+    return max(LEAST, LEAST_SHARE * float(np.mean(loss.usual)))
 
 
 def _tell(seen: Seen, loss: Estimate, limit: float | None) -> None:
@@ -53,7 +62,7 @@ def _tell(seen: Seen, loss: Estimate, limit: float | None) -> None:
         why = f"{len(usual)} windows were held out, {NEEDED} are needed to know how far estimates vary"
     else:
         why = f"these inputs let expect a loss of {value:.4f}; held-out windows let expect {usual.mean():.4f}"
-    speaks = limit is not None and value > limit and value - float(usual.mean()) >= LEAST
+    speaks = limit is not None and value > limit and value - float(usual.mean()) >= _floor(loss)
     p = (1.0 + float((usual >= value).sum())) / (1.0 + len(usual))
     bar = limit if limit is not None else float(usual.max())
     judged = Judged(value, bar, float(usual.mean()), speaks, limit is None, p, why, "the held-out windows")
