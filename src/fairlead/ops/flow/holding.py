@@ -49,12 +49,20 @@ def units_of(table: Any, bundles: Sequence[str], unit: str) -> list[int]:
 
 
 def stands_of(
-    ws: Workspace, champion: Variant, tried: Sequence[Variant], table: Any, counting: Counting, stages: int
+    ws: Workspace,
+    champion: Variant,
+    tried: Sequence[Variant],
+    table: Any,
+    counting: Counting,
+    stages: int,
+    *,
+    chosen: bool = False,
 ) -> dict[int, tuple[Guardrail, ...]]:
     """Every guardrail that the project asks for, by version of challenger.
 
     table: answers of the stage that lasts, `answered_since`; stages: how many such tables there may be, each of which
-    may err its part. A shadow answers nobody, so its latency is nobody's.
+    may err its part. A shadow answers nobody, so its latency is nobody's. chosen: callers of a pilot's cohort were, and
+    may well be decided about otherwise than all others are.
     """
     limits = ws.settings.rollout.guardrails
     alpha = share_of(GUARD_ALPHA, limits, len(tried))
@@ -69,7 +77,11 @@ def stands_of(
         new = _of(table, one.bundle)
         if "latency" in limits and not one.shadow:
             stands.append(_latency(old, new, limits["latency"], alpha / stages))
-        if "decision_rate" in limits and not one.shadow and ws.settings.model.task in ("classification", "anomaly"):
+        if (
+            "decision_rate" in limits
+            and not (one.shadow or chosen)
+            and ws.settings.model.task in ("classification", "anomaly")
+        ):
             decided = [Counter(str(d) for d in side.column(names.LABEL_OUT).to_pylist()) for side in (old, new)]
             stands.append(decisions_guard(decided[0], decided[1], limits["decision_rate"], alpha / stages))
         found[one.version] = tuple(stands)

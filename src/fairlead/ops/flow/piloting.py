@@ -138,7 +138,8 @@ def recommended(trial: Trial, *, closed: bool) -> str:
     if trial.guardrails:
         return f"Do not go on with version {version}: mend what fails first."
     if verdict is None:
-        return "Nothing can be said: see that labels of the cohort arrive, and repeat the pilot with a later end date."
+        again = ", and repeat the pilot with a later end date" if closed else ""
+        return f"Nothing can be said yet: see that labels of the cohort arrive{again}."
     if verdict.outcome == "fail":
         return f"Do not go on with version {version}: for this cohort it is worse."
     if verdict.outcome == "pass":

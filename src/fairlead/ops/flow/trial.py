@@ -54,7 +54,7 @@ def trials_of(ws: Workspace, intent: Intent, tracker: Tracker) -> list[Trial]:
     unit = unit_of(ws)
     table = answered_since(ws, min(now.event, started), now.since, unit)
     most_stages = len(ws.settings.rollout.steps) + 1
-    stands = stands_of(ws, champion, tried, table, counted(ws), most_stages)
+    stands = stands_of(ws, champion, tried, table, counted(ws), most_stages, chosen=way.mode == "pilot")
     mismatch = ""
     answering = [v for v in intent.variants if not v.shadow]
     if way.mode != "pilot" and len(answering) > 1:
