@@ -141,14 +141,22 @@ def false_alarms(
     return alarms / (worlds * windows)
 
 
-def reasons(*, shift: float, concept: float, windows: int = 4, rows: int = 500, worlds: int = 100) -> dict[str, float]:
+def reasons(
+    *,
+    shift: float,
+    concept: float,
+    windows: int = 4,
+    rows: int = 500,
+    worlds: int = 100,
+    signature: Signature = CLASSES,
+) -> dict[str, float]:
     """How often a change is called explained by inputs, concept, or inconclusive, from `windows` windows of it."""
     found: dict[str, int] = {}
     for seed in range(worlds):
         rng = np.random.default_rng([seed, 13])
-        reference = reference_of(CLASSES, drawn(CLASSES, rng, WINDOWS * rows), WINDOWS)
-        now = [drawn(CLASSES, rng, rows, shift=shift, concept=concept) for _ in range(windows)]
-        gaps, losses, _ = gaps_of(CLASSES, reference, now)
+        reference = reference_of(signature, drawn(signature, rng, WINDOWS * rows), WINDOWS)
+        now = [drawn(signature, rng, rows, shift=shift, concept=concept) for _ in range(windows)]
+        gaps, losses, _ = gaps_of(signature, reference, now)
         judged = verdict(reference, losses, losses - gaps)
         assert judged is not None
         found[judged.outcome] = found.get(judged.outcome, 0) + 1
@@ -273,9 +281,10 @@ def reason_table(worlds: int) -> list[str]:
     for name, shift, concept in (
         ("nothing", 0.0, 0.0), ("inputs, by half a deviation", 0.5, 0.0), ("inputs, by one", 1.0, 0.0),
         ("concept, by 2 error points", 0.0, 0.02), ("concept, by 5", 0.0, 0.05), ("concept, by 10", 0.0, 0.10),
-        ("both, by half a deviation and 10 points", 0.5, 0.10),
+        ("both, by half a deviation and 10 points", 0.5, 0.10), ("numbers: inputs that err more, by half", 0.5, 0.0),
     ):  # fmt: skip
-        told = reasons(shift=shift, concept=concept, worlds=worlds)
+        signature = NUMBERS if name.startswith("numbers") else CLASSES
+        told = reasons(shift=shift, concept=concept, worlds=worlds, signature=signature)
         cells = " | ".join(f"{told.get(k, 0.0):.0%}" for k in ("explained by inputs", "concept", "inconclusive"))
         lines.append(f"| {name} | {cells} |")
     return lines
