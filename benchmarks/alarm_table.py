@@ -64,7 +64,8 @@ def streams_table(references: int, floors: bool, windows: tuple[str, ...], rows_
             if name in BEYOND and window in DRAWN and rows_a_day == ROWS_A_DAY:
                 cells.append("")
                 continue
-            few = references if window not in ("200rows", "1000rows", "1h") else max(references // 4, 2)
+            costly = window in DRAWN and rows_a_day == ROWS_A_DAY
+            few = max(references // 4, 2) if costly else references
             rate = rate_of(scenario_of(STREAMS[name], window, floors, rows_a_day), few)
             say(f"{name}, {window}{'' if floors else ', no floors'}: {shown(rate)}")
             cells.append(shown(rate))
@@ -119,7 +120,7 @@ def power_table(references: int, say: Say) -> Iterator[str]:
 
 def page(references: int, data: Path, say: Say) -> str:
     """The whole page."""
-    parts: list[str] = [HEAD]
+    parts: list[str] = [HEAD.format(PART=BUDGET, REFERENCES=references)]
     parts += [f"\n## Windows of any length, {ROWS_A_DAY:,} rows a day\n"]
     parts += streams_table(references, True, WINDOWS, ROWS_A_DAY, say)
     parts += [FLOORS]
@@ -135,18 +136,18 @@ def page(references: int, data: Path, say: Say) -> str:
     return "\n".join(parts) + "\n"
 
 
-HEAD = f"""# False alarms: what is promised, and what was measured
+HEAD = """# False alarms: what is promised, and what was measured
 
 `monitor.false_alarms_per_month` (1 unless you say otherwise) is the budget of the whole project, whatever its window.
-{BUDGET:.0%} of it belongs to the statistics of counts that are calibrated jointly (distances of columns, answers and
-decisions, shares of missing cells and of other categories, correlations): one maximum over all of them, over all
-windows and early looks of a unit (a window, or a day where windows are shorter). So the tables of the first three
-parts are to be read against **{BUDGET:.1f} alarms a month**, the fourth, with every check that ships, against 1.
+{PART:.0%} of it belongs to the statistics of counts that are calibrated jointly (distances of columns, answers and
+decisions, shares of missing, imputed and other cells): one maximum over all of them, over all windows and early looks of a unit (a window, or a day where windows are shorter). So the tables of the first three
+parts are to be read against **{PART:.1f} alarms a month**, the fourth, with every check that ships, against 1.
 
 An alarm is a window (a day, where windows are shorter: what comes and goes within one is one incident) in which
 something speaks where in the one before nothing did. Values are alarms a month, with 95 % intervals over
-references. References cover 200 days (400 for windows of a million rows). How it works: decision 34; why your own
-windows spoke or were silent: `fairlead watch --explain`."""
+references, of which there are {REFERENCES}, or a quarter as many for windows of 200 and 1,000 rows and of an hour. They
+cover 200 days (400 for windows of a million rows). How it works: decision 34; why your own windows spoke or were
+silent: `fairlead watch --explain`."""
 FLOORS = """
 Many zeros are the effect floors' doing: with many rows a day, what is certain is often too small to matter.
 
@@ -173,11 +174,12 @@ Early looks tell in a window of a week what a window of a day would.
 TAIL = """
 ## What the tables say
 
-- Within the budget wherever days come as the reference's did, from windows of 200 rows to a million, with the seasons
-  that it has seen.
-- Days that depend on each other (AR(1) with 0.9) are in the reference as well, and running windows show them; what a
-  short reference cannot show is how far such a series wanders later. A season that the reference has not seen is no
-  everyday variation: it is told, as the drift it is, once while it lasts.
+- Where days come as the reference's did, with the seasons that it has seen, from windows of 200 rows to a million: no
+  interval lies above its budget. Single values do by chance, most of all where months are few.
+- Days that depend on each other (AR(1) with 0.9) are in the reference as well, and running windows show them. What a
+  short reference cannot show is how far such a series wanders later: windows of a day go beyond the budget without
+  floors.
+- A season that the reference has not seen is no everyday variation: it is told, as the drift it is.
 - With fewer than about a hundred days (more for a tighter budget) nothing of this is an alarm: it is information, with
   "calibrating" and how long that will take beside it.
 
