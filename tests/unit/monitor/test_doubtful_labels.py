@@ -29,7 +29,7 @@ def judged(p: np.ndarray, truth: np.ndarray, callers: np.ndarray, allowed: float
     return doubtful_labels((p - truth) ** 2, np.column_stack([1 - p, p]), kinds, allowed=allowed)
 
 
-@pytest.mark.parametrize("between", [0.0, 0.4], ids=["callers alike", "callers differ"])
+@pytest.mark.parametrize("between", [0.0, 0.4, 1.0], ids=["callers alike", "callers differ", "much"])
 def test_everyday_differences_are_not_held_against_anybody(between: float) -> None:
     random = np.random.default_rng(1)
     trials, allowed, alarms = 80, 0.02, 0
@@ -66,6 +66,14 @@ def test_a_stretch_of_wrong_labels_is_poison_and_a_change_that_stays_is_not() ->
     assert not changed.left_out.any()
     assert sorted(b.name for b in changed.blocks if b.lasts) == ["09 of 10", "10 of 10"]
     assert changed.why == ""
+
+
+def test_a_stretch_across_two_runs_does_not_hide_itself() -> None:
+    random = np.random.default_rng(8)
+    p, truth, callers = asked(random, 3000)
+    stretch = (np.arange(3000) >= 1350) & (np.arange(3000) < 1650)
+    doubt = judged(p, np.where(stretch, 1 - truth, truth), callers)
+    assert {block.name for block in doubt.blocks if block.suspicious} == {"05 of 10", "06 of 10"}
 
 
 def test_a_range_of_keys_is_found() -> None:

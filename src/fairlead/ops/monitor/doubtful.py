@@ -30,6 +30,8 @@ FLOOR = 0.05
 RISE = 0.5
 """The same as a part of the loss that is expected."""
 GRID = 10
+USUAL_FREEDOM = 3.0
+"""Degrees of freedom of a deviation that earlier windows told."""
 TIME, KEY, CALLER = "arrival", "key", "caller"
 SENDERS = {names.CALLER: CALLER, names.LABEL_CALLER: "sender"}
 """Who asked for the row, and who sent its label."""
@@ -84,14 +86,12 @@ def doubtful_labels(
         return Doubt((), np.zeros(n, dtype=bool), "")
     cells, sums, squares, counts = _by_answer(losses, scores)
     told = [(kind, name, rows, *_excess(losses, cells, (sums, squares, counts), rows)) for kind, name, rows in tested]
-    spreads = _spreads(told, usual or {})
+    known = usual or {}
     blocks: list[tuple[Block, np.ndarray]] = []
     for kind, name, rows, excess, error, expected in told:
-        others = [one[3] for one in told if one[0] == kind and one[1] != name]
-        spread, freedom = spreads(kind, name)
-        blocks.append(
-            (_block(kind, name, rows, (excess, error, expected), others, (spread, freedom), len(told), allowed), rows)
-        )
+        others, measured = _others(told, kind, name), (excess, error, expected)
+        made = _block(kind, name, rows, measured, others, known.get(kind), len(told), allowed)
+        blocks.append((made, rows))
     blocks = _without_the_end(blocks)
     blocks.sort(key=lambda pair: (not pair[0].suspicious, pair[0].p, -pair[0].excess, pair[0].by, pair[0].name))
     left_out = np.zeros(n, dtype=bool)
@@ -188,42 +188,40 @@ def _excess(
     return float(losses[rows].mean()) - expected, math.sqrt(chance), expected
 
 
-def _spreads(told: Sequence[Any], usual: Mapping[str, float]) -> Any:
-    """How much blocks of a kind differ beyond chance, and by how many degrees of freedom that is known; 0 of these
-    where nothing says it."""
-
-    def of(kind: str, name: str) -> tuple[float, float]:
-        others = [(one[3], one[4]) for one in told if one[0] == kind and one[1] != name]
-        if len(others) >= ENOUGH - 1:
-            excess = np.array([one[0] for one in others])
-            chance = float(np.mean([one[1] ** 2 for one in others]))
-            # By the middle half: another poisoned block must not hide this one.
-            robust = 1.4826 * float(np.median(np.abs(excess - np.median(excess))))
-            return math.sqrt(max(robust**2 - chance, 0.0)), max(len(others) / 2, 2.0)
-        return (usual[kind], 8.0) if kind in usual else (0.0, 0.0)
-
-    return of
+def _others(told: Sequence[Any], kind: str, name: str) -> list[tuple[float, float]]:
+    """(excess, error by chance) of the other blocks of a kind; neighbours in time or among keys are left out, as a
+    stretch of wrong labels seldom ends where a run does, and would hide itself."""
+    found = [one for one in told if one[0] == kind and one[1] != name]
+    if kind in (TIME, KEY):
+        found = [one for one in found if abs(int(one[1][:2]) - int(name[:2])) > 1]
+    return [(one[3], one[4]) for one in found]
 
 
 def _block(
-    kind: str, name: str, rows: np.ndarray, measured: tuple[float, float, float], others: Sequence[float],
-    spread: tuple[float, float], tests: int, allowed: float,
+    kind: str, name: str, rows: np.ndarray, measured: tuple[float, float, float],
+    others: Sequence[tuple[float, float]], usual: float | None, tests: int, allowed: float,
 ) -> Block:  # fmt: skip
+    """By how other blocks of its kind differ, chance included: the t statistic of one more value like these."""
     from fairlead.lab.stats.quantiles import student
 
     excess, error, expected = measured
-    between, freedom = spread
-    centre = float(np.median(others)) if len(others) >= ENOUGH - 1 else 0.0
-    wide = math.sqrt(error**2 + between**2 * (1.0 + 1.0 / max(len(others), 1)))
-    # Chance by rows is known from hundreds of them, differences between blocks from a few: freedoms are mixed as the
-    # variances are. Source: Satterthwaite, An approximate distribution of estimates of variance components (1946).
-    mixed = wide**4 / (between**4 / max(freedom, 1.0) + error**4 / max(len(rows) - 1.0, 1.0)) if wide > 0 else 1.0
-    p = min(_above((excess - centre) / max(wide, 1e-12), mixed) * tests, 1.0)
-    half = student(0.975, mixed) * wide
+    count, centre = len(others), 0.0
+    if count >= ENOUGH - 1:
+        values = np.array([one[0] for one in others])
+        chance = float(np.mean([one[1] ** 2 for one in others]))
+        centre, freedom = float(values.mean()), float(count - 1)
+        # A block of fewer rows than the others varies more by chance than they do.
+        spread = float(values.var(ddof=1)) * (1.0 + 1.0 / count) + max(error**2 - chance, 0.0)
+        wide = math.sqrt(max(spread, error**2))
+    else:
+        freedom = float(len(rows) - 1) if usual is None else USUAL_FREEDOM
+        wide = math.sqrt(error**2 + (usual or 0.0) ** 2)
+    p = min(_above((excess - centre) / max(wide, 1e-12), freedom) * tests, 1.0)
+    half = student(0.975, freedom) * wide
     matters = excess - centre >= max(FLOOR, RISE * expected)
     return Block(
         kind, name, len(rows), excess, excess - half, excess + half, expected, p, bool(p <= allowed and matters),
-        freedom > 0,
+        count >= ENOUGH - 1 or usual is not None,
     )  # fmt: skip
 
 
