@@ -24,7 +24,7 @@ PAGE = ROOT / "docs" / "explanation" / "false-alarms.md"
 SEEN = ("stationary", "days vary", "daily season", "weekly season")
 BEYOND = ("AR(1) 0.9", "unseen yearly season")
 WINDOWS = ("200rows", "1000rows", "10000rows", "100000rows", "1000000rows", "1h", "1d", "7d")
-QUIET = ("200rows", "1d", "7d")
+QUIET = ("1d", "7d")
 DRAWN = ("200rows", "1000rows", "1h")
 """Windows shorter than a day, which cost most to simulate: left out where nothing is promised."""
 FAULTS: dict[str, dict[str, float]] = {
@@ -140,8 +140,9 @@ HEAD = """# False alarms: what is promised, and what was measured
 
 `monitor.false_alarms_per_month` (1 unless you say otherwise) is the budget of the whole project, whatever its window.
 {PART:.0%} of it belongs to the statistics of counts that are calibrated jointly (distances of columns, answers and
-decisions, shares of missing, imputed and other cells): one maximum over all of them, over all windows and early looks of a unit (a window, or a day where windows are shorter). So the tables of the first three
-parts are to be read against **{PART:.1f} alarms a month**, the fourth, with every check that ships, against 1.
+decisions, shares of missing, imputed and other cells): one maximum over all of them, over all windows and early looks
+of a unit (a window, or a day where windows are shorter). So the tables of the first three parts are to be read against
+**{PART:.1f} alarms a month**, the fourth, with every check that ships, against 1.
 
 An alarm is a window (a day, where windows are shorter: what comes and goes within one is one incident) in which
 something speaks where in the one before nothing did. Values are alarms a month, with 95 % intervals over
