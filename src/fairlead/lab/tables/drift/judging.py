@@ -15,7 +15,7 @@ import numpy as np
 
 from fairlead.contract.profile import ColumnProfile, Profile
 from fairlead.lab.stats import distances
-from fairlead.lab.stats.correlations import added, correlations, names_of, sums_of
+from fairlead.lab.stats.correlations import Sums, added, correlations, names_of, sums_of
 from fairlead.lab.stats.measures import Floats
 from fairlead.lab.stats.merging import total
 from fairlead.lab.stats.permuting import DRAWS, dealt, jointly, singly
@@ -295,15 +295,34 @@ def judge_pairs(sides: Sides) -> tuple[tuple[Pair, ...], int]:
         there, here = correlations(added(sums, sides.deals)), correlations(added(sums, 1.0 - sides.deals))
         moved = _apart(here[:, upper[0][told], upper[1][told]], there[:, upper[0][told], upper[1][told]])
         single, joint = singly(moved), jointly(moved)
+    unusual = _apart(both[0, told], both[1, told]) > _pairs_usual(sides, sums, (upper[0][told], upper[1][told]))
     found = [
         Pair(
             names[upper[0][i]], names[upper[1][i]], float(both[0, i]), float(both[1, i]), float(p), float(q),
-            bool(q <= ALPHA * PARTS["pairs"] and abs(both[1, i] - both[0, i]) >= CORRELATION_FLOOR),
+            bool(q <= ALPHA * PARTS["pairs"] and abs(both[1, i] - both[0, i]) >= CORRELATION_FLOOR and strange),
         )
-        for i, p, q in zip(told, single, joint, strict=True)
+        for i, p, q, strange in zip(told, single, joint, unusual, strict=True)
     ]  # fmt: skip
     found.sort(key=lambda pair: (not pair.moved, -abs(pair.now - pair.before)))
     return tuple(found[:MOST_PAIRS]), len(told)
+
+
+def _pairs_usual(sides: Sides, sums: Sums, at: tuple[np.ndarray, np.ndarray]) -> Floats:
+    """How far correlations of stretches of the reference lie from its rest, after Fisher's transformation: the limit
+    of each pair, (pairs,); 0 where there are too few stretches to say. at: positions in the matrix.
+    """
+    size, split = sides.stretch, len(sides.before)
+    if not size or sides.deals is None:
+        return np.zeros(len(at[0]))
+    own = np.zeros((split - size + 1, len(sides.blocks)))
+    for start in range(len(own)):
+        own[start, start : start + size] = 1.0
+    rest = np.zeros_like(own)
+    rest[:, :split] = 1.0
+    there, here = correlations(added(sums, own)), correlations(added(sums, rest - own))
+    apart = _apart(here[:, at[0], at[1]], there[:, at[0], at[1]])
+    limits = usual_limits(list(apart.T), split // size, ALPHA * PARTS["pairs"])
+    return np.asarray([0.0 if limit is None else limit for limit in limits])
 
 
 def judge_pairs_against(whole: Profile, now: Sequence[Profile], seed: int = 0) -> tuple[tuple[Pair, ...], int]:
