@@ -10,6 +10,8 @@ from fairlead.doors.cli.output import Json, Steps, chosen, console, escape, numb
 
 Answer = dict[str, Any]
 
+TINY = 1e-12
+
 
 def rehearse(
     data: Annotated[str | None, typer.Option(help="another history than [data] train")] = None,
@@ -115,4 +117,6 @@ def tell_recommendation(answer: Answer) -> None:
 
 
 def _signed(interval: Answer) -> str:
-    return f"{interval['value']:+.4g} [{interval['low']:+.4g}, {interval['high']:+.4g}]"
+    # What differs by rounding alone does not differ.
+    value, low, high = (0.0 if abs(interval[name]) < TINY else interval[name] for name in ("value", "low", "high"))
+    return f"{value:+.4g} [{low:+.4g}, {high:+.4g}]"

@@ -114,9 +114,9 @@ def _labels(stage: Stage, name: str, lived: Lived) -> int:
     watches = "performance" in stage.policy(name).when if name not in ("always", "recent", "scheduled") else False
     if watches:
         return int(sum(history.slots[w].rows for w in history.live))
-    keys = {key for key, _ in lived.answered.values()}
-    needed = {w for key in keys for w in range(max(key[0], history.learnt), key[1] + 1)}
-    return int(sum(history.slots[w].rows for w in needed))
+    # What is learnt from has to be labelled, whether the challenger came to answer or not.
+    newest = history.labelled(history.slots[lived.retrains[-1]].end) if lived.retrains else -1
+    return int(sum(history.slots[w].rows for w in range(history.learnt, newest + 1)))
 
 
 def _metrics(stage: Stage, lived: Lived) -> dict[str, float]:
