@@ -134,7 +134,7 @@ def _short_of_time(minute: Minute) -> bool:
 def _disk(minute: Minute, usual: Usual) -> list[tuple[float, Cause]]:
     found = []
     full = minute.dropped.get("disk_full", 0)
-    if full or 0 <= minute.disk_free < 16 << 20:
+    if full or 0 <= minute.disk_free < min(16 << 20, 0.01 * minute.disk_total):
         left = f"{minute.disk_free / 2**20:,.0f} MB are left on its file system" if minute.disk_free >= 0 else ""
         why = f"{full} rows could not be captured, {left}" if full else left
         found.append(_cause(4.0, "infrastructure", "disk full", why))
