@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from fairlead.contract import records as names
@@ -24,9 +25,13 @@ FEWEST = 5
 LEAST_FACTOR = 3.0
 """How many times the usual share matters, however sure it is."""
 REMEMBERED = 64
+MOST_DAYS = 8
 EXAMPLES = 3
 LOOKS, SPENT = 30.0, 0.5
 """Early looks are worth about fifteen of a window's end however many there are, and take half of what is allowed."""
+DAY = 86_400.0
+AGAIN = 7 * DAY
+"""Within this time a second day has to be odd, too: a holiday is one odd day, however many rows it has."""
 NAMED = 0.1
 """Part of what makes rows unusual from which a column is named."""
 
@@ -52,7 +57,7 @@ class UnusualRows:
         height = np.maximum(surprise / limits.surprise, distance / limits.distance)
         found = np.flatnonzero(height >= 1.0)
         n, count = len(height), len(found)
-        earlier = [(int(a), int(b)) for a, b in (seen.memory or [])]
+        earlier, odd = _remembered(seen.memory)
         p, usual = chance_of_so_many(count, n, [*limits.blocks, *earlier], limits.share / 2)
         # A window that is looked at again and again while it fills: simulated, see tests.
         rate = allowed / LOOKS if seen.window.state == "open" else allowed * (1.0 - SPENT)
@@ -60,9 +65,34 @@ class UnusualRows:
         why = f"{count} of {n} rows, usually {usual:.2%}; as many by chance with probability {p:.2g}"
         seen.tell("unusual", "", Judged(count / n, usual * LEAST_FACTOR, usual, speaks, False, p, why), "share of rows")
         if not speaks:
-            seen.keep([*earlier, (n, count)][-REMEMBERED:])
+            seen.keep({"quiet": [*earlier, (n, count)][-REMEMBERED:], "odd": odd})
             return []
-        return [_finding(seen, strangeness, limits, rows, cells, found[np.argsort(-height[found])], (n, usual, p))]
+        days = odd_days(rows.times[found])
+        again = len(days) > 1 or any(0 < abs(day - one) * DAY <= AGAIN for one in odd for day in days)
+        seen.keep({"quiet": earlier, "odd": sorted({*odd, *days})[-MOST_DAYS:]})
+        told = _finding(seen, strangeness, limits, rows, cells, found[np.argsort(-height[found])], (n, usual, p))
+        return [told if again else _lone(told)]
+
+
+def odd_days(times: np.ndarray) -> list[int]:
+    """Days (UTC, since the epoch) on which there were as many unusual rows as anything is said from."""
+    days, counts = np.unique(np.floor(times / DAY).astype(np.int64), return_counts=True)
+    return [int(day) for day in days[counts >= FEWEST]] or [int(days[np.argmax(counts)])]
+
+
+def _remembered(memory: Any) -> tuple[list[tuple[int, int]], list[int]]:
+    """Rows and unusual rows of earlier quiet windows, and the newest odd days."""
+    if memory is None:
+        return [], []
+    quiet = memory["quiet"] if isinstance(memory, dict) else memory
+    odd = memory["odd"] if isinstance(memory, dict) else []
+    return [(int(a), int(b)) for a, b in quiet], [int(day) for day in odd]
+
+
+def _lone(told: Finding) -> Finding:
+    """An odd day by itself informs: rows of one day are alike, and a holiday is no fault."""
+    note = f"{told.message}; on one day alone, which is told as an alarm if another follows within a week"
+    return msgspec.structs.replace(told, severity="info", message=note)
 
 
 def shown(strangeness: Strangeness, rows: Rows, redacted: Sequence[str]) -> dict[str, Any]:
