@@ -26,7 +26,9 @@ def test_the_contract_shown_is_one_and_fits_the_published_schema() -> None:
     assert read.version == "3"
     assert read.columns["customerID"].unique
     jsonschema.validate(yaml.safe_load(block), contract_schema())
-    assert json.loads(json.dumps(contract_schema())) == json.loads((PAGES / "reference" / "contract.schema.json").read_text())
+    assert json.loads(json.dumps(contract_schema())) == json.loads(
+        (PAGES / "reference" / "contract.schema.json").read_text()
+    )
 
 
 def test_every_key_of_a_contract_is_shown() -> None:

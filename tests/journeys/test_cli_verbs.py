@@ -156,16 +156,24 @@ def test_usage_errors_exit_2(line: str, tmp_path: Path) -> None:
         for v in VERBS
         if v
         not in {
+            "ack",
             "approve",
+            "assign",
             "bundle",
+            "comment",
+            "contract",
             "demo",
             "diff",
+            "drift",
+            "expected",
             "explain",
             "feedback",
             "forget",
+            "incident",
             "init",
             "predict",
             "score",
+            "snooze",
             "waive",
         }
     ],

@@ -497,7 +497,7 @@ DOC: dict[str, str] = {
     "retrain.when": "triggers: performance, concept, estimated, drift, cost, labels:5000, max_age:90d, every:30d, "
     "at:Sun 03:00",
     "retrain.approve": "auto, or manual: a person promotes",
-    "retrain.window": "rows to learn from: auto (tried on the newest window), all, last:4, weighted:30d or since_change",
+    "retrain.window": "rows to learn from: auto (tried on the newest window), all, last:4, weighted:30d, since_change",
     "retrain.cool_down": "time after a retraining in which none follows, as 2windows or 14d",
     "retrain.max_per_month": "retrainings in 30 days at most; 0: without limit",
     "retrain.cpu_hours_per_month": "hours of processor that retrainings may take in 30 days; 0: without limit",

@@ -21,7 +21,7 @@ def add_to(app: typer.Typer) -> None:
 
 @contract.callback()
 def about() -> None:
-    """The data contract: what people expect of the rows, in a file of their own.
+    """The data contract: what people expect of the rows, in a file.
 
     [monitor] contract names it; then every window is held to it, and the server refuses or counts rows that break it.
     """

@@ -29,7 +29,7 @@ def drift(
     strict: Annotated[bool, typer.Option("--strict", help="exit 3 where something moved")] = False,
     as_json: Json = False,
 ) -> None:
-    """Say how far rows have moved from a model's training, or from another table.
+    """How far rows have moved from a training, or another table.
 
     Every column, correlations, scores and decisions, each with its size, its doubt and whether chance or everyday
     variation explain it. Changes nothing, and works outside a project, too, with --against.

@@ -137,7 +137,7 @@ def snooze(
     why: Annotated[str, typer.Option(help="why it can wait")] = "",
     as_json: Json = False,
 ) -> None:
-    """Be silent about it for some time; what gets critical speaks all the same."""
+    """Be silent about it for some time, unless it gets critical."""
     show(project().snooze(reference, span, why), as_json, tell_done)
 
 
@@ -147,7 +147,7 @@ def expected(
     undo: Annotated[bool, typer.Option("--undo", help="take it back")] = False,
     as_json: Json = False,
 ) -> None:
-    """Mark it as expected: the new level is usual from the time it began.
+    """Mark it as expected: the new level is usual from then on.
 
     It stands beside the sealed reference, signed, until --undo or the next model; the seal stays as it is.
     """

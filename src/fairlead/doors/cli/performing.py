@@ -21,7 +21,7 @@ def performance(
     page: Annotated[bool, typer.Option("--page", help="also write a page with plots, to open offline")] = False,
     as_json: Json = False,
 ) -> None:
-    """How well the model does: before labels, with them, and beside its report.
+    """How well the model does: before labels, and with them.
 
     Estimates of windows whose labels are not there yet, what labels showed, how good the estimates were, and what each
     version promised in development beside what it reached live.

@@ -17,9 +17,7 @@ BATCH_STEPS = 200_000
 """Numbers of truths of forecasts that are sent at once."""
 
 
-def move(
-    ws: Workspace, verb: Literal["promote", "roll_back"], despite: str = "", version: int | None = None
-) -> Answer:
+def move(ws: Workspace, verb: Literal["promote", "roll_back"], despite: str = "", version: int | None = None) -> Answer:
     """See `Project.promote` and `Project.rollback`."""
     from fairlead.ops.flow import release
     from fairlead.ops.flow.freezing import require_thawed

@@ -71,8 +71,8 @@ class Seen:
 
     window: the one looked at; its state is "open" in an early look. earlier: windows before it, oldest first, bounded.
     importance: share of the model's answer that each column carries, adds to 1, empty when not known. metrics: of the
-    labelled rows, with intervals. step: what the promise said (labels). contract: the data contract, where there is one. memory:
-    of this check alone, as JSON knows it, replaced by what `keep` is called with; None the first time.
+    labelled rows, with intervals. step: what the promise said (labels). contract: the data contract, where there is
+    one. memory: of this check alone, as JSON knows it, replaced by what `keep` is called with; None the first time.
     calibration: of the sealed reference, where it is at hand; `look` makes it where it is not. judged: what the joint
     calibration says, by statistic and key. learnt: rows that the champion was trained on, where they are at hand.
     """
