@@ -25,7 +25,9 @@ def drift(
         typer.Option(help="a table, a bundle (folder, id, version, alias) or `records`; else the model that answers"),
     ] = None,
     html: Annotated[Path | None, typer.Option(help="write the report as a page that opens offline")] = None,
-    scores: Annotated[bool, typer.Option(help="against a bundle: ask the model, for its scores and decisions")] = True,
+    no_scores: Annotated[
+        bool, typer.Option("--no-scores", help="against a bundle: do not ask the model for scores and decisions")
+    ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="exit 3 where something moved")] = False,
     as_json: Json = False,
 ) -> None:
@@ -37,7 +39,7 @@ def drift(
     from fairlead.doors.python.drifting import drift as look
 
     with Steps() as steps:
-        answer = look(chosen.folder, data, against=against, html=html, scores=scores, progress=steps)
+        answer = look(chosen.folder, data, against=against, html=html, scores=not no_scores, progress=steps)
     show(answer, as_json, tell)
     if strict and answer["moved"]:
         raise typer.Exit(3)
