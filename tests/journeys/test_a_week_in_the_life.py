@@ -20,7 +20,7 @@ import fairlead
 from fairlead.ops.flow.loop import judged_until
 
 BEGIN, END = "2012-07-23", "2012-10-29"
-STUCK = (datetime(2012, 8, 8, 6, tzinfo=UTC), datetime(2012, 8, 10, 18, tzinfo=UTC))
+STUCK = (datetime(2012, 8, 6, 6, tzinfo=UTC), datetime(2012, 8, 11, 6, tzinfo=UTC))
 TRIED = "2012-08-27"
 CHANGED = datetime(2012, 9, 17, tzinfo=UTC)
 DAY = 86_400.0

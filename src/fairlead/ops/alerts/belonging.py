@@ -313,6 +313,11 @@ def title_of(findings: Sequence[Finding], causes: Sequence[Cause]) -> str:
     'data drift: age'
     """
     lead = leading(findings)
+    if lead.severity != "info":
+        # What only informs is told in the incident, and names no alarm.
+        findings = [f for f in findings if f.severity != "info"]
+        named = {(c.kind, c.name) for f in findings for c in f.causes}
+        causes = [c for c in causes if (c.kind, c.name) in named]
     areas = list(dict.fromkeys([lead.area, *(f.area for f in findings if f.severity != "info")]))
     shown = [_AREA[area] for area in areas[:2]] + (["more"] if len(areas) > 2 else [])
     text = " and ".join(shown) if len(shown) < 3 else ", ".join(shown[:2]) + " and more"

@@ -8,6 +8,7 @@ from typing import Any
 from fairlead.contract.errors import FairleadError
 from fairlead.contract.events import Decision, Finding
 from fairlead.ops.flow import closing, making, piloting, release, rolling
+from fairlead.ops.flow.blaming import blame
 from fairlead.ops.flow.guarding import acting_lock
 from fairlead.ops.flow.spending import Entry, Stopwatch, enter
 from fairlead.ops.flow.tracker import Waiting, read_tracker, write_tracker
@@ -44,6 +45,7 @@ def carry_out(ws: Workspace, decision: Decision) -> None:
         finish(ws, decision, "failed", {"why": str(refusal)})
         return
     finish(ws, decision, "done", details)
+    blame(ws, decision)
 
 
 def finish(ws: Workspace, decision: Decision, outcome: str, details: dict[str, Any]) -> None:

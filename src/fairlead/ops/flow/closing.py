@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
+import numpy as np
 
 from fairlead.contract.events import Finding, Window
 from fairlead.contract.profile import Profile
@@ -23,6 +24,10 @@ from fairlead.ops.flow.view import View, read_view
 from fairlead.ops.flow.workspace import Workspace
 from fairlead.ops.monitor import AREAS, Looked, Promise, Traffic, carry, look, run_length, start
 from fairlead.ops.monitor.promise import THRESHOLD, reset
+
+OWN = 0.5
+"""Share of a window's labelled rows from which what callers got is held against the champion: what its predecessor
+answered is over with its release. The promise asks the champion itself about every row."""
 
 EARLIER = 64
 """Windows before one that its checks are told of."""
@@ -181,9 +186,16 @@ def label_findings(ws: Workspace, tracker: Tracker, window: Window, view: View, 
     earlier = tuple(w for w in ws.state.windows(ws.model, last=EARLIER) if w.index < window.index)
     kept = ws.state.window_profile(ws.model, window.index)
     profile = decode_profile(kept) if kept is not None else profile_of(ws, tracker.champion, view, window)
+    metrics = told.metrics if told is not None and answered_by(view, tracker.champion) >= OWN else {}
     seen = seen_of(
-        ws, tracker, window, profile, view, earlier=earlier, metrics=told.metrics if told is not None else {},
+        ws, tracker, window, profile, view, earlier=earlier, metrics=metrics,
         step=told.step if told is not None else None,
     )  # fmt: skip
     found = look("labels", seen, memories_of(ws), pace_of(ws, tracker))
     return found._replace(findings=reasoned(ws, tracker.champion, found.findings, seen))
+
+
+def answered_by(view: View, bundle: str) -> float:
+    """Share of the labelled rows that this bundle answered; 0 without any."""
+    mine = np.asarray([one == bundle for one in view.bundles[view.labelled]], dtype=np.float64)
+    return float(mine.mean()) if len(mine) else 0.0

@@ -11,7 +11,7 @@ from fairlead.contract import records as names
 from fairlead.contract.errors import UsageError
 from fairlead.contract.events import Decision, Finding, Window
 from fairlead.ops.access import audit_refusals
-from fairlead.ops.flow import acting, closing, contracted, release, trending
+from fairlead.ops.flow import acting, blaming, closing, contracted, release, trending
 from fairlead.ops.flow.analysing import analysis_of, tell
 from fairlead.ops.flow.arriving import look_at_door
 from fairlead.ops.flow.decide import decide
@@ -83,6 +83,7 @@ class Loop:
         if intent is None or not intent.variants:
             return Pass()
         decisions = acting.resume(ws)
+        blaming.over(ws)
         contracted.follow(ws, lambda: release.publish(ws, intent))
         machine = look_at_machine(ws)
         door = look_at_door(ws)
