@@ -4,6 +4,7 @@ turns, a concept changes. What was found, when, and what was done is told by inc
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -23,6 +24,7 @@ BEGIN, END = "2012-07-23", "2012-10-29"
 STUCK = (datetime(2012, 8, 6, 6, tzinfo=UTC), datetime(2012, 8, 11, 6, tzinfo=UTC))
 TRIED = "2012-08-27"
 CHANGED = datetime(2012, 9, 17, tzinfo=UTC)
+EVER, NEVER = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 DAY = 86_400.0
 RULES = """
 [train]
@@ -120,19 +122,75 @@ def tried_by_hand(program: Program) -> None:
         path.write_text(kept)
 
 
-@pytest.mark.long
-def test_what_happens_is_found_named_and_dealt_with_and_nothing_else_is_told(tmp_path: Path) -> None:
-    program, rows = made(tmp_path)
+@pytest.fixture(scope="module")
+def life(tmp_path_factory: pytest.TempPathFactory) -> Program:
+    """All of it lived, and everything stopped again."""
+    program, rows = made(tmp_path_factory.mktemp("life"))
     process = program.start("up", "--port", "0", "--every", "0.5")
     try:
-        url = eventually(lambda: ready_url(tmp_path / "up.log"), within_s=180, what="the ready line of up")
+        log = program.folder / "up.log"
+        url = eventually(lambda: ready_url(log), within_s=180, what="the ready line of up")
         lived(program, url, rows)
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(60)
-    told = program.json("incidents", "--all")["incidents"]
+    return program
+
+
+@pytest.mark.long
+def test_four_things_happened_and_four_incidents_tell_of_them_each_by_its_name_and_first_hour(life: Program) -> None:
+    told = life.json("incidents", "--all")["incidents"]
+    titles = [incident["title"] for incident in told]
+    assert len(told) == 4, titles
+    sensor = found(told, "data quality: hum")
+    assert moment(sensor["first"]) == STUCK[0]
+    assert sensor["state"] == "resolved"
+    season = found(told, "performance", before=CHANGED)
+    assert moment(season["since"]) < STUCK[1]
+    challenger = found(told, "code")
+    assert challenger["title"] == "code (likely version 3)"
+    concept = found(told, "performance", since=CHANGED)
+    assert 0 <= concept["first"] - CHANGED.timestamp() <= 2 * DAY
+    assert concept["severity"] == "critical"
+
+
+@pytest.mark.long
+def test_what_was_done_stands_in_the_pages_of_the_incidents(life: Program) -> None:
+    folder = fairlead.open(life.folder).workspace.home.reports / "watch" / "bike"
+    pages = {int(path.stem[-5:]): json.loads(path.read_text()) for path in folder.glob("incident-*.json")}
+    told = life.json("incidents", "--all")["incidents"]
+    assert set(pages) == {incident["number"] for incident in told}
     for incident in told:
-        print(incident["number"], incident["severity"], incident["state"], incident["title"],
-              datetime.fromtimestamp(incident["since"], UTC), incident.get("first"), incident.get("ended"))  # fmt: skip
-    for decision in program.json("decisions", "--last", "200")["decisions"]:
-        print(datetime.fromtimestamp(decision["at"], UTC), decision["action"], decision["why"], decision["outcome"])
+        page = (folder / f"incident-{incident['number']:05d}.html").read_text()
+        assert incident["title"].split(" (")[0] in page
+    season, concept = found(told, "performance", before=CHANGED), found(told, "performance", since=CHANGED)
+    for incident in (season, concept):
+        done = [d["action"] for d in pages[incident["number"]]["decisions"] if d["at"] >= incident["since"]]
+        assert {"retrain", "canary", "promote"} <= set(done)
+
+
+@pytest.mark.long
+def test_the_bad_challenger_is_ended_on_evidence_and_the_world_is_caught_up_with(life: Program) -> None:
+    made_ = life.json("decisions", "--last", "200")["decisions"]
+    (ended,) = [d for d in made_ if d["action"] == "end_rollout"]
+    assert ended["why"].startswith("worse than the champion")
+    assert ended["details"]["version"] == 3
+    promoted = [d for d in made_ if d["action"] == "promote" and d["outcome"] == "done"]
+    assert [d["at"] >= CHANGED.timestamp() for d in promoted] == [False, True]
+    windows = [w for w in life.json("status")["models"][0]["windows"] if w["state"] == "scored"]
+    worst = max(w["metrics"]["mae"] for w in windows)
+    assert windows[-1]["metrics"]["mae"] < 0.5 * worst
+    assert life.json("audit")["ok"]
+    assert life.json("doctor")["verdict"] == "pass"
+
+
+def moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def found(told: list[dict[str, Any]], title: str, since: datetime = EVER, before: datetime = NEVER) -> dict[str, Any]:
+    """The one incident whose title begins so."""
+    (one,) = [
+        i for i in told if i["title"].startswith(title) and since.timestamp() <= i["since"] < before.timestamp()
+    ]  # fmt: skip
+    return one
