@@ -19,6 +19,7 @@ from fairlead.ops.monitor.promise import reset, start
 from fairlead.ops.monitor.windows import run_length
 from fairlead.ops.project.learning_from import parse_ways
 from fairlead.ops.rehearse.history import History
+from fairlead.ops.rehearse.limits import Ledger, with_limits
 from fairlead.ops.rehearse.models import Key, Meter, Models
 from fairlead.ops.rehearse.watching import Watch, Watcher, alarms_of, bundle_of
 from fairlead.ops.rollout.verdict import in_random_order, judge
@@ -106,8 +107,10 @@ class Replay:
 
     def __init__(self, history: History, models: Models, watcher: Watcher, policy: Policy) -> None:
         self.history, self.models, self.watcher, self.policy = history, models, watcher, policy
-        when = ("every:1s",) if policy.forced else policy.when
-        retrain = msgspec.structs.replace(history.settings.retrain, when=when, approve="auto")
+        retrain = msgspec.structs.replace(history.settings.retrain, when=policy.when, approve="auto")
+        if policy.forced:
+            # A calendar to compare with has as many retrainings as the policy, and no limits of its own.
+            retrain = msgspec.structs.replace(retrain, when=("every:1s",), max_per_month=0, cpu_hours_per_month=0.0)
         self.settings: Settings = msgspec.structs.replace(history.settings, retrain=retrain)
         self.name = self.settings.model.name
         held_to = start(watcher.first.held_out, run_length(watcher.settings, watcher.pace), watcher.first.loss_clip)
@@ -120,6 +123,7 @@ class Replay:
         self.candidate: _Try | None = None
         self.trial: _Try | None = None
         self.last: tuple[float, int] | None = None
+        self.ledger = Ledger(models.fit_s)
         self.scored = -1
         self.due = list(policy.forced)
         self.lived = Lived()
@@ -214,7 +218,7 @@ class Replay:
         """Promote or end the challenger on trial, if that is decided."""
         if self.trial is None:
             return False
-        for decision in decide(self._situation(), self.watch.open, self.settings, now):
+        for decision in decide(self._situation(now), self.watch.open, self.settings, now):
             if decision.action == "promote":
                 self._promote(self.trial, window, now, decision.why)
                 return True
@@ -231,17 +235,19 @@ class Replay:
         settings = self.settings
         if self.policy.forced and not forced:
             settings = msgspec.structs.replace(settings, retrain=msgspec.structs.replace(settings.retrain, when=()))
-        for decision in decide(self._situation(), self.watch.open, settings, now):
+        for decision in decide(self._situation(now), self.watch.open, settings, now):
             if decision.action == "retrain":
                 self._retrain(decision, window, now)
                 return True
+            if decision.action == "hold":
+                self._tell(window, "held", decision.why)
             if decision.action == "canary" and self.candidate is not None:
                 self.trial, self.candidate = self.candidate, None
                 self.trial.window = window + 1
                 return False
         return False
 
-    def _situation(self) -> Situation:
+    def _situation(self, now: float) -> Situation:
         trial = self.trial
         told: Trial | None = None
         if trial is not None:
@@ -251,8 +257,9 @@ class Replay:
             floor = trial.new < trial.floor if trial.rows else None
             told = Trial(bundle_of(trial.key, trial.broken), self.history.slots[trial.window - 1].end, verdict, floor)
         waiting = self.candidate
-        trained_to = self.history.slots[self.champion[0][1]].end
-        return Situation(
+        # At its release a model was as fresh as could be, as in `flow.situating`.
+        trained_to = max(self.history.slots[self.champion[0][1]].end, self.released)
+        situation = Situation(
             model=self.name,
             champion=Live(bundle_of(*self.champion), self.released, trained_to),
             candidate=Candidate(bundle_of(waiting.key, waiting.broken), self.released) if waiting else None,
@@ -264,12 +271,14 @@ class Replay:
             calibrating=self.watch.promise.calibrating,
             window_s=self.history.window_s,
         )
+        return with_limits(situation, self.history, self.watch, self.ledger, now)
 
     def _retrain(self, decision: Decision, window: int, now: float) -> None:
         self.lived.retrains.append(window)
         self.last = (now, self.scored)
         if self.due:
             self.due.pop(0)
+        before = self.models.asked
         key, why = self._chosen()
         broken = bool(self.policy.breaks) and bool(self.rng.random() < self.policy.breaks)
         self._tell(window, "retrain", f"{decision.why}; learnt from {why}")
@@ -282,6 +291,7 @@ class Replay:
             self._promote(made, window, now, "no gate")
         elif self._gate(key, broken, window):
             self.candidate = made
+        self.ledger.enter(now, self.models.asked - before)
 
     def _chosen(self) -> tuple[Key, str]:
         newest = self.scored

@@ -21,6 +21,8 @@ from fairlead.ops.rehearse.summary import summarise
 from fairlead.ops.rehearse.uncertainty import Resampled, excludes_zero
 
 FREE = ("persistence", "constant", "random")
+BY_LABELS = ("performance", "concept", "cost", "labels")
+"""Triggers that look at the labels of every window."""
 
 
 def result_of(
@@ -111,8 +113,8 @@ def _labels(stage: Stage, name: str, lived: Lived) -> int:
     history = stage.history
     if name == "never":
         return 0
-    watches = "performance" in stage.policy(name).when if name not in ("always", "recent", "scheduled") else False
-    if watches:
+    when = () if name in ("always", "recent", "scheduled") else stage.policy(name).when
+    if any(trigger.partition(":")[0] in BY_LABELS for trigger in when):
         return int(sum(history.slots[w].rows for w in history.live))
     # What is learnt from has to be labelled, whether the challenger came to answer or not.
     newest = history.labelled(history.slots[lived.retrains[-1]].end) if lived.retrains else -1
