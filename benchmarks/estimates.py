@@ -13,17 +13,26 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.worlds import CLASSES, NUMBERS, World, drawn, realised, reference_of
+from fairlead.contract.events import Window
 from fairlead.contract.plugins import variant
 from fairlead.contract.profile import Reference
+from fairlead.contract.settings import ModelSettings, MonitorSettings, Settings
 from fairlead.contract.signature import Signature
+from fairlead.lab.stats import profile
+from fairlead.ops.monitor import calibrate
+from fairlead.ops.monitor.budget import allowed
 from fairlead.ops.monitor.concept import compared, held_out_gaps, verdict
 from fairlead.ops.monitor.detecting import Detected, Stream
 from fairlead.ops.monitor.estimates import estimates
-from fairlead.ops.monitor.seen import Rows
+from fairlead.ops.monitor.looking import checks_of
+from fairlead.ops.monitor.seen import Rows, Seen
 from fairlead.ops.monitor.selection import selection_of, weighted_intervals
 
 PAGE = Path(__file__).parent.parent / "docs" / "explanation" / "estimates.md"
 WINDOWS, HELD_ROWS = 12, 300
+SETTINGS = Settings(
+    model=ModelSettings(name="m", task="classification", target="y", positive="yes"), monitor=MonitorSettings()
+)
 SHOWN = {"classification": ("accuracy", "roc_auc", "f1", "loss"), "regression": ("mae", "rmse", "loss")}
 
 
@@ -139,6 +148,62 @@ def false_alarms(
             if done is not None:
                 alarms, start = alarms + 1, last + 1
     return alarms / (worlds * windows)
+
+
+SEASONS: dict[str, tuple[str, tuple[int, int], Callable[[np.ndarray], np.ndarray]]] = {
+    "stationary": ("none; 12 weeks held out", (12, 43), lambda t: np.zeros(len(t))),
+    "daily": ("hour of the day; 48 hours held out", (48, 48), lambda t: 0.5 * np.sin(2.0 * np.pi * t / 24.0)),
+    "weekly": ("weekends; 14 days held out", (14, 42), lambda t: 0.5 * (t % 7 >= 5)),
+    "weekly, unseen": ("weekends; 10 working days held out, windows without a gap", (10, 42),
+                       lambda t: np.where(t < 10, 0.0, 0.5 * (t % 7 >= 5))),
+    "yearly": ("summer; 52 weeks held out", (52, 52), lambda t: 0.5 * np.sin(2.0 * np.pi * t / 52.0)),
+    "yearly, unseen": ("summer; 12 weeks of spring held out", (12, 40), lambda t: 0.5 * np.sin(2.0 * np.pi * t / 52.0)),
+    "yearly, unseen, far": ("summer by two deviations; 12 weeks of spring held out", (12, 40),
+                            lambda t: 2.0 * np.sin(2.0 * np.pi * t / 52.0)),
+}  # fmt: skip
+"""What it is, windows held out and lived through, and the shift of `a` in window t."""
+
+
+class Spoken(NamedTuple):
+    """Of windows in which nothing but a season goes on: findings and alarms a window; allowed: alarms."""
+
+    told: float
+    alarms: float
+    begun: float
+    allowed: float
+
+
+def estimated_alarms(season: str, *, worlds: int, rows: int = 300, signature: Signature = CLASSES) -> Spoken:
+    """How often the check `estimated` speaks. begun: alarms that the window before did not raise, which are told."""
+    check, every = variant("window_check", "estimated")(), checks_of("inputs")
+    share = allowed(SETTINGS, check.family) / sum(one.family == check.family for one in every)
+    _, (held, lived), shift = SEASONS[season]
+    shifts, told, alarms, begun = shift(np.arange(held + lived, dtype=np.float64)), 0, 0, 0
+    for seed in range(worlds):
+        rng = np.random.default_rng([seed, 19])
+        reference = reference_of(signature, joined([drawn(signature, rng, rows, shift=s) for s in shifts[:held]]), held)
+        thresholds, before = calibrate(reference, SETTINGS), False
+        for t, one in enumerate(shifts[held:], held):
+            now = drawn(signature, rng, rows, shift=one)
+            live = profile(
+                now.columns, tuple(c.bins for c in reference.profile.columns), scores=now.scores,
+                score_bins=tuple(c.bins for c in reference.profile.scores),
+            )  # fmt: skip
+            window = Window("m", t, float(t), t + 1.0, rows=rows, state="closed")
+            seen = Seen(window, live, reference, thresholds, SETTINGS, signature,
+                        rows=Rows(now.columns, np.linspace(t, t + 0.9, rows), now.scores))  # fmt: skip
+            found = check.look(seen, share)
+            speaks = any(f.severity != "info" for f in found)
+            told, alarms, begun = told + len(found), alarms + speaks, begun + (speaks and not before)
+            before = speaks
+    windows = worlds * lived
+    return Spoken(told / windows, alarms / windows, begun / windows, share)
+
+
+def joined(worlds: Sequence[World]) -> World:
+    """One after the other."""
+    columns = {n: np.concatenate([w.columns[n] for w in worlds]) for n in worlds[0].columns}
+    return World(columns, np.concatenate([w.truth for w in worlds]), np.concatenate([w.scores for w in worlds]))
 
 
 def reasons(
@@ -305,6 +370,21 @@ def selection_table(worlds: int) -> list[str]:
     return lines
 
 
+def season_table(worlds: int) -> list[str]:
+    lines = [
+        "| task | season of `a` | windows | findings a window | alarms a window | alarms begun | allowed |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for signature in (CLASSES, NUMBERS):
+        for name, (said, (_, lived), _) in SEASONS.items():
+            one = estimated_alarms(name, worlds=worlds, signature=signature)
+            lines.append(
+                f"| {signature.task} | {name}: {said} | {worlds * lived} | {one.told:.4f} | {one.alarms:.4f} "
+                f"| {one.begun:.4f} | {one.allowed:.4f} |"
+            )
+    return lines
+
+
 TABLES: tuple[tuple[str, Callable[[int], list[str]]], ...] = (
     ("Intervals of estimates, 12 held-out windows of 300 rows", coverage_table),
     ("The same by held-out windows, 500 rows", held_out_table),
@@ -315,6 +395,7 @@ TABLES: tuple[tuple[str, Callable[[int], list[str]]], ...] = (
     ),
     ("What a change is due to, four windows of 500 rows", reason_table),
     ("Labels that do not come at random, 1,000 rows, accuracy", selection_table),
+    ("How often estimates speak where nothing but a season goes on, windows of 300 rows", season_table),
 )
 
 

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from benchmarks.estimates import chances, estimated, false_alarms, power, reasons, selected
+from benchmarks.estimates import (
+    SEASONS,
+    chances,
+    estimated,
+    estimated_alarms,
+    false_alarms,
+    power,
+    reasons,
+    selected,
+)
 from benchmarks.worlds import CLASSES, NUMBERS, drawn, reference_of
 
 from fairlead.lab.stats import losses
@@ -106,3 +115,50 @@ def test_bounds_hold_what_all_labels_would_have_shown(signature, kind: str) -> N
         if signature is CLASSES:
             assert free["accuracy"].low <= right.mean() <= free["accuracy"].high
     assert inside >= 3, "the stated assumption is true here, so its bounds hold, too"
+
+
+@pytest.mark.parametrize("season", ["stationary", "weekly"])
+def test_estimates_are_silent_where_nothing_but_a_season_goes_on(season: str) -> None:
+    told = estimated_alarms(season, worlds=1, rows=200)
+    assert told.alarms == 0.0
+    assert told.allowed < 0.01
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("signature", [CLASSES, NUMBERS], ids=["classes", "numbers"])
+@pytest.mark.parametrize("season", [name for name in SEASONS if "unseen" not in name])
+def test_estimates_keep_their_share_of_the_budget_in_seasons_that_were_held_out(signature, season: str) -> None:
+    told = estimated_alarms(season, worlds=60, signature=signature)
+    windows = 60 * SEASONS[season][1][1]
+    # What chance lets one see of a rate that is allowed, in so many windows.
+    assert told.alarms * windows <= told.allowed * windows + 3.0 * (told.allowed * windows) ** 0.5 + 1e-9, told
+
+
+def test_rows_beyond_those_held_out_inform_and_do_not_alarm() -> None:
+    from benchmarks.estimates import SETTINGS
+
+    from fairlead.contract.events import Window
+    from fairlead.lab.stats import profile
+    from fairlead.ops.monitor import calibrate
+    from fairlead.ops.monitor.checks.estimated import Estimated
+    from fairlead.ops.monitor.seen import Rows, Seen
+
+    rng = np.random.default_rng(41)
+    reference = reference_of(NUMBERS, drawn(NUMBERS, rng, 3600), 12)
+    spoken = {}
+    for shift in (1.0, 4.0):
+        now = drawn(NUMBERS, rng, 300, shift=shift)
+        live = profile(
+            now.columns, [c.bins for c in reference.profile.columns], scores=now.scores,
+            score_bins=[c.bins for c in reference.profile.scores],
+        )  # fmt: skip
+        seen = Seen(
+            Window("m", 20, 0.0, 1.0, rows=300, state="closed"), live, reference, calibrate(reference, SETTINGS),
+            SETTINGS, NUMBERS, rows=Rows(now.columns, np.linspace(0.0, 0.9, 300), now.scores),
+        )  # fmt: skip
+        (finding,) = Estimated().look(seen, 0.01)
+        spoken[shift] = finding
+    assert spoken[1.0].severity == "warning"
+    assert spoken[1.0].evidence["overlap"] >= 0.5
+    assert spoken[4.0].severity == "info"
+    assert spoken[4.0].evidence["overlap"] < 0.5

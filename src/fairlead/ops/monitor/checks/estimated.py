@@ -27,7 +27,8 @@ class Estimated:
     """The loss that a window's inputs let expect, beside what the held-out windows' inputs did.
 
     Calibrated by the t prediction interval of one more window among those held out, whose estimates vary as their
-    inputs do. In a window still open it informs and does not alarm: what comes later may be other rows.
+    inputs do. In a window still open it informs and does not alarm: what comes later may be other rows. So it does of
+    rows beyond those held out, where neither estimate nor limit is known to hold.
     """
 
     name = "estimated"
@@ -88,10 +89,10 @@ def _finding(seen: Seen, found: dict[str, Estimate], limit: float) -> Finding:
     beside = (
         "" if shown is None else f"; {shown} {_said(found[shown])} where {np.mean(found[shown].usual):.4g} was usual"
     )
-    early = window.state == "open"
-    severity: Literal["info", "warning"] = "info" if early else "warning"
     low, high = loss.interval.low - usual, loss.interval.high - usual
     shared, column = overlap(seen.profile, seen.reference)
+    unsure = window.state == "open" or shared < LEAST_OVERLAP
+    severity: Literal["info", "warning"] = "info" if unsure else "warning"
     far = "" if shared >= LEAST_OVERLAP else f"; {column} shares only {shared:.0%} with what was held out, so beware"
     return Finding(
         id=finding_id(window.model, "estimated", (), window.start),
