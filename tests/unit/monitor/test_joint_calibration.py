@@ -26,7 +26,7 @@ from fairlead.ops.monitor.joint import joining, joint_of, statistics_in_use
 from fairlead.ops.monitor.looking import shown_by
 from fairlead.ops.monitor.seen import Rows, Seen
 from fairlead.ops.monitor.statistics import ColumnDistance, MissingRisen, OthersRisen, ScoreDistance
-from fairlead.ops.monitor.thresholds import calibrate
+from fairlead.ops.monitor.thresholds import _least_of_others, calibrate
 from fairlead.ops.monitor.windows import DAY
 
 OURS = (ColumnDistance(), ScoreDistance(), MissingRisen(), OthersRisen())
@@ -322,3 +322,25 @@ def test_a_level_that_a_person_expects_is_what_its_column_is_compared_with() -> 
     sealed, told = (joint.judge(window, now, of)[0]["drift"] for of in (known.profile, amended))
     assert told["x0"].usual > sealed["x0"].usual
     assert told["x1"] == sealed["x1"]
+
+
+# What is known once
+
+
+def test_a_release_is_calibrated_once_whoever_asks() -> None:
+    known, settings = reference(60), settings_of(Scenario(STREAMS["days vary"], "7d"))
+    signature = Signature(task="regression", columns=())
+    calibrate(known, settings, signature=signature)
+    found = joint_of(known, settings, 37.0, None, signature)
+    assert found is joint_of(known, settings, 0.0, None, signature)
+
+
+def test_windows_of_rows_are_calibrated_at_their_pace() -> None:
+    known, settings = reference(60), settings_of(Scenario(STREAMS["days vary"], "1000rows"))
+    assert joint_of(known, settings, 432.0) is not joint_of(known, settings, 43.2)
+
+
+@given(st.lists(st.floats(-9, 9), min_size=2, max_size=9))
+def test_the_least_of_all_others(values: list[float]) -> None:
+    naive = [min(v for j, v in enumerate(values) if j != i) for i in range(len(values))]
+    assert _least_of_others(np.array(values)).tolist() == naive

@@ -59,7 +59,7 @@ def seen_of(
     expected = amendments_of(ws, tracker.champion)
     return Seen(
         window=window, profile=profile, reference=amended(model.reference, expected, window.end),
-        thresholds=calibrate(model.reference, ws.settings),
+        thresholds=calibrate(model.reference, ws.settings, signature=model.signature),
         settings=ws.settings, signature=model.signature, rows=rows_of(view, view.scores(model)), earlier=earlier,
         traffic=traffic, metrics=metrics or {}, step=step, contract=terms_of(ws),
         importance=importance_of(ws, tracker.champion),

@@ -22,7 +22,7 @@ from fairlead.contract.settings import Settings
 from fairlead.contract.signature import Signature
 from fairlead.ops.monitor.calibration import Calibration, calibration_of
 from fairlead.ops.monitor.statistic import Statistic
-from fairlead.ops.monitor.windows import DAY
+from fairlead.ops.monitor.windows import DAY, window_spec
 
 MEMORY = "joint"
 """Name under which the joint calibration remembers, beside the checks."""
@@ -50,7 +50,10 @@ def joint_of(
     signature: Signature | None = None,
 ) -> Calibration:  # fmt: skip
     """What the reference, and quiet windows since where it is too short, say of windows like the project's."""
-    pace = _about(seconds_per_row)
+    # Where windows and blocks have their times, it does not matter how fast rows come.
+    blocks = reference.blocks
+    timed = window_spec(settings).timed and len(blocks) > 0 and all(block.end > 0 for block in blocks)
+    pace = 0.0 if timed else _about(seconds_per_row)
     key = (id(reference), repr(settings.monitor), settings.model.time_columns, pace, _deciding(signature))
     if key not in _known:
         made = calibration_of(reference, settings, statistics_in_use(signature), pace)

@@ -14,6 +14,7 @@ import numpy as np
 
 from fairlead.contract.profile import ColumnProfile, Profile, Reference
 from fairlead.contract.settings import Settings
+from fairlead.contract.signature import Signature
 from fairlead.ops.monitor.budget import allowed
 from fairlead.ops.monitor.calibration import Calibration
 from fairlead.ops.monitor.statistic import bin_groups
@@ -77,11 +78,16 @@ class Thresholds(msgspec.Struct, frozen=True):
     alarm_rate: float
 
 
-def calibrate(reference: Reference, settings: Settings, seconds_per_row: float = 0.0) -> Thresholds:
-    """Where alarms of drift and quality begin in whole windows, within the project's budget. Pure."""
+def calibrate(
+    reference: Reference, settings: Settings, seconds_per_row: float = 0.0, signature: Signature | None = None
+) -> Thresholds:
+    """Where alarms of drift and quality begin in whole windows, within the project's budget. Pure.
+
+    signature: of the model, some of whose statistics depend on it.
+    """
     from fairlead.ops.monitor.joint import joint_of
 
-    joint = joint_of(reference, settings, seconds_per_row)
+    joint = joint_of(reference, settings, seconds_per_row, signature=signature)
     # Checks of inputs beside the joint calibration share one part of the budget, about as many as these.
     rate = allowed(settings, "inputs", seconds_per_row or _pace(reference)) / SHARING
     shares = _share_limits(reference.profile, windows_of(reference, settings), rate)
@@ -153,12 +159,19 @@ def _share_limit(count: int, rows: int, windows: list[tuple[int, int]], z: float
 
 def _beyond_limit(column: ColumnProfile, parts: list[list[ColumnProfile]]) -> float:
     """Deviations outside the range of all other windows that a window of the reference went, doubled."""
-    lows = [min((c.low for c in p if c.low is not None), default=np.inf) for p in parts]
-    highs = [max((c.high for c in p if c.high is not None), default=-np.inf) for p in parts]
-    largest = 0.0
-    for i in range(len(parts)):
-        low = min((v for j, v in enumerate(lows) if j != i), default=np.inf)
-        high = max((v for j, v in enumerate(highs) if j != i), default=-np.inf)
-        if np.isfinite([low, high, lows[i], highs[i]]).all():
-            largest = max(largest, (low - lows[i]) / column.bins.scale, (highs[i] - high) / column.bins.scale)
-    return max(2.0 * largest, BEYOND_FLOOR)
+    lows = np.array([min((c.low for c in p if c.low is not None), default=np.inf) for p in parts])
+    highs = np.array([max((c.high for c in p if c.high is not None), default=-np.inf) for p in parts])
+    if len(parts) < 2:
+        return BEYOND_FLOOR
+    low, high = _least_of_others(lows), -_least_of_others(-highs)
+    known = np.isfinite(low) & np.isfinite(high) & np.isfinite(lows) & np.isfinite(highs)
+    beyond = np.maximum(low[known] - lows[known], highs[known] - high[known]) / column.bins.scale
+    return max(2.0 * float(beyond.max(initial=0.0)), BEYOND_FLOOR)
+
+
+def _least_of_others(values: np.ndarray) -> np.ndarray:
+    """The least of all others for each of two or more, (n,)."""
+    first, second = np.partition(values, 1)[:2]
+    found = np.full(len(values), first)
+    found[int(np.argmin(values))] = second
+    return found

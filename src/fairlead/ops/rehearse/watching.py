@@ -229,7 +229,7 @@ class Watcher:
         reference = self._references[key]
         at = key, self.settings.monitor.false_alarms_per_month
         if at not in self._thresholds:
-            self._thresholds[at] = calibrate(reference, self.settings)
+            self._thresholds[at] = calibrate(reference, self.settings, signature=self.history.material.signature)
         return reference, self._thresholds[at]
 
     def _blocks(self) -> list[tuple[int, Profile]]:
