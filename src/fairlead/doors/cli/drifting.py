@@ -65,6 +65,8 @@ def tell(answer: Answer) -> None:
             table(title, heads, [line(m) for m in found[:SHOWN]], wraps=("what",))
         if len(found) > SHOWN:
             out.print(f"[dim]and {len(found) - SHOWN} more, which moved less: --json or --html FILE shows them[/]")
+    if answer["together"]:
+        tell_together(answer["together"])
     pairs = [p for p in answer["pairs"] if p["moved"]]
     if pairs:
         told = [(f"{p['one']}, {p['two']}", f"{p['before']:+.2f}", f"{p['now']:+.2f}", p["p_joint"]) for p in pairs]
@@ -78,6 +80,16 @@ def tell(answer: Answer) -> None:
         out.print(f"[dim]{escape(note)}[/]")
     if answer.get("html"):
         out.print(f"page: {escape(answer['html'])}")
+
+
+def tell_together(found: Answer) -> None:
+    """What all columns show together, in one sentence with its doubt."""
+    usual = "" if found["usual"] is None else f", usually {found['usual']:.2f}"
+    console().print(
+        f"[bold]All columns together[/]{': [red]moved[/]' if found['moved'] else ''}: {escape(found['says'])} "
+        f"[dim](AUC {found['auc']:.3f} \\[{found['low']:.3f}, {found['high']:.3f}]{usual}, "
+        f"p {number(found['p'])}, {found['rows']:,} rows against {found['other_rows']:,})[/]"
+    )
 
 
 def line(moved: Answer) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from fairlead.contract.errors import NotAProject, UsageError
 if TYPE_CHECKING:
     from fairlead.lab.tables.sources import Table
     from fairlead.ops.flow.workspace import Workspace
+    from fairlead.ops.monitor.learnt import Learnt
     from fairlead.runtime.bundle import Model
 
 Answer = dict[str, Any]
@@ -43,7 +44,10 @@ def drift(
 
     if model is not None:
         name = f"model {model.id[:12]}"
-        found = drifting.against_bundle(table, model, name, redacted=redacted, scored=scores, say=counting)
+        learnt = None if ws is None else _learnt(ws, model)
+        found = drifting.against_bundle(
+            table, model, name, redacted=redacted, scored=scores, say=counting, learnt=learnt
+        )
     else:
         other = _table(ws, against)
         if ws is not None and any(isinstance(t, drifting.RecordsTable) for t in (table, other)):
@@ -101,6 +105,13 @@ def _model(ws: Workspace | None, against: Any) -> Model | None:
 
     bundle = (champion_bundle(ws) if not text else None) or resolve_bundle(ws, text or None)
     return ws.load(bundle)
+
+
+def _learnt(ws: Workspace, model: Model) -> Learnt | None:
+    """Rows that the model was trained on, where the home has them and the model."""
+    from fairlead.ops.flow.learnt import learnt_rows
+
+    return learnt_rows(ws, model.id) if (ws.home.bundles / model.id).is_dir() else None
 
 
 def _opened(ws: Workspace | None, folder: Path) -> Model:

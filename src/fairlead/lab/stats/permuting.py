@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fairlead.lab.stats.measures import Floats
+from fairlead.lab.stats.measures import Floats, Ints
 
 DRAWS = 999
 
@@ -25,6 +25,20 @@ def dealt(blocks: int, chosen: int, draws: int = DRAWS, seed: int = 0) -> Floats
     found = np.zeros((1 + draws, blocks))
     found[0, blocks - chosen :] = 1.0
     np.put_along_axis(found[1:], order[:, :chosen], 1.0, axis=1)
+    return found
+
+
+def dealt_within(strata: Ints, second: np.ndarray, draws: int = DRAWS, seed: int = 0) -> Floats:
+    """Ways of dealing blocks to two sides so that each stratum keeps how many of it are on the second side:
+    (1 + draws, blocks), the first row as seen.
+
+    strata: (blocks,), such as folds, which stay as they are; second: (blocks,) bool.
+    """
+    rng = np.random.default_rng([seed, 37])
+    found = np.tile(second.astype(np.float64), (1 + draws, 1))
+    for stratum in np.unique(strata):
+        at = np.flatnonzero(strata == stratum)
+        found[1:, at] = found[0, at][np.argsort(rng.random((draws, len(at))), axis=1)]
     return found
 
 

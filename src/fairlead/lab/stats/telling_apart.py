@@ -83,10 +83,11 @@ class Telling:
         self.matrix: Floats = matrix[:, self.kept] / spread[self.kept]
         self.owners = [features.owners[i] for i in self.kept]
         self.fold = fold
-        self._inverse = []
+        self._inverse, self._scatter = [], []
         for one in (0, 1):
             learnt = self.matrix[fold != one]
             scatter = learnt.T @ learnt / max(len(learnt), 1)
+            self._scatter.append(scatter)
             self._inverse.append(np.linalg.inv(scatter + RIDGE * np.eye(len(self.kept))) if len(self.kept) else scatter)
 
     def told(self, second: np.ndarray, blocks: Ints) -> Told:
@@ -100,6 +101,51 @@ class Telling:
     def auc(self, second: np.ndarray) -> float:
         """The AUC alone."""
         return self._auc(self._scores(second)[0], second)[0]
+
+    def separations(self, second: Floats, blocks: Ints) -> Floats:
+        """How far apart the sides' mean scores lie for each way of dealing blocks out, in standard deviations, (ways,).
+
+        As the AUC, of rows that were not learned from, and from sums of blocks alone, so that a thousand ways cost
+        about as much as one. second: (ways, blocks), 1 where a block is on the second side; blocks: (n,), the block of
+        each row, which lies in one fold. 0 where a fold has no row of a side.
+        """
+        means, there = self._means(second, blocks)
+        found = np.zeros(len(second))
+        for one in (0, 1):
+            directions = means[1 - one] @ self._inverse[one]
+            spread = np.sqrt(np.einsum("df,df->d", directions @ self._scatter[1 - one], directions))
+            far = np.einsum("df,df->d", directions, means[one])
+            found += 0.5 * np.where(spread > 1e-12, far / np.maximum(spread, 1e-12), 0.0)
+        return np.where(there, found, 0.0)
+
+    def aucs(self, second: Floats, blocks: Ints) -> Floats:
+        """The AUC of each way of dealing blocks out, (ways,); arguments as of `separations`. 0.5 where a fold has no
+        row of a side.
+        """
+        means, there = self._means(second, blocks)
+        found = np.zeros(len(second))
+        for one in (0, 1):
+            here = np.flatnonzero(self.fold == one)
+            scores = self.matrix[here] @ (means[1 - one] @ self._inverse[one]).T
+            for way in np.flatnonzero(there):
+                chosen = second[way, blocks[here]] > 0
+                found[way] += 0.5 * float(_placements(scores[chosen, way], scores[~chosen, way]).mean())
+        return np.where(there, found, 0.5)
+
+    def _means(self, second: Floats, blocks: Ints) -> tuple[list[Floats], np.ndarray]:
+        """Of each fold the second side's mean less the other's, (ways, f), and whether every fold has rows of both."""
+        means, there = [], np.ones(len(second), dtype=bool)
+        for one in (0, 1):
+            here = np.flatnonzero(self.fold == one)
+            rows = np.bincount(blocks[here], minlength=second.shape[1]).astype(np.float64)
+            sums = np.zeros((second.shape[1], len(self.kept)))
+            np.add.at(sums, blocks[here], self.matrix[here])
+            chosen, dealt = second @ rows, second @ sums
+            others = rows.sum() - chosen
+            apart = dealt / np.maximum(chosen, 1.0)[:, None]
+            means.append(apart - (sums.sum(axis=0) - dealt) / np.maximum(others, 1.0)[:, None])
+            there &= np.minimum(chosen, others) > 0
+        return means, there
 
     def _scores(self, second: np.ndarray) -> tuple[Floats, Floats]:
         scores, weights = np.zeros(len(self.fold)), np.zeros(len(self.kept))

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 
     from fairlead.contract.profile import Profile
     from fairlead.contract.settings import Settings
-    from fairlead.lab.tables.drift.folding import Compared
+    from fairlead.lab.tables.drift.folding import Compared, Folded
     from fairlead.lab.tables.drift.report import DriftReport
+    from fairlead.lab.tables.drift.together import Spread
     from fairlead.ops.flow.workspace import Workspace
+    from fairlead.ops.monitor.learnt import Learnt
     from fairlead.runtime.bundle import Model
 
 Say = Callable[[int, float | None], None]
@@ -67,22 +69,28 @@ def against_table(
         zone=model.timezone if model else "UTC", beside=known_rows(table), say=_saying(say, 0, rows),
     )  # fmt: skip
     lacking = _lacking(compared, table)
-    now = fold(table.batches(BATCH_ROWS), compared, rows=known_rows(table), say=_saying(say, before.rows, rows))
+    now = fold(
+        table.batches(BATCH_ROWS), compared, rows=known_rows(table), say=_saying(say, before.rows, rows), sampled=True
+    )
     known = {*compared.signature.names, *compared.left_out}
     return drift_report(
         before.blocks, now.blocks, source=name_of(table), reference=name_of(other), started=started,
-        left_out=compared.left_out, lacking=lacking,
+        left_out=compared.left_out, lacking=lacking, spread=(_spread(before, compared), _spread(now, compared)),
         surplus=[n for n in table.columns if n not in known and n not in other.columns and not n.startswith("out.")],
     )  # fmt: skip
 
 
 def against_bundle(
     table: Table, model: Model, name: str, *, say: Say | None = None, redacted: frozenset[str] = frozenset(),
-    scored: bool = True,
+    scored: bool = True, learnt: Learnt | None = None,
 ) -> DriftReport:  # fmt: skip
-    """A table, or records, against what a model was trained on; its scores and decisions, too. Raises UsageError."""
+    """A table, or records, against what a model was trained on; its scores and decisions, too. Raises UsageError.
+
+    learnt: rows that it was trained on, where they are at hand: what all columns together are compared with.
+    """
     from fairlead.lab.tables.drift.folding import BATCH_ROWS, fold, known_rows
     from fairlead.lab.tables.drift.reporting import drift_report
+    from fairlead.lab.tables.drift.together import Spread
 
     started = time.perf_counter()
     compared = _compared(model, redacted)
@@ -102,12 +110,16 @@ def against_bundle(
     now = fold(
         table.batches(BATCH_ROWS), compared, rows=rows, block_rows=max(usual, (rows or 0) // BLOCKS_AT_MOST, 1),
         say=_saying(say, 0, rows or 0), scores=scores, score_bins=[s.bins for s in model.reference.profile.scores],
+        sampled=learnt is not None,
     )  # fmt: skip
+    spread = None if learnt is None else (Spread(learnt.columns, 1.0 / learnt.share), _spread(now, compared))
+    if learnt is None:
+        notes.append("All columns together are not judged: rows that the model was trained on are not at hand.")
     asked = {*model.signature.names, *model.signature.passthrough, model.signature.target}
     return drift_report(
         blocks, now.blocks, source=name_of(table), reference=name, started=started, signature=model.signature,
         left_out=compared.left_out, lacking=lacking, whole=model.reference.profile, notes=notes,
-        independent=not model.reference.profile.end,
+        independent=not model.reference.profile.end, spread=spread,
         surplus=[n for n in table.columns if n not in asked and not n.startswith("out.")],
     )  # fmt: skip
 
@@ -163,6 +175,19 @@ def _scores(model: Model, table: Table, lacking: bool) -> Callable[[Any], np.nda
         return found
 
     return asked
+
+
+def _spread(folded: Folded, compared: Compared) -> Spread:
+    """Rows all over a folded table, in the columns form."""
+    import msgspec
+
+    from fairlead.lab.tables import columns_of
+    from fairlead.lab.tables.drift.together import Spread
+
+    assert folded.sample is not None
+    kept = tuple(c for c in compared.signature.columns if c.name in folded.sample.column_names)
+    signature = msgspec.structs.replace(compared.signature, columns=kept)
+    return Spread(columns_of(folded.sample, signature, zone=compared.zone, invalid="missing"), folded.step)
 
 
 def _without_scores(profile: Profile) -> Profile:

@@ -89,6 +89,62 @@ def test_columns_that_go_together_differently_are_a_pair(moved: DriftReport) -> 
     assert abs(pair.now) < 0.05
 
 
+def test_a_turned_correlation_shows_in_all_columns_together_and_in_no_column() -> None:
+    rng = np.random.default_rng(7)
+
+    def turned(n: int, sign: float) -> pa.Table:
+        a, w = rng.normal(size=n), rng.choice(["x", "y"], n)
+        return pa.table({"a": a, "b": 0.7 * sign * a + 0.71 * rng.normal(size=n), "w": w})
+
+    found = report(turned(3000, 1.0), turned(2500, -1.0))
+    together = found.together
+    assert together is not None
+    assert not any(m.moved for m in found.columns)
+    assert (found.moved, together.moved, together.p) == (True, True, 0.001)
+    assert 0.5 < together.low < together.auc < together.high
+    assert set(list(together.by)[:2]) == {"a", "b"}
+    assert "all columns together" in found.headline
+    assert together.says.endswith("mostly by a, b") or together.says.endswith("mostly by b, a")
+    assert together.says in render(found)
+
+
+def test_all_columns_together_keep_their_level() -> None:
+    rng = np.random.default_rng(8)
+    found = [report(rows(rng, 400), rows(rng, 300)).together for _ in range(20)]
+    assert not any(one is None or one.moved for one in found)
+    p = np.asarray([one.p for one in found if one is not None])
+    for level in (0.1, 0.3, 0.5):
+        assert np.mean(p <= level) <= level + 2.5 * np.sqrt(level * (1 - level) / len(p))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("lasting", [0.0, 0.9])
+def test_all_columns_together_keep_their_level_in_many(lasting: float) -> None:
+    rng = np.random.default_rng(9)
+    found = [report(rows(rng, 6400, lasting), rows(rng, 6400, lasting)).together for _ in range(200)]
+    assert np.mean([one is not None and one.moved for one in found]) <= 0.0075 + 1.96 * np.sqrt(0.0075 / 200)
+
+
+def test_a_season_of_the_reference_is_usual_for_all_columns_together_too() -> None:
+    rng = np.random.default_rng(10)
+    days = np.arange(64 * 100) / 100
+    before = pa.table({"a": 2.0 * np.sin(days) + 0.1 * rng.normal(size=len(days)), "b": rng.normal(size=len(days))})
+    ordinary = pa.table({"a": 2.0 * np.sin(70.0 + days[:200]) + 0.1 * rng.normal(size=200), "b": rng.normal(size=200)})
+    together = report(before, ordinary).together
+    assert together is not None
+    assert (together.moved, together.stretches >= 8) == (False, True)
+    assert together.auc > 0.6
+    assert together.limit is not None
+    assert together.auc <= together.limit
+
+
+def test_too_few_rows_for_all_columns_together_are_said_to_be() -> None:
+    rng = np.random.default_rng(11)
+    found = report(rows(rng, 900), rows(rng, 20))
+    assert found.together is None
+    assert any(note.startswith("All columns together are not judged") for note in found.notes)
+
+
 def test_a_stretch_that_goes_no_further_than_others_has_not_moved() -> None:
     # A season: any short stretch differs from the whole, and surely so.
     days = np.arange(64 * 200) / 200

@@ -44,10 +44,15 @@ Scores = Callable[[pa.RecordBatch], np.ndarray]
 
 @dataclass
 class Folded:
-    """Rows as profiles of consecutive blocks, oldest first, all in the same bins. total: their sum."""
+    """Rows as profiles of consecutive blocks, oldest first, all in the same bins. total: their sum.
+
+    sample: rows spread evenly over them, each standing for `step` rows; None where they were not wanted.
+    """
 
     blocks: list[Profile] = field(default_factory=list)
     rows: int = 0
+    sample: pa.Table | None = None
+    step: int = 1
 
     def total(self) -> Profile:
         """The profile of all rows."""
@@ -124,24 +129,35 @@ class Folder:
 
 def fold(
     batches: Batches, compared: Compared, *, rows: int | None = None, block_rows: int = 0, say: Say | None = None,
-    scores: Scores | None = None, score_bins: Sequence[Bins] = (),
+    scores: Scores | None = None, score_bins: Sequence[Bins] = (), sampled: bool = False,
 ) -> Folded:  # fmt: skip
     """Fold a stream of batches. rows: how many there are, where that is known. block_rows: of a block, else of 32.
+    sampled: keep rows all over the stream.
 
     say: told how many rows were counted, after every batch. Raises SourceUnreadable for a stream without rows.
     """
     folder: Folder | None = None
+    sampler = EverySo(SAMPLE_ROWS, rows) if sampled else None
     for batch in batches:
         if folder is None:
             size = block_rows or _block_rows(rows, batch.num_rows)
             most = MOST_BLOCKS if block_rows else 2 * BLOCKS
             folder = Folder(compared, size, batch.schema.names, scores, score_bins, most)
+        if sampler is not None:
+            sampler.add(_kept(batch, compared), folder.folded.rows)
         folder.add(batch)
         if say is not None:
             say(folder.folded.rows)
     if folder is None or not folder.folded.rows:
         raise SourceUnreadable("the table has no rows")
-    return folder.finish()
+    found = folder.finish()
+    if sampler is not None:
+        found.sample, found.step = sampler.table, sampler.step
+    return found
+
+
+def _kept(batch: pa.RecordBatch, compared: Compared) -> pa.RecordBatch:
+    return batch.select([n for n in compared.signature.names if n in batch.schema.names])
 
 
 def _block_rows(rows: int | None, first: int) -> int:
@@ -186,7 +202,9 @@ def reference_of(
     told = None if say is None else (lambda rows: say((seen + rows) // 2))
     # Stretches as long as what is compared, of several blocks each, so far as blocks stay a bounded number.
     size = 0 if beside is None else max(min(-(-seen // BLOCKS), beside // 8), -(-seen // MOST_BLOCKS), 1)
-    return compared, fold(again, compared, rows=seen, block_rows=size, say=told)
+    folded = fold(again, compared, rows=seen, block_rows=size, say=told)
+    folded.sample, folded.step = sampler.table, sampler.step
+    return compared, folded
 
 
 def _compared(sample: pa.Table, key: str | None, time: tuple[str, ...], ignored: frozenset[str], zone: str) -> Compared:

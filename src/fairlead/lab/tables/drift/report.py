@@ -81,7 +81,9 @@ class Together(msgspec.Struct, frozen=True):
     """Whether rows of the two can be told apart by all columns together.
 
     auc: of rows that were not learned from, 0.5 is not at all, with a 95 % interval over blocks. by: the columns it
-    goes by with their share, most first.
+    goes by with their share, most first. p: of no difference, when blocks of neighbouring rows change sides. rows,
+    other_rows: that were looked at, of the rows and of the reference. usual, limit: AUC of `stretches` of the reference
+    as long as the rows, their middle and what is unusual among them; None where it has fewer than 8. says: in words.
     """
 
     auc: float
@@ -92,6 +94,10 @@ class Together(msgspec.Struct, frozen=True):
     by: dict[str, float]
     rows: int
     other_rows: int
+    usual: float | None = None
+    limit: float | None = None
+    stretches: int = 0
+    says: str = ""
 
 
 class DriftReport(msgspec.Struct, frozen=True):

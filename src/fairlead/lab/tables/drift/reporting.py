@@ -20,7 +20,8 @@ from fairlead.lab.tables.drift.judging import (
     judge_pairs,
     judge_pairs_against,
 )
-from fairlead.lab.tables.drift.report import DriftReport, Moved, Pair, Rate
+from fairlead.lab.tables.drift.report import DriftReport, Moved, Pair, Rate, Together
+from fairlead.lab.tables.drift.together import Spread, judge_together
 
 RATE_FLOOR = 0.02
 """Least change of the share of a decision that matters."""
@@ -40,13 +41,14 @@ def drift_report(
     notes: Sequence[str] = (),
     whole: Profile | None = None,
     independent: bool = False,
+    spread: tuple[Spread, Spread] | None = None,
     seed: int = 0,
 ) -> DriftReport:
     """What moved from the blocks of the reference to those of the rows.
 
     whole: of the reference, where its blocks are without correlations. independent: rows are known to be drawn one by
     one, so that few of them say something, too. signature: of the model whose scores both hold, for decisions.
-    started: by `time.perf_counter`.
+    started: by `time.perf_counter`. spread: rows all over the reference and the rows, to be told apart by all columns.
     Columns that either side lacks are not among those compared. Raises ShapeMismatch for blocks in different bins.
     """
     before, now = _shared(before, now)
@@ -61,11 +63,15 @@ def drift_report(
         # Of two classes one's probability is the other's turned over.
         scores = tuple(m for m in scores if m.name == positive_of(signature))
     rates = judge_decisions(sides, signature) if scored and signature is not None else ()
+    together, why = judge_together(*spread, sides.whole_before.columns, seed) if spread is not None else (None, "")
+    if why:
+        notes = (*notes, f"All columns together are not judged: {why}.")
     verdicts = [m.moved for m in (*columns, *scores)] + [p.moved for p in pairs] + [r.moved for r in rates]
+    verdicts.append(together is not None and together.moved)
     return DriftReport(
         source=source, reference=reference, rows=sides.whole_now.rows, reference_rows=sides.whole_before.rows,
-        moved=any(verdicts), headline=headline(columns, pairs, scores, rates, sides.enough),
-        columns=columns, pairs=pairs, pairs_tried=tried, scores=scores, decisions=rates,
+        moved=any(verdicts), headline=headline(columns, pairs, scores, rates, together, sides.enough),
+        columns=columns, pairs=pairs, pairs_tried=tried, scores=scores, decisions=rates, together=together,
         left_out=dict(left_out or {}), lacking=tuple(lacking), surplus=tuple(surplus), notes=tuple(notes),
         blocks=len(sides.now), other_blocks=len(sides.before), alpha=ALPHA, floor=FLOOR,
         seconds=round(time.perf_counter() - started, 3),
@@ -73,8 +79,9 @@ def drift_report(
 
 
 def headline(
-    columns: Sequence[Moved], pairs: Sequence[Pair], scores: Sequence[Moved], rates: Sequence[Rate], enough: bool
-) -> str:
+    columns: Sequence[Moved], pairs: Sequence[Pair], scores: Sequence[Moved], rates: Sequence[Rate],
+    together: Together | None, enough: bool,
+) -> str:  # fmt: skip
     """The outcome in one sentence."""
     if not enough:
         return "Too few rows to say whether anything moved."
@@ -87,6 +94,8 @@ def headline(
         if any(found):
             of = f" of {len(found)}" if what != "correlations" else ""
             told.append(f"{sum(found)}{of} {what}")
+    if together is not None and together.moved and not told:
+        told.append("all columns together")
     return "Moved: " + ", ".join(told) + "." if told else "Nothing moved that matters."
 
 
