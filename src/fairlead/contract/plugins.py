@@ -169,6 +169,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "concept": "fairlead.ops.monitor.checks.concept:ConceptDrift",
         "definition": "fairlead.ops.monitor.checks.definition:Definition",
         "labels_told": "fairlead.ops.monitor.checks.labels_told:LabelsTold",
+        "labels_late": "fairlead.ops.monitor.checks.labels_late:LabelsLate",
     },
     "fault": {
         "missing_column": "fairlead.ops.rehearse.faults.missing_column:MissingColumn",

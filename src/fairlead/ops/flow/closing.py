@@ -124,9 +124,13 @@ def profile_of(ws: Workspace, bundle: str, view: View, window: Window) -> Profil
     )
 
 
-def settle(ws: Workspace, found: Sequence[Finding], window: Window, areas: Sequence[str]) -> list[Finding]:
-    """Record what began and goes on, close what ended with an all-clear; returns what began."""
-    before = [f for f in ws.state.findings(ws.model) if f.area in areas and not by_the_clock(f.check)]
+def settle(
+    ws: Workspace, found: Sequence[Finding], window: Window, areas: Sequence[str], checks: Sequence[str] = ()
+) -> list[Finding]:
+    """Record what began and goes on, close what ended with an all-clear; returns what began. areas, checks: that were
+    judged."""
+    standing = [f for f in ws.state.findings(ws.model) if f.area in areas or f.check in checks]
+    before = [f for f in standing if not by_the_clock(f.check)]
     carried = carry(before, found)
     for finding in (*carried.started, *carried.continuing):
         ws.state.put_finding(finding)
@@ -159,7 +163,8 @@ def score(ws: Workspace, tracker: Tracker, window: Window) -> tuple[Window, list
     found = Looked([], memories_of(ws))
     # Labels of another definition are looked at, too, and end nothing that labels of this one began.
     areas = AREAS["labels"] if labelled else ("definition",) if of_others(view) else ()
-    if areas:
+    # That none came, where some used to, is news as well.
+    if areas or view.rows:
         found = label_findings(ws, tracker, window, view, told)
     tracker.labelled += bool(labelled)
     scored = msgspec.structs.replace(
@@ -167,7 +172,7 @@ def score(ws: Workspace, tracker: Tracker, window: Window) -> tuple[Window, list
         metrics=told.figures if told is not None else {},
     )  # fmt: skip
     with ws.state.transaction():
-        started = settle(ws, found.findings, scored, areas) if areas else []
+        started = settle(ws, found.findings, scored, areas, ("labels_late",)) if areas or view.rows else []
         remember(ws, found.memories)
         tell(ws, scored, found)
         if told is not None:
