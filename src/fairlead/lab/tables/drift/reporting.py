@@ -94,7 +94,7 @@ def headline(
         if any(found):
             of = f" of {len(found)}" if what != "correlations" else ""
             told.append(f"{sum(found)}{of} {what}")
-    if together is not None and together.moved and not told:
+    if together is not None and together.moved and not any(m.moved for m in columns):
         told.append("all columns together")
     return "Moved: " + ", ".join(told) + "." if told else "Nothing moved that matters."
 
