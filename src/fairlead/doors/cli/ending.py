@@ -48,6 +48,7 @@ def ended_well() -> Iterator[None]:
 
     FAIRLEAD_DEBUG=1 shows every traceback; else one that nobody foresaw goes to a file in the home's run folder.
     """
+    chosen.stop = None
     listen()
     try:
         yield
@@ -67,7 +68,8 @@ def listen() -> None:
         return
 
     def stop(number: int, _frame: FrameType | None) -> None:
-        raise Stopped(number)
+        chosen.stop = Stopped(number)
+        raise chosen.stop
 
     for number in (signal.SIGINT, signal.SIGTERM):
         # One that our parent chose to ignore (nohup, a job in the background of a script) stays ignored.

@@ -21,11 +21,15 @@ if TYPE_CHECKING:
 
 
 class Chosen:
-    """What the options before the verb said, whether the answer is wanted as JSON, what to say after Ctrl-C."""
+    """What the options before the verb said, whether the answer is wanted as JSON, what to say after Ctrl-C.
+
+    stop: what a signal raised, once there was one.
+    """
 
     folder: Path = Path(".")
     as_json: bool = False
     when_stopped: str = ""
+    stop: SystemExit | None = None
 
 
 chosen = Chosen()
@@ -159,6 +163,9 @@ class Steps:
         self.moving = sys.stderr.isatty()
 
     def __call__(self, text: str, done: float | None = None) -> None:
+        if chosen.stop is not None:
+            # A library that was importing another one may have taken the first for a failed import, and gone on.
+            raise chosen.stop
         now = time.monotonic()
         if self.quiet or now - self.last < (0.1 if self.moving else 0.5):
             return
