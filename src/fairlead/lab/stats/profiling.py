@@ -20,6 +20,7 @@ from fairlead.lab.stats.tensors import with_moments
 
 BLOCK = 32_768
 _COMPARE_LIMIT = 128  # beyond this many edges a binary search is faster
+_FEW = 512  # and of so few rows, for which calls cost more than rows
 
 
 class _Numeric:
@@ -42,7 +43,7 @@ class _Numeric:
         if missing < block.size:
             self.low = float(np.fmin(self.low, np.fmin.reduce(block)))
             self.high = float(np.fmax(self.high, np.fmax.reduce(block)))
-        if len(self.edges) <= _COMPARE_LIMIT:
+        if len(self.edges) <= _COMPARE_LIMIT and block.size > _FEW:
             for i, edge in enumerate(self.edges.tolist()):
                 self.below[i] += np.count_nonzero(block < edge)
         else:
@@ -64,7 +65,7 @@ class _Numeric:
             self.bins,
             rows=self.rows,
             missing=self.missing,
-            counts=tuple(int(n) for n in counts),
+            counts=tuple(counts.tolist()),
             z=self.z,
             zz=self.zz,
             low=self.low if found else None,

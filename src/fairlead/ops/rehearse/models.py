@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from fairlead.ops.flow.picker import age_weights
+from fairlead.ops.monitor.joint import statistics_in_use
 from fairlead.ops.rehearse.history import History
 from fairlead.ops.rehearse.identity import Identity
 from fairlead.ops.rehearse.shelf import Shelf
@@ -226,6 +227,7 @@ def load_libraries(learner: Any, history: History, parameters: Mapping[str, Any]
     from fairlead.lab.train.preparing import preparation
 
     preparation(history.material.signature, history.material.preparing)
+    statistics_in_use(history.material.signature)
     learner.build(history.material.signature.task, parameters, 0)
 
 

@@ -7,13 +7,14 @@ limit of its own.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 import numpy as np
 
 from fairlead.contract.events import Finding
-from fairlead.contract.profile import ColumnProfile
+from fairlead.contract.profile import ColumnProfile, Reference
 from fairlead.contract.signature import NUMERIC
 from fairlead.ops.monitor.budget import Family
 from fairlead.ops.monitor.identity import finding_id
@@ -52,6 +53,10 @@ STEPS = 16
 
 JUMP = 2.0
 """Times that the scale changes at least, where nothing else is beyond a limit: the effect floor."""
+
+KEPT = 8
+_means: OrderedDict[tuple[int, str], tuple[Reference, dict[int, np.ndarray]]] = OrderedDict()
+"""By reference and window: what every window is compared with, worked out once while a process lives."""
 
 
 class Change(NamedTuple):
@@ -316,6 +321,16 @@ def jumped(cells: np.ndarray, newest: list[list[float]], means: np.ndarray, expe
 
 def window_means(seen: Seen, at: int) -> np.ndarray:
     """Means of a column over windows of the reference (blocks, where there are few), (n,)."""
+    # The reference is held beside them, so that its id stays its own.
+    known = _means.setdefault((id(seen.reference), seen.settings.monitor.window), (seen.reference, {}))[1]
+    while len(_means) > KEPT:
+        _means.popitem(last=False)
+    if at not in known:
+        known[at] = _means_over(seen, at)
+    return known[at]
+
+
+def _means_over(seen: Seen, at: int) -> np.ndarray:
     groups = windows_of(seen.reference, seen.settings)
     parts = (
         [[b.columns[at] for b in g] for g in groups]
