@@ -58,7 +58,7 @@ def against_table(
     say: Say | None = None,
 ) -> DriftReport:  # fmt: skip
     """A table against another one; bins are found on the other. settings: the project's key, time and zone."""
-    from fairlead.lab.tables.drift.folding import BATCH_ROWS, fold, known_rows, reference_of
+    from fairlead.lab.tables.drift.folding import BATCH_ROWS, blocks_beside, fold, known_rows, reference_of
     from fairlead.lab.tables.drift.reporting import drift_report
 
     started = time.perf_counter()
@@ -69,9 +69,11 @@ def against_table(
         zone=model.timezone if model else "UTC", beside=known_rows(table), say=_saying(say, 0, rows),
     )  # fmt: skip
     lacking = _lacking(compared, table)
+    size, most = blocks_beside(known_rows(table), before.rows)
     now = fold(
-        table.batches(BATCH_ROWS), compared, rows=known_rows(table), say=_saying(say, before.rows, rows), sampled=True
-    )
+        table.batches(BATCH_ROWS), compared, rows=known_rows(table), say=_saying(say, before.rows, rows), sampled=True,
+        block_rows=size, most=most,
+    )  # fmt: skip
     known = {*compared.signature.names, *compared.left_out}
     return drift_report(
         before.blocks, now.blocks, source=name_of(table), reference=name_of(other), started=started,

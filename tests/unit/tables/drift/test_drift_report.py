@@ -160,6 +160,17 @@ def test_a_stretch_that_goes_no_further_than_others_has_not_moved() -> None:
     assert loud.moved
 
 
+@pytest.mark.parametrize("times", [20, 200])
+def test_rows_many_times_as_many_as_the_reference_are_judged(times: int) -> None:
+    rng = np.random.default_rng(12)
+    before = pa.table({"a": rng.normal(size=1000)})
+    alike = report(before, pa.table({"a": rng.normal(size=1000 * times)}))
+    other = report(before, pa.table({"a": rng.normal(size=1000 * times) + 1.0}))
+    assert (alike.moved, other.moved) == (False, True)
+    assert alike.headline == "Nothing moved that matters."
+    assert min(alike.blocks, alike.other_blocks) >= 4
+
+
 def test_too_few_rows_are_said_to_be_too_few() -> None:
     rng = np.random.default_rng(4)
     found = report(rows(rng, 3), rows(rng, 2))

@@ -28,7 +28,8 @@ from fairlead.lab.tables.sources import Table
 BLOCKS = 32
 """Blocks that rows are folded into, at most twice as many where nothing asks for more."""
 
-MOST_BLOCKS = 512
+MOST_BLOCKS = 1024
+"""Where the other side is much shorter: blocks have to be no longer than a quarter of it."""
 
 BATCH_ROWS = 131_072
 FIRST_BLOCK = 4_096
@@ -129,10 +130,10 @@ class Folder:
 
 def fold(
     batches: Batches, compared: Compared, *, rows: int | None = None, block_rows: int = 0, say: Say | None = None,
-    scores: Scores | None = None, score_bins: Sequence[Bins] = (), sampled: bool = False,
+    scores: Scores | None = None, score_bins: Sequence[Bins] = (), sampled: bool = False, most: int = 0,
 ) -> Folded:  # fmt: skip
     """Fold a stream of batches. rows: how many there are, where that is known. block_rows: of a block, else of 32.
-    sampled: keep rows all over the stream.
+    sampled: keep rows all over the stream. most: blocks, else twice 32, or 1,024 of `block_rows` rows.
 
     say: told how many rows were counted, after every batch. Raises SourceUnreadable for a stream without rows.
     """
@@ -141,8 +142,8 @@ def fold(
     for batch in batches:
         if folder is None:
             size = block_rows or _block_rows(rows, batch.num_rows)
-            most = MOST_BLOCKS if block_rows else 2 * BLOCKS
-            folder = Folder(compared, size, batch.schema.names, scores, score_bins, most)
+            bound = most or (MOST_BLOCKS if block_rows else 2 * BLOCKS)
+            folder = Folder(compared, size, batch.schema.names, scores, score_bins, bound)
         if sampler is not None:
             sampler.add(_kept(batch, compared), folder.folded.rows)
         folder.add(batch)
@@ -165,6 +166,18 @@ def _block_rows(rows: int | None, first: int) -> int:
         # A short first batch is likely all there is; of a long table blocks grow with it.
         return max(-(-first // BLOCKS), 1) if first < FIRST_BLOCK * BLOCKS // 4 else FIRST_BLOCK
     return max(-(-rows // BLOCKS), 1)
+
+
+def blocks_beside(rows: int | None, reference: int) -> tuple[int, int]:
+    """Rows of a block and how many blocks at most, of rows that are compared with `reference` rows: as `fold` takes.
+
+    Of rows many times as many as the reference, blocks of 32 would be longer than all of it.
+    """
+    if rows is None:
+        return 0, MOST_BLOCKS
+    if rows <= 4 * reference:
+        return 0, 0
+    return max(reference // BLOCKS, -(-rows // (MOST_BLOCKS - 1)), 1), MOST_BLOCKS
 
 
 def known_rows(table: Table) -> int | None:
@@ -201,7 +214,7 @@ def reference_of(
     again: Iterator[pa.RecordBatch] = iter(held) if held else table.batches(BATCH_ROWS)
     told = None if say is None else (lambda rows: say((seen + rows) // 2))
     # Stretches as long as what is compared, of several blocks each, so far as blocks stay a bounded number.
-    size = 0 if beside is None else max(min(-(-seen // BLOCKS), beside // 8), -(-seen // MOST_BLOCKS), 1)
+    size = 0 if beside is None else max(min(-(-seen // BLOCKS), beside // 8), -(-seen // (MOST_BLOCKS - 1)), 1)
     folded = fold(again, compared, rows=seen, block_rows=size, say=told)
     folded.sample, folded.step = sampler.table, sampler.step
     return compared, folded
