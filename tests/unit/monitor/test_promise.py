@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from fairlead.contract.profile import HeldOut
 from fairlead.ops.monitor import Promise, finding_of, reset, start, step
 
 
@@ -121,3 +122,79 @@ def test_a_certain_but_tiny_harm_is_no_alarm() -> None:
 def test_an_empty_window_changes_nothing(loss: float, rows: int) -> None:
     promise = start([0.1] * 4 + [0.11] * 4)
     assert step(promise, loss, rows, 0.0).promise == promise
+
+
+def held_out(rng: np.random.Generator, windows: int, rows: int, between: float) -> list[HeldOut]:
+    return [HeldOut(i, i + 1.0, rows, float(losses_of(rng, rows, between).mean())) for i in range(windows)]
+
+
+def losses_of(rng: np.random.Generator, rows: int, between: float, error: float = 0.1) -> np.ndarray:
+    """Losses of one window, whose level differs from others' by `between`."""
+    level = min(max(error + rng.normal(0.0, between), 0.0), 1.0)
+    return rng.binomial(1, level, rows).astype(float)
+
+
+def false_alarms(share: float, between: float, worlds: int) -> int:
+    """Alarms in 60 windows of 168 rows in each world, of which that share is labelled, at random."""
+    alarms = 0
+    for seed in range(worlds):
+        rng = np.random.default_rng([seed, 3])
+        promise = start(held_out(rng, 12, 168, between))
+        for t in range(60):
+            told = losses_of(rng, 168, between)
+            told = told[rng.random(168) < share]
+            done = step(promise, float(told.mean()), len(told), t, float(told.std()))
+            promise = reset(done.promise) if done.alarm else done.promise
+            alarms += done.alarm
+    return alarms
+
+
+def test_ten_of_168_labels_do_not_move_the_evidence_as_a_whole_window_does() -> None:
+    rng = np.random.default_rng(1)
+    promise = start(held_out(rng, 12, 168, 0.0))
+    whole = step(promise, 0.4, 168, 0.0, 0.49)
+    few = step(promise, 0.4, 10, 0.0, 0.49)
+    assert whole.evidence > 30.0
+    assert few.evidence == 0.0
+    assert not few.alarm
+    # They are not lost: together with the next ones they count for what they are.
+    for t in range(1, 30):
+        few = step(few.promise, 0.4, 10, float(t), 0.49)
+    assert few.alarm
+    assert few.since == 0.0
+
+
+def test_where_weeks_differ_more_than_rows_a_part_of_the_labels_is_a_window() -> None:
+    promise = start([HeldOut(i, i + 1.0, 168, 0.1 + 0.1 * (i % 2)) for i in range(12)])
+    done = step(promise, 0.15, 34, 0.0, 0.15)
+    assert done.promise.pending is None
+    assert len(done.promise.recent) == 1
+
+
+@pytest.mark.parametrize(("share", "between"), [(0.2, 0.0), (0.2, 0.03), (1.0, 0.03)])
+def test_with_a_fifth_of_the_labels_at_most_one_false_alarm_in_thirty_windows(share: float, between: float) -> None:
+    worlds = 20
+    assert 30.0 * false_alarms(share, between, worlds) / (60.0 * worlds) <= 1.0
+
+
+def test_with_a_fifth_of_the_labels_harm_is_still_found() -> None:
+    rng = np.random.default_rng(5)
+    promise = start(held_out(rng, 12, 168, 0.02))
+    for t in range(25):
+        told = losses_of(rng, 34, 0.02, 0.25)
+        done = step(promise, float(told.mean()), len(told), float(t), float(told.std()))
+        promise = done.promise
+        if done.alarm:
+            break
+    assert done.alarm
+
+
+def test_labels_that_wait_are_kept_with_the_promise_and_end_with_it() -> None:
+    rng = np.random.default_rng(1)
+    promise = step(start(held_out(rng, 12, 168, 0.0)), 0.4, 10, 7.0, 0.49).promise
+    assert msgspec.json.decode(msgspec.json.encode(promise), type=Promise) == promise
+    assert promise.pending is not None
+    assert promise.pending.start == 7.0
+    again = reset(promise)
+    assert again.pending is None
+    assert again.rows == 168.0

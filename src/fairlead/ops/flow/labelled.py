@@ -136,7 +136,8 @@ def _against_promise(
         gap = float(selection.missing.mean())
         # Rows that no label speaks for can break no promise: they count as having kept it.
         mean = (1.0 - gap) * mean + gap * min(mean, tracker.promise.loss)
-    return step(tracker.promise, mean, int(told.sum()), window.start)
+    worth = min(float(told.sum()), selection.effective)
+    return step(tracker.promise, mean, worth, window.start, float(row_losses.std()))
 
 
 def of_others(view: View) -> bool:

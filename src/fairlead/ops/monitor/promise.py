@@ -4,7 +4,8 @@ The excess of each newly labelled window is accumulated in a Shiryaev-Roberts
 e-detector over the fixed windows of the first release, so a slow slide cannot
 make itself the new normal, and looking after every window costs nothing. Neither
 the promised loss nor how much it varies from window to window is taken as known:
-few held-out windows make the detector slower, not trigger-happy.
+few held-out windows make the detector slower, not trigger-happy. The detector takes its values to vary alike, so
+windows with few labels are put together until their mean is about as sure as that of a held-out window.
 Source: Shin, Ramdas and Rinaldo, E-detectors (2023); see `lab/stats/evalues`.
 """
 
@@ -26,6 +27,19 @@ COOL_DOWN = 2
 REMEMBERED = 64
 # Least harm worth an alarm: mean loss that nobody would retrain for, however certain it is.
 LEAST = 0.002
+MOST_CHANCE = 0.25
+"""What labels that are missing may add by chance to the variance of a mean loss, as a share of that of the held-out
+windows, for the window to be looked at by itself."""
+
+
+class Pending(msgspec.Struct, frozen=True):
+    """Labelled rows that are too few to be looked at yet. loss: their mean; variance: of one row's loss; start: of the
+    first window."""
+
+    rows: float
+    loss: float
+    variance: float
+    start: float
 
 
 class Promise(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -35,7 +49,8 @@ class Promise(msgspec.Struct, frozen=True, omit_defaults=True):
     makes an alarm, about the windows between two false ones. clip: absolute error that counts as loss 1 (regression),
     of the first release: with its successors' own, losses could not be compared. recent, starts: losses since the
     last reset, with the starts of their windows. evidence: now. cooling: windows for which no alarm is raised.
-    alarmed_since: event time since when the loss is higher, while the alarm stands.
+    alarmed_since: event time since when the loss is higher, while the alarm stands. rows: of a held-out window, the
+    median; 0 is not known. pending: labels of the newest windows that wait for more.
     """
 
     held_out: tuple[float, ...]
@@ -46,6 +61,8 @@ class Promise(msgspec.Struct, frozen=True, omit_defaults=True):
     evidence: float = 0.0
     cooling: int = 0
     alarmed_since: float | None = None
+    rows: float = 0.0
+    pending: Pending | None = None
 
     @property
     def calibrating(self) -> bool:
@@ -80,25 +97,32 @@ def start(held_out: Sequence[HeldOut] | Sequence[float], run_length: float = THR
     With fewer than 8 windows the promise is calibrating and never alarms: the next windows lived through join them.
     """
     losses = tuple(h.loss if isinstance(h, HeldOut) else float(h) for h in held_out)
-    return Promise(losses, max(THRESHOLD, run_length), clip)
+    rows = [h.rows for h in held_out if isinstance(h, HeldOut)]
+    return Promise(losses, max(THRESHOLD, run_length), clip, rows=float(np.median(rows)) if rows else 0.0)
 
 
-def step(promise: Promise, mean_loss: float, rows: int, at: float = 0.0) -> Step:
-    """The promise after one newly labelled window. rows: labelled rows in it; at: event time of its start.
+def step(promise: Promise, mean_loss: float, rows: float, at: float = 0.0, deviation: float | None = None) -> Step:
+    """The promise after one newly labelled window. rows: labelled rows in it, as many as they are worth; at: event time
+    of its start; deviation: of the loss of one row, the largest that losses with that mean can have if None.
 
-    An empty window changes nothing.
+    An empty window changes nothing, and one with few labels joins the next ones.
     """
     from fairlead.lab.stats.evalues import shift_evidence
 
     if rows <= 0 or not np.isfinite(mean_loss):
-        return Step(promise, promise.stands and promise.cooling == 0, promise.evidence, promise.alarmed_since)
-    recent = (*promise.recent, float(mean_loss))[-REMEMBERED:]
-    starts = (*promise.starts, float(at))[-REMEMBERED:]
+        return _as_before(promise)
     cooling = max(promise.cooling - 1, 0)
-    moved = msgspec.structs.replace(promise, recent=recent, starts=starts, cooling=cooling)
+    together = _together(promise.pending, mean_loss, rows, at, deviation)
+    if not _enough(promise, together):
+        return _as_before(msgspec.structs.replace(promise, cooling=cooling, pending=together))
+    recent = (*promise.recent, together.loss)[-REMEMBERED:]
+    starts = (*promise.starts, together.start)[-REMEMBERED:]
+    moved = msgspec.structs.replace(promise, recent=recent, starts=starts, cooling=cooling, pending=None)
     if promise.calibrating:
         # Until there are eight, the first windows lived through stand in for held-out ones.
-        learnt = msgspec.structs.replace(promise, held_out=(*promise.held_out, float(mean_loss)), cooling=cooling)
+        learnt = msgspec.structs.replace(
+            promise, held_out=(*promise.held_out, together.loss), cooling=cooling, pending=None
+        )
         return Step(learnt, False, 0.0, None)
     by_start = shift_evidence(np.asarray(promise.held_out), np.asarray(recent))
     evidence = float(by_start.sum())
@@ -110,9 +134,33 @@ def step(promise: Promise, mean_loss: float, rows: int, at: float = 0.0) -> Step
     return Step(moved, broken and promise.cooling == 0, evidence, since)
 
 
+def _as_before(promise: Promise) -> Step:
+    return Step(promise, promise.stands and promise.cooling == 0, promise.evidence, promise.alarmed_since)
+
+
+def _together(pending: Pending | None, loss: float, rows: float, at: float, deviation: float | None) -> Pending:
+    """Labels that wait, and those of one more window."""
+    variance = loss * max(1.0 - loss, 0.0) if deviation is None else deviation**2
+    if pending is None:
+        return Pending(float(rows), float(loss), float(variance), float(at))
+    whole = pending.rows + rows
+    part = rows / whole
+    mean = (1.0 - part) * pending.loss + part * loss
+    spread = (1.0 - part) * pending.variance + part * variance + part * (1.0 - part) * (loss - pending.loss) ** 2
+    return Pending(float(whole), float(mean), float(spread), pending.start)
+
+
+def _enough(promise: Promise, labels: Pending) -> bool:
+    """Whether a mean of these labels varies about as that of a held-out window does."""
+    if labels.rows >= promise.rows:
+        return True
+    usual = float(np.var(promise.held_out, ddof=1)) if len(promise.held_out) > 1 else 0.0
+    return labels.variance * (1.0 / labels.rows - 1.0 / promise.rows) <= MOST_CHANCE * usual
+
+
 def reset(promise: Promise, cool_down: int = COOL_DOWN) -> Promise:
     """After a retraining or promotion: evidence starts anew against the same promise, silent for some windows."""
-    return Promise(promise.held_out, promise.threshold, promise.clip, cooling=cool_down)
+    return Promise(promise.held_out, promise.threshold, promise.clip, cooling=cool_down, rows=promise.rows)
 
 
 def finding_of(done: Step, model: str, window: int, columns: tuple[str, ...] = ()) -> Finding | None:

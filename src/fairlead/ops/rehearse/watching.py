@@ -111,7 +111,7 @@ class Watcher:
             return []
         metrics = self._measured(champion, window, told, rows is not None)
         losses = self._losses(champion, window, told, rows is not None)
-        done = step(watch.promise, float(losses.mean()), len(losses), seen.window.start)
+        done = step(watch.promise, float(losses.mean()), len(losses), seen.window.start, float(losses.std()))
         watch.promise = done.promise
         figures = {**{name: interval.value for name, interval in metrics.items()}, "loss": float(losses.mean())}
         scored = msgspec.structs.replace(seen.window, labelled=int(told.labelled.sum()), metrics=figures)
