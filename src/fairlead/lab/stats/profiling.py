@@ -59,13 +59,13 @@ class _Numeric:
         return z
 
     def finish(self) -> ColumnProfile:
-        counts = np.diff(self.below, prepend=0, append=self.rows - self.missing)
+        upto = [*self.below.tolist(), self.rows - self.missing]
         found = self.rows > self.missing
         return ColumnProfile(
             self.bins,
             rows=self.rows,
             missing=self.missing,
-            counts=tuple(counts.tolist()),
+            counts=tuple(b - a for a, b in zip([0, *upto], upto, strict=False)),
             z=self.z,
             zz=self.zz,
             low=self.low if found else None,
