@@ -67,6 +67,14 @@ def test_short_tables_beside_a_long_one_are_said_to_have_moved_as_seldom(lasting
     assert np.mean(alarms) <= 0.05 + 1.96 * np.sqrt(0.05 * 0.95 / 200)
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("lasting", [0.0, 0.9])
+def test_long_tables_beside_a_short_one_are_said_to_have_moved_as_seldom(lasting: float) -> None:
+    rng = np.random.default_rng(13)
+    alarms = [report(rows(rng, 1600, lasting), rows(rng, 32_000, lasting)).moved for _ in range(100)]
+    assert np.mean(alarms) <= 0.05 + 1.96 * np.sqrt(0.05 * 0.95 / 100)
+
+
 def test_what_moved_is_named_furthest_first(moved: DriftReport) -> None:
     assert moved.moved
     told = {m.name: m for m in moved.columns}

@@ -171,13 +171,14 @@ def _block_rows(rows: int | None, first: int) -> int:
 def blocks_beside(rows: int | None, reference: int) -> tuple[int, int]:
     """Rows of a block and how many blocks at most, of rows that are compared with `reference` rows: as `fold` takes.
 
-    Of rows many times as many as the reference, blocks of 32 would be longer than all of it.
+    Of rows many times as many as the reference, blocks of 32 would be longer than all of it; these are an eighth of it,
+    so that what neighbours share stays within them.
     """
     if rows is None:
         return 0, MOST_BLOCKS
     if rows <= 4 * reference:
         return 0, 0
-    return max(reference // BLOCKS, -(-rows // (MOST_BLOCKS - 1)), 1), MOST_BLOCKS
+    return max(reference // 8, -(-rows // (MOST_BLOCKS - 1)), 1), MOST_BLOCKS
 
 
 def known_rows(table: Table) -> int | None:
