@@ -2,6 +2,10 @@
 
     python -m benchmarks drift_report                  every part but 100m (about 30 minutes)
     python -m benchmarks drift_report:1m               one of: 100k, 1m, 10m, 100m, windows
+    python -m benchmarks.readme                        writes the tables of docs/explanation/peers.md anew
+
+By what single runs took on two quiet cores: 100k 3 minutes, 1m 3, 10m 5 (about 3 GB of disk), 100m 4 (10 GB), windows
+some minutes for each tool; on a busy machine three times as long. Peers' environments are made first, once.
 
 Scenarios `drift-report-PART`, permanent ids. 100k to 10m: so many rows x 15 columns in two Parquet files, half before
 and half after; wall and CPU seconds and the most memory held, of the whole process from its start to its page, medians
@@ -9,7 +13,7 @@ over rounds; `times` is the peer's as a multiple of ours, with its range. 100m: 
 of 500,000, Fairlead alone. windows: 50 weeks of the bike table against the year before, as they came and from a
 shuffled copy, each also with humidity read as two thirds of itself: the share of windows in which anything is said to
 have moved, and in which humidity is. A peer that takes longer than `LATEST` or more than `MOST_MB` is ended, and that
-is its result.
+is its result; one of which its smaller results say that it would not fit is not started, and that is said.
 """
 
 from __future__ import annotations
@@ -43,6 +47,30 @@ WINDOWS: dict[str, tuple[str, str]] = {
     "nannyml": ("nannyml", "drift_nannyml.py windows"),
 }
 ROUNDS = {"100k": 5, "1m": 3, "10m": 1}
+RESULTS = Path(__file__).parent / "results"
+PART_ROWS = 1_000_000
+
+
+def expected_mb(name: str, rows: int) -> float | None:
+    """Memory that a tool would hold at most, on the line through what it held at 100k and at 1m; None where it was not
+    run at both, or `rows` lies below.
+    """
+    held = []
+    for part in ("100k", "1m"):
+        path = RESULTS / f"drift-report-{part}.json"
+        known = json.loads(path.read_text()).get(f"{name}_peak_mb") if path.exists() else None
+        if known is None:
+            return None
+        held.append((ROWS[part], float(known)))
+    (few, low), (many, high) = held
+    return None if rows <= many else high + (high - low) / (many - few) * (rows - many)
+
+
+def room_mb() -> float:
+    """Memory that a tool may take: four fifths of what is free, and no more than `MOST_MB`."""
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    free = next(int(line.split()[1]) / 1024 for line in lines if line.startswith("MemAvailable"))
+    return min(MOST_MB, 0.8 * free)
 
 
 def one(environment: str, asked: str, folder: Path, latest: float = LATEST) -> dict[str, Any]:
@@ -85,9 +113,13 @@ def _watched(process: subprocess.Popen[str], started: float, latest: float) -> s
 
 def files(part: str, folder: Path) -> dict[str, Any]:
     """The contenders of a size, in turns."""
-    subprocess.run([sys.executable, PEERS / "report_tables.py", folder, str(ROWS[part])], check=True)
-    (folder / "whole.parquet").unlink()
+    halves(folder, ROWS[part])
     runs: dict[str, list[dict[str, Any]]] = {name: [] for name in FILES}
+    for name in FILES:
+        wanted, room = expected_mb(name, ROWS[part]), room_mb()
+        if wanted is not None and wanted > room:
+            runs[name].append({"ended": f"not run, would take about {wanted:,.0f} MB of {room:,.0f}"})
+            print(f"    {part}: {name} {runs[name][-1]['ended']}", file=sys.stderr, flush=True)
     for turn in range(ROUNDS[part]):
         for name, (environment, asked) in FILES.items():
             if not any(run.get("ended") for run in runs[name]):
@@ -102,6 +134,21 @@ def files(part: str, folder: Path) -> dict[str, Any]:
         answer[f"{name}_ended"] = next((run["ended"] for run in found if run.get("ended")), "")
     answer["times"] = {name: times(runs["fairlead"], found) for name, found in runs.items() if name != "fairlead"}
     return {**answer, "runs": runs}
+
+
+def halves(folder: Path, rows: int) -> None:
+    """before.parquet and after.parquet, half of the rows each; of many rows made in parts, which repeat."""
+    import pyarrow.parquet as parquet
+
+    sys.path.insert(0, str(PEERS))
+    from report_tables import table_of
+
+    size = min(rows, PART_ROWS)
+    parts = [table_of(size, seed=seed) for seed in range(min(rows // size, 2))]
+    for name, start in (("before", 0), ("after", size // 2)):
+        with parquet.ParquetWriter(folder / f"{name}.parquet", parts[0].schema) as writer:
+            for at in range(rows // size):
+                writer.write_table(parts[at % len(parts)].slice(start, size // 2))
 
 
 def large(folder: Path) -> dict[str, Any]:
@@ -129,7 +176,7 @@ def windows(folder: Path, data: Path) -> dict[str, Any]:
     answer: dict[str, Any] = {"scenario": "drift-report-windows", "planted": "humidity read as two thirds of itself"}
     for name, (environment, asked) in WINDOWS.items():
         run = one(environment, asked, folder)
-        answer[f"{name}_cpu_s"] = run.get("cpu_s")
+        answer |= {f"{name}_cpu_s": run.get("cpu_s"), f"{name}_ended": run.get("ended", "")}
         for kind, told in run.get("windows", {}).items():
             answer[f"{name}_{kind}_windows"] = len(told)
             answer[f"{name}_{kind}_any"] = round(sum(bool(named) for named in told) / max(len(told), 1), 3)

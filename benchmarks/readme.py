@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from benchmarks.drift_page import drift
+
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path(__file__).parent / "results"
 PEERS = ROOT / "docs" / "explanation" / "peers.md"
@@ -249,7 +251,7 @@ def reports() -> str:
 
 def compared(text: str) -> str:
     """The page about peers with its tables as the results have them."""
-    for name, table in (("learning", learning()), ("reports", reports())):
+    for name, table in (("learning", learning()), ("reports", reports()), ("drift", drift(result))):
         block = f"<!-- {name} -->\n{table or 'Not measured yet.'}\n<!-- /{name} -->"
         text = re.sub(rf"<!-- {name} -->.*?<!-- /{name} -->", lambda _, b=block: b, text, flags=re.S)  # type: ignore[misc]
     return text

@@ -48,7 +48,10 @@ def windows(folder: Path) -> dict[str, Any]:
             told = []
             for _, window in rows.groupby("week"):
                 report = against_table(open_table(window.drop(columns=["kind", "week"])), reference, None)
-                told.append([m.name for m in report.columns if m.moved])
+                named = [m.name for m in report.columns if m.moved]
+                # All that the report says counts as something that moved, not columns alone.
+                named += [f"{p.one} and {p.two}" for p in report.pairs if p.moved]
+                told.append([*named, *(["all columns together"] if report.together and report.together.moved else [])])
             found[f"{name}_{kind}"] = told
     return {"windows": found}
 

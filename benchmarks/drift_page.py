@@ -1,0 +1,61 @@
+"""The tables of docs/explanation/peers.md about drift reports, from benchmarks/results alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+Result = Callable[[str], dict[str, Any] | None]
+NAMES = {"fairlead": "Fairlead", "evidently": "Evidently", "nannyml": "NannyML"}
+WATCHING = {"fairlead": "Fairlead", "nannyml": "NannyML, chunks of a week", "evidently": "Evidently, drift preset"}
+KINDS = (
+    ("shuffled_quiet", "any"), ("weeks_quiet", "any"), ("shuffled_planted", "humidity"), ("weeks_planted", "humidity"),
+)  # fmt: skip
+SAME_WINDOWS = """
+The same windows for all: 50 weeks of the bike table of 2012 against 2011, as they came and with humidity read as two thirds of itself;
+and the same of a copy whose rows are shuffled, in which nothing moves but by chance. Share of windows in which the tool says that
+
+| | anything moved, shuffled | anything moved, as they came | humidity moved, planted in shuffled | humidity moved, planted |
+|---|---|---|---|---|"""  # noqa: E501
+
+
+def drift(result: Result) -> str:
+    """Both tables; a part that was never run has no rows."""
+    lines: list[str] = []
+    for part in ("100k", "1m", "10m"):
+        if (found := result(f"drift-report-{part}")) is not None:
+            lines += [line for name in NAMES if (line := _cost(found, name))]
+    if (large := result("drift-report-100m")) is not None:
+        lines.append(
+            f"| 100,000,000 against 500,000 | Fairlead | {large['cpu_s']:.0f} |  | {large['peak_mb']:.0f} MB |  |"
+        )
+    if lines:
+        lines[:0] = ["| rows of both | | CPU seconds | times | peak memory | times |", "|---|---|---|---|---|---|"]
+    if (watched := result("drift-report-windows")) is not None:
+        lines += [*SAME_WINDOWS.splitlines(), *(_windows(watched, name) for name in WATCHING)]
+    return "\n".join(lines)
+
+
+def _cost(found: dict[str, Any], name: str) -> str:
+    """One tool at one size; what was ended, or not started for want of memory, says so."""
+    label, ended = NAMES[name], found.get(f"{name}_ended", "")
+    if ended:
+        return f"| {found['rows']:,} | {label}: {ended} |  |  |  |  |"
+    if f"{name}_cpu_s" not in found:
+        return ""
+    times = found.get("times", {}).get(name, {})
+    cpu, memory = ("{:.1f} [{:.1f}, {:.1f}]".format(*times[k]) if k in times else "" for k in ("cpu_s", "peak_mb"))
+    rounds = len(found["runs"][name])
+    return (
+        f"| {found['rows']:,} | {label} ({rounds} round{'s' * (rounds > 1)}) | {found[f'{name}_cpu_s']:.1f} | {cpu} | "
+        f"{found[f'{name}_peak_mb']:.0f} MB | {memory} |"
+    )
+
+
+def _windows(found: dict[str, Any], name: str) -> str:
+    if found.get(f"{name}_ended"):
+        return f"| {WATCHING[name]}: {found[f'{name}_ended']} |  |  |  |  |"
+    shares = [found.get(f"{name}_{kind}_{what}") for kind, what in KINDS]
+    return (
+        f"| {WATCHING[name]} | " + " | ".join("" if s is None else f"{s:.0%}".replace("%", " %") for s in shares) + " |"
+    )
