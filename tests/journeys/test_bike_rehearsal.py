@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+import pytest
 from tests.conftest import Program
+
+from fairlead.contract.settings import ModelSettings, MonitorSettings, Settings
+from fairlead.ops.rehearse.copies import calm_copy
+from fairlead.ops.rehearse.stage import Stage, one_thread
 
 
 def test_rehearsal_of_two_years_of_bike_sharing(program: Program, bike_csv: Path) -> None:
@@ -29,3 +36,20 @@ def test_rehearsal_of_two_years_of_bike_sharing(program: Program, bike_csv: Path
     assert "http://" not in text.replace("http://www.w3.org", "")
     shuffled = told["shuffled"]
     assert shuffled["performance_per_30"] <= 1
+
+
+@pytest.mark.long
+def test_shuffled_rows_wake_nobody_more_often_than_is_promised(bike_csv: Path) -> None:
+    # Windows of a copy share its first release, so a rate needs copies rather than windows.
+    model = ModelSettings(
+        name="bike", task="regression", target="cnt", time=("dteday", "hr"),
+        exclude=("casual", "registered", "instant"),
+    )  # fmt: skip
+    settings = Settings(model=model, monitor=MonitorSettings(window="7d", label_delay="0s"))
+    with one_thread():
+        stage = Stage.of(pd.read_csv(bike_csv), settings)
+        way, learner = stage.models.parameters, stage.models.learner
+        lived = [calm_copy(stage.history, learner, way, seed, stage.shelf) for seed in range(12)]
+    windows = len(stage.history.live)
+    assert 30 * np.mean([len(one.input_alarms) for one in lived]) / windows <= 0.5
+    assert 30 * np.mean([len(one.alarms) for one in lived]) / windows <= 1.0
