@@ -198,3 +198,35 @@ def test_labels_that_wait_are_kept_with_the_promise_and_end_with_it() -> None:
     again = reset(promise)
     assert again.pending is None
     assert again.rows == 168.0
+
+
+def test_each_alarm_of_one_promise_asks_for_more_evidence_and_real_harm_has_it() -> None:
+    promise = start([0.1, 0.12, 0.09, 0.11, 0.1, 0.1, 0.12, 0.11])
+    limits, windows = [], []
+    for _ in range(10):
+        for t in range(6):
+            done = step(promise, 0.3, 500, float(t))
+            promise = done.promise
+            if done.alarm:
+                break
+        limits.append(promise.limit)
+        windows.append(t)
+        promise = reset(promise)
+    assert limits == [30.0 * min(k, 8) for k in range(1, 11)]
+    assert max(windows) <= 3, "two of them silent after the reset"
+    quiet = reset(reset(start([0.1, 0.11] * 4)))
+    assert quiet.limit == 30.0, "a release without an alarm asks for no more"
+
+
+def test_a_lucky_promise_does_not_alarm_again_and_again() -> None:
+    alarms = []
+    for seed in range(30):
+        rng = np.random.default_rng([seed, 9])
+        promise = start(list(rng.normal(0.1, 0.01, 12)))
+        alarms.append(0)
+        for t in range(79):
+            done = step(promise, float(rng.normal(0.1, 0.01)), 500, float(t))
+            promise = reset(done.promise) if done.alarm else done.promise
+            alarms[-1] += done.alarm
+    assert 30.0 * sum(alarms) / (30 * 79) <= 0.75
+    assert max(alarms) <= 6

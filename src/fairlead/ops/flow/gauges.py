@@ -59,7 +59,7 @@ def watched_now(ws: Workspace) -> Watched:
         findings=tuple((area, severity, count) for (area, severity), count in sorted(findings.items())),
         incidents=dict(Counter(i.severity for i in ws.state.incidents(ws.model) if i.lasts)),
         evidence=min(promise.evidence, 1e300) if promise and not promise.calibrating else None,
-        threshold=promise.threshold if promise and not promise.calibrating else None,
+        threshold=promise.limit if promise and not promise.calibrating else None,
         waits=max(tracker.largest - tracker.start, 0.0) if seen and tracker.start is not None else None,
     )
 

@@ -101,7 +101,7 @@ def window_report(ws: Workspace, window: Window) -> WindowReport:
         columns=_columns(ws, window, findings, spoken),
         metrics=_metrics(ws, window, performance),
         evidence=min(promise.evidence, 1e300) if scored and promise is not None else None,
-        threshold=promise.threshold if scored and promise is not None else None,
+        threshold=promise.limit if scored and promise is not None else None,
         promised=promise.loss if scored and promise is not None else None,
         labels=performance.why if performance is not None and window.state == "scored" else "",
         trend=_trend(ws, window.index),

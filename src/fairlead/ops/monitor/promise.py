@@ -27,6 +27,7 @@ COOL_DOWN = 2
 REMEMBERED = 64
 # Least harm worth an alarm: mean loss that nobody would retrain for, however certain it is.
 LEAST = 0.002
+MOST_ALARMS = 7
 MOST_CHANCE = 0.25
 """What labels that are missing may add by chance to the variance of a mean loss, as a share of that of the held-out
 windows, for the window to be looked at by itself."""
@@ -50,7 +51,7 @@ class Promise(msgspec.Struct, frozen=True, omit_defaults=True):
     of the first release: with its successors' own, losses could not be compared. recent, starts: losses since the
     last reset, with the starts of their windows. evidence: now. cooling: windows for which no alarm is raised.
     alarmed_since: event time since when the loss is higher, while the alarm stands. rows: of a held-out window, the
-    median; 0 is not known. pending: labels of the newest windows that wait for more.
+    median; 0 is not known. pending: labels of the newest windows that wait for more. alarms: that ended in a reset.
     """
 
     held_out: tuple[float, ...]
@@ -63,6 +64,13 @@ class Promise(msgspec.Struct, frozen=True, omit_defaults=True):
     alarmed_since: float | None = None
     rows: float = 0.0
     pending: Pending | None = None
+    alarms: int = 0
+
+    @property
+    def limit(self) -> float:
+        """Evidence that makes the next alarm. A promise that was lucky alarms again and again for the same reason: the
+        k-th alarm asks for k times the evidence of the first, which real harm has within a window or two."""
+        return self.threshold * (1 + min(self.alarms, MOST_ALARMS))
 
     @property
     def calibrating(self) -> bool:
@@ -127,7 +135,7 @@ def step(promise: Promise, mean_loss: float, rows: float, at: float = 0.0, devia
     by_start = shift_evidence(np.asarray(promise.held_out), np.asarray(recent))
     evidence = float(by_start.sum())
     likely = int(np.argmax(by_start))
-    broken = evidence >= promise.threshold and float(np.mean(recent[likely:])) - promise.loss >= LEAST
+    broken = evidence >= promise.limit and float(np.mean(recent[likely:])) - promise.loss >= LEAST
     # Later windows refine when it began; an alarm that stands keeps the time it was first given, and so its id.
     since = (promise.alarmed_since if promise.stands else starts[likely]) if broken else None
     moved = msgspec.structs.replace(moved, evidence=evidence, alarmed_since=since)
@@ -160,7 +168,10 @@ def _enough(promise: Promise, labels: Pending) -> bool:
 
 def reset(promise: Promise, cool_down: int = COOL_DOWN) -> Promise:
     """After a retraining or promotion: evidence starts anew against the same promise, silent for some windows."""
-    return Promise(promise.held_out, promise.threshold, promise.clip, cooling=cool_down, rows=promise.rows)
+    alarms = promise.alarms + promise.stands
+    return Promise(
+        promise.held_out, promise.threshold, promise.clip, cooling=cool_down, rows=promise.rows, alarms=alarms
+    )
 
 
 def finding_of(done: Step, model: str, window: int, columns: tuple[str, ...] = ()) -> Finding | None:
@@ -188,9 +199,9 @@ def finding_of(done: Step, model: str, window: int, columns: tuple[str, ...] = (
         unit="mean loss above the promise",
         message=(
             f"the model loses {excess:+.4f} a row more than the {promise.loss:.4f} it was released with "
-            f"(evidence {done.evidence:.3g}, alarm from {promise.threshold:.3g})"
+            f"(evidence {done.evidence:.3g}, alarm from {promise.limit:.3g})"
         ),
         columns=columns,
         severity="critical",
-        evidence={"evidence": min(done.evidence, 1e300), "threshold": promise.threshold, "promised": promise.loss},
+        evidence={"evidence": min(done.evidence, 1e300), "threshold": promise.limit, "promised": promise.loss},
     )
