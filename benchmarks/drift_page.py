@@ -33,6 +33,9 @@ def drift(result: Result) -> str:
         lines[:0] = ["| rows of both | | CPU seconds | times | peak memory | times |", "|---|---|---|---|---|---|"]
     if (watched := result("drift-report-windows")) is not None:
         lines += [*SAME_WINDOWS.splitlines(), *(_windows(watched, name) for name in WATCHING)]
+        whole = [watched.get(f"fairlead_{kind}_whole_{what}") for kind, what in KINDS]
+        if None not in whole:
+            lines.append(f"| Fairlead, with correlations and all columns together | {_shares(whole)}")
     return "\n".join(lines)
 
 
@@ -56,6 +59,8 @@ def _windows(found: dict[str, Any], name: str) -> str:
     if found.get(f"{name}_ended"):
         return f"| {WATCHING[name]}: {found[f'{name}_ended']} |  |  |  |  |"
     shares = [found.get(f"{name}_{kind}_{what}") for kind, what in KINDS]
-    return (
-        f"| {WATCHING[name]} | " + " | ".join("" if s is None else f"{s:.0%}".replace("%", " %") for s in shares) + " |"
-    )
+    return f"| {WATCHING[name]} | {_shares(shares)}"
+
+
+def _shares(found: list[float | None]) -> str:
+    return " | ".join("" if share is None else f"{100 * share:.0f} %" for share in found) + " |"

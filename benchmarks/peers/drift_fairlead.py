@@ -45,14 +45,15 @@ def windows(folder: Path) -> dict[str, Any]:
         reference = open_table(folder / f"{name}-reference.parquet")
         frame = parquet.read_table(folder / f"{name}-windows.parquet").to_pandas()
         for kind, rows in frame.groupby("kind"):
-            told = []
+            told, whole = [], []
             for _, window in rows.groupby("week"):
                 report = against_table(open_table(window.drop(columns=["kind", "week"])), reference, None)
-                named = [m.name for m in report.columns if m.moved]
-                # All that the report says counts as something that moved, not columns alone.
-                named += [f"{p.one} and {p.two}" for p in report.pairs if p.moved]
-                told.append([*named, *(["all columns together"] if report.together and report.together.moved else [])])
-            found[f"{name}_{kind}"] = told
+                told.append([m.name for m in report.columns if m.moved])
+                # What the others do not look at counts, too, in figures of its own.
+                pairs = [f"{p.one} and {p.two}" for p in report.pairs if p.moved]
+                together = report.together is not None and report.together.moved
+                whole.append([*told[-1], *pairs, *["all columns together"] * together])
+            found[f"{name}_{kind}"], found[f"{name}_{kind}_whole"] = told, whole
     return {"windows": found}
 
 

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -15,6 +16,7 @@ from fairlead.contract.plugins import variant
 from fairlead.contract.profile import Reference
 from fairlead.contract.settings import ModelSettings, MonitorSettings, Settings
 from fairlead.contract.signature import Column, Signature
+from fairlead.doors.cli.why_watched import tell_window
 from fairlead.lab.stats import bins_for, profile, score_bins
 from fairlead.ops.monitor import Rows, Seen, calibrate
 from fairlead.ops.monitor.learnt import FEWEST_STRETCHES, Learnt, remembered, stretches_of, usual_of
@@ -185,7 +187,26 @@ def test_the_kind_of_a_shift_is_said_of_a_reference_whose_answers_were_put_on_a_
     def inputs(columns: Cells) -> None:
         columns["a"] += 1.0
 
-    (finding,) = found_by("shifts", seen_of(world, drifted(inputs, n=900)))
+    seen = seen_of(world, drifted(inputs, n=900))
+    (finding,) = found_by("shifts", seen)
     assert finding.check == "shift_covariate"
+    (told,) = [one for one in seen.told if one.check == "shift"]
+    assert (told.key, told.judged.speaks, told.judged.why) == ("covariate", True, finding.message)
     assert finding.severity == "info"
     assert "the inputs moved and mean what they meant" in finding.message
+
+
+def test_the_kind_of_a_shift_of_more_classes_is_said_not_to_be_told(
+    world: tuple[Reference, Learnt], capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen = seen_of(world, cells(np.random.default_rng(0), A_DAY))
+    three = msgspec.structs.replace(seen.signature, classes=("no", "maybe", "yes"), positive="")
+    seen = dataclasses.replace(seen, signature=three, told=[])
+    assert found_by("shifts", seen) == []
+    ((why, value),) = [(one.judged.why, one.judged.value) for one in seen.told if one.check == "shift"]
+    assert why == "not told: of two classes alone, this model has 3; look at columns and metrics"
+    assert np.isnan(value)
+    line = {"check": "shift", "key": "", "value": None, "limit": None, "usual": None, "speaks": False, "why": why}
+    window = {"index": 1, "start": 0.0, "end": 60.0, "rows": 5, "state": "scored", "calibration": "", "left_out": 0}
+    tell_window({**window, "lines": [line]})
+    assert f"Kind of shift: {why}." in " ".join(capsys.readouterr().out.split())

@@ -8,6 +8,7 @@ from fairlead.doors.cli.output import console, escape, moment, number, program, 
 
 Answer = dict[str, Any]
 MOST_LINES = 15
+SHIFT = "shift"
 USUAL = "within everyday variation"
 
 
@@ -38,7 +39,8 @@ def tell_window(window: Answer) -> None:
         f"{window['rows']:,} rows{open_still}"
     )
     out.print(escape(window["calibration"]))
-    lines = window["lines"]
+    lines = [line for line in window["lines"] if line["check"] != SHIFT]
+    kinds = [line["why"] for line in window["lines"] if line["check"] == SHIFT]
     shown = [line for line in lines if line["speaks"] or line["value"]][:MOST_LINES]
     heads = ["check", "of", "value", "limit", "usual", "", "why"]
     rows = [
@@ -51,6 +53,8 @@ def tell_window(window: Answer) -> None:
     if rows:
         table("", heads, rows)
     left = len(lines) - len(shown) + window["left_out"]
+    for kind in kinds:
+        out.print(f"Kind of shift: {escape(kind)}.")
     if left > 0:
         out.print(f"and {left} more, further from their limits (--json has {len(lines)} of them with all reasons)")
     seasons = {line["against"] for line in lines if line.get("against")}

@@ -7,20 +7,25 @@ import numpy as np
 from fairlead.contract.events import Finding
 from fairlead.lab.stats.decision_rates import positive_of
 from fairlead.lab.stats.estimating import probabilities_by
-from fairlead.lab.stats.shift_kinds import FAILS, Known, Shift, known_of, shift_of
+from fairlead.lab.stats.shift_kinds import FAILS, LEAST_EACH, Known, Shift, known_of, shift_of
 from fairlead.ops.monitor.budget import Family
 from fairlead.ops.monitor.identity import finding_id
 from fairlead.ops.monitor.seen import Moment, Seen
+from fairlead.ops.monitor.statistic import Judged
 
 BLOCKS = 40
 """Pieces of a window whose rows count together, at most; each of at least 5 rows."""
 
 FEWEST_BLOCKS = 12
+UNIT = "share of rows"
 MOST_IN_A_BIN, OFF = 0.5, 0.01
 
 
 class ShiftKind:
-    """Two classes alone; told as information: it says what a finding means, and is no alarm of its own."""
+    """Two classes alone; told as information: it says what a finding means, and is no alarm of its own.
+
+    What it concludes, or why it concludes nothing, is one sentence of `watch --explain` and of the window's report.
+    """
 
     name = "shifts"
     family: Family = "concept"
@@ -30,22 +35,49 @@ class ShiftKind:
     def look(self, seen: Seen, allowed: float) -> list[Finding]:
         """One finding where something surely moved, which may be that the kind cannot be told; else silence."""
         known, rows = known_in(seen), seen.rows
-        if known is None or rows is None or rows.scores is None or rows.labels is None or rows.labelled is None:
+        if rows is None or rows.scores is None or rows.labels is None or rows.labelled is None:
             return []
+        if known is None:
+            return _untold(seen, _unknown(seen))
         positive = positive_of(seen.signature)
         place = seen.signature.classes.index(positive)
         chosen = np.flatnonzero(np.asarray(rows.labelled, dtype=bool) & np.isfinite(rows.scores).all(axis=1))
         blocks = min(BLOCKS, len(chosen) // 5)
         if blocks < FEWEST_BLOCKS:
-            return []
+            return _untold(seen, f"not told: {len(chosen)} labelled rows, {5 * FEWEST_BLOCKS} are needed")
         chosen = chosen[np.argsort(rows.times[chosen], kind="stable")]
         event = np.asarray([label == positive for label in rows.labels[chosen].tolist()])
         found = shift_of(known, rows.scores[chosen, place], event, np.arange(len(chosen)) * blocks // len(chosen))
-        if found is None or found.kind == "none":
-            return []
-        if min(found.p_meaning, found.p_within, found.p_scores, found.p_prior) > FAILS:
-            return []
-        return [_finding(seen, positive, found)]
+        if found is None:
+            return _untold(
+                seen, f"not told: either class needs {LEAST_EACH} labels, and scores have to tell them apart"
+            )
+        if found.kind == "none" or min(found.p_meaning, found.p_within, found.p_scores, found.p_prior) > FAILS:
+            return _untold(seen, "none: scores, frequencies of classes and what scores mean are as they were")
+        finding = _finding(seen, positive, found)
+        limit = found.usual
+        seen.tell(
+            "shift", found.kind, Judged(found.seen.value, limit, limit, True, True, np.nan, finding.message), UNIT
+        )
+        return [finding]
+
+
+def _untold(seen: Seen, why: str) -> list[Finding]:
+    """No finding, and the reason where people ask for it."""
+    if why:
+        seen.tell("shift", "", Judged(np.nan, np.nan, np.nan, False, True, np.nan, why), UNIT)
+    return []
+
+
+def _unknown(seen: Seen) -> str:
+    """Why the reference does not say how score and event went together."""
+    if seen.signature.task != "classification":
+        return ""
+    if len(seen.signature.classes) != 2:
+        return (
+            f"not told: of two classes alone, this model has {len(seen.signature.classes)}; look at columns and metrics"
+        )
+    return "not told: the reference does not say how often the event happened at each score"
 
 
 def known_in(seen: Seen) -> Known | None:
@@ -77,7 +109,7 @@ def _finding(seen: Seen, positive: str, found: Shift) -> Finding:
     return Finding(
         id=finding_id(window.model, f"shift_{found.kind}", (), window.start), model=window.model, area="concept_drift",
         check=f"shift_{found.kind}", window=window.index, since=window.start, size=apart,
-        low=found.seen.low - found.usual, high=found.seen.high - found.usual, unit="share of rows", severity="info",
+        low=found.seen.low - found.usual, high=found.seen.high - found.usual, unit=UNIT, severity="info",
         message=told(positive, found),
         evidence={
             "p_meaning": found.p_meaning, "p_within_classes": found.p_within, "p_scores": found.p_scores,
