@@ -55,10 +55,9 @@ class ShiftKind:
         if found.kind == "none" or min(found.p_meaning, found.p_within, found.p_scores, found.p_prior) > FAILS:
             return _untold(seen, "none: scores, frequencies of classes and what scores mean are as they were")
         finding = _finding(seen, positive, found)
-        limit = found.usual
-        seen.tell(
-            "shift", found.kind, Judged(found.seen.value, limit, limit, True, True, np.nan, finding.message), UNIT
-        )
+        # No limit: it raises no alarm.
+        judged = Judged(found.seen.value, np.nan, found.usual, True, True, np.nan, finding.message)
+        seen.tell("shift", found.kind, judged, UNIT)
         return [finding]
 
 
