@@ -189,3 +189,18 @@ def test_a_trial_judges_both_by_the_labels_of_the_challengers_definition(served:
     assert judged is not None
     assert len(judged.old) == 120
     assert judged.old.mean() > plain.old.mean()
+
+
+def test_labels_that_stop_are_a_finding_although_there_is_none_to_judge(served: Served) -> None:
+    rng = np.random.default_rng(6)
+    found = []
+    for window in range(12):
+        told = served.ask(rows_of(rng, 200))
+        if window < 6:
+            served.tell(told)
+        found += served.watch().findings
+    late = [f for f in found if f.check == "labels_late"]
+    assert len(late) == 1, "one trouble, however many windows it lasts"
+    assert (late[0].window, late[0].area, late[0].severity) == (6, "labels", "warning")
+    assert "no label came" in late[0].message
+    assert [f.check for f in served.ws.state.findings(served.ws.model) if f.area == "labels"] == ["labels_late"]
