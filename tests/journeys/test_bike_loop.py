@@ -36,6 +36,7 @@ start = 0.3
 
 [retrain]
 when = ["performance"]
+window = "last:16"
 """
 LEAKS = ("casual", "registered", "cnt")
 Rows = list[dict[str, str]]

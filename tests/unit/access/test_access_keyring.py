@@ -194,12 +194,22 @@ def test_counts_that_began_anew_are_all_new(state: State, audit: Audit, tmp_path
 
 
 def test_a_database_of_the_first_release_gains_keys_and_keeps_what_it_had(tmp_path: Path) -> None:
+    from alembic import command
+    from alembic.config import Config
+    from sqlalchemy import create_engine
+
+    import fairlead.ops.state.schema as schema
+
     path = tmp_path / "old.db"
-    with State.open(path) as state:
-        state.put("kept", b"1")
+    config = Config()
+    config.set_main_option("script_location", str(Path(schema.__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    with create_engine(f"sqlite:///{path}").connect() as connection, connection.begin():
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
     with sqlite3.connect(path) as raw:
-        raw.execute("DROP TABLE keys")
-        raw.execute("UPDATE alembic_version SET version_num = '0001'")
+        columns = [row[1] for row in raw.execute("PRAGMA table_info(documents)")]
+        raw.execute(f"INSERT INTO documents ({', '.join(columns[:2])}) VALUES ('kept', X'31')")
     with State.open(path) as state:
         assert state.get("kept") == b"1"
         assert state.api_keys() == []

@@ -62,7 +62,7 @@ def seen_of(
 def test_usual_windows_are_silent_and_remembered(reference: Reference) -> None:
     seen = seen_of(reference, cells(2000, 7))
     assert UnusualRows().look(seen, 0.01) == []
-    ((rows, count),) = seen.kept[0]
+    ((rows, count),) = seen.kept[0]["quiet"]
     assert rows == 2000
     assert count <= 8
     assert seen.told[0].judged.value == count / 2000
@@ -82,7 +82,18 @@ def test_planted_rows_are_found_with_when_they_began_why_and_examples(reference:
     assert finding.first is not None
     assert abs(finding.first - float(seen.rows.times[1500])) <= 600.0
     assert not any(str(round(v, 2)) in finding.message for v in columns["weight"][1500:1540])
-    assert seen.kept == []
+    # Forty rows in a row came on one day: that informs, and a second odd day within a week alarms.
+    assert finding.severity == "info"
+    (memory,) = seen.kept
+    assert (memory["quiet"], len(memory["odd"])) == ([], 1)
+    (again,) = UnusualRows().look(seen_of(reference, columns, memory, index=11), 0.001)
+    assert again.severity == "warning"
+    (late,) = UnusualRows().look(seen_of(reference, columns, memory, index=13), 0.001)
+    assert late.severity == "info"
+    spread = cells(2000, 8)
+    spread["weight"][::50] *= 60.0
+    (wide,) = UnusualRows().look(seen_of(reference, spread), 0.001)
+    assert wide.severity == "warning"
 
 
 def test_a_hidden_column_and_a_reference_without_limits_say_nothing(reference: Reference) -> None:

@@ -61,16 +61,20 @@ def test_a_reference_that_never_counted_tensors_still_profiles() -> None:
     assert [c.bins.name for c in profile(columns, bins).columns] == ["x", "plan"]
 
 
+ENOUGH = 12_000
+"""Rows of as many windows as the budget wants to know."""
+
+
 def test_brighter_images_are_drift_and_usual_ones_are_not() -> None:
-    columns = rows(2000)
-    scores = np.full((2000, 2), 0.5)
+    columns = rows(ENOUGH)
+    scores = np.full((ENOUGH, 2), 0.5)
     bins, scored = bins_for(columns, SIGNATURE), score_bins(SIGNATURE, scores)
 
     def part(cells: dict[str, np.ndarray], a: int, b: int, start: float) -> object:
         cut = {name: values[a:b] for name, values in cells.items()}
-        return profile(cut, bins, scores=scores[a:b], score_bins=scored, start=start, end=start + 10, gram=False)
+        return profile(cut, bins, scores=scores[a:b], score_bins=scored, start=start, end=start + 86_400.0, gram=False)
 
-    blocks = tuple(part(columns, a, a + 100, float(a)) for a in range(0, 2000, 100))
+    blocks = tuple(part(columns, a, a + 100, a * 864.0) for a in range(0, ENOUGH, 100))
     reference = Reference(profile(columns, bins, scores=scores, score_bins=scored), blocks)  # type: ignore[arg-type]
     reference = decode_reference(encode_reference(reference))
     settings = Settings(
@@ -78,7 +82,7 @@ def test_brighter_images_are_drift_and_usual_ones_are_not() -> None:
     )
     limits = calibrate(reference, settings)
     usual, moved = rows(100), rows(100, brighter=60)
-    assert check_drift(part(usual, 0, 100, 1e6), reference, limits) == []  # type: ignore[arg-type]
-    found = check_drift(part(moved, 0, 100, 1e6), reference, limits)  # type: ignore[arg-type]
+    assert check_drift(part(usual, 0, 100, 2e7), reference, limits) == []  # type: ignore[arg-type]
+    found = check_drift(part(moved, 0, 100, 2e7), reference, limits)  # type: ignore[arg-type]
     assert [finding.columns for finding in found] == [("image (mean)",)]
     assert found[0].message.startswith("image (mean) moved")

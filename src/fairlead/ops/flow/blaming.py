@@ -33,9 +33,9 @@ def finding_of(decision: Decision) -> Finding | None:
     guard, verdict = decision.details.get("guardrail"), decision.details.get("verdict")
     failed = isinstance(verdict, dict) and verdict.get("outcome") == "fail"
     if decision.action == "roll_back":
-        check, gone = ROLLED_BACK, str(decision.details.get('from', ''))[:12]
+        check, gone = ROLLED_BACK, str(decision.details.get("from", ""))[:12]
     elif decision.action == "end_rollout" and (guard is not None or failed):
-        check, gone = TRIAL_FAILED, str(decision.details.get('version'))
+        check, gone = TRIAL_FAILED, str(decision.details.get("version"))
     else:
         return None
     size, low, high, unit = 1.0, 1.0, 1.0, "versions"

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from fairlead.contract.errors import BundleRefused, HeldByHuman, UsageError
+from fairlead.contract.expectations import Expected
 from fairlead.contract.routes import Limits, Route, Routes, Variant
 from fairlead.ops.flow import making
 from fairlead.ops.flow.admitting import admitted, routes_lock
@@ -48,9 +49,16 @@ def route_of(ws: Workspace, intent: Intent) -> Route:
         sample=settings.capture.sample,
         redact=hidden(ws, intent),
         purposes=settings.serve.purposes,
-        expected=expected_of(ws, ws.load(intent.variants[0].bundle).signature) if intent.variants else None,
+        expected=expected_now(ws, intent),
         cohort=way.cohort,
     )
+
+
+def expected_now(ws: Workspace, intent: Intent) -> Expected | None:
+    """The rules of the data contract for the door, where there is one and something answers."""
+    if not ws.settings.monitor.contract or not intent.variants:
+        return None
+    return expected_of(ws, ws.load(intent.variants[0].bundle).signature)
 
 
 def hidden(ws: Workspace, intent: Intent) -> tuple[str, ...]:
