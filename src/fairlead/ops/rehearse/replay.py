@@ -257,8 +257,8 @@ class Replay:
             floor = trial.new < trial.floor if trial.rows else None
             told = Trial(bundle_of(trial.key, trial.broken), self.history.slots[trial.window - 1].end, verdict, floor)
         waiting = self.candidate
-        # At its release a model was as fresh as could be, as in `flow.situating`.
-        trained_to = max(self.history.slots[self.champion[0][1]].end, self.released)
+        # Nothing is kept back for judging here, so it is as fresh as the newest rows it learnt from.
+        trained_to = self.history.slots[self.champion[0][1]].end
         situation = Situation(
             model=self.name,
             champion=Live(bundle_of(*self.champion), self.released, trained_to),
