@@ -107,7 +107,8 @@ def test_the_homes_own_program_goes_on_working(team: Team) -> None:
 
 def test_a_key_from_the_environment_is_used_and_nothing_else(team: Team) -> None:
     made = team.created("reader", "--verb", "predict")
-    for secret, code in ((made["key"], 0), (made["key"][:-1] + "x", 2)):
+    other = "y" if made["key"].endswith("x") else "x"
+    for secret, code in ((made["key"], 0), (made["key"][:-1] + other, 2)):
         done = subprocess.run(
             [sys.executable, "-m", "fairlead", "predict", "loans.csv", "--json"], cwd=team.folder,
             env={**environment(), "FAIRLEAD_KEY": secret}, capture_output=True, text=True, timeout=120, check=False,
