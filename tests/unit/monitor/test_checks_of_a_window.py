@@ -8,13 +8,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from fairlead.contract.events import Window
 from fairlead.contract.evidence import Interval
 from fairlead.contract.profile import HeldOut, Profile, Reference
 from fairlead.contract.settings import ModelSettings, MonitorSettings, Settings
 from fairlead.contract.signature import Column, Signature
 from fairlead.lab.stats import bins_for, profile, total
-from fairlead.ops.monitor import Thresholds, Traffic, calibrate, carry, check_drift, check_quality, check_window
+from fairlead.ops.monitor import Thresholds, Traffic, calibrate, carry, check_drift, check_quality
 from fairlead.ops.monitor.performance import check_performance
 
 DAY = 86_400.0
@@ -148,8 +147,8 @@ def test_the_same_trouble_keeps_its_name_until_it_is_over() -> None:
 
     def found(window: int, shift: float) -> list[Any]:
         live = week(reference, rows(np.random.default_rng(window), 280, shift=shift), window * 7 * DAY)
-        at = Window(model="m", index=window, start=live.start, end=live.end)
-        return check_window(at, live, reference, thresholds)
+        told = check_quality(live, reference, thresholds, model="m", window=window)
+        return told + check_drift(live, reference, thresholds, model="m", window=window)
 
     first = carry([], found(1, 1.0))
     second = carry(first.started, found(2, 1.0))

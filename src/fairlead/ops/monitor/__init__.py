@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from fairlead.ops.monitor.seen import Seen as Seen
     from fairlead.ops.monitor.thresholds import Thresholds as Thresholds
     from fairlead.ops.monitor.thresholds import calibrate as calibrate
-    from fairlead.ops.monitor.window import check_window as check_window
     from fairlead.ops.monitor.windows import Watermark as Watermark
     from fairlead.ops.monitor.windows import WindowSpec as WindowSpec
     from fairlead.ops.monitor.windows import duration as duration
@@ -61,7 +60,6 @@ _WHERE: dict[str, str] = {
     "check_quality": "quality",
     "Traffic": "quality",
     "check_performance": "performance",
-    "check_window": "window",
 }
 
 __all__ = sorted(_WHERE)
