@@ -14,6 +14,7 @@ from fairlead.ops.flow import performing
 from fairlead.ops.flow.contracted import by_the_clock
 from fairlead.ops.flow.definitions import start_over
 from fairlead.ops.flow.forecasts import label_delay
+from fairlead.ops.flow.freshness import newest_known
 from fairlead.ops.flow.labelled import Told, of_others, told_by
 from fairlead.ops.flow.reasons import reasoned
 from fairlead.ops.flow.reporting import write_window
@@ -58,9 +59,11 @@ def take_over(ws: Workspace, tracker: Tracker, champion: str, at: float) -> None
 
     What was found about its predecessor's performance ends here, so that it does not retrain the successor.
     """
+    knows = newest_known(ws, champion, at)
     with ws.state.transaction():
         another = start_over(ws, tracker, champion, at)
         tracker.champion, tracker.released = champion, at
+        tracker.knows = knows
         if tracker.promise is not None and not another:
             tracker.promise = reset(tracker.promise)
         for finding in ws.state.findings(ws.model):

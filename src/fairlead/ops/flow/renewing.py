@@ -134,12 +134,24 @@ def _cost(situation: Situation, settings: Settings) -> Reason | None:
     return Reason("cost", why, [])
 
 
+def fresh_since(champion: Live, last_retrain_at: float | None) -> float:
+    """Event time from which `max_age` counts, live and in a rehearsal: the newest row that the champion knew when
+    it was made (`freshness.py`), or the newest attempt to make a fresher one, whatever came of it."""
+    return max(champion.trained_to, last_retrain_at or champion.trained_to)
+
+
+def _old(champion: Live, fresh: float, now: float) -> str:
+    said = f"the newest row it knows is {(now - champion.trained_to) / DAY:.0f} days old"
+    tried = f", and the last retraining was {(now - fresh) / DAY:.0f} days ago"
+    return said + (tried if fresh > champion.trained_to else "")
+
+
 def _calendar(
     situation: Situation, champion: Live, triggers: Triggers, settings: Settings, now: float
 ) -> Reason | None:
-    fresh = max(champion.trained_to, situation.last_retrain_at or champion.trained_to)
+    fresh = fresh_since(champion, situation.last_retrain_at)
     if triggers.max_age_s is not None and now - fresh >= triggers.max_age_s:
-        return Reason("max_age", f"the newest row it was trained on is {(now - fresh) / DAY:.0f} days old", [])
+        return Reason("max_age", _old(champion, fresh, now), [])
     since = max(champion.released_at, situation.last_retrain_at or champion.released_at)
     if triggers.every_s is not None and now - since >= triggers.every_s:
         return Reason("every", f"{(now - since) / DAY:.0f} days since the last retraining", [])

@@ -13,6 +13,7 @@ from fairlead.contract.signature import UNSUPERVISED
 from fairlead.ops.flow import approving
 from fairlead.ops.flow.aftercare import failing
 from fairlead.ops.flow.freezing import frozen
+from fairlead.ops.flow.freshness import knows_until
 from fairlead.ops.flow.situation import Candidate, Live, Situation, Trial
 from fairlead.ops.flow.spending import spent
 from fairlead.ops.flow.tracker import NEVER, Tracker
@@ -38,10 +39,7 @@ def situation_of(ws: Workspace, intent: Intent, tracker: Tracker) -> Situation:
     champion = next((v for v in intent.variants if v.name == "champion"), None)
     live = None
     if champion is not None:
-        lineage = ws.load(champion.bundle).manifest.lineage
-        # At its release a model was as fresh as could be, although its newest rows were kept back for judging.
-        trained_to = max(lineage.trained_to, tracker.released)
-        live = Live(champion.bundle, tracker.released, trained_to, champion.version)
+        live = Live(champion.bundle, tracker.released, knows_until(ws, tracker, champion.bundle), champion.version)
     untaught = ws.settings.model.task in UNSUPERVISED
     waiting, candidate = tracker.candidate, None
     if waiting is not None:

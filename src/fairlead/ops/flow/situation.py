@@ -14,7 +14,8 @@ Held = Literal["", "pinned", "frozen", "rolled_back"]
 
 
 class Live(msgspec.Struct, frozen=True):
-    """A released version. trained_to: event time of the newest row it was fitted on; released_at: when it took over."""
+    """A released version. trained_to: event time of the newest row it knew when it was made, learnt from or kept
+    back for judging; released_at: when it took over."""
 
     bundle: str
     released_at: float

@@ -39,7 +39,8 @@ class Tracker(msgspec.Struct, omit_defaults=True):
     judged: event time up to which labels have been judged. labelled: windows in which there were labels.
     promise: what the first release is held to. champion, released: what answers, and since which event time.
     retrain_at, retrain_window: the newest retraining. late: late records already told, by window.
-    looked: event time up to which an open window was looked at.
+    looked: event time up to which an open window was looked at. knows: event time of the newest row that the champion
+    knew when it was made (`freshness.py`), None for the first.
     """
 
     largest: float = NEVER
@@ -56,6 +57,7 @@ class Tracker(msgspec.Struct, omit_defaults=True):
     candidate: Waiting | None = None
     late: int = 0
     looked: float = NEVER
+    knows: float | None = None
 
 
 def read_tracker(ws: Workspace) -> Tracker:

@@ -13,6 +13,7 @@ from fairlead.ops.flow.approving import missing
 from fairlead.ops.flow.decide import frozen_words
 from fairlead.ops.flow.forecasts import label_delay
 from fairlead.ops.flow.freezing import frozen
+from fairlead.ops.flow.freshness import knows_until
 from fairlead.ops.flow.policy import Triggers, cool_down_of, triggers_of
 from fairlead.ops.flow.renewing import DAY, MONTH_DAYS
 from fairlead.ops.flow.rolling import challengers, way_of
@@ -142,8 +143,7 @@ def _armed(ws: Workspace, tracker: Tracker, triggers: Triggers) -> Awaited | Non
     released = max(tracker.released, tracker.retrain_at or tracker.released)
     times: list[tuple[float, str]] = []
     if tracker.champion and released:
-        lineage = ws.load(tracker.champion).manifest.lineage
-        fresh = max(lineage.trained_to, released)
+        fresh = max(knows_until(ws, tracker, tracker.champion), tracker.retrain_at or 0.0)
         if triggers.max_age_s is not None:
             times.append((fresh + triggers.max_age_s, "age"))
         if triggers.every_s is not None:
