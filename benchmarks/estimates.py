@@ -150,18 +150,64 @@ def false_alarms(
     return alarms / (worlds * windows)
 
 
-SEASONS: dict[str, tuple[str, tuple[int, int], Callable[[np.ndarray], np.ndarray]]] = {
-    "stationary": ("none; 12 weeks held out", (12, 43), lambda t: np.zeros(len(t))),
-    "daily": ("hour of the day; 48 hours held out", (48, 48), lambda t: 0.5 * np.sin(2.0 * np.pi * t / 24.0)),
-    "weekly": ("weekends; 14 days held out", (14, 42), lambda t: 0.5 * (t % 7 >= 5)),
-    "weekly, unseen": ("weekends; 10 working days held out, windows without a gap", (10, 42),
-                       lambda t: np.where(t < 10, 0.0, 0.5 * (t % 7 >= 5))),
-    "yearly": ("summer; 52 weeks held out", (52, 52), lambda t: 0.5 * np.sin(2.0 * np.pi * t / 52.0)),
-    "yearly, unseen": ("summer; 12 weeks of spring held out", (12, 40), lambda t: 0.5 * np.sin(2.0 * np.pi * t / 52.0)),
-    "yearly, unseen, far": ("summer by two deviations; 12 weeks of spring held out", (12, 40),
-                            lambda t: 2.0 * np.sin(2.0 * np.pi * t / 52.0)),
+DAY, MONDAY = 86_400.0, 4.0
+"""Seconds, and the first Monday of the epoch, in days."""
+
+
+class SeasonIn(NamedTuple):
+    """known: days at which the windows of the reference begin, of which the newest `held` were held out; lived: those
+    of the windows after it; lasts: days a window; shift: of `a` at these days."""
+
+    said: str
+    known: np.ndarray
+    held: int
+    lived: np.ndarray
+    lasts: float
+    shift: Callable[[np.ndarray], np.ndarray]
+
+
+def _season(
+    said: str, known: int, held: int, lived: int, lasts: float, shift: Callable[[np.ndarray], np.ndarray]
+) -> SeasonIn:
+    """Windows without a gap."""
+    days = MONDAY + lasts * np.arange(known + lived)
+    return SeasonIn(said, days[:known], held, days[known:], lasts, shift)
+
+
+def _weekends(days: np.ndarray) -> np.ndarray:
+    return (days - MONDAY) % 7 >= 5
+
+
+def _hourly(days: np.ndarray) -> np.ndarray:
+    return 0.5 * np.sin(2.0 * np.pi * days)
+
+
+def _evenings(days: np.ndarray) -> np.ndarray:
+    return 0.5 * (days % 1.0 >= 2.0 / 3.0 - 1e-9)
+
+
+def _weekly(days: np.ndarray) -> np.ndarray:
+    return 0.5 * _weekends(days)
+
+
+def _yearly(days: np.ndarray) -> np.ndarray:
+    return 0.5 * np.sin(2.0 * np.pi * (days - MONDAY) / 364.0)
+
+
+WORKING = MONDAY + np.asarray([day for day in range(14) if day % 7 < 5], dtype=np.float64)
+SEASONS: dict[str, SeasonIn] = {
+    "stationary": _season("none; 12 weeks held out", 12, 12, 43, 7.0, lambda t: np.zeros(len(t))),
+    "daily": _season("hour of the day; two weeks of hours known, 16 held out", 336, 16, 48, 1 / 24, _hourly),
+    "daily, unseen": _season("evenings; 16 hours held out, none of an evening", 16, 16, 48, 1 / 24, _evenings),
+    "weekly": _season("weekends; 14 days held out", 14, 14, 42, 1.0, _weekly),
+    "weekly, unseen": SeasonIn("weekends; 10 working days held out", WORKING, 10, MONDAY + 14.0 + np.arange(42.0), 1.0,
+                               _weekly),
+    "yearly": _season("summer; a year of weeks known, 16 held out", 52, 16, 52, 7.0, _yearly),
+    "yearly, unseen": _season("summer; 12 weeks of spring held out", 12, 12, 40, 7.0, _yearly),
+    "yearly, unseen, far": _season("summer by two deviations; 12 weeks of spring held out", 12, 12, 40, 7.0,
+                                   lambda t: 4.0 * _yearly(t)),
 }  # fmt: skip
-"""What it is, windows held out and lived through, and the shift of `a` in window t."""
+"""What goes on, and what a reference has seen of it."""
 
 
 class Spoken(NamedTuple):
@@ -173,30 +219,33 @@ class Spoken(NamedTuple):
     allowed: float
 
 
-def estimated_alarms(season: str, *, worlds: int, rows: int = 300, signature: Signature = CLASSES) -> Spoken:
+def estimated_alarms(
+    season: str, *, worlds: int, rows: int = 300, signature: Signature = CLASSES, first: int = 0
+) -> Spoken:
     """How often the check `estimated` speaks. begun: alarms that the window before did not raise, which are told."""
     check, every = variant("window_check", "estimated")(), checks_of("inputs")
     share = allowed(SETTINGS, check.family) / sum(one.family == check.family for one in every)
-    _, (held, lived), shift = SEASONS[season]
-    shifts, told, alarms, begun = shift(np.arange(held + lived, dtype=np.float64)), 0, 0, 0
-    for seed in range(worlds):
+    made = SEASONS[season]
+    known, told, alarms, begun = made.shift(made.known), 0, 0, 0
+    for seed in range(first, first + worlds):
         rng = np.random.default_rng([seed, 19])
-        reference = reference_of(signature, joined([drawn(signature, rng, rows, shift=s) for s in shifts[:held]]), held)
+        rows_of = joined([drawn(signature, rng, rows, shift=s) for s in known])
+        reference = reference_of(signature, rows_of, made.held, starts=made.known * DAY, lasts=made.lasts * DAY)
         thresholds, before = calibrate(reference, SETTINGS), False
-        for t, one in enumerate(shifts[held:], held):
-            now = drawn(signature, rng, rows, shift=one)
+        for t, (at, one) in enumerate(zip((made.lived * DAY).tolist(), made.shift(made.lived), strict=True)):
+            now, end = drawn(signature, rng, rows, shift=one), at + made.lasts * DAY
             live = profile(
                 now.columns, tuple(c.bins for c in reference.profile.columns), scores=now.scores,
                 score_bins=tuple(c.bins for c in reference.profile.scores),
             )  # fmt: skip
-            window = Window("m", t, float(t), t + 1.0, rows=rows, state="closed")
+            window = Window("m", t, at, end, rows=rows, state="closed")
             seen = Seen(window, live, reference, thresholds, SETTINGS, signature,
-                        rows=Rows(now.columns, np.linspace(t, t + 0.9, rows), now.scores))  # fmt: skip
+                        rows=Rows(now.columns, np.linspace(at, end, rows, endpoint=False), now.scores))  # fmt: skip
             found = check.look(seen, share)
             speaks = any(f.severity != "info" for f in found)
             told, alarms, begun = told + len(found), alarms + speaks, begun + (speaks and not before)
             before = speaks
-    windows = worlds * lived
+    windows = worlds * len(made.lived)
     return Spoken(told / windows, alarms / windows, begun / windows, share)
 
 
@@ -376,12 +425,10 @@ def season_table(worlds: int) -> list[str]:
         "|---|---|---|---|---|---|---|",
     ]
     for signature in (CLASSES, NUMBERS):
-        for name, (said, (_, lived), _) in SEASONS.items():
+        for name, made in SEASONS.items():
             one = estimated_alarms(name, worlds=worlds, signature=signature)
-            lines.append(
-                f"| {signature.task} | {name}: {said} | {worlds * lived} | {one.told:.4f} | {one.alarms:.4f} "
-                f"| {one.begun:.4f} | {one.allowed:.4f} |"
-            )
+            shown = " | ".join(f"{share:.4f}" for share in one)
+            lines.append(f"| {signature.task} | {name}: {made.said} | {worlds * len(made.lived)} | {shown} |")
     return lines
 
 

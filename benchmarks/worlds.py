@@ -55,25 +55,33 @@ def drawn(
     return World(columns, np.where(event, "yes", "no").astype(object), scores)
 
 
-def reference_of(signature: Signature, world: World, windows: int) -> Reference:
-    """As training seals it: consecutive windows of equal rows, held out."""
-    size = world.rows // windows
+def reference_of(
+    signature: Signature, world: World, windows: int, *, starts: np.ndarray | None = None, lasts: float = 1.0
+) -> Reference:
+    """As training seals it: consecutive windows of equal rows, the newest `windows` of them held out.
+
+    starts: of every window, event times; those before the held-out ones were answered out of sample, too.
+    """
+    starts = np.arange(windows, dtype=np.float64) if starts is None else starts
+    before, size = len(starts) - windows, world.rows // len(starts)
     clip = 1.0
     if signature.task == "regression":
         clip = loss_clip(np.abs(world.truth.astype(float) - world.scores[:, 0]))
     bins, scored = bins_for(world.columns, signature), score_bins(signature, world.scores)
-    parts = [np.arange(i * size, (i + 1) * size) for i in range(windows)]
-    held = []
-    for i, part in enumerate(parts):
+    every = [(float(at), float(at) + lasts, np.arange(i * size, (i + 1) * size)) for i, at in enumerate(starts)]
+    held, parts = [], [part for _, _, part in every[before:]]
+    for begin, end, part in every[before:]:
         one = world.take(part)
         loss = float(losses(signature.task, one.truth, one.scores, signature, clip).mean())
         told = metrics(signature.task, one.truth, one.scores, signature)
-        held.append(HeldOut(float(i), float(i + 1), size, loss, told))
+        held.append(HeldOut(begin, end, size, loss, told))
     return Reference(
         profile(world.columns, bins, scores=world.scores, score_bins=scored),
         held_out=tuple(held),
         loss_clip=clip,
-        estimation=learn_estimation(signature, world.columns, world.truth, world.scores, (bins, scored), parts, clip),
+        estimation=learn_estimation(
+            signature, world.columns, world.truth, world.scores, (bins, scored), parts, clip, every[:before]
+        ),
     )
 
 

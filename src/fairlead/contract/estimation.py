@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+MOST_EARLIER = 240
+
 
 class Alike(msgspec.Struct, frozen=True, omit_defaults=True):
     """Rows with alike errors: a small tree over columns and scores as the reference counts them.
@@ -35,6 +37,14 @@ class Foretold(msgspec.Struct, frozen=True, array_like=True):
     realised: float
 
 
+class Earlier(msgspec.Struct, frozen=True, array_like=True):
+    """A window before those held out: [start, end) of event time, and the mean loss that its inputs let expect."""
+
+    start: float
+    end: float
+    expected: float
+
+
 class Estimation(msgspec.Struct, frozen=True, omit_defaults=True):
     """How to estimate performance without labels.
 
@@ -42,6 +52,7 @@ class Estimation(msgspec.Struct, frozen=True, omit_defaults=True):
     rows; regression). curves: of each class the points (x, y) from what the model says to how often it happens, empty
     where it already means what it says. leaves: by measure, of the tree; of "cbpe" what a row's loss differs by from
     its expectation. windows: held-out windows, each judged by what the others taught, by measure. rows: taught by.
+    earlier: windows before them that were answered out of sample, too, at most `MOST_EARLIER`.
     """
 
     method: str
@@ -50,3 +61,4 @@ class Estimation(msgspec.Struct, frozen=True, omit_defaults=True):
     leaves: dict[str, Leaves] = {}
     curves: tuple[tuple[tuple[float, ...], tuple[float, ...]], ...] = ()
     windows: tuple[dict[str, Foretold], ...] = ()
+    earlier: tuple[Earlier, ...] = ()

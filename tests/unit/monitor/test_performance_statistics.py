@@ -124,14 +124,61 @@ def test_estimates_are_silent_where_nothing_but_a_season_goes_on(season: str) ->
     assert told.allowed < 0.01
 
 
+@pytest.mark.parametrize("season", ["weekly, unseen", "daily, unseen"])
+def test_a_weekday_or_an_hour_that_no_window_was_of_informs_and_does_not_alarm(season: str) -> None:
+    told = estimated_alarms(season, worlds=4, signature=NUMBERS, first=1000)
+    assert told.told > 0.01, "it is told"
+    assert told.alarms == 0.0
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("signature", [CLASSES, NUMBERS], ids=["classes", "numbers"])
-@pytest.mark.parametrize("season", [name for name in SEASONS if "unseen" not in name])
-def test_estimates_keep_their_share_of_the_budget_in_seasons_that_were_held_out(signature, season: str) -> None:
+@pytest.mark.parametrize("season", [name for name in SEASONS if "yearly, unseen" not in name])
+def test_estimates_keep_their_share_of_the_budget_in_seasons_that_the_reference_shows(signature, season: str) -> None:
     told = estimated_alarms(season, worlds=60, signature=signature)
-    windows = 60 * SEASONS[season][1][1]
+    windows = 60 * len(SEASONS[season].lived)
     # What chance lets one see of a rate that is allowed, in so many windows.
     assert told.alarms * windows <= told.allowed * windows + 3.0 * (told.allowed * windows) ** 0.5 + 1e-9, told
+
+
+def test_windows_before_those_held_out_say_what_is_usual_as_their_rows_would() -> None:
+    from fairlead.ops.monitor.checks.estimated import highest, usual_of
+
+    for signature in (CLASSES, NUMBERS):
+        rng = np.random.default_rng(43)
+        world = drawn(signature, rng, 20 * 200)
+        reference = reference_of(signature, world, 12, starts=np.arange(20.0))
+        found = [
+            estimates(reference, signature, part.columns, part.scores)["loss"]
+            for part in (world.take(np.arange(i * 200, (i + 1) * 200)) for i in range(8))
+        ]
+        earlier = reference.estimation.earlier
+        assert [(e.start, e.end) for e in earlier] == [(float(i), i + 1.0) for i in range(8)]
+        assert np.allclose([e.expected for e in earlier], [one.interval.value for one in found])
+        usual = usual_of(reference, found[0])
+        assert len(usual) == 20
+        assert highest(usual, 0.4) >= max(usual), "a window that the reference had is usual"
+
+
+def test_a_window_of_a_weekday_or_an_hour_that_was_never_seen_is_named() -> None:
+    from fairlead.contract.events import Window
+    from fairlead.ops.monitor.unseen import unseen
+
+    day, hour = 86_400.0, 3600.0
+
+    def named(begin: float, lasts: float, known: list[tuple[float, float]]) -> str:
+        return unseen(Window("m", 0, begin, begin + lasts), known)
+
+    # The epoch began on a Thursday.
+    working = [(d * day, (d + 1) * day) for d in (4, 5, 6, 7, 8)]
+    assert named(9 * day, day, working) == "Saturdays"
+    assert named(11 * day, day, working) == ""
+    assert named(9 * day - 10 * hour, day, [(a - 10 * hour, b - 10 * hour) for a, b in working]) == "Saturdays"
+    assert named(9 * day, 7 * day, working) == "", "a week holds every weekday"
+    hours = [(4 * day + h * hour, 4 * day + (h + 1) * hour) for h in range(8, 20)]
+    assert named(11 * day + 9 * hour, hour, hours) == ""
+    assert named(11 * day + 3 * hour, hour, hours) == "3:00 to 4:00"
+    assert named(9 * day, day, []) == named(9 * day, day, [(0.0, 0.0)] * 9) == "", "without time nothing is known"
 
 
 def test_rows_beyond_those_held_out_inform_and_do_not_alarm() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from fairlead.contract.estimation import Estimation, Foretold, Leaves
+from fairlead.contract.estimation import MOST_EARLIER, Earlier, Estimation, Foretold, Leaves
 from fairlead.contract.profile import Bins
 from fairlead.contract.signature import Signature, Task
 from fairlead.lab.stats.alike import Counted, counted_cells, grow, leaf_of, leaves_in
@@ -48,11 +48,13 @@ def learn_estimation(
     bins: tuple[Sequence[Bins], Sequence[Bins]],
     windows: Sequence[np.ndarray],
     clip: float,
+    earlier: Sequence[tuple[float, float, np.ndarray]] = (),
 ) -> Estimation | None:
     """What held-out answers teach; None for tasks without it and under 100 rows.
 
     columns, truth, scores: of rows with out-of-sample scores. bins: of columns and of scores. windows: positions of
-    the rows of each held-out window. clip: as for `losses`.
+    the rows of each held-out window. clip: as for `losses`. earlier: start, end and positions of the rows of windows
+    before them, of which at most `MOST_EARLIER` are kept.
     """
     if signature.task not in TASKS or len(signature.classes) > MOST_CLASSES or len(truth) < FEWEST_ROWS:
         return None
@@ -67,7 +69,8 @@ def learn_estimation(
             others = np.setdiff1d(rows, inside, assume_unique=False)
             taught = teach.by(others) if len(others) >= FEWEST_ROWS else whole
             found += [teach.foretold(taught, windows[i]) for i in fold]
-    return Estimation(whole.method, whole.rows, whole.tree, whole.leaves, whole.curves, tuple(found))
+    before = teach.before(whole, earlier)
+    return Estimation(whole.method, whole.rows, whole.tree, whole.leaves, whole.curves, tuple(found), before)
 
 
 class _Teacher:
@@ -105,6 +108,21 @@ class _Teacher:
             for name, e in sorted(expected.items())
             if name in realised and np.isfinite([e.value, e.chance, realised[name]]).all()
         }
+
+    def before(self, taught: Estimation, windows: Sequence[tuple[float, float, np.ndarray]]) -> tuple[Earlier, ...]:
+        """What the inputs of earlier windows let expect. Of many, some at random: every so many of them would be of
+        one hour or weekday."""
+        if not windows:
+            return ()
+        count = min(len(windows), MOST_EARLIER)
+        chosen = np.sort(np.random.default_rng(0).choice(len(windows), count, replace=False))
+        each = max(MOST_NOW // count, FEWEST_ROWS)
+        parts = [windows[i][2][thinned(len(windows[i][2]), each)] for i in chosen]
+        rows = np.concatenate(parts)
+        expected = _expected_losses(taught, self.signature, self.counted.take(rows), self.scores[rows])
+        first = np.concatenate([[0], np.cumsum([len(part) for part in parts])[:-1]])
+        means = np.add.reduceat(expected, first) / [len(part) for part in parts]
+        return tuple(Earlier(windows[i][0], windows[i][1], float(mean)) for i, mean in zip(chosen, means, strict=True))
 
     def _curves(self, rows: np.ndarray) -> tuple[tuple[tuple[float, ...], tuple[float, ...]], ...]:
         scores, codes = self.scores[rows], self.codes[rows]
@@ -182,11 +200,16 @@ def _by_row(likely: Floats, scores: Floats, signature: Signature) -> tuple[Float
 
 def row_losses(estimation: Estimation, signature: Signature, counted: Counted, scores: Floats) -> Floats:
     """The loss in [0, 1] that each row lets expect, (n,)."""
+    return np.clip(_expected_losses(estimation, signature, counted, scores), 0.0, 1.0)
+
+
+def _expected_losses(estimation: Estimation, signature: Signature, counted: Counted, scores: Floats) -> Floats:
+    """What each row adds to the expected loss of a window, (n,)."""
     leaf = leaf_of(estimation.tree, counted)
     found: Floats = np.asarray(estimation.leaves["loss"].mean)[leaf]
     if estimation.method == "cbpe":
         found = found + _by_row(probabilities_by(estimation.curves, scores), scores, signature)[0]
-    return np.clip(found, 0.0, 1.0)
+    return found
 
 
 def expectation(estimation: Estimation, signature: Signature, counted: Counted, scores: Floats) -> dict[str, Expected]:

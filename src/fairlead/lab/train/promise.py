@@ -33,6 +33,8 @@ BLOCK_ROWS = 500
 WINDOWS = 16
 FEWEST_WINDOWS = 8
 MOST_FITS = 8
+LEAST_ESTIMATED = 30
+"""Rows of a window that an estimate is made of."""
 
 Answer = Callable[[Fold], Floats]
 """Scores of a fold's judged rows by the chosen way of learning, fitted on its other rows."""
@@ -101,7 +103,7 @@ def reference_of(material: Material, window: str, answer: Answer, folded: Floats
         loss_clip=clip,
         hours=_hours(material, window, (bins, scored), answers, judged),
         order=order_of(material.columns, material.times),
-        estimation=estimation_of(material, (bins, scored), answers, judged, kept, clip),
+        estimation=estimation_of(material, (bins, scored), answers, judged, kept, clip, every),
         unusual=unusual_limits(material.columns, material.signature, whole),
     )
 
@@ -130,14 +132,24 @@ def estimation_of(
     judged: np.ndarray,
     kept: list[Span],
     clip: float,
+    every: list[Span],
 ) -> Estimation | None:
-    """How performance will be estimated before labels come; None where nothing can teach it."""
+    """How performance will be estimated before labels come; None where nothing can teach it. every: windows that the
+    rows fill; what the inputs of those before the held-out ones let expect is usual, too."""
     rows = np.flatnonzero(judged)
     if material.signature.task not in TASKS or not len(rows):
         return None
     columns = with_moments({n: v[rows] for n, v in material.columns.items()}, [b.name for b in bins[0]])
     windows = [np.searchsorted(rows, np.arange(s.first, s.last)) for s in kept]
-    return learn_estimation(material.signature, columns, material.truth[rows], answers[rows], bins, windows, clip)
+    oldest = min((s.first for s in kept), default=0)
+    earlier = [
+        (s.start, s.end, np.searchsorted(rows, np.arange(s.first, s.last)))
+        for s in every
+        if s.last <= oldest and s.last - s.first >= LEAST_ESTIMATED and judged[s.first : s.last].all()
+    ]
+    return learn_estimation(
+        material.signature, columns, material.truth[rows], answers[rows], bins, windows, clip, earlier
+    )
 
 
 def _held_out(material: Material, span: Span, answers: Floats, clip: float) -> HeldOut:

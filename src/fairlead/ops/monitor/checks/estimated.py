@@ -8,12 +8,14 @@ import numpy as np
 
 from fairlead.contract.events import Finding
 from fairlead.contract.evidence import Interval
+from fairlead.contract.profile import Reference
 from fairlead.ops.monitor.budget import Family
 from fairlead.ops.monitor.estimates import BLIND, LEAST_OVERLAP, Estimate, estimates, overlap
 from fairlead.ops.monitor.identity import finding_id
 from fairlead.ops.monitor.promise import LEAST, NEEDED
 from fairlead.ops.monitor.seen import Moment, Seen
 from fairlead.ops.monitor.statistic import Judged
+from fairlead.ops.monitor.unseen import unseen
 
 SHOWN = ("roc_auc", "accuracy", "mae", "pinball", "rmse")
 """The metric that a message tells beside the loss: the first that there is."""
@@ -24,11 +26,13 @@ LEAST_SHARE = 0.05
 
 
 class Estimated:
-    """The loss that a window's inputs let expect, beside what the held-out windows' inputs did.
+    """The loss that a window's inputs let expect, beside what those of the reference's windows did.
 
-    Calibrated by the t prediction interval of one more window among those held out, whose estimates vary as their
-    inputs do. In a window still open it informs and does not alarm: what comes later may be other rows. So it does of
-    rows beyond those held out, where neither estimate nor limit is known to hold.
+    Calibrated by the t prediction interval of one more window among those held out and those before them, whose
+    estimates vary as their inputs do, and never below what one of them showed. In a window still open it informs and
+    does not alarm: what comes later may be other rows. So it does of rows beyond those held out, where neither estimate
+    nor limit is known to hold, and of a weekday or an hour that no such window was of: what is usual there, nobody
+    knows.
     """
 
     name = "estimated"
@@ -43,35 +47,42 @@ class Estimated:
         found = estimates(seen.reference, seen.signature, seen.rows.columns, seen.rows.scores)
         if "loss" not in found:
             return []
-        limit = highest(found["loss"].usual, min(allowed, 0.5))
-        _tell(seen, found["loss"], limit)
-        worse = found["loss"].interval.value - float(np.mean(found["loss"].usual))
-        if limit is None or found["loss"].interval.value <= limit or worse < _floor(found["loss"]):
+        loss, usual = found["loss"], usual_of(seen.reference, found["loss"])
+        limit = highest(usual, min(allowed, 0.5))
+        _tell(seen, loss, usual, limit)
+        worse = loss.interval.value - float(np.mean(usual))
+        if limit is None or loss.interval.value <= limit or worse < _floor(usual):
             return []
-        return [_finding(seen, found, limit)]
+        return [_finding(seen, found, float(np.mean(usual)), limit)]
 
 
-def _floor(loss: Estimate) -> float:
+def usual_of(reference: Reference, loss: Estimate) -> tuple[float, ...]:
+    """The expected loss of every window of the reference that is known: those before the held-out ones, and those."""
+    taught = reference.estimation
+    return (*(w.expected for w in taught.earlier), *loss.usual) if taught is not None else loss.usual
+
+
+def _floor(usual: tuple[float, ...]) -> float:
     """Least rise that matters, however sure it is."""
-    return max(LEAST, LEAST_SHARE * float(np.mean(loss.usual)))
+    return max(LEAST, LEAST_SHARE * float(np.mean(usual)))
 
 
-def _tell(seen: Seen, loss: Estimate, limit: float | None) -> None:
+def _tell(seen: Seen, loss: Estimate, known: tuple[float, ...], limit: float | None) -> None:
     """For `watch --explain`: why it spoke or was silent."""
-    value, usual = loss.interval.value, np.asarray(loss.usual)
+    value, usual = loss.interval.value, np.asarray(known)
     if limit is None:
-        why = f"{len(usual)} windows were held out, {NEEDED} are needed to know how far estimates vary"
+        why = f"{len(usual)} windows are known, {NEEDED} are needed to know how far estimates vary"
     else:
-        why = f"these inputs let expect a loss of {value:.4f}; held-out windows let expect {usual.mean():.4f}"
-    speaks = limit is not None and value > limit and value - float(usual.mean()) >= _floor(loss)
+        why = f"these inputs let expect a loss of {value:.4f}; windows of the reference let expect {usual.mean():.4f}"
+    speaks = limit is not None and value > limit and value - float(usual.mean()) >= _floor(known)
     p = (1.0 + float((usual >= value).sum())) / (1.0 + len(usual))
     bar = limit if limit is not None else float(usual.max())
-    judged = Judged(value, bar, float(usual.mean()), speaks, limit is None, p, why, "the held-out windows")
+    judged = Judged(value, bar, float(usual.mean()), speaks, limit is None, p, why, "windows of the reference")
     seen.tell("estimated", "loss", judged, "expected mean loss")
 
 
 def highest(usual: tuple[float, ...], rate: float) -> float | None:
-    """What one more window exceeds with probability `rate`; None of fewer than 8."""
+    """What one more window exceeds with probability `rate`, at least the largest known; None of fewer than 8."""
     from fairlead.lab.stats.quantiles import student
 
     known = np.asarray(usual)
@@ -79,21 +90,23 @@ def highest(usual: tuple[float, ...], rate: float) -> float | None:
         return None
     # Windows of equal rows may have next to no spread: a thousandth of the level is no news.
     spread = max(float(known.std(ddof=1)), 1e-3 * abs(float(known.mean())), 1e-6)
-    return float(known.mean() + student(1.0 - rate, known.size - 1) * spread * np.sqrt(1.0 + 1.0 / known.size))
+    furthest = student(1.0 - rate, known.size - 1) * spread * np.sqrt(1.0 + 1.0 / known.size)
+    return max(float(known.mean() + furthest), float(known.max()))
 
 
-def _finding(seen: Seen, found: dict[str, Estimate], limit: float) -> Finding:
+def _finding(seen: Seen, found: dict[str, Estimate], usual: float, limit: float) -> Finding:
     window, loss = seen.window, found["loss"]
-    usual = float(np.mean(loss.usual))
     shown = next((name for name in SHOWN if name in found), None)
     beside = (
         "" if shown is None else f"; {shown} {_said(found[shown])} where {np.mean(found[shown].usual):.4g} was usual"
     )
     low, high = loss.interval.low - usual, loss.interval.high - usual
     shared, column = overlap(seen.profile, seen.reference)
-    unsure = window.state == "open" or shared < LEAST_OVERLAP
+    when = unseen(window, known_spans(seen.reference))
+    unsure = window.state == "open" or shared < LEAST_OVERLAP or bool(when)
     severity: Literal["info", "warning"] = "info" if unsure else "warning"
     far = "" if shared >= LEAST_OVERLAP else f"; {column} shares only {shared:.0%} with what was held out, so beware"
+    far += f"; no window of the reference was of {when}, so nobody knows whether this is usual" if when else ""
     return Finding(
         id=finding_id(window.model, "estimated", (), window.start),
         model=window.model,
@@ -120,6 +133,12 @@ def _finding(seen: Seen, found: dict[str, Estimate], limit: float) -> Finding:
         cost=Interval(loss.interval.value - usual, low, high),
         cost_in="loss",
     )
+
+
+def known_spans(reference: Reference) -> list[tuple[float, float]]:
+    """Start and end of the windows that the limit rests on."""
+    earlier = reference.estimation.earlier if reference.estimation is not None else ()
+    return [*((w.start, w.end) for w in earlier), *((h.start, h.end) for h in reference.held_out)]
 
 
 def _said(estimate: Estimate) -> str:
