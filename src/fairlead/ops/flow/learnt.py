@@ -1,4 +1,4 @@
-"""Training rows of a bundle for checks that need rows: at most 20,000, every so many of them, read once."""
+"""Training rows of a bundle for checks that need rows: every so many of them, bounded, read once."""
 
 from __future__ import annotations
 

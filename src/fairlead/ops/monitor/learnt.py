@@ -4,9 +4,9 @@ rows and not counts alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -15,10 +15,12 @@ from fairlead.ops.monitor.windows import window_spec
 if TYPE_CHECKING:
     from fairlead.ops.monitor.seen import Seen
 
-MOST_ROWS = 12_000
-"""Rows that are kept at hand of what was learned from: every so many of them, in their order."""
+MOST_ROWS = 48_000
+"""Rows that are kept at hand of what was learned from: every so many of them, in their order. Of a year, a week holds
+900 of them, and a tenth of a week enough to be told from another."""
 
-MOST_STRETCHES = 128
+MOST_STRETCHES = 400
+MOST_HELD = 16
 FEWEST_STRETCHES = 8
 LEAST_ROWS = 30
 PARTS = 8
@@ -30,6 +32,7 @@ class Learnt:
     """Rows of a bundle's training, in time order. columns: columns form, (n,) each, features and what slices name.
 
     times: (n,) event times, ascending, or row numbers where there is no time (`timed` False). share: of all rows.
+    held: what was worked out of them, for windows to come; at most `MOST_HELD` of them.
     """
 
     columns: Mapping[str, np.ndarray]
@@ -37,6 +40,7 @@ class Learnt:
     timed: bool
     share: float = 1.0
     bundle: str = ""
+    held: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def rows(self) -> int:
@@ -48,13 +52,36 @@ class Stretches(NamedTuple):
     """Rows of what was learned from, and after them those of the window, both thinned alike.
 
     columns: columns form of all. stretch: (n,) which stretch a row belongs to, -1 of rows in none, `stretches` (how
-    many there are) of the window. piece: (n,) pieces of stretches, for folds and intervals.
+    many there are) of the window. piece: (n,) pieces of stretches, for folds and intervals. rows: how many of them
+    were learned from. of: what they were cut from, and into pieces of which length.
     """
 
     columns: dict[str, np.ndarray]
     stretch: np.ndarray
     piece: np.ndarray
     stretches: int
+    rows: int
+    of: tuple[Learnt, float]
+
+    def once(self, what: Hashable, make: Callable[[], Any]) -> Any:
+        """Something that depends on the rows learned from and the length of stretches alone, made the first time."""
+        held, key = self.of[0].held, (self.of[1], what)
+        if key not in held:
+            made = make()
+            while len(held) >= MOST_HELD:
+                held.pop(next(iter(held)))
+            held[key] = made
+        return held[key]
+
+    def thinned(self, most: int) -> Stretches:
+        """Every so many of the rows of both, so that at most `most` were learned from."""
+        step = -(-self.rows // most)
+        if step <= 1:
+            return self
+        kept = np.concatenate([np.arange(0, self.rows, step), np.arange(self.rows, len(self.stretch), step)])
+        columns = {name: cells[kept] for name, cells in self.columns.items()}
+        rows = -(-self.rows // step)
+        return Stretches(columns, self.stretch[kept], self.piece[kept], self.stretches, rows, self.of)
 
 
 def stretches_of(seen: Seen, names: Sequence[str] | None = None) -> Stretches | None:
@@ -77,7 +104,8 @@ def stretches_of(seen: Seen, names: Sequence[str] | None = None) -> Stretches | 
         return None
     span = seen.window.end - seen.window.start
     timed = learnt.timed and span > 0 and window_spec(seen.settings).timed
-    stretch, piece = _cut(learnt, span if timed else float(len(chosen)), timed)
+    length = float(span if timed else len(chosen))
+    stretch, piece = _cut(learnt, length, timed)
     count = int(stretch.max(initial=-1)) + 1
     if count < FEWEST_STRETCHES:
         return None
@@ -87,6 +115,8 @@ def stretches_of(seen: Seen, names: Sequence[str] | None = None) -> Stretches | 
         np.concatenate([stretch, np.full(len(chosen), count)]),
         np.concatenate([piece, int(piece.max()) + 1 + own]),
         count,
+        learnt.rows,
+        (learnt, length),
     )
 
 
@@ -127,34 +157,37 @@ class Usual:
         return beyond / (1.0 + self.excluded + len(self.values))
 
     @property
-    def centre(self) -> float:
-        """The middle of them."""
-        return float(np.median(self.values))
+    def severity(self) -> Literal["info", "warning"]:
+        """What a finding may be at most."""
+        return "info" if self.provisional else "warning"
 
 
 MOST_REMEMBERED = 512
 
 
 def usual_of(values: np.ndarray, seen: Seen, allowed: float) -> Usual:
-    """The limit that a quiet window exceeds with probability `allowed` at most, of stretches and of windows lived
-    through, which the check's memory holds (`remembered`).
+    """The limit that a quiet window exceeds with probability `allowed` at most, of stretches; and, where these are too
+    few, of windows lived through, which the check's memory holds (`remembered`).
     """
     from fairlead.ops.monitor.budget import quiet_limit, values_needed
     from fairlead.ops.monitor.calibration import guess as guessed
 
-    memory = _memory_of(seen)
-    every = np.concatenate([np.asarray(values, dtype=np.float64), memory.values])
+    every = np.asarray(values, dtype=np.float64)
     every = every[np.isfinite(every)]
-    # Windows that spoke count as going further than all others: leaving them out would make the limit narrower.
-    limit = quiet_limit([*every.tolist(), *[np.inf] * memory.excluded], allowed)
+    limit, excluded = quiet_limit(every.tolist(), allowed), 0
+    if limit is None:
+        memory = _memory_of(seen)
+        every, excluded = np.concatenate([every, memory.values[np.isfinite(memory.values)]]), memory.excluded
+        # Windows that spoke count as going further than all others: leaving them out would make the limit narrower.
+        limit = quiet_limit([*every.tolist(), *[np.inf] * excluded], allowed)
     if limit is not None and np.isfinite(limit):
         told = f"calibrated on {len(every)} stretches as long as the window"
-        return Usual(every, limit, False, told, memory.excluded)
+        return Usual(every, limit, False, told, excluded)
     centre, spread = float(np.median(every)), max(float(every.std()), 1e-9)
     guess = centre + spread * guessed((every - centre) / spread, float(len(every)), min(max(allowed, 1e-6), 0.5))
     needed = values_needed(allowed)
     why = f"calibrating: {len(every)} of the {needed} stretches that the budget asks for are known"
-    return Usual(every, guess, True, why, memory.excluded)
+    return Usual(every, guess, True, why, excluded)
 
 
 class _Memory(NamedTuple):
@@ -164,7 +197,7 @@ class _Memory(NamedTuple):
 
 def _memory_of(seen: Seen) -> _Memory:
     memory = seen.memory if isinstance(seen.memory, dict) and seen.memory.get("bundle") == seen.window.bundle else {}
-    return _Memory(np.asarray(memory.get("values", ()), dtype=np.float64), int(memory.get("excluded", 0)))
+    return _Memory(np.asarray(memory.get("largest", ()), dtype=np.float64), int(memory.get("excluded", 0)))
 
 
 def remembered(seen: Seen, value: float, quiet: bool) -> dict[str, object]:
@@ -176,5 +209,5 @@ def remembered(seen: Seen, value: float, quiet: bool) -> dict[str, object]:
     if quiet and np.isfinite(value):
         values.append(float(value))
     return {
-        "bundle": seen.window.bundle, "values": values[-MOST_REMEMBERED:], "excluded": memory.excluded + (not quiet)
+        "bundle": seen.window.bundle, "largest": values[-MOST_REMEMBERED:], "excluded": memory.excluded + (not quiet)
     }  # fmt: skip

@@ -7,6 +7,7 @@ moved that column.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -26,7 +27,7 @@ EXPLAINED = 0.5
 
 
 class Slice(NamedTuple):
-    """rule: in the language of `[evaluate] slices`. rows: (n,) bool of a `Stretches`."""
+    """rule: in the language of `[evaluate] slices`. rows: places of its rows in a `Stretches`, ascending."""
 
     rule: str
     rows: np.ndarray
@@ -35,7 +36,7 @@ class Slice(NamedTuple):
 class Drifts(NamedTuple):
     """Of each slice and column: distance of every stretch, and last of the window, from all others, (slices, columns,
     stretches + 1), NaN of under 30 rows; without: of the window with the slice's rows left out, (slices, columns);
-    whole: of all rows, (columns,); shares: of the slice among the rows of each, (slices, stretches + 1).
+    whole: of all rows, (columns, stretches + 1); shares: of the slice among the rows of each, (slices, stretches + 1).
     """
 
     columns: tuple[str, ...]
@@ -47,23 +48,32 @@ class Drifts(NamedTuple):
 
 def slices_of(seen: Seen, made: Stretches) -> list[Slice]:
     """The slices that can be told in these rows, at most 24."""
+    live = {name: cells[made.rows :] for name, cells in made.columns.items()}
     found: dict[str, np.ndarray] = {}
+
+    def both(rule: str, rows: Callable[[Mapping[str, np.ndarray]], np.ndarray | None]) -> None:
+        before = made.once(("slice", rule), lambda: _places(rows(_learnt(made))))
+        own = None if before is None else _places(rows(live))
+        if own is not None:
+            found.setdefault(rule, np.concatenate([before, own + made.rows]))
+
     for rule in seen.settings.monitor.slices:
-        rows = _rows_of(rule, made)
-        if rows is not None:
-            found[rule] = rows
+        both(rule, lambda columns, rule=rule: _rows_of(rule, columns))  # type: ignore[misc]
     for name in _levelled(seen, made):
         for level in _levels(seen, name):
-            found.setdefault(_written(name, level), np.asarray(made.columns[name] == level))
+            both(_written(name, level), lambda columns, of=(name, level): np.asarray(columns[of[0]] == of[1]))  # type: ignore[misc]
     return [Slice(rule, rows) for rule, rows in list(found.items())[:MOST_SLICES]]
 
 
-def unreadable(seen: Seen, made: Stretches) -> list[str]:
-    """Rules of the project that these rows cannot answer."""
-    return [rule for rule in seen.settings.monitor.slices if _rows_of(rule, made) is None]
+def _learnt(made: Stretches) -> dict[str, np.ndarray]:
+    return {name: cells[: made.rows] for name, cells in made.columns.items()}
 
 
-def _rows_of(rule: str, made: Stretches) -> np.ndarray | None:
+def _places(rows: np.ndarray | None) -> np.ndarray | None:
+    return None if rows is None else np.flatnonzero(rows)
+
+
+def _rows_of(rule: str, columns: Mapping[str, np.ndarray]) -> np.ndarray | None:
     import pandas as pd
 
     from fairlead.contract.errors import ConfigInvalid
@@ -71,9 +81,9 @@ def _rows_of(rule: str, made: Stretches) -> np.ndarray | None:
 
     try:
         names = columns_in(read_rule(rule))
-        if not set(names) <= set(made.columns):
+        if not set(names) <= set(columns):
             return None
-        return np.asarray(rows_of(rule, pd.DataFrame({n: made.columns[n] for n in names})))
+        return np.asarray(rows_of(rule, pd.DataFrame({n: columns[n] for n in names})))
     except ConfigInvalid:
         return None
 
@@ -109,24 +119,42 @@ def watched_columns(seen: Seen, made: Stretches) -> list[ColumnProfile]:
 def drifts(made: Stretches, slices: list[Slice], known: list[ColumnProfile]) -> Drifts:
     """Every slice and column at once, by counting rows of stretches in bins."""
     total = made.stretches + 1
-    shape = (len(slices), len(known))
-    distance, without = np.full((*shape, total), np.nan), np.zeros(shape)
-    whole = np.zeros(len(known))
+    distance, without = np.full((len(slices), len(known), total), np.nan), np.zeros((len(slices), len(known)))
+    whole, shares = np.zeros((len(known), total)), np.zeros((len(slices), total))
     place = np.where(made.stretch >= 0, made.stretch, total)
     sizes = np.maximum(np.bincount(place, minlength=total + 1)[:total], 1)
-    shares = np.zeros((len(slices), total))
-    for at, one in enumerate(slices):
-        shares[at] = np.bincount(place[one.rows], minlength=total + 1)[:total] / sizes
+    for i, one in enumerate(slices):
+        shares[i] = np.bincount(place[one.rows], minlength=total + 1)[:total] / sizes
     for j, column in enumerate(known):
-        codes, bins = _codes(made.columns[column.bins.name], column)
-        every = _counts(place, codes, bins, total)
-        whole[j] = _apart(every)[-1]
-        for i, one in enumerate(slices):
-            inside = _counts(place[one.rows], codes[one.rows], bins, total)
-            enough = inside[:-1].sum(axis=1) >= LEAST_ROWS
-            distance[i, j] = np.where(enough, _apart(inside), np.nan)
-            without[i, j] = _apart(every - inside)[-1]
+        every, inside = _counted(made, slices, column, place)
+        whole[j] = _apart(every)
+        for i, own in enumerate(inside):
+            enough = own[:-1].sum(axis=1) >= LEAST_ROWS
+            distance[i, j] = np.where(enough, _apart(own), np.nan)
+            without[i, j] = _apart((every - own)[-2:], learnt=(every - own).sum(axis=0) - (every - own)[-2])[0]
     return Drifts(tuple(c.bins.name for c in known), distance, without, whole, shares)
+
+
+def _counted(
+    made: Stretches, slices: list[Slice], column: ColumnProfile, place: np.ndarray
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Counts of all rows, and of each slice, in a column's bins: (stretches + 2, bins) each, see `_apart`."""
+    cells, total = made.columns[column.bins.name], made.stretches + 1
+
+    def of(first: int, last: int | None) -> list[np.ndarray]:
+        codes, bins = _codes(cells[first:last], column)
+        here = place[first:last]
+        found = [_counts(here, codes, bins, total)]
+        for one in slices:
+            lower, upper = np.searchsorted(one.rows, [first, len(place) if last is None else last])
+            rows = one.rows[lower:upper] - first
+            found.append(_counts(here[rows], codes[rows], bins, total))
+        return found
+
+    rules = tuple(one.rule for one in slices)
+    learnt = made.once(("counts", column.bins.name, rules), lambda: of(0, made.rows))
+    every, *inside = (a + b for a, b in zip(learnt, of(made.rows, None), strict=True))
+    return every, inside
 
 
 def _codes(cells: np.ndarray, column: ColumnProfile) -> tuple[np.ndarray, int]:
@@ -149,14 +177,15 @@ def _counts(place: np.ndarray, codes: np.ndarray, bins: int, total: int) -> np.n
     return np.asarray(found[: total + 1], dtype=np.float64)
 
 
-def _apart(counts: np.ndarray) -> np.ndarray:
+def _apart(counts: np.ndarray, learnt: np.ndarray | None = None) -> np.ndarray:
     """Distance of each stretch from all other rows that were learned from, and of the window from all of them.
 
-    counts: (stretches + 2, bins): stretches, the window, and rows in no stretch.
+    counts: (stretches + 2, bins): stretches, the window, and rows in no stretch. learnt: of all rows learned from,
+    where it is not the sum of these.
     """
     from fairlead.lab.stats.distances import jensen_shannon_rows
 
-    learnt = counts.sum(axis=0) - counts[-2]
+    learnt = counts.sum(axis=0) - counts[-2] if learnt is None else learnt
     rest = learnt - counts[:-1]
     rest[-1] = learnt
     return jensen_shannon_rows(rest, counts[:-1])
@@ -174,7 +203,7 @@ def slice_causes(seen: Seen, column: str) -> list[Cause]:
 
 def causes_in(slices: list[Slice], found: Drifts, at: int) -> list[Cause]:
     """As `slice_causes`, of what was counted already. at: the column's place."""
-    whole, name = float(found.whole[at]), found.columns[at]
+    whole, name = float(found.whole[at, -1]), found.columns[at]
     usual = float(np.nanmedian(found.distance[:, at, :-1])) if found.distance[:, at, :-1].size else 0.0
     if whole <= max(usual, 1e-9):
         return []

@@ -1,0 +1,123 @@
+"""Whether a slice of the rows moved, be it too small to move the whole."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fairlead.contract.events import Cause, Finding
+from fairlead.contract.settings import FloorSettings
+from fairlead.ops.monitor.identity import finding_id
+from fairlead.ops.monitor.learnt import Stretches
+from fairlead.ops.monitor.seen import Seen
+from fairlead.ops.monitor.slicing import Drifts, Slice, causes_in, drifts, slices_of, watched_columns
+from fairlead.ops.monitor.standing_out import Limit, Part, by_others
+
+MOST_TOLD = 5
+NEARLY_ALL, MORE = 0.9, 1.25
+
+
+def slice_drift(seen: Seen, made: Stretches) -> Part | None:
+    """Distances within slices, and how large these are among the rows: the largest of all, of each stretch."""
+    slices = slices_of(seen, made)
+    if not slices:
+        return None
+    found = drifts(made, slices, watched_columns(seen, made))
+    away = deviations(found)
+    matters = _matters(found, seen.settings.monitor.floors)
+
+    def tell(limit: Limit) -> list[Finding]:
+        speaking = []
+        for i, one in enumerate(slices):
+            beyond = np.where(matters[i, :, -1], away[i, :, -1], -np.inf)
+            at = int(beyond[:-1].argmax()) if len(beyond) > 1 else -1
+            if len(beyond) > 1 and beyond[at] > limit.at:
+                speaking.append((float(beyond[at]), _drifted(seen, one.rule, i, at, found, limit, away)))
+            elif beyond[-1] > limit.at:
+                speaking.append((float(beyond[-1]), _resized(seen, one.rule, i, found, limit, away)))
+        told = [finding for _, finding in sorted(speaking, key=lambda pair: -pair[0])[:MOST_TOLD]]
+        return told + ([] if not speaking else _explained(seen, found, slices))
+
+    flat = away.reshape(-1, away.shape[-1])
+    telling = np.where(matters, away, -np.inf).reshape(flat.shape)
+    return Part("slices", flat.max(axis=0), telling.max(axis=0), tell)
+
+
+def _matters(found: Drifts, floors: FloorSettings) -> np.ndarray:
+    """Whether each figure of `deviations` is large enough to be told, as shaped there."""
+    # A slice that only moves as all rows do is no news beside them.
+    with np.errstate(invalid="ignore"):
+        moved = (found.distance >= floors.drift) & (found.distance >= MORE * found.whole)
+        moved &= (found.shares < NEARLY_ALL)[:, None, :]
+        resized = np.abs(found.shares - np.median(found.shares[:, :-1], axis=1, keepdims=True)) >= floors.share
+    return np.concatenate([moved, resized[:, None, :]], axis=1)
+
+
+def deviations(found: Drifts) -> np.ndarray:
+    """Distances and, last of the columns, shares, each in deviations from what stretches show, (slices, columns + 1,
+    stretches + 1); -inf where there are too few rows to say.
+    """
+    values = np.concatenate([found.distance, found.shares[:, None, :]], axis=1)
+    centre, spread = by_others(values)
+    enough = np.isfinite(values[:, :, :-1]).sum(axis=2, keepdims=True) >= 8
+    with np.errstate(invalid="ignore"):
+        away = (values - centre) / np.maximum(np.nan_to_num(spread), 1e-3 + 0.15 * np.abs(centre))
+    away[:, -1, :] = np.abs(away[:, -1, :])
+    return np.where(np.isfinite(away) & enough, away, -np.inf)
+
+
+def _drifted(seen: Seen, rule: str, i: int, at: int, found: Drifts, limit: Limit, away: np.ndarray) -> Finding:
+    window, name = seen.window, found.columns[at]
+    size, quiet = float(found.distance[i, at, -1]), found.distance[i, at, :-1]
+    quiet = quiet[np.isfinite(quiet)]
+    reach = 1.96 * float(quiet.std())
+    share, whole = float(found.shares[i, -1]), float(found.whole[at, -1])
+    message = (
+        f"{name} moved where {rule} ({share:.0%} of the rows): distance {size:.3f}, usually {np.median(quiet):.3f}; "
+        f"of all rows {whole:.3f}; {limit.usual.why}"
+    )
+    return Finding(
+        id=finding_id(window.model, "slice_drift", (rule, name), window.start), model=window.model, area="data_drift",
+        check="slice_drift", window=window.index, since=window.start, size=size, low=max(size - reach, 0.0),
+        high=min(size + reach, 1.0), unit="Jensen-Shannon distance", message=message, columns=(rule, name),
+        severity=limit.usual.severity, segment=rule,
+        evidence={
+            "limit": limit.at, "usual": float(np.median(quiet)), "deviations": float(away[i, at, -1]),
+            "p": limit.p(float(away[i, at, -1])), "share": share, "whole": whole,
+        },
+    )  # fmt: skip
+
+
+def _resized(seen: Seen, rule: str, i: int, found: Drifts, limit: Limit, away: np.ndarray) -> Finding:
+    window, share, quiet = seen.window, float(found.shares[i, -1]), found.shares[i, :-1]
+    reach = 1.96 * float(quiet.std())
+    message = f"{share:.1%} of the rows are {rule}, usually {np.median(quiet):.1%}; {limit.usual.why}"
+    return Finding(
+        id=finding_id(window.model, "slice_share", (rule,), window.start), model=window.model, area="data_drift",
+        check="slice_share", window=window.index, since=window.start, size=share, low=max(share - reach, 0.0),
+        high=min(share + reach, 1.0), unit="share of rows", message=message, columns=(rule,),
+        severity=limit.usual.severity, segment=rule,
+        evidence={
+            "limit": limit.at, "usual": float(np.median(quiet)), "deviations": float(away[i, -1, -1]),
+            "p": limit.p(float(away[i, -1, -1])),
+        },
+    )  # fmt: skip
+
+
+def _explained(seen: Seen, found: Drifts, slices: list[Slice]) -> list[Finding]:
+    """Told beside: columns whose drift as a whole is that of one slice."""
+    window = seen.window
+    floor = seen.settings.monitor.floors.drift
+    told = []
+    for at in np.argsort(-found.whole[:, -1])[:3].tolist():
+        causes: list[Cause] = causes_in(slices, found, at) if found.whole[at, -1] >= floor else []
+        if causes:
+            name, first = found.columns[at], causes[0]
+            size = float(found.whole[at, -1])
+            told.append(Finding(
+                id=finding_id(window.model, "slice_explains", (name, first.name), window.start), model=window.model,
+                area="data_drift", check="slice_explains", window=window.index, since=window.start, size=size,
+                low=0.0, high=size, unit="Jensen-Shannon distance", columns=(name, first.name), severity="info",
+                message=f"the drift of {name} is that of {first.name}: {first.why}", segment=first.name,
+                causes=tuple(causes), evidence={"without": float(size * (1.0 - first.weight))},
+            ))  # fmt: skip
+    return told
