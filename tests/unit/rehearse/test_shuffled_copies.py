@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from fairlead.contract.settings import ModelSettings, MonitorSettings, Settings
 from fairlead.ops.rehearse.copies import permuted, shuffled
 from fairlead.ops.rehearse.history import History, history_of
-from fairlead.ops.rehearse.injecting import rate_of, share_of
+from fairlead.ops.rehearse.rates import rate_of, rate_over_copies, share_of
 
 MODEL = ModelSettings(name="m", task="regression", target="y", time="at")
 
@@ -61,3 +61,22 @@ def test_intervals_cover_what_they_promise() -> None:
     rates = [rate_of(int(k), 40.0) for k in random.poisson(40.0 * 0.3, 2000)]
     assert np.mean([s.low <= 0.8 <= s.high for s in shares]) >= 0.93
     assert np.mean([r.low <= 0.3 <= r.high for r in rates]) >= 0.95
+
+
+def test_a_rate_over_copies_covers_where_copies_differ_and_where_they_agree() -> None:
+    random = np.random.default_rng(1)
+    # An unlucky first release alarms again and again: the rate of a copy is itself drawn, and mostly small.
+    for copies, shape in ((2, 0.5), (12, 0.5), (40, 1.0), (12, 1e6)):
+        means = 80 / 30 * 0.4 * random.gamma(shape, 1.0 / shape, (1000, copies))
+        found = [rate_over_copies(list(counts), 80 / 30) for counts in random.poisson(means).tolist()]
+        assert np.mean([f.low <= 0.4 <= f.high for f in found]) >= (0.87 if shape < 1 else 0.92)
+        assert all(f.low <= f.value <= f.high for f in found)
+
+
+def test_two_copies_are_said_to_know_little() -> None:
+    assert rate_over_copies([3], 2.0) == rate_of(3, 2.0)
+    agreed, apart = rate_over_copies([2, 2], 2.0), rate_over_copies([0, 4], 2.0)
+    assert agreed == rate_of(4, 4.0)
+    assert apart.value == agreed.value
+    assert apart.high > 10 * apart.value
+    assert rate_over_copies([0, 0], 2.0).high > 0.5

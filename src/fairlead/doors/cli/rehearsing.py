@@ -22,6 +22,9 @@ def rehearse(
     windows: Annotated[bool, typer.Option("--windows", help="also the project with every choice of rows")] = False,
     faults: Annotated[bool, typer.Option("--faults", help="put faults in at random times: what is found?")] = False,
     trials: Annotated[int, typer.Option(help="with --faults: how often each fault is put in", min=1, max=1000)] = 20,
+    copies: Annotated[
+        int, typer.Option(help="shuffled copies on which false alarms are counted; 0: none", min=0, max=1000)
+    ] = 2,
     tune: Annotated[bool, typer.Option("--tune", help="search settings of learners, as a training does")] = False,
     jobs: Annotated[int, typer.Option(help="processes; the outcome is that of one", min=1, max=64)] = 1,
     write: Annotated[bool, typer.Option("--write", help="write the recommendation into fairlead.toml")] = False,
@@ -36,7 +39,7 @@ def rehearse(
     with Steps() as steps:
         answer = project().rehearse(
             data, tuple(policy or ()), progress=steps, windows=windows, faults=trials if faults else 0, tune=tune,
-            jobs=jobs, write=write,
+            jobs=jobs, write=write, copies=copies,
         )  # fmt: skip
     show(answer, as_json, tell_rehearse)
     recommended = answer["recommendation"]

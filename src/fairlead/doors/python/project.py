@@ -437,18 +437,19 @@ class Project:
         tune: bool = False,
         jobs: int = 1,
         write: bool = False,
+        copies: int = 2,
     ) -> Answer:
         """Replay the project's history through the code that runs live; policies side by side, and a recommendation.
 
         windows: also the project with every choice of rows to learn from. faults: put faults in at random times, so
         many of each kind (20 for True). tune: search the settings of learners. jobs: processes. write: write the
-        recommendation into fairlead.toml, beside a copy of it as it was. What models answered is kept in the home, so
-        one that was stopped goes on.
+        recommendation into fairlead.toml, beside a copy of it as it was. copies: shuffled ones on which false alarms
+        are counted. What models answered is kept in the home, so one that was stopped goes on.
         """
         from fairlead.doors.python import rehearsing
 
         asked = rehearsing.Asked(
-            policies, windows, 20 if faults is True else int(faults), tune, jobs, write
+            policies, windows, 20 if faults is True else int(faults), tune, jobs, write, copies
         )  # fmt: skip
         return rehearsing.rehearse(self.workspace, data, asked, progress)
 

@@ -22,6 +22,7 @@ class Asked(msgspec.Struct, frozen=True):
     tune: bool = False
     jobs: int = 1
     write: bool = False
+    copies: int = 2
 
 
 def rehearse(ws: Workspace, data: Any, asked: Asked, progress: Callable[..., None] | None) -> Answer:
@@ -34,7 +35,7 @@ def rehearse(ws: Workspace, data: Any, asked: Asked, progress: Callable[..., Non
     policies = asked.policies or POLICIES
     rehearsal = replay(
         frame, ws.settings, policies=policies, progress=progress, windows=asked.windows, faults=asked.faults,
-        tune=asked.tune, jobs=asked.jobs, folder=ws.home.root / "cache" / "rehearsal",
+        tune=asked.tune, jobs=asked.jobs, shuffled=asked.copies, folder=ws.home.root / "cache" / "rehearsal",
     )  # fmt: skip
     page = write_rehearsal(rehearsal, ws.home.reports / "rehearsal")
     return {**rehearsal.answer(), "report": str(page), **proposed(ws, rehearsal, asked.write)}

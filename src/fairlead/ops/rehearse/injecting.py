@@ -20,6 +20,7 @@ from fairlead.ops.monitor.windows import DAY, MONTH_DAYS
 from fairlead.ops.rehearse.copies import CleanCopy, pass_window
 from fairlead.ops.rehearse.fault import Fault, Scene, fault_of, known_faults
 from fairlead.ops.rehearse.history import History
+from fairlead.ops.rehearse.rates import rate_of, share_of
 from fairlead.ops.rehearse.replay import Alarm
 from fairlead.ops.rehearse.shelf import Shelf
 
@@ -249,21 +250,3 @@ def _found(kind: str, tried: Sequence[Tried]) -> Found:
         kind, said, len(ours), len(hits), share_of(len(hits), len(ours)), float(np.median(days)) if days else None,
         dict(Counter(t.by for t in hits).most_common()), sum(t.chance for t in ours),
     )  # fmt: skip
-
-
-def share_of(count: int, total: int) -> Interval:
-    """A share with its 95 % Wilson interval. Source: Wilson, Probable inference (JASA, 1927)."""
-    z = 1.959964
-    share = count / total
-    centre = (share + z * z / (2 * total)) / (1 + z * z / total)
-    half = z / (1 + z * z / total) * float(np.sqrt(share * (1 - share) / total + z * z / (4 * total * total)))
-    return Interval(share, max(min(centre - half, share), 0.0), min(max(centre + half, share), 1.0))
-
-
-def rate_of(count: int, months: float) -> Interval:
-    """Events a month with their exact 95 % Poisson interval. Source: Garwood, Fiducial limits (Biometrika, 1936)."""
-    from fairlead.lab.stats.quantiles import gamma
-
-    months = max(months, 1e-9)
-    low = gamma(0.025, float(count), 1.0) if count else 0.0
-    return Interval(count / months, float(low) / months, float(gamma(0.975, count + 1.0, 1.0)) / months)

@@ -15,6 +15,7 @@ from fairlead.contract.settings import Settings
 from fairlead.ops.rehearse.choosing import choose
 from fairlead.ops.rehearse.history import history_of
 from fairlead.ops.rehearse.injecting import COPIES, TRIALS, studies_of
+from fairlead.ops.rehearse.rates import rate_over_copies
 from fairlead.ops.rehearse.results import Calm, Rehearsal
 from fairlead.ops.rehearse.shelf import Shelf
 from fairlead.ops.rehearse.stage import WINDOWS, Progress, Stage, one_thread
@@ -125,8 +126,9 @@ def _order(name: str) -> tuple[int, str]:
 def _calm(copies: Sequence[Any], live: int) -> Calm | None:
     if not copies:
         return None
-    windows = len(copies) * live
-    performance = sum(len(lived.alarms) for lived in copies)
-    inputs = sum(len(lived.input_alarms) for lived in copies)
+    performance = rate_over_copies([len(lived.alarms) for lived in copies], live / 30.0)
+    inputs = rate_over_copies([len(lived.input_alarms) for lived in copies], live / 30.0)
     by = Counter(f"{a.area}/{a.check}" for lived in copies for a in lived.waking)
-    return Calm(len(copies), windows, 30.0 * performance / windows, 30.0 * inputs / windows, dict(by.most_common()))
+    return Calm(
+        len(copies), len(copies) * live, performance.value, inputs.value, dict(by.most_common()), performance, inputs
+    )

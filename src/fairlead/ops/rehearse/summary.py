@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from fairlead.ops.rehearse.results import PolicyResult, Rehearsal
+from fairlead.contract.evidence import Interval
+from fairlead.ops.rehearse.results import Calm, PolicyResult, Rehearsal
 from fairlead.ops.rehearse.uncertainty import Resampled, excludes_zero
+
+FEW_COPIES = 10
+"""Shuffled copies below which their rate is called a weak one."""
 
 
 def summarise(rehearsal: Rehearsal, resampled: Resampled) -> tuple[str, ...]:
@@ -21,12 +25,26 @@ def summarise(rehearsal: Rehearsal, resampled: Resampled) -> tuple[str, ...]:
             f"Only {rehearsal.held_out} held-out windows: the promise was calibrating and a calendar stood in for it."
         )
     if rehearsal.shuffled is not None:
-        calm = rehearsal.shuffled
-        told.append(
-            f"Where nothing changes (shuffled copies: {calm.copies}): {calm.performance_per_30:.2f} performance and "
-            f"{calm.inputs_per_30:.2f} input alarms per 30 windows."
-        )
+        told.append(calm_words(rehearsal.shuffled))
     return tuple(told)
+
+
+def calm_words(calm: Calm) -> str:
+    """Alarms where nothing changes, with how little so many copies say of them."""
+    assert calm.performance is not None
+    assert calm.inputs is not None
+    copies = "one shuffled copy" if calm.copies == 1 else f"{calm.copies} shuffled copies"
+    said = (
+        f"Where nothing changes ({copies}, {calm.windows} windows): windows with alarms about labels "
+        f"{_rate(calm.performance)}, about inputs {_rate(calm.inputs)} in 30 (95 %)."
+    )
+    if calm.copies >= FEW_COPIES:
+        return said
+    return said + " Windows of a copy share one first release, so few copies say little: `--copies 40` says more."
+
+
+def _rate(found: Interval) -> str:
+    return f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"
 
 
 def _worth(policy: PolicyResult, rehearsal: Rehearsal) -> str:
