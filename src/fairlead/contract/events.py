@@ -60,7 +60,8 @@ class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
     size with [low, high]: how far, in `unit`. since: event time the trouble began.
     evidence: e- or p-values and limits. segment: the slice of the rows it is about, "" for all. first: event time of
     the first affected minute, where it is known. causes: most likely first, at most 5. cost: estimated harm in the
-    metric `cost_in`, above 0 is harm.
+    metric `cost_in`, above 0 is harm. begun: the window in which it was first found, None where that is `window`.
+    akin: columns that go with these in the reference, whatever they do now.
     """
 
     id: str
@@ -82,6 +83,8 @@ class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
     causes: tuple[Cause, ...] = ()
     cost: Interval | None = None
     cost_in: str = ""
+    begun: int | None = None
+    akin: tuple[str, ...] = ()
 
 
 class Decision(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from fairlead.contract.events import Cause, Finding
 from fairlead.contract.evidence import Interval
 from fairlead.contract.incidents import Incident
-from fairlead.ops.alerts.belonging import RETURNS, belongs, group, trend_of
+from fairlead.ops.alerts.belonging import RETURNS, Known, belongs, group, trend_of
+from fairlead.ops.alerts.evidence import crowds_of, evidence
 from fairlead.ops.alerts.incidents import bring_up_to_date
 from fairlead.ops.state import State
 
@@ -45,7 +46,7 @@ def settled(state: State, *findings: Finding, now: float = 0.0) -> list[Incident
     return state.incidents(standing=False)
 
 
-def test_what_begins_in_one_window_is_one_incident(state: State) -> None:
+def test_many_columns_at_once_are_one_incident(state: State) -> None:
     found = [finding(f"f{n}", columns=(f"c{n}",)) for n in range(8)]
     (incident,) = settled(state, *found)
     assert sorted(incident.open) == [f"f{n}" for n in range(8)]
@@ -54,11 +55,69 @@ def test_what_begins_in_one_window_is_one_incident(state: State) -> None:
 
 
 def test_a_repeated_pass_changes_nothing(state: State) -> None:
-    (before,) = settled(state, finding("a", columns=("x",)), finding("b", columns=("y",)))
+    (before,) = settled(state, finding("a", columns=("x",)), finding("b", columns=("x", "y")))
     lines = state.entries(before.id)
     assert bring_up_to_date(state, 99.0) == []
     assert settled(state, now=100.0) == [before]
     assert state.entries(before.id) == lines
+
+
+def test_a_stuck_sensor_and_a_changed_concept_of_one_week_are_two(state: State) -> None:
+    stuck = finding("s", "quality", columns=("hum",), check="stuck", akin=("weathersit",))
+    drift = finding("d", columns=("hum",))
+    scores = finding("m", "score_drift", columns=("prediction",), causes=(cause("hum"),))
+    little = (cause("concept", 0.95, "time"), cause("hum", 0.05))
+    broken = finding("p", "performance", check="promise", severity="critical", causes=little)
+    changed = finding("c", "concept_drift", check="concept", causes=(cause("concept", kind="time"),))
+    told = settled(state, stuck, drift, scores, broken, changed)
+    assert sorted(map(set, (i.open for i in told)), key=len) == [{"p", "c"}, {"s", "d", "m"}]
+    assert {i.title for i in told} == {"performance and concept drift", "data quality, data drift and more: hum"}
+
+
+def test_a_drifted_feature_the_scores_and_the_loss_that_it_explains_are_one(state: State) -> None:
+    drift = finding("d", columns=("temp",))
+    scores = finding("m", "score_drift", columns=("prediction",), causes=(cause("temp", 0.9),))
+    broken = finding("p", "performance", check="promise", causes=(cause("temp", 0.6), cause("concept", 0.4, "time")))
+    (incident,) = settled(state, drift, scores, broken)
+    assert set(incident.open) == {"d", "m", "p"}
+
+
+def test_two_columns_of_one_window_are_two_unless_they_go_together(state: State) -> None:
+    settled(state, finding("a", columns=("temp",), akin=("atemp",)), finding("b", columns=("wind",)))
+    first, second = settled(state, finding("c", window=5, columns=("atemp",)))
+    assert (first.open, second.open) == (("a", "c"), ("b",))
+    assert state.entries(first.id)[-1].text.endswith("(columns that go together)")
+
+
+def test_what_began_before_a_window_did_not_begin_in_it(state: State) -> None:
+    """What lasts is seen in every window; a beginning is one of them."""
+    lasting = finding("a", "traffic", window=7, check="volume", since=3 * DAY, begun=3)
+    assert len(settled(state, lasting, finding("b", "late", window=7, check="silence"))) == 2
+    assert len(settled(state, finding("c", "traffic", window=7, check="daily_shape"))) == 2
+
+
+def test_a_challenger_is_one_whoever_blames_it(state: State) -> None:
+    """The machine by its name, the rule by its version."""
+    fails = finding("e", "code", -1, check="limit_errors", causes=(cause("challenger (version 2)", kind="version"),))
+    ended = finding("t", "code", -1, check="trial_failed", causes=(cause("2", 1.0, "version"),))
+    (incident,) = settled(state, fails, ended)
+    other = finding("u", "code", -1, check="trial_failed", causes=(cause("5", 1.0, "version"),))
+    assert len(settled(state, other)) == 2
+    assert set(incident.open) == {"e", "t"}
+
+
+def test_a_note_about_two_incidents_does_not_make_them_one(state: State) -> None:
+    settled(state, finding("a", columns=("x",)), finding("b", columns=("y",)))
+    first, second = settled(state, finding("i", columns=("x", "y"), severity="info"))
+    assert not first.merged_into
+    assert not second.merged_into
+    assert len(settled(state, finding("c", columns=("y",), check="missing"))) == 2, "nor does what is like the note"
+
+
+def test_labels_of_another_meaning_and_the_loss_measured_with_labels_are_one(state: State) -> None:
+    switched = finding("d", "definition", check="definition:v2", causes=(cause("v2", 1.0, "definition"),))
+    broken = finding("p", "performance", check="promise", causes=(cause("concept", 1.0, "time"),))
+    assert len(settled(state, switched, broken)) == 1
 
 
 def test_what_is_far_apart_is_not_mixed(state: State) -> None:
@@ -174,14 +233,61 @@ def test_the_dearest_and_likeliest_are_told_of_all(state: State) -> None:
     assert incident.first == 240.0, "of the clearest"
 
 
-columns = st.lists(st.sampled_from("xyz"), max_size=2, unique=True).map(tuple)
-areas = st.sampled_from(["data_drift", "quality", "performance", "infrastructure", "registry"])
-drawn = st.builds(
-    lambda n, area, window, names, grave, named: finding(
-        f"f{n}", area, window, names, severity=grave, causes=tuple(cause(c) for c in named), check=f"{area}-check"
+columns = st.lists(st.sampled_from("uvwxyz"), max_size=2, unique=True).map(tuple)
+areas = st.sampled_from(
+    ["data_drift", "quality", "score_drift", "performance", "traffic", "late", "definition", "infrastructure", "code"]
+)
+causes = st.lists(
+    st.builds(
+        cause, st.sampled_from("xyz"), st.sampled_from([0.1, 0.5]), st.sampled_from(["column", "time", "source"])
     ),
-    st.integers(0, 10**6), areas, st.integers(0, 6), columns, st.sampled_from(["info", "warning", "critical"]), columns,
+    max_size=2,
+).map(tuple)
+drawn = st.builds(
+    lambda n, area, window, names, grave, named, akin: finding(
+        f"f{n}", area, window, names, severity=grave, causes=named, akin=akin, check=f"{area}-check"
+    ),
+    st.integers(0, 10**6), areas, st.integers(0, 3), columns, st.sampled_from(["info", "warning", "critical"]), causes,
+    columns,
 )  # fmt: skip
+
+
+@given(drawn, drawn)
+def test_evidence_is_the_same_from_both_sides(one: Finding, other: Finding) -> None:
+    assert evidence(one, other) == evidence(other, one)
+    assert evidence(one, one) or not one.columns
+
+
+@given(st.lists(drawn, max_size=8, unique_by=lambda f: f.id), st.randoms(use_true_random=False))
+def test_what_belongs_together_does_not_depend_on_when_it_is_told(found: list[Finding], random: Any) -> None:
+    """All at once, or one after the other in any order: the parts are those that evidence joins."""
+    alarms = [f for f in found if f.severity != "info"]
+    at_once = group((), alarms, {}, 5.0, 1)
+    whole = {frozenset(i.findings) for i in at_once.incidents if not i.merged_into}
+    assert whole == joined_by_hand(alarms)
+    random.shuffle(alarms)
+    standing: dict[str, Incident] = {}
+    members: dict[str, list[Known]] = {}
+    for one in alarms:
+        done = group(list(standing.values()), [one], members, 5.0, len(standing) + 1)
+        standing |= {i.id: i for i in done.incidents}
+        by_id = {f.id: f for f in alarms}
+        members = {i.id: [Known(by_id[f], None) for f in i.findings] for i in standing.values() if not i.merged_into}
+        members |= {i.id: [] for i in standing.values() if i.merged_into}
+    assert {frozenset(i.findings) for i in standing.values() if not i.merged_into} == whole
+
+
+def joined_by_hand(found: list[Finding]) -> set[frozenset[str]]:
+    """The parts of a graph whose edges are evidence."""
+    crowds = crowds_of(found)
+    parts = [{f.id} for f in found]
+    for one, other in itertools.combinations(found, 2):
+        if evidence(one, other, crowds):
+            first, second = (next(p for p in parts if f.id in p) for f in (one, other))
+            if first is not second:
+                parts.remove(second)
+                first |= second
+    return {frozenset(p) for p in parts}
 
 
 @given(st.lists(drawn, max_size=8, unique_by=lambda f: f.id), st.randoms(use_true_random=False))
@@ -201,4 +307,5 @@ def test_grouping_is_whole_and_does_not_depend_on_the_order(found: list[Finding]
 
 def test_another_models_finding_never_belongs(state: State) -> None:
     (incident,) = settled(state, finding("a", columns=("x",)))
-    assert belongs(incident, msgspec.structs.replace(finding("b", columns=("x",)), model="other")) == ""
+    foreign = msgspec.structs.replace(finding("b", columns=("x",)), model="other")
+    assert belongs(incident, [Known(finding("a", columns=("x",)), None)], foreign) == ""

@@ -219,3 +219,39 @@ def test_empty_and_tiny_windows_are_left_as_they_are() -> None:
     import dataclasses
 
     assert explain([found("quality", "x")], dataclasses.replace(no_rows, rows=None)) == [found("quality", "x")]
+
+
+def labelled(columns: dict[str, np.ndarray], chance: np.ndarray, seed: int = 2, before: float = 0.13) -> Seen:
+    """A window whose truth follows `chance`, after windows that lost about `before`."""
+    truth = np.where(np.random.default_rng(seed).random(len(chance)) < chance, "yes", "no").astype(object)
+    promised = step(start([before, before + 0.01, before] * 3), 0.4, len(chance), 0.0)
+    return seen(columns, step=promised, rows={"labels": truth, "labelled": np.ones(len(chance), dtype=bool)})
+
+
+def test_a_sensor_that_matters_little_is_not_blamed_for_a_changed_concept() -> None:
+    columns = world(1200, 8)
+    columns["z"][300:] = 5.0
+    # The world turned round: what x meant for the target it means no more.
+    (told,) = explain([found("performance", check="promise")], labelled(columns, answers(columns)[:, 0]), answers)
+    weights = {(c.kind, c.name): c.weight for c in told.causes}
+    assert weights["column", "z"] < 0.1
+    assert weights["time", "concept"] > 0.9
+
+
+def test_a_sensor_that_matters_is_blamed_for_the_loss_that_it_causes() -> None:
+    columns = world(1200, 8)
+    chance = answers(columns)[:, 1]
+    columns["x"] = np.where(np.arange(1200) >= 300, 3.0, columns["x"])
+    (told,) = explain([found("performance", check="promise")], labelled(columns, chance), answers)
+    (first, *_) = told.causes
+    assert (first.kind, first.name) == ("column", "x")
+    assert first.weight > 0.5
+    assert ("time", "concept") not in {(c.kind, c.name) for c in told.causes}
+
+
+def test_what_was_so_from_the_first_row_on_did_not_begin_together() -> None:
+    columns = world(1000, 6)
+    columns["x"] += 2.0
+    columns["z"] += 4.0
+    told = explain([found("data_drift", "x"), found("data_drift", "z")], seen(columns), answers)
+    assert not [c for f in told for c in f.causes if c.kind == "upstream"]

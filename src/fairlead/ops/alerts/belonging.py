@@ -1,8 +1,7 @@
-"""Which findings belong together: pure, so that live and rehearsal group alike and a repeated pass groups the same.
+"""Which findings belong together: pure, so that a repeated pass groups the same.
 
-False alarms are rare by the project's budget, so what begins in one window has, most of the time, one reason; later
-findings join by a cause or a column that they share. What runs the model, what watches it and the rows that come in
-are never mixed for beginning at the same time alone.
+They belong together by evidence (`evidence`), not for beginning at the same time: what stands in an incident draws in
+what shares a cause, a column or a loss with any of it.
 """
 
 from __future__ import annotations
@@ -13,22 +12,16 @@ from typing import NamedTuple
 
 import msgspec
 
-from fairlead.contract.events import Area, Cause, Finding
+from fairlead.contract.events import Cause, Finding
 from fairlead.contract.incidents import GRAVITY, MOST_MEMBERS, MOST_POINTS, Entry, Incident, Trend
-
-LEAST_SHARED = 0.25
-"""Least weight of a cause that two findings must both name to belong together."""
+from fairlead.ops.alerts.evidence import HARM, LEAST_SHARED, STRENGTH, crowds_of, evidence
 
 RETURNS = 4
 """Windows after its end within which the same trouble opens its incident again."""
 
 MOST_CAUSES = 5
+_AGAIN = "the same trouble again"
 _TIMES: tuple[str, ...] = ("time",)
-_OF_ROWS: frozenset[Area] = frozenset(
-    {"quality", "contract", "data_drift", "score_drift", "estimated", "requests", "traffic", "late",
-     "performance", "concept_drift", "definition", "labels"}
-)  # fmt: skip
-_HARM: frozenset[Area] = frozenset({"performance", "concept_drift"})
 
 
 class Known(NamedTuple):
@@ -69,9 +62,11 @@ def group(
     entries: list[tuple[str, Entry]] = []
     joined: list[tuple[str, str]] = []
     merged: list[tuple[str, str]] = []
+    crowds = crowds_of([*loose, *(one.finding for members_ in known.values() for one in members_)])
     # The gravest first, so that what is only worth a note finds something to join.
     for finding in sorted(loose, key=lambda f: (-GRAVITY[f.severity], f.since, f.id)):
-        akin = [(why, i) for i in work.values() if not i.merged_into and (why := belongs(i, finding))]
+        standing_now = [i for i in work.values() if not i.merged_into]
+        akin = [(why, i) for i in standing_now if (why := belongs(i, known[i.id], finding, crowds))]
         if not akin:
             if finding.severity == "info":
                 continue
@@ -83,16 +78,13 @@ def group(
             )
             joined.append((finding.id, begun.id))
             continue
-        why, home = min(
-            akin, key=lambda found: (_STRENGTH.index(found[0]), found[1].state == "resolved", found[1].number)
-        )
-        for other_why, other in akin:
+        why, home = min(akin, key=lambda found: (_ORDER.index(found[0]), found[1].state == "resolved", found[1].number))
+        for _, other in akin:
+            # What belongs to two that go on shows that they are one; a note is too little to show that.
             if (
-                other.id != home.id
+                other.id != home.id and finding.severity != "info"
                 and "resolved" not in (other.state, home.state)
-                and _proves(why)
-                and _proves(other_why)
-            ):
+            ):  # fmt: skip
                 home = _merge(work, known, home.id, other.id, entries, merged, now)
         known[home.id].append(Known(finding, None))
         told = f"{finding.message} ({why})"
@@ -111,42 +103,25 @@ def group(
     return Grouped(sorted(changed, key=lambda i: i.number), entries, joined, merged)
 
 
-_STRENGTH = ["the same trouble again", "the same cause", "the same columns", "the same resource", "began together"]
+_ORDER: tuple[str, ...] = (_AGAIN, *STRENGTH)
 
 
-def _proves(why: str) -> bool:
-    return why in ("the same cause", "the same columns")
+def belongs(incident: Incident, members: Sequence[Known], finding: Finding, crowds: Iterable[int] = ()) -> str:
+    """Why a finding belongs to an incident of these members, in words; empty where it does not.
 
-
-def belongs(incident: Incident, finding: Finding) -> str:
-    """Why a finding belongs to an incident, in words; empty where it does not.
-
-    What a person called expected is done with: what is found beyond it begins anew.
+    What a person called expected is done with: what is found beyond it begins anew. Notes among the members are told
+    in the incident and are no evidence. crowds: windows in which many columns changed.
     """
     if incident.model != finding.model or incident.state == "expected":
         return ""
-    same = finding.check in incident.checks and set(finding.columns) <= set(incident.columns)
-    same = same and (not finding.segment or finding.segment in incident.segments)
     if incident.state == "resolved":
+        same = finding.check in incident.checks and set(finding.columns) <= set(incident.columns)
+        same = same and (not finding.segment or finding.segment in incident.segments)
         lately = 0 <= finding.window - incident.last_window <= RETURNS and finding.window >= 0
-        return _STRENGTH[0] if same and lately else ""
-    ours, theirs = _strong(incident.causes), _strong(finding.causes)
-    if ours & theirs:
-        return "the same cause"
-    of_rows = finding.area in _OF_ROWS
-    if of_rows != any(area in _OF_ROWS for area in incident.areas):
-        return ""
-    if not of_rows:
-        return "the same resource" if same and finding.area in incident.areas else ""
-    named = {name for kind, name in ours if kind == "column"} | set(incident.columns)
-    if named & (set(finding.columns) | {name for kind, name in theirs if kind == "column"}):
-        return "the same columns"
-    together = finding.window == incident.first_window or finding.since == incident.since
-    return "began together" if together and finding.window >= 0 else ""
-
-
-def _strong(causes: Iterable[Cause]) -> set[tuple[str, str]]:
-    return {(c.kind, c.name) for c in causes if c.weight >= LEAST_SHARED and c.kind not in _TIMES}
+        return _AGAIN if same and lately else ""
+    counted = [one.finding for one in members if one.finding.severity != "info"] or [one.finding for one in members]
+    found = {evidence(one, finding, crowds) for one in counted}
+    return next((why for why in STRENGTH if why in found), "")
 
 
 def _begin(finding: Finding, now: float, number: int) -> Incident:
@@ -221,7 +196,7 @@ def _follow(
 def _worse(before: Incident, after: Incident) -> bool:
     """Graver than it was, or it began to do harm that labels show."""
     return GRAVITY[after.severity] > GRAVITY[before.severity] or (
-        bool(_HARM & set(after.areas)) and not _HARM & set(before.areas)
+        bool(HARM & set(after.areas)) and not HARM & set(before.areas)
     )
 
 
@@ -270,7 +245,7 @@ def leading(findings: Sequence[Finding]) -> Finding:
     def rank(finding: Finding) -> tuple[bool, int, float, str]:
         limit = finding.evidence.get("limit", 0.0)
         past = finding.size / limit if limit > 0 else finding.size
-        return finding.area in _HARM, GRAVITY[finding.severity], past, finding.id
+        return finding.area in HARM, GRAVITY[finding.severity], past, finding.id
 
     return max(findings, key=rank)
 

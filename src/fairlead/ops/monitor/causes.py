@@ -1,7 +1,8 @@
 """What is likely behind a finding, since when, and what it costs: pure, so that live and rehearsal name it alike.
 
 Columns are ranked by how far they moved times how much of the model's answer they carry; where labels are in, by how
-much of the higher loss their new mix explains. Sources and versions are named where the rows to blame are theirs.
+much of the higher loss they can explain: their new mix, or answers that are other than they were. What no column
+explains is the world's. Sources and versions are named where the rows to blame are theirs.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 from fairlead.contract import records
 from fairlead.contract.events import Cause, CauseKind, Finding
 from fairlead.contract.profile import ColumnProfile
+from fairlead.ops.monitor.akin import Codes, akin_to
 from fairlead.ops.monitor.beginnings import change_of_codes, change_of_level
 from fairlead.ops.monitor.blame import (
     VERSIONS,
@@ -33,6 +35,8 @@ from fairlead.ops.monitor.slicing import slice_causes
 MOST_CAUSES = 5
 MOST_FINDINGS = 100
 MOST_COLUMNS = 10
+EXPLAINED = 0.5
+"""Share of a higher loss from which on a column explains it; what explains less leaves room for another concept."""
 MOST_SLICED = 5
 """Findings of a window whose slices are looked for: it takes a pass over the rows for each."""
 MOVED = 0.1
@@ -54,32 +58,40 @@ def explain(findings: Sequence[Finding], seen: Seen, score: Score | None = None)
 
     score: answers of the model in force to columns, (n, outputs). What a check named itself comes first.
     """
-    about = _About(seen)
-    told = [about.explained(f, score) if n < MOST_FINDINGS else f for n, f in enumerate(findings)]
-    return _together(told)
+    about = _About(seen, score)
+    told = [about.explained(f) if n < MOST_FINDINGS else f for n, f in enumerate(findings)]
+    rows = seen.rows
+    begins = float(rows.times.min()) if rows is not None and len(rows.times) else None
+    held: Codes = {}
+    return [
+        msgspec.structs.replace(f, akin=akin_to(f.columns, seen, held)) if f.columns and f.severity != "info" else f
+        for f in _together(told, begins)
+    ]
 
 
 class _About:
     """One window, with what several findings ask for worked out once."""
 
-    def __init__(self, seen: Seen) -> None:
+    def __init__(self, seen: Seen, score: Score | None) -> None:
         self.seen = seen
+        self.score = score
         self.usual: dict[str, ColumnProfile] = {c.bins.name: c for c in seen.reference.profile.columns}
         self._codes: dict[str, np.ndarray] = {}
         self._sliced = 0
         self._losses: tuple[np.ndarray, np.ndarray] | None = None
+        self._shares: dict[str, float | None] = {}
 
-    def explained(self, finding: Finding, score: Score | None) -> Finding:
+    def explained(self, finding: Finding) -> Finding:
         rows = self.seen.rows
         columns = [c for c in finding.columns if c in self.usual and rows is not None and c in rows.columns]
         if finding.area in _OF_CELLS and columns and not finding.segment:
-            return self._of_cells(finding, columns, score)
+            return self._of_cells(finding, columns)
         if finding.area in _OF_ALL:
             return self._of_all(finding)
         return finding
 
-    def _of_cells(self, finding: Finding, columns: list[str], score: Score | None) -> Finding:
-        rows = self.seen.rows
+    def _of_cells(self, finding: Finding, columns: list[str]) -> Finding:
+        rows, score = self.seen.rows, self.score
         assert rows is not None
         if not len(rows.times):
             return finding
@@ -124,7 +136,7 @@ class _About:
         return _with(finding, found, first, cost, cost_in)
 
     def _columns(self, losses: tuple[np.ndarray, np.ndarray] | None) -> list[Cause]:
-        """Columns that moved, by drift times importance; with losses, by what their new mix explains of them."""
+        """Columns that moved, by drift times importance; with losses, by what they can explain of them."""
         from fairlead.lab.stats.distances import jensen_shannon_rows
 
         moved: list[tuple[float, str, float]] = []
@@ -150,19 +162,51 @@ class _About:
                 f", it carries {self.seen.importance[name]:.0%} of the answer" if name in self.seen.importance else ""
             )
             why = f"it moved by {size:.2f} (distance){carries}"
-            share = self._explained(name, losses)
+            share, how = self._explained(name, losses)
             if share is not None:
-                why += f"; its new mix explains {share:.0%} of the higher loss"
-                part = min(part, 1.0) * 0.5 + 0.5 * share
+                why += f"; {how} {share:.0%} of the higher loss"
+                # What can explain little of the loss is not blamed for it, however far it moved.
+                part = share * (0.5 + 0.5 * min(part, 1.0))
             found.append(Cause("column", name, round(part, 3), why))
-        return found
+        return sorted(found, key=lambda cause: -cause.weight) + self._unexplained([name for _, name, _ in moved])
 
-    def _explained(self, name: str, losses: tuple[np.ndarray, np.ndarray] | None) -> float | None:
+    def _unexplained(self, moved: Sequence[str]) -> list[Cause]:
+        """What is left of a higher loss when the columns that moved have explained what they can."""
+        shares = [self._shares.get(name) for name in moved]
+        known = [share for share in shares if share is not None]
+        most = max(known, default=1.0)
+        if len(known) < len(shares) or most >= EXPLAINED:
+            return []
+        why = f"the columns that moved explain at most {most:.0%} of the higher loss: what the inputs mean moved, too"
+        return [Cause("time", "concept", round(1.0 - most, 3), why)]
+
+    def _explained(self, name: str, losses: tuple[np.ndarray, np.ndarray] | None) -> tuple[float | None, str]:
+        """How much of the higher loss a column can explain, in [0, 1], and how: by its new mix of values, or by answers
+        that are other than over usual cells. None where neither can be told."""
         rows, step = self.seen.rows, self.seen.step
         if losses is None or rows is None or step is None or name not in rows.columns:
-            return None
+            return None, ""
         at, values = losses
-        return explained_loss(values, self.codes(name)[at], counts_of(self.usual[name]), step.promise.loss)
+        mixed = explained_loss(values, self.codes(name)[at], counts_of(self.usual[name]), step.promise.loss)
+        wrong = self._wrong(name, float(values.mean()) - step.promise.loss) if (mixed or 0.0) < EXPLAINED else None
+        known = [share for share in (mixed, wrong) if share is not None]
+        self._shares[name] = max(known, default=None)
+        if wrong is not None and wrong > (mixed or 0.0):
+            return wrong, "the answers that it moved explain at most"
+        return self._shares[name], "its new mix explains"
+
+    def _wrong(self, name: str, excess: float) -> float | None:
+        """At most which share of a higher loss comes of answers that a column moved."""
+        rows, task = self.seen.rows, self.seen.signature.task
+        if self.score is None or rows is None or rows.scores is None or self.seen.step is None or excess <= 0:
+            return None
+        blame = {name: changed_part(self.codes(name), counts_of(self.usual[name]))}
+        classifies = task == "classification"
+        cost = cost_of_wrong(rows.columns, rows.scores, blame, self.usual, self.score, classifies)
+        if cost is None:
+            return None
+        in_loss = cost.high if classifies else cost.high / self.seen.step.promise.clip
+        return float(min(in_loss / excess, 1.0))
 
     def codes(self, name: str) -> np.ndarray:
         rows = self.seen.rows
@@ -205,9 +249,15 @@ def _with(finding: Finding, found: Sequence[Cause], first: float | None, cost: o
     return msgspec.structs.replace(finding, causes=causes[:MOST_CAUSES], first=first, cost=cost, cost_in=cost_in)
 
 
-def _together(findings: list[Finding]) -> list[Finding]:
-    """Columns whose cells changed within minutes of one another have one source, most likely."""
-    timed = [f for f in findings if f.area in _OF_CELLS and f.first is not None and f.columns]
+def _together(findings: list[Finding], begins: float | None) -> list[Finding]:
+    """Columns whose cells changed within minutes of one another have one source, most likely.
+
+    begins: of the rows that were seen, or None; what was so from the first of them on may have begun before.
+    """
+    timed = [
+        f for f in findings
+        if f.area in _OF_CELLS and f.first is not None and f.columns and (begins is None or f.first > begins)
+    ]  # fmt: skip
     changed = []
     for finding in findings:
         if finding not in timed:

@@ -29,8 +29,8 @@ def finding_id(model: str, check: str, columns: tuple[str, ...], since: float) -
 def carry(open_findings: Iterable[Finding], new_findings: Iterable[Finding]) -> Carried:
     """Match the findings of a window with those that were open before it.
 
-    The same model, check and columns are the same trouble: it keeps id, `since` and `first`. `new_findings` is all that
-    the window shows; what is open and not in it has ended.
+    The same model, check and columns are the same trouble: it keeps id, `since`, `first` and `begun`. `new_findings` is
+    all that the window shows; what is open and not in it has ended.
     """
     before = {(f.model, f.check, f.columns): f for f in open_findings}
     started, continuing = [], []
@@ -40,7 +40,9 @@ def carry(open_findings: Iterable[Finding], new_findings: Iterable[Finding]) -> 
             started.append(finding)
         else:
             first = known.first if known.first is not None else finding.first
-            continuing.append(msgspec.structs.replace(finding, id=known.id, since=known.since, first=first))
+            begun = known.window if known.begun is None else known.begun
+            lasting = msgspec.structs.replace(finding, id=known.id, since=known.since, first=first, begun=begun)
+            continuing.append(lasting)
     return Carried(started, continuing, list(before.values()))
 
 
