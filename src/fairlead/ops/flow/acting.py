@@ -24,7 +24,7 @@ ATTEMPTS = 3
 def resume(ws: Workspace) -> list[Decision]:
     """Carry out what an earlier pass decided and did not finish."""
     done = []
-    for row in reversed(ws.state.unfinished(ws.model)):
+    for row in ws.state.unfinished(ws.model):
         if row.attempts >= ATTEMPTS:
             finish(ws, row.decision, "failed", {"why": f"given up after {row.attempts} attempts"})
             continue
@@ -34,18 +34,22 @@ def resume(ws: Workspace) -> list[Decision]:
 
 
 def carry_out(ws: Workspace, decision: Decision) -> None:
-    """Do what a planned decision says. What our own rules refuse is its outcome, not an accident."""
-    ws.state.start(decision.id, ws.clock())
+    """Do what a planned decision says. What our own rules refuse is its outcome, not an accident.
+
+    Nothing of a decision that is finished: the guard and a pass that resumes may both have found it, and take turns.
+    """
     # Retraining takes minutes, in which the guard must be able to act; what it leads to is a decision of its own.
-    lock = acting_lock(ws) if decision.action in MOVES else contextlib.nullcontext()
-    try:
-        with lock:
+    with acting_lock(ws) if decision.action in MOVES else contextlib.nullcontext():
+        if ws.state.finished(decision.id):
+            return
+        ws.state.start(decision.id, ws.clock())
+        try:
             details = ACTIONS[decision.action](ws, decision)
-    except FairleadError as refusal:
-        finish(ws, decision, "failed", {"why": str(refusal)})
-        return
-    finish(ws, decision, "done", details)
-    blame(ws, decision)
+        except FairleadError as refusal:
+            finish(ws, decision, "failed", {"why": str(refusal)})
+            return
+        finish(ws, decision, "done", details)
+        blame(ws, decision)
 
 
 def finish(ws: Workspace, decision: Decision, outcome: str, details: dict[str, Any]) -> None:

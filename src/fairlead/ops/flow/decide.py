@@ -89,7 +89,9 @@ def _alert(situation: Situation, finding: Finding, now: float) -> Decision:
 def _roll_back(situation: Situation, champion: Live, previous: Live, now: float) -> Decision:
     why = f"the champion fails its guardrails: {', '.join(situation.guardrails)}"
     details = {"bundle": previous.bundle, "version": previous.version, "from": champion.bundle}
-    return _decision(situation, "roll_back", now, why, (champion.bundle, previous.bundle), (), details)
+    # One that was given another chance by a person, and fails again, goes again.
+    about = (champion.bundle, previous.bundle, repr(champion.released_at))
+    return _decision(situation, "roll_back", now, why, about, (), details)
 
 
 def _promote(

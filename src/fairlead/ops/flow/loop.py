@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from fairlead.contract import records as names
 from fairlead.contract.errors import UsageError
 from fairlead.contract.events import Decision, Finding, Window
 from fairlead.ops.access import audit_refusals
-from fairlead.ops.flow import acting, blaming, closing, contracted, release, trending
+from fairlead.ops.flow import acting, blaming, catching_up, closing, contracted, trending
 from fairlead.ops.flow.analysing import analysis_of, tell
 from fairlead.ops.flow.arriving import look_at_door
 from fairlead.ops.flow.decide import decide
@@ -23,16 +22,15 @@ from fairlead.ops.flow.late_labels import revise
 from fairlead.ops.flow.reporting import write_incidents
 from fairlead.ops.flow.situating import moment_of, situation_of
 from fairlead.ops.flow.tracker import (
-    event_times_of,
     first_start,
     next_window,
     over_silence,
     read_tracker,
+    turn,
     write_tracker,
 )
 from fairlead.ops.flow.tracker import watermark as watermark_of
 from fairlead.ops.flow.workspace import RULE, Workspace
-from fairlead.ops.state import FileLock
 
 if TYPE_CHECKING:
     from fairlead.ops.state import Intent
@@ -69,7 +67,7 @@ class Loop:
         intent = ws.state.intent(ws.model)
         if intent is None or not intent.variants:
             return Pass()
-        lock = FileLock(ws.home.run / f"watch-{ws.model}.lock")
+        lock = turn(ws)
         if not lock.take(TURN_S):
             raise UsageError(f"another watcher of {ws.model} is at work (retraining takes a while): try again later.")
         try:
@@ -78,16 +76,22 @@ class Loop:
             lock.release()
 
     def _pass(self) -> Pass:
+        from fairlead.runtime.capture import tables_kept
+
         ws = self.ws
         intent = ws.state.intent(ws.model)
         if intent is None or not intent.variants:
             return Pass()
         decisions = acting.resume(ws)
+        catching_up.catch_up(ws)
         blaming.over(ws)
-        contracted.follow(ws, lambda: release.publish(ws, intent))
+        contracted.follow(ws, lambda: catching_up.publish_again(ws))
+        # What was resumed may have changed what answers.
+        intent = ws.state.intent(ws.model) or intent
         machine = look_at_machine(ws)
         door = look_at_door(ws)
-        windows, findings = self._advance(intent)
+        with tables_kept():
+            windows, findings = self._advance(intent)
         findings += machine + door
         trending.follow(ws, read_tracker(ws).largest)
         decisions += self._decide()
@@ -102,7 +106,7 @@ class Loop:
         ws, settings = self.ws, self.ws.settings
         tracker = read_tracker(ws)
         records = Records(ws.home.root, ws.model)
-        times = event_times_of(records.columns(tracker.start, None, [names.TIME]))
+        times = records.times(tracker.start, None)
         if tracker.start is None and not len(times):
             return [], []
         if len(times):
@@ -125,7 +129,7 @@ class Loop:
             due = next_window(tracker, ws.model, settings, times, horizon)
             if due is None:
                 break
-            window, started = closing.close(ws, tracker, due)
+            window, started = closing.close(ws, tracker, due, horizon)
             done.append(window)
             found += started
             times = times[np.searchsorted(times, window.end) :]

@@ -18,7 +18,7 @@ from fairlead.ops.flow.contracted import expected_of
 from fairlead.ops.flow.counting import begin_after
 from fairlead.ops.flow.making import require_attested
 from fairlead.ops.flow.workspace import RULE, Workspace
-from fairlead.ops.state import Intent
+from fairlead.ops.state import FileLock, Intent
 
 CONFIRM_S = 30.0
 APPROVAL = "approval"
@@ -126,24 +126,68 @@ def routes_variants(routes: Routes, model: str) -> tuple[Variant, ...]:
     return next((r.variants for r in routes.routes if r.model == model), ())
 
 
-def apply(ws: Workspace, intent: Intent, action: str, why: str, details: dict[str, Any]) -> Deployed:
-    """Make an intent true: record it, publish it, and take it back if a worker refuses."""
-    before = ws.state.intent(ws.model)
-    with ws.state.transaction():
-        remember(ws, intent)
-        begin_after(ws, before.variants if before else (), intent.variants)
-        ws.audit.record(ws.actor, action, ws.model, why, details)
-    try:
-        return publish(ws, intent)
-    except BundleRefused as refusal:
+def applying(ws: Workspace) -> FileLock:
+    """Held from before an intent is recorded until it answers or is taken back: whoever else holds it next finds
+    routes that say what is intended, or those of a process that was killed in between (`catching_up.py`)."""
+    return FileLock(ws.home.run / f"apply-{ws.model}.lock")
+
+
+def apply(
+    ws: Workspace,
+    intent: Intent,
+    action: str,
+    why: str,
+    details: dict[str, Any],
+    *,
+    upon: Intent | None,
+    event: float | None = None,
+) -> Deployed:
+    """Make an intent true: record it, publish it, and take it back if a worker refuses.
+
+    upon: the intent that this one was made from. event: time at which its stage of a rollout begins, where it is not
+    that of the rollout. Raises UsageError where something else is intended by now, BundleRefused.
+    """
+    from fairlead.ops.flow.rolling import note_stage
+
+    with applying(ws):
         with ws.state.transaction():
-            begin_after(ws, intent.variants, before.variants if before else ())
-            # A first deployment that was refused leaves an intent that names nothing.
-            remember(ws, before or msgspec.structs.replace(intent, variants=(), rollout=None))
-            if before is None:
-                ws.state.drop_alias(ws.model, "champion")
-            ws.audit.record(ws.actor, f"{action} undone", ws.model, str(refusal), {})
-        raise
+            before = ws.state.intent(ws.model)
+            _require_same(upon, before)
+            remember(ws, intent)
+            begin_after(ws, before.variants if before else (), intent.variants)
+            ws.audit.record(ws.actor, action, ws.model, why, details)
+        try:
+            done = publish(ws, intent)
+        except BundleRefused as refusal:
+            _take_back(ws, intent, before, f"{action} undone", refusal)
+            raise
+        note_stage(ws, intent, event)
+        return done
+
+
+def _require_same(upon: Intent | None, now: Intent | None) -> None:
+    """Raises UsageError where others have changed what answers, or held it, since `upon` was read."""
+    if upon is None or now is None:
+        same = upon is now
+    else:
+        same = (upon.variants, upon.salt, upon.hold) == (now.variants, now.salt, now.hold)
+    if not same:
+        raise UsageError("what answers was changed meanwhile by another hand: see `fairlead status`, then try again.")
+
+
+def _take_back(ws: Workspace, refused: Intent, before: Intent | None, action: str, refusal: BundleRefused) -> None:
+    with ws.state.transaction():
+        now = ws.state.intent(ws.model)
+        begin_after(ws, refused.variants, before.variants if before else ())
+        # A first deployment that was refused leaves an intent that names nothing.
+        back = before or msgspec.structs.replace(refused, variants=(), rollout=None)
+        if now is not None and now.hold != refused.hold:
+            # A person pinned or froze the model while workers were asked: that stays.
+            back = msgspec.structs.replace(back, hold=now.hold, why=now.why, decided_by=now.decided_by)
+        remember(ws, back)
+        if before is None:
+            ws.state.drop_alias(ws.model, "champion")
+        ws.audit.record(ws.actor, action, ws.model, str(refusal), {})
 
 
 def remember(ws: Workspace, intent: Intent) -> None:
@@ -212,7 +256,8 @@ def deploy(
         decided_by="rule" if ws.actor == RULE else "person",
         previous=champion.version if champion else None,
     )
-    return apply(ws, new, "deploy", why, {"version": chosen.number, "bundle": chosen.bundle, "mode": mode})
+    told = {"version": chosen.number, "bundle": chosen.bundle, "mode": mode}
+    return apply(ws, new, "deploy", why, told, upon=intent)
 
 
 def unseen_from(ws: Workspace, bundle: str) -> float:
@@ -267,7 +312,7 @@ def promote(ws: Workspace, *, why: str = "promoted by hand", version: int | None
         previous=champion.version,
     )
     details = {"version": challenger.version, "previous": champion.version}
-    done = apply(ws, new, "promote", why, details)
+    done = apply(ws, new, "promote", why, details, upon=intent)
     return msgspec.structs.replace(done, previous=champion.version)
 
 
@@ -285,7 +330,8 @@ def end_rollout(ws: Workspace, *, why: str) -> Deployed:
         decided_by="rule" if ws.actor == RULE else "person",
         rollout=None,
     )
-    return apply(ws, new, "end rollout", why, {"ended": challenger.version, "champion": champion.version})
+    told = {"ended": challenger.version, "champion": champion.version}
+    return apply(ws, new, "end rollout", why, told, upon=intent)
 
 
 def roll_back(ws: Workspace, *, why: str = "rolled back by hand") -> Deployed:
@@ -316,16 +362,17 @@ def roll_back(ws: Workspace, *, why: str = "rolled back by hand") -> Deployed:
         previous=None if challenger is None else intent.previous,
     )
     gone = challenger.version if challenger else champion.version
-    done = apply(ws, new, "roll back", why, {"from": gone, "to": target.version})
+    done = apply(ws, new, "roll back", why, {"from": gone, "to": target.version}, upon=intent)
     # Where a trial was ended the champion is the same as before.
     return msgspec.structs.replace(done, previous=None if challenger else gone)
 
 
 def hold(ws: Workspace, kind: Literal["pinned", "frozen", ""], *, why: str) -> Intent:
     """pin (this champion stays), freeze (nothing moves, not even a rollout) or release (rules may act again)."""
-    intent, champion, _ = split(ws)
-    new = msgspec.structs.replace(intent, hold=kind, why=why, decided_by="person")
+    # Read where it is written: what was promoted a moment ago must not be taken back by holding it.
     with ws.state.transaction():
+        intent, champion, _ = split(ws)
+        new = msgspec.structs.replace(intent, hold=kind, why=why, decided_by="person")
         ws.state.set_intent(new)
         ws.audit.record(ws.actor, kind or "release", ws.model, why, {"champion": champion.version})
     return new

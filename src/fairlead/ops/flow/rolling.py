@@ -113,9 +113,7 @@ def start(
     told = {"version": chosen[0].number, "bundle": chosen[0].bundle, "mode": way.mode, "share": way.share}
     if len(chosen) > 1:
         told["versions"] = [one.number for one in chosen]
-    done = release.apply(ws, new, way.mode, why, told)
-    note_stage(ws, new)
-    return done
+    return release.apply(ws, new, way.mode, why, told, upon=intent)
 
 
 def _check(way: Way, champion: Variant, chosen: Sequence[tuple[int, str]]) -> None:
@@ -158,14 +156,14 @@ def note_stage(ws: Workspace, intent: Intent, event: float | None = None) -> Non
     weights = {str(v.version): float(v.weight) for v in intent.variants}
     begun = ws.clock()
     since = Stage(begun, float(intent.rollout.started_event if event is None else event), weights)
-    stages = [*intent.rollout.details.get("stages", []), msgspec.to_builtins(since)][-MOST_STAGES:]
-    details = {**intent.rollout.details, "stages": stages}
-    known = ws.state.intent(ws.model)
-    if known is None or known.rollout is None or known.salt != intent.salt:
-        return  # Somebody else has changed what answers meanwhile.
-    ws.state.set_intent(
-        msgspec.structs.replace(intent, rollout=msgspec.structs.replace(intent.rollout, details=details))
-    )
+    with ws.state.transaction():
+        known = ws.state.intent(ws.model)
+        if known is None or known.rollout is None or (known.salt, known.variants) != (intent.salt, intent.variants):
+            return  # Somebody else has changed what answers meanwhile.
+        stages = [*known.rollout.details.get("stages", []), msgspec.to_builtins(since)][-MOST_STAGES:]
+        rollout = msgspec.structs.replace(known.rollout, details={**known.rollout.details, "stages": stages})
+        # Of what is known now: a person may have pinned or frozen it while workers were asked.
+        ws.state.set_intent(msgspec.structs.replace(known, rollout=rollout))
 
 
 def _closed(ws: Workspace, rollout: Rollout) -> Rollout:
@@ -196,9 +194,8 @@ def weigh(ws: Workspace, weights: Mapping[int, float], *, why: str, event: float
         salt=secrets.token_hex(16) if anew else intent.salt,
         rollout=msgspec.structs.replace(rollout, stage=rollout.stage + 1),
     )
-    done = release.apply(ws, new, "weigh", why, {"weights": {str(v.version): round(v.weight, 6) for v in variants}})
-    note_stage(ws, new, event)
-    return done
+    told = {"weights": {str(v.version): round(v.weight, 6) for v in variants}}
+    return release.apply(ws, new, "weigh", why, told, upon=intent, event=event)
 
 
 def drop(ws: Workspace, version: int, *, why: str) -> Any:
@@ -218,6 +215,5 @@ def drop(ws: Workspace, version: int, *, why: str) -> Any:
         if v.version != version
     )
     new = msgspec.structs.replace(intent, variants=variants, rollout=_closed(ws, intent.rollout))
-    done = release.apply(ws, new, "end rollout", why, {"ended": version, "champion": champion.version})
-    note_stage(ws, new, intent.rollout.started_event)
-    return done
+    told = {"ended": version, "champion": champion.version}
+    return release.apply(ws, new, "end rollout", why, told, upon=intent)

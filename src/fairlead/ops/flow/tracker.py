@@ -14,6 +14,7 @@ from fairlead.ops.flow.workspace import Workspace
 from fairlead.ops.monitor import WindowSpec, window_spec
 from fairlead.ops.monitor.promise import Promise
 from fairlead.ops.monitor.windows import duration
+from fairlead.ops.state import FileLock
 
 SILENT_WINDOWS = 8
 """Empty windows in a row that are looked at one by one."""
@@ -64,6 +65,12 @@ def read_tracker(ws: Workspace) -> Tracker:
     """The tracker as last written; a fresh one for a model that was never watched."""
     found = ws.state.get(f"watch:{ws.model}")
     return Tracker() if found is None else msgspec.json.decode(found, type=Tracker, strict=False)
+
+
+def turn(ws: Workspace) -> FileLock:
+    """Held by the one pass that is going on, and by whoever else changes the tracker: a pass writes what it read at its
+    beginning once more."""
+    return FileLock(ws.home.run / f"watch-{ws.model}.lock")
 
 
 def write_tracker(ws: Workspace, tracker: Tracker) -> None:

@@ -10,13 +10,16 @@ import msgspec
 from fairlead.contract.errors import UsageError
 from fairlead.contract.events import Decision
 from fairlead.ops.flow import release
-from fairlead.ops.flow.tracker import read_tracker, write_tracker
+from fairlead.ops.flow.tracker import read_tracker, turn, write_tracker
 from fairlead.ops.flow.workspace import Workspace
 from fairlead.ops.state import Intent
 from fairlead.ops.state.rows import DecisionRow
 
 LATEST = 200
 """Decisions among which one is looked for."""
+
+TURN_S = 60.0
+"""How long the pass that is going on is waited for."""
 
 REVERSIBLE = ("promote", "canary", "end_rollout", "roll_back", "retrain")
 
@@ -96,13 +99,19 @@ def _rolled_back(ws: Workspace, decision: Decision, why: str) -> str:
 
 
 def _retrained(ws: Workspace, decision: Decision, why: str) -> str:
-    with ws.state.transaction():
-        tracker = read_tracker(ws)
-        waiting = tracker.candidate
-        if waiting is None or waiting.made_at != decision.at:
-            raise _followed(decision)
-        tracker.candidate = None
-        write_tracker(ws, tracker)
+    lock = turn(ws)
+    if not lock.take(TURN_S):
+        raise UsageError(f"the watcher of {ws.model} is at work (retraining takes a while): try again later.")
+    try:
+        with ws.state.transaction():
+            tracker = read_tracker(ws)
+            waiting = tracker.candidate
+            if waiting is None or waiting.made_at != decision.at:
+                raise _followed(decision)
+            tracker.candidate = None
+            write_tracker(ws, tracker)
+    finally:
+        lock.release()
     return f"version {waiting.version} will not be tried; it stays registered"
 
 

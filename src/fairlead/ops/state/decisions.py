@@ -54,6 +54,12 @@ class Decisions(Store):
             connection.execute(pending.values(**values))
             return self._row(id)
 
+    def finished(self, id: str) -> bool:
+        """Whether acting upon that decision is over, however it ended."""
+        query = select(decisions.c.id).where(decisions.c.id == id, decisions.c.state == "finished")
+        with self._reading() as connection:
+            return connection.execute(query).first() is not None
+
     def unfinished(self, model: str | None = None) -> list[DecisionRow]:
         """Planned or started and not finished, in the order they were planned."""
         query = select(decisions).where(decisions.c.state != "finished").order_by(decisions.c.position)
