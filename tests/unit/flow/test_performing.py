@@ -60,6 +60,19 @@ def test_a_window_is_told_before_its_labels_with_them_and_again_when_more_come(s
     assert {"accuracy", "roc_auc"} <= set(version["offline"]) & set(version["live"])
 
 
+def test_estimates_of_rows_unlike_those_held_out_are_said_to_be_unsure(served: Served) -> None:
+    rng = np.random.default_rng(9)
+    served.ask(rows_of(rng, 200))
+    served.ask(rows_of(rng, 210, shift=9.0))
+    served.watch()
+    first, second = performance_of(served.ws)["windows"]
+    # All of them are answered alike, and with certainty: taken at its word, the model had never been as good.
+    assert second["estimated"]["accuracy"]["value"] > first["estimated"]["accuracy"]["value"]
+    assert (first["unsure"], second["unsure"]) == (False, True)
+    page = fairlead.open(served.ws.home.root.parent).report(window=1)["report"]
+    assert "not to be relied on" in Path(page).read_text()
+
+
 def test_labels_of_another_definition_are_told_and_never_mixed_in(served: Served) -> None:
     rng = np.random.default_rng(2)
     told = served.ask(rows_of(rng, 200))

@@ -124,6 +124,7 @@ def test_what_a_window_shows_is_told_in_the_projects_own_time() -> None:
     assert "200 rows, 150 with a label, 3 came late; answered by version 3" in page
     assert "fairlead undo dddddddd" in page
     assert "estimated, before labels came" in page
+    assert "not to be relied on" not in page
     assert "<details>" in page
     quiet = render(report(findings=(), metrics=(), decisions=(), incidents=(), columns=(), trend=()))
     assert "What left its usual range" not in quiet

@@ -121,6 +121,9 @@ def moment(seconds: float | None) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.gmtime(seconds))
 
 
+LEAST_WRAPPED = 12
+"""Characters that a column whose text is wrapped has at least."""
+
 FIGURE = re.compile(r"-?[0-9][0-9.,]*(e[+-]?[0-9]+)?")
 
 
@@ -128,7 +131,8 @@ def table(title: str, heads: Sequence[str], rows: Iterable[Iterable[Any]], wraps
     """Print a small table; figures to the right.
 
     wraps: the columns whose text may go over several lines (else the last); the others stay whole, so that a
-    name can be read and copied on 80 columns.
+    name can be read and copied on 80 columns. A table that does not fit is wider than the terminal: a figure that
+    lost its last digits would be another one.
     """
     from rich import box
     from rich.table import Table
@@ -145,8 +149,11 @@ def table(title: str, heads: Sequence[str], rows: Iterable[Iterable[Any]], wraps
     for row in kept:
         grid.add_row(*[escape(cell) for cell in row])
     out = console()
+    widest = [max(map(len, column)) for column in zip(heads, *kept, strict=True)]
+    least = sum(min(w, LEAST_WRAPPED) if head in free else w for head, w in zip(heads, widest, strict=True))
+    grid.width = least + len(heads) if least + len(heads) > out.width else None
     out.print()
-    out.print(grid)
+    out.print(grid, crop=False)
     out.print()
 
 

@@ -37,7 +37,7 @@ def tell_performance(answer: Answer) -> None:
         return
     rows = [_line(window, metric) for window in answer["windows"]]
     heads = ("window (UTC)", "version", "rows", "labels", "estimated", "with labels", "how it is known")
-    table(f"{metric} by window", heads, rows)
+    table(f"{metric} by window", heads, rows, wraps=heads[-3:])
     record = answer["record"].get(metric)
     if record:
         out.print(
@@ -58,6 +58,8 @@ def _line(window: Answer, metric: str) -> tuple[Any, ...]:
     how = window["how"] or "no labels yet"
     if shown and metric not in shown and told:
         how += ", of the loss"
+    if window["unsure"]:
+        how += "; estimate of rows unlike those held out, not to be relied on"
     version = "-" if window["version"] is None else str(window["version"])
     return (moment(window["start"]), version, window["rows"], labels, spread(window["estimated"].get(metric)),
             spread(told), how)  # fmt: skip
@@ -82,7 +84,8 @@ def tell_versions(answer: Answer, metric: str) -> None:
     ]  # fmt: skip
     if not rows:
         return
-    table(f"{metric} of each version", ("version", "in its report", "live", "labelled rows", "how"), rows)
+    heads = ("version", "in its report", "live", "labelled rows", "how")
+    table(f"{metric} of each version", heads, rows, wraps=heads[1:3])
     told = answer["correlation"].get(metric)
     if told is None:
         return

@@ -50,7 +50,8 @@ def _window(one: Reached, numbers: Mapping[str, int]) -> dict[str, Any]:
     told: dict[str, Any] = msgspec.to_builtins(one)
     defaults = {"estimated": {}, "realised": {}, "stated": {}, "revised": [], "versions": {}, "how": "", "why": "",
                 "labelled": 0, "effective": 0.0, "overlap": 1.0, "rows": 0, "definition": ""}  # fmt: skip
-    return {**defaults, **told, "version": numbers.get(one.bundle), "late_labels": more_labels(one)}
+    return {**defaults, **told, "version": numbers.get(one.bundle), "late_labels": more_labels(one),
+            "unsure": one.unsure}  # fmt: skip
 
 
 def record_of(every: Sequence[Reached]) -> dict[str, dict[str, float]]:

@@ -17,7 +17,7 @@ from fairlead.contract.events import Window
 from fairlead.contract.evidence import Interval
 from fairlead.ops.flow.view import View
 from fairlead.ops.flow.workspace import Workspace
-from fairlead.ops.monitor.estimates import estimates, overlap
+from fairlead.ops.monitor.estimates import LEAST_OVERLAP, estimates, overlap
 from fairlead.ops.monitor.seen import Seen
 
 if TYPE_CHECKING:
@@ -75,6 +75,11 @@ class Reached(msgspec.Struct, frozen=True, omit_defaults=True):
     definition: str = ""
     versions: dict[str, Figures] = {}
     revised: tuple[Revision, ...] = ()
+
+    @property
+    def unsure(self) -> bool:
+        """Whether most of its rows lie where no row was held out, so that what was estimated is not to be relied on."""
+        return bool(self.estimated) and self.overlap < LEAST_OVERLAP
 
     @property
     def newest(self) -> dict[str, Interval]:
@@ -148,11 +153,8 @@ def by_version(ws: Workspace, view: View, window: Window, figures: Mapping[str, 
         if own is not None:
             found[bundle] = own
     records = Records(ws.home.root, ws.model)
-    # Shadows are rare: their rows are read whole only where there are any.
-    kinds: set[str] = set()
-    for part in records.batches(window.start, window.end, shadows=True, columns=[names.KIND]):
-        kinds |= set(part.column(names.KIND).unique().to_pylist())
-    if "shadow" in kinds:
+    # Shadows are rare: rows are read whole only where there are any.
+    if records.with_shadows(window.start, window.end):
         found |= _shadows(records, view, window)
     return found
 

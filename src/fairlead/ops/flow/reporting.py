@@ -195,7 +195,8 @@ def _metrics(ws: Workspace, window: Window, performance: Reached | None) -> tupl
 
     def view(name: str, value: Interval, estimated: bool) -> MetricView:
         before = float(np.mean(usual[name])) if name in usual else None
-        return MetricView(name, value, before, estimated, name not in LOWER_IS_BETTER and name != "loss")
+        unsure = estimated and performance.unsure
+        return MetricView(name, value, before, estimated, name not in LOWER_IS_BETTER and name != "loss", unsure)
 
     found = [view(name, value, False) for name, value in performance.newest.items()]
     return (*found, *(view(name, value, True) for name, value in performance.estimated.items()))

@@ -62,7 +62,8 @@ class ColumnView(msgspec.Struct, frozen=True, omit_defaults=True):
 class MetricView(msgspec.Struct, frozen=True, omit_defaults=True):
     """A metric of the window. value: with its 95 % interval. usual: mean of held-out windows of the champion.
 
-    estimated: whether it is what is expected before labels come. up: whether more of it is better.
+    estimated: whether it is what is expected before labels come. up: whether more of it is better. unsure: estimated
+    of rows most of which lie where no row was held out, so that neither value nor interval is to be relied on.
     """
 
     name: str
@@ -70,6 +71,7 @@ class MetricView(msgspec.Struct, frozen=True, omit_defaults=True):
     usual: float | None = None
     estimated: bool = False
     up: bool = True
+    unsure: bool = False
 
 
 class Point(msgspec.Struct, frozen=True, omit_defaults=True):
