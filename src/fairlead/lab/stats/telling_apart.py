@@ -23,6 +23,8 @@ BINS, WORDS = 8, 15
 MOST_COLUMNS, MOST_PRODUCTS = 60, 10
 RIDGE = 0.02
 CLIP = 4.0
+NEVER_VARIED = 0.1
+"""Deviation that a feature which never varied is taken to have."""
 
 
 class Features(NamedTuple):
@@ -175,14 +177,66 @@ class Telling:
         """Share of the distance between both means along the direction that each column's features carry."""
         if not second.any() or second.all():
             return {}
-        carried = np.maximum(weights * (self.matrix[second].mean(axis=0) - self.matrix[~second].mean(axis=0)), 0.0)
-        total: dict[str, float] = {}
-        for owners, part in zip(self.owners, carried.tolist(), strict=True):
-            for name in owners:
-                total[name] = total.get(name, 0.0) + part / len(owners)
-        whole = sum(total.values()) or 1.0
-        most = sorted(total.items(), key=lambda item: -item[1])[:10]
-        return {name: round(part / whole, 4) for name, part in most if part > 0}
+        apart = self.matrix[second].mean(axis=0) - self.matrix[~second].mean(axis=0)
+        return _carried(weights * apart, self.owners)
+
+
+class Against:
+    """Rows of two folds, factorised once, that windows are told from: a window costs its own rows and little more.
+
+    features: of the rows; fold: (n,) 0 or 1, alike for neighbours; blocks: (n,), which rows belong together.
+    """
+
+    def __init__(self, features: Features, fold: Ints, blocks: Ints) -> None:
+        self._centre = features.matrix.mean(axis=0)
+        spread = features.matrix.std(axis=0)
+        # What never varied may do so from now on: a column that is missing for the first time.
+        self._spread = np.where(spread > 1e-9, spread, NEVER_VARIED)
+        matrix = (features.matrix - self._centre) / self._spread
+        self.owners = features.owners
+        self.blocks = [blocks[fold == one] for one in (0, 1)]
+        self.matrix = [np.ascontiguousarray(matrix[fold == one]) for one in (0, 1)]
+        self._grams = [held.T @ held for held in self.matrix]
+        self._means = [held.mean(axis=0) if len(held) else np.zeros(matrix.shape[1]) for held in self.matrix]
+
+    def told(self, features: Features, fold: Ints, blocks: Ints) -> Told:
+        """How well other rows, with the same features, are told from these; arguments as of these."""
+        live = (features.matrix - self._centre) / self._spread
+        parts = [live[fold == one] for one in (0, 1)]
+        if not all(len(part) and len(held) for part, held in zip(parts, self.matrix, strict=True)):
+            return Told(0.5, 0.0, 1.0, {})
+        here, there, weights = [], [], np.zeros(live.shape[1])
+        for one in (0, 1):
+            direction = self._direction(parts[1 - one], 1 - one)
+            mine, others = parts[one] @ direction, self.matrix[one] @ direction
+            here.append(_placements(mine, others))
+            there.append(1.0 - _placements(others, mine))
+            weights += direction / 2.0
+        auc = float(np.mean([placed.mean() for placed in here]))
+        own = [blocks[fold == one] for one in (0, 1)]
+        spread = _spread(np.concatenate(here), np.concatenate(own), np.concatenate(there), np.concatenate(self.blocks))
+        apart = live.mean(axis=0) - (len(self.matrix[0]) * self._means[0] + len(self.matrix[1]) * self._means[1]) / (
+            len(self.matrix[0]) + len(self.matrix[1])
+        )
+        by = _carried(weights * apart, self.owners)
+        return Told(auc, max(auc - 1.96 * spread, 0.0), min(auc + 1.96 * spread, 1.0), by)
+
+    def _direction(self, part: Floats, fold: int) -> Floats:
+        scatter = (self._grams[fold] + part.T @ part) / (len(self.matrix[fold]) + len(part))
+        ridge = RIDGE * np.eye(len(scatter))
+        found: Floats = np.linalg.solve(scatter + ridge, part.mean(axis=0) - self._means[fold])
+        return found
+
+
+def _carried(parts: Floats, owners: Sequence[tuple[str, ...]]) -> dict[str, float]:
+    """Share of each column in what its features carry, the most first."""
+    total: dict[str, float] = {}
+    for names, part in zip(owners, np.maximum(parts, 0.0).tolist(), strict=True):
+        for name in names:
+            total[name] = total.get(name, 0.0) + part / len(names)
+    whole = sum(total.values()) or 1.0
+    most = sorted(total.items(), key=lambda item: -item[1])[:10]
+    return {name: round(part / whole, 4) for name, part in most if part > 0}
 
 
 def _placements(these: Floats, others: Floats) -> Floats:

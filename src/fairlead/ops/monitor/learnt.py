@@ -15,12 +15,12 @@ from fairlead.ops.monitor.windows import window_spec
 if TYPE_CHECKING:
     from fairlead.ops.monitor.seen import Seen
 
-MOST_ROWS = 48_000
-"""Rows that are kept at hand of what was learned from: every so many of them, in their order. Of a year, a week holds
-900 of them, and a tenth of a week enough to be told from another."""
+MOST_ROWS = 120_000
+"""Rows that are kept at hand of what was learned from: every so many of them, in their order. Of 400 days each holds 300
+of them, and a tenth of a day enough to be told from another."""
 
 MOST_STRETCHES = 400
-MOST_HELD = 16
+MOST_HELD = 128
 FEWEST_STRETCHES = 8
 LEAST_ROWS = 30
 PARTS = 8
@@ -32,7 +32,7 @@ class Learnt:
     """Rows of a bundle's training, in time order. columns: columns form, (n,) each, features and what slices name.
 
     times: (n,) event times, ascending, or row numbers where there is no time (`timed` False). share: of all rows.
-    held: what was worked out of them, for windows to come; at most `MOST_HELD` of them.
+    held: what was worked out of them for windows of one length, at most `MOST_HELD` things.
     """
 
     columns: Mapping[str, np.ndarray]
@@ -65,13 +65,13 @@ class Stretches(NamedTuple):
 
     def once(self, what: Hashable, make: Callable[[], Any]) -> Any:
         """Something that depends on the rows learned from and the length of stretches alone, made the first time."""
-        held, key = self.of[0].held, (self.of[1], what)
-        if key not in held:
-            made = make()
-            while len(held) >= MOST_HELD:
-                held.pop(next(iter(held)))
-            held[key] = made
-        return held[key]
+        held, length = self.of[0].held, self.of[1]
+        if held.get("length") != length or len(held) > MOST_HELD:
+            held.clear()
+            held["length"] = length
+        if what not in held:
+            held[what] = make()
+        return held[what]
 
     def thinned(self, most: int) -> Stretches:
         """Every so many of the rows of both, so that at most `most` were learned from."""

@@ -21,7 +21,8 @@ from fairlead.ops.monitor.seen import Seen
 MOST_SLICES = 24
 MOST_COLUMNS = 20
 MOST_LEVELS = 10
-LEAST_ROWS = 30
+LEAST_ROWS = 15
+"""Of a slice in a stretch: what so few rows vary by is known of the other stretches."""
 EXPLAINED = 0.5
 """Part of a column's drift that a slice must carry to be told as its cause."""
 
@@ -35,7 +36,7 @@ class Slice(NamedTuple):
 
 class Drifts(NamedTuple):
     """Of each slice and column: distance of every stretch, and last of the window, from all others, (slices, columns,
-    stretches + 1), NaN of under 30 rows; without: of the window with the slice's rows left out, (slices, columns);
+    stretches + 1), NaN of under 15 rows; without: of the window with the slice's rows left out, (slices, columns);
     whole: of all rows, (columns, stretches + 1); shares: of the slice among the rows of each, (slices, stretches + 1).
     """
 

@@ -13,7 +13,8 @@ from fairlead.ops.monitor.seen import Seen
 from fairlead.ops.monitor.standing_out import Limit, Part, by_others
 
 if TYPE_CHECKING:
-    from fairlead.lab.stats.telling_apart import Telling, Told
+    from fairlead.contract.profile import ColumnProfile
+    from fairlead.lab.stats.telling_apart import Against, Told
 
 FLOOR = 0.6
 """Least AUC that matters: of two rows, one of each, the right one is picked six times out of ten."""
@@ -24,18 +25,16 @@ LEAST_SPREAD = 0.005
 
 def told_apart(seen: Seen, made: Stretches) -> Part | None:
     """A domain classifier: its AUC for every stretch of the training rows, and for the window, against all others."""
-    from fairlead.lab.stats.telling_apart import Telling, features_of
+    from fairlead.lab.stats.telling_apart import features_of
 
     reference = [c for c in seen.reference.profile.columns if c.bins.name in made.columns]
     if not reference:
         return None
     made = made.thinned(MOST_ROWS)
-    features, own = features_of(made.columns, reference), made.stretch == made.stretches
-    known = made.once(
-        ("told_apart", made.rows, tuple(c.bins.name for c in reference)),
-        lambda: _stretch_values(Telling(features._replace(matrix=features.matrix[~own]), made.piece[~own] % 2), made),
-    )
-    told = Telling(features, made.piece % 2).told(own, made.piece)
+    known, against = made.once(("told_apart", tuple(c.bins.name for c in reference)), lambda: _known(made, reference))
+    live = {name: cells[made.rows :] for name, cells in made.columns.items()}
+    piece = made.piece[made.rows :]
+    told = against.told(features_of(live, reference), piece % 2, piece)
     aucs = np.append(known, told.auc)
     centre, spread = by_others(aucs)
     spread = np.maximum(np.nan_to_num(spread), LEAST_SPREAD)
@@ -52,10 +51,18 @@ def told_apart(seen: Seen, made: Stretches) -> Part | None:
     return Part("told_apart", away, np.where(matters, away, -np.inf), tell)
 
 
-def _stretch_values(telling: Telling, made: Stretches) -> np.ndarray:
-    """The AUC of each stretch against all other rows that were learned from, (stretches,)."""
-    stretch = made.stretch[: made.rows]
-    return np.asarray([telling.auc(stretch == at) for at in range(made.stretches)])
+def _known(made: Stretches, reference: list[ColumnProfile]) -> tuple[np.ndarray, Against]:
+    """The AUC of each stretch against all other rows that were learned from, (stretches,), and what windows are told
+    from.
+    """
+    from fairlead.lab.stats.telling_apart import Against, Telling, features_of
+
+    columns = {name: cells[: made.rows] for name, cells in made.columns.items()}
+    features, piece = features_of(columns, reference), made.piece[: made.rows]
+    of_piece = np.full(int(piece.max()) + 1, -1)
+    of_piece[piece] = made.stretch[: made.rows]
+    ways = np.equal.outer(np.arange(made.stretches), of_piece).astype(np.float64)
+    return Telling(features, piece % 2).aucs(ways, piece), Against(features, piece % 2, piece)
 
 
 def _finding(seen: Seen, told: Told, usually: float, begins: float, p: float, limit: Limit) -> Finding:
