@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from fairlead.contract.profile import HeldOut
+from fairlead.contract.settings import ModelSettings, MonitorSettings, Settings
 from fairlead.ops.monitor import Promise, finding_of, reset, start, step
+from fairlead.ops.monitor.budget import between_alarms
 
 
 def live(rng: np.random.Generator, error: float, rows: int = 500) -> float:
@@ -43,7 +45,7 @@ def test_moderate_harm_is_found_too() -> None:
 
 def test_at_most_one_false_alarm_in_thirty_windows() -> None:
     alarms, windows = 0, 0
-    for seed in range(120):
+    for seed in range(50):
         rng = np.random.default_rng(seed)
         promise = start([live(rng, 0.10) for _ in range(8)])
         for t in range(60):
@@ -216,6 +218,32 @@ def test_each_alarm_of_one_promise_asks_for_more_evidence_and_real_harm_has_it()
     assert max(windows) <= 3, "two of them silent after the reset"
     quiet = reset(reset(start([0.1, 0.11] * 4)))
     assert quiet.limit == 30.0, "a release without an alarm asks for no more"
+
+
+@pytest.mark.parametrize(
+    ("window", "budget", "threshold"), [("7d", 1.0, 30.0), ("1d", 1.0, 100.0), ("1h", 1.0, 2400.0), ("7d", 0.1, 142.86)]
+)
+def test_the_promise_has_a_part_of_the_budget_not_the_whole(window: str, budget: float, threshold: float) -> None:
+    settings = Settings(
+        model=ModelSettings(name="m", task="regression", target="y", time="at"),
+        monitor=MonitorSettings(window=window, false_alarms_per_month=budget),
+    )
+    made = start([0.1, 0.11] * 4, between_alarms(settings, "performance"))
+    assert made.threshold == pytest.approx(threshold, rel=1e-3)
+
+
+@pytest.mark.parametrize("threshold", [30.0, 100.0])
+def test_limits_of_all_alarms_add_up_to_at_most_the_windows_lived_through(threshold: float) -> None:
+    spent, windows = [], 60
+    for seed in range(24):
+        rng = np.random.default_rng([seed, 31])
+        promise = start(list(rng.normal(0.1, 0.01, 8)), threshold)
+        spent.append(0.0)
+        for t in range(windows):
+            done = step(promise, float(rng.normal(0.1, 0.01)), 500, float(t))
+            spent[-1] += done.promise.limit * done.alarm
+            promise = reset(done.promise) if done.alarm else done.promise
+    assert np.mean(spent) <= windows
 
 
 def test_a_lucky_promise_does_not_alarm_again_and_again() -> None:

@@ -31,6 +31,11 @@ def allowed(settings: Settings, family: Family, seconds_per_row: float = 0.0) ->
     return PARTS[family] / max(run_length(settings, seconds_per_row), 1e-9)
 
 
+def between_alarms(settings: Settings, family: Family, seconds_per_row: float = 0.0) -> float:
+    """Windows between two false alarms that a family of checks may make: `allowed`, the other way round."""
+    return 1.0 / max(allowed(settings, family, seconds_per_row), 1e-9)
+
+
 def quiet_limit(values: Sequence[float], allowed: float) -> float | None:
     """The limit that one more value like these exceeds with probability `allowed` at most; None: too few to know.
 

@@ -68,8 +68,14 @@ class Promise(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def limit(self) -> float:
-        """Evidence that makes the next alarm. A promise that was lucky alarms again and again for the same reason: the
-        k-th alarm asks for k times the evidence of the first, which real harm has within a window or two."""
+        """Evidence that makes the next alarm: for the k-th, k times that of the first, up to 8 times.
+
+        Alarms of one promise are not independent: one that was lucky is broken again and again, for the same reason.
+        No window starts evidence for two alarms, and each start's has an expectation of at most 1 when its alarm
+        comes. So the limits of all alarms in n windows add up to at most n in expectation, whatever their order:
+        with one limit for all, alarms come at most once in `threshold` windows, and with growing ones K of them only
+        where K (K + 1) / 2 could be paid for. Real harm has k times the evidence within a window or two.
+        """
         return self.threshold * (1 + min(self.alarms, MOST_ALARMS))
 
     @property
@@ -100,8 +106,8 @@ class Step(NamedTuple):
 def start(held_out: Sequence[HeldOut] | Sequence[float], run_length: float = THRESHOLD, clip: float = 1.0) -> Promise:
     """The promise of a first release. held_out: its windows, or their mean losses in [0, 1].
 
-    run_length: windows between two false alarms that the budget allows; the threshold is never below 30. clip: the
-    first reference's `loss_clip`.
+    run_length: windows between two false alarms that its part of the budget allows (`budget.between_alarms`); the
+    threshold is never below 30. clip: the first reference's `loss_clip`.
     With fewer than 8 windows the promise is calibrating and never alarms: the next windows lived through join them.
     """
     losses = tuple(h.loss if isinstance(h, HeldOut) else float(h) for h in held_out)

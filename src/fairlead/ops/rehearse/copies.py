@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from fairlead.contract.settings import Settings
+from fairlead.ops.monitor.budget import between_alarms
 from fairlead.ops.monitor.promise import reset, start
-from fairlead.ops.monitor.windows import run_length
 from fairlead.ops.rehearse.history import History
 from fairlead.ops.rehearse.models import Key, Models
 from fairlead.ops.rehearse.replay import Alarm, Lived, calm_alarms
@@ -94,7 +94,7 @@ class CleanCopy:
 
 def promise_of(watcher: Watcher, settings: Settings) -> Any:
     """What a first release is held to under these settings."""
-    return start(watcher.first.held_out, run_length(settings, watcher.pace), watcher.first.loss_clip)
+    return start(watcher.first.held_out, between_alarms(settings, "performance", watcher.pace), watcher.first.loss_clip)
 
 
 def pass_window(

@@ -6,6 +6,9 @@ triggers, the window picker, the gate, the canary's judge and `decide` itself.
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Sequence
+
 import msgspec
 import numpy as np
 
@@ -15,8 +18,8 @@ from fairlead.ops.flow.decide import decide
 from fairlead.ops.flow.picker import pick
 from fairlead.ops.flow.retrain import able_ways
 from fairlead.ops.flow.situation import Candidate, Live, Situation, Trial
+from fairlead.ops.monitor.budget import between_alarms
 from fairlead.ops.monitor.promise import reset, start
-from fairlead.ops.monitor.windows import run_length
 from fairlead.ops.project.learning_from import parse_ways
 from fairlead.ops.rehearse.history import History
 from fairlead.ops.rehearse.limits import Ledger, with_limits
@@ -113,7 +116,8 @@ class Replay:
             retrain = msgspec.structs.replace(retrain, when=("every:1s",), max_per_month=0, cpu_hours_per_month=0.0)
         self.settings: Settings = msgspec.structs.replace(history.settings, retrain=retrain)
         self.name = self.settings.model.name
-        held_to = start(watcher.first.held_out, run_length(watcher.settings, watcher.pace), watcher.first.loss_clip)
+        between = between_alarms(watcher.settings, "performance", watcher.pace)
+        held_to = start(watcher.first.held_out, between, watcher.first.loss_clip)
         self.watch = Watch(held_to)
         self.since: float | None = None
         task = history.material.signature.task
@@ -205,6 +209,8 @@ class Replay:
         last = int(np.searchsorted(history.times, now - history.delay, side="left"))
         for window in history.holding(first, last):
             slot = history.slots[window]
+            if not slot.rows:
+                continue
             part = slice(max(first - slot.first, 0), min(last, slot.last) - slot.first)
             old = self.models.answers(self.champion[0], window, self.champion[1]).losses[part]
             new = self.models.answers(trial.key, window, trial.broken).losses[part]
@@ -267,7 +273,7 @@ class Replay:
             last_retrain_at=self.last[0] if self.last else None,
             last_retrain_window=self.last[1] if self.last else None,
             scored_window=self.scored,
-            labelled_windows=self.scored + 1,
+            labelled_windows=len(self.history.told(self.scored)),
             calibrating=self.watch.promise.calibrating,
             window_s=self.history.window_s,
         )
@@ -294,28 +300,29 @@ class Replay:
         self.ledger.enter(now, self.models.asked - before)
 
     def _chosen(self) -> tuple[Key, str]:
-        newest = self.scored
+        # As live, windows without any label are none to learn from, to count, or to judge by.
+        told = self.history.told(self.scored)
         if not self.policy.picked:
-            return (0, newest), "all rows"
+            return (0, told[-1]), "all rows"
+        since = None if self.since is None else self.history.position(self.since)
         choice = pick(
-            newest + 1,
-            lambda first, last, *half_life: (first, last, *half_life),
-            lambda key, index: self.models.answers(key, index).losses,
+            len(told),
+            lambda first, last, *half_life: (_from(told, first), told[last], *half_life),
+            lambda key, index: self.models.answers(key, told[index]).losses,
             ways=self.ways,
-            since=None if self.since is None else self.history.position(self.since),
+            since=None if since is None else bisect_left(told, since),
             window_s=self.history.spec.seconds,
         )
-        if choice.half_life > 0:
-            return (choice.first, choice.last, choice.half_life), choice.why
-        return (choice.first, choice.last), choice.why
+        key = _from(told, choice.first), told[choice.last]
+        return ((*key, choice.half_life) if choice.half_life > 0 else key), choice.why
 
     def _gate(self, key: Key, broken: bool, window: int) -> bool:
         """The same way of learning without the newest window, judged on it, must not be worse than the champion."""
-        newest = self.scored
-        first = max(key[0] - 1, 0)
-        if newest - 1 < first:
+        told = self.history.told(self.scored)
+        newest, first = told[-1], max(key[0] - 1, 0)
+        if len(told) < 2 or told[-2] < first:
             return True
-        contender: Key = (first, newest - 1) if len(key) == 2 else (first, newest - 1, key[2])
+        contender: Key = (first, told[-2]) if len(key) == 2 else (first, told[-2], key[2])
         new = self.models.answers(contender, newest, broken).losses
         old = self.models.answers(self.champion[0], newest, self.champion[1]).losses
         verdict = judge(in_random_order(new - old, newest), self.settings.gate.margin)
@@ -345,6 +352,11 @@ class Replay:
 
     def _tell(self, window: int, what: str, why: str) -> None:
         self.lived.told.append(Told(window, self.history.slots[window].end, what, why))
+
+
+def _from(told: Sequence[int], first: int) -> int:
+    """The window that learning begins with: all rows are those from the very first one on."""
+    return told[first] if first else 0
 
 
 def floor_losses(history: History, models: Models, window: int) -> np.ndarray:
@@ -381,7 +393,7 @@ def always(history: History, models: Models, meter: Meter, span: int | None = No
         for window in history.live:
             lived.answered[window] = (key, False)
             models.answers(key, window)
-            newest = max(history.labelled(history.slots[window].end), history.learnt - 1)
+            newest = max(history.learnable(history.slots[window].end), history.learnt - 1)
             fresh = (0 if span is None else max(newest - span + 1, 0), newest)
             if fresh != key and window + 1 < len(history.slots):
                 key = fresh
