@@ -23,7 +23,8 @@ from fairlead.ops.flow.telling import tell
 from fairlead.ops.flow.tracker import Tracker, write_tracker
 from fairlead.ops.flow.view import View, read_view
 from fairlead.ops.flow.workspace import Workspace
-from fairlead.ops.monitor import AREAS, Looked, Promise, Traffic, carry, look, run_length, start
+from fairlead.ops.monitor import AREAS, Looked, Promise, Traffic, carry, look, start
+from fairlead.ops.monitor.budget import between_alarms
 from fairlead.ops.monitor.promise import THRESHOLD, reset
 
 OWN = 0.5
@@ -51,7 +52,8 @@ def budgeted(promise: Promise, ws: Workspace, tracker: Tracker) -> Promise:
     Windows of rows come as fast as the rows. Less than a day says nothing about a month: a burst of requests
     would make alarms all but impossible.
     """
-    return msgspec.structs.replace(promise, threshold=max(THRESHOLD, run_length(ws.settings, pace_of(ws, tracker))))
+    between = between_alarms(ws.settings, "performance", pace_of(ws, tracker))
+    return msgspec.structs.replace(promise, threshold=max(THRESHOLD, between))
 
 
 def take_over(ws: Workspace, tracker: Tracker, champion: str, at: float) -> None:
