@@ -104,14 +104,18 @@ class Requests:
         self.spool = Spool(ws.home.root / "spool", "i", "0", 1 << 30)
 
     def day(self, day: int, broken: bool = False) -> None:
+        """A day's requests, evenly."""
+        self.send(SERVED + (day + (np.arange(A_DAY) + 0.5) / A_DAY) * DAY, broken)
+
+    def send(self, times: np.ndarray, broken: bool = False) -> None:
+        """Requests at these event times."""
         bundle = self.ws.state.version("churn", 1).bundle
         model = self.ws.load(bundle)
-        columns = cells(self.rng, A_DAY, broken)
+        columns = cells(self.rng, len(times), broken)
         scores = model.score_columns(columns)
         schema = frames.Schema("churn", bundle, 1, model.signature, [], ["at", "id"])
-        for i in range(A_DAY):
+        for i, at in enumerate(times.tolist()):
             self.number += 1
-            at = SERVED + day * DAY + (i + 0.5) * DAY / A_DAY
             row = [float(columns["age"][i]), str(columns["plan"][i]), str(columns["code"][i])]
             one = frames.Prediction(
                 time.time(), 0.001, f"r{self.number}", None, "churn", bundle, "champion", "native", [row],
@@ -165,3 +169,20 @@ def test_it_is_told_in_words_and_one_table(ws: Workspace, capsys: pytest.Capture
     assert "silent" in told
     tell_why({**fairlead.open(ws.project.root).watch_explained(), "windows": []})
     assert "no window was looked at yet" in capsys.readouterr().out
+
+
+def test_a_row_of_the_far_future_does_not_end_the_watching_of_now(ws: Workspace) -> None:
+    """One caller with a wrong clock must not stop the watcher."""
+    requests, loop = Requests(ws), Loop(ws)
+    requests.number = 10_000
+    requests.send(np.array([time.time() + 900 * 365 * DAY]))
+    requests.day(15)
+    loop.once()
+    for day in (16, 17, 23):
+        requests.day(day)
+    loop.once()
+    windows = ws.state.windows("churn")
+    assert [(w.index, w.start, w.rows) for w in windows[1:]] == [
+        (1, SERVED + 7 * DAY, 4 * A_DAY), (2, SERVED + 14 * DAY, 3 * A_DAY)
+    ]  # fmt: skip
+    assert read_tracker(ws).largest < SERVED + 24 * DAY

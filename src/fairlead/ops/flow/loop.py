@@ -51,10 +51,14 @@ class Pass(msgspec.Struct, frozen=True):
 
 
 class Loop:
-    """The watcher of one project; state between passes is in the database alone."""
+    """The watcher of one project; state between passes is in the database alone.
 
-    def __init__(self, ws: Workspace) -> None:
+    machine: whether a pass looks at the machine, too; not where an `attending.Attendant` does beside it.
+    """
+
+    def __init__(self, ws: Workspace, *, machine: bool = True) -> None:
         self.ws = ws if ws.actor == RULE else ws.as_rule()
+        self.machine = machine
 
     def once(self) -> Pass:
         """One pass. Raises nothing that a rule of ours refused: that is recorded as the decision's outcome.
@@ -88,7 +92,7 @@ class Loop:
         contracted.follow(ws, lambda: catching_up.publish_again(ws))
         # What was resumed may have changed what answers.
         intent = ws.state.intent(ws.model) or intent
-        machine = look_at_machine(ws)
+        machine = look_at_machine(ws) if self.machine else []
         door = look_at_door(ws)
         with tables_kept():
             windows, findings = self._advance(intent)
@@ -106,12 +110,15 @@ class Loop:
         ws, settings = self.ws, self.ws.settings
         tracker = read_tracker(ws)
         records = Records(ws.home.root, ws.model)
-        times = records.times(tracker.start, None)
+        times, now = records.times(tracker.start, None), ws.clock()
+        # What claims to be of the future waits until then: one caller with a wrong clock would have every window up to
+        # now closed at once, and the next one begin in the year of its clock.
+        times = times[: np.searchsorted(times, now, side="right")]
         if tracker.start is None and not len(times):
             return [], []
         if len(times):
-            tracker.largest = max(tracker.largest, float(times[-1]))
-        horizon = watermark_of(tracker, settings, ws.clock())
+            tracker.largest = max(min(tracker.largest, now), float(times[-1]))
+        horizon = watermark_of(tracker, settings, now)
         champion = next(v for v in intent.variants if v.name == "champion").bundle
         if tracker.start is None:
             tracker.start = first_start(settings, times)
