@@ -77,6 +77,21 @@ def test_refusals_are_told_by_reason_and_what_was_always_refused_is_not() -> Non
     assert found.low <= found.size <= found.high
     assert found.first == 48 * HOUR
     assert "34 of 100 requests" in found.message
+    assert found.severity == "warning"
+
+
+def test_refusals_begin_when_the_first_one_was_and_not_days_ago_for_a_single_one_then() -> None:
+    lived, met = None, "CellInvalid|age"
+    for hour in range(49):
+        # One stray refusal in the first hours; at half past the last hour a client begins that is always refused.
+        refused = {} if hour < 3 else {met: 1} if hour < 48 else {met: 101}
+        lived = lived_on(lived, hour * 100 if hour < 48 else 4720, refused, hour * HOUR + 1800.0 * (hour == 48))
+    assert lived is not None
+    (found,) = refusals(lived, "m", {met: 3 * HOUR})
+    assert found.since == found.first == 48 * HOUR
+    (found,) = refusals(lived, "m", {met: 48 * HOUR + 1700.0})
+    assert found.since == found.first == 48 * HOUR + 1700.0
+    assert (found.severity, found.size) == ("critical", 100 / 120)
 
 
 def test_few_refusals_are_not_worth_a_word() -> None:

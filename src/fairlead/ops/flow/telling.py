@@ -65,12 +65,13 @@ def tell(ws: Workspace, window: Window, looked: Looked) -> None:
         window.index, window.start, window.end, window.rows, window.state, looked.why, lines,
         max(len(looked.told) - MOST_LINES, 0),
     )  # fmt: skip
+    before = told_of(ws)
     if window.state == "scored":
         # What was said of its labels stands beside what was said of its inputs.
-        kept = next((known for known in told_of(ws) if known.index == window.index), made)
+        kept = next((known for known in before if known.index == window.index), made)
         lines = (*(line for line in kept.lines if line not in made.lines), *made.lines)[:MOST_LINES]
         made = msgspec.structs.replace(kept, state="scored", lines=lines)
-    others = [known for known in told_of(ws) if known.index != window.index]
+    others = [known for known in before if known.index != window.index]
     ws.state.put(_name(ws), msgspec.json.encode(sorted([*others, made], key=lambda one: one.index)[-NEWEST:]))
 
 
@@ -86,8 +87,12 @@ class Spent(msgspec.Struct, frozen=True):
 def spent(ws: Workspace, until: float) -> Spent:
     """How many alarms began in the newest 30 days of event time, beside how many may be false."""
     begun = [f for f in ws.state.findings(ws.model, open_only=False, last=500) if f.severity != "info"]
-    outside = ("contract", "infrastructure", "code", "alerts", "registry")
-    recent = [f for f in begun if until - MONTH_DAYS * DAY < f.since <= until and f.area not in outside]
+    # Rules and what callers or labels say themselves are no statistics: they are never a false alarm of a check.
+    outside = ("contract", "infrastructure", "code", "alerts", "registry", "definition")
+    recent = [
+        f for f in begun
+        if until - MONTH_DAYS * DAY < f.since <= until and f.area not in outside and not f.check.startswith("refused:")
+    ]  # fmt: skip
     parts: dict[str, float] = {"jointly calibrated": JOINT, **{str(name): part for name, part in PARTS.items()}}
     return Spent(ws.settings.monitor.false_alarms_per_month, len(recent), until, parts)
 

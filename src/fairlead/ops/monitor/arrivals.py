@@ -29,6 +29,9 @@ FEWEST = 20
 SHARE = 0.05
 """Refused requests, and their share of all, that are worth a word."""
 
+OUTAGE = 0.5
+"""Share of refused requests from which on it is critical: whoever asks gets no answer."""
+
 UNKNOWN_AFTER_S = 3600.0
 """Between two looks further apart than this, silences that ended are not known."""
 
@@ -154,8 +157,10 @@ SAID = {
 }
 
 
-def refusals(lived: Lived, model: str) -> list[Finding]:
+def refusals(lived: Lived, model: str, firsts: Mapping[str, float] | None = None) -> list[Finding]:
     """Reasons for which more requests are refused than usual, of the last hour, or of a day where an hour has few.
+
+    firsts: when each reason was first met by the server, where that is known; else the hour has to do.
 
     What rows must look like is stated by the sealed signature and by people, so this is no part of the
     budget; what is rare, or was so before, is left out.
@@ -174,31 +179,37 @@ def refusals(lived: Lived, model: str) -> list[Finding]:
         usual = sum(reasons.get(reason, 0) for _, reasons in earlier) / max(before, 1)
         low, high = wilson(count, total)
         if count >= FEWEST and low > usual + SHARE:
-            found.append(_refused(lived, model, reason, (count, total), (low, high), usual, span))
+            began = min(
+                int(hour) for hour, (_, reasons) in lived.ring.items() if reason in reasons and int(hour) > now - span
+            )
+            first = (firsts or {}).get(reason, 0.0)
+            # What was met before already, and came back, is known by the hour alone.
+            since = first if began * HOUR <= first < (began + 1) * HOUR else began * HOUR
+            found.append(_refused(model, reason, (count, total), (low, high), usual, span, since))
     return found[:MOST_REASONS]
 
 
 def _refused(
-    lived: Lived,
     model: str,
     reason: str,
     counts: tuple[int, int],
     interval: tuple[float, float],
     usual: float,
     span: int,
+    since: float,
 ) -> Finding:
     cause, _, column = reason.partition("|")
     columns = (column,) if column else ()
     count, total = counts
     where = "hour" if span == 1 else "24 hours"
-    began = min((int(hour) * HOUR for hour, (_, some) in lived.ring.items() if reason in some), default=lived.looked)
     told = f"{count} of {total} requests of the last {where} were refused: {SAID.get(cause, cause)}"
     told += f" (column {column})" if column else ""
     return Finding(
-        id=finding_id(model, f"refused:{cause}", columns, began), model=model, area="quality",
-        check=f"refused:{cause}", window=0, since=began, size=count / total, low=interval[0], high=interval[1],
+        id=finding_id(model, f"refused:{cause}", columns, since), model=model, area="quality",
+        check=f"refused:{cause}", window=0, since=since, size=count / total, low=interval[0], high=interval[1],
         unit="share of requests", message=f"{told}; usually {usual:.1%}", columns=columns,
-        evidence={"limit": usual + SHARE, "usual": usual, "refused": float(count)}, first=began,
+        evidence={"limit": usual + SHARE, "usual": usual, "refused": float(count)}, first=since,
+        severity="critical" if interval[0] >= OUTAGE else "warning",
     )  # fmt: skip
 
 
