@@ -90,6 +90,7 @@ def test_files_lie_by_model_date_and_hour_under_the_segment_and_first_offset(tmp
 @pytest.mark.parametrize("restarts", [4, pytest.param(30, marks=pytest.mark.long)])
 def test_a_follower_is_given_each_record_once_across_hours_restarts_and_rotation(tmp_path: Path, restarts: int) -> None:
     records, cursor, given = Records(tmp_path, "m"), "", []
+    glance, glanced = "", []
     chance = random.Random(3)
     number = 0
     for _ in range(restarts):
@@ -107,7 +108,17 @@ def test_a_follower_is_given_each_record_once_across_hours_restarts_and_rotation
             if not table.num_rows:
                 break
             given += table.column("request").to_pylist()
+        while True:
+            table, later = records.arrived(glance, 1_600_000_000.0, ["request"], limit=10)
+            if later == glance:
+                break
+            glanced, glance = glanced + table.column("request").to_pylist(), later
     assert sorted(given) == sorted(f"r{one}" for one in range(number))
+    every = records.between(None, None)
+    late = [one for one, at in zip(*(every.column(name).to_pylist() for name in ("request", "arrived")), strict=True)
+            if at >= 1_600_000_000.0]  # fmt: skip
+    assert sorted(glanced) == sorted(late)
+    assert late
 
 
 def test_expiry_removes_whole_days_and_nothing_younger(tmp_path: Path) -> None:

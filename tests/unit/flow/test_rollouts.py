@@ -24,6 +24,7 @@ from fairlead.ops.flow.rolling import Way, stages_of
 from fairlead.ops.flow.tracker import read_tracker
 from fairlead.ops.flow.trial import trials_of
 from fairlead.runtime.capture import collect
+from fairlead.runtime.serve.assignment import assign
 from fairlead.runtime.serve.counters import Counters
 from fairlead.runtime.serve.plane import DataPlane
 from fairlead.runtime.serve.worker import open_plane
@@ -98,15 +99,17 @@ class Door:
     def __init__(self, ws: Workspace, plane: DataPlane) -> None:
         self.ws, self.plane, self.count = ws, plane, 0
 
-    def _post(self, path: str, bodies: Sequence[Any], ids: Sequence[str]) -> list[tuple[int, Any]]:
+    def _post(
+        self, path: str, bodies: Sequence[Any], ids: Sequence[str], took: Sequence[float] = ()
+    ) -> list[tuple[int, Any]]:
         replies: list[tuple[int, Any]] = []
 
         def take(code: int, head: Any, body: bytes) -> None:
             replies.append((code, json.loads(body)))
 
         requests = [
-            Request("POST", path, "", {"x-request-id": id}, json.dumps(body).encode(), time.time(), take)
-            for body, id in zip(bodies, ids, strict=True)
+            Request("POST", path, "", {"x-request-id": id}, json.dumps(body).encode(), time.time() - late, take)
+            for body, id, late in zip(bodies, ids, took or [0.0] * len(ids), strict=True)
         ]
         for start in range(0, len(requests), 100):
             self.plane.answer(requests[start : start + 100])
@@ -119,6 +122,18 @@ class Door:
         self.count += rows
         assert all(code == 200 for code, _ in self._post(f"/predict/{self.ws.model}", bodies, ids))
         return ids
+
+    def meet(self, callers: int, visits: dict[int, int], took: dict[int, float]) -> None:
+        """A request of each of so many callers, which asks as many visits and takes as long (seconds) as given for the
+        version that the caller meets."""
+        route = release.route_of(self.ws, self.ws.state.intent(self.ws.model))  # type: ignore[arg-type]
+        ids = [f"r{self.count + n}" for n in range(callers)]
+        self.count += callers
+        met = [assign(route, id).version for id in ids]
+        bodies = [{"visits": visits[one], "region": "north", "who": id} for one, id in zip(met, ids, strict=True)]
+        replies = self._post(f"/predict/{self.ws.model}", bodies, ids, [took.get(one, 0.0) for one in met])
+        assert all(code == 200 for code, _ in replies)
+        collect(self.ws.home.root)
 
     def tell(self, ids: Sequence[str], given: Callable[[int, int], dict[str, Any]]) -> None:
         """Feedback for requests; given: of the version that answered and the number of the request."""
@@ -268,6 +283,63 @@ def test_a_few_errors_of_both_alike_are_no_reason(door: Door) -> None:
     fail_requests(ws, {1: (300, 9), 2: (300, 10)})
     assert guarding.look(ws.as_rule()) == []
     assert 2 in roles(ws)
+
+
+def test_what_both_failed_in_one_hour_is_not_held_against_the_larger_share(door: Door) -> None:
+    ws = door.ws
+    rolling.start(ws, (2,), Way("canary", 0.05), why="tried")
+    fail_requests(ws, {1: (9500, 0), 2: (500, 0)})
+    assert guarding.look(ws.as_rule()) == []
+    rolling.weigh(ws.as_rule(), {1: 0.5, 2: 0.5}, why="grown", event=time.time())
+    # A tenth of the requests of an hour fails, whoever answers: of the champion's 0.5 %, of the challenger's 5 %.
+    fail_requests(ws, {1: (450, 50), 2: (450, 50)})
+    assert guarding.look(ws.as_rule()) == []
+    fail_requests(ws, {1: (500, 0), 2: (400, 100)})
+    assert [d.action for d in guarding.look(ws.as_rule())] == ["end_rollout"]
+
+
+def test_a_slow_challenger_is_out_between_passes(door: Door) -> None:
+    ws = door.ws.as_rule()
+    # What is made to look as though it took long came that much earlier, and that has to be in the stage still.
+    rolling.start(Workspace(ws.project, clock=lambda: time.time() - 1.0), (2,), Way("ab", 0.5), why="tried")
+    # Of fewer than 930 answers of the champion nobody can say what its 99th percentile is.
+    door.meet(2000, {1: 3, 2: 3}, {1: 0.05, 2: 0.06})
+    assert guarding.look(ws) == []
+    door.meet(100, {1: 3, 2: 3}, {1: 0.05, 2: 0.5})
+    done = guarding.look(ws)
+    assert [d.action for d in done] == ["end_rollout"]
+    assert "guardrail on latency" in done[0].why
+    assert roles(door.ws) == {1: "champion"}
+
+
+def test_a_challenger_that_decides_one_way_is_out_between_passes(door: Door) -> None:
+    ws = with_rollout(door.ws, guardrails={"decision_rate": 0.1}).as_rule()
+    rolling.start(door.ws, (2,), Way("ab", 0.5), why="tried")
+    door.meet(200, {1: 0, 2: 0}, {})
+    assert guarding.look(ws) == []
+    door.meet(300, {1: 0, 2: 9}, {})
+    done = guarding.look(ws)
+    assert [d.action for d in done] == ["end_rollout"]
+    assert "guardrail on decision_rate" in done[0].why
+
+
+def test_a_caller_who_asks_again_and_again_is_one_caller(door: Door) -> None:
+    from fairlead.ops.flow.tallying import tally_of
+    from fairlead.ops.flow.trial import unit_of
+
+    ws = with_rollout(door.ws, sticky_by="who")
+    rolling.start(ws, (2,), Way("ab", 0.5), why="tried")
+    ids = [f"a{n}" for n in range(300)]
+    bodies = [{"visits": 9, "region": "north", "who": f"c{n % 3}"} for n in range(300)]
+    door._post(f"/predict/{ws.model}", bodies, ids)
+    collect(ws.home.root)
+    intent = ws.state.intent(ws.model)
+    assert intent is not None
+    assert intent.rollout is not None
+    tally = tally_of(ws, stages_of(intent.rollout)[-1], unit_of(ws)).follow(ws)
+    sides = [tally.of(v.bundle) for v in intent.variants]
+    assert sum(side.units for side in sides) == sum(side.decided.total() for side in sides) == 3
+    assert sum(int(side.slow.sum()) for side in sides) == 300
 
 
 def test_a_champion_that_took_over_and_fails_is_rolled_back_unless_pinned(door: Door) -> None:

@@ -10,7 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairlead.ops.rollout import judge
-from fairlead.ops.rollout.guardrails import Counted, decisions_guard, errors_guard, latency_guard
+from fairlead.ops.rollout.guardrails import (
+    Counted,
+    counted_latency_guard,
+    decisions_guard,
+    errors_guard,
+    latency_guard,
+    part_of_stage,
+)
 from fairlead.ops.rollout.planning import in_days, plan
 from fairlead.ops.rollout.shares import bandit_shares, next_share
 from fairlead.ops.rollout.values import fewest, judge_values
@@ -100,3 +107,26 @@ def test_twenty_requests_an_hour_at_five_percent_mean_months() -> None:
 )
 def test_spans_are_told_as_people_say_them(days: float, said: str) -> None:
     assert in_days(days) == said
+
+
+def test_stages_share_one_error_however_many_they_are() -> None:
+    parts = [part_of_stage(0.05, number) for number in range(1, 5000)]
+    assert 0.0499 < sum(parts) < 0.05
+    assert parts == sorted(parts, reverse=True)
+
+
+def test_counted_latencies_are_judged_as_the_latencies_are() -> None:
+    rng = np.random.default_rng(5)
+    edges = np.concatenate([[0.0], np.geomspace(1e-5, 1e3, 931), [np.inf]])
+
+    def counts(seconds: np.ndarray) -> np.ndarray:
+        return np.bincount(np.searchsorted(edges, seconds, side="left") - 1, minlength=len(edges) - 1)
+
+    old, alike = rng.lognormal(-4, 0.3, 4000), rng.lognormal(-4, 0.3, 4000)
+    assert counted_latency_guard(counts(old), counts(alike * 3), edges, 1.5).outcome == "fails"
+    held = counted_latency_guard(counts(old), counts(alike), edges, 1.5)
+    assert (held.outcome, held.n) == ("holds", 4000)
+    # Three times as long and still quick enough for anybody.
+    quick = counted_latency_guard(counts(old / 20), counts(alike * 3 / 20), edges, 1.5, least_s=0.01 / 1.5)
+    assert quick.outcome == "holds"
+    assert counted_latency_guard(counts(old), np.zeros(len(edges) - 1), edges, 1.5).outcome == "undecided"

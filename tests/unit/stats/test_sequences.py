@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 
 from fairlead.contract.errors import ShapeMismatch
 from fairlead.lab.stats.propensity import variant_scores, weighted_wealth
-from fairlead.lab.stats.sequences import asymptotic_bounds, quantile_bounds, quantile_ranks, share_bounds
+from fairlead.lab.stats.sequences import (
+    asymptotic_bounds,
+    counted_quantile_bounds,
+    quantile_bounds,
+    quantile_ranks,
+    share_bounds,
+)
 from fairlead.lab.stats.spending import boundaries, looks_at, needed_rows, spent
 
 
@@ -52,6 +58,28 @@ def test_what_is_not_known_is_said() -> None:
     assert (low, high) == (-np.inf, np.inf)
     with pytest.raises(ShapeMismatch):
         share_bounds(3, 2)
+
+
+@given(st.lists(st.floats(1e-4, 100.0), max_size=300), st.sampled_from([0.2, 0.5, 0.9]))
+@settings(max_examples=60)
+def test_cells_tell_a_quantile_no_narrower_than_values_do_and_hardly_wider(values: list[float], p: float) -> None:
+    edges = np.concatenate([[0.0], np.geomspace(1e-4, 100.0, 500), [np.inf]])
+    cells = np.clip(np.searchsorted(edges, values, side="left") - 1, 0, len(edges) - 2)
+    value, low, high = counted_quantile_bounds(np.bincount(cells, minlength=len(edges) - 1), edges, p)
+    exact, least, most = quantile_bounds(values, p)
+    if not values:
+        assert np.isnan(value)
+        return
+    assert exact <= value
+    assert low <= least
+    assert high >= most
+    for wide, narrow in ((low, least), (high, most), (value, exact)):
+        assert not np.isfinite(narrow) or wide == pytest.approx(narrow, rel=0.03, abs=1.1e-4)
+
+
+def test_cells_have_as_many_ends_as_they_need() -> None:
+    with pytest.raises(ShapeMismatch, match="have 4 ends"):
+        counted_quantile_bounds([1, 2, 3], [0.0, 1.0, 2.0], 0.5)
 
 
 @given(st.integers(0, 500), st.integers(0, 500), st.floats(0.001, 0.2))

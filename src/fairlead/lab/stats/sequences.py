@@ -111,6 +111,28 @@ def quantile_bounds(values: npt.ArrayLike, p: float, alpha: float = 0.05) -> tup
     return float(np.quantile(x, p, method="inverted_cdf")), lower, upper
 
 
+def counted_quantile_bounds(
+    counts: npt.ArrayLike, edges: npt.ArrayLike, p: float, alpha: float = 0.05
+) -> tuple[float, float, float]:
+    """`quantile_bounds` of values that are known by the cell they fell into alone: no narrower than of the values.
+
+    counts: (k,), values in (edges[i], edges[i + 1]]; edges: (k + 1,), growing. The value is the upper end of its cell.
+    Raises ShapeMismatch.
+    """
+    seen, ends = np.asarray(counts, dtype=np.int64), np.asarray(edges, dtype=np.float64)
+    if ends.shape != (seen.size + 1,):
+        raise ShapeMismatch(f"{seen.size} cells have {seen.size + 1} ends, not {ends.size}")
+    upto = np.cumsum(seen)
+    n = int(upto[-1]) if upto.size else 0
+    if not n:
+        return math.nan, -math.inf, math.inf
+    low, high = quantile_ranks(n, p, alpha)
+    # The cell of the value of a rank: the first up to whose end there are so many.
+    lower = float(ends[np.searchsorted(upto, low)]) if low >= 1 else -math.inf
+    upper = float(ends[np.searchsorted(upto, high) + 1]) if high <= n else math.inf
+    return float(ends[np.searchsorted(upto, max(math.ceil(n * p), 1)) + 1]), lower, upper
+
+
 def asymptotic_bounds(
     mean: npt.ArrayLike, variance: npt.ArrayLike, n: npt.ArrayLike, alpha: float = 0.05, best_at: float = 1000.0
 ) -> tuple[Floats, Floats]:

@@ -25,17 +25,24 @@ class Promoted(msgspec.Struct, frozen=True):
 
 
 class Counting(msgspec.Struct, omit_defaults=True):
-    """last: counts by file and version as they were read. seen: what was added since `since` (seconds), by version."""
+    """last: counts by file and version as they were read. seen: what was added since `since` (seconds), by version.
+    before: how much of it before the split that holds now."""
 
     since: float = 0.0
     last: dict[str, dict[str, tuple[int, int]]] = {}
     seen: dict[str, tuple[int, int]] = {}
     promoted: Promoted | None = None
+    before: dict[str, tuple[int, int]] = {}
 
     def of(self, version: int) -> Counted:
         """What a version was asked and failed since then."""
         requests, errors = self.seen.get(str(version), (0, 0))
         return Counted(errors, requests)
+
+    def in_stage(self, version: int) -> Counted:
+        """As `of`, since the shares were changed last."""
+        all_of, (requests, errors) = self.of(version), self.before.get(str(version), (0, 0))
+        return Counted(all_of.errors - errors, all_of.requests - requests)
 
 
 def read_counting(ws: Workspace) -> Counting:
@@ -76,6 +83,10 @@ def counted(ws: Workspace) -> Counting:
 def begin_after(ws: Workspace, before: tuple[Variant, ...], after: tuple[Variant, ...]) -> None:
     """Count anew where other variants answer, or in other roles; in the caller's transaction, before they do."""
     if [(v.name, v.version, v.shadow) for v in before] == [(v.name, v.version, v.shadow) for v in after]:
+        if [v.weight for v in before] != [v.weight for v in after]:
+            kept_on = counted(ws)
+            kept_on.before = dict(kept_on.seen)
+            write(ws, kept_on)
         return
     old = next((v for v in before if v.name == "champion"), None)
     new = next((v for v in after if v.name == "champion"), None)

@@ -1,7 +1,8 @@
-"""Errors watched every second: a challenger that fails requests is taken out, whatever else the watcher is doing.
+"""Guardrails watched every second: a challenger that fails one is taken out, whatever else the watcher is doing.
 
-A pass of the watcher may take minutes when it retrains. This reads the live counters beside it, asks the guardrails,
-and publishes routes without the failing version. Decisions are recorded as those of the watcher are.
+A pass of the watcher may take minutes when it retrains. Beside it this reads the live counters (errors) and what was
+collected since its last look (latency, decisions), asks the guardrails, and publishes routes without the failing
+version. Decisions are recorded as those of the watcher are.
 """
 
 from __future__ import annotations
@@ -17,8 +18,12 @@ from fairlead.contract.events import Decision
 from fairlead.contract.routes import Variant
 from fairlead.ops.flow.analysing import refresh
 from fairlead.ops.flow.counting import Counting, counted
+from fairlead.ops.flow.holding import stands_of
+from fairlead.ops.flow.rolling import stages_of, way_of
+from fairlead.ops.flow.tallying import tally_of
+from fairlead.ops.flow.trial import unit_of
 from fairlead.ops.flow.workspace import RULE, Workspace
-from fairlead.ops.rollout.guardrails import GUARD_ALPHA, Guardrail, errors_guard, share_of
+from fairlead.ops.rollout.guardrails import Guardrail, errors_guard
 from fairlead.ops.state import FileLock, Intent
 
 EVERY_S = 1.0
@@ -28,18 +33,19 @@ CHAMPION_ALPHA = 0.01
 BUSY_S = 30.0
 
 
-def errors_of(ws: Workspace, intent: Intent, counting: Counting) -> dict[int, Guardrail]:
-    """The guardrail on errors of each challenger, by version; empty where the project asks for none."""
-    limits = ws.settings.rollout.guardrails
+def guards_of(ws: Workspace, intent: Intent, counting: Counting) -> dict[int, tuple[Guardrail, ...]]:
+    """Every guardrail of each challenger, by version; of records what was collected up to now."""
     champion = next((v for v in intent.variants if v.name == "champion"), None)
-    if champion is None or "errors" not in limits:
-        return {}
     tried = [v for v in intent.variants if v.name != "champion"]
-    alpha = share_of(GUARD_ALPHA, limits, len(tried))
-    return {
-        v.version: errors_guard(counting.of(champion.version), counting.of(v.version), limits["errors"], alpha)
-        for v in tried
-    }
+    if champion is None or not tried:
+        return {}
+    stages = stages_of(intent.rollout) if intent.rollout is not None else []
+    chosen = intent.rollout is not None and way_of(intent.rollout).mode == "pilot"
+    tally = None
+    if stages and not stages[-1].until and set(ws.settings.rollout.guardrails) - {"errors"}:
+        asked = sum(requests for requests, _ in counting.seen.values())
+        tally = tally_of(ws, stages[-1], unit_of(ws)).follow(ws, asked)
+    return stands_of(ws, champion, tried, tally, counting, max(len(stages), 1), chosen=chosen)
 
 
 def champion_guard(ws: Workspace, intent: Intent, counting: Counting) -> Guardrail | None:
@@ -66,8 +72,9 @@ def look(ws: Workspace) -> list[Decision]:
     done = []
     failed = {}
     champion = next(v for v in intent.variants if v.name == "champion")
-    for version, guard in errors_of(ws, intent, counting).items():
-        if guard.outcome == "fails":
+    for version, stands in guards_of(ws, intent, counting).items():
+        guard = next((one for one in stands if one.outcome == "fails"), None)
+        if guard is not None:
             tried = next(v for v in intent.variants if v.version == version)
             failed[version] = f"fails its guardrail on {guard.name}: {guard.why}"
             done += _act(ws, ended(ws, intent, tried, guard))

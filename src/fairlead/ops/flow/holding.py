@@ -1,23 +1,22 @@
-"""How the guardrails of a rollout stand: errors from live counters, latency and decisions from records."""
+"""How the guardrails of a rollout stand: errors from live counters, latency and decisions from its stage's records."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
-import numpy as np
+import msgspec
 
-from fairlead.contract import records as names
 from fairlead.contract.routes import Variant
 from fairlead.ops.flow.counting import Counting
+from fairlead.ops.flow.tallying import EDGES, Tally
 from fairlead.ops.flow.workspace import Workspace
 from fairlead.ops.rollout.guardrails import (
     GUARD_ALPHA,
     Guardrail,
+    counted_latency_guard,
     decisions_guard,
     errors_guard,
-    latency_guard,
+    part_of_stage,
     share_of,
 )
 
@@ -25,87 +24,49 @@ SLOW_S = 0.01
 """Seconds below which nobody waits: a 99th percentile under it never fails the guardrail on latency."""
 
 
-def answered_since(ws: Workspace, event: float, wall: float, unit: str) -> Any:
-    """The answers since then, as few columns of records: event time from `event` on, arrived from `wall` on.
-
-    unit: the column that assigns.
-    """
-    import pyarrow.compute as pc
-
-    from fairlead.runtime.capture import Records
-
-    wanted = [names.ARRIVED, names.BUNDLE, names.REQUEST, names.LATENCY, names.LABEL_OUT, unit]
-    table = Records(ws.home.root, ws.model).columns(event, None, wanted)
-    return table.filter(pc.greater_equal(table.column(names.ARRIVED), wall)) if table.num_rows else table
-
-
-def units_of(table: Any, bundles: Sequence[str], unit: str) -> list[int]:
-    """Requests (or sticky keys, where callers keep their variant) that each of some bundles answered."""
-    import pyarrow.compute as pc
-
-    counted_by = unit if unit in table.schema.names else names.REQUEST
-    sides = [_of(table, bundle) for bundle in bundles]
-    return [len(pc.unique(side.column(counted_by))) if side.num_rows else 0 for side in sides]
-
-
 def stands_of(
     ws: Workspace,
     champion: Variant,
     tried: Sequence[Variant],
-    table: Any,
+    tally: Tally | None,
     counting: Counting,
-    stages: int,
+    stage: int,
     *,
     chosen: bool = False,
 ) -> dict[int, tuple[Guardrail, ...]]:
     """Every guardrail that the project asks for, by version of challenger.
 
-    table: answers of the stage that lasts, `answered_since`; stages: how many such tables there may be, each of which
-    may err its part. A shadow answers nobody, so its latency is nobody's. chosen: callers of a pilot's cohort were, and
-    may well be decided about otherwise than all others are.
+    tally: answers of the stage that lasts, None where none are known; stage: its number, from 1. A shadow answers
+    nobody, so its latency is nobody's. chosen: callers of a pilot's cohort were, and may well be decided about
+    otherwise than all others are.
     """
     limits = ws.settings.rollout.guardrails
     alpha = share_of(GUARD_ALPHA, limits, len(tried))
-    old = _of(table, champion.bundle)
+    now = part_of_stage(alpha, stage)
     found: dict[int, tuple[Guardrail, ...]] = {}
     for one in tried:
         stands = []
         if "errors" in limits:
-            stands.append(
-                errors_guard(counting.of(champion.version), counting.of(one.version), limits["errors"], alpha)
-            )
-        new = _of(table, one.bundle)
-        if "latency" in limits and not one.shadow:
-            stands.append(_latency(old, new, limits["latency"], alpha / stages))
-        if (
-            "decision_rate" in limits
-            and not (one.shadow or chosen)
-            and ws.settings.model.task in ("classification", "anomaly")
-        ):
-            decided = [Counter(str(d) for d in side.column(names.LABEL_OUT).to_pylist()) for side in (old, new)]
-            stands.append(decisions_guard(decided[0], decided[1], limits["decision_rate"], alpha / stages))
+            stands.append(errors_stand(counting, champion.version, one.version, limits["errors"], alpha, now))
+        if tally is not None and not one.shadow:
+            old, new = tally.of(champion.bundle), tally.of(one.bundle)
+            if "latency" in limits:
+                least = SLOW_S / limits["latency"]
+                stands.append(counted_latency_guard(old.slow, new.slow, EDGES, limits["latency"], now, least_s=least))
+            if "decision_rate" in limits and not chosen and ws.settings.model.task in ("classification", "anomaly"):
+                stands.append(decisions_guard(old.decided, new.decided, limits["decision_rate"], now))
         found[one.version] = tuple(stands)
     return found
 
 
-def _of(table: Any, bundle: str) -> Any:
-    import pyarrow.compute as pc
-
-    return table.filter(pc.equal(table.column(names.BUNDLE), bundle)) if table.num_rows else table
-
-
-def _latency(old: Any, new: Any, limit: float, alpha: float) -> Guardrail:
-    """Of requests, not of their rows; what is quick enough for anybody is let pass."""
-    slow = [_seconds(side) for side in (old, new)]
-    return latency_guard(np.maximum(slow[0], SLOW_S / limit), slow[1], limit, alpha)
-
-
-def _seconds(table: Any) -> np.ndarray:
-    if not table.num_rows:
-        return np.zeros(0)
-    grouped = table.group_by(names.REQUEST).aggregate([(names.LATENCY, "max")])
-    found: np.ndarray = grouped.column(f"{names.LATENCY}_max").to_numpy().astype(np.float64)
-    return found
+def errors_stand(counting: Counting, champion: int, version: int, limit: float, alpha: float, now: float) -> Guardrail:
+    """Fails by what was counted in this stage, holds by all stages: an hour in which both failed alike would look like
+    the challenger's fault, had it a larger share in that hour than before. alpha: of all stages; now: of this one."""
+    stage = errors_guard(counting.in_stage(champion), counting.in_stage(version), limit, now)
+    if stage.outcome == "fails":
+        return stage
+    whole = errors_guard(counting.of(champion), counting.of(version), limit, alpha)
+    return msgspec.structs.replace(whole, outcome="undecided") if whole.outcome == "fails" else whole
 
 
 def said(stands: Sequence[Guardrail]) -> tuple[str, ...]:

@@ -12,8 +12,9 @@ from fairlead.contract import records as names
 from fairlead.ops.flow import rolling
 from fairlead.ops.flow.counting import counted
 from fairlead.ops.flow.forecasts import blocks_of, label_delay, means_of, repeated
-from fairlead.ops.flow.holding import answered_since, said, stands_of, units_of
+from fairlead.ops.flow.holding import said, stands_of
 from fairlead.ops.flow.situation import Trial
+from fairlead.ops.flow.tallying import tally_of
 from fairlead.ops.flow.tracker import Tracker, watermark
 from fairlead.ops.flow.valued import values_of
 from fairlead.ops.flow.view import View, read_view
@@ -51,14 +52,13 @@ def trials_of(ws: Workspace, intent: Intent, tracker: Tracker) -> list[Trial]:
     started = max(rollout.started_event, watched[0].start)
     stages, way = rolling.stages_of(rollout), rolling.way_of(rollout)
     now = stages[-1] if stages else rolling.Stage(rollout.started_wall, started, {})
-    unit = unit_of(ws)
-    table = answered_since(ws, min(now.event, started), now.since, unit)
-    most_stages = len(ws.settings.rollout.steps) + 1
-    stands = stands_of(ws, champion, tried, table, counted(ws), most_stages, chosen=way.mode == "pilot")
+    tally = tally_of(ws, now, unit_of(ws)).follow(ws)
+    stands = stands_of(ws, champion, tried, tally, counted(ws), max(len(stages), 1), chosen=way.mode == "pilot")
     mismatch = ""
     answering = [v for v in intent.variants if not v.shadow]
-    if way.mode != "pilot" and len(answering) > 1:
-        counts = units_of(table, [v.bundle for v in answering], unit)
+    # While another split is being published, requests are split in either way.
+    if way.mode != "pilot" and len(answering) > 1 and not now.until:
+        counts = [tally.of(v.bundle).units for v in answering]
         check = ratio_mismatch(counts, [v.weight for v in answering])
         mismatch = check.why if check.mismatch else ""
     # What was begun with several errs as one: who has gone since gives nothing back.

@@ -47,6 +47,14 @@ def share_of(alpha: float, limits: Collection[str], challengers: int = 1) -> flo
     return alpha / max(1, len(limits) * challengers)
 
 
+def part_of_stage(alpha: float, number: int) -> float:
+    """What the `number`-th stage of a rollout (from 1) may err, so that all of them, however many, err at most `alpha`.
+
+    Evidence begins anew with each stage, as other shares at other times make the two no longer comparable.
+    """
+    return alpha / (number * (number + 1.0))
+
+
 def errors_guard(champion: Counted, challenger: Counted, limit: float, alpha: float = GUARD_ALPHA) -> Guardrail:
     """Whether the challenger answers more requests with an error than the champion does, by more than `limit` (share).
 
@@ -100,15 +108,44 @@ def latency_guard(
     """
     from fairlead.lab.stats.sequences import quantile_bounds
 
-    old, old_low, old_high = quantile_bounds(champion, p, alpha)
-    new, new_low, new_high = quantile_bounds(challenger, p, alpha)
+    bounds = quantile_bounds(champion, p, alpha), quantile_bounds(challenger, p, alpha)
+    return _slower(*bounds, limit, p, len(champion), len(challenger))
+
+
+def counted_latency_guard(
+    champion: np.ndarray,
+    challenger: np.ndarray,
+    edges: np.ndarray,
+    limit: float,
+    alpha: float = GUARD_ALPHA,
+    p: float = LATENCY_QUANTILE,
+    *,
+    least_s: float = 0.0,
+) -> Guardrail:
+    """`latency_guard` of requests that were counted by how long they took: (k,) counts in cells of (k + 1,) `edges`.
+
+    least_s: a quantile of the champion below it is taken for this: what is quick enough for anybody is let pass.
+    """
+    from fairlead.lab.stats.sequences import counted_quantile_bounds
+
+    old, low, high = counted_quantile_bounds(champion, edges, p, alpha)
+    raised = max(old, least_s), max(low, least_s), max(high, least_s)
+    n, m = int(np.sum(champion)), int(np.sum(challenger))
+    return _slower(raised, counted_quantile_bounds(challenger, edges, p, alpha), limit, p, n, m)
+
+
+Bounds = tuple[float, float, float]
+
+
+def _slower(champion: Bounds, challenger: Bounds, limit: float, p: float, old_n: int, n: int) -> Guardrail:
+    """From the quantile of either with its bounds, and the requests of either."""
+    (old, old_low, old_high), (new, new_low, new_high) = champion, challenger
+    unit = f"times the champion's p{100 * p:g}"
+    if not n or not old_n:
+        return Guardrail("latency", "undecided", 1.0, 0.0, math.inf, limit, unit, n, "no answers of both yet")
     size = new / old if old > 0 else math.inf if new > 0 else 1.0
     low = new_low / old_high if math.isfinite(old_high) and old_high > 0 and new_low > 0 else 0.0
     high = new_high / old_low if old_low > 0 and math.isfinite(old_low) else math.inf
-    n = len(challenger)
-    unit = f"times the champion's p{100 * p:g}"
-    if not n or not len(champion):
-        return Guardrail("latency", "undecided", 1.0, 0.0, math.inf, limit, unit, n, "no answers of both yet")
     told = "any" if math.isinf(high) else f"{high:.2f}"
     said = f"p{100 * p:g} of {1000 * new:.3g} ms, {size:.2f} times the champion's, [{low:.2f}, {told}],"
     return Guardrail("latency", _held(low, high, limit), size, low, high, limit, unit, n, f"{said} allowed {limit:g}")

@@ -84,6 +84,32 @@ class Records:
                 break
         return _sorted(_concat(tables), _ORDER), msgspec.json.encode(position).decode()
 
+    def arrived(self, cursor: str, start: float, wanted: Sequence[str], limit: int | None = None) -> tuple[Any, str]:
+        """Some columns of the answers that arrived from `start` on and were collected after `cursor`, in no order.
+
+        For who looks every second: files that were read whole are not opened again. cursor: as of `since`, always with
+        the same `start`; it stays as it is when there is no more. limit: stop after the file that reaches so many
+        rows. A column that no file has is left out. Returns (pyarrow.Table, cursor).
+        """
+        position, rows = _read_position(cursor), 0
+        read = list(dict.fromkeys((*wanted, names.ARRIVED, names.KIND, names.OFFSET, names.ROW)))
+        tables = []
+        for piece in self._unread(position, layout.day_of(start)):
+            at, footer = position.at.get(piece.segment), self._footer(piece.path)
+            # A frame is collected whole, so nothing more is to come of the last one that was read.
+            if footer is None or (at is not None and footer.offset <= at[0]):
+                continue
+            table = self._after(piece, position, False, read)
+            if table is not None and table.num_rows:
+                self._note(table, piece.segment, position)
+                tables.append(_within(_answers(table), names.ARRIVED, start, None))
+                rows += table.num_rows
+            if limit is not None and rows >= limit:
+                break
+        table = _concat(tables)
+        found = table.select([name for name in dict.fromkeys(wanted) if name in table.schema.names])
+        return found, msgspec.json.encode(position).decode()
+
     def between(self, start: float | None, end: float | None, *, shadows: bool = False, tensors: bool = True) -> Any:
         """Records whose event time lies in [start, end) as a pyarrow.Table, in order of arrival.
 
@@ -220,14 +246,15 @@ class Records:
             return None
         return footer
 
-    def _unread(self, position: _Position) -> list[layout.Piece]:
-        """Files that may hold records after the position, oldest first within each segment.
+    def _unread(self, position: _Position, first_day: str = "") -> list[layout.Piece]:
+        """Files that may hold records after the position, oldest first within each segment; of arrivals from
+        `first_day` on.
 
         Of the files of a segment that begin at or before the position, only those with its last offset can hold
         more: ranges of a segment follow each other.
         """
         by_segment: dict[str, list[layout.Piece]] = {}
-        for piece in layout.pieces(self._records):
+        for piece in layout.pieces(self._records, first_day):
             by_segment.setdefault(piece.segment, []).append(piece)
         found = []
         for segment, listed in by_segment.items():
@@ -236,13 +263,15 @@ class Records:
             found += [piece for piece in listed if not begun or piece.offset >= max(begun)]
         return sorted(found, key=lambda piece: (piece.offset, piece.segment, piece.path))
 
-    def _after(self, piece: layout.Piece, position: _Position, tensors: bool) -> Any:
+    def _after(
+        self, piece: layout.Piece, position: _Position, tensors: bool, columns: Sequence[str] | None = None
+    ) -> Any:
         at = position.at.get(piece.segment)
         footer = self._footer(piece.path)
         if footer is None or (at is not None and footer.offset < at[0]):
             return None
         try:
-            table = read_table(piece.path, tensors=tensors)
+            table = read_table(piece.path, columns, tensors=tensors)
         except FileNotFoundError:
             return None
         if at is None:
