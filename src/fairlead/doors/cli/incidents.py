@@ -74,7 +74,9 @@ def tell_incident(answer: Answer) -> None:
     first = f", first affected {moment(answer['first'])}" if answer["first"] else ""
     ended = f", until {moment(answer['ended'])}" if answer["ended"] else ""
     who = f", {escape(answer['assignee'])} looks after it" if answer["assignee"] else ""
-    out.print(f"  {escape(state_of(answer))}, {since}{first}{ended}{who}")
+    number = answer["merged_number"]
+    into = f" into #{number}" if number else ""
+    out.print(f"  {escape(state_of(answer))}{into}, {since}{first}{ended}{who}")
     if answer["why"]:
         out.print(f"  expected: {escape(answer['why'])}")
     for cause in answer["causes"]:
@@ -88,7 +90,10 @@ def tell_incident(answer: Answer) -> None:
     rows = [(moment(e["at"]), e["kind"], e.get("actor") or "rule", line_of(e)) for e in answer["timeline"]]
     if answer["cut"]:
         rows.insert(0, ("", "", "", f"{answer['cut']} earlier lines are left out"))
-    table("Timeline", ("when (UTC)", "what", "who", ""), rows)
+    if rows:
+        table("Timeline", ("when (UTC)", "what", "who", ""), rows)
+    if number:
+        out.print(f"Next: [bold]{escape(program(f'incident {number}'))}[/] tells how it went on")
     if answer["state"] == "open":
         n = answer["number"]
         out.print(f"Next: [bold]{escape(program(f'ack {n}'))}[/] says that you look after it")

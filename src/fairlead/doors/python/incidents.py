@@ -24,8 +24,11 @@ def incident(ws: Workspace, reference: str | int) -> Answer:
     from fairlead.ops.flow.incidents import view
 
     seen = view(ws, str(reference))
+    merged = seen.incident.merged_into
+    into = ws.state.incident(merged) if merged else None
     return {
         **told(seen.incident),
+        "merged_number": into.number if into is not None else None,
         "timeline": [msgspec.to_builtins(entry) for entry in seen.timeline],
         "cut": seen.cut,
         "found": [msgspec.to_builtins(finding) for finding in seen.findings],
