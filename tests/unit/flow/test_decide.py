@@ -128,6 +128,10 @@ def test_a_failing_guardrail_rolls_back() -> None:
     found = decide(sick, [], project(), DAY)
     assert acts(found) == ["roll_back"]
     assert found[0].details["bundle"] == "b0"
+    # A person gave it another chance: where it fails again it goes again, which is another decision.
+    later = msgspec.structs.replace(sick, champion=msgspec.structs.replace(sick.champion, released_at=5 * DAY))
+    assert decide(later, [], project(), 6 * DAY)[0].id != found[0].id
+    assert decide(sick, [], project(), 6 * DAY)[0].id == found[0].id
 
 
 def test_a_trigger_that_is_not_known_is_refused_with_those_that_are() -> None:

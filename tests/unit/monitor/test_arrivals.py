@@ -99,6 +99,19 @@ def test_few_refusals_are_not_worth_a_word() -> None:
     assert refusals(lived, "m") == []
 
 
+def test_a_clock_that_was_wrong_for_a_while_does_not_close_the_eyes_until_then() -> None:
+    lived, _ = live(7.0, 3)
+    ahead = lived_on(lived, lived.answered + 5, {"CellInvalid|age": 2}, 7 * DAY + 400 * DAY)
+    back = lived_on(ahead, ahead.answered + 7, {"CellInvalid|age": 42}, 7 * DAY + PASS_S)
+    assert (back.looked, back.answered) == (7 * DAY + PASS_S, ahead.answered + 7)
+    assert back.hours == ahead.hours
+    assert max(map(int, back.ring), default=0) <= 7 * 24
+    after = lived_on(back, back.answered + 10, {"CellInvalid|age": 142}, 7 * DAY + 2 * PASS_S)
+    assert after.ring[str(7 * 24)] == (10, {"CellInvalid|age": 100})
+    # A step of a few minutes is waited for.
+    assert lived_on(after, after.answered + 1, {}, after.looked - 60.0) == after
+
+
 def test_a_server_that_begins_anew_counts_from_nothing() -> None:
     lived = lived_on(lived_on(None, 1000, {"CellInvalid|a": 50}, 0.0), 30, {"CellInvalid|a": 3}, 60.0)
     assert sum(lived.week) == 33

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -181,6 +182,8 @@ def test_a_full_hour_is_folded_once() -> None:
     assert made.minutes == 60
     assert made.requests == 60 * 12 * 50
     assert usual.fold(kept, minutes, start + 3610.0) == (kept, None)
+    ahead = msgspec.structs.replace(made, number=made.number + 9000)
+    assert usual.fold([ahead], minutes, start + 3610.0) == (kept, made)
     assert usual.decode(usual.encode(kept)) == kept
     assert usual.decode(None) == []
     assert usual.decode(b"?") == []

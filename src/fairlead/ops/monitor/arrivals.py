@@ -56,8 +56,10 @@ class Lived(msgspec.Struct, omit_defaults=True):
 
 def lived_on(before: Lived | None, answered: int, refused: Mapping[str, int], now: float) -> Lived:
     """With a look at the counters. A server that began anew counts from 0."""
-    if before is None or now <= before.looked:
-        return Lived(answered, dict(refused), now, now) if before is None else before
+    if before is None:
+        return Lived(answered, dict(refused), now, now)
+    if now <= before.looked:
+        return before if before.looked - now <= UNKNOWN_AFTER_S else _set_back(before, answered, refused, now)
     anew = answered < before.answered
     more = answered - (0 if anew else before.answered)
     worse = {
@@ -90,6 +92,13 @@ def lived_on(before: Lived | None, answered: int, refused: Mapping[str, int], no
     oldest = int(now // HOUR) - RING
     ring = {hour: one for hour, one in ring.items() if int(hour) > oldest}
     return Lived(answered, dict(refused), now, came, week, hours, silences, ring)
+
+
+def _set_back(before: Lived, answered: int, refused: Mapping[str, int], now: float) -> Lived:
+    """After a clock that was far ahead was put right: what came meanwhile is not known, and the time it told is not
+    waited for."""
+    ring = {hour: one for hour, one in before.ring.items() if int(hour) <= now // HOUR}
+    return msgspec.structs.replace(before, answered=answered, refused=dict(refused), looked=now, came=now, ring=ring)
 
 
 def expected_between(lived: Lived, start: float, end: float) -> float:

@@ -78,7 +78,8 @@ def hour_of(number: int, minutes: Sequence[Minute]) -> Hour | None:
 def fold(known: Sequence[Hour], minutes: Sequence[Minute], now: float) -> tuple[list[Hour], Hour | None]:
     """Hours with the newest full one added where it is not there yet, oldest first; and that one, None else."""
     number = int(now // HOUR_S) - 1
-    hours = sorted(known, key=lambda hour: hour.number)[-KEPT:]
+    # Hours to come were written by a clock that was wrong: they must not keep those of now out.
+    hours = sorted((hour for hour in known if hour.number <= number + 1), key=lambda hour: hour.number)[-KEPT:]
     if any(hour.number >= number for hour in hours):
         return list(hours), None
     made = hour_of(number, [m for m in minutes if int((m.end - MINUTE_S / 2) // HOUR_S) == number])
