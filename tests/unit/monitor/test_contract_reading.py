@@ -120,11 +120,17 @@ def test_what_is_written_as_yaml_is_read_back(ranges: dict[str, tuple[float, flo
     assert {name: terms.range for name, terms in read.terms.columns.items()} == ranges
 
 
+@pytest.mark.parametrize("pattern", ["((ab|c)d?){2}", r"\d{1,3}\.\d{1,3}", r"(\+\d{1,3} )?\d{2,5}[ /-]?\d{3,8}"])
+def test_choices_that_are_few_are_taken_too(pattern: str) -> None:
+    assert problem_of(pattern) == ""
+
+
 @pytest.mark.parametrize("pattern", ["[A-Z]{2}[0-9]+", r"[^@]+@[^@]+\.[a-z]{2,6}", "(yes|no)", "a?b*", r"\d{4}-\d{2}"])
 def test_patterns_whose_time_is_bounded_are_taken(pattern: str) -> None:
     assert problem_of(pattern) == ""
 
 
-@pytest.mark.parametrize("pattern", ["(a*)*", "(a|aa)+(b+)+", r"(a)\1", "(?=a)b", "a*b*c*d*", "((a{2,30}){2,30})", "("])
+@pytest.mark.parametrize("pattern", ["(a*)*", "(a|aa)+(b+)+", r"(a)\1", "(?=a)b", "a*b*c*d*", "((a{2,30}){2,30})", "(",
+                                     "(?:a.|.b|ab){1,20}x", "(a|b|ab)*c", "(a?a?){1,20}", "a?" * 30 + "b"])  # fmt: skip
 def test_patterns_whose_time_is_not_are_refused(pattern: str) -> None:
     assert problem_of(pattern)
