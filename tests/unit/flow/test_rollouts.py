@@ -434,6 +434,56 @@ def test_a_canary_grows_as_harm_is_excluded(door: Door) -> None:
     assert stages_of(intent.rollout)[0].weights["2"] == 0.05
 
 
+def test_two_challengers_grow_together_each_by_its_part(door: Door) -> None:
+    ws = with_rollout(door.ws, max_loss=0.01)
+    rolling.start(ws, (2, 3), Way("canary", 0.1), why="tried")
+    assert shares(ws) == pytest.approx({1: 0.9, 2: 0.05, 3: 0.05})
+    door.tell(door.ask(300), lambda version, n: {"label": "yes" if n % 7 > 3 else "no"})
+    fail_requests(ws, {1: (9000, 0), 2: (900, 0), 3: (900, 0)})
+    grown = [d for d in Loop(ws).once().decisions if d.action == "weigh"]
+    assert len(grown) == 1
+    assert "together" in grown[0].why
+    now = shares(ws)
+    assert now[2] == now[3] > 0.05
+    assert sum(now.values()) == pytest.approx(1.0)
+
+
+def test_a_planned_comparison_of_values_waits_for_its_look(door: Door) -> None:
+    ws = with_rollout(door.ws, objective="value", design="fixed", looks=2, max_loss=0.05)
+    with pytest.raises(UsageError, match="needs a share that stays"):
+        rolling.start(ws, (2,), Way("canary", 0.5), why="tried")
+    assert shares(ws) == {1: 1.0}
+    rolling.start(ws, (2,), Way("ab", 0.5), why="tried", plan={"rows": 1000})
+    rng = np.random.default_rng(3)
+
+    def earned(version: int, _: int) -> dict[str, Any]:
+        return {"value": float(rng.normal(5.0 if version == 1 else 1.0))}
+
+    door.tell(door.ask(450), earned)
+    waits = [d for d in Loop(ws).once().decisions if d.action not in ("hold", "alert")]
+    assert not waits
+    door.tell(door.ask(100), earned)
+    ended = [d for d in Loop(ws).once().decisions if d.action == "end_rollout"]
+    assert len(ended) == 1
+    assert "at look 1 of 2" in ended[0].why
+
+
+def test_what_decides_is_said_where_it_is_not_what_is_set(made: Workspace, tmp_path: Path) -> None:
+    import shutil
+
+    folder = tmp_path / "project"
+    shutil.copytree(made.project.root, folder)
+    config = folder / "fairlead.toml"
+    config.write_text(config.read_text() + '[rollout]\nobjective = "value"\ndesign = "fixed"\n')
+    project = fairlead.open(folder)
+    told = project.deploy(2, shadow=True, plan=True)
+    assert "judged by loss on labels" in told["note"]
+    assert told["plan"]["paired"]
+    with pytest.raises(UsageError, match="use --ab SHARE"):
+        project.deploy(2, canary=0.05, plan=True)
+    assert project.deploy(2, ab=0.5, plan=True)["note"] == ""
+
+
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
@@ -469,7 +519,7 @@ def test_the_default_settings_guard_errors_and_latency() -> None:
         ({"min_days": 40.0}, "more than rollout.max_days"),
         ({"value_range": (0.0, 1.0)}, 'for objective = "value"'),
         ({"objective": "value", "value_range": (1.0, 0.0)}, "no range"),
-        ({"objective": "value", "design": "fixed"}, "losses alone"),
+        ({"objective": "value", "design": "fixed", "value_range": (0.0, 1.0)}, "may always look"),
         ({"guardrails": {"latency": 0.5}}, "to be faster"),
         ({"guardrails": {"errors": 3.0}}, "below 1"),
     ],

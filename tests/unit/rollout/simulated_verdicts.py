@@ -152,7 +152,7 @@ def growing(rng: np.random.Generator, runs: int) -> Outcomes:
     for _ in range(runs):
         x, share = np.clip(rng.normal(0.03, 0.1, 3000), -1, 1), 0.05
         for n in range(100, 3001, 100):
-            step = next_share(judge(x[:n], MAX_LOSS), (), share, (0.05, 0.2, 0.5), MAX_LOSS)
+            step = next_share([judge(x[:n], MAX_LOSS)], [()], share, (0.05, 0.2, 0.5), MAX_LOSS)
             share = step or share
         made.append("fail" if share * 0.03 > MAX_LOSS else "pass")
     return made

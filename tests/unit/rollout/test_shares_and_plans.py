@@ -28,19 +28,19 @@ STEPS = (0.05, 0.2, 0.5)
 def test_a_share_is_given_once_harm_times_share_is_excluded() -> None:
     rng = np.random.default_rng(0)
     x = np.clip(rng.normal(0.0, 0.05, 3000), -1, 1)
-    seen = [next_share(judge(x[:n], 0.01), (), 0.05, STEPS, 0.01) for n in (20, 150, 3000)]
+    seen = [next_share([judge(x[:n], 0.01)], [()], 0.05, STEPS, 0.01) for n in (20, 150, 3000)]
     assert seen[0] is None
     assert seen[-1] == 0.5
-    assert next_share(judge(x, 0.01), (), 0.5, STEPS, 0.01) is None
-    assert next_share(judge(np.full(300, 0.3), 0.01), (), 0.05, STEPS, 0.01) is None
+    assert next_share([judge(x, 0.01)], [()], 0.5, STEPS, 0.01) is None
+    assert next_share([judge(np.full(300, 0.3), 0.01)], [()], 0.05, STEPS, 0.01) is None
 
 
 def test_a_few_answered_requests_allow_no_larger_share() -> None:
     harmless = judge(np.zeros(2000), 0.01)
     few = errors_guard(Counted(0, 300), Counted(0, 15), 0.01)
     many = errors_guard(Counted(0, 90_000), Counted(0, 9_000), 0.01)
-    assert next_share(harmless, (few,), 0.05, STEPS, 0.01) is None
-    assert next_share(harmless, (many,), 0.05, STEPS, 0.01) == 0.5
+    assert next_share([harmless], [(few,)], 0.05, STEPS, 0.01) is None
+    assert next_share([harmless], [(many,)], 0.05, STEPS, 0.01) == 0.5
 
 
 def test_a_broken_challenger_fails_after_a_handful_of_requests() -> None:

@@ -85,6 +85,8 @@ def tell_deploy(answer: Answer) -> None:
             f"{answer['model']}: {variant['name']} version [bold]{variant.get('version', 0)}[/] "
             f"({variant['bundle'][:12]}), {role}"
         )
+    if answer.get("note"):
+        console().print(escape(answer["note"]))
     if answer.get("plan"):
         console().print(escape(answer["plan"]["why"]))
         if "variants" not in answer and not answer["plan"]["paired"]:

@@ -72,11 +72,13 @@ def deploy(ws: Workspace, versions: Sequence[int], way: Any, *, plan_only: bool 
             raise UsageError("--plan tells how long a trial takes: add --canary, --ab or --bandit.")
         done = release.deploy(ws, chosen[0], why="deployed by hand")
         return answer_of(done)
+    rolling.require_way(ws, way, len(chosen))
     told = planned(ws, chosen, way)
+    about = {"mode": way.mode, "plan": told, "note": rolling.note_on(ws, way)}
     if plan_only:
-        return {"model": ws.model, "mode": way.mode, "plan": told}
+        return {"model": ws.model, **about}
     done = rolling.start(ws, chosen, way, why="deployed by hand", plan=told)
-    return {**answer_of(done), "mode": way.mode, "plan": told}
+    return {**answer_of(done), **about}
 
 
 def answer_of(done: Any) -> Answer:

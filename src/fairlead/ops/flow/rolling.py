@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from fairlead.contract.errors import UsageError
 from fairlead.contract.routes import Variant
 from fairlead.ops.flow.workspace import RULE, Workspace
+from fairlead.ops.rollout.ways import Mode, judged_by, note, refusal
 from fairlead.ops.state import Intent, Rollout
 
-Mode = Literal["canary", "shadow", "ab", "bandit", "pilot"]
 MOST_CHALLENGERS = 4
 MOST_STAGES = 1000
 """A bandit's weights move with every look; of those before the oldest kept nothing is concluded any more."""
@@ -78,6 +78,7 @@ def start(
     """Let challengers be tried beside the champion. Raises UsageError, NotAttested, HeldByHuman, BundleRefused."""
     from fairlead.ops.flow import making, release
 
+    require_way(ws, way, len(versions))
     chosen = [ws.state.version(ws.model, number) for number in versions]
     for one in chosen:
         making.require_attested(ws, one.bundle)
@@ -116,6 +117,23 @@ def start(
     return release.apply(ws, new, way.mode, why, told, upon=intent)
 
 
+def require_way(ws: Workspace, way: Way, challengers: int) -> None:
+    """Raises UsageError where the settings of the project and this way do not go together."""
+    rollout = ws.settings.rollout
+    why = refusal(way.mode, rollout.objective, rollout.design, challengers)
+    if why:
+        raise UsageError(why)
+
+
+def note_on(ws: Workspace, way: Way) -> str:
+    """What is to be said of settings that do not decide in this way; "" of none."""
+    rollout = ws.settings.rollout
+    said = [note(way.mode, rollout.objective, rollout.design)]
+    if judged_by(way.mode, rollout.objective) == "loss" and ws.settings.model.task == "clustering":
+        said.append("of clusters no row is right or wrong, so no verdict comes of labels: a person ends it")
+    return "; ".join(one for one in said if one)
+
+
 def _check(way: Way, champion: Variant, chosen: Sequence[tuple[int, str]]) -> None:
     if not chosen:
         raise UsageError("name the version that is to be tried.")
@@ -126,8 +144,6 @@ def _check(way: Way, champion: Variant, chosen: Sequence[tuple[int, str]]) -> No
     for number, bundle in chosen:
         if bundle == champion.bundle:
             raise UsageError(f"version {number} is the champion already.")
-    if way.mode == "pilot" and len(chosen) > 1:
-        raise UsageError("a pilot tries one version: its cohort is answered by nothing else.")
     if way.mode in ("canary", "ab") and not 0.0 < way.share < 1.0:
         raise UsageError("a share lies between 0 and 1, as 5% or 0.05.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ import msgspec
 import numpy as np
 
 from fairlead.contract import records as names
+from fairlead.contract.routes import Variant
 from fairlead.ops.flow import rolling
 from fairlead.ops.flow.counting import counted
 from fairlead.ops.flow.forecasts import blocks_of, label_delay, means_of, repeated
@@ -16,15 +18,17 @@ from fairlead.ops.flow.holding import said, stands_of
 from fairlead.ops.flow.situation import Trial
 from fairlead.ops.flow.tallying import tally_of
 from fairlead.ops.flow.tracker import Tracker, watermark
-from fairlead.ops.flow.valued import values_of
+from fairlead.ops.flow.valued import Values, values_of
 from fairlead.ops.flow.view import View, read_view
 from fairlead.ops.flow.workspace import Workspace
 from fairlead.ops.monitor import window_spec
 from fairlead.ops.monitor.windows import DAY
 from fairlead.ops.rollout import RolloutVerdict, in_random_order, judge, judge_two, ratio_mismatch
-from fairlead.ops.rollout.fixed import judge_fixed
+from fairlead.ops.rollout.fixed import judge_fixed, judge_values_fixed
+from fairlead.ops.rollout.guardrails import Guardrail
 from fairlead.ops.rollout.shares import bandit_shares, moved, next_share
 from fairlead.ops.rollout.values import judge_values
+from fairlead.ops.rollout.ways import judged_by
 from fairlead.ops.state import Intent
 
 MOST_LOOKS = 1000
@@ -65,13 +69,10 @@ def trials_of(ws: Workspace, intent: Intent, tracker: Tracker) -> list[Trial]:
     began = max(len(tried), *(len(one.weights) - 1 for one in stages[:1]), 1)
     judged = judged_of(ws, intent, tracker, started, ALPHA / began)
     weights = bandit_weights(ws, intent, judged) if way.mode == "bandit" else None
+    grown = grown_to(ws, tried, judged, stands) if way.mode == "canary" else None
     found = []
     for one in tried:
         verdict, floor = judged.verdicts[one.version], judged.floors.get(one.version)
-        grown = None
-        if way.mode == "canary" and len(tried) == 1 and verdict is not None:
-            steps, most = ws.settings.rollout.steps, ws.settings.rollout.max_loss
-            grown = next_share(verdict, stands[one.version], one.weight, steps, most)
         found.append(
             Trial(
                 bundle=one.bundle, version=one.version, started_at=started, verdict=verdict, floor_holds=floor,
@@ -81,6 +82,19 @@ def trials_of(ws: Workspace, intent: Intent, tracker: Tracker) -> list[Trial]:
             )
         )  # fmt: skip
     return found
+
+
+def grown_to(
+    ws: Workspace, tried: Sequence[Variant], judged: Judged, stands: Mapping[int, Sequence[Guardrail]]
+) -> float | None:
+    """The share that the evidence allows each challenger of a canary now; None where it stays."""
+    verdicts = [verdict for one in tried if (verdict := judged.verdicts[one.version]) is not None]
+    if len(verdicts) < len(tried):
+        return None
+    settings = ws.settings.rollout
+    share = sum(one.weight for one in tried)
+    step = next_share(verdicts, [stands[one.version] for one in tried], share, settings.steps, settings.max_loss)
+    return None if step is None else step / len(tried)
 
 
 class Judged(NamedTuple):
@@ -97,7 +111,8 @@ def judged_of(ws: Workspace, intent: Intent, tracker: Tracker, started: float, a
     """The verdicts so far by the objective of the project, each with error `alpha`."""
     champion = next(v for v in intent.variants if v.name == "champion")
     tried = rolling.challengers(intent)
-    if ws.settings.rollout.objective == "value" and not any(v.shadow for v in tried) and not _is_pilot(intent):
+    mode = rolling.way_of(intent.rollout).mode if intent.rollout is not None else "canary"
+    if judged_by(mode, ws.settings.rollout.objective) == "value" and not any(v.shadow for v in tried):
         return _judged_by_value(ws, intent, tracker, started, alpha)
     verdicts: dict[int, RolloutVerdict | None] = {}
     floors: dict[int, bool | None] = {}
@@ -150,14 +165,23 @@ def _judged_by_value(ws: Workspace, intent: Intent, tracker: Tracker, started: f
     verdicts: dict[int, RolloutVerdict | None] = {}
     for arm, one in enumerate(variants):
         if one.name != "champion":
-            verdicts[one.version] = judge_values(
-                seen.values, seen.arms, seen.shares, settings.max_loss, alpha, arm=arm, better=settings.better,
-                bounds=settings.value_range,
-            ) if len(seen.values) else None  # fmt: skip
+            verdicts[one.version] = _verdict_on_values(ws, intent, seen, arm, alpha) if len(seen.values) else None
     sign = 1.0 if settings.better == "higher" else -1.0
     outcomes = sign * variant_scores(seen.values, seen.arms, seen.shares) if len(seen.values) else None
     counts = [int((seen.arms == arm).sum()) for arm in range(len(variants))]
     return Judged(verdicts, {}, outcomes, counts)
+
+
+def _verdict_on_values(ws: Workspace, intent: Intent, seen: Values, arm: int, alpha: float) -> RolloutVerdict:
+    settings, plan = ws.settings.rollout, planned(ws, intent)
+    if plan is not None:
+        return judge_values_fixed(
+            seen.values, seen.arms, seen.shares, settings.max_loss, *plan, alpha, arm=arm, better=settings.better
+        )
+    return judge_values(
+        seen.values, seen.arms, seen.shares, settings.max_loss, alpha, arm=arm, better=settings.better,
+        bounds=settings.value_range,
+    )  # fmt: skip
 
 
 def bandit_weights(ws: Workspace, intent: Intent, judged: Judged) -> dict[int, float] | None:

@@ -47,7 +47,7 @@ def on_trials(
     open_ = [t for t in trials if t not in passed]
     elapsed = (now - trials[0].started_at) / DAY
     if passed and (not open_ or elapsed >= settings.rollout.max_days):
-        return about.best_of(passed, elapsed)
+        return about.best_of(passed, elapsed, trials)
     alarms = [f.id for f in findings if f.area == "performance"]
     for trial in open_:
         ended = about.ended(trial, elapsed, alarms, last=len(trials) == 1)
@@ -90,14 +90,14 @@ class _About:
             return self.said(trial, "end_rollout", f"the pilot is over: {found}", pilot=True)
         return self.said(trial, "hold", "the pilot goes on to its end date")
 
-    def best_of(self, passed: Sequence[Trial], elapsed: float) -> list[Decision]:
+    def best_of(self, passed: Sequence[Trial], elapsed: float, trials: Sequence[Trial]) -> list[Decision]:
         """Of those that passed the one that did best, once the rollout has lasted as long as was asked for."""
         best = min(passed, key=lambda t: t.verdict.mean if t.verdict is not None else 0.0)
         assert best.verdict is not None
         least = self.settings.rollout.min_days
         if elapsed < least:
             why = f"{best.verdict.why}; promoted after {least:g} days at the earliest (rollout.min_days)"
-            return self.moved((best,)) or self.said(best, "hold", why, about=("min_days",))
+            return self.moved(trials) or self.said(best, "hold", why, about=("min_days",))
         why = best.verdict.why if len(passed) == 1 else f"the best of {len(passed)} that passed: {best.verdict.why}"
         return self._promote(self.situation, best, self.settings, self.now, why, details_of(best), proven=True)
 
@@ -130,15 +130,18 @@ class _About:
             why = f"the bandit's shares by what each brings: {told}"
             about = ("shares", *shares, *map(str, shares.values()))
             return self.said(first, "weigh", why, about=about, weights=shares, anew=True)
-        share = first.next_weight
-        if share is None or first.verdict is None or len(trials) > 1:
+        wanted = {t.version: t.next_weight for t in trials if t.next_weight is not None}
+        if len(wanted) < len(trials) or first.mode != "canary":
             return []
-        most = self.settings.rollout.max_loss
+        before, share = sum(t.weight for t in trials), sum(wanted.values())
+        harm = sum(max(t.verdict.high, 0.0) for t in trials if t.verdict is not None) / len(trials)
+        most, together = self.settings.rollout.max_loss, " together" if len(trials) > 1 else ""
         why = (
-            f"grows from {first.weight:.0%} to {share:.0%}: harm above {max(first.verdict.high, 0.0):.4f} is excluded,"
-            f" so at most {max(first.verdict.high, 0.0) * share:.4f} over all requests, {most:g} is tolerated"
+            f"grows from {before:.0%} to {share:.0%}{together}: harm above {harm:.4f} is excluded,"
+            f" so at most {harm * share:.4f} over all requests, {most:g} is tolerated"
         )
-        shares = {str(first.version): share, str(self.situation.champion.version): 1.0 - share}
+        shares = {str(version): weight for version, weight in wanted.items()}
+        shares[str(self.situation.champion.version)] = 1.0 - share
         return self.said(first, "weigh", why, about=("step", repr(share)), weights=shares)
 
     def waiting(self, trials: Sequence[Trial]) -> list[Decision]:

@@ -25,8 +25,15 @@ def check_trying(settings: Settings, fail: Fail) -> None:
             raise fail("rollout.value_range", "is no range.", "Write it as [0, 100], the least value first.")
         if rollout.objective != "value":
             raise fail("rollout.value_range", 'is for objective = "value".', "Set the objective, or take it out.")
-    if rollout.objective == "value" and rollout.design == "fixed":
-        raise fail("rollout.design", "fixed compares losses alone.", 'Take it out, or set objective = "loss".')
+    if rollout.design == "fixed" and rollout.value_range is not None:
+        raise fail("rollout.value_range", "makes a test exact that may always look.", "Take it out, or the design.")
+    if (
+        rollout.design == "fixed"
+        and rollout.objective == "loss"
+        and settings.model.task in ("forecasting", "clustering")
+    ):
+        what = "forecasts are judged in blocks" if settings.model.task == "forecasting" else "of clusters none is right"
+        raise fail("rollout.design", f"fixed plans labelled rows, and {what}.", 'Take it out: "anytime" looks always.')
     if "latency" in rollout.guardrails and rollout.guardrails["latency"] < 1.0:
         cure = "Write it as 1.5: half as long again as the champion's."
         raise fail("rollout.guardrails", "latency below 1 asks a challenger to be faster than the champion.", cure)

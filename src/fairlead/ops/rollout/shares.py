@@ -17,22 +17,30 @@ STILL = 0.02
 
 
 def next_share(
-    verdict: RolloutVerdict, guards: Sequence[Guardrail], share: float, steps: Sequence[float], max_loss: float
+    verdicts: Sequence[RolloutVerdict],
+    guards: Sequence[Sequence[Guardrail]],
+    share: float,
+    steps: Sequence[float],
+    max_loss: float,
 ) -> float | None:
-    """The largest of `steps` that the evidence allows, None where that is not above `share`.
+    """The largest of `steps` that the evidence allows to all challengers together, None where that is not above
+    `share`; each gets an equal part of it.
 
-    What a challenger may do to all requests together is its harm times its share. So it may have a share once it is
-    excluded (by the confidence sequence of the verdict) that harm x share exceeds `max_loss`; all of the requests,
-    promotion, is the same rule at a share of 1. Guardrails on shares of requests likewise; none may fail.
+    verdicts, guards: of each challenger. What challengers may do to all requests together is the harm of each times
+    its share. So they may have a share once it is excluded (by the confidence sequences of the verdicts) that the sum
+    exceeds `max_loss`; all of the requests, promotion, is the same rule at a share of 1. Guardrails on shares of
+    requests likewise; none may fail.
     """
-    allowed = None
-    if any(one.outcome == "fails" for one in guards) or verdict.outcome == "fail":
+    if any(one.outcome == "fails" for few in guards for one in few) or any(v.outcome == "fail" for v in verdicts):
         return None
+    allowed, count = None, len(verdicts)
+    errors = [one for few in guards for one in few if one.name == "errors"]
     for step in sorted(steps):
         if step <= share + 1e-9:
             continue
-        bounded = all(one.high * step <= one.limit for one in guards if one.name == "errors")
-        if bounded and verdict.high * step <= max_loss:
+        each = step / count
+        bounded = not errors or sum(max(one.high, 0.0) for one in errors) * each <= errors[0].limit
+        if bounded and sum(max(v.high, 0.0) for v in verdicts) * each <= max_loss:
             allowed = step
     return allowed
 

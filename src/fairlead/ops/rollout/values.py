@@ -13,6 +13,7 @@ import numpy as np
 
 from fairlead.ops.rollout.verdict import MAX_NEEDED, RolloutVerdict
 
+NOTHING = "no values of both variants yet"
 FEWEST = 200
 SKEWED = 25.0
 """Without known bounds a verdict needs so many values of each variant, or this times their squared skewness where that
@@ -37,27 +38,17 @@ def judge_values(
     count as these: then the verdict errs at most alpha at any number of rows, else from some hundreds on.
     Harm in the verdict is a share of the champion's mean value, too; above 0 is worse.
     """
-    from fairlead.lab.stats.propensity import variant_scores
-
     y, arm_of = np.asarray(values, dtype=np.float64), np.asarray(arms, dtype=np.int64)
     few = min(int((arm_of == 0).sum()), int((arm_of == arm).sum()))
     if few == 0:
-        return RolloutVerdict("inconclusive", 0, 0.0, -math.inf, math.inf, 1.0, -1, "no values of both variants yet")
+        return RolloutVerdict("inconclusive", 0, 0.0, -math.inf, math.inf, 1.0, -1, NOTHING)
     p = np.asarray(shares, dtype=np.float64)
-    start = 0.0
-    if bounds is not None:
-        y, start = np.clip(y, *bounds), sum(bounds) / 2.0
-    scores = variant_scores(y, arm_of, p, start)
-    old, new = scores[:, 0], scores[:, arm]
-    harm = old - new if better == "higher" else new - old
-    # The tolerated harm is a share of a mean that is only estimated: the two are tested as one.
-    sign = 1.0 if old.mean() >= 0 else -1.0
-    beyond = harm - max_loss * sign * old
+    y = y if bounds is None else np.clip(y, *bounds)
+    harm, beyond, base = harms(y, arm_of, p, max_loss, arm, better, 0.0 if bounds is None else sum(bounds) / 2.0)
     if bounds is None:
         failed, passed, low, high, evidence = _unbounded(harm, beyond, arm_of, arm, alpha, fewest(y))
     else:
         failed, passed, low, high, evidence = _bounded(harm, beyond, p, arm, bounds, max_loss, alpha)
-    base = abs(float(old.mean())) or 1.0
     mean, low, high = float(harm.mean()) / base, low / base, high / base
     n = int(((arm_of == 0) | (arm_of == arm)).sum())
     said = f"{-mean:+.2%} of the champion's mean value" if better == "higher" else f"{mean:+.2%} of its mean value"
@@ -71,6 +62,21 @@ def judge_values(
     between = f"[{-high:+.2%}, {-low:+.2%}]" if better == "higher" else f"[{low:+.2%}, {high:+.2%}]"
     why = f"not decided after {n} values: {said}, {between}; {more}"
     return RolloutVerdict("inconclusive", n, mean, low, high, evidence, needed, why)
+
+
+def harms(
+    values: np.ndarray, arms: np.ndarray, shares: np.ndarray, max_loss: float, arm: int, better: str, start: float = 0.0
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Row by row the harm of variant `arm`, and by how much it is beyond what is tolerated, (n,) each, in units of the
+    value; and the champion's mean value, as a size. start: what is expected of a row before any was seen."""
+    from fairlead.lab.stats.propensity import variant_scores
+
+    scores = variant_scores(values, arms, shares, start)
+    old, new = scores[:, 0], scores[:, arm]
+    harm = old - new if better == "higher" else new - old
+    # The tolerated harm is a share of a mean that is only estimated: the two are tested as one.
+    sign = 1.0 if old.mean() >= 0 else -1.0
+    return harm, harm - max_loss * sign * old, abs(float(old.mean())) or 1.0
 
 
 Found = tuple[int | None, int | None, float, float, float]
