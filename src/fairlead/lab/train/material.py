@@ -131,7 +131,7 @@ def material_of(frame: Any, settings: Settings, signature: Signature | None = No
 
         check_columns(signature, settings.preparation, settings.model.trust == "native")
     truth = target_of(source, signature)
-    kept = np.flatnonzero(_has_truth(truth, signature))
+    kept = np.flatnonzero(has_truth(truth, signature))
     if not len(kept):
         raise InputInvalid(f"no row has a usable value in the target column {signature.target!r}")
     model = settings.model
@@ -160,7 +160,8 @@ def material_of(frame: Any, settings: Settings, signature: Signature | None = No
     )
 
 
-def _has_truth(truth: np.ndarray, signature: Signature) -> np.ndarray:
+def has_truth(truth: np.ndarray, signature: Signature) -> np.ndarray:
+    """Whether each row can be learned from, (n,) bool."""
     if signature.task in UNSUPERVISED:
         return np.ones(len(truth), dtype=bool)
     if signature.task == "classification":

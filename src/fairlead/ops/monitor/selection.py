@@ -158,7 +158,8 @@ def _cells(
     from fairlead.lab.stats.measures import decisions
 
     bins = [c.bins for c in reference.profile.columns if c.bins.name in columns]
-    found = counted_cells(columns, bins, scores, [c.bins for c in reference.profile.scores])
+    scored = [c.bins for c in reference.profile.scores]
+    found = counted_cells(columns, bins, scores if scored else None, scored)
     edges = np.unique(np.quantile(times, np.linspace(0, 1, TIMES + 1)[1:-1]))
     names, codes = ["time"], [np.searchsorted(edges, times, side="right")]
     sizes, ordered = [len(edges) + 2], [True]

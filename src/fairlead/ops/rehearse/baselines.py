@@ -47,13 +47,13 @@ def _errors(truth: np.ndarray, guess: np.ndarray, history: History) -> np.ndarra
 
 
 def _sums(history: History, errors: np.ndarray) -> np.ndarray:
-    slots = [history.slots[w] for w in history.live]
+    slots = [history.slots[w] for w in history.judged]
     return np.asarray([[errors[s.first : s.last].sum(), s.rows] for s in slots])
 
 
 def _constant(history: History, truth: np.ndarray, classes: bool) -> np.ndarray:
     found = []
-    for window in history.live:
+    for window in history.judged:
         slot = history.slots[window]
         scores = constant_scores(history.material.truth[: slot.first], history, 1)[0]
         guess = np.full(slot.rows, float(np.argmax(scores)) if classes else float(scores[0]))
@@ -62,11 +62,11 @@ def _constant(history: History, truth: np.ndarray, classes: bool) -> np.ndarray:
 
 
 def random_timing(history: History, models: Models, meter: Meter, retrains: int, seed: int = 0) -> np.ndarray:
-    """Mean errors by draw and live window when retraining on all rows at random times: (200, windows).
+    """Mean errors by draw and live window with labels when retraining on all rows at random times: (200, windows).
 
     Ungated, looked up in the matrix of models by windows that `always` filled.
     """
-    live = list(history.live)
+    live = history.judged
     with models.charged_to(meter):
         matrix = error_matrix(history, models)
     rng = np.random.default_rng(seed)
@@ -84,12 +84,12 @@ def random_timing(history: History, models: Models, meter: Meter, retrains: int,
 
 def error_matrix(history: History, models: Models) -> np.ndarray:
     """Mean error on live window j (column) of the model released before live window i (row), NaN where j < i."""
-    live = list(history.live)
+    live = history.judged
     matrix = np.full((len(live), len(live)), np.nan)
     for i, window in enumerate(live):
         newest = history.learnt - 1
         if i:
-            newest = max(history.labelled(history.slots[window - 1].end), newest)
+            newest = max(history.learnable(history.slots[window - 1].end), newest)
         for j in range(i, len(live)):
             matrix[i, j] = models.error((0, newest), live[j])
     return matrix

@@ -52,11 +52,20 @@ class Identity:
             for cells in (self._history.times, material.truth, material.weights, material.groups, material.clusters):
                 if cells is not None:
                     _tell(told, cells[part])
-            for name in sorted(material.columns):
-                told.update(name.encode())
-                _tell(told, material.columns[name][part])
+            _tell_columns(told, material.columns, part)
+            untold = self._history.unlabelled
+            if untold is not None and slot.untold_last > slot.untold:
+                rest = slice(slot.untold, slot.untold_last)
+                _tell(told, untold.times[rest])
+                _tell_columns(told, untold.columns, rest)
             self._windows[window] = told.digest()
         return self._windows[window]
+
+
+def _tell_columns(told: Any, columns: Mapping[str, np.ndarray], part: slice) -> None:
+    for name in sorted(columns):
+        told.update(name.encode())
+        _tell(told, columns[name][part])
 
 
 def _tell(told: Any, cells: np.ndarray) -> None:

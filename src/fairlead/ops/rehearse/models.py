@@ -28,11 +28,12 @@ MOST_CHUNK = 16
 
 class Answers(msgspec.Struct, frozen=True):
     """What a model answered on one window: scores (n, k); losses (n,) in [0, 1]; errors (n,), the quality in the unit
-    people read: absolute error, or 1 for a wrong decision."""
+    people read: absolute error, or 1 for a wrong decision. untold: scores of the rows without a truth, (m, k)."""
 
     scores: np.ndarray
     losses: np.ndarray
     errors: np.ndarray
+    untold: np.ndarray
 
 
 class Meter:
@@ -192,24 +193,28 @@ class Models:
         history, name = self.history, (key, broken)
         wanted = range(chunk * self.chunk, min((chunk + 1) * self.chunk, len(history.slots)))
         rows = history.rows(wanted[0], wanted[-1])
+        first, last = history.slots[wanted[0]].untold, history.slots[wanted[-1]].untold_last
         shelved = self.identity.name(
             "scores", key[0], key[1], broken, *key[2:], self.identity.rows(wanted[0], wanted[-1])
         )
         kept = self.shelf.get(shelved)
         batch = ("score", name, chunk)
-        if kept is not None and len(kept.values) == len(rows):
+        if kept is not None and len(kept.values) == len(rows) + last - first:
             scores, self._costs[batch] = kept.values, kept.cost
         else:
             pipeline = self._fitted(key, broken)
             with self._timed() as spent:
-                scores = score_rows(history, pipeline, rows)
+                scores = score_rows(history, pipeline, rows, (first, last))
             self._costs[batch] = spent[0]
             self.shelf.put(shelved, scores, spent[0])
+        scores, untold = scores[: len(rows)], scores[len(rows) :]
         losses, errors = judged(history, rows, scores, self.clip)
         for window in wanted:
             slot = history.slots[window]
-            part = slice(slot.first - int(rows[0]), slot.last - int(rows[0]))
-            self._answers[name, window] = Answers(scores[part], losses[part], errors[part]), batch
+            start = history.slots[wanted[0]].first
+            part = slice(slot.first - start, slot.last - start)
+            rest = untold[slot.untold - first : slot.untold_last - first]
+            self._answers[name, window] = Answers(scores[part], losses[part], errors[part], rest), batch
 
     @contextmanager
     def _timed(self) -> Iterator[list[float]]:
@@ -251,12 +256,20 @@ def fit_rows(
     return fit(material, learner, parameters, history.settings.train.seed)
 
 
-def score_rows(history: History, pipeline: Any, rows: np.ndarray) -> np.ndarray:
-    """Scores (n, k) of rows given by position."""
+def score_rows(
+    history: History, pipeline: Any, rows: np.ndarray, untold: tuple[int, int] = (0, 0)
+) -> np.ndarray:  # fmt: skip
+    """Scores (n + m, k) of rows given by position, and after them of those without a truth from `untold[0]` to before
+    `untold[1]`."""
     from fairlead.lab.train.fitting import scores_of
 
-    material = history.material
-    scores: np.ndarray = scores_of(pipeline, material.frame.iloc[rows], material.signature)
+    material, rest = history.material, history.unlabelled
+    frame = material.frame.iloc[rows]
+    if rest is not None and untold[1] > untold[0]:
+        import pandas as pd
+
+        frame = pd.concat([frame, rest.frame.iloc[untold[0] : untold[1]]], ignore_index=True)
+    scores: np.ndarray = scores_of(pipeline, frame, material.signature)
     return scores
 
 

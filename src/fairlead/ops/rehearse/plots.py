@@ -78,13 +78,13 @@ def _over_time(axes: Axes, rehearsal: Rehearsal) -> None:
         if mine:
             low, high = _band(np.asarray(policy.series))
             axes.fill_between(at, low, high, color=colour, alpha=0.15, linewidth=0)
-            marks = [t.window - rehearsal.learnt for t in policy.told if t.what == "retrain"]
+            marks = [rehearsal.place(t.window) for t in policy.told if t.what == "retrain"]
             axes.plot(at[marks], np.asarray(policy.series)[marks], "^", color=colour, markersize=6)
-            alarmed = [w - rehearsal.learnt for w in policy.alarmed]
+            alarmed = [rehearsal.place(w) for w in policy.alarmed]
             axes.plot(at[alarmed], np.zeros(len(alarmed)), "|", color=INK, markersize=12, label="alarm")
     for change in rehearsal.changes:
-        if 0 <= change - rehearsal.learnt < len(at):
-            axes.axvline(at[change - rehearsal.learnt], color=INK, linewidth=0.8, linestyle=":")
+        if rehearsal.learnt <= change <= rehearsal.judged[-1]:
+            axes.axvline(at[rehearsal.place(change)], color=INK, linewidth=0.8, linestyle=":")
     axes.set_ylabel(rehearsal.unit)
     axes.set_ylim(bottom=0)
     axes.legend(ncols=7, loc="lower left", bbox_to_anchor=(0.0, 1.0), fontsize=8)

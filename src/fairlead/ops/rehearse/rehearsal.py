@@ -91,7 +91,7 @@ def rehearse(
         for number, (task, result) in enumerate(done(play, tasks, jobs, player)):
             say(f"{task.said} ({number + 1} of {len(tasks)})")
             results[task] = result
-        calm = _calm([results[t] for t in tasks if t.kind == "calm"], len(history.live))
+        calm = _calm([results[t] for t in tasks if t.kind == "calm"], len(history.labelled_rows().live))
         studies = studies_of(history, [results[t] for t in tasks if t.kind == "faults"])
         shelf.prune()
         return result_of(stage, wanted, calm, tuple(truth or ()), studies, started)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import Any, Literal
 
 import msgspec
@@ -16,15 +17,16 @@ Judgement = Literal["better", "worse", "inconclusive", "reference", "same"]
 class PolicyResult(msgspec.Struct, frozen=True):
     """One policy.
 
-    quality: mean error over all live rows, lower is better, in the rehearsal's `unit`, with a moving-block interval.
-    metrics: all metrics over all live rows. gain: error of `never` - its own (absolute, first), and how it was judged.
-    gap: share of the gap between `never` and `always` that it closed, None where that gap itself is in doubt.
-    retrains, fits: what it asked for; fits include those of the window picker. promotions, blocked: challengers.
-    alerts, input_alerts: windows in which alarms about labels and about inputs began; alerts_per_month: every single
-    one, by; labels: how many of the rows lived through must be labelled for it. delay: windows from the known change to
-    the first alarm about labels. series: mean error of each live window. alarmed: live windows in which alarms began.
-    cpu_s: as if it had run alone. rows_per_cpu_s: rows of the history over that; through_cache: over what it really
-    took, with the models that others had asked for before.
+    quality: mean error over all live rows, lower is better, in the rehearsal's `unit`, with a moving-block
+    interval. metrics: all metrics over all live rows. gain: error of `never` - its own (absolute, first), and
+    how it was judged. gap: share of the gap between `never` and `always` that it closed, None where that gap
+    itself is in doubt. retrains, fits: what it asked for; fits include those of the window picker. promotions,
+    blocked: challengers. alerts, input_alerts: windows in which alarms about labels and about inputs began;
+    alerts_per_month: every single one, by; labels: how many of the rows lived through must be labelled for it.
+    delay: windows from the known change to the first alarm about labels. series: mean error of each live window
+    that holds labels. alarmed: live windows in which alarms began. cpu_s: as if it had run alone.
+    rows_per_cpu_s: rows of the history over that; through_cache: over what it really took, with the models that
+    others had asked for before.
     """
 
     name: str
@@ -121,12 +123,14 @@ TIMINGS = ("cpu_s", "rows_per_cpu_s", "through_cache", "seconds", "details", "fr
 class Rehearsal(msgspec.Struct, frozen=True):
     """policies side by side; never and always are the references of `gap`.
 
-    unit: mean absolute error, or error rate. starts: event time of each live window's start. changes: live windows at
-    which the truth is known to change. calibrating: the promise had too few held-out windows at first release.
-    shuffled: None when not asked for. differences: every policy beside the project's own. study: faults put into
-    copies, None when not asked for; sensitivity: the same under other budgets. fresh_fits: models that nobody had asked
-    for before, this rehearsal's or an earlier one. cpu_outside: share of the CPU time that was neither fitting nor
-    scoring. seconds: wall time. summary: in words.
+    unit: mean absolute error, or error rate. judged: live windows that hold labels, by position, and starts:
+    event time of their starts; what is a series has a value for each of them. unlabelled: rows that were
+    watched alone. changes: live windows at which the truth is known to change. calibrating: the promise had too
+    few held-out windows at first release. shuffled: None when not asked for. differences: every policy beside
+    the project's own. study: faults put into copies, None when not asked for; sensitivity: the same under other
+    budgets. fresh_fits: models that nobody had asked for before, this rehearsal's or an earlier one.
+    cpu_outside: share of the CPU time that was neither fitting nor scoring. seconds: wall time. summary: in
+    words.
     """
 
     model: str
@@ -151,6 +155,12 @@ class Rehearsal(msgspec.Struct, frozen=True):
     recommendation: Recommendation | None = None
     fresh_fits: int = 0
     cpu_outside: float = 0.0
+    judged: tuple[int, ...] = ()
+    unlabelled: int = 0
+
+    def place(self, window: int) -> int:
+        """Where in a series a window (position) is, or the next one that has a value there."""
+        return min(bisect_left(self.judged, window), len(self.judged) - 1)
 
     def policy(self, name: str) -> PolicyResult:
         """The policy of that name. Raises KeyError."""

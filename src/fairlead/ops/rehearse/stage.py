@@ -121,9 +121,9 @@ class Stage:
         return Replay(self.history, self.models, self.watcher.at_budget(budget), policy).run(Meter())
 
     def series(self, lived: Lived) -> np.ndarray:
-        """Mean error of each live window, a challenger's share of it counted in."""
+        """Mean error of each live window that holds labels, a challenger's share of it counted in."""
         found = []
-        for window in self.history.live:
+        for window in self.history.judged:
             key, broken = lived.answered[window]
             errors = self.models.answers(key, window, broken).errors
             if window in lived.beside:

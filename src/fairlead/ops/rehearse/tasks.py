@@ -80,10 +80,12 @@ class Player:
         """The task's result."""
         with one_thread():
             if task.kind == "calm":
-                return calm_copy(self.history, self.play.learner, self.play.parameters, task.seed, self.shelf)
+                return calm_copy(
+                    self.history.labelled_rows(), self.play.learner, self.play.parameters, task.seed, self.shelf
+                )
             if task.kind == "faults":
                 return copy_trials(
-                    self.history, self.play.learner, self.play.parameters, task.seed, self.shelf,
+                    self.history.labelled_rows(), self.play.learner, self.play.parameters, task.seed, self.shelf,
                     kinds=task.kinds, trials=task.trials, budgets=task.budgets,
                 )  # fmt: skip
             if task.after is not None:

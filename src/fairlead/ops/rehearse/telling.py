@@ -35,7 +35,7 @@ def result_of(
 ) -> Rehearsal:
     """Everything together. started: of `time.monotonic`."""
     history = stage.history
-    slots = [history.slots[w] for w in history.live]
+    slots = [history.slots[w] for w in history.judged]
     resampled = Resampled(np.asarray([s.rows for s in slots]))
     changes = tuple(history.position(t) for t in truth)
     series = {name: stage.series(lived) for name, (lived, _) in stage.lived.items()}
@@ -52,6 +52,8 @@ def result_of(
         windows=len(history.slots),
         learnt=history.learnt,
         starts=tuple(s.start for s in slots),
+        judged=tuple(history.judged),
+        unlabelled=sum(s.seen - s.rows for s in history.slots),
         policies=tuple(results),
         gap=gap,
         held_out=len(stage.reference.held_out),
@@ -117,7 +119,7 @@ def _labels(stage: Stage, name: str, lived: Lived) -> int:
     if any(trigger.partition(":")[0] in BY_LABELS for trigger in when):
         return int(sum(history.slots[w].rows for w in history.live))
     # What is learnt from has to be labelled, whether the challenger came to answer or not.
-    newest = history.labelled(history.slots[lived.retrains[-1]].end) if lived.retrains else -1
+    newest = history.learnable(history.slots[lived.retrains[-1]].end) if lived.retrains else -1
     return int(sum(history.slots[w].rows for w in range(history.learnt, newest + 1)))
 
 

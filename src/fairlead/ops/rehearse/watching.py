@@ -22,10 +22,14 @@ from fairlead.ops.monitor.thresholds import Thresholds, calibrate
 from fairlead.ops.monitor.windows import DAY
 from fairlead.ops.rehearse.history import History
 from fairlead.ops.rehearse.models import Key, Models
+from fairlead.ops.rehearse.unlabelled import Unlabelled
 
 MOST_BLOCKS = 400
 EARLIER = 64
 METRIC_DRAWS = 200
+
+LABELLESS = ("labels_late",)
+"""Checks of labels that say something of windows without any, as live (`flow.closing.score`)."""
 
 Champion = tuple[Key, bool]
 
@@ -74,7 +78,7 @@ class Watcher:
         self.history, self.models, self.first = history, models, first
         self.settings = history.settings
         self.first_key: Key = (0, history.learnt - 1)
-        self.pace = history.window_s / max(float(np.median([s.rows for s in history.slots])), 1.0)
+        self.pace = history.window_s / max(float(np.median([s.seen for s in history.slots])), 1.0)
         self._bins = [c.bins for c in first.profile.columns]
         self._score_bins = [c.bins for c in first.profile.scores]
         self._windows: dict[tuple[Champion | None, int], Profile] = {}
@@ -107,20 +111,26 @@ class Watcher:
         """Judge the labels of a window whose delay is over; returns what began with it, and moves the promise on."""
         seen = self._seen(watch, champion, window, "scored", rows)
         told = seen.rows
-        if told is None or told.labelled is None or not told.labelled.any():
+        if told is None or told.labelled is None or not len(told.times):
             return []
-        metrics = self._measured(champion, window, told, rows is not None)
-        losses = self._losses(champion, window, told, rows is not None)
-        done = step(watch.promise, float(losses.mean()), len(losses), seen.window.start, float(losses.std()))
-        watch.promise = done.promise
-        figures = {**{name: interval.value for name, interval in metrics.items()}, "loss": float(losses.mean())}
-        scored = msgspec.structs.replace(seen.window, labelled=int(told.labelled.sum()), metrics=figures)
-        seen = replace(seen, window=scored, metrics=metrics, step=done)
+        if told.labelled.any():
+            metrics = self._measured(champion, window, told, rows is not None)
+            losses = self._losses(champion, window, told, rows is not None)
+            done = step(watch.promise, float(losses.mean()), len(losses), seen.window.start, float(losses.std()))
+            watch.promise = done.promise
+            figures = {**{name: interval.value for name, interval in metrics.items()}, "loss": float(losses.mean())}
+            scored = msgspec.structs.replace(seen.window, labelled=int(told.labelled.sum()), metrics=figures)
+            seen = replace(seen, window=scored, metrics=metrics, step=done)
         looked = self._look("labels", seen, watch, champion, rows is None)
         watch.memories = looked.memories
-        carried = carry(watch.labels, looked.findings)
-        watch.labels = carried.started + carried.continuing
-        watch.windows = [scored if w.index == scored.index else w for w in watch.windows]
+        # Without a label nothing is known of what labels began earlier: it stands, as it does live.
+        judged, standing = watch.labels, []
+        if not told.labelled.any():
+            judged = [f for f in watch.labels if f.check in LABELLESS]
+            standing = [f for f in watch.labels if f.check not in LABELLESS]
+        carried = carry(judged, looked.findings)
+        watch.labels = standing + carried.started + carried.continuing
+        watch.windows = [seen.window if w.index == seen.window.index else w for w in watch.windows]
         return carried.started
 
     def calibrating(self, key: Key) -> bool:
@@ -128,22 +138,27 @@ class Watcher:
         return self._known(key)[1].calibrating
 
     def rows(self, champion: Champion, window: int) -> Rows:
-        """The rows of a window of the history, answered by that model, all labelled."""
+        """The rows of a window of the history, answered by that model; labelled where their truth ever came."""
         slot = self.history.slots[window]
         part = slice(slot.first, slot.last)
         material, times = self.history.material, self.history.times[part]
-        return Rows(
+        answers = self.models.answers(champion[0], window, champion[1])
+        known = Rows(
             columns={name: values[part] for name, values in material.columns.items()}, times=times,
-            scores=self.models.answers(champion[0], window, champion[1]).scores, labels=material.truth[part],
+            scores=answers.scores, labels=material.truth[part],
             labelled=np.ones(slot.rows, dtype=bool), arrived=times + self.history.delay,
         )  # fmt: skip
+        rest = self.history.unlabelled
+        if rest is None or slot.seen == slot.rows:
+            return known
+        return _with_untold(known, rest, slice(slot.untold, slot.untold_last), answers.untold)
 
     def _seen(self, watch: Watch, champion: Champion, window: int, state: Any, rows: Rows | None) -> Seen:
         slot = self.history.slots[window]
         reference, thresholds = self._known(champion[0])
         # Windows have the numbers of their places, whatever their rows are.
         number = Window(
-            self.settings.model.name, window, slot.start, slot.end, rows=slot.rows if rows is None else len(rows.times),
+            self.settings.model.name, window, slot.start, slot.end, rows=slot.seen if rows is None else len(rows.times),
             state=state, bundle=bundle_of(*champion),
         )  # fmt: skip
         return Seen(
@@ -156,15 +171,17 @@ class Watcher:
     def _look(self, moment: Moment, seen: Seen, watch: Watch, champion: Champion, known: bool) -> Looked:
         """Every check of a moment. Checks are pure: what one policy was told of a window, another one is told, too,
         where nothing that they may look at differs. known: the rows are those of the history."""
+        # As live: while an alarm about performance stands no window is quiet, whatever its inputs say.
+        troubled = bool(alarms_of(watch.labels))
         if not known:
-            return look(moment, seen, watch.memories, self.pace)
+            return look(moment, seen, watch.memories, self.pace, troubled)
         told = [
             moment, champion, self.settings.monitor.false_alarms_per_month, seen.window, seen.earlier, watch.memories,
-            seen.step,
+            seen.step, troubled,
         ]  # fmt: skip
         name = hashlib.sha256(msgspec.json.encode(told)).digest()
         if name not in self._looked:
-            self._looked[name] = look(moment, seen, watch.memories, self.pace)
+            self._looked[name] = look(moment, seen, watch.memories, self.pace, troubled)
         return self._looked[name]
 
     def _newest(self, seen: Seen) -> float | None:
@@ -246,6 +263,23 @@ class Watcher:
                 start, end = float(times[a]), float(times[b - 1])
                 self._days.append((a, profile(columns, self._bins, start=start, end=end, gram=False)))
         return self._days
+
+
+def _with_untold(known: Rows, rest: Unlabelled, part: slice, scores: np.ndarray) -> Rows:
+    """Rows with a truth and those without one, in the order they came."""
+    count = part.stop - part.start
+    times = np.concatenate([known.times, rest.times[part]])
+    order = np.argsort(times, kind="stable")
+    labels = np.asarray(known.labels)
+    none = np.full(count, None if labels.dtype == object else np.nan, dtype=labels.dtype)
+    return Rows(
+        columns={n: np.concatenate([cells, rest.columns[n][part]])[order] for n, cells in known.columns.items()},
+        times=times[order],
+        scores=np.concatenate([np.asarray(known.scores), scores])[order],
+        labels=np.concatenate([labels, none])[order],
+        labelled=np.concatenate([np.asarray(known.labelled), np.zeros(count, dtype=bool)])[order],
+        arrived=np.concatenate([np.asarray(known.arrived), np.full(count, np.nan)])[order],
+    )
 
 
 def bundle_of(key: Key, broken: bool) -> str:
