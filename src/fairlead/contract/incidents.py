@@ -146,7 +146,8 @@ class Amendment(msgspec.Struct, frozen=True, omit_defaults=True):
     levels: dict[str, tuple[float, float]] = {}
 
 
-AlertKind = Literal["notice", "worse", "reminder", "escalation", "all_clear", "digest"]
+AlertKind = Literal["notice", "worse", "reminder", "escalation", "all_clear", "passed", "digest"]
+"""passed: told of once, when it was over before anybody was told."""
 
 
 class Alert(msgspec.Struct, frozen=True, omit_defaults=True):

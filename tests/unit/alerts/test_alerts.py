@@ -15,8 +15,8 @@ import pytest
 
 from fairlead.contract.errors import ConfigInvalid, RemoteError
 from fairlead.contract.events import Finding
-from fairlead.contract.settings import AlertSettings
-from fairlead.ops.alerts import Courier, Delivered, Outbox, channels, name_of, shown
+from fairlead.contract.settings import AlertSettings, EscalateSettings
+from fairlead.ops.alerts import Courier, Delivered, FileChannel, Outbox, channels, name_of, shown
 from fairlead.ops.alerts.apprise_channel import AppriseChannel
 from fairlead.ops.alerts.outbox import MAX_TRIES, backoff_s, seconds_of
 from fairlead.ops.state import State
@@ -168,6 +168,24 @@ def test_a_storm_becomes_a_few_messages_and_a_digest(state: State, receiver: Rec
     assert len(outbox.messages()) == 52, "each is kept, and two digests"
 
 
+def test_what_nobody_answered_reaches_those_it_is_passed_on_to_also_in_a_storm(
+    state: State, clock: Clock, tmp_path: Path
+) -> None:
+    settings = AlertSettings(escalate=EscalateSettings(after="4h", to=("file",)))
+    further = FileChannel(tmp_path / "further.jsonl")
+    outbox = Outbox(
+        state, [FileChannel(tmp_path / "team.jsonl")], clock, per_hour=2, settings=settings, escalate_to=[further]
+    )
+    for n in range(5):
+        outbox.notice(finding(f"f{n}"))
+    outbox.deliver(wait_s=20)
+    clock.now += 4 * HOUR + 1
+    outbox.deliver(wait_s=20)
+    told = [json.loads(line) for line in (tmp_path / "further.jsonl").read_text().splitlines()]
+    assert ["unanswered" in one["title"] for one in told] == [True, False]
+    assert told[1]["title"] == "Fairlead: 4 more messages"
+
+
 def test_a_receiver_that_fails_first_gets_each_message_once(state: State, receiver: Receiver, clock: Clock) -> None:
     receiver.answers = [500, 503]
     outbox = Outbox(state, channels([receiver.url]), clock)
@@ -195,7 +213,7 @@ def test_a_channel_given_up_is_a_finding_told_through_the_others(
         outbox.deliver(wait_s=20)
         clock.now += backoff_s(MAX_TRIES)
     (trouble,) = [one for one in state.findings("churn") if one.area == "alerts"]
-    why = "8 tries failed, the last: json://127.0.0.1 did not accept the message"
+    why = "9 tries failed, the last: json://127.0.0.1 did not accept the message"
     assert trouble.message == f"alerts do not arrive through json://127.0.0.1: {why}"
     assert [row.channel for row in outbox.undelivered()] == ["json://127.0.0.1"]
     outbox.deliver(wait_s=20)

@@ -114,6 +114,19 @@ def test_a_note_about_two_incidents_does_not_make_them_one(state: State) -> None
     assert len(settled(state, finding("c", columns=("y",), check="missing"))) == 2, "nor does what is like the note"
 
 
+def test_a_note_speaks_for_no_incident(state: State) -> None:
+    """A verdict that is inconclusive joins by its column: it makes the incident no graver and names nothing in it."""
+    settled(state, finding("a", "quality", columns=("season",)), now=1.0)
+    note = finding(
+        "i", "concept_drift", columns=("season", "mnth"), severity="info", causes=(cause("wind", 1.0),), size=99.0
+    )
+    settled(state, note, now=2.0)
+    state.close_finding("a", 4 * DAY)
+    (over,) = settled(state, now=3.0)
+    assert (over.title, over.areas, over.causes, over.worsened) == ("data quality: season", ("quality",), (), 0)
+    assert set(over.findings) == {"a", "i"}
+
+
 def test_labels_of_another_meaning_and_the_loss_measured_with_labels_are_one(state: State) -> None:
     switched = finding("d", "definition", check="definition:v2", causes=(cause("v2", 1.0, "definition"),))
     broken = finding("p", "performance", check="promise", causes=(cause("concept", 1.0, "time"),))

@@ -76,6 +76,11 @@ def test_alertmanager_fires_tells_and_resolves(tmp_path: Path) -> None:
         channel.tell(alert(state="resolved", open=(), closed_at=1_700_001_000.0, ended=1_700_001_000.0))
         eventually(lambda: [n for n in running.told() if n["status"] == "resolved"], what="the resolution")
         assert running.ask("alerts") == []
+        over = alert(number=8, state="resolved", open=(), closed_at=1_700_001_000.0, ended=1_700_001_000.0)
+        channel.tell(type(over)("passed:8", "passed", "warning", over.title, over.body, 0.0, over.incident))
+        (shortly,) = running.ask("alerts")
+        assert shortly["labels"]["incident"] == "8", "what never fired could not resolve"
+        assert shortly["endsAt"] < shortly["startsAt"].replace("2023", "2099")
 
 
 def test_what_got_worse_is_one_alert_in_alertmanager(tmp_path: Path) -> None:

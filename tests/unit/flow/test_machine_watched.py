@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from tests.conftest import eventually
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "monitor"))
 
 from infrastructure_samples import NOON, answered, minute
 
 from fairlead.contract.beats import BEAT_S, Beat
+from fairlead.contract.routes import Variant
 from fairlead.doors.cli.machine import machine_lines
 from fairlead.ops.flow import Workspace
+from fairlead.ops.flow.attending import Attendant
 from fairlead.ops.flow.infrastructure import look_at_machine, machine_of
 from fairlead.ops.project import Project
+from fairlead.ops.state import FileLock, Intent
 from fairlead.runtime.serve.observing import beats as rings
 
 CONFIG = '[model]\nname = "m"\ntask = "regression"\ntarget = "y"\n[data]\ntrain = "train.csv"\n'
@@ -110,3 +119,58 @@ def test_a_beat_of_many_variants_keeps_the_busiest(tmp_path: Path) -> None:
     (kept,) = rings.read_beats(tmp_path, 0.0)
     assert 1 <= len(kept.answered) < 59
     assert kept.answered[0].variant == "variant-59"
+
+
+@contextlib.contextmanager
+def a_long_fit(ws: Workspace) -> Iterator[threading.Event]:
+    """A pass that retrains: the watcher's lock is held and a model is fitted for as long as this lasts."""
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
+    over, under_way = threading.Event(), threading.Event()
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(2000, 5))
+
+    def fit() -> None:
+        with FileLock(ws.home.run / "watch-m.lock"):
+            while not over.is_set():
+                HistGradientBoostingRegressor(max_iter=20).fit(rows, rows[:, 0])
+                under_way.set()
+
+    thread = threading.Thread(target=fit)
+    thread.start()
+    try:
+        assert under_way.wait(60)
+        yield over
+    finally:
+        over.set()
+        thread.join()
+
+
+def test_a_limit_broken_while_a_model_is_trained_is_told_before_that_is_over(ws: Workspace, tmp_path: Path) -> None:
+    told = tmp_path / "alerts.jsonl"
+    config = tmp_path / "fairlead.toml"
+    config.write_text(config.read_text() + f'[alerts]\nto = ["file:{told}"]\n')
+    ws = Workspace(Project.find(tmp_path), clock=ws.clock)
+    ws.state.set_intent(Intent("m", (Variant("champion", "b" * 64, 1, weight=1.0),), NOON, "why"))
+    lines: list[str] = []
+    with a_long_fit(ws) as over, Attendant(ws, lines.append, every_s=0.05):
+        say(ws, minute(NOON, answered(ms=80.0)))
+        eventually(lambda: told.exists() and told.read_text().count("\n") == 1, what=f"the alert; {lines}")
+        assert not over.is_set(), "while the fit goes on"
+        # Let the next looks find what the first one did: it is told once.
+        eventually(lambda: ws.state.deliveries(state="sent"), what="the delivery recorded")
+    assert "one request of a hundred takes more than" in json.loads(told.read_text())["body"]
+    assert len(ws.state.findings("m")) == 1
+    (line,) = lines
+    assert line.startswith("found: one request of a hundred")
+
+
+def test_two_who_look_at_once_find_one_thing(ws: Workspace) -> None:
+    say(ws, minute(NOON, answered(ms=80.0)))
+    others = [Workspace(ws.project, clock=lambda at=at: NOON + 2.0 + at) for at in range(4)]
+    threads = [threading.Thread(target=look_at_machine, args=(one,)) for one in others]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(ws.state.findings("m")) == 1

@@ -13,7 +13,7 @@ from fairlead.contract.settings import ModelSettings, Settings
 from fairlead.contract.signature import Column, Signature
 from fairlead.lab.stats import bins_for, profile
 from fairlead.ops.monitor import calibrate
-from fairlead.ops.monitor.akin import akin_to, maximal_correlation
+from fairlead.ops.monitor.akin import akin_to, maximal_correlation, rank_correlation
 from fairlead.ops.monitor.learnt import Learnt
 from fairlead.ops.monitor.seen import Seen
 
@@ -63,6 +63,30 @@ def test_of_normal_columns_it_is_pearsons(correlation: float) -> None:
     y = correlation * x + np.sqrt(1 - correlation**2) * rng.normal(0, 1, 4000)
     codes = [np.searchsorted(np.quantile(v, np.linspace(0, 1, 21)[1:-1]), v) for v in (x, y)]
     assert maximal_correlation(codes[0], codes[1]) == pytest.approx(correlation, abs=0.1)
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=20, max_size=60))
+def test_ranks_are_spearmans(pairs: list[tuple[int, int]]) -> None:
+    from scipy import stats
+
+    one, other = (np.array(side) for side in zip(*pairs, strict=True))
+    varied = len(set(one)) > 1 and len(set(other)) > 1
+    known = abs(stats.spearmanr(one, other).statistic) if varied else 0.0
+    assert rank_correlation(one, other) == pytest.approx(known, abs=1e-9)
+
+
+def test_hours_of_a_day_are_not_taken_for_months_by_thinning() -> None:
+    """A table by the hour of which every second row is at hand."""
+    hours = np.arange(20_000) * 2
+    table = {"hr": hours % 24 * 1.0, "mnth": (hours // 720 % 12) * 1.0, "y": np.zeros(20_000)}
+    signature = Signature("regression", (Column("hr", "number"), Column("mnth", "number")), target="y")
+    reference = Reference(profile(table, bins_for(table, signature)))
+    learnt = Learnt(table, np.arange(20_000.0), False)
+    about = Seen(
+        Window("m", 1, 0.0, 1.0), reference.profile, reference, calibrate(reference, SETTINGS), SETTINGS, signature,
+        learnt=learnt,
+    )  # fmt: skip
+    assert akin_to(("hr",), about, {}) == ()
 
 
 @given(st.integers(0, 99), st.integers(1, 30), st.integers(1, 30))

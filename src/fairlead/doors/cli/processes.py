@@ -163,11 +163,12 @@ def follow_collect(every_s: float) -> None:
 def follow_watch(every_s: float) -> None:
     """The watcher: every pass, then alerts on their way, then versions into the registry's projection."""
     from fairlead.ops.flow import RULE, Loop, Workspace
+    from fairlead.ops.flow.attending import Attendant
     from fairlead.ops.flow.guarding import Guard
     from fairlead.ops.flow.projecting import behind
 
     ws = Workspace.find(chosen.folder, actor=RULE)
-    loop = Loop(ws)
+    loop = Loop(ws, machine=False)
     registrar: subprocess.Popen[bytes] | None = None
 
     def once() -> str:
@@ -185,7 +186,7 @@ def follow_watch(every_s: float) -> None:
         lines += [f"decided: {d.action}: {d.why}" for d in done.decisions if d.action != "hold"]
         return "\n".join(lines)
 
-    with Guard(ws, log):
+    with Guard(ws, log), Attendant(ws, log):
         repeat(once, every_s)
 
 

@@ -25,6 +25,9 @@ from fairlead.ops.alerts.secrets import resolved
 LASTS = timedelta(days=366)
 """An alert that is not repeated is taken for over at its end; an incident says itself when it is."""
 
+SHORTLY = timedelta(minutes=10)
+"""Longer than Alertmanager waits before it tells of a group (`group_wait`, mostly 30 s)."""
+
 GRAVE = ("critical", "warning", "info")
 
 
@@ -59,6 +62,9 @@ class AlertmanagerChannel:
             self.send(alert.title, alert.body)
             return
         begun = datetime.fromtimestamp(incident.opened_at, UTC)
+        if alert.kind == "passed":
+            self._fire_shortly(alert, incident, begun)
+            return
         over = incident.state == "resolved"
         # It ends now, not when its rows did: an end long past would be forgotten before anybody is told.
         now = datetime.now(UTC)
@@ -68,6 +74,12 @@ class AlertmanagerChannel:
         others = GRAVE if over or alert.kind == "worse" else ()
         fired += [_alert(_labels(incident, grave), said, begun, now) for grave in others if grave != incident.severity]
         self._post(fired)
+
+    def _fire_shortly(self, alert: Alert, incident: Incident, begun: datetime) -> None:
+        """What never fired cannot resolve: it fires for so long that it is told, and then ends."""
+        said = {"summary": alert.title, "description": alert.body, **_annotations(incident)}
+        ends = datetime.now(UTC) + SHORTLY
+        self._post([_alert(_labels(incident, incident.severity), said, begun, ends)])
 
     def _post(self, alerts: list[dict[str, Any]]) -> None:
         path = self._url.path.rstrip("/") + "/api/v2/alerts"

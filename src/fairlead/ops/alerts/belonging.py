@@ -207,12 +207,15 @@ def _figures(incident: Incident, known: Sequence[Known]) -> Incident:
     # What is worth a note alone keeps no incident open.
     lasting = [k.finding for k in known if k.closed_at is None and k.finding.severity != "info"]
     every = [k.finding for k in known]
-    lead = leading(lasting or every)
-    causes = causes_of(lasting or every)
-    costs = [f for f in lasting or every if f.cost is not None]
+    # What only informs is listed, and speaks for the incident only where nothing else does.
+    alarms = [f for f in every if f.severity != "info"] or every
+    told = lasting or alarms
+    lead = leading(told)
+    causes = causes_of(told)
+    costs = [f for f in told if f.cost is not None]
     dear = max(costs, key=lambda f: f.cost.value if f.cost else 0.0, default=None)
     # Of several, that of the clearest finding: a weak one may take an accident before it for the beginning.
-    timed = [f for f in every if f.first is not None]
+    timed = [f for f in alarms if f.first is not None]
     ids = list(dict.fromkeys([*incident.findings, *(f.id for f in every)]))
     # Once resolved, it keeps what it was at its worst.
     severity = lead.severity if lasting else incident.severity
@@ -220,19 +223,19 @@ def _figures(incident: Incident, known: Sequence[Known]) -> Incident:
         severity = incident.severity
     return msgspec.structs.replace(
         incident,
-        title=title_of(lasting or every, causes),
+        title=title_of(told, causes),
         severity=severity,
-        since=min([incident.since, *(f.since for f in every)]),
+        since=min([incident.since, *(f.since for f in alarms)]),
         first=leading(timed).first if timed else None,
-        first_window=min([incident.first_window, *(f.window for f in every)]),
+        first_window=min([incident.first_window, *(f.window for f in alarms)]),
         last_window=max([incident.last_window, *(f.window for f in every)]),
         findings=tuple(ids[:MOST_MEMBERS]),
         more=max(incident.more, len(ids) - MOST_MEMBERS, 0),
         open=tuple(f.id for f in lasting)[:MOST_MEMBERS],
-        areas=tuple(dict.fromkeys([*incident.areas, *(f.area for f in every)])),
-        checks=tuple(dict.fromkeys([*incident.checks, *(f.check for f in every)])),
-        columns=tuple(dict.fromkeys([*incident.columns, *(c for f in every for c in f.columns)]))[:MOST_MEMBERS],
-        segments=tuple(dict.fromkeys([*incident.segments, *(f.segment for f in every if f.segment)]))[:MOST_MEMBERS],
+        areas=tuple(dict.fromkeys([*incident.areas, *(f.area for f in alarms)])),
+        checks=tuple(dict.fromkeys([*incident.checks, *(f.check for f in alarms)])),
+        columns=tuple(dict.fromkeys([*incident.columns, *(c for f in alarms for c in f.columns)]))[:MOST_MEMBERS],
+        segments=tuple(dict.fromkeys([*incident.segments, *(f.segment for f in alarms if f.segment)]))[:MOST_MEMBERS],
         causes=causes,
         cost=dear.cost if dear else None,
         cost_in=dear.cost_in if dear else "",
@@ -245,7 +248,7 @@ def leading(findings: Sequence[Finding]) -> Finding:
     def rank(finding: Finding) -> tuple[bool, int, float, str]:
         limit = finding.evidence.get("limit", 0.0)
         past = finding.size / limit if limit > 0 else finding.size
-        return finding.area in HARM, GRAVITY[finding.severity], past, finding.id
+        return finding.severity != "info" and finding.area in HARM, GRAVITY[finding.severity], past, finding.id
 
     return max(findings, key=rank)
 

@@ -16,22 +16,24 @@ from fairlead.ops.alerts import wording
 from fairlead.ops.alerts.addresses import named
 from fairlead.ops.alerts.incidents import bring_up_to_date, of_finding
 from fairlead.ops.alerts.sending import Delivered, Job, Result
-from fairlead.ops.alerts.telling import Due, Rules, due
+from fairlead.ops.alerts.telling import FORGOTTEN_S, Due, Rules, due
 from fairlead.ops.project.durations import parse_duration
 from fairlead.ops.project.quiet import Quiet, parse_quiet
 from fairlead.ops.state.rows import DeliveryRow, MessageRow
 from fairlead.ops.state.state import State
 
 PER_HOUR = 12
-MAX_TRIES = 8
+MAX_TRIES = 9
 FIRST_RETRY_S = 30.0
 LONGEST_RETRY_S = 3600.0
 # Longer than a try may take: a delivery that a killed process had in hand is tried again after this.
 _CLAIM_S = 60.0
 _MAX_WORK = 20
+MOST_LATE = 20
+"""Messages that a channel gets late when it works again after it was given up, the newest."""
 _TOLD = {
     "notice": "told", "worse": "told that it got worse", "reminder": "reminded", "escalation": "told further",
-    "all_clear": "all-clear", "digest": "summed up",
+    "all_clear": "all-clear", "passed": "told after its end", "digest": "summed up",
 }  # fmt: skip
 _ORDER = {"critical": 0, "warning": 1, "info": 2}
 
@@ -102,7 +104,7 @@ class Outbox:
         now = self._clock() if now is None else now
         with self._state.transaction():
             bring_up_to_date(self._state, now)
-            for incident in [*self._state.incidents(), *self._state.incidents_to_clear()]:
+            for incident in [*self._state.incidents(), *self._state.incidents_to_clear(now - FORGOTTEN_S)]:
                 self._tell(incident, now)
 
     def messages(self, last: int | None = None) -> list[MessageRow]:
@@ -120,6 +122,11 @@ class Outbox:
         """
         now = self._clock() if now is None else now
         self.sweep(now)
+        return self.send(now, wait_s=wait_s)
+
+    def send(self, now: float | None = None, *, wait_s: float = 2.0) -> Delivered:
+        """One pass that makes nothing: what is due is left to who knows what is done about it. See `deliver`."""
+        now = self._clock() if now is None else now
         self._release(now)
         results = self._harvest()
         self._record(results, now)
@@ -167,7 +174,7 @@ class Outbox:
                 return
             if self._quiet is not None and self._quiet.until(now) is not None:
                 # What is critical, and what became of something that was told, is not kept until the morning.
-                waiting = [m for m in waiting if m.severity == "critical" and m.kind != "reminder"]
+                waiting = [m for m in waiting if m.severity == "critical" and m.kind not in ("reminder", "passed")]
                 if not waiting:
                     return
             waiting.sort(key=lambda message: _ORDER.get(message.severity, 1))
@@ -184,7 +191,9 @@ class Outbox:
         worst = min(rest, key=lambda message: _ORDER.get(message.severity, 1)).severity
         self._state.add_message(MessageRow(id, "", "digest", worst, title, body, now, "waiting", None, ""))
         self._state.merge_messages([message.id for message in rest], id)
-        self._state.release_message(id, self._channels, now)
+        # Who is told what nobody answered is told nothing else: without a place in the digest it would be lost.
+        further = self._further if any(message.kind == "escalation" for message in rest) else {}
+        self._state.release_message(id, [*self._channels, *further], now)
 
     def _channels_for(self, message: MessageRow) -> list[str]:
         if message.kind == "escalation":
@@ -274,6 +283,10 @@ class Outbox:
         if trouble is not None:
             self._state.close_finding(trouble.decode(), now)
             self._state.drop(_trouble_key(channel))
+            for row in [r for r in self._state.deliveries(state="failed") if r.channel == channel][-MOST_LATE:]:
+                # Better late than never: what it missed follows, in its order.
+                again = msgspec.structs.replace(row, state="waiting", attempts=0, due_at=now, done_at=None)
+                self._state.put_delivery(again)
 
 
 def seconds_of(duration: str, key: str = "alerts.remind") -> float:

@@ -10,6 +10,9 @@ from fairlead.contract.incidents import AlertKind, Incident
 from fairlead.ops.alerts import wording
 from fairlead.ops.alerts.belonging import leading
 
+FORGOTTEN_S = 30 * 86_400.0
+"""What ended so long ago and was not told of is not news."""
+
 
 class Due(NamedTuple):
     """A message to make. id: names it for good, so that a pass repeated makes it once."""
@@ -37,6 +40,11 @@ def clear_id(incident: Incident) -> str:
     return f"all_clear:{incident.id}:{incident.rounds}"
 
 
+def passed_id(incident: Incident) -> str:
+    """Of the message that tells of what was over before it was told."""
+    return f"passed:{incident.id}:{incident.rounds}"
+
+
 def due(
     incident: Incident, findings: Sequence[Finding], told: Mapping[str, float], now: float, rules: Rules,
     doing: str = "",
@@ -44,14 +52,12 @@ def due(
     """What is to be told of an incident now. findings: those that last, or of one that is over all of them.
 
     told: when each message about it was made, by id. What somebody looks after, snoozed or called expected is silent
-    until it gets worse; what was never told of has no end to tell.
+    until it gets worse. What was over before it was told is told once, as that, if it was lately.
     """
     by_rank = _ranked(findings)
     begun = {id: at for id, at in told.items() if id.startswith(notice_prefix(incident))}
     if incident.state == "resolved":
-        if not begun or clear_id(incident) in told:
-            return []
-        return [Due(clear_id(incident), "all_clear", *wording.all_clear(incident, by_rank))]
+        return _over(incident, by_rank, bool(begun), told, now)
     if incident.severity == "info" or incident.silent(now):
         return []
     if not begun:
@@ -71,6 +77,17 @@ def due(
     if now - last >= rules.remind_s:
         found.append(Due(f"reminder:{incident.id}:{len(told)}", "reminder", *wording.reminder(incident, by_rank, now)))
     return found
+
+
+def _over(incident: Incident, by_rank: list[Finding], begun: bool, told: Mapping[str, float], now: float) -> list[Due]:
+    if clear_id(incident) in told or passed_id(incident) in told:
+        return []
+    if begun:
+        return [Due(clear_id(incident), "all_clear", *wording.all_clear(incident, by_rank))]
+    closed = incident.closed_at if incident.closed_at is not None else incident.changed_at
+    # What became part of another is told of there; what a person called expected they know.
+    silent = incident.merged_into or incident.why or incident.severity == "info" or now - closed > FORGOTTEN_S
+    return [] if silent else [Due(passed_id(incident), "passed", *wording.passed(incident, by_rank))]
 
 
 def _ranked(findings: Sequence[Finding]) -> list[Finding]:

@@ -54,6 +54,19 @@ def all_clear(incident: Incident, findings: Sequence[Finding]) -> tuple[str, str
     return _title(incident, "is over"), "\n".join(lines)
 
 
+def passed(incident: Incident, findings: Sequence[Finding]) -> tuple[str, str]:
+    """Title and body of what was over before anybody was told: began and ended between two looks."""
+    ended = incident.ended if incident.ended is not None else incident.changed_at
+    began = incident.first if incident.first is not None else incident.since
+    lines = [
+        f"It lasted {span(max(0.0, ended - began))}, from {moment(began)} to {moment(ended)}, and was over before it "
+        "could be told. It was:",
+        *_messages(findings), *_reasons(incident), *_facts(incident, findings),
+        f"Look: `fairlead incident {incident.number}`.",
+    ]  # fmt: skip
+    return _title(incident, f"was and is over ({incident.severity})"), "\n".join(lines)
+
+
 def digest(messages: Sequence[MessageRow]) -> tuple[str, str]:
     """Title and body of one message that speaks for many."""
     lines = [f"- {message.title}" for message in messages[:_MAX_TITLES]]

@@ -8,12 +8,14 @@ import msgspec
 
 from fairlead.contract.beats import BEAT_S, Beat
 from fairlead.contract.events import Finding
+from fairlead.ops.alerts.incidents import bring_up_to_date
 from fairlead.ops.flow.workspace import Workspace
 from fairlead.ops.monitor.identity import carry
 from fairlead.ops.monitor.infrastructure import limits, usual
 from fairlead.ops.monitor.infrastructure.limiting import in_words, resources
 from fairlead.ops.monitor.infrastructure.minutes import MINUTE_S, Minute, minutes_of, newest_minute
 from fairlead.ops.monitor.infrastructure.naming import Deployment, name_causes
+from fairlead.ops.state import FileLock
 
 REMEMBERED_S = 7200.0
 AGAIN_S = 60.0
@@ -25,8 +27,14 @@ OURS = limits.CHECKS | HOUR_CHECKS
 def look_at_machine(ws: Workspace) -> list[Finding]:
     """Judge the newest minute, and the newest full hour once; returns what began.
 
-    By the wall clock: beats say nothing of event time.
+    By the wall clock: beats say nothing of event time. Watched beside a pass, too (`attending`): one looks at a time,
+    and what the other found is known to it.
     """
+    with FileLock(ws.home.run / f"machine-{ws.model}.lock"):
+        return _look(ws)
+
+
+def _look(ws: Workspace) -> list[Finding]:
     now = ws.clock()
     beats = _beats(ws, now - REMEMBERED_S)
     minute = newest_minute(beats, now, ws.model)
@@ -63,6 +71,8 @@ def _settle(
     with ws.state.transaction():
         for finding in (*carried.started, *lasting):
             ws.state.put_finding(finding)
+        # With the finding: what is over before the next look has an incident to be told of.
+        bring_up_to_date(ws.state, now)
         for finding in carried.ended:
             ws.state.close_finding(finding.id, now)
             ws.outbox.all_clear(finding, now)

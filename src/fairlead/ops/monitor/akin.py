@@ -39,15 +39,43 @@ def akin_to(columns: tuple[str, ...], seen: Seen, held: Codes) -> tuple[str, ...
 
 
 def _by_rows(mine: list[str], usual: Mapping[str, ColumnProfile], learnt: Learnt, held: Codes) -> dict[str, float]:
-    step = max(-(-learnt.rows // MOST_ROWS), 1)
+    # By lot: every so many-th row of a table by the hour is always of the same hours.
+    lot = np.random.default_rng(0).permutation(learnt.rows)[:MOST_ROWS]
     for name, column in usual.items():
         if name not in held and name in learnt.columns:
-            held[name] = _without_rare(codes_of(learnt.columns[name][::step], column.bins))
+            held[name] = codes_of(learnt.columns[name][lot], column.bins)
     found: dict[str, float] = {}
     for one in (name for name in mine if name in held):
-        for other, codes in held.items():
+        for other in held:
             if other != one:
-                found[other] = max(found.get(other, 0.0), maximal_correlation(held[one], codes))
+                size = _between(held[one], held[other], usual[one], usual[other])
+                found[other] = max(found.get(other, 0.0), size)
+    return found
+
+
+def _between(one: np.ndarray, other: np.ndarray, first: ColumnProfile, second: ColumnProfile) -> float:
+    """Of two numbers by ranks, as what moves both is a shift; of a category and anything by any function."""
+    if first.bins.kind not in NUMERIC or second.bins.kind not in NUMERIC:
+        return maximal_correlation(_without_rare(one), _without_rare(other))
+    # The last bin holds missing cells.
+    there = (one <= len(first.bins.edges)) & (other <= len(second.bins.edges))
+    return rank_correlation(one[there], other[there])
+
+
+def rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
+    """Absolute correlation of the ranks of codes, (n,) each, ties at their mean; 0 where one does not vary.
+    Source: Spearman, The proof and measurement of association between two things (1904)."""
+    if len(one) < FEWEST:
+        return 0.0
+    a, b = (_ranks(codes) for codes in (one, other))
+    spread = float(a.std() * b.std())
+    return abs(float(((a - a.mean()) * (b - b.mean())).mean())) / spread if spread > 0 else 0.0
+
+
+def _ranks(codes: np.ndarray) -> np.ndarray:
+    counts = np.bincount(codes)
+    middle = np.cumsum(counts) - (counts - 1) / 2.0
+    found: np.ndarray = middle[codes]
     return found
 
 

@@ -8,7 +8,7 @@ explains is the world's. Sources and versions are named where the rows to blame 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -29,8 +29,10 @@ from fairlead.ops.monitor.blame import (
     counts_of,
     explained_loss,
 )
+from fairlead.ops.monitor.looking import shown_by
 from fairlead.ops.monitor.seen import Seen
 from fairlead.ops.monitor.slicing import slice_causes
+from fairlead.ops.monitor.statistic import Judged
 
 MOST_CAUSES = 5
 MOST_FINDINGS = 100
@@ -139,15 +141,21 @@ class _About:
         """Columns that moved, by drift times importance; with losses, by what they can explain of them."""
         from fairlead.lab.stats.distances import jensen_shannon_rows
 
+        judged = self._judged()
         moved: list[tuple[float, str, float]] = []
         for live in self.seen.profile.columns:
             name = live.bins.name
             before = self.usual.get(name)
             if before is None or not sum(live.counts) + live.missing:
                 continue
-            size = float(jensen_shannon_rows(counts_of(before), counts_of(live)[None, :])[0])
-            known = self.seen.thresholds.columns.get(name)
-            if size < (known.limit if known is not None else MOVED):
+            known = judged.get(name)
+            if known is not None and np.isfinite(known.limit):
+                size, limit = known.value, known.limit
+            else:
+                size = float(jensen_shannon_rows(counts_of(before), counts_of(live)[None, :])[0])
+                usual = self.seen.thresholds.columns.get(name)
+                limit = usual.limit if usual is not None else MOVED
+            if size < limit:
                 continue
             weight = self.seen.importance.get(name, 0.0) if self.seen.importance else 1.0
             moved.append((size * weight, name, size))
@@ -168,7 +176,16 @@ class _About:
                 # What can explain little of the loss is not blamed for it, however far it moved.
                 part = share * (0.5 + 0.5 * min(part, 1.0))
             found.append(Cause("column", name, round(part, 3), why))
-        return sorted(found, key=lambda cause: -cause.weight) + self._unexplained([name for _, name, _ in moved])
+        found += self._unexplained([name for _, name, _ in moved])
+        return sorted(found, key=lambda cause: -cause.weight)
+
+    def _judged(self) -> Mapping[str, Judged]:
+        """How far columns went by the calibration, so that a cause says the figure that `watch --explain` says."""
+        seen = self.seen
+        if not seen.judged and seen.calibration is not None and seen.profile.rows:
+            shown, _ = shown_by(seen, seen.calibration)
+            return seen.calibration.judge(shown, seen.profile, seen.reference.profile)[0].get("drift", {})
+        return seen.judged.get("drift", {})
 
     def _unexplained(self, moved: Sequence[str]) -> list[Cause]:
         """What is left of a higher loss when the columns that moved have explained what they can."""

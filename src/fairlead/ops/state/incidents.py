@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import ScalarSelect, Select, func, insert, select, update
+from sqlalchemy import Select, exists, func, insert, select, update
 
 from fairlead.contract.events import Finding
 from fairlead.contract.incidents import Entry, Incident
@@ -15,6 +15,8 @@ from fairlead.ops.state.store import Store, next_position, put
 
 MOST_ENTRIES = 1000
 """Lines of one timeline that are kept: what people did is kept beyond it, what repeats is not."""
+
+MOST_UNSAID = 200
 
 
 class Incidents(Store):
@@ -53,17 +55,26 @@ class Incidents(Store):
             found = connection.execute(query if last is None else query.limit(last)).scalars()
             return [from_text(body, Incident) for body in found][::-1]
 
-    def incidents_to_clear(self) -> list[Incident]:
-        """Resolved incidents that were told of more often than their end was."""
-
-        def count(kind: str) -> ScalarSelect[int]:
-            about = select(func.count()).select_from(messages).where(messages.c.incident == incidents.c.id)
-            return about.where(messages.c.kind == kind).scalar_subquery()
-
-        query = select(incidents.c.body).where(incidents.c.state == "resolved", count("notice") > count("all_clear"))
+    def incidents_to_clear(self, since: float = 0.0) -> list[Incident]:
+        """Resolved incidents whose end was not told since they came back last: those that were told of, and of the
+        newest that were not those that ended after `since`, by the clock of the home."""
+        kinds = ("all_clear", "passed")
+        said = select(messages.c.id).where(messages.c.incident == incidents.c.id)
+        never = ~exists(said.where(messages.c.kind.in_(kinds)))
+        # What came back may have been told of in each of its rounds; text, as not all that is kept is strict JSON.
+        again = incidents.c.body.contains('"rounds":', autoescape=True)
+        query = select(incidents.c.id, incidents.c.body, exists(said.where(messages.c.kind == "notice")).label("told"))
+        query = query.where(incidents.c.state == "resolved", never | again)
         with self._reading() as connection:
-            found = connection.execute(query.order_by(incidents.c.number)).scalars()
-            return [from_text(body, Incident) for body in found]
+            found = [
+                (from_text(row.body, Incident), bool(row.told))
+                for row in connection.execute(query.order_by(incidents.c.number.desc()).limit(MOST_UNSAID))
+            ]
+            ids = [one.id for one, _ in found]
+            ended = select(messages.c.id).where(messages.c.kind.in_(kinds), messages.c.incident.in_(ids))
+            done = set(connection.execute(ended).scalars()) if ids else set()
+        unsaid = [(i, told) for i, told in found if not done & {f"{kind}:{i.id}:{i.rounds}" for kind in kinds}]
+        return [i for i, told in unsaid if told or (i.closed_at or 0.0) > since][::-1]
 
     def incidents_to_reopen(self) -> list[Incident]:
         """Resolved incidents of which some finding is open."""
