@@ -1,19 +1,22 @@
 """Rollouts by simulation, with fixed seeds: how often a verdict is wrong, and how many rows it takes.
 
 Every scenario gives the outcomes of some runs; a quick sample is a test, the whole fills docs/explanation/verdicts.md
-(`python -m tests.unit.rollout.simulated_verdicts`).
+(`python -m tests.unit.rollout.simulated_verdicts`, some six minutes; what it has found it keeps cell by cell in
+benchmarks/results/verdicts.json, and goes on from there).
 """
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import numpy as np
 
-from fairlead.ops.rollout.fixed import judge_fixed
+from fairlead.ops.rollout.ending import ratio_mismatch
+from fairlead.ops.rollout.fixed import judge_fixed, judge_values_fixed
 from fairlead.ops.rollout.guardrails import Counted, decisions_guard, errors_guard, latency_guard
 from fairlead.ops.rollout.shares import bandit_shares, next_share
 from fairlead.ops.rollout.values import judge_values
@@ -22,7 +25,7 @@ from fairlead.ops.rollout.verdict import judge, judge_two
 MAX_LOSS = 0.01
 Outcomes = list[str]
 Scenario = Callable[[np.random.Generator, int], Outcomes]
-LOOKS = (50, 100, 200, 400, 800, 1500, 3000, 6000)
+LOOKS = (50, 100, 150, 200, 300, 400, 600, 800, 1500, 2400, 4000, 6000)
 
 
 def paired(harm: float) -> Scenario:
@@ -118,6 +121,35 @@ def planned(harm: float) -> Scenario:
     return run
 
 
+def planned_values(lift: float) -> Scenario:
+    """Five looks up to 4,000 values of an A/B test of half and half, by the same boundaries."""
+
+    def run(rng: np.random.Generator, runs: int) -> Outcomes:
+        made, n = [], 4000
+        shares = np.tile([0.5, 0.5], (n, 1))
+        for _ in range(runs):
+            arms = (rng.random(n) < 0.5).astype(int)
+            values = drawn(rng, n, arms, "bought", np.array([0.0, lift]))
+            made.append(judge_values_fixed(values, arms, shares, 0.05, n).outcome)
+        return made
+
+    return run
+
+
+def split(share: float) -> Scenario:
+    """Callers drawn as the routes say, looked at after every fifty."""
+
+    def run(rng: np.random.Generator, runs: int) -> Outcomes:
+        made = []
+        for _ in range(runs):
+            met = np.cumsum(rng.random(10_000) < share)[49::50]
+            found = (ratio_mismatch((50 * (at + 1) - int(k), int(k)), (1.0 - share, share)) for at, k in enumerate(met))
+            made.append("fail" if any(one.mismatch for one in found) else "pass")
+        return made
+
+    return run
+
+
 def guarded(what: str, excess: float) -> Scenario:
     """A guardrail looked at again and again; excess 1: the challenger is exactly at its limit, 0: like the champion."""
 
@@ -188,6 +220,10 @@ CASES = (
     Case("three challengers: any equal one is rolled back", "fail", several(0.0)),
     Case("planned, five looks: harm at the limit is promoted", "pass", planned(MAX_LOSS)),
     Case("planned, five looks: an equal challenger is rolled back", "fail", planned(0.0)),
+    Case("value, planned, five looks: promoted at the limit", "pass", planned_values(-0.05)),
+    Case("value, planned, five looks: an equal one rolled back", "fail", planned_values(0.0)),
+    Case("split in halves as intended is taken for a mismatch", "fail", split(0.5), 0.001),
+    Case("5 % as intended are taken for a mismatch", "fail", split(0.05), 0.001),
     Case("guardrail on p99 of latency, at its limit, fails", "fail", guarded("latency", 1.0)),
     Case("guardrail on errors, at its limit, fails", "fail", guarded("errors", 1.0)),
     Case("guardrail on decisions, at its limit, fails", "fail", guarded("decisions", 1.0)),
@@ -204,51 +240,45 @@ def interval(wrong: int, runs: int) -> tuple[float, float]:
     return low, high
 
 
-POWERS = ((-0.02, 0.1), (0.0, 0.05), (0.0, 0.1), (0.0, 0.2), (0.02, 0.1), (0.05, 0.1), (0.05, 0.2))
+def kept_in(path: Path) -> Callable[[str, Callable[[], Any]], Any]:
+    """Remembers what was found for a cell, so that a run that was cut short goes on where it stopped."""
+    known: dict[str, Any] = msgspec.json.decode(path.read_bytes()) if path.exists() else {}
+
+    def cell(name: str, find: Callable[[], Any]) -> Any:
+        if name not in known:
+            known[name] = find()
+            path.write_bytes(msgspec.json.format(msgspec.json.encode(known), indent=1) + b"\n")
+            sys.stderr.write(f"{name}: {known[name]}\n")
+        return known[name]
+
+    return cell
 
 
-def rows_until(harm: float, spread: float, runs: int, seed: int) -> tuple[dict[str, float], float, float]:
-    """Shares of the verdicts within 20,000 rows, and the median and 0.9 quantile of rows until one."""
-    from fairlead.lab.stats.evalues import log_wealth
+def tables(runs: int, cell: Callable[[str, Callable[[], Any]], Any]) -> str:
+    """All tables as Markdown."""
+    from tests.unit.rollout.simulated_delays import delays
 
-    rng, bar = np.random.default_rng(seed), math.log(20.0)
-    ends, outcomes = [], {"pass": 0.0, "fail": 0.0, "inconclusive": 0.0}
-    for _ in range(runs):
-        x = np.clip(rng.normal(harm, spread, 20_000), -1, 1)
-        crossed = [np.flatnonzero(w >= bar) for w in (log_wealth(x, 0.0), log_wealth(-x, -MAX_LOSS))]
-        failed, passed = (int(at[0]) + 1 if at.size else 10**9 for at in crossed)
-        ends.append(min(failed, passed))
-        outcomes["inconclusive" if ends[-1] == 10**9 else "fail" if failed <= passed else "pass"] += 1.0 / runs
-    return outcomes, float(np.median(ends)), float(np.quantile(ends, 0.9))
-
-
-def tables(runs: int) -> str:
-    """Both tables as Markdown."""
     lines = ["| what is an error | wrong | 95 % interval | nominal |", "|---|---|---|---|"]
     for number, case in enumerate(CASES):
-        wrong = case.errors(runs, 1000 + number)
-        low, high = interval(wrong, runs)
-        lines.append(f"| {case.name} | {wrong / runs:.1%} | {low:.1%} to {high:.1%} | {case.nominal:.0%} |")
-        sys.stderr.write(lines[-1] + "\n")
-    lines += ["", "| true harm | spread | pass | fail | rows, median | rows, 9 in 10 |", "|---|---|---|---|---|---|"]
-    for number, (harm, spread) in enumerate(POWERS):
-        told, half, most = rows_until(harm, spread, min(runs, 400), 2000 + number)
-        said = [f"{one:,.0f}" if one < 10**8 else "over 20,000" for one in (half, most)]
-        lines.append(f"| {harm:+.2f} | {spread:g} | {told['pass']:.0%} | {told['fail']:.0%} | {said[0]} | {said[1]} |")
-        sys.stderr.write(lines[-1] + "\n")
-    return "\n".join(lines)
+        many = runs if "outgrows" not in case.name else min(runs, 300)
+        wrong = cell(f"{case.name} ({many} runs)", lambda: case.errors(many, 1000 + number))  # noqa: B023
+        low, high = interval(wrong, many)
+        about = case.name if many == runs else f"{case.name} ({many} runs)"
+        lines.append(f"| {about} | {wrong / many:.1%} | {low:.1%} to {high:.1%} | {case.nominal:.1%} |")
+    return "\n".join([f"{runs:,} runs each.", "", *lines, "", *delays(min(runs, 400), cell)])
 
 
 BEGIN, END = "<!-- simulated: begin -->", "<!-- simulated: end -->"
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def main(runs: int = 1000) -> None:
     """Write the tables into the page, between its marks."""
-    page = Path(__file__).resolve().parents[3] / "docs" / "explanation" / "verdicts.md"
-    text = page.read_text()
-    before, _, rest = text.partition(BEGIN)
+    page = ROOT / "docs" / "explanation" / "verdicts.md"
+    found = tables(runs, kept_in(ROOT / "benchmarks" / "results" / "verdicts.json"))
+    before, _, rest = page.read_text().partition(BEGIN)
     _, _, after = rest.partition(END)
-    page.write_text(f"{before}{BEGIN}\n\n{runs:,} runs each.\n\n{tables(runs)}\n\n{END}{after}")
+    page.write_text(f"{before}{BEGIN}\n\n{found}\n\n{END}{after}")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.rollout.simulated_verdicts import CASES, Case, interval, rows_until
+from tests.unit.rollout.simulated_delays import BROKEN, found_out, rows_until
+from tests.unit.rollout.simulated_verdicts import CASES, Case, interval
 
 from fairlead.ops.rollout.planning import anytime_rows
 
@@ -30,3 +31,11 @@ def test_the_rows_that_a_plan_names_are_those_that_nine_in_ten_need(spread: floa
     _, half, most = rows_until(0.0, spread, runs, 7)
     assert half < anytime_rows(spread, 0.01) < 2.0 * most
     assert most < 1.6 * anytime_rows(spread, 0.01)
+
+
+@pytest.mark.parametrize(("number", "most"), [(0, 60), (4, 2500), (8, 60), (14, 1500)])
+def test_what_is_evidently_broken_is_found_within_so_many_requests(number: int, most: int) -> None:
+    name, broken = BROKEN[number]
+    share, half, _ = found_out(broken, 10, 11)
+    assert share == 1.0, name
+    assert half <= most, f"{name}: {half}"
