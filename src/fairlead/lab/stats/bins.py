@@ -134,7 +134,9 @@ def count_categories(values: Any) -> tuple[list[str], list[int], int]:
 
 
 def _count_arrow(values: Any) -> tuple[list[str], list[int], int]:
-    # Duck-typed: whoever hands in Arrow arrays has loaded pyarrow; this room needs not.
+    # Whoever hands in Arrow arrays has loaded pyarrow; this room needs not.
+    from fairlead.lab.stats.buffers import to_integers
+
     chunks = values.chunks if hasattr(values, "chunks") else [values]
     totals: dict[str, int] = {}
     missing = 0
@@ -142,7 +144,7 @@ def _count_arrow(values: Any) -> tuple[list[str], list[int], int]:
         encoded = chunk if hasattr(chunk, "dictionary") else chunk.dictionary_encode()
         indices = encoded.indices
         missing += indices.null_count
-        present = (indices.drop_null() if indices.null_count else indices).to_numpy()
+        present = to_integers(indices.drop_null() if indices.null_count else indices)
         for name, n in zip(encoded.dictionary.to_pylist(), _bincount(present, len(encoded.dictionary)), strict=True):
             if name is None:
                 missing += n

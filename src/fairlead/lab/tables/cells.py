@@ -16,13 +16,12 @@ import pyarrow.compute as pc
 
 from fairlead.contract.errors import CellInvalid, ColumnMissing, ShapeMismatch
 from fairlead.contract.signature import UNSUPERVISED, Column, Signature
+from fairlead.lab.stats.buffers import integer, of_mask, to_integers, to_mask, to_numpy, word
 from fairlead.lab.tables.parsing import (
     family,
     is_text,
     parse_numbers,
     plain,
-    to_mask,
-    to_numpy,
     trimmed,
     without_blanks,
 )
@@ -212,13 +211,13 @@ def _arrow_numbers(array: pa.Array) -> tuple[np.ndarray, np.ndarray | None]:
         return parse_numbers(array)
     if family(kind) in {"boolean", "integer", "number"}:
         return to_numpy(array.cast(pa.float64(), safe=False)), None
-    strange = ~np.asarray(array.is_null().to_numpy(zero_copy_only=False), dtype=bool)
+    strange = to_mask(array.is_valid())
     return np.full(len(array), np.nan), strange
 
 
 def _flags(array: pa.Array, values: np.ndarray, strange: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     lower = pc.utf8_lower(trimmed(array))
-    yes, no = to_mask(pc.equal(lower, "true")), to_mask(pc.equal(lower, "false"))
+    yes, no = to_mask(pc.equal(lower, word("true"))), to_mask(pc.equal(lower, word("false")))
     return np.where(yes, 1.0, np.where(no, 0.0, values)), strange & ~yes & ~no
 
 
@@ -244,7 +243,7 @@ def _texts(array: pa.Array | pa.ChunkedArray, column: Column) -> tuple[pa.Dictio
     indices = again.indices.take(array.indices)
     strange = None
     if odd is not None and odd.any():
-        strange = to_mask(pa.array(odd).take(array.indices))
+        strange = to_mask(of_mask(odd).take(array.indices))
     return pa.DictionaryArray.from_arrays(indices, again.dictionary), strange
 
 
@@ -259,7 +258,7 @@ def _canonical(values: pa.Array, column: Column) -> tuple[pa.Array, np.ndarray |
         integers = pa.array(np.where(whole, floats, 0).astype(np.int64), mask=~whole)
         return integers.cast(pa.string()), odd
     if pa.types.is_boolean(kind):
-        return pc.if_else(values, "true", "false"), None
+        return pc.if_else(values, word("true"), word("false")), None
     if column.coded == "boolean":
         floats, odd = _arrow_numbers(values)
         if is_text(kind) and odd is not None:
@@ -275,7 +274,9 @@ def _canonical(values: pa.Array, column: Column) -> tuple[pa.Array, np.ndarray |
 
 
 def _codes(encoded: pa.DictionaryArray) -> Coded:
-    return with_gaps(encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False), encoded.dictionary.to_pylist())
+    return with_gaps(
+        to_integers(pc.coalesce(encoded.indices.cast(pa.int64()), integer(-1))), encoded.dictionary.to_pylist()
+    )
 
 
 def _objects(encoded: pa.DictionaryArray) -> np.ndarray:

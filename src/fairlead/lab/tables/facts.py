@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fairlead.contract.signature import Column
+from fairlead.lab.stats.buffers import nothing, of_mask, of_words, to_integers, to_mask, to_numpy
 from fairlead.lab.tables.parsing import (
     bytes_of,
     family,
@@ -22,8 +23,6 @@ from fairlead.lab.tables.parsing import (
     parse_numbers,
     parse_times,
     plain,
-    to_mask,
-    to_numpy,
     trimmed,
     without_blanks,
 )
@@ -77,10 +76,10 @@ class Facts:
             if is_text(array.type):
                 array = without_blanks(array)
             elif pa.types.is_floating(array.type):
-                array = pc.if_else(pc.is_finite(array), array, pa.scalar(None, array.type))
+                array = pc.if_else(pc.is_finite(array), array, nothing(array.type))
             self.missing += array.null_count
             counted = pc.value_counts(array.drop_null())
-            values, counts = counted.field("values"), counted.field("counts").to_numpy()
+            values, counts = counted.field("values"), to_integers(counted.field("counts"))
         if self.levels is not None:
             self._add_levels(values, counts)
         if is_text(values.type):
@@ -142,7 +141,7 @@ class Facts:
             self.first_not_number = self.first_not_number or start + 1 + _row_of(array, values, strange)
         if not good.all():
             lower = pc.utf8_lower(trimmed(values))
-            self.flags += int(counts[to_mask(pc.is_in(lower, value_set=pa.array(["true", "false"])))].sum())
+            self.flags += int(counts[to_mask(pc.is_in(lower, value_set=of_words(("true", "false"))))].sum())
             moments, odd = parse_times(values, "UTC")
             self.times += int(counts[~np.isnan(moments)].sum())
             if odd.any():
@@ -154,7 +153,7 @@ class Facts:
         if not likely.any():
             return
         if not likely.all():
-            values, counts, good = values.filter(pa.array(likely)), counts[likely], good[likely]
+            values, counts, good = values.filter(of_mask(likely)), counts[likely], good[likely]
         bare = trimmed(values)
         letters = bytes_of(bare)
         if any(mark in letters for mark in (b".", b"e", b"E")):
@@ -167,15 +166,15 @@ class Facts:
 def _counted(coded: pa.DictionaryArray) -> tuple[pa.Array, np.ndarray]:
     """The texts that occur, blank ones left out, and how often each does."""
     words = without_blanks(plain(coded.dictionary))
-    codes = coded.indices.drop_null().to_numpy(zero_copy_only=False)
+    codes = to_integers(coded.indices.drop_null())
     counts = np.bincount(codes, minlength=len(words))
     there = (counts > 0) & to_mask(words.is_valid())
     if there.all():
         return words, counts
-    return words.filter(pa.array(there)), counts[there]
+    return words.filter(of_mask(there)), counts[there]
 
 
 def _row_of(array: pa.Array, values: pa.Array, chosen: np.ndarray) -> int:
     array = without_blanks(plain(array)) if pa.types.is_dictionary(array.type) else array
-    places: list[int] = [pc.index(array, value).as_py() for value in values.filter(pa.array(chosen)).slice(0, 20)]
+    places: list[int] = [pc.index(array, value).as_py() for value in values.filter(of_mask(chosen)).slice(0, 20)]
     return min(places)

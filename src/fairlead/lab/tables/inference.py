@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from fairlead.contract.errors import ColumnMissing, SourceUnreadable
 from fairlead.contract.signature import Column, Task
+from fairlead.lab.stats.buffers import of_words
 from fairlead.lab.tables.cells import _objects, _texts
 from fairlead.lab.tables.facts import Facts
 from fairlead.lab.tables.kinds import Found, kind_of
@@ -131,7 +132,8 @@ class _Inference:
         assert facts.levels is not None
         column = Column(facts.name, "category", coded=_coding(found))
         values = list(facts.levels)
-        labels = _objects(_texts(pa.array(values), column)[0])
+        words = of_words(values) if all(isinstance(value, str) for value in values) else pa.array(values)
+        labels = _objects(_texts(words, column)[0])
         counts: dict[str, int] = {}
         for label, value in zip(labels, values, strict=True):
             if label is not None:

@@ -14,6 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fairlead.lab.stats.buffers import integer, nothing, of_words, to_mask, to_numpy
+
 MISSING_WORDS = ("na", "n/a", "nan", "null", "none", "?", "-")
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _ZONED = r"[0-9]\s*(Z|z|[+-][0-9]{2}(:?[0-9]{2})?)$"
@@ -70,20 +72,20 @@ def bytes_of(strings: pa.Array) -> bytes:
 
 def without_blanks(strings: pa.Array) -> pa.Array:
     """Cells of nothing but white space become missing; others stay as they are."""
-    blank = pc.equal(pc.binary_length(pc.utf8_trim_whitespace(strings)), 0)
-    return pc.if_else(blank, pa.scalar(None, strings.type), strings)
+    blank = pc.equal(pc.binary_length(pc.utf8_trim_whitespace(strings)), integer(0))
+    return pc.if_else(blank, nothing(strings.type), strings)
 
 
 def trimmed(strings: pa.Array) -> pa.Array:
     """White space around cells removed; blank cells missing."""
     bare = pc.utf8_trim_whitespace(strings)
-    return pc.if_else(pc.equal(pc.binary_length(bare), 0), pa.scalar(None, bare.type), bare)
+    return pc.if_else(pc.equal(pc.binary_length(bare), integer(0)), nothing(bare.type), bare)
 
 
 def without_words(bare: pa.Array) -> pa.Array:
     """The words for "missing" become missing."""
-    word = pc.is_in(pc.utf8_lower(bare), value_set=pa.array(MISSING_WORDS))
-    return pc.if_else(word, pa.scalar(None, bare.type), bare)
+    word = pc.is_in(pc.utf8_lower(bare), value_set=of_words(MISSING_WORDS))
+    return pc.if_else(word, nothing(bare.type), bare)
 
 
 def parse_numbers(strings: pa.Array) -> tuple[np.ndarray, np.ndarray]:
@@ -99,7 +101,7 @@ def parse_numbers(strings: pa.Array) -> tuple[np.ndarray, np.ndarray]:
         bare = without_words(bare)
     fits = pc.match_substring_regex(bare, _NUMBER)
     strange = to_mask(pc.invert(fits))
-    floats = to_numpy(pc.cast(pc.if_else(fits, bare, pa.scalar(None, bare.type)), pa.float64()))
+    floats = to_numpy(pc.cast(pc.if_else(fits, bare, nothing(bare.type)), pa.float64()))
     infinite = np.isinf(floats)
     return np.where(infinite, np.nan, floats), strange | infinite
 
@@ -113,17 +115,17 @@ def parse_times(strings: pa.Array, zone: str) -> tuple[np.ndarray, np.ndarray]:
     bare = without_words(trimmed(strings))
     shaped = pc.match_substring_regex(bare, _TIME_SHAPE)
     strange = to_mask(pc.invert(shaped))
-    bare = pc.if_else(shaped, bare, pa.scalar(None, bare.type))
+    bare = pc.if_else(shaped, bare, nothing(bare.type))
     letters, iso = bytes_of(bare), bare
     if b"." in letters:
         iso = pc.replace_substring_regex(iso, r"^([0-9]{2})\.([0-9]{2})\.([0-9]{4})", r"\3-\2-\1")
     if b"/" in letters:
         iso = pc.replace_substring_regex(iso, r"^([0-9]{4})/([0-9]{2})/([0-9]{2})", r"\1-\2-\3")
-    zoned = pc.and_(pc.match_substring_regex(iso, _ZONED), pc.greater(pc.binary_length(iso), 10))
-    nothing = pa.scalar(None, iso.type)
+    zoned = pc.and_(pc.match_substring_regex(iso, _ZONED), pc.greater(pc.binary_length(iso), integer(10)))
+    empty = nothing(iso.type)
     try:
-        local = pc.cast(pc.if_else(zoned, nothing, iso), pa.timestamp("us"))
-        fixed = pc.cast(pc.if_else(zoned, iso, nothing), pa.timestamp("us", "UTC"))
+        local = pc.cast(pc.if_else(zoned, empty, iso), pa.timestamp("us"))
+        fixed = pc.cast(pc.if_else(zoned, iso, empty), pa.timestamp("us", "UTC"))
     except pa.ArrowInvalid:
         return _one_by_one(iso, zone, strange)
     seconds = instants(local, zone)
@@ -155,13 +157,3 @@ def _one_by_one(iso: pa.Array, zone: str, strange: np.ndarray) -> tuple[np.ndarr
         moment = moment if moment.tzinfo else moment.replace(tzinfo=local)
         seconds[i] = moment.astimezone(UTC).timestamp()
     return seconds, strange
-
-
-def to_numpy(array: pa.Array) -> np.ndarray:
-    """Float64 with NaN for missing."""
-    return np.asarray(array.to_numpy(zero_copy_only=False), dtype=np.float64)
-
-
-def to_mask(array: pa.Array) -> np.ndarray:
-    """Booleans with False for missing."""
-    return np.asarray(array.fill_null(False).to_numpy(zero_copy_only=False), dtype=bool)

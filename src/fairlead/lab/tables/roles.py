@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fairlead.contract.signature import Task
+from fairlead.lab.stats.buffers import to_numpy
 from fairlead.lab.tables.facts import Facts
 from fairlead.lab.tables.kinds import Found, words_of
-from fairlead.lab.tables.parsing import is_text, parse_numbers, plain, to_numpy
+from fairlead.lab.tables.parsing import is_text, parse_numbers, plain
 from fairlead.lab.tables.times import seconds_of
 
 _KEY_NAME = re.compile(r"(^|[_\W])(id|ids|key|uuid|guid|index|instant|nr|no|number|code|unnamed_\d+)$", re.IGNORECASE)

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fairlead.contract.errors import CellInvalid, ColumnMissing, UsageError
-from fairlead.lab.tables.parsing import instants, is_text, parse_numbers, parse_times, plain, to_numpy
+from fairlead.lab.stats.buffers import to_numpy
+from fairlead.lab.tables.parsing import instants, is_text, parse_numbers, parse_times, plain
 
 _ALLOWED = "a date or a time such as 2011-01-31 or 2011-01-31T17:00:00Z"
 

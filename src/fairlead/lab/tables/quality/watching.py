@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import numpy as np
 import pyarrow as pa
 
-from fairlead.lab.tables.parsing import is_text, parse_numbers, plain, to_numpy
+from fairlead.lab.stats.buffers import to_numpy
+from fairlead.lab.tables.parsing import is_text, parse_numbers, plain
 from fairlead.lab.tables.times import seconds_of
 
 ENDS = 64

@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fairlead.lab.tables.parsing import MISSING_WORDS, parse_numbers, plain, to_mask
+from fairlead.lab.stats.buffers import to_mask
+from fairlead.lab.tables.parsing import MISSING_WORDS, parse_numbers, plain
 from fairlead.lab.tables.quality.looking import Look
 from fairlead.lab.tables.quality.report import Issue
 from fairlead.lab.tables.quality.suggesting import exclude
