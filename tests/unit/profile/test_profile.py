@@ -153,6 +153,22 @@ def test_json_keeps_every_bit_and_refuses_other_formats():
         decode_profile(b'{"rows": "many"}')
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("far", [1e200, 1.7e308, -1.7e308])
+def test_numbers_as_large_as_there_are_leave_a_profile_that_is_read_again_and_added_up(far):
+    columns = rows_of(2000)
+    bins = bins_for(columns, SIGNATURE)
+    number = Signature("regression", SIGNATURE.columns)
+    scored = score_bins(number, columns["n"][:, None])
+    columns["x"] = np.where(np.arange(2000) < 5, far, columns["x"])
+    made = profile(columns, bins, scores=np.full((2000, 1), far), score_bins=scored)
+    assert decode_profile(encode_profile(made)) == made
+    column = next(c for c in made.columns if c.bins.name == "x")
+    assert (column.low if far < 0 else column.high) == far
+    both = merge(made, made)
+    assert decode_profile(encode_profile(both)) == both
+
+
 def test_arrow_columns_give_the_same_profile_as_numpy_columns():
     import pyarrow as pa
 

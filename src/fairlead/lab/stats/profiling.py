@@ -21,6 +21,9 @@ from fairlead.lab.stats.tensors import with_moments
 BLOCK = 32_768
 _COMPARE_LIMIT = 128  # beyond this many edges a binary search is faster
 _FEW = 512  # and of so few rows, for which calls cost more than rows
+FARTHEST = 1e60
+"""Scales from the usual beyond which a cell counts as if it were there: the square of one that is as large as numbers
+can be is infinite, and no profile of it could be read again."""
 
 
 class _Numeric:
@@ -40,9 +43,11 @@ class _Numeric:
         missing = int(np.count_nonzero(absent))
         self.rows += block.size
         self.missing += missing
+        far = False
         if missing < block.size:
-            self.low = float(np.fmin(self.low, np.fmin.reduce(block)))
-            self.high = float(np.fmax(self.high, np.fmax.reduce(block)))
+            least, most = float(np.fmin.reduce(block)), float(np.fmax.reduce(block))
+            self.low, self.high = float(np.fmin(self.low, least)), float(np.fmax(self.high, most))
+            far = max(most - self.bins.shift, self.bins.shift - least) / self.bins.scale > FARTHEST
         if len(self.edges) <= _COMPARE_LIMIT and block.size > _FEW:
             for i, edge in enumerate(self.edges.tolist()):
                 self.below[i] += np.count_nonzero(block < edge)
@@ -50,6 +55,9 @@ class _Numeric:
             present = block[~absent]
             counts = np.bincount(np.searchsorted(self.edges, present, side="right"), minlength=len(self.edges) + 1)
             self.below += np.cumsum(counts[:-1])
+        if far:
+            reach = FARTHEST * self.bins.scale
+            block = np.clip(block, self.bins.shift - reach, self.bins.shift + reach)
         z = block - self.bins.shift
         z /= self.bins.scale
         if missing:
