@@ -14,6 +14,8 @@ from fairlead.ops.monitor.standing_out import Limit, Part, by_others
 
 MOST_TOLD = 5
 NEARLY_ALL, MORE = 0.9, 1.25
+SHIFT_FLOOR = 0.3
+"""Least shift of a mean within a slice that matters, in standard deviations of the column."""
 
 
 def slice_drift(seen: Seen, made: Stretches) -> Part | None:
@@ -31,9 +33,11 @@ def slice_drift(seen: Seen, made: Stretches) -> Part | None:
             beyond = np.where(matters[i, :, -1], away[i, :, -1], -np.inf)
             at = int(beyond[:-1].argmax()) if len(beyond) > 1 else -1
             if len(beyond) > 1 and beyond[at] > limit.at:
-                speaking.append((float(beyond[at]), _drifted(seen, one.rule, i, at, found, limit, away)))
+                tell_of, place = (_drifted, at) if at < len(found.columns) else (_shifted, at - len(found.columns))
+                far = float(beyond[at])
+                speaking.append((far, tell_of(seen, one.rule, i, place, found, limit, far)))
             elif beyond[-1] > limit.at:
-                speaking.append((float(beyond[-1]), _resized(seen, one.rule, i, found, limit, away)))
+                speaking.append((float(beyond[-1]), _resized(seen, one.rule, i, found, limit, float(beyond[-1]))))
         told = [finding for _, finding in sorted(speaking, key=lambda pair: -pair[0])[:MOST_TOLD]]
         return told + ([] if not speaking else _explained(seen, found, slices))
 
@@ -47,25 +51,29 @@ def _matters(found: Drifts, floors: FloorSettings) -> np.ndarray:
     # A slice that only moves as all rows do is no news beside them.
     with np.errstate(invalid="ignore"):
         moved = (found.distance >= floors.drift) & (found.distance >= MORE * found.whole)
+        shifted = (np.abs(found.shift) >= SHIFT_FLOOR) & (np.abs(found.shift) >= MORE * np.abs(found.whole_shift))
         moved &= (found.shares < NEARLY_ALL)[:, None, :]
+        shifted &= (found.shares < NEARLY_ALL)[:, None, :]
         resized = np.abs(found.shares - np.median(found.shares[:, :-1], axis=1, keepdims=True)) >= floors.share
-    return np.concatenate([moved, resized[:, None, :]], axis=1)
+    return np.concatenate([moved, shifted, resized[:, None, :]], axis=1)
 
 
 def deviations(found: Drifts) -> np.ndarray:
-    """Distances and, last of the columns, shares, each in deviations from what stretches show, (slices, columns + 1,
-    stretches + 1); -inf where there are too few rows to say.
+    """Distances, then shifts of means, and last shares, each in deviations from what stretches show,
+    (slices, 2 x columns + 1, stretches + 1); -inf where there are too few rows to say.
     """
-    values = np.concatenate([found.distance, found.shares[:, None, :]], axis=1)
+    values = np.concatenate([found.distance, found.shift, found.shares[:, None, :]], axis=1)
     centre, spread = by_others(values)
     enough = np.isfinite(values[:, :, :-1]).sum(axis=2, keepdims=True) >= 8
     with np.errstate(invalid="ignore"):
         away = (values - centre) / np.maximum(np.nan_to_num(spread), 1e-3 + 0.15 * np.abs(centre))
-    away[:, -1, :] = np.abs(away[:, -1, :])
+    # A distance is unusual where it is large, a mean or a share on either side.
+    either = slice(found.distance.shape[1], None)
+    away[:, either, :] = np.abs(away[:, either, :])
     return np.where(np.isfinite(away) & enough, away, -np.inf)
 
 
-def _drifted(seen: Seen, rule: str, i: int, at: int, found: Drifts, limit: Limit, away: np.ndarray) -> Finding:
+def _drifted(seen: Seen, rule: str, i: int, at: int, found: Drifts, limit: Limit, away: float) -> Finding:
     window, name = seen.window, found.columns[at]
     size, quiet = float(found.distance[i, at, -1]), found.distance[i, at, :-1]
     quiet = quiet[np.isfinite(quiet)]
@@ -81,13 +89,30 @@ def _drifted(seen: Seen, rule: str, i: int, at: int, found: Drifts, limit: Limit
         high=min(size + reach, 1.0), unit="Jensen-Shannon distance", message=message, columns=(rule, name),
         severity=limit.usual.severity, segment=rule,
         evidence={
-            "limit": limit.at, "usual": float(np.median(quiet)), "deviations": float(away[i, at, -1]),
-            "p": limit.p(float(away[i, at, -1])), "share": share, "whole": whole,
+            "limit": limit.at, "usual": float(np.median(quiet)), "deviations": away,
+            "p": limit.p(away), "share": share, "whole": whole,
         },
     )  # fmt: skip
 
 
-def _resized(seen: Seen, rule: str, i: int, found: Drifts, limit: Limit, away: np.ndarray) -> Finding:
+def _shifted(seen: Seen, rule: str, i: int, at: int, found: Drifts, limit: Limit, away: float) -> Finding:
+    window, name = seen.window, found.columns[at]
+    size, quiet = float(found.shift[i, at, -1]), found.shift[i, at, :-1]
+    reach = 1.96 * float(quiet[np.isfinite(quiet)].std())
+    share, whole = float(found.shares[i, -1]), float(found.whole_shift[at, -1])
+    message = (
+        f"{name} moved where {rule} ({share:.0%} of the rows): its mean by {size:+.2f} standard deviations; "
+        f"of all rows by {whole:+.2f}; {limit.usual.why}"
+    )
+    return Finding(
+        id=finding_id(window.model, "slice_shift", (rule, name), window.start), model=window.model, area="data_drift",
+        check="slice_shift", window=window.index, since=window.start, size=size, low=size - reach, high=size + reach,
+        unit="standard deviations", message=message, columns=(rule, name), severity=limit.usual.severity, segment=rule,
+        evidence={"limit": limit.at, "deviations": away, "p": limit.p(away), "share": share, "whole": whole},
+    )  # fmt: skip
+
+
+def _resized(seen: Seen, rule: str, i: int, found: Drifts, limit: Limit, away: float) -> Finding:
     window, share, quiet = seen.window, float(found.shares[i, -1]), found.shares[i, :-1]
     reach = 1.96 * float(quiet.std())
     message = f"{share:.1%} of the rows are {rule}, usually {np.median(quiet):.1%}; {limit.usual.why}"
@@ -97,8 +122,8 @@ def _resized(seen: Seen, rule: str, i: int, found: Drifts, limit: Limit, away: n
         high=min(share + reach, 1.0), unit="share of rows", message=message, columns=(rule,),
         severity=limit.usual.severity, segment=rule,
         evidence={
-            "limit": limit.at, "usual": float(np.median(quiet)), "deviations": float(away[i, -1, -1]),
-            "p": limit.p(float(away[i, -1, -1])),
+            "limit": limit.at, "usual": float(np.median(quiet)), "deviations": away,
+            "p": limit.p(away),
         },
     )  # fmt: skip
 

@@ -23,6 +23,9 @@ MOST_COLUMNS = 20
 MOST_LEVELS = 10
 LEAST_ROWS = 15
 """Of a slice in a stretch: what so few rows vary by is known of the other stretches."""
+FARTHEST = 4.0
+"""Standard deviations that one cell counts as at most, so that a single one moves no mean of a slice."""
+
 EXPLAINED = 0.5
 """Part of a column's drift that a slice must carry to be told as its cause."""
 
@@ -38,6 +41,8 @@ class Drifts(NamedTuple):
     """Of each slice and column: distance of every stretch, and last of the window, from all others, (slices, columns,
     stretches + 1), NaN of under 15 rows; without: of the window with the slice's rows left out, (slices, columns);
     whole: of all rows, (columns, stretches + 1); shares: of the slice among the rows of each, (slices, stretches + 1).
+    shift, whole_shift: by how many of its standard deviations a number's mean lies from that of all others, as
+    `distance` and `whole` are shaped, NaN of words.
     """
 
     columns: tuple[str, ...]
@@ -45,6 +50,8 @@ class Drifts(NamedTuple):
     without: np.ndarray
     whole: np.ndarray
     shares: np.ndarray
+    shift: np.ndarray
+    whole_shift: np.ndarray
 
 
 def slices_of(seen: Seen, made: Stretches) -> list[Slice]:
@@ -122,40 +129,70 @@ def drifts(made: Stretches, slices: list[Slice], known: list[ColumnProfile]) -> 
     total = made.stretches + 1
     distance, without = np.full((len(slices), len(known), total), np.nan), np.zeros((len(slices), len(known)))
     whole, shares = np.zeros((len(known), total)), np.zeros((len(slices), total))
+    shift, whole_shift = np.full_like(distance, np.nan), np.full((len(known), total), np.nan)
     place = np.where(made.stretch >= 0, made.stretch, total)
     sizes = np.maximum(np.bincount(place, minlength=total + 1)[:total], 1)
     for i, one in enumerate(slices):
         shares[i] = np.bincount(place[one.rows], minlength=total + 1)[:total] / sizes
     for j, column in enumerate(known):
-        every, inside = _counted(made, slices, column, place)
+        (every, every_sum), *inside = _counted(made, slices, column, place)
         whole[j] = _apart(every)
-        for i, own in enumerate(inside):
+        whole_shift[j] = _shift(every, every_sum, column)
+        for i, (own, own_sum) in enumerate(inside):
             enough = own[:-1].sum(axis=1) >= LEAST_ROWS
             distance[i, j] = np.where(enough, _apart(own), np.nan)
+            shift[i, j] = np.where(enough, _shift(own, own_sum, column), np.nan)
             without[i, j] = _apart((every - own)[-2:], learnt=(every - own).sum(axis=0) - (every - own)[-2])[0]
-    return Drifts(tuple(c.bins.name for c in known), distance, without, whole, shares)
+    return Drifts(tuple(c.bins.name for c in known), distance, without, whole, shares, shift, whole_shift)
 
 
-def _counted(
-    made: Stretches, slices: list[Slice], column: ColumnProfile, place: np.ndarray
-) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Counts of all rows, and of each slice, in a column's bins: (stretches + 2, bins) each, see `_apart`."""
+Tally = tuple[np.ndarray, np.ndarray]
+"""Counts in a column's bins, (stretches + 2, bins), see `_apart`, and sums of its numbers, (stretches + 2,)."""
+
+
+def _counted(made: Stretches, slices: list[Slice], column: ColumnProfile, place: np.ndarray) -> list[Tally]:
+    """Of all rows, and of each slice."""
     cells, total = made.columns[column.bins.name], made.stretches + 1
 
-    def of(first: int, last: int | None) -> list[np.ndarray]:
+    def of(first: int, last: int) -> list[Tally]:
         codes, bins = _codes(cells[first:last], column)
-        here = place[first:last]
-        found = [_counts(here, codes, bins, total)]
+        numbers, here = _numbers(cells[first:last], column), place[first:last]
+
+        def tally(rows: np.ndarray | slice) -> Tally:
+            sums = np.bincount(here[rows], numbers[rows], total + 1)
+            return _counts(here[rows], codes[rows], bins, total), sums
+
+        found = [tally(slice(None))]
         for one in slices:
-            lower, upper = np.searchsorted(one.rows, [first, len(place) if last is None else last])
-            rows = one.rows[lower:upper] - first
-            found.append(_counts(here[rows], codes[rows], bins, total))
+            lower, upper = np.searchsorted(one.rows, [first, last])
+            found.append(tally(one.rows[lower:upper] - first))
         return found
 
     rules = tuple(one.rule for one in slices)
     learnt = made.once(("counts", column.bins.name, rules), lambda: of(0, made.rows))
-    every, *inside = (a + b for a, b in zip(learnt, of(made.rows, None), strict=True))
-    return every, inside
+    live = of(made.rows, len(place))
+    return [(a + b, s + t) for (a, s), (b, t) in zip(learnt, live, strict=True)]
+
+
+def _numbers(cells: np.ndarray, column: ColumnProfile) -> np.ndarray:
+    """A number in its standard deviations, 0 where it is missing and of words; far ones are held back."""
+    if column.bins.kind not in NUMERIC:
+        return np.zeros(len(cells))
+    z = (np.asarray(cells, dtype=np.float64) - column.bins.shift) / column.bins.scale
+    return np.where(np.isnan(z), 0.0, np.clip(z, -FARTHEST, FARTHEST))
+
+
+def _shift(counts: np.ndarray, sums: np.ndarray, column: ColumnProfile) -> np.ndarray:
+    """By how much the mean of each stretch, and of the window, lies from that of all others, (stretches + 1,)."""
+    if column.bins.kind not in NUMERIC:
+        return np.full(len(counts) - 1, np.nan)
+    present = counts[:, :-1].sum(axis=1)
+    rows, all_sums = present.sum() - present[-2], sums.sum() - sums[-2]
+    rest, rest_sums = rows - present[:-1], all_sums - sums[:-1]
+    rest[-1], rest_sums[-1] = rows, all_sums
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found: np.ndarray = sums[:-1] / present[:-1] - rest_sums / rest
+    return found
 
 
 def _codes(cells: np.ndarray, column: ColumnProfile) -> tuple[np.ndarray, int]:
