@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -81,8 +82,11 @@ def view_of(ws: Workspace, bundle: str, begin: float, end: float) -> View:
     return read_view(Records(ws.home.root, ws.model), begin, end, ws.load(bundle).signature)
 
 
-def close(ws: Workspace, tracker: Tracker, window: Window) -> tuple[Window, list[Finding]]:
-    """Judge the inputs and scores of a window that is over; returns it and the findings that began in it."""
+def close(ws: Workspace, tracker: Tracker, window: Window, horizon: float) -> tuple[Window, list[Finding]]:
+    """Judge the inputs and scores of a window that is over; returns it and the findings that began in it.
+
+    horizon: event time up to which this pass judges. Where labels are judged in it, too, the page is written then.
+    """
     from fairlead.lab.stats import encode_profile
 
     view = view_of(ws, tracker.champion, window.start, window.end)
@@ -91,8 +95,11 @@ def close(ws: Workspace, tracker: Tracker, window: Window) -> tuple[Window, list
     earlier = tuple(w for w in ws.state.windows(ws.model, last=EARLIER) if w.index < window.index)
     newest = tracker.largest if profile.rows else None
     traffic = Traffic(tuple(w.rows for w in earlier), None, newest)
-    seen = seen_of(ws, tracker, closed, profile, view, earlier=earlier, traffic=traffic)
-    found = look("inputs", seen, memories_of(ws), pace_of(ws, tracker), troubled(ws))
+    memories, pace = memories_of(ws), pace_of(ws, tracker)
+    seen = seen_of(
+        ws, tracker, closed, profile, view, earlier=earlier, traffic=traffic, memories=memories, pace=pace
+    )  # fmt: skip
+    found = look("inputs", seen, memories, pace, troubled(ws))
     lived = performing.estimated(closed, seen)
     told = reasoned(ws, tracker.champion, found.findings, seen)
     with ws.state.transaction():
@@ -103,7 +110,8 @@ def close(ws: Workspace, tracker: Tracker, window: Window) -> tuple[Window, list
         ws.state.put_window(closed, encode_profile(profile))
         tracker.start, tracker.index = window.end, window.index + 1
         write_tracker(ws, tracker)
-    write_window(ws, closed)
+    if not _due(ws, tracker, closed, horizon):
+        write_window(ws, closed)
     return closed, started
 
 
@@ -148,10 +156,13 @@ def settle(
 
 def due_for_labels(ws: Workspace, tracker: Tracker, horizon: float) -> list[Window]:
     """Closed windows whose label delay is over, oldest first."""
+    return [w for w in ws.state.windows(ws.model) if w.state == "closed" and _due(ws, tracker, w, horizon)]
+
+
+def _due(ws: Workspace, tracker: Tracker, window: Window, horizon: float) -> bool:
     delay = label_delay(ws.settings, ws.load(tracker.champion).signature)
-    waiting = [w for w in ws.state.windows(ws.model) if w.state == "closed"]
     # As for closing: a window of rows ends a hair after its last row, which is the largest time seen.
-    return [w for w in waiting if w.end + delay <= horizon + SLACK_S]
+    return window.end + delay <= horizon + SLACK_S
 
 
 def score(ws: Workspace, tracker: Tracker, window: Window) -> tuple[Window, list[Finding]]:
@@ -165,12 +176,13 @@ def score(ws: Workspace, tracker: Tracker, window: Window) -> tuple[Window, list
         told = told_by(ws, tracker, window, view)
         if told.step is not None:
             tracker.promise = told.step.promise
-    found = Looked([], memories_of(ws))
+    memories = memories_of(ws)
+    found = Looked([], memories)
     # Labels of another definition are looked at, too, and end nothing that labels of this one began.
     areas = AREAS["labels"] if labelled else ("definition",) if of_others(view) else ()
     # That none came, where some used to, is news as well.
     if areas or view.rows:
-        found = label_findings(ws, tracker, window, view, told)
+        found = label_findings(ws, tracker, window, view, told, memories)
     tracker.labelled += bool(labelled)
     scored = msgspec.structs.replace(
         window, state="scored", labelled=labelled, late=max(view.rows - window.rows, 0),
@@ -189,7 +201,9 @@ def score(ws: Workspace, tracker: Tracker, window: Window) -> tuple[Window, list
     return scored, started
 
 
-def label_findings(ws: Workspace, tracker: Tracker, window: Window, view: View, told: Told | None) -> Looked:
+def label_findings(
+    ws: Workspace, tracker: Tracker, window: Window, view: View, told: Told | None, memories: Mapping[str, Any]
+) -> Looked:
     """What the labels of a window say about the champion, and about the labels."""
     from fairlead.lab.stats import decode_profile
 
@@ -199,9 +213,9 @@ def label_findings(ws: Workspace, tracker: Tracker, window: Window, view: View, 
     metrics = told.metrics if told is not None and answered_by(view, tracker.champion) >= OWN else {}
     seen = seen_of(
         ws, tracker, window, profile, view, earlier=earlier, metrics=metrics,
-        step=told.step if told is not None else None,
+        step=told.step if told is not None else None, memories=memories, pace=(pace := pace_of(ws, tracker)),
     )  # fmt: skip
-    found = look("labels", seen, memories_of(ws), pace_of(ws, tracker))
+    found = look("labels", seen, memories, pace)
     return found._replace(findings=reasoned(ws, tracker.champion, found.findings, seen))
 
 

@@ -40,9 +40,13 @@ def revise(ws: Workspace, tracker: Tracker, horizon: float) -> list[Reached]:
 
 def _revised(ws: Workspace, tracker: Tracker, window: Window, one: Reached, horizon: float) -> Reached | None:
     before = one.revised[-1].labelled if one.revised else one.labelled
+    least = max(LEAST_MORE, LEAST_SHARE * before)
+    # Mostly every row has its label by then, so that no more can come; counting rows is cheap, joining them is not.
+    if _rows_in(ws, window) - before < least:
+        return None
     view = _view(ws, window)
     labelled = int(view.labelled.sum())
-    if labelled - before < max(LEAST_MORE, LEAST_SHARE * before):
+    if labelled - before < least:
         return None
     # The promise is not asked: it was held against what had come when it was due.
     asked = Tracker(champion=window.bundle or tracker.champion)
@@ -57,6 +61,12 @@ def _revised(ws: Workspace, tracker: Tracker, window: Window, one: Reached, hori
         one, revised=kept, how=selection.how, why=selection.why, effective=round(selection.effective, 1),
         versions=told.versions,
     )  # fmt: skip
+
+
+def _rows_in(ws: Workspace, window: Window) -> int:
+    from fairlead.runtime.capture import Records
+
+    return len(Records(ws.home.root, ws.model).times(window.start, window.end))
 
 
 def _view(ws: Workspace, window: Window) -> View:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import msgspec
 import numpy as np
@@ -31,15 +33,31 @@ PASSED = (
 )  # fmt: skip
 
 
+@dataclass
+class _Counted:
+    """Windows up to number `last`: when the first began, and rows of all. What a closed window holds stays so."""
+
+    last: int = -1
+    began: float = 0.0
+    rows: int = 0
+
+
+_COUNTED: WeakKeyDictionary[Workspace, _Counted] = WeakKeyDictionary()
+
+
 def pace_of(ws: Workspace, tracker: Tracker) -> float:
     """Seconds of event time a row, at the pace seen so far; 0 before any row.
 
     Windows of rows come as fast as the rows. Less than a day says nothing about a month: a burst of requests
     would make alarms all but impossible.
     """
-    seen = ws.state.windows(ws.model)
-    rows = sum(window.rows for window in seen)
-    return max(tracker.largest - seen[0].start, DAY) / rows if rows else 0.0
+    # A year of hourly windows would else be read several times for each new one.
+    known = _COUNTED.setdefault(ws, _Counted())
+    for window in ws.state.windows_after(ws.model, known.last):
+        if known.last < 0:
+            known.began = window.start
+        known.last, known.rows = window.index, known.rows + window.rows
+    return max(tracker.largest - known.began, DAY) / known.rows if known.rows else 0.0
 
 
 def seen_of(
@@ -53,8 +71,12 @@ def seen_of(
     traffic: Traffic | None = None,
     metrics: Mapping[str, Interval] | None = None,
     step: Step | None = None,
+    memories: Mapping[str, Any] | None = None,
+    pace: float | None = None,
 ) -> Seen:
-    """Everything the checks of a window may look at."""
+    """Everything the checks of a window may look at. memories, pace: where they were read already."""
+    memories = memories_of(ws) if memories is None else memories
+    pace = pace_of(ws, tracker) if pace is None else pace
     model = ws.load(tracker.champion)
     expected = amendments_of(ws, tracker.champion)
     return Seen(
@@ -65,7 +87,7 @@ def seen_of(
         importance=importance_of(ws, tracker.champion),
         learnt=learnt_rows(ws, tracker.champion),
         calibration=joint_of(
-            model.reference, ws.settings, pace_of(ws, tracker), memories_of(ws).get(MEMORY), model.signature
+            model.reference, ws.settings, pace, memories.get(MEMORY), model.signature
         ),
     )  # fmt: skip
 

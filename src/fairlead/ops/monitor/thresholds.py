@@ -7,6 +7,7 @@ consecutive blocks of the reference, each compared with all others.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from statistics import NormalDist
 
 import msgspec
@@ -43,6 +44,8 @@ SHARING = 8
 
 BEYOND_FLOOR = 1.5
 """Deviations outside the known range that are no news: the extremes of a sample grow with it."""
+
+KEPT = 8
 
 
 class Limit(msgspec.Struct, frozen=True):
@@ -88,6 +91,20 @@ def calibrate(
     from fairlead.ops.monitor.joint import joint_of
 
     joint = joint_of(reference, settings, seconds_per_row, signature=signature)
+    # The same for every window: asked anew, it costs as much as all checks of a small one.
+    key = (id(reference), id(joint), repr(settings.monitor), seconds_per_row)
+    if key not in _known:
+        _known[key] = reference, joint, _made(reference, joint, settings, seconds_per_row)
+        while len(_known) > KEPT:
+            _known.popitem(last=False)
+    _known.move_to_end(key)
+    return _known[key][2]
+
+
+_known: OrderedDict[tuple[object, ...], tuple[Reference, Calibration, Thresholds]] = OrderedDict()
+
+
+def _made(reference: Reference, joint: Calibration, settings: Settings, seconds_per_row: float) -> Thresholds:
     # Checks of inputs beside the joint calibration share one part of the budget, about as many as these.
     rate = allowed(settings, "inputs", seconds_per_row or _pace(reference)) / SHARING
     shares = _share_limits(reference.profile, windows_of(reference, settings), rate)

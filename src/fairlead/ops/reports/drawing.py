@@ -39,10 +39,12 @@ def histograms(column: ColumnView) -> str:
     before, now = _shares(column.before), _shares(column.now)
     top = max(float(before.max(initial=0.0)), float(now.max(initial=0.0)), 1e-12)
     width = WIDE / max(len(before), 1)
-    bars = []
-    for i, (b, n) in enumerate(zip(before, now, strict=True)):
-        at, wide = i * width, max(width - 1.0, 0.5)
-        told = escape(f"{_bin(column, i)}: {b:.1%} before, {n:.1%} now")
+    bars, wide = [], max(width - 1.0, 0.5)
+    names = _bins(column, len(before))
+    # Plain floats: numpy's own cost several times as much to write, and pages have thousands of them.
+    for i, (b, n) in enumerate(zip(before.tolist(), now.tolist(), strict=True)):
+        at = i * width
+        told = escape(f"{names[i]}: {b:.1%} before, {n:.1%} now")
         bars.append(
             f"<g><title>{told}</title>"
             f'<rect class="before" x="{at:.1f}" y="{TALL * (1 - b / top):.1f}" width="{wide:.1f}" '
@@ -145,16 +147,14 @@ def _shares(counts: Sequence[int]) -> np.ndarray:
     return np.asarray(values / max(values.sum(), 1.0))
 
 
-def _bin(column: ColumnView, at: int) -> str:
+def _bins(column: ColumnView, bins: int) -> list[str]:
+    """What each bin holds, in words."""
     if column.labels:
-        return column.labels[at]
+        return list(column.labels)
     told = [_value(column, edge) for edge in column.edges]
     if not told:
-        return "every value"
-    pairs = list(pairwise(told))
-    if at == 0:
-        return f"below {told[0]}"
-    return f"from {told[-1]}" if at > len(pairs) else f"{pairs[at - 1][0]} to {pairs[at - 1][1]}"
+        return ["every value"] * bins
+    return [f"below {told[0]}", *(f"{a} to {b}" for a, b in pairwise(told)), f"from {told[-1]}"]
 
 
 def _value(column: ColumnView, value: float) -> str:

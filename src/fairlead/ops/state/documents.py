@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from fairlead.ops.state.schema import documents
 from fairlead.ops.state.store import Store
-from fairlead.ops.state.store import put as put_row
+
+# Made once: a watcher asks for documents twenty times a window.
+_GET = select(documents.c.body).where(documents.c.name == bindparam("asked"))
+_CHANGE = update(documents).where(documents.c.name == bindparam("asked")).values(body=bindparam("given"))
+_ADD = insert(documents)
 
 
 class Documents(Store):
@@ -15,12 +19,13 @@ class Documents(Store):
     def get(self, name: str) -> bytes | None:
         """The bytes last put under that name, or None."""
         with self._reading() as connection:
-            return connection.execute(select(documents.c.body).where(documents.c.name == name)).scalar()
+            return connection.execute(_GET, {"asked": name}).scalar()
 
     def put(self, name: str, body: bytes) -> None:
         """Keep these bytes under that name."""
         with self._writing() as connection:
-            put_row(connection, documents, {"name": name}, {"body": body})
+            if not connection.execute(_CHANGE, {"asked": name, "given": body}).rowcount:
+                connection.execute(_ADD, {"name": name, "body": body})
 
     def drop(self, name: str) -> None:
         """Forget that name; nothing happens if it is not there."""

@@ -26,4 +26,9 @@ def _number(value: Any) -> Any:
 
 def from_text(text: str, kind: type[T]) -> T:
     """The value of type `kind` that `to_text` wrote. Raises msgspec.ValidationError if it does not fit."""
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except msgspec.DecodeError:
+        # NaN and infinities, which JSON proper does not know, are rare; so is text that does not fit.
+        pass
     return msgspec.convert(json.loads(text), kind)

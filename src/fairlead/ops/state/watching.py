@@ -22,6 +22,13 @@ class Watching(Store):
         with self._writing() as connection:
             put(connection, windows, {"model": window.model, "number": window.index}, values)
 
+    def windows_after(self, model: str, number: int) -> list[Window]:
+        """Windows of greater numbers, in order: for who has read those up to it already."""
+        query = select(windows.c.body).where(windows.c.model == model, windows.c.number > number)
+        with self._reading() as connection:
+            found = connection.execute(query.order_by(windows.c.number)).scalars()
+            return [from_text(body, Window) for body in found]
+
     def windows(self, model: str, last: int | None = None) -> list[Window]:
         """Windows in order, or only the `last` ones."""
         query = select(windows.c.body).where(windows.c.model == model).order_by(windows.c.number.desc())

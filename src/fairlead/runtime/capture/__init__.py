@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from fairlead.runtime.capture.forgetting import Forgotten, forget
     from fairlead.runtime.capture.reader import Records
     from fairlead.runtime.capture.redaction import redact
+    from fairlead.runtime.capture.remembered import tables_kept
     from fairlead.runtime.capture.retention import Expired, expire
     from fairlead.runtime.capture.spool import Spool, Tally
 
@@ -27,6 +28,7 @@ _HOME = {
     "forget": "forgetting",
     "reconcile": "accounts",
     "redact": "redaction",
+    "tables_kept": "remembered",
 }
 __all__ = [
     "Collected",
@@ -42,6 +44,7 @@ __all__ = [
     "forget",
     "reconcile",
     "redact",
+    "tables_kept",
 ]
 
 

@@ -7,10 +7,13 @@ reads (`remembered`); files that appear, grow or go while something reads are ta
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from fairlead.contract import records as names
 from fairlead.contract.errors import UsageError
@@ -20,7 +23,7 @@ from fairlead.runtime.capture.files import open_file, read_group, read_metadata,
 from fairlead.runtime.capture.joining import join
 from fairlead.runtime.capture.lazy import arrow, compute
 from fairlead.runtime.capture.picking import Identity, pick
-from fairlead.runtime.capture.remembered import files
+from fairlead.runtime.capture.remembered import files, once, table_of
 from fairlead.runtime.capture.tables import type_of
 
 _ORDER = [(name, "ascending") for name in (names.ARRIVED, names.SEGMENT, names.OFFSET, names.ROW)]
@@ -126,6 +129,28 @@ class Records:
         table = _concat(list(self._parts(start, end, columns=read)))
         return table.select([name for name in dict.fromkeys(wanted) if name in table.schema.names])
 
+    def times(self, start: float | None, end: float | None) -> npt.NDArray[np.float64]:
+        """Event times of the answers in [start, end), sorted: a watcher asks at every pass, so files are read once."""
+        found = []
+        for path in self._files(start, end):
+            try:
+                times = files.get(path, "times", _read_times)
+            except FileNotFoundError:
+                continue
+            first = 0 if start is None else int(np.searchsorted(times, start))
+            found.append(times[first : len(times) if end is None else int(np.searchsorted(times, end))])
+        return np.sort(np.concatenate(found)) if found else np.zeros(0)
+
+    def with_shadows(self, start: float | None, end: float | None) -> bool:
+        """Whether files that may hold records of [start, end) hold any that nobody was answered with."""
+        for path in self._files(start, end):
+            try:
+                if files.get(path, "shadows", _read_shadows):
+                    return True
+            except FileNotFoundError:
+                continue
+        return False
+
     def batches(
         self,
         start: float | None,
@@ -198,11 +223,10 @@ class Records:
         requests, keys = (pc.unique(table.column(name)).drop_null() for name in (names.REQUEST, names.KEY))
         wanted = _Span(_ends(requests), _ends(keys))
         tables = []
-        for piece in layout.pieces(self._labels):
+        for path, span in once(("labels", self._labels), self._label_spans):
             try:
-                span = files.get(piece.path, "span", _read_span)
                 if _overlap(span.requests, wanted.requests) or _overlap(span.keys, wanted.keys):
-                    tables.append(files.get(piece.path, "looked up", _read_looked_up))
+                    tables.append(files.get(path, "looked up", _read_looked_up))
             except FileNotFoundError:
                 continue
         if not tables:
@@ -213,6 +237,13 @@ class Records:
         )
         return _sorted(_plain([every.filter(mine)], _LOOKED_UP), _LABEL_ORDER)
 
+    def _label_spans(self) -> list[tuple[Path, _Span]]:
+        found = []
+        for piece in layout.pieces(self._labels):
+            with suppress(FileNotFoundError):
+                found.append((piece.path, files.get(piece.path, "span", _read_span)))
+        return found
+
     def _parts(
         self,
         start: float | None,
@@ -222,21 +253,26 @@ class Records:
         columns: list[str] | None = None,
         tensors: bool = True,
     ) -> Iterator[Any]:
+        what = None if columns is None else tuple(columns), tensors
         for path in self._files(start, end):
             try:
-                table = _within(read_table(path, columns, tensors=tensors), names.TIME, start, end)
+                whole = table_of(path, what, lambda path: read_table(path, columns, tensors=tensors))
+                table = _within(whole, names.TIME, start, end)
             except FileNotFoundError:
                 continue
             yield table if shadows else _answers(table)
 
     def _files(self, start: float | None, end: float | None, *, inclusive: bool = False) -> Iterator[Path]:
         """Files that may hold records of an interval of event time."""
-        for piece in layout.pieces(self._records):
-            footer = self._footer(piece.path)
-            if footer is None or (start is not None and footer.last < start):
+        for path, footer in once(("records", self._records), self._footers):
+            if start is not None and footer.last < start:
                 continue
             if end is None or footer.first < end or (inclusive and footer.first == end):
-                yield piece.path
+                yield path
+
+    def _footers(self) -> list[tuple[Path, _Footer]]:
+        listed = ((piece.path, self._footer(piece.path)) for piece in layout.pieces(self._records))
+        return [(path, footer) for path, footer in listed if footer is not None]
 
     @staticmethod
     def _footer(path: Path) -> _Footer | None:
@@ -305,6 +341,17 @@ def _read_moment(path: Path) -> Any:
     except FileNotFoundError:
         pa = arrow()
         return pa.schema([(name, type_of(name)) for name in _MOMENT]).empty_table()
+
+
+def _read_times(path: Path) -> npt.NDArray[np.float64]:
+    times = _answers(read_table(path, [names.TIME, names.KIND])).column(names.TIME).drop_null()
+    return np.sort(np.asarray(times.to_numpy(), dtype=np.float64))
+
+
+def _read_shadows(path: Path) -> bool:
+    (statistics,) = _statistics(path, names.KIND)
+    low, high = _range(statistics) or ("", "")
+    return low <= "shadow" <= high
 
 
 def _read_looked_up(path: Path) -> Any:

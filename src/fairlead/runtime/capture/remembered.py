@@ -7,8 +7,10 @@ longest ago goes first, and a file that changed is read again; so a reader witho
 from __future__ import annotations
 
 import os
+import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
@@ -71,3 +73,47 @@ class Remembered:
 
 files = Remembered(MOST_BYTES)
 """The store of this process."""
+
+MOST_WHOLE = 64 << 20
+
+
+class _Pass(threading.local):
+    """What a thread keeps for a while."""
+
+    tables: Remembered | None = None
+    found: dict[Hashable, Any] | None = None
+
+
+_pass = _Pass()
+
+
+@contextmanager
+def tables_kept() -> Iterator[None]:
+    """Until the end of this, this thread sees the files that there were when it first asked, and keeps the tables that
+    it reads of them, at most `MOST_WHOLE` bytes.
+
+    For a pass of the watcher, whose windows often lie in one file and are looked at more than once, among thousands of
+    files that are of no interest. Afterwards all is let go: a watcher that waits holds no rows.
+    """
+    if _pass.tables is not None:
+        yield
+        return
+    _pass.tables, _pass.found = Remembered(MOST_WHOLE), {}
+    try:
+        yield
+    finally:
+        _pass.tables = _pass.found = None
+
+
+def table_of(path: Path, what: Hashable, read: Callable[[Path], Any]) -> Any:
+    """`read(path)`, or what it gave before within `tables_kept`. Raises FileNotFoundError."""
+    return read(path) if _pass.tables is None else _pass.tables.get(path, what, read)
+
+
+def once(what: Hashable, find: Callable[[], Any]) -> Any:
+    """`find()`, or what it gave before within `tables_kept`."""
+    if _pass.found is None:
+        return find()
+    if what not in _pass.found:
+        _pass.found[what] = find()
+    return _pass.found[what]
