@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -30,6 +31,7 @@ from fairlead.doors.cli import (
     testing,
     watching,
 )
+from fairlead.doors.cli.asked import asked
 from fairlead.doors.cli.ending import ended_well
 from fairlead.doors.cli.output import chosen
 
@@ -89,7 +91,7 @@ for module in (
 def main() -> None:
     """The entry point. Ends with the exit codes of `ending.exit_code`."""
     with ended_well():
-        app(prog_name="fairlead")
+        asked(app, sys.argv[1:])(prog_name="fairlead")
 
 
 if __name__ == "__main__":
