@@ -86,7 +86,7 @@ def test_two_columns_of_one_window_are_two_unless_they_go_together(state: State)
     settled(state, finding("a", columns=("temp",), akin=("atemp",)), finding("b", columns=("wind",)))
     first, second = settled(state, finding("c", window=5, columns=("atemp",)))
     assert (first.open, second.open) == (("a", "c"), ("b",))
-    assert state.entries(first.id)[-1].text.endswith("(columns that go together)")
+    assert [e.text for e in state.entries(first.id)][1].endswith("(columns that go together)")
 
 
 def test_what_began_before_a_window_did_not_begin_in_it(state: State) -> None:
@@ -112,6 +112,30 @@ def test_a_note_about_two_incidents_does_not_make_them_one(state: State) -> None
     assert not first.merged_into
     assert not second.merged_into
     assert len(settled(state, finding("c", columns=("y",), check="missing"))) == 2, "nor does what is like the note"
+
+
+def test_a_broken_sensor_moves_no_column_that_goes_with_it(state: State) -> None:
+    stuck = finding("s", "quality", columns=("total",), check="unit", akin=("monthly",))
+    assert len(settled(state, stuck, finding("d", columns=("monthly",), akin=("total",)))) == 2
+
+
+def test_how_two_columns_go_together_joins_one_and_bridges_none(state: State) -> None:
+    """A unit changed in one of them: the other is as it was, and what is wrong with it is another matter."""
+    refused = finding("r", "quality", columns=("total",), check="refused")
+    unit = finding("u", "quality", columns=("monthly",), check="unit")
+    pair = finding("p", columns=("monthly", "total"), check="correlation")
+    told = settled(state, refused, unit, pair)
+    assert sorted(len(i.open) for i in told) == [1, 2]
+    assert not any(i.merged_into for i in told)
+    later = settled(state, finding("q", window=5, columns=("total", "monthly"), check="correlation"))
+    assert len(later) == 2
+
+
+def test_what_joins_with_a_column_that_was_not_told_is_told(state: State) -> None:
+    settled(state, finding("a", columns=("x",)), now=1.0)
+    (grown,) = settled(state, finding("b", window=5, columns=("y",), akin=("x",)), now=2.0)
+    assert (grown.worsened, grown.severity) == (1, "warning")
+    assert settled(state, finding("c", window=6, columns=("y",), check="other"), now=3.0)[0].worsened == 1
 
 
 def test_a_note_speaks_for_no_incident(state: State) -> None:

@@ -14,7 +14,7 @@ import msgspec
 
 from fairlead.contract.events import Cause, Finding
 from fairlead.contract.incidents import GRAVITY, MOST_MEMBERS, MOST_POINTS, Entry, Incident, Trend
-from fairlead.ops.alerts.evidence import HARM, LEAST_SHARED, STRENGTH, crowds_of, evidence
+from fairlead.ops.alerts.evidence import HARM, LEAST_SHARED, STRENGTH, bridges, crowds_of, evidence
 
 RETURNS = 4
 """Windows after its end within which the same trouble opens its incident again."""
@@ -64,7 +64,7 @@ def group(
     merged: list[tuple[str, str]] = []
     crowds = crowds_of([*loose, *(one.finding for members_ in known.values() for one in members_)])
     # The gravest first, so that what is only worth a note finds something to join.
-    for finding in sorted(loose, key=lambda f: (-GRAVITY[f.severity], f.since, f.id)):
+    for finding in sorted(loose, key=lambda f: (-GRAVITY[f.severity], not bridges(f), f.since, f.id)):
         standing_now = [i for i in work.values() if not i.merged_into]
         akin = [(why, i) for i in standing_now if (why := belongs(i, known[i.id], finding, crowds))]
         if not akin:
@@ -80,11 +80,8 @@ def group(
             continue
         why, home = min(akin, key=lambda found: (_ORDER.index(found[0]), found[1].state == "resolved", found[1].number))
         for _, other in akin:
-            # What belongs to two that go on shows that they are one; a note is too little to show that.
-            if (
-                other.id != home.id and finding.severity != "info"
-                and "resolved" not in (other.state, home.state)
-            ):  # fmt: skip
+            # What belongs to two that go on shows that they are one.
+            if other.id != home.id and bridges(finding) and "resolved" not in (other.state, home.state):
                 home = _merge(work, known, home.id, other.id, entries, merged, now)
         known[home.id].append(Known(finding, None))
         told = f"{finding.message} ({why})"
@@ -119,7 +116,8 @@ def belongs(incident: Incident, members: Sequence[Known], finding: Finding, crow
         same = same and (not finding.segment or finding.segment in incident.segments)
         lately = 0 <= finding.window - incident.last_window <= RETURNS and finding.window >= 0
         return _AGAIN if same and lately else ""
-    counted = [one.finding for one in members if one.finding.severity != "info"] or [one.finding for one in members]
+    every = [one.finding for one in members]
+    counted = [f for f in every if bridges(f)] or [f for f in every if f.severity != "info"] or every
     found = {evidence(one, finding, crowds) for one in counted}
     return next((why for why in STRENGTH if why in found), "")
 
@@ -194,10 +192,10 @@ def _follow(
 
 
 def _worse(before: Incident, after: Incident) -> bool:
-    """Graver than it was, or it began to do harm that labels show."""
-    return GRAVITY[after.severity] > GRAVITY[before.severity] or (
-        bool(HARM & set(after.areas)) and not HARM & set(before.areas)
-    )
+    """Graver than it was, or of more than it was: harm that labels show, a column or an area that no message named."""
+    if GRAVITY[after.severity] > GRAVITY[before.severity]:
+        return True
+    return bool(set(after.areas) - set(before.areas) or set(after.columns) - set(before.columns))
 
 
 def _figures(incident: Incident, known: Sequence[Known]) -> Incident:

@@ -34,6 +34,9 @@ OF_ROWS: frozenset[Area] = frozenset(
 )  # fmt: skip
 HARM: frozenset[Area] = frozenset({"performance", "concept_drift"})
 OF_CELLS: frozenset[Area] = frozenset({"quality", "contract", "data_drift"})
+OF_BROKEN = frozenset({"stuck", "unit", "missing", "gaps", "imputed"})
+OF_PAIRS = frozenset({"correlation"})
+"""Checks that are about two columns, of which one may be as it always was."""
 _OF_ANSWERS: frozenset[Area] = HARM | {"score_drift", "estimated"}
 _VERSION = re.compile(r"(?:^(?P<variant>\w[\w-]*) \(version (?P<number>\d+)\)$)|(?:^bundle (?P<bundle>[0-9a-f]{12}))")
 
@@ -56,7 +59,7 @@ def evidence(one: Finding, other: Finding, crowds: Iterable[int] = ()) -> Why:
         return "the same columns"
     if one.segment and one.segment == other.segment:
         return "the same slice"
-    if mine & set(other.akin) or others & set(one.akin):
+    if not (broken(one) or broken(other)) and (mine & set(other.akin) or others & set(one.akin)):
         return "columns that go together"
     return _by_kind(one, other, apart, frozenset(crowds))
 
@@ -87,6 +90,21 @@ def began_together(one: Finding, other: Finding) -> bool:
 def begun_in(finding: Finding) -> int:
     """The window in which it was first found."""
     return finding.window if finding.begun is None else finding.begun
+
+
+def broken(finding: Finding) -> bool:
+    """Whether its cells are wrong, rather than of a world that moved: what goes with a column moves with the world, not
+    with its sensor."""
+    return finding.check in OF_BROKEN or finding.check.startswith("refused")
+
+
+def bridges(finding: Finding) -> bool:
+    """Whether a finding shows that two others are of one trouble, by belonging to both.
+
+    A note shows too little; and how two columns go together changes when either does: it is of that one's trouble, and
+    says nothing about the other.
+    """
+    return finding.severity != "info" and finding.check not in OF_PAIRS
 
 
 def strong(causes: Iterable[Cause]) -> set[tuple[str, str]]:

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from fairlead.contract.events import Finding
-from fairlead.contract.incidents import AlertKind, Incident
+from fairlead.contract.incidents import GRAVITY, AlertKind, Incident
 from fairlead.ops.alerts import wording
 from fairlead.ops.alerts.belonging import leading
+from fairlead.ops.alerts.evidence import begun_in
 
 FORGOTTEN_S = 30 * 86_400.0
 """What ended so long ago and was not told of is not news."""
@@ -94,4 +95,6 @@ def _ranked(findings: Sequence[Finding]) -> list[Finding]:
     if not findings:
         return []
     first = leading(findings)
-    return [first, *(f for f in findings if f.id != first.id)]
+    # What is new stands before what was told already.
+    rest = sorted(findings, key=lambda f: (-GRAVITY[f.severity], -begun_in(f)))
+    return [first, *(f for f in rest if f.id != first.id)]

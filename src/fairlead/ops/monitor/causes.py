@@ -273,7 +273,8 @@ def _together(findings: list[Finding], begins: float | None) -> list[Finding]:
     """
     timed = [
         f for f in findings
-        if f.area in _OF_CELLS and f.first is not None and f.columns and (begins is None or f.first > begins)
+        if f.area in _OF_CELLS and f.check != "correlation" and f.first is not None and f.columns
+        and (begins is None or f.first > begins)
     ]  # fmt: skip
     changed = []
     for finding in findings:
