@@ -66,6 +66,14 @@ def test_policies_are_told_with_differences_before_ratios(found: Rehearsal) -> N
     assert "roc_auc" in found.policy("never").metrics
 
 
+def test_people_are_told_of_incidents_which_are_no_more_than_alarms(found: Rehearsal) -> None:
+    trigger = found.policy("performance")
+    assert 0 < trigger.incidents <= sum(trigger.by.values())
+    assert sum(t.what == "incident" for t in trigger.told) == trigger.incidents
+    assert 0 < trigger.incidents_per_month <= trigger.alerts_per_month
+    assert found.policy("always").incidents == 0
+
+
 def test_before_the_change_all_policies_answer_alike(found: Rehearsal) -> None:
     calm = CHANGE - 12
     assert found.policy("performance").series[:calm] == found.policy("never").series[:calm]

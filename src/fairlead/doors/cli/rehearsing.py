@@ -67,11 +67,12 @@ def tell_policies(answer: Answer) -> None:
         gain = f"{_signed(other['error'])}, {other['judged']}" if other else ""
         rows.append((
             p["name"], p["quality"]["value"], f"{number(p['quality']['low'])} to {number(p['quality']['high'])}", gain,
-            p["retrains"], p["fits"], round(p["alerts_per_month"], 2), p["labels"],
+            p["retrains"], p["fits"], round(p["alerts_per_month"], 2), round(p["incidents_per_month"], 2),
+            p["labels"],
         ))  # fmt: skip
     own = answer["differences"][0]["against"] if answer["differences"] else "project"
     heads = ("policy", answer["unit"], "95 % interval", f"better than {own} by", "retrains", "fits", "alerts/month",
-             "labels")  # fmt: skip
+             "incidents/month", "labels")  # fmt: skip
     table("Policies on your history", heads, rows)
 
 
@@ -82,25 +83,30 @@ def tell_faults(answer: Answer) -> None:
         power = f["power"]
         share = f"{power['low']:.0%} to {power['high']:.0%}" if power else f["why"]
         first = ", ".join(f"{name} {count}" for name, count in list(f["by"].items())[:2])
+        missed = ", ".join(f"{name} {count}" for name, count in list(f["missed"].items())[:2])
         found = f"{f['found']} of {f['trials']}" if f["trials"] else "not tried"
-        rows.append((f["fault"], found, share, "" if f["days"] is None else round(f["days"], 1), first))
-    table("Faults put in at random times", ("fault", "found", "95 % interval", "days (median)", "first by"), rows)
+        rows.append((f["fault"], found, share, "" if f["days"] is None else round(f["days"], 1), first, missed))
+    table(
+        "Faults put in at random times",
+        ("fault", "found", "95 % interval", "days (median)", "first by", "missed in"),
+        rows,
+    )
     quiet = answer["study"]["quiet"]
     rate = quiet["per_month"]
     console().print(
         f"Clean copies of your windows: {quiet['alarms']} alarms in {quiet['months']:.0f} months, {rate['value']:.2f} "
         f"a month [{rate['low']:.2f}, {rate['high']:.2f}]; the budget is {answer['study']['budget']:g}."
     )
-    rows = []
+    budgets = []
     for s in answer["sensitivity"]:
         power, error = s["power"], s["error"]
-        rows.append((
+        budgets.append((
             s["budget"], f"{s['alarms']['value']:.2f} [{s['alarms']['low']:.2f}, {s['alarms']['high']:.2f}]",
             f"{power['value']:.0%}" if power else "", "" if s["days"] is None else round(s["days"], 1),
             number(error["value"]) if error else "",
         ))  # fmt: skip
     heads = ("budget", "false alarms/month", "faults found", "days (median)", answer["unit"])
-    table("Other budgets of false alarms", heads, rows)
+    table("Other budgets of false alarms", heads, budgets)
 
 
 def tell_recommendation(answer: Answer) -> None:

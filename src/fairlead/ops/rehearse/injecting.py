@@ -37,7 +37,7 @@ class Tried(msgspec.Struct, frozen=True):
     """One fault in one copy. begin: event time. found: by a check that was silent on the clean copy in those windows.
 
     by: "area/check" of the first. days: from the beginning to that alarm. chance: the clean copy alarmed, too.
-    paired: it was tried at every budget.
+    paired: it was tried at every budget. columns: that it changed.
     """
 
     fault: str
@@ -48,6 +48,7 @@ class Tried(msgspec.Struct, frozen=True):
     days: float | None
     chance: bool
     paired: bool = False
+    columns: tuple[str, ...] = ()
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -55,7 +56,8 @@ class Found(msgspec.Struct, frozen=True):
 
     said: what was put in. trials, found: how many. power: share found, with its 95 % Wilson interval. days: median from
     its beginning to the alarm, of those that were found, None without any. by: which check was first, how often.
-    chance: trials in which the clean copy alarmed within the same windows. why: why it was not tried.
+    chance: trials in which the clean copy alarmed within the same windows. why: why it was not tried. missed: columns
+    of the faults that were not found, how often.
     """
 
     fault: str
@@ -67,6 +69,7 @@ class Found(msgspec.Struct, frozen=True):
     by: dict[str, int]
     chance: int
     why: str = ""
+    missed: dict[str, int] = {}
 
 
 class Quiet(msgspec.Struct, frozen=True):
@@ -130,8 +133,11 @@ def copy_trials(
 class _Happened:
     """A fault that happened in a copy: the rows of the windows after it, answered and cut."""
 
-    def __init__(self, copy: CleanCopy, fault: Fault, begin: float, first: int, rows: dict[int, Rows]) -> None:
+    def __init__(
+        self, copy: CleanCopy, fault: Fault, begin: float, first: int, rows: dict[int, Rows], columns: tuple[str, ...]
+    ) -> None:
         self.copy, self.fault, self.begin, self.first, self.rows = copy, fault, begin, first, rows
+        self.columns = columns
 
     @classmethod
     def of(cls, copy: CleanCopy, fault: Fault, random: np.random.Generator) -> _Happened | None:
@@ -149,7 +155,8 @@ class _Happened:
         if not fault.can(whole, signature):
             return None
         changed = fault.happen(whole, Scene(signature, begin, history.window_s, random))
-        return cls(copy, fault, begin, first, _cut(copy, whole, changed, first, last))
+        columns = tuple(name for name, cells in whole.columns.items() if changed.columns[name] is not cells)
+        return cls(copy, fault, begin, first, _cut(copy, whole, changed, first, last), columns)
 
     def tried(self, budget: float) -> Tried:
         """What watching at that budget finds of it; looked at until it is found."""
@@ -168,7 +175,9 @@ class _Happened:
                 break
         by = "" if first is None else f"{first.area}/{first.check}"
         days = None if first is None else (self._at(first) - self.begin) / DAY
-        return Tried(self.fault.name, copy.seed, self.begin, first is not None, by, days, bool(clean))
+        return Tried(
+            self.fault.name, copy.seed, self.begin, first is not None, by, days, bool(clean), columns=self.columns
+        )  # fmt: skip
 
     def _at(self, alarm: Alarm) -> float:
         end = self.copy.history.slots[alarm.window].end
@@ -249,4 +258,5 @@ def _found(kind: str, tried: Sequence[Tried]) -> Found:
     return Found(
         kind, said, len(ours), len(hits), share_of(len(hits), len(ours)), float(np.median(days)) if days else None,
         dict(Counter(t.by for t in hits).most_common()), sum(t.chance for t in ours),
+        missed=dict(Counter(name for t in ours if not t.found for name in t.columns).most_common()),
     )  # fmt: skip

@@ -22,6 +22,7 @@ from fairlead.ops.monitor.budget import between_alarms
 from fairlead.ops.monitor.promise import reset, start
 from fairlead.ops.project.learning_from import parse_ways
 from fairlead.ops.rehearse.history import History
+from fairlead.ops.rehearse.incidents import Incidents
 from fairlead.ops.rehearse.limits import Ledger, with_limits
 from fairlead.ops.rehearse.models import Key, Meter, Models
 from fairlead.ops.rehearse.watching import Watch, Watcher, alarms_of, bundle_of
@@ -61,7 +62,7 @@ class Alarm(msgspec.Struct, frozen=True):
 class Lived(msgspec.Struct):
     """What came of a policy. answered: the model that answered each live window, by position; beside: the challenger
     that was tried in it. Windows of retrains, promotions, blocked challengers, alarms about labels and about inputs;
-    waking: every single one of these."""
+    waking: every single one of these; incidents: windows in which those began that they are grouped into."""
 
     answered: dict[int, tuple[Key, bool]] = {}
     beside: dict[int, Beside] = {}
@@ -71,6 +72,7 @@ class Lived(msgspec.Struct):
     alarms: list[int] = []
     input_alarms: list[int] = []
     waking: list[Alarm] = []
+    incidents: list[int] = []
     broken: dict[int, str] = {}
     told: list[Told] = []
 
@@ -80,7 +82,7 @@ class Policy(msgspec.Struct, frozen=True):
 
     gated: challengers pass gate and canary before they answer. picked: the window picker chooses the rows, among the
     ways of `window` (empty: `retrain.window`), else all are taken.
-    breaks: share of challengers broken on purpose, drawn with the seed.
+    grouped: alarms are grouped into incidents. breaks: share of challengers broken on purpose, drawn with the seed.
     """
 
     name: str
@@ -90,6 +92,7 @@ class Policy(msgspec.Struct, frozen=True):
     picked: bool = True
     window: str = ""
     watched: bool = True
+    grouped: bool = False
     breaks: float = 0.0
     seed: int = 0
 
@@ -118,7 +121,8 @@ class Replay:
         self.name = self.settings.model.name
         between = between_alarms(watcher.settings, "performance", watcher.pace)
         held_to = start(watcher.first.held_out, between, watcher.first.loss_clip)
-        self.watch = Watch(held_to)
+        self.watch = Watch(held_to, explained=policy.grouped)
+        self.incidents = Incidents()
         self.since: float | None = None
         task = history.material.signature.task
         self.ways = able_ways(parse_ways(policy.window or self.settings.retrain.window), models.learner, task)
@@ -196,6 +200,11 @@ class Replay:
 
     def _wakes(self, window: int, moment: str, started: list[Finding]) -> None:
         waking = alarms_of(started)
+        if self.policy.grouped:
+            end = self.history.slots[window].end
+            for incident in self.incidents.follow(self.watch.open, window, end):
+                self.lived.incidents.append(window)
+                self._tell(window, "incident", incident.title)
         self.lived.waking += [Alarm(window, moment, f.area, f.check, f.message, f.columns) for f in waking]
         if waking:
             (self.lived.input_alarms if moment == "inputs" else self.lived.alarms).append(window)

@@ -22,11 +22,11 @@ class PolicyResult(msgspec.Struct, frozen=True):
     how it was judged. gap: share of the gap between `never` and `always` that it closed, None where that gap
     itself is in doubt. retrains, fits: what it asked for; fits include those of the window picker. promotions,
     blocked: challengers. alerts, input_alerts: windows in which alarms about labels and about inputs began;
-    alerts_per_month: every single one, by; labels: how many of the rows lived through must be labelled for it.
-    delay: windows from the known change to the first alarm about labels. series: mean error of each live window
-    that holds labels. alarmed: live windows in which alarms began. cpu_s: as if it had run alone.
-    rows_per_cpu_s: rows of the history over that; through_cache: over what it really took, with the models that
-    others had asked for before.
+    alerts_per_month: every single one, by; incidents: what they are grouped into, which is what people are
+    told; labels: how many of the rows lived through must be labelled for it. delay: windows from the known
+    change to the first alarm about labels. series: mean error of each live window that holds labels. alarmed:
+    live windows in which alarms began. cpu_s: as if it had run alone. rows_per_cpu_s: rows of the history over
+    that; through_cache: over what it really took, with the models that others had asked for before.
     """
 
     name: str
@@ -46,6 +46,8 @@ class PolicyResult(msgspec.Struct, frozen=True):
     rows_per_cpu_s: float
     series: tuple[float, ...]
     alerts_per_month: float = 0.0
+    incidents: int = 0
+    incidents_per_month: float = 0.0
     by: dict[str, int] = {}
     labels: int = 0
     alarmed: tuple[int, ...] = ()

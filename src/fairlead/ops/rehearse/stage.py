@@ -98,14 +98,14 @@ class Stage:
             return performance_policy(self.history)
         when = self.history.settings.retrain.when
         if name == "project":
-            return Policy(name, when)
+            return Policy(name, when, grouped=True)
         if name in WINDOWS:
-            return Policy(name, when, window=WINDOWS[name])
+            return Policy(name, when, window=WINDOWS[name], grouped=True)
         known = self.retrains.get("performance", self.retrains.get("project"))
         if known is None:
             self.play("performance")
             known = self.retrains["performance"]
-        return Policy(name, (), even(self.history, known))
+        return Policy(name, (), even(self.history, known), grouped=True)
 
     def random(self) -> None:
         """Random timing with as many retrainings as `performance`, where `always` has fitted what it needs."""
@@ -138,7 +138,7 @@ class Stage:
 def performance_policy(history: History, **more: Any) -> Policy:
     """The promise as trigger, and a maximum age of 13 windows for what creeps."""
     age = int(MAX_AGE_WINDOWS * history.window_s)
-    return Policy("performance", ("performance", f"max_age:{age}s"), **more)
+    return Policy("performance", ("performance", f"max_age:{age}s"), **{"grouped": True, **more})
 
 
 def even(history: History, count: int) -> tuple[int, ...]:

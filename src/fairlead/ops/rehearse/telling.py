@@ -101,6 +101,8 @@ def _policy(
         rows_per_cpu_s=rows / max(meter.cpu_s, 1e-9),
         series=tuple(series.tolist()),
         alerts_per_month=len(lived.waking) / max(months, 1e-9),
+        incidents=len(lived.incidents),
+        incidents_per_month=len(lived.incidents) / max(months, 1e-9),
         by=dict(Counter(f"{a.area}/{a.check}" for a in lived.waking).most_common()),
         labels=_labels(stage, name, lived),
         alarmed=tuple(sorted({a.window for a in lived.waking})),

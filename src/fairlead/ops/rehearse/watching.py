@@ -15,6 +15,7 @@ from fairlead.contract.events import Finding, Window
 from fairlead.contract.evidence import Interval
 from fairlead.contract.profile import Profile, Reference
 from fairlead.ops.monitor import Looked, Rows, Seen, Traffic, look
+from fairlead.ops.monitor.causes import explain
 from fairlead.ops.monitor.identity import carry
 from fairlead.ops.monitor.promise import Promise, step
 from fairlead.ops.monitor.seen import Moment
@@ -49,7 +50,8 @@ class Watch:
     """What watching one champion after another has come to: findings that are open, what checks remember, windows.
 
     promise: what the first release is held to. inputs, labels: open findings of each moment. windows: those looked at,
-    oldest first, at most as many as checks are told of.
+    oldest first, at most as many as checks are told of. explained: whether findings name their causes, by which they
+    are grouped into incidents.
     """
 
     promise: Promise
@@ -57,6 +59,7 @@ class Watch:
     labels: list[Finding] = field(default_factory=list)
     memories: dict[str, Any] = field(default_factory=dict)
     windows: list[Window] = field(default_factory=list)
+    explained: bool = False
 
     def copy(self) -> Watch:
         """The same, to be taken further apart from this one."""
@@ -177,11 +180,14 @@ class Watcher:
             return look(moment, seen, watch.memories, self.pace, troubled)
         told = [
             moment, champion, self.settings.monitor.false_alarms_per_month, seen.window, seen.earlier, watch.memories,
-            seen.step, troubled,
+            seen.step, troubled, watch.explained,
         ]  # fmt: skip
         name = hashlib.sha256(msgspec.json.encode(told)).digest()
         if name not in self._looked:
-            self._looked[name] = look(moment, seen, watch.memories, self.pace, troubled)
+            looked = look(moment, seen, watch.memories, self.pace, troubled)
+            if watch.explained and looked.findings:
+                looked = looked._replace(findings=explain(looked.findings, seen))
+            self._looked[name] = looked
         return self._looked[name]
 
     def _newest(self, seen: Seen) -> float | None:
