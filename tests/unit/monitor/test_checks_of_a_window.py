@@ -172,6 +172,24 @@ def test_a_metric_alarms_in_the_bad_direction_alone() -> None:
     assert checked(1.0) == []
 
 
+def test_a_metric_of_few_labels_is_worse_by_chance_more_often_than_one_of_a_held_out_window() -> None:
+    rng = np.random.default_rng(8)
+    spoke = {84: 0, 420: 0, 0: 0}
+    for _ in range(60):
+        accuracies = rng.binomial(420, 0.8, 16) / 420
+        held = tuple(HeldOut(i, i + 1, 420, 0.1, {"accuracy": float(a)}) for i, a in enumerate(accuracies))
+        reference = msgspec.structs.replace(reference_of(10, 0), held_out=held)
+        for labels, value in ((84, rng.binomial(84, 0.8) / 84), (420, 0.64), (0, 0.64)):
+            half = 1.96 * np.sqrt(0.16 / max(labels, 84))
+            told = check_performance(
+                {"accuracy": Interval(value, value - half, value + half)}, reference, model="m", window=0, start=0.0,
+                labelled=labels,
+            )  # fmt: skip
+            spoke[labels] += len(told)
+    assert spoke[84] <= 2, "nothing happened"
+    assert spoke[420] == spoke[0] == 60, "eight deviations less, of as many labels"
+
+
 def test_a_share_that_few_rows_explain_is_no_finding() -> None:
     # A quiet window of 60 rows: 10 missing cells are what chance may give where 1 in 10 is usual.
     rng = np.random.default_rng(3)

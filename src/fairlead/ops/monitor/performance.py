@@ -15,6 +15,8 @@ from fairlead.ops.monitor.promise import NEEDED, Step, finding_of
 
 # All metrics together alarm at most once in 240 windows: the promise has most of the budget, and they follow it.
 METRICS_BUDGET = 1.0 / 240.0
+NORMAL = 1.96
+"""Deviations from a value to either end of its 95 % interval."""
 
 
 def check_performance(
@@ -26,20 +28,25 @@ def check_performance(
     start: float,
     promise: Step | None = None,
     run_length: float = 30.0,
+    labelled: int = 0,
 ) -> list[Finding]:
     """Metrics that are worse than any held-out window lets expect, and the broken promise.
 
     metrics: of the window, each with its interval; start: event time of the window's start. A metric is compared
     with the held-out windows by the t prediction interval of one more of them, in the bad direction alone; with
     fewer than 8 held-out windows that have it, it is not judged. promise: what `promise.step` gave for this window.
+    labelled: rows of the window with labels, 0 for as many as were held out: where there are fewer, chance moves a
+    metric further than it moved those of held-out windows, by what its own interval says.
     """
     broken = finding_of(promise, model, window) if promise is not None else None
     found = [broken] if broken is not None else []
     rate = min(METRICS_BUDGET, 1.0 / (8.0 * max(run_length, 1.0))) / max(len(metrics), 1)
+    rows = float(np.median([h.rows for h in reference.held_out])) if reference.held_out else 0.0
+    few = max(1.0 - labelled / rows, 0.0) if labelled and rows else 0.0
     for name in sorted(metrics):
         known = [h.metrics[name] for h in reference.held_out if name in h.metrics and np.isfinite(h.metrics[name])]
         if len(known) >= NEEDED and np.isfinite(metrics[name].value):
-            found += _metric(name, metrics[name], np.asarray(known), rate, model, window, start)
+            found += _metric(name, metrics[name], np.asarray(known), few, rate, model, window, start)
     if broken is not None:
         # The broken promise is the alarm; its metrics stand beside it and need no alarm of their own.
         found[1:] = [msgspec.structs.replace(finding, severity="info") for finding in found[1:]]
@@ -47,13 +54,16 @@ def check_performance(
 
 
 def _metric(
-    name: str, now: Interval, known: np.ndarray, rate: float, model: str, window: int, start: float
+    name: str, now: Interval, known: np.ndarray, few: float, rate: float, model: str, window: int, start: float
 ) -> list[Finding]:
+    """few: part of the labels of a held-out window that this one lacks."""
     from fairlead.lab.stats.measures import LOWER_IS_BETTER
     from fairlead.lab.stats.quantiles import student
 
     sign = 1.0 if name in LOWER_IS_BETTER else -1.0
-    usual, spread = float(known.mean()), max(float(known.std(ddof=1)), 1e-6)
+    usual, chance = float(known.mean()), (now.high - now.low) / (2.0 * NORMAL)
+    # Chance in all of the labels is in the spread of held-out windows; that of the missing ones comes on top.
+    spread = float(np.hypot(max(float(known.std(ddof=1)), 1e-6), chance * np.sqrt(few)))
     height = student(1.0 - rate, known.size - 1) * np.sqrt(1.0 + 1.0 / known.size)
     worse = sign * (now.value - usual)
     if worse <= max(height * spread, 0.01 * abs(usual)):

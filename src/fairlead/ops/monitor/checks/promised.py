@@ -22,5 +22,5 @@ class Promised:
         length = seen.step.promise.threshold if seen.step is not None else 30.0
         return check_performance(
             seen.metrics, seen.reference, model=window.model, window=window.index, start=window.start,
-            promise=seen.step, run_length=length,
+            promise=seen.step, run_length=length, labelled=window.labelled,
         )  # fmt: skip
