@@ -192,3 +192,21 @@ def test_it_comes_to_an_end_while_a_worker_goes_on_writing(tmp_path: Path) -> No
     collect(tmp_path)
     assert len(set(all_records(tmp_path))) == written[0]
     assert reconcile(tmp_path).ok
+
+
+@pytest.mark.parametrize("labels_between", [False, True])
+def test_a_quiet_hour_that_was_collected_whole_does_not_hold_up_the_next(tmp_path: Path, labels_between: bool) -> None:
+    spool = opened(tmp_path)
+    hour = 1_599_998_400.0
+    given, cursor = [], ""
+    for number in range(3):
+        spool.append([prediction(number, at=hour + number * 3600.0)], [SCHEMA], Tally(1, 1))
+        assert collect(tmp_path).records == 1
+        if labels_between:
+            spool.append([frames.encode(frames.Label(hour, "m", None, [
+                frames.Given(f"r{number}", 0, None, None, "a", None, None, "v1")]))], [], Tally(labels=1))  # fmt: skip
+            assert collect(tmp_path).labels == 1
+        table, cursor = Records(tmp_path, "m").since(cursor)
+        given += table.column("request").to_pylist()
+    assert given == ["r0", "r1", "r2"]
+    assert reconcile(tmp_path).ok

@@ -115,7 +115,12 @@ def _collect_segment(home: Path, folder: Path, path: Path, cursor: Cursor, done:
         part = _Part(home, segment, progress.start, schemas)
         end = part.fill(path, stop)
         if end <= progress.offset:
-            return
+            if not part.full or end < progress.offset:
+                return
+            # All of this hour was collected already: what follows is of the next one, and begins a range of its own.
+            progress.start = end
+            progress.rows = progress.shadows = progress.labels = 0
+            continue
         part.write()
         done.records += part.rows + part.shadows - progress.rows - progress.shadows
         done.labels += part.labels - progress.labels
