@@ -15,10 +15,11 @@ from bundle_samples import LINEAGE, files, write_files
 
 import fairlead
 from fairlead.contract.errors import HeldByHuman, UsageError
-from fairlead.contract.events import Decision
+from fairlead.contract.events import Decision, Finding, Window
 from fairlead.contract.evidence import Attestation
 from fairlead.contract.routes import Variant
 from fairlead.ops.flow import Loop, Workspace, acting, making, release, rolling
+from fairlead.ops.flow.reporting import write_incidents, write_window
 from fairlead.ops.flow.tracker import Waiting, read_tracker, turn, write_tracker
 from fairlead.runtime.bundle import attest, seal, verify
 from fairlead.runtime.serve import read as read_routes
@@ -162,3 +163,15 @@ def test_a_retraining_is_taken_back_after_the_pass_that_is_going_on(ws: Workspac
     hand.join(20.0)
     assert not hand.is_alive()
     assert read_tracker(rule).candidate is None
+
+
+def test_a_page_that_cannot_be_made_stops_no_watcher(ws: Workspace) -> None:
+    bundle = ws.state.version(ws.model, 1).bundle
+    window = Window(ws.model, 0, 0.0, 10.0, rows=5, bundle=bundle, state="closed")
+    ws.state.put_window(window, b"no profile")
+    assert write_window(ws, window) is None
+    # A time that no calendar has a day for.
+    ws.outbox.notice(
+        Finding("f1", ws.model, "quality", "missing", 0, 1e17, 1.0, 1.0, 1.0, "cells", "long ago", ("age",), "warning")
+    )
+    write_incidents(ws)

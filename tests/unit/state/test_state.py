@@ -113,6 +113,14 @@ def test_a_window_keeps_its_profile_while_it_moves_on(state: State) -> None:
     assert state.window_profile("churn", 1) == b'{"rows":5}'
     assert state.window_profile("churn", 2) is None
     assert [window.index for window in state.windows("churn", last=1)] == [2]
+    assert [window.index for window in state.windows_in("churn", "scored")] == [1]
+    assert [window.index for window in state.windows_until("churn", 1, 5)] == [1]
+    assert [window.index for window in state.windows_until("churn", None, 1)] == [2]
+    assert [window.index for window in state.windows_since("churn", one.end)] == [2]
+    assert state.windows_since("churn", two.end) == []
+    first = state.first_window("churn")
+    assert first is not None
+    assert (first.index, state.first_window("nobody")) == (1, None)
 
 
 def test_findings_open_last_and_close(state: State) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -40,6 +41,9 @@ OF_A_CHAMPION = ("performance", "concept_drift", "definition", "estimated")
 
 SLACK_S = 1e-6
 
+MOST_VIEWS_KEPT, MOST_ROWS_KEPT = 16, 5_000
+"""Small windows whose labels are judged in the pass that closes them are not read for it again."""
+
 
 def first_promise(ws: Workspace, champion: str) -> Promise:
     """What the first release is held to, from the windows sealed in its bundle."""
@@ -76,10 +80,20 @@ def take_over(ws: Workspace, tracker: Tracker, champion: str, at: float) -> None
 
 
 def view_of(ws: Workspace, bundle: str, begin: float, end: float) -> View:
-    """The answered rows of an interval with what is known of their labels."""
+    """The answered rows of an interval with what is known of their labels; within a pass, as they were found first."""
     from fairlead.runtime.capture import Records
+    from fairlead.runtime.capture.remembered import once
 
-    return read_view(Records(ws.home.root, ws.model), begin, end, ws.load(bundle).signature)
+    kept: OrderedDict[tuple[object, ...], View] = once("views", OrderedDict)
+    key = ws.home.root, ws.model, bundle, begin, end
+    if key not in kept:
+        view = read_view(Records(ws.home.root, ws.model), begin, end, ws.load(bundle).signature)
+        if view.rows > MOST_ROWS_KEPT:
+            return view
+        kept[key] = view
+        while len(kept) > MOST_VIEWS_KEPT:
+            kept.popitem(last=False)
+    return kept[key]
 
 
 def close(ws: Workspace, tracker: Tracker, window: Window, horizon: float) -> tuple[Window, list[Finding]]:
@@ -156,7 +170,7 @@ def settle(
 
 def due_for_labels(ws: Workspace, tracker: Tracker, horizon: float) -> list[Window]:
     """Closed windows whose label delay is over, oldest first."""
-    return [w for w in ws.state.windows(ws.model) if w.state == "closed" and _due(ws, tracker, w, horizon)]
+    return [w for w in ws.state.windows_in(ws.model, "closed") if _due(ws, tracker, w, horizon)]
 
 
 def _due(ws: Workspace, tracker: Tracker, window: Window, horizon: float) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fairlead.contract.errors import NotFound
+from fairlead.contract.errors import FairleadError, NotFound
 from fairlead.contract.events import Finding, Window
 from fairlead.contract.evidence import Interval
 from fairlead.ops.flow.incidents import view as view_of_incident
@@ -31,6 +31,9 @@ from fairlead.ops.reports import (
 KEPT = 400
 """Windows whose pages are kept."""
 
+UNWRITTEN = (OSError, FairleadError, ArithmeticError, ValueError)
+"""What keeps a page from being written: a full disk, a figure that is no longer there or that no calendar knows."""
+
 TREND = 64
 MOST_FINDINGS = 100
 MOST_DECISIONS = 50
@@ -43,8 +46,9 @@ def folder_of(ws: Workspace) -> Path:
 
 
 def write_window(ws: Workspace, window: Window) -> Path | None:
-    """The page of a window that was just judged; None where the disk does not take it, which stops no watcher."""
-    with contextlib.suppress(OSError):
+    """The page of a window that was just judged; None where it cannot be made or the disk does not take it, which stops
+    no watcher."""
+    with contextlib.suppress(*UNWRITTEN):
         page = write(window_report(ws, window), folder_of(ws) / f"window-{window.index:06d}")
         pages = sorted(page.parent.glob("window-*.html"))
         for old in pages[: max(len(pages) - KEPT, 0)]:
@@ -59,7 +63,7 @@ def write_incidents(ws: Workspace) -> None:
     written = 0
     for incident in ws.state.incidents(ws.model, standing=False, last=50):
         page = folder_of(ws) / f"incident-{incident.number:05d}.html"
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(*UNWRITTEN):
             if written < 20 and (not page.exists() or page.stat().st_mtime < incident.changed_at):
                 write(incident_report(ws, str(incident.number)), page.with_suffix(""))
                 written += 1
@@ -67,16 +71,13 @@ def write_incidents(ws: Workspace) -> None:
 
 def window_of(ws: Workspace, index: int | None) -> Window:
     """A window that was judged, the newest without a number. Raises NotFound."""
-    windows = [w for w in ws.state.windows(ws.model) if w.state != "open"]
-    if not windows:
+    newest, first = ws.state.windows(ws.model, last=1), ws.state.first_window(ws.model)
+    if not newest or first is None:
         raise NotFound("no window has been judged yet: `fairlead status` says what is waited for.")
-    if index is None:
-        return windows[-1]
-    found = next((w for w in windows if w.index == index), None)
-    if found is None:
-        known = f"{windows[0].index} to {windows[-1].index}"
-        raise NotFound(f"window {index} has not been judged: there are {known}.")
-    return found
+    found = ws.state.windows_until(ws.model, index, 1)
+    if not found or (index is not None and found[0].index != index):
+        raise NotFound(f"window {index} has not been judged: there are {first.index} to {newest[0].index}.")
+    return found[0]
 
 
 def window_report(ws: Workspace, window: Window) -> WindowReport:
@@ -203,13 +204,13 @@ def _metrics(ws: Workspace, window: Window, performance: Reached | None) -> tupl
 
 
 def _trend(ws: Workspace, index: int | None) -> tuple[Point, ...]:
-    windows = [w for w in ws.state.windows(ws.model) if w.state != "open" and (index is None or w.index <= index)]
+    windows = ws.state.windows_until(ws.model, index, TREND)
     return tuple(
         Point(
             w.index, w.start, w.end, w.rows, w.labelled,
             {name: value for name, value in w.metrics.items() if np.isfinite(value)},
         )
-        for w in windows[-TREND:]
+        for w in windows
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from fairlead.ops.flow import approving
 from fairlead.ops.flow.aftercare import failing
 from fairlead.ops.flow.freezing import frozen
 from fairlead.ops.flow.freshness import knows_until
+from fairlead.ops.flow.policy import triggers_of
 from fairlead.ops.flow.situation import Candidate, Live, Situation, Trial
 from fairlead.ops.flow.spending import spent
 from fairlead.ops.flow.tracker import NEVER, Tracker
@@ -46,7 +47,7 @@ def situation_of(ws: Workspace, intent: Intent, tracker: Tracker) -> Situation:
         lacks = approving.missing(ws, waiting.bundle)
         candidate = Candidate(waiting.bundle, waiting.made_at, waiting.why, waiting.version, lacks)
     spec = window_spec(ws.settings)
-    windows = ws.state.windows(ws.model)
+    newest = ws.state.windows(ws.model, last=NEWEST)
     trials = [approved(ws, intent, one) for one in trials_of(ws, intent, tracker)]
     guardrails, previous = failing(ws, intent, tracker)
     return Situation(
@@ -66,11 +67,18 @@ def situation_of(ws: Workspace, intent: Intent, tracker: Tracker) -> Situation:
         calibrating=not untaught and (tracker.promise.calibrating if tracker.promise else True),
         window_s=spec.seconds if spec.timed else WEEK,
         frozen=frozen(ws),
-        new_labels=sum(w.labelled for w in windows if live is not None and w.end > live.trained_to),
+        new_labels=labels_since(ws, live.trained_to) if live is not None else 0,
         excess=excess_of(tracker.promise),
-        rows_per_day=rows_per_day(windows),
+        rows_per_day=rows_per_day(newest),
         spent=spent(ws, moment_of(ws, tracker)),
     )
+
+
+def labels_since(ws: Workspace, trained_to: float) -> int:
+    """Labels of windows that end after what the model knows; 0 where no trigger asks for their number."""
+    if not triggers_of(ws.settings).labels:
+        return 0
+    return sum(w.labelled for w in ws.state.windows_since(ws.model, trained_to))
 
 
 def approved(ws: Workspace, intent: Intent, trial: Trial) -> Trial:

@@ -49,11 +49,11 @@ def trials_of(ws: Workspace, intent: Intent, tracker: Tracker) -> list[Trial]:
     rollout = intent.rollout
     tried = rolling.challengers(intent)
     champion = next((v for v in intent.variants if v.name == "champion"), None)
-    watched = ws.state.windows(ws.model)
-    if rollout is None or not tried or champion is None or not watched:
+    first = ws.state.first_window(ws.model)
+    if rollout is None or not tried or champion is None or first is None:
         return []
     # A model fitted on old rows is on trial since there were answers, not since its rows ended.
-    started = max(rollout.started_event, watched[0].start)
+    started = max(rollout.started_event, first.start)
     stages, way = rolling.stages_of(rollout), rolling.way_of(rollout)
     now = stages[-1] if stages else rolling.Stage(rollout.started_wall, started, {})
     tally = tally_of(ws, now, unit_of(ws)).follow(ws)
@@ -254,7 +254,7 @@ def looks(ws: Workspace, since: float, tracker: Tracker) -> list[tuple[float, fl
     """
     spec = window_spec(ws.settings)
     if not spec.timed:
-        scored = [w for w in ws.state.windows(ws.model) if w.state == "scored" and w.end > since]
+        scored = [w for w in ws.state.windows_since(ws.model, since) if w.state == "scored"]
         return [(max(w.start, since), w.end) for w in scored]
     step = min(DAY, spec.seconds)
     signature = ws.load(tracker.champion).signature
