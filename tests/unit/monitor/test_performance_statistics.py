@@ -141,6 +141,40 @@ def test_estimates_keep_their_share_of_the_budget_in_seasons_that_the_reference_
     assert told.alarms * windows <= told.allowed * windows + 3.0 * (told.allowed * windows) ** 0.5 + 1e-9, told
 
 
+def concept_alarms(share: float, worlds: int, windows: int = 30, concept: float = 0.0) -> int:
+    """Alarms that began in windows of 300 rows, of which that share is labelled, at random."""
+    from benchmarks.estimates import SETTINGS, joined
+
+    from fairlead.contract.events import Window
+    from fairlead.lab.stats import profile
+    from fairlead.ops.monitor import calibrate
+    from fairlead.ops.monitor.checks.concept import ConceptDrift
+    from fairlead.ops.monitor.seen import Rows, Seen
+
+    check, alarms = ConceptDrift(), 0
+    for seed in range(worlds):
+        rng = np.random.default_rng([seed, 47])
+        reference = reference_of(CLASSES, joined([drawn(CLASSES, rng, 300) for _ in range(12)]), 12)
+        thresholds, memory, before = calibrate(reference, SETTINGS), None, False
+        for t in range(windows):
+            now = drawn(CLASSES, rng, 300, concept=concept)
+            live = profile(now.columns, [c.bins for c in reference.profile.columns], scores=now.scores,
+                           score_bins=[c.bins for c in reference.profile.scores])  # fmt: skip
+            rows = Rows(now.columns, np.linspace(t, t + 0.9, 300), now.scores, labels=now.truth,
+                        labelled=rng.random(300) < share)  # fmt: skip
+            window = Window("m", t, float(t), t + 1.0, rows=300, state="closed", bundle="b")
+            seen = Seen(window, live, reference, thresholds, SETTINGS, CLASSES, rows=rows, memory=memory)
+            speaks = any(f.severity != "info" for f in check.look(seen, 1.0 / 43.0))
+            memory = seen.kept[0]
+            alarms, before = alarms + (speaks and not before), speaks
+    return alarms
+
+
+def test_losses_of_a_fifth_of_the_labels_are_put_together_until_they_vary_as_held_out_windows_do() -> None:
+    assert concept_alarms(0.2, worlds=3) <= 3, "one in 43 windows is allowed"
+    assert concept_alarms(0.2, worlds=1, windows=20, concept=0.15) == 1, "and a change is still found"
+
+
 def test_windows_before_those_held_out_say_what_is_usual_as_their_rows_would() -> None:
     from fairlead.ops.monitor.checks.estimated import highest, usual_of
 

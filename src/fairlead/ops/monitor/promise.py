@@ -126,8 +126,9 @@ def step(promise: Promise, mean_loss: float, rows: float, at: float = 0.0, devia
     if rows <= 0 or not np.isfinite(mean_loss):
         return _as_before(promise)
     cooling = max(promise.cooling - 1, 0)
-    together = _together(promise.pending, mean_loss, rows, at, deviation)
-    if not _enough(promise, together):
+    variance = mean_loss * max(1.0 - mean_loss, 0.0) if deviation is None else deviation**2
+    together = joined(promise.pending, Pending(float(rows), float(mean_loss), float(variance), float(at)))
+    if not enough(together, promise.held_out, promise.rows):
         return _as_before(msgspec.structs.replace(promise, cooling=cooling, pending=together))
     recent = (*promise.recent, together.loss)[-REMEMBERED:]
     starts = (*promise.starts, together.start)[-REMEMBERED:]
@@ -152,24 +153,23 @@ def _as_before(promise: Promise) -> Step:
     return Step(promise, promise.stands and promise.cooling == 0, promise.evidence, promise.alarmed_since)
 
 
-def _together(pending: Pending | None, loss: float, rows: float, at: float, deviation: float | None) -> Pending:
+def joined(waiting: Pending | None, labels: Pending) -> Pending:
     """Labels that wait, and those of one more window."""
-    variance = loss * max(1.0 - loss, 0.0) if deviation is None else deviation**2
-    if pending is None:
-        return Pending(float(rows), float(loss), float(variance), float(at))
-    whole = pending.rows + rows
-    part = rows / whole
-    mean = (1.0 - part) * pending.loss + part * loss
-    spread = (1.0 - part) * pending.variance + part * variance + part * (1.0 - part) * (loss - pending.loss) ** 2
-    return Pending(float(whole), float(mean), float(spread), pending.start)
+    if waiting is None:
+        return labels
+    whole = waiting.rows + labels.rows
+    part, apart = labels.rows / whole, labels.loss - waiting.loss
+    variance = (1.0 - part) * waiting.variance + part * labels.variance + part * (1.0 - part) * apart**2
+    return Pending(whole, (1.0 - part) * waiting.loss + part * labels.loss, variance, waiting.start)
 
 
-def _enough(promise: Promise, labels: Pending) -> bool:
-    """Whether a mean of these labels varies about as that of a held-out window does."""
-    if labels.rows >= promise.rows:
+def enough(labels: Pending, held_out: Sequence[float], rows: float) -> bool:
+    """Whether a mean of these labels varies about as that of a held-out window does. held_out: means of those windows;
+    rows: of one of them, 0 where it is not known."""
+    if labels.rows >= rows:
         return True
-    usual = float(np.var(promise.held_out, ddof=1)) if len(promise.held_out) > 1 else 0.0
-    return labels.variance * (1.0 / labels.rows - 1.0 / promise.rows) <= MOST_CHANCE * usual
+    usual = float(np.var(held_out, ddof=1)) if len(held_out) > 1 else 0.0
+    return labels.variance * (1.0 / labels.rows - 1.0 / rows) <= MOST_CHANCE * usual
 
 
 def reset(promise: Promise, cool_down: int = COOL_DOWN) -> Promise:

@@ -13,7 +13,7 @@ from fairlead.ops.monitor.concept import LEAST_SHARED, Compared, Verdict, compar
 from fairlead.ops.monitor.detecting import Detected, Stream
 from fairlead.ops.monitor.estimates import overlap
 from fairlead.ops.monitor.identity import finding_id
-from fairlead.ops.monitor.promise import LEAST
+from fairlead.ops.monitor.promise import LEAST, Pending, enough, joined
 from fairlead.ops.monitor.seen import Moment, Seen
 
 WINDOWS = 64
@@ -25,7 +25,8 @@ SHOWN = ("roc_auc", "accuracy", "mae", "pinball", "rmse")
 
 class Memory(msgspec.Struct):
     """bundle: that answered. starts, gaps, realised: of each window since its release. rows, wrong: of the newest, for
-    detectors that go by rows. since: start of the window since which the alarm of a detector stands."""
+    detectors that go by rows. since: start of the window since which the alarm of a detector stands. waiting: labels
+    that are too few to be a window (their gaps), as for the promise, and waited, their mean loss."""
 
     bundle: str = ""
     starts: list[float] = []
@@ -34,6 +35,8 @@ class Memory(msgspec.Struct):
     rows: list[list[float]] = []
     wrong: list[list[int]] = []
     since: dict[str, float] = {}
+    waiting: Pending | None = None
+    waited: float = 0.0
 
 
 class ConceptDrift:
@@ -87,9 +90,19 @@ def _read(seen: Seen) -> Memory:
 
 
 def _with(memory: Memory, seen: Seen, now: Compared, *, by_rows: bool) -> Memory:
-    memory.starts = [*memory.starts, seen.window.start][-WINDOWS:]
-    memory.gaps = [*memory.gaps, round(now.realised - now.expected, 6)][-WINDOWS:]
-    memory.realised = [*memory.realised, round(now.realised, 6)][-WINDOWS:]
+    own = Pending(
+        float(len(now.losses)), now.realised - now.expected, float(np.var(now.losses - now.likely)), seen.window.start
+    )
+    labels = joined(memory.waiting, own)
+    realised = memory.waited + own.rows / labels.rows * (now.realised - memory.waited)
+    rows = float(np.median([h.rows for h in seen.reference.held_out])) if seen.reference.held_out else 0.0
+    if enough(labels, held_out_gaps(seen.reference).tolist(), rows):
+        memory.starts = [*memory.starts, labels.start][-WINDOWS:]
+        memory.gaps = [*memory.gaps, round(labels.loss, 6)][-WINDOWS:]
+        memory.realised = [*memory.realised, round(realised, 6)][-WINDOWS:]
+        memory.waiting, memory.waited = None, 0.0
+    else:
+        memory.waiting, memory.waited = labels, realised
     if by_rows:
         from fairlead.lab.stats.estimating import thinned
 
@@ -108,7 +121,7 @@ def _wrong(seen: Seen, losses: np.ndarray) -> np.ndarray:
 
 
 def _told(seen: Seen, memory: Memory, name: str, done: Detected | None, *, calibrated: bool) -> Finding | None:
-    if done is None:
+    if done is None or not memory.starts:
         memory.since.pop(name, None)
         return None
     at = min(done.since, len(memory.starts) - 1) if calibrated else len(memory.starts) - 1
@@ -164,6 +177,8 @@ def _metric(seen: Seen) -> str:
 def _reason(seen: Seen, memory: Memory) -> list[Finding]:
     """What a broken promise is due to, as far as it is known."""
     assert seen.step is not None
+    if not memory.starts:
+        return []
     since = seen.step.since if seen.step.since is not None else seen.window.start
     first = next((i for i, start in enumerate(memory.starts) if start >= since), len(memory.starts) - 1)
     judged = _verdict(seen, memory, first)
