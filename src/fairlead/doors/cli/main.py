@@ -10,6 +10,7 @@ import typer
 
 from fairlead import __version__
 from fairlead.doors.cli import (
+    alerting,
     compressing,
     contracting,
     deciding,
@@ -74,6 +75,7 @@ for module in (
     explaining,
     forgetting,
     incidents,
+    alerting,
     keys,
     testing,
     gating,

@@ -381,6 +381,12 @@ class Project:
 
         return incidents.incident(self.workspace, reference)
 
+    def alerts(self, test: bool = False) -> Answer:
+        """Through what people are told, and how each channel stands; `test` sends a message through each."""
+        from fairlead.doors.python import alerting
+
+        return alerting.alerts(self.workspace, test)
+
     def ack(self, reference: str | int, why: str = "") -> Answer:
         """You look after it: no reminders, no escalation, until it gets worse."""
         from fairlead.doors.python import incidents
