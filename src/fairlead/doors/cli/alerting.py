@@ -13,11 +13,6 @@ STATES = {
     "unused": "nothing sent yet", "works": "works", "waiting": "fails, is tried again",
     "given_up": "fails, was given up",
 }  # fmt: skip
-    "unused": "nothing sent yet",
-    "works": "works",
-    "waiting": "fails, is tried again",
-    "given_up": "fails, was given up",
-}
 
 
 def add_to(app: typer.Typer) -> None:
