@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as parquet
 
 HEAVY = ("mlflow", "sklearn", "pandas", "scipy", "torch", "sqlalchemy", "pyspark", "pyarrow", "onnxruntime", "numpy")
 
@@ -21,3 +25,14 @@ def test_import_fairlead_loads_nothing_heavy() -> None:
 
 def test_help_loads_nothing_heavy() -> None:
     assert not loaded("import fairlead.doors.cli.main") & set(HEAVY)
+
+
+def test_a_drift_report_of_tables_does_without_pandas(tmp_path: Path) -> None:
+    words = {"shop": ["north", "south", "", "12"] * 200, "kind": ["a", "b"] * 400}
+    table = pa.table({**words, "x": [float(i % 17) for i in range(800)], "n": [i % 5 for i in range(800)]})
+    parquet.write_table(table, tmp_path / "one.parquet")
+    argv = ["fairlead", "drift", "one.parquet", "--against", "one.parquet", "--html", "page.html", "--json"]
+    ran = f"sys.argv = {argv}\nfrom fairlead.doors.cli.main import main\ntry:\n    main()\nexcept SystemExit:\n    pass"
+    found = loaded(f"import os\nos.chdir({str(tmp_path)!r})\n{ran}")
+    assert (tmp_path / "page.html").exists()
+    assert not found & {"pandas", "sklearn", "mlflow"}
