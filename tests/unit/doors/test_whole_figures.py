@@ -44,4 +44,4 @@ def test_performance_fits_80_columns_and_says_where_its_estimates_are_not_to_be_
     shown = capsys.readouterr().out
     assert max(map(len, shown.splitlines())) <= 80
     assert shown.count(" 300 ") >= 4
-    assert shown.count("unlike") == 1
+    assert shown.count("unsure") == 2

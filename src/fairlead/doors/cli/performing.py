@@ -9,6 +9,7 @@ import typer
 from fairlead.doors.cli.output import Json, console, escape, moment, number, project, show, table
 
 Answer = dict[str, Any]
+UNSURE = " unsure"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -38,6 +39,8 @@ def tell_performance(answer: Answer) -> None:
     rows = [_line(window, metric) for window in answer["windows"]]
     heads = ("window (UTC)", "version", "rows", "labels", "estimated", "with labels", "how it is known")
     table(f"{metric} by window", heads, rows, wraps=heads[-3:])
+    if any(window["unsure"] for window in answer["windows"]):
+        out.print("unsure: rows unlike those held out; rely on neither estimate nor interval")
     record = answer["record"].get(metric)
     if record:
         out.print(
@@ -58,10 +61,9 @@ def _line(window: Answer, metric: str) -> tuple[Any, ...]:
     how = window["how"] or "no labels yet"
     if shown and metric not in shown and told:
         how += ", of the loss"
-    if window["unsure"]:
-        how += "; estimate of rows unlike those held out, not to be relied on"
+    estimated = spread(window["estimated"].get(metric)) + UNSURE * window["unsure"]
     version = "-" if window["version"] is None else str(window["version"])
-    return (moment(window["start"]), version, window["rows"], labels, spread(window["estimated"].get(metric)),
+    return (moment(window["start"]), version, window["rows"], labels, estimated,
             spread(told), how)  # fmt: skip
 
 

@@ -140,6 +140,8 @@ def label_of(ws: Workspace, row: dict[str, Any]) -> dict[str, Any]:
     model = ws.settings.model
     wanted = {"request", "row", "key", "time", "label", "value", "comment", "definition"}
     label = {name: cell for name, cell in row.items() if name in wanted and cell is not None}
+    if "request" not in label and row.get("request_id") is not None:
+        label["request"] = row["request_id"]
     if "key" not in label and "request" not in label and model.id in row:
         label["key"] = row[model.id]
         # A key that comes back needs the time of the row it is for.

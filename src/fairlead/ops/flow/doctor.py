@@ -14,6 +14,8 @@ from fairlead.contract.evidence import Check
 from fairlead.ops.flow.workspace import Workspace
 
 DISK_FLOOR_BYTES = 512 * 1024 * 1024
+LONGEST_AWAITED_S = 120
+"""Seconds that a row may wait for the collector of a running `up`, which comes by every two."""
 
 
 def examine(ws: Workspace) -> dict[str, Any]:
@@ -22,7 +24,8 @@ def examine(ws: Workspace) -> dict[str, Any]:
 
     reconciliation = reconcile(ws.home.root)
     checks = (
-        reconciled(reconciliation), *keys(ws), *tried("bundles", bundles, ws), served(ws), *tried("audit", chain, ws),
+        reconciled(reconciliation), *tried("collected", collected, ws),
+        *keys(ws), *tried("bundles", bundles, ws), served(ws), *tried("audit", chain, ws),
         disk(ws),
     )  # fmt: skip
     failed = [c for c in checks if c.verdict == "fail"]
@@ -52,6 +55,22 @@ def reconciled(found: Any) -> Check:
         "capture", found.answered - found.captured - found.sampled_out - found.dropped, 0, "fail",
         "rows answered and rows accounted for differ: keep the spool and see the reconciliation per worker",
     )  # fmt: skip
+
+
+def collected(ws: Workspace) -> Check:
+    """What was answered is brought in soon: while `up` runs nothing waits for minutes."""
+    from fairlead.ops.flow.supervise import read_up
+    from fairlead.runtime.capture.awaited import oldest_awaited
+
+    first = oldest_awaited(ws.home.root)
+    if first is None:
+        return Check("collected", 0, LONGEST_AWAITED_S, "pass", "nothing waits in the spool")
+    waited = max(ws.clock() - first, 0.0)
+    if waited <= LONGEST_AWAITED_S or read_up(ws.home.run) is None:
+        why = "rows wait in the spool for `fairlead collect` or `fairlead up`"
+        return Check("collected", round(waited), LONGEST_AWAITED_S, "pass", why)
+    why = "seconds that rows have waited, so no window sees them: look for the collector in the log of `fairlead up`"
+    return Check("collected", round(waited), LONGEST_AWAITED_S, "fail", why)
 
 
 def keys(ws: Workspace) -> list[Check]:

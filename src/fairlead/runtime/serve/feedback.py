@@ -118,6 +118,8 @@ def _about(item: dict[str, Any], deployed: Deployed) -> tuple[str | None, int, s
     signature = deployed.signature
     if key is None and signature.horizon and signature.row_key is None and item.get("time") is not None:
         key = ""  # There is but one series.
+    if key is None and signature.row_key is None and not signature.horizon:
+        raise _Rejected("say which row: request_id and row; this model has no key column ([model] id)")
     if key is None:
         raise _Rejected("say which row: request_id and row, or key (and time)")
     if not isinstance(key, (str, int, float)) or isinstance(key, bool):
