@@ -19,11 +19,13 @@ from fairlead.contract.errors import UsageError
 from fairlead.contract.ports import Request
 from fairlead.contract.settings import RolloutSettings
 from fairlead.ops.flow import Workspace, guarding, release, rolling
+from fairlead.ops.flow.analysing import last_told
 from fairlead.ops.flow.loop import Loop
 from fairlead.ops.flow.rolling import Way, stages_of
 from fairlead.ops.flow.tracker import read_tracker
 from fairlead.ops.flow.trial import trials_of
 from fairlead.runtime.capture import collect
+from fairlead.runtime.serve.analysis import read_analysis
 from fairlead.runtime.serve.assignment import assign
 from fairlead.runtime.serve.counters import Counters
 from fairlead.runtime.serve.plane import DataPlane
@@ -216,6 +218,20 @@ def test_a_business_value_decides_an_ab_test(door: Door) -> None:
     assert roles(ws) == {2: "champion"}
     told = json.loads((ws.home.run / FILE.format(model=ws.model)).read_bytes())
     assert (told["verdict"], told["state"], told["version"]) == ("pass", "ended", 2)
+
+
+def test_values_of_one_variant_alone_leave_an_analysis_that_can_be_read(door: Door) -> None:
+    ws = with_rollout(door.ws, objective="value", max_loss=0.05)
+    rolling.start(ws, (2,), Way("ab", 0.5), why="tried")
+    asked = door.ask(60)
+    collect(ws.home.root)
+    answered = door.versions()
+    door.tell([id for id in asked if answered[id] == 1], lambda version, n: {"value": 1.0})
+    Loop(ws).once()
+    told = last_told(ws)
+    assert told is not None
+    assert (told.verdict, told.state, told.why) == ("inconclusive", "running", "no values of both variants yet")
+    assert read_analysis(ws.home.run, ws.model) == told
 
 
 def test_a_value_that_falls_ends_the_trial(door: Door) -> None:

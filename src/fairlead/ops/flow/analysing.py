@@ -14,6 +14,9 @@ from fairlead.ops.flow.workspace import Workspace
 from fairlead.ops.state import Intent
 from fairlead.runtime.serve.routes import write_atomic
 
+ANYTHING = 1e300
+"""An end of an interval that is not known: JSON knows no infinity, and nobody could read the file."""
+
 FRESH_S = 15.0
 """How often what stays the same is written anew, so that readers know that somebody looks."""
 
@@ -38,8 +41,8 @@ def analysis_of(ws: Workspace, intent: Intent | None, trials: Sequence[Trial]) -
         mode=str(intent.rollout.details.get("mode", "canary")),
         share=float(shares.get(best.version, 0.0)),
         size=verdict.mean if verdict is not None else 0.0,
-        low=verdict.low if verdict is not None else -1.0,
-        high=verdict.high if verdict is not None else 1.0,
+        low=min(max(verdict.low, -ANYTHING), ANYTHING) if verdict is not None else -1.0,
+        high=min(max(verdict.high, -ANYTHING), ANYTHING) if verdict is not None else 1.0,
         needed=verdict.needed if verdict is not None else -1,
         guardrails={one.name: one.outcome for one in best.stands},
         others={str(one.version): outcome_of(one) for one in told[1:]},
