@@ -142,7 +142,8 @@ def span(found: object) -> str:
     """A value with its interval."""
     if found is None:
         return ""
-    value, low, high = (getattr(found, name) for name in ("value", "low", "high"))
+    # What differs by rounding alone does not differ.
+    value, low, high = (v if abs(v := getattr(found, name)) > 1e-12 else 0.0 for name in ("value", "low", "high"))
     return f"{value:.3g} [{low:.3g}, {high:.3g}]"
 
 

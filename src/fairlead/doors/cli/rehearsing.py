@@ -71,9 +71,9 @@ def tell_policies(answer: Answer) -> None:
             p["labels"],
         ))  # fmt: skip
     own = answer["differences"][0]["against"] if answer["differences"] else "project"
-    heads = ("policy", answer["unit"], "95 % interval", f"better than {own} by", "retrains", "fits", "alerts/month",
-             "incidents/month", "labels")  # fmt: skip
-    table("Policies on your history", heads, rows)
+    heads = ("policy", answer["unit"], "95 % interval", f"better than {own} by", "retrains", "fits", "alarms",
+             "incidents", "labels")  # fmt: skip
+    table("Policies on your history (alarms and incidents: a month)", heads, rows)
 
 
 def tell_faults(answer: Answer) -> None:
