@@ -31,8 +31,8 @@ CHANGE = 12_000
 ABOUT = (
     "The change: from one window on a tenth of the applicants are decided the other way, told by a column that the\n"
     "rule does not use; every run is another history of 22 windows of 500 rows, learnt from by logistic regression.\n"
-    "Broken challengers learnt truths in random order. The settings were chosen on the bike table, so its gain is what\n"
-    "is possible, not what to expect."
+    "Broken challengers learnt truths in random order. The settings were chosen on the bike table, so its gain is\n"
+    "what is possible, not what to expect."
 )
 
 
