@@ -22,7 +22,8 @@ NUMBERS = {
 def parts(draw: Any, cells: Any, kind: str) -> pa.Array:
     values = draw(st.lists(st.none() | cells, max_size=40))
     first, count = draw(st.integers(0, 40)), draw(st.integers(0, 40))
-    return pa.array(values, getattr(pa, {"float": "float32", "double": "float64"}.get(kind, kind))()).slice(first, count)
+    of = {"float": pa.float32, "double": pa.float64}.get(kind) or getattr(pa, kind)
+    return pa.array(values, of()).slice(first, count)
 
 
 @settings(max_examples=60, deadline=None)
