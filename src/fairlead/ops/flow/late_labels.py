@@ -26,11 +26,13 @@ def revise(ws: Workspace, tracker: Tracker, horizon: float) -> list[Reached]:
     """
     scored = [w for w in ws.state.windows(ws.model, last=4 * RECHECKED) if w.state == "scored"][-RECHECKED:]
     changed = []
+    times = _times_of(ws, scored)
     for window in scored:
         one = reached(ws, window.index)
         if one is None or not window.rows:
             continue
-        found = _revised(ws, tracker, window, one, horizon)
+        rows = int(np.searchsorted(times, window.end) - np.searchsorted(times, window.start))
+        found = _revised(ws, tracker, window, one, horizon, rows)
         if found is not None:
             with ws.state.transaction():
                 keep(ws, found)
@@ -38,11 +40,13 @@ def revise(ws: Workspace, tracker: Tracker, horizon: float) -> list[Reached]:
     return changed
 
 
-def _revised(ws: Workspace, tracker: Tracker, window: Window, one: Reached, horizon: float) -> Reached | None:
+def _revised(
+    ws: Workspace, tracker: Tracker, window: Window, one: Reached, horizon: float, rows: int
+) -> Reached | None:
     before = one.revised[-1].labelled if one.revised else one.labelled
     least = max(LEAST_MORE, LEAST_SHARE * before)
     # Mostly every row has its label by then, so that no more can come; counting rows is cheap, joining them is not.
-    if _rows_in(ws, window) - before < least:
+    if rows - before < least:
         return None
     view = _view(ws, window)
     labelled = int(view.labelled.sum())
@@ -63,10 +67,14 @@ def _revised(ws: Workspace, tracker: Tracker, window: Window, one: Reached, hori
     )  # fmt: skip
 
 
-def _rows_in(ws: Workspace, window: Window) -> int:
+def _times_of(ws: Workspace, windows: list[Window]) -> np.ndarray:
+    """Event times of the rows from the first of these windows to the last one's end."""
     from fairlead.runtime.capture import Records
 
-    return len(Records(ws.home.root, ws.model).times(window.start, window.end))
+    if not windows:
+        return np.zeros(0)
+    records = Records(ws.home.root, ws.model)
+    return records.times(min(w.start for w in windows), max(w.end for w in windows))
 
 
 def _view(ws: Workspace, window: Window) -> View:

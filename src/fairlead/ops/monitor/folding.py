@@ -33,12 +33,11 @@ def taken(windows: Folded, chosen: np.ndarray) -> Folded:
 def runs(blocks: Folded, first: np.ndarray, last: np.ndarray) -> Folded:
     """Sums of blocks [first, last) each. first, last: (n,) positions."""
 
-    def summed(array: np.ndarray) -> np.ndarray:
-        sums = np.concatenate([np.zeros_like(array[:1]), np.cumsum(array, axis=0)])
+    def between(sums: np.ndarray) -> np.ndarray:
         found: np.ndarray = sums[last] - sums[first]
         return found
 
-    return each(blocks, summed)
+    return each(blocks.running, between)
 
 
 def by_phase(windows: Folded, phase: np.ndarray, phases: int) -> Folded:

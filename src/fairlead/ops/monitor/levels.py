@@ -33,6 +33,9 @@ TAIL = 4.0
 """The furthest that a column ever went counts as no more than this: rare great changes of one (a holiday) would else
 set the limit of all."""
 
+Sums = tuple[np.ndarray, np.ndarray, np.ndarray, tuple[float, float]]
+"""Count, sum and sum of squares by phase; mean of all and mean square about the means of the phases."""
+
 LEAST_ROWS = 30
 """Rows under which a window says nothing."""
 
@@ -61,7 +64,10 @@ def level_in(
     phase = own.phases_of(starts)
     rest = by_phase(windows, phase, own.phases) if own.length else _at_least(whole, blocks)
     compared = without(taken(rest, phase), windows)
-    level = level_of(windows, compared, rest, phase, own, statistics, grid)
+    shown = windows if grid.per_block <= 1 else thinned(windows, grid.rows, np.random.default_rng(1))
+    values = values_in(statistics, shown, compared)
+    sums = {key: _sums(found, phase, own.phases) for key, found in values.items()}
+    level = level_of(windows, values, sums, rest, phase, own, grid)
     if level is None:
         return None
     apart = look if grid.unit <= grid.length else 1
@@ -71,7 +77,7 @@ def level_in(
         drawn = largest_in(several, level, apart)[1:]
         within = drawn.std(axis=0, ddof=1) * np.sqrt(6.0) / np.pi
         return level, (starts, drawn.max(axis=0) + within * max(np.log(grid.per_block / DRAWS), 0.0))
-    return level, (starts, largest_in([values_in(statistics, windows, compared)], level, apart)[0])
+    return level, (starts, largest_in([values], level, apart, sums)[0])
 
 
 def windows_in(blocks: Folded, grid: Grid, look: int) -> tuple[np.ndarray, Folded]:
@@ -90,22 +96,19 @@ def windows_in(blocks: Folded, grid: Grid, look: int) -> tuple[np.ndarray, Folde
 
 def level_of(
     windows: Folded,
-    compared: Folded,
+    shown: Mapping[Key, np.ndarray],
+    sums: Mapping[Key, Sums],
     rest: Folded,
     phase: np.ndarray,
     season: Season,
-    statistics: tuple[Statistic, ...],
     grid: Grid,
 ) -> Level | None:
-    """Centre and scale of every statistic in windows, by phase."""
-    shown = windows
-    if grid.per_block > 1:
-        shown = thinned(windows, grid.rows, np.random.default_rng(1))
+    """Centre and scale of every statistic in windows, by phase. shown, sums: its values of each, and theirs."""
     centre: dict[Key, np.ndarray] = {}
     scale: dict[Key, np.ndarray] = {}
-    for key, values in values_in(statistics, shown, compared).items():
+    for key, values in shown.items():
         if np.isfinite(values).sum() >= FEWEST:
-            centre[key], scale[key] = _usual(values, phase, season.phases)
+            centre[key], scale[key] = _usual(values, phase, sums[key])
     if not centre:
         return None
     usual = np.asarray([np.median(windows.rows[phase == p]) if (phase == p).any() else 0 for p in range(season.phases)])
@@ -122,7 +125,7 @@ def fewer_rows(level: Level, statistics: tuple[Statistic, ...], rows: float) -> 
     scale: dict[Key, np.ndarray] = {}
     for key, values in values_in(statistics, shown, compared).items():
         if key in level.centre and np.isfinite(values).sum() >= FEWEST:
-            found = _usual(values, level.phase, level.season.phases)
+            found = _usual(values, level.phase, _sums(values, level.phase, level.season.phases))
             # Never narrower than with all rows: what is drawn is chance, too.
             centre[key] = np.maximum(found[0], level.centre[key])
             scale[key] = np.maximum(found[1], level.scale[key])
@@ -134,13 +137,17 @@ def values_in(statistics: tuple[Statistic, ...], windows: Folded, rest: Folded) 
     return {(s.name, key): v for s in statistics for key, v in s.values(windows, rest).items()}
 
 
-def largest_in(several: Sequence[Mapping[Key, np.ndarray]], level: Level, apart: int) -> np.ndarray:
+def largest_in(
+    several: Sequence[Mapping[Key, np.ndarray]], level: Level, apart: int, sums: Mapping[Key, Sums] | None = None
+) -> np.ndarray:
     """The largest deviation of each window of the reference, (draws, n); -inf where nothing can be said.
 
     several: values of one or more draws of the same windows; usual is what the others of the first draw say. apart:
-    places from which on two windows share no block.
+    places from which on two windows share no block. sums: of the first draw, where they are known.
     """
-    usual = {key: _others(values, level.phase, level.season.phases, apart) for key, values in several[0].items()}
+    if sums is None:
+        sums = {key: _sums(values, level.phase, level.season.phases) for key, values in several[0].items()}
+    usual = {key: _others(values, level.phase, sums[key], apart) for key, values in several[0].items()}
     found = []
     for values in several:
         every = [(v - usual[key][0]) / usual[key][1] for key, v in values.items() if key in level.centre]
@@ -149,9 +156,9 @@ def largest_in(several: Sequence[Mapping[Key, np.ndarray]], level: Level, apart:
     return np.stack(found)
 
 
-def _usual(values: np.ndarray, phase: np.ndarray, phases: int) -> tuple[np.ndarray, np.ndarray]:
+def _usual(values: np.ndarray, phase: np.ndarray, sums: Sums) -> tuple[np.ndarray, np.ndarray]:
     """Mean and spread of values by phase, spreads shrunk towards that of all. (phases,) each."""
-    count, total, squares, every = _sums(values, phase, phases)
+    count, total, squares, every = sums
     seen = np.maximum(count, 1.0)
     centre = np.where(count > 0, total / seen, every[0])
     left = np.maximum(squares - seen * centre**2, 0.0)
@@ -159,13 +166,13 @@ def _usual(values: np.ndarray, phase: np.ndarray, phases: int) -> tuple[np.ndarr
     return centre, np.maximum(_scale(centre, left, np.maximum(count - 1.0, 0.0), every[1]), furthest / TAIL)
 
 
-def _others(values: np.ndarray, phase: np.ndarray, phases: int, apart: int) -> tuple[np.ndarray, np.ndarray]:
+def _others(values: np.ndarray, phase: np.ndarray, sums: Sums, apart: int) -> tuple[np.ndarray, np.ndarray]:
     """The same for each window from all others of its phase, (n,) each: a live window is not among those it is
     measured by, so one of the reference must not be, or the reference would look calmer than what follows it.
 
     apart: places from which on two windows share no block.
     """
-    count, total, squares, every = _sums(values, phase, phases)
+    count, total, squares, every = sums
     known = np.isfinite(values)
     own = np.where(known, values, 0.0)
     seen = count[phase] - known
@@ -184,9 +191,7 @@ def _furthest(excess: np.ndarray, apart: int) -> np.ndarray:
     return found
 
 
-def _sums(
-    values: np.ndarray, phase: np.ndarray, phases: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[float, float]]:
+def _sums(values: np.ndarray, phase: np.ndarray, phases: int) -> Sums:
     """Count, sum and sum of squares by phase; mean of all and mean square about the means of the phases."""
     known = np.isfinite(values)
     own = np.where(known, values, 0.0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, Protocol
 
 import numpy as np
@@ -52,6 +53,23 @@ class Folded:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @cached_property
+    def running(self) -> Folded:
+        """Sums of the first 0, 1, ... n windows: (n + 1). Kept, as windows of every length are made of them."""
+
+        def summed(array: np.ndarray) -> np.ndarray:
+            return np.concatenate([np.zeros_like(array[:1]), np.cumsum(array, axis=0)])
+
+        def of(parts: Mapping[str, Counted]) -> dict[str, Counted]:
+            return {
+                name: Counted(
+                    c.bins, summed(c.rows), summed(c.missing), summed(c.counts), summed(c.z), summed(c.zz), c.groups
+                )
+                for name, c in parts.items()
+            }
+
+        return Folded(summed(self.rows), of(self.columns), of(self.scores))
 
     def parts(self) -> Iterator[tuple[str, str, Counted]]:
         """Kind ("columns" or "scores"), name and counts of everything."""
