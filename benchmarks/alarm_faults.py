@@ -52,10 +52,11 @@ def errors(task: Task, more: float) -> Happens:
 
 
 def poisoned(task: Task, share: float) -> Happens:
-    """Labels are wrong in blocks of rows in a row; numbers by two standard deviations."""
+    """Labels are wrong in blocks of labels that came one after the other; numbers by two standard deviations."""
 
     def happen(rows: Rows, rng: np.random.Generator) -> Rows:
         at, labels = np.flatnonzero(rows.times >= BEGIN), np.asarray(rows.labels)
+        at = at[np.argsort(np.asarray(rows.arrived)[at], kind="stable")]
         chosen = at[(rng.random(len(at) // BLOCK + 1) < share)[np.arange(len(at)) // BLOCK]]
         if task == "regression":
             moved = labels.astype(np.float64)

@@ -23,6 +23,9 @@ SHOWN = ("roc_auc", "accuracy", "mae", "pinball", "rmse")
 
 LEAST_SHARE = 0.05
 """Rise of the expected loss, as a share of the usual one, below which nobody is told."""
+MOST_FREEDOM = 30
+"""Of Student's t: expected losses of windows are skewed and have seasons, so that however many are known their tails are
+not the normal's."""
 
 
 class Estimated:
@@ -90,7 +93,7 @@ def highest(usual: tuple[float, ...], rate: float) -> float | None:
         return None
     # Windows of equal rows may have next to no spread: a thousandth of the level is no news.
     spread = max(float(known.std(ddof=1)), 1e-3 * abs(float(known.mean())), 1e-6)
-    furthest = student(1.0 - rate, known.size - 1) * spread * np.sqrt(1.0 + 1.0 / known.size)
+    furthest = student(1.0 - rate, min(known.size - 1, MOST_FREEDOM)) * spread * np.sqrt(1.0 + 1.0 / known.size)
     return max(float(known.mean() + furthest), float(known.max()))
 
 
