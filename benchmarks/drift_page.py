@@ -64,3 +64,27 @@ def _windows(found: dict[str, Any], name: str) -> str:
 
 def _shares(found: list[float | None]) -> str:
     return " | ".join("" if share is None else f"{100 * share:.0f} %" for share in found) + " |"
+
+
+def drift_together(found: dict[str, Any] | None) -> str:
+    """False alarms, power and delay of what no column shows alone; empty where it was never run."""
+    if found is None:
+        return ""
+    setups = {name: one for name, one in found.items() if isinstance(one, dict) and "faults" in one}
+    lines = ["| reference and windows | quiet windows that alarm | allowed | windows |", "|---|---|---|---|"]
+    for name, one in setups.items():
+        lines.append(
+            f"| {name} | {one['alarms']:.4f} [{one['alarms_low']:.4f}, {one['alarms_high']:.4f}] | "
+            f"{one['allowed']:.4f} | {one['windows']:,} |"
+        )
+    lines += ["", "| what moved | reference | told in the first window | within 2 | within 4 | worlds |"]
+    lines.append("|---|---|---|---|---|---|")
+    for fault in next(iter(setups.values()))["faults"]:
+        for name, one in setups.items():
+            told = one["faults"][fault]
+            first, second, fourth = (f"{100 * share:.0f} %" for share in told["found"])
+            lines.append(
+                f"| {fault} | {name} | {first} [{100 * told['low']:.0f}, {100 * told['high']:.0f}] | {second} | "
+                f"{fourth} | {told['worlds']} |"
+            )
+    return "\n".join(lines)

@@ -4,8 +4,9 @@
     python -m benchmarks drift_report:1m               one of: 100k, 1m, 10m, 100m, windows
     python -m benchmarks.readme                        writes the tables of docs/explanation/peers.md anew
 
-By what single runs took on two quiet cores: 100k 3 minutes, 1m 3, 10m 8 (about 3 GB of disk, and of memory as much as
-the largest peer wants), 100m 4 (10 GB of disk), windows some minutes for each tool; on a busy machine three times as long. Peers' environments are made first, once.
+By what single runs took on two quiet cores: 100k 3 minutes, 1m 3, 10m 8 (about 3 GB of disk, and as much memory as the
+largest peer wants), 100m 4 (10 GB of disk), windows some minutes for each tool; on a busy machine three times as long.
+Peers' environments are made first, once.
 
 Scenarios `drift-report-PART`, permanent ids. 100k to 10m: so many rows x 15 columns in two Parquet files, half before
 and half after; wall and CPU seconds and the most memory held, of the whole process from its start to its page, medians

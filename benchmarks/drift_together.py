@@ -193,28 +193,6 @@ def measured(setup: Setup, worlds: int, faulty: int) -> dict[str, Any]:
     return answer
 
 
-def page(found: dict[str, Any]) -> str:
-    """The table of docs/explanation/drift-together.md."""
-    lines = ["| reference and windows | quiet windows that alarm | allowed | windows |", "|---|---|---|---|"]
-    for name in SETUPS:
-        one = found[name]
-        lines.append(
-            f"| {name} | {one['alarms']:.4f} [{one['alarms_low']:.4f}, {one['alarms_high']:.4f}] | "
-            f"{one['allowed']:.4f} | {one['windows']:,} |"
-        )
-    lines += ["", "| what moved | reference | told in the first window | within 2 | within 4 | worlds |"]
-    lines.append("|---|---|---|---|---|---|")
-    for fault in FAULTS:
-        for name in SETUPS:
-            told = found[name]["faults"][fault]
-            first, second, fourth = (f"{100 * share:.0f} %" for share in told["found"])
-            lines.append(
-                f"| {fault} | {name} | {first} [{100 * told['low']:.0f}, {100 * told['high']:.0f}] | {second} | "
-                f"{fourth} | {told['worlds']} |"
-            )
-    return "\n".join(lines)
-
-
 def main() -> None:
     worlds, faulty = (int(n) for n in (sys.argv[1:] or ["60", "30"]))
     print(json.dumps({"scenario": "drift-together", **{n: measured(s, worlds, faulty) for n, s in SETUPS.items()}}))

@@ -7,11 +7,12 @@ import re
 from pathlib import Path
 from typing import Any
 
-from benchmarks.drift_page import drift
+from benchmarks.drift_page import drift, drift_together
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path(__file__).parent / "results"
 PEERS = ROOT / "docs" / "explanation" / "peers.md"
+TOGETHER = ROOT / "docs" / "explanation" / "drift-together.md"
 EXPLANATION = ROOT / "docs" / "explanation" / "where-the-time-goes.md"
 MODELS = ("logistic", "boosted", "forest", "xgboost", "lightgbm", "network")
 
@@ -257,8 +258,16 @@ def compared(text: str) -> str:
     return text
 
 
+def together(text: str) -> str:
+    """The page about what no column shows alone with its tables as the result has them."""
+    table = drift_together(result("drift-together")) or "Not measured yet."
+    block = f"<!-- drift-together -->\n{table}\n<!-- /drift-together -->"
+    return re.sub(r"<!-- drift-together -->.*?<!-- /drift-together -->", lambda _: block, text, flags=re.S)
+
+
 def main() -> None:
-    for path, rewritten in ((ROOT / "README.md", written), (EXPLANATION, explained), (PEERS, compared)):
+    pages = ((ROOT / "README.md", written), (EXPLANATION, explained), (PEERS, compared), (TOGETHER, together))
+    for path, rewritten in pages:
         path.write_text(rewritten(path.read_text()))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import benchmarks
 import pytest
-from benchmarks.drift_page import drift
+from benchmarks.drift_page import drift, drift_together
 
 RUN = {"seconds": 2.0, "cpu_s": 1.0, "peak_mb": 200.0}
 
@@ -55,3 +55,12 @@ def test_memory_is_expected_on_the_line_through_smaller_results(
         (tmp_path / f"drift-report-{part}.json").write_text(json.dumps({"nannyml_peak_mb": held}))
     assert drift_report.expected_mb("nannyml", 1_000_000) is None
     assert drift_report.expected_mb("nannyml", 10_000_000) == pytest.approx(886.1 + 9 * (886.1 - 419.6) / 0.9)
+
+
+def test_what_no_column_shows_alone_has_a_line_a_setup_and_a_fault() -> None:
+    told = {"worlds": 30, "found": [0.5, 0.75, 1.0], "low": 0.313, "high": 0.687}
+    weeks = {"allowed": 0.021, "windows": 1040, "alarms": 0.01, "alarms_low": 0.004, "alarms_high": 0.016}
+    table = drift_together({"scenario": "drift-together", "weeks": {**weeks, "faults": {"a slice": told}}})
+    assert "| weeks | 0.0100 [0.0040, 0.0160] | 0.0210 | 1,040 |" in table
+    assert "| a slice | weeks | 50 % [31, 69] | 75 % | 100 % | 30 |" in table
+    assert drift_together(None) == ""

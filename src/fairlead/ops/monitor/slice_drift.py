@@ -15,7 +15,7 @@ from fairlead.ops.monitor.standing_out import Limit, Part, by_others
 MOST_TOLD = 5
 NEARLY_ALL, MORE = 0.9, 1.25
 SHIFT_FLOOR = 0.3
-"""Least shift of a mean within a slice that matters, in standard deviations of the column."""
+"""Least shift of a mean within a slice, beyond that of all rows, that matters, in standard deviations."""
 
 
 def slice_drift(seen: Seen, made: Stretches) -> Part | None:
@@ -51,7 +51,10 @@ def _matters(found: Drifts, floors: FloorSettings) -> np.ndarray:
     # A slice that only moves as all rows do is no news beside them.
     with np.errstate(invalid="ignore"):
         moved = (found.distance >= floors.drift) & (found.distance >= MORE * found.whole)
-        shifted = (np.abs(found.shift) >= SHIFT_FLOOR) & (np.abs(found.shift) >= MORE * np.abs(found.whole_shift))
+        own = np.abs(found.shift + found.whole_shift)
+        shifted = (
+            (np.abs(found.shift) >= SHIFT_FLOOR) & (own >= SHIFT_FLOOR) & (own >= MORE * np.abs(found.whole_shift))
+        )
         moved &= (found.shares < NEARLY_ALL)[:, None, :]
         shifted &= (found.shares < NEARLY_ALL)[:, None, :]
         resized = np.abs(found.shares - np.median(found.shares[:, :-1], axis=1, keepdims=True)) >= floors.share
@@ -101,8 +104,8 @@ def _shifted(seen: Seen, rule: str, i: int, at: int, found: Drifts, limit: Limit
     reach = 1.96 * float(quiet[np.isfinite(quiet)].std())
     share, whole = float(found.shares[i, -1]), float(found.whole_shift[at, -1])
     message = (
-        f"{name} moved where {rule} ({share:.0%} of the rows): its mean by {size:+.2f} standard deviations; "
-        f"of all rows by {whole:+.2f}; {limit.usual.why}"
+        f"{name} moved where {rule} ({share:.0%} of the rows): its mean by {size:+.2f} standard deviations "
+        f"beyond the {whole:+.2f} of all rows; {limit.usual.why}"
     )
     return Finding(
         id=finding_id(window.model, "slice_shift", (rule, name), window.start), model=window.model, area="data_drift",

@@ -41,8 +41,8 @@ class Drifts(NamedTuple):
     """Of each slice and column: distance of every stretch, and last of the window, from all others, (slices, columns,
     stretches + 1), NaN of under 15 rows; without: of the window with the slice's rows left out, (slices, columns);
     whole: of all rows, (columns, stretches + 1); shares: of the slice among the rows of each, (slices, stretches + 1).
-    shift, whole_shift: by how many of its standard deviations a number's mean lies from that of all others, as
-    `distance` and `whole` are shaped, NaN of words.
+    shift: by how many of its standard deviations a number's mean lies from that of all others, beyond what all rows
+    moved by, which is `whole_shift`; as `distance` and `whole` are shaped, NaN of words.
     """
 
     columns: tuple[str, ...]
@@ -141,7 +141,7 @@ def drifts(made: Stretches, slices: list[Slice], known: list[ColumnProfile]) -> 
         for i, (own, own_sum) in enumerate(inside):
             enough = own[:-1].sum(axis=1) >= LEAST_ROWS
             distance[i, j] = np.where(enough, _apart(own), np.nan)
-            shift[i, j] = np.where(enough, _shift(own, own_sum, column), np.nan)
+            shift[i, j] = np.where(enough, _shift(own, own_sum, column) - whole_shift[j], np.nan)
             without[i, j] = _apart((every - own)[-2:], learnt=(every - own).sum(axis=0) - (every - own)[-2])[0]
     return Drifts(tuple(c.bins.name for c in known), distance, without, whole, shares, shift, whole_shift)
 
