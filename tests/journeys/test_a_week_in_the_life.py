@@ -150,7 +150,7 @@ def test_what_happened_is_told_each_by_its_name_and_first_hour_and_nothing_else(
     season = found(told, "performance", before=CHANGED)
     assert moment(season["since"]) < STUCK[1]
     challenger = found(told, "code")
-    assert challenger["title"] == "code (likely version 3)"
+    assert challenger["title"] == "code: version 3"
     concept = found(told, "performance", since=CHANGED)
     assert 0 <= concept["first"] - CHANGED.timestamp() <= 2 * DAY
     assert concept["severity"] == "critical"

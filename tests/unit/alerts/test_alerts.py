@@ -118,6 +118,7 @@ def test_a_finding_is_told_once_with_all_that_matters(state: State, receiver: Re
         "Size: 0.12 loss (between 0.1 and 0.15).",
         "Columns: age, income, tenure, city, plan and 2 more.",
         "Fairlead: it trains a challenger on the last 6 windows.",
+        "What to do: A model of newer rows: `fairlead retrain`. The version before: `fairlead rollback`.",
         "Look: `fairlead incident 1`. You look after it: `fairlead ack 1`.",
     ]
 

@@ -87,6 +87,8 @@ def tell_incident(answer: Answer) -> None:
         cost = answer["cost"]
         between = f" (between {cost['low']:+.3g} and {cost['high']:+.3g})" if cost["low"] < cost["high"] else ""
         out.print(f"  estimated cost: {cost['value']:+.3g} {escape(answer['cost_in'])}{between}")
+    if answer["advice"]:
+        out.print(f"  what to do: {escape(answer['advice'])}")
     rows = [(moment(e["at"]), e["kind"], e.get("actor") or "rule", line_of(e)) for e in answer["timeline"]]
     if answer["cut"]:
         rows.insert(0, ("", "", "", f"{answer['cut']} earlier lines are left out"))

@@ -21,13 +21,17 @@ def incidents(ws: Workspace, every: bool = False, last: int = 100) -> Answer:
 
 def incident(ws: Workspace, reference: str | int) -> Answer:
     """See `Project.incident`."""
+    from fairlead.ops.alerts.advice import advice
+    from fairlead.ops.alerts.belonging import leading
     from fairlead.ops.flow.incidents import view
 
     seen = view(ws, str(reference))
+    going = [f for f in seen.findings if f.id in seen.incident.open]
     merged = seen.incident.merged_into
     into = ws.state.incident(merged) if merged else None
     return {
         **told(seen.incident),
+        "advice": advice(seen.incident, [leading(going)]) if going else "",
         "merged_number": into.number if into is not None else None,
         "timeline": [msgspec.to_builtins(entry) for entry in seen.timeline],
         "cut": seen.cut,

@@ -14,12 +14,14 @@ import msgspec
 
 from fairlead.contract.events import Cause, Finding
 from fairlead.contract.incidents import GRAVITY, MOST_MEMBERS, MOST_POINTS, Entry, Incident, Trend
-from fairlead.ops.alerts.evidence import HARM, LEAST_SHARED, STRENGTH, bridges, crowds_of, evidence
+from fairlead.ops.alerts.evidence import HARM, LEAST_SHARED, OF_ROWS, STRENGTH, bridges, crowds_of, evidence
 
 RETURNS = 4
 """Windows after its end within which the same trouble opens its incident again."""
 
 MOST_CAUSES = 5
+CLEAR = 0.5
+"""Least weight of a changed concept that a title names."""
 _AGAIN = "the same trouble again"
 _TIMES: tuple[str, ...] = ("time",)
 
@@ -303,12 +305,18 @@ def title_of(findings: Sequence[Finding], causes: Sequence[Cause]) -> str:
         text += ": " + ", ".join(columns[:MOST_NAMED]) + (f" and {rest} more" if rest > 0 else "")
     elif lead.segment:
         text += f" of {lead.segment}"
+    elif lead.area not in OF_ROWS:
+        # A version or a resource is what such an incident is about.
+        to_blame = next((c.name for c in lead.causes if c.weight >= LEAST_SHARED), "")
+        if to_blame:
+            return f"{text}: version {to_blame}" if to_blame.isdecimal() else f"{text}: {to_blame}"
     strong = [c for c in causes if c.weight >= LEAST_SHARED and c.kind not in (*_TIMES, "upstream")]
     # Who sent it says more than which column; a column is news only if it is likelier than those named already.
     likely = next((c for c in strong if c.kind != "column"), strong[0] if strong else None)
-    return text + (
-        f" (likely {likely.kind} {likely.name})" if likely is not None and likely.name not in columns else ""
-    )
+    if likely is not None and likely.name not in columns:
+        return f"{text} (likely {likely.kind} {likely.name})"
+    world = [c for c in lead.causes if (c.kind, c.name) == ("time", "concept") and c.weight >= CLEAR]
+    return f"{text} (likely a changed concept)" if world and areas == ["performance"] else text
 
 
 def _columns_of(findings: Sequence[Finding], lead: Finding, causes: Sequence[Cause]) -> list[str]:

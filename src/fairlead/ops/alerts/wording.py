@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from fairlead.contract.events import Finding
+from fairlead.contract.events import Cause, Finding
 from fairlead.contract.incidents import Incident
+from fairlead.ops.alerts.advice import advice
 from fairlead.ops.state.rows import MessageRow
 
 _MAX_COLUMNS = 5
@@ -18,12 +19,14 @@ def notice(incident: Incident, findings: Sequence[Finding], doing: str = "") -> 
     """Title and body of the first message about an incident. doing: what Fairlead does about it, a sentence."""
     lines = [*_messages(findings), _since(incident), *_reasons(incident), *_facts(incident, findings)]
     lines.append("Fairlead: " + (sentence(doing) if doing else "watches on and tells you when it is over."))
+    lines += _advice(incident, findings)
     return _title(incident, f"({incident.severity})"), "\n".join([*lines, how_to_answer(incident)])
 
 
 def worse(incident: Incident, findings: Sequence[Finding]) -> tuple[str, str]:
     """Title and body when an incident got graver than it was when it was told."""
     lines = [*_messages(findings), _since(incident), *_reasons(incident), *_facts(incident, findings)]
+    lines += _advice(incident, findings)
     return _title(incident, f"got worse ({incident.severity})"), "\n".join([*lines, how_to_answer(incident)])
 
 
@@ -121,6 +124,11 @@ def _messages(findings: Sequence[Finding]) -> list[str]:
     return lines[:_MAX_FINDINGS] + ([f"And {rest} more findings."] if rest > 0 else [])
 
 
+def _advice(incident: Incident, findings: Sequence[Finding]) -> list[str]:
+    told = advice(incident, findings)
+    return [f"What to do: {told}"] if told else []
+
+
 def _since(incident: Incident) -> str:
     # What concerns versions rather than rows belongs to no window.
     place = f" (window {incident.first_window})" if incident.first_window >= 0 else ""
@@ -131,7 +139,20 @@ def _since(incident: Incident) -> str:
 def _reasons(incident: Incident) -> list[str]:
     if not incident.causes:
         return []
-    return ["Likely cause: " + "; ".join(f"{c.kind} {c.name} ({c.why})" for c in incident.causes[:3]) + "."]
+    return ["Likely cause: " + "; ".join(f"{named(c)} ({c.why})" for c in incident.causes[:3]) + "."]
+
+
+def named(cause: Cause) -> str:
+    """A cause in words.
+
+    >>> named(Cause("time", "concept", 1.0, "")), named(Cause("version", "3", 1.0, ""))
+    ('a changed concept', 'version 3')
+    """
+    if cause.kind == "time":
+        return f"a changed {cause.name}"
+    if cause.kind == "infrastructure" or cause.kind in cause.name:
+        return cause.name
+    return f"{cause.kind} {cause.name}"
 
 
 def _facts(incident: Incident, findings: Sequence[Finding]) -> list[str]:

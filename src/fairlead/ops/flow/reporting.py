@@ -10,6 +10,10 @@ import numpy as np
 from fairlead.contract.errors import FairleadError, NotFound
 from fairlead.contract.events import Finding, Window
 from fairlead.contract.evidence import Interval
+from fairlead.contract.incidents import Incident
+from fairlead.ops.alerts.advice import advice
+from fairlead.ops.alerts.belonging import leading
+from fairlead.ops.alerts.wording import sentence, span
 from fairlead.ops.flow.incidents import view as view_of_incident
 from fairlead.ops.flow.performing import Reached, reached
 from fairlead.ops.flow.telling import Line, told_of
@@ -123,7 +127,7 @@ def incident_report(ws: Workspace, reference: str) -> IncidentReport:
         view=view,
         made_at=ws.clock(),
         zone=ws.settings.model.timezone,
-        headline=_incident_headline(view.findings, incident.lasts),
+        headline=_incident_headline(incident, view.findings),
         columns=columns,
         trend=_trend(ws, None),
         decisions=_decisions(ws, incident.since),
@@ -142,10 +146,20 @@ def headline(window: Window, findings: tuple[Finding, ...]) -> str:
     return f"{first}." if len(loud) == 1 else f"{first}; {len(loud) - 1} more left their usual range."
 
 
-def _incident_headline(findings: tuple[Finding, ...], lasts: bool) -> str:
-    count = len(findings)
-    things = "one finding" if count == 1 else f"{count} findings that belong together"
-    return f"{things[:1].upper()}{things[1:]}; {'it lasts' if lasts else 'it is over'}."
+def _incident_headline(incident: Incident, findings: tuple[Finding, ...]) -> str:
+    """What it is, what more belongs to it, and what to do or how it ended."""
+    alarms = [f for f in findings if f.severity != "info"] or list(findings)
+    going = [f for f in alarms if f.id in incident.open] or alarms
+    if not going:
+        return "It is over." if not incident.lasts else "It lasts."
+    lead = leading(going)
+    first = sentence(lead.message[:1].upper() + lead.message[1:])
+    more = len(findings) - 1
+    things = f" {'One more finding belongs' if more == 1 else f'{more} more findings belong'} to it." if more else ""
+    if not incident.lasts:
+        ended = incident.ended if incident.ended is not None else incident.changed_at
+        return f"{first}{things} It is over after {span(max(0.0, ended - (incident.first or incident.since)))}."
+    return f"{first}{things} {advice(incident, [lead])}".rstrip()
 
 
 def findings_in(ws: Workspace, window: Window) -> tuple[Finding, ...]:

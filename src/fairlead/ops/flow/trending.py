@@ -39,8 +39,13 @@ def _trend(ws: Workspace, incident: Incident, windows: Sequence[Window], event: 
     if lead.area in ("performance", "concept_drift"):
         points = [(w.end, w.metrics["loss"]) for w in windows if "loss" in w.metrics]
         return Trend("mean loss", "", tuple(points[-MOST_POINTS:]), usual=lead.evidence.get("promised"))
+    if lead.area == "code":
+        # What a version did is told once; it has no course.
+        return incident.trend
     if lead.area == "traffic":
         return Trend("rows", "a window", tuple((w.end, float(w.rows)) for w in windows))
+    if lead.check == "stuck":
+        return trend_of(incident, lead, event)
     column = next((f.columns[0] for f in (lead, *findings) if f.columns and f.window >= 0), "")
     about = next((f for f in (lead, *findings) if column in f.columns), lead)
     found = _column(ws, about, column, windows) if column else None

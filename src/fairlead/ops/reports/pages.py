@@ -67,7 +67,8 @@ def _incident_curves(report: IncidentReport) -> list[dict[str, str]]:
         told = incident.trend
         title = f"{told.name} ({told.unit})" if told.unit else told.name
         found.append(Curve(title, told.points, told.limit, told.usual, marked))
-    for name in _metrics(report.trend)[: MOST_CURVES - 1]:
+    told_already = incident.trend is not None and incident.trend.name == "mean loss"
+    for name in [n for n in _metrics(report.trend) if n != "loss" or not told_already][: MOST_CURVES - 1]:
         found.append(Curve(name, tuple((p.start, p.metrics.get(name)) for p in report.trend), marked=marked))
     return _drawn(found, report.zone)
 
