@@ -52,7 +52,7 @@ robustness = false
 explanations = false
 learning_s = 0
 [monitor]
-window = "50rows"
+window = "100rows"
 label_delay = "0s"
 [retrain]
 when = []
@@ -223,7 +223,7 @@ def test_a_business_value_decides_an_ab_test(door: Door) -> None:
 def test_values_of_one_variant_alone_leave_an_analysis_that_can_be_read(door: Door) -> None:
     ws = with_rollout(door.ws, objective="value", max_loss=0.05)
     rolling.start(ws, (2,), Way("ab", 0.5), why="tried")
-    asked = door.ask(60)
+    asked = door.ask(110)
     collect(ws.home.root)
     answered = door.versions()
     door.tell([id for id in asked if answered[id] == 1], lambda version, n: {"value": 1.0})
