@@ -209,3 +209,16 @@ def test_the_parts_of_the_budget_are_all_of_it() -> None:
     from fairlead.ops.monitor.budget import JOINT
 
     assert JOINT + sum(PARTS.values()) == pytest.approx(1.0)
+
+
+def test_a_check_that_fails_is_told_and_keeps_no_other_from_looking(reference: Reference) -> None:
+    seen = seen_of(reference, 280, shift=3.0)
+    whole = look("inputs", seen, {})
+    # Words that are no numbers: a memory of another make.
+    done = look("inputs", seen_of(reference, 280, shift=3.0), {"rhythm": {"windows": [["secret", "word"]] * 9}})
+    told = [f for f in done.findings if f.check == "unable:rhythm"]
+    assert [(f.severity, f.area) for f in told] == [("warning", "quality")]
+    assert "the check rhythm could not look at this window, the others did: " in told[0].message
+    assert "secret" not in told[0].message
+    assert {f.check for f in whole.findings} <= {f.check for f in done.findings}
+    assert done.memories["rhythm"] == {"windows": [["secret", "word"]] * 9}

@@ -10,6 +10,7 @@ from fairlead.contract.events import Window
 from fairlead.ops.flow.workspace import Workspace
 from fairlead.ops.monitor import Looked
 from fairlead.ops.monitor.budget import JOINT, PARTS
+from fairlead.ops.monitor.looking import UNABLE
 from fairlead.ops.monitor.windows import DAY, MONTH_DAYS
 
 NEWEST = 4
@@ -89,9 +90,10 @@ def spent(ws: Workspace, until: float) -> Spent:
     begun = [f for f in ws.state.findings(ws.model, open_only=False, last=500) if f.severity != "info"]
     # Rules and what callers or labels say themselves are no statistics: they are never a false alarm of a check.
     outside = ("contract", "infrastructure", "code", "alerts", "registry", "definition")
+    facts = ("refused:", UNABLE)
     recent = [
         f for f in begun
-        if until - MONTH_DAYS * DAY < f.since <= until and f.area not in outside and not f.check.startswith("refused:")
+        if until - MONTH_DAYS * DAY < f.since <= until and f.area not in outside and not f.check.startswith(facts)
     ]  # fmt: skip
     parts: dict[str, float] = {"jointly calibrated": JOINT, **{str(name): part for name, part in PARTS.items()}}
     return Spent(ws.settings.monitor.false_alarms_per_month, len(recent), until, parts)

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
+import traceback
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 
+from fairlead.contract.errors import FairleadError
 from fairlead.contract.events import Finding, Window
 from fairlead.contract.plugins import names, variant
 from fairlead.ops.monitor.budget import allowed
 from fairlead.ops.monitor.calibration import Calibration
-from fairlead.ops.monitor.identity import plain
+from fairlead.ops.monitor.identity import finding_id, plain
 from fairlead.ops.monitor.joint import MEMORY, joining, joint_of
 from fairlead.ops.monitor.levels import LEAST_ROWS
 from fairlead.ops.monitor.seen import Moment, Seen, Told, WindowCheck
 from fairlead.ops.monitor.windows import DAY
+
+UNABLE = "unable:"
+"""How the checks of findings begin that say that a check failed; they are no alarms of statistics."""
 
 
 class Looked(NamedTuple):
@@ -57,10 +63,32 @@ def look(
             continue
         sharing = sum(other.family == check.family for other in every)
         mine = dataclasses.replace(seen, memory=memories.get(check.name), kept=[])
-        found += map(plain, check.look(mine, allowed(seen.settings, check.family, seconds_per_row) / sharing))
+        try:
+            found += map(plain, check.look(mine, allowed(seen.settings, check.family, seconds_per_row) / sharing))
+        except Exception as failure:
+            # One check that fails, of a third party perhaps, must not keep all others from looking, window for window.
+            found.append(unable(seen, check, moment, failure))
+            continue
         if mine.kept and not early:
             kept[check.name] = mine.kept[0]
     return Looked(found, kept, tuple(sorted(seen.told, key=_nearness)), why)
+
+
+def unable(seen: Seen, check: WindowCheck, moment: Moment, failure: Exception) -> Finding:
+    """That a check could not look. Of faults that are no refusal of ours only kind and place are told: their words may
+    hold what is in the rows."""
+    if isinstance(failure, FairleadError):
+        why = str(failure)
+    else:
+        last = traceback.extract_tb(failure.__traceback__)[-1]
+        why = f"{type(failure).__name__} in {Path(last.filename).name}, line {last.lineno}"
+    window, name = seen.window, f"{UNABLE}{check.name}"
+    return Finding(
+        id=finding_id(window.model, name, (), window.start), model=window.model,
+        area="quality" if moment == "inputs" else "labels", check=name, window=window.index, since=window.start,
+        size=1.0, low=1.0, high=1.0, unit="checks", severity="warning",
+        message=f"the check {check.name} could not look at this window, the others did: {why}",
+    )  # fmt: skip
 
 
 def _calibrated(seen: Seen, kept: dict[str, Any], seconds_per_row: float, troubled: bool) -> tuple[Seen, str]:

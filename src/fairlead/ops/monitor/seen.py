@@ -123,5 +123,5 @@ class WindowCheck(Protocol):
 
     def look(self, seen: Seen, allowed: float) -> Iterable[Finding]:
         """What the window shows, as if nothing had been open before it. allowed: false alarms it may make a window,
-        early looks at that window included."""
+        early looks at that window included. What it raises is told as a finding; its memory stays as it was."""
         ...
