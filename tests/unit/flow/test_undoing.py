@@ -11,7 +11,7 @@ import pytest
 
 import fairlead
 from fairlead.contract.errors import Frozen, UsageError
-from fairlead.contract.events import Decision
+from fairlead.contract.events import Decision, Window
 from fairlead.ops.flow import Workspace, acting, release
 from fairlead.ops.flow.spending import Entry, enter, spent
 from fairlead.ops.flow.tracker import Waiting, read_tracker, write_tracker
@@ -175,3 +175,22 @@ def test_status_says_what_comes_next_and_when(folder: Path) -> None:
     finally:
         (folder / "fairlead.toml").write_text(CONFIG.format(seed=1, freeze=""))
         project.release()
+
+
+def test_a_window_that_fills_more_slowly_than_of_late_is_given_no_time_that_is_over(folder: Path) -> None:
+    project = fairlead.open(folder)
+    ws, day = project.workspace, 86_400.0
+    now = ws.clock()
+    for index in range(2):
+        start = now - (3 - index) * day
+        ws.state.put_window(Window(ws.model, index, start, start + day, 500, state="scored"))
+    tracker = read_tracker(ws)
+    bundle = ws.state.version(ws.model, 1).bundle
+    try:
+        for begun, said in ((now - 0.5 * day, "at the pace of late"), (now - 1.5 * day, "more slowly than of late")):
+            write_tracker(ws, msgspec.structs.replace(tracker, start=begun, index=2, champion=bundle))
+            (window,) = [one for one in project.status()["models"][0]["awaited"] if one["what"] == "window"]
+            assert said in window["why"]
+            assert ("at" in window) == ("pace" in said)
+    finally:
+        write_tracker(ws, tracker)

@@ -101,6 +101,9 @@ def _windows(ws: Workspace, tracker: Tracker) -> list[Awaited]:
         pace = rows_per_day(windows)
         at = tracker.start + spec.rows / pace * DAY if pace else None
         about = f", about {_day(ws, at)} at the pace of late" if at is not None else ""
+        if at is not None and not ws.settings.model.time_columns and at < ws.clock():
+            # It is not full although it should be: a time that is over would tell nobody anything.
+            about, at = ", which come more slowly than of late", None
         found.append(Awaited("window", f"window {tracker.index}: {spec.rows:,} rows{about}", at))
     oldest = next((w for w in windows if w.state == "closed"), None)
     if oldest is not None:
