@@ -13,7 +13,7 @@ def test_a_merged_incident_names_the_one_it_became_part_of(capsys: pytest.Captur
     answer: dict[str, Any] = {
         "number": 2, "severity": "warning", "title": "data quality: age", "state": "resolved", "merged_into": "a" * 12,
         "merged_number": 1, "since": 1_700_000_000.0, "first": None, "ended": 1_700_000_060.0, "assignee": "",
-        "why": "", "causes": [], "cost": None, "cost_in": "", "timeline": [], "cut": 0,
+        "why": "", "causes": [], "cost": None, "cost_in": "", "timeline": [], "cut": 0, "advice": "",
     }  # fmt: skip
     tell_incident(answer)
     shown = capsys.readouterr().out

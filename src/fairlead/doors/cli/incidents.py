@@ -80,9 +80,9 @@ def tell_incident(answer: Answer) -> None:
     if answer["why"]:
         out.print(f"  expected: {escape(answer['why'])}")
     for cause in answer["causes"]:
-        out.print(
-            f"  likely {cause['weight']:.0%} {cause['kind']} [bold]{escape(cause['name'])}[/]: {escape(cause['why'])}"
-        )
+        # What the world did has no name of its own.
+        kind = "a changed" if cause["kind"] == "time" else cause["kind"]
+        out.print(f"  likely {cause['weight']:.0%} {kind} [bold]{escape(cause['name'])}[/]: {escape(cause['why'])}")
     if answer["cost"]:
         cost = answer["cost"]
         between = f" (between {cost['low']:+.3g} and {cost['high']:+.3g})" if cost["low"] < cost["high"] else ""
