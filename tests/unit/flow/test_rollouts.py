@@ -389,6 +389,22 @@ def test_a_frozen_model_is_left_alone_and_a_pinned_one_loses_its_challenger(door
     assert intent.hold == "pinned"
 
 
+def test_a_challenger_that_can_no_longer_be_loaded_goes_and_the_champion_is_watched(door: Door) -> None:
+    ws = door.ws
+    rolling.start(ws, (2,), Way("ab", 0.5), why="tried")
+    door.ask(220)
+    collect(ws.home.root)
+    manifest = ws.store.path(ws.state.version(ws.model, 2).bundle) / "manifest.json"
+    manifest.chmod(0o644)
+    manifest.write_bytes(manifest.read_bytes()[:-20])
+    done = Loop(Workspace(ws.project)).once()
+    ended = [d for d in done.decisions if d.action == "end_rollout"]
+    assert len(ended) == 1
+    assert "cannot be loaded any more" in ended[0].why
+    assert len(done.windows) >= 2
+    assert roles(ws) == {1: "champion"}
+
+
 def test_counts_survive_a_server_that_starts_anew(door: Door) -> None:
     from fairlead.ops.flow.counting import counted
 

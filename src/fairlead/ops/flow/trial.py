@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from fairlead.contract import records as names
+from fairlead.contract.errors import BundleNotFound, BundleRefused
 from fairlead.contract.routes import Variant
 from fairlead.ops.flow import rolling
 from fairlead.ops.flow.counting import counted
@@ -52,6 +53,17 @@ def trials_of(ws: Workspace, intent: Intent, tracker: Tracker) -> list[Trial]:
     first = ws.state.first_window(ws.model)
     if rollout is None or not tried or champion is None or first is None:
         return []
+    broken = [(one, why) for one in tried if (why := refused(ws, one.bundle))]
+    if broken:
+        # It could not be judged, and must not keep the champion from being watched.
+        way = rolling.way_of(rollout)
+        return [
+            Trial(
+                bundle=one.bundle, version=one.version, started_at=rollout.started_event, mode=way.mode,
+                guardrails=(why,), until=way.until,
+            )
+            for one, why in broken
+        ]  # fmt: skip
     # A model fitted on old rows is on trial since there were answers, not since its rows ended.
     started = max(rollout.started_event, first.start)
     stages, way = rolling.stages_of(rollout), rolling.way_of(rollout)
@@ -82,6 +94,15 @@ def trials_of(ws: Workspace, intent: Intent, tracker: Tracker) -> list[Trial]:
             )
         )  # fmt: skip
     return found
+
+
+def refused(ws: Workspace, bundle: str) -> str:
+    """Why a bundle that was sound when its trial began cannot be loaded any more; "" while it can."""
+    try:
+        ws.load(bundle)
+    except (BundleRefused, BundleNotFound) as error:
+        return f"its bundle cannot be loaded any more: {error}"
+    return ""
 
 
 def grown_to(
