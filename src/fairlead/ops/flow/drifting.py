@@ -58,22 +58,22 @@ def against_table(
     say: Say | None = None,
 ) -> DriftReport:  # fmt: skip
     """A table against another one; bins are found on the other. settings: the project's key, time and zone."""
-    from fairlead.lab.tables.drift.folding import BATCH_ROWS, blocks_beside, fold, known_rows, reference_of
+    from fairlead.lab.tables.drift.folding import begun, blocks_beside, fold, known_rows, reference_of
     from fairlead.lab.tables.drift.reporting import drift_report
 
     started = time.perf_counter()
     model = None if settings is None else settings.model
-    rows = (known_rows(other) or 0) + (known_rows(table) or 0)
+    short, batches = begun(table)
+    rows = (known_rows(other) or 0) + (short or 0)
     compared, before = reference_of(
         other, key=model.id if model else None, time=model.time_columns if model else (), ignored=ignored,
-        zone=model.timezone if model else "UTC", beside=known_rows(table), say=_saying(say, 0, rows),
+        zone=model.timezone if model else "UTC", beside=short, say=_saying(say, 0, rows),
     )  # fmt: skip
     lacking = _lacking(compared, table)
-    size, most = blocks_beside(known_rows(table), before.rows)
+    size, most = blocks_beside(short, before.rows)
     now = fold(
-        table.batches(BATCH_ROWS), compared, rows=known_rows(table), say=_saying(say, before.rows, rows), sampled=True,
-        block_rows=size, most=most,
-    )  # fmt: skip
+        batches, compared, rows=short, say=_saying(say, before.rows, rows), sampled=True, block_rows=size, most=most
+    )
     known = {*compared.signature.names, *compared.left_out}
     return drift_report(
         before.blocks, now.blocks, source=name_of(table), reference=name_of(other), started=started,

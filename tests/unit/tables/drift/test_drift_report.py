@@ -10,10 +10,13 @@ import jsonschema
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv as csv
+import pyarrow.parquet as parquet
 import pytest
 
 from fairlead.contract.errors import UsageError
 from fairlead.lab.tables import open_table
+from fairlead.lab.tables.drift.folding import BATCH_ROWS, begun
 from fairlead.lab.tables.drift.page import render, write_page
 from fairlead.lab.tables.drift.report import DriftReport, drift_schema
 from fairlead.ops.flow.drifting import against_table
@@ -213,3 +216,26 @@ def test_the_page_opens_offline_and_shows_two_histograms_a_column(moved: DriftRe
 def test_the_same_tables_give_the_same_report() -> None:
     first, second = (report(rows(np.random.default_rng(5), 900), rows(np.random.default_rng(6), 700)) for _ in range(2))
     assert msgspec.structs.replace(first, seconds=0.0) == msgspec.structs.replace(second, seconds=0.0)
+
+
+def test_a_short_file_of_text_is_judged_as_the_same_rows_of_a_file_that_says_how_many(tmp_path: Path) -> None:
+    rng = np.random.default_rng(8)
+    before, now = rows(rng, 6000), rows(rng, 160)
+    now = now.set_column(0, "a", pa.array(now["a"].to_numpy() + 5.0))
+    for name, table in (("before", before), ("now", now)):
+        csv.write_csv(table, tmp_path / f"{name}.csv")
+        parquet.write_table(table, tmp_path / f"{name}.parquet")
+    of_text, of_parquet = (
+        against_table(open_table(tmp_path / f"now.{end}"), open_table(tmp_path / f"before.{end}"), None)
+        for end in ("csv", "parquet")
+    )
+    assert [(m.name, m.moved, m.p_joint) for m in of_text.columns if m.moved] == [("a", True, 0.001)]
+    assert (of_text.blocks, [m.p for m in of_text.columns]) == (of_parquet.blocks, [m.p for m in of_parquet.columns])
+
+
+def test_a_long_file_of_text_is_read_as_it_comes(tmp_path: Path) -> None:
+    number = np.arange(BATCH_ROWS * 2 + 5) % 97
+    csv.write_csv(pa.table({"n": number}), tmp_path / "long.csv")
+    known, batches = begun(open_table(tmp_path / "long.csv"))
+    assert known is None
+    assert sum(b.num_rows for b in batches) == len(number)

@@ -7,6 +7,7 @@ larger one is sampled in a first pass and counted in a second.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -186,6 +187,23 @@ def known_rows(table: Table) -> int | None:
     from fairlead.lab.tables.sources import MemoryTable, ParquetTable
 
     return table.rows if isinstance(table, ParquetTable | MemoryTable) else None
+
+
+def begun(table: Table) -> tuple[int | None, Iterator[pa.RecordBatch]]:
+    """How many rows a table has, where that is known or they are few enough to be read now, and its batches.
+
+    A file of text does not say how long it is; a short one beside a long reference needs blocks as short.
+    """
+    known = known_rows(table)
+    batches = iter(table.batches(BATCH_ROWS))
+    if known is not None:
+        return known, batches
+    held: list[pa.RecordBatch] = []
+    for batch in batches:
+        held.append(batch)
+        if sum(b.num_rows for b in held) > BATCH_ROWS:
+            return None, itertools.chain(held, batches)
+    return sum(b.num_rows for b in held), iter(held)
 
 
 def reference_of(
