@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -139,8 +141,6 @@ def test_a_new_version_that_loses_more_is_named() -> None:
     labels = {"labels": truth, "labelled": np.ones(1000, dtype=bool)}
     about = seen(columns, {records.VARIANT: variants}, step=promised, rows=labels)
     rows = Rows(columns, about.rows.times, scores, about.rows.passed, **labels)  # type: ignore[union-attr]
-    import dataclasses
-
     (told,) = explain(
         [found("performance", check="promise", size=0.2, low=0.1, high=0.3)], dataclasses.replace(about, rows=rows)
     )
@@ -162,6 +162,22 @@ def test_performance_names_the_column_that_moved_and_matters() -> None:
 def test_performance_that_fell_while_no_column_moved_is_another_concept() -> None:
     (told,) = explain([found("performance", check="promise")], seen(world(1000, 4)))
     assert [(c.kind, c.name) for c in told.causes] == [("time", "concept")]
+
+
+def test_a_season_that_was_never_held_out_is_not_taken_for_a_changed_concept_with_certainty() -> None:
+    columns = world(1000, 4)
+    about = seen(columns)
+    away = profile({**columns, "x": columns["x"] + 9.0}, BINS).columns[0]
+    reference = msgspec.structs.replace(
+        REFERENCE, profile=msgspec.structs.replace(REFERENCE.profile, scores=(USUAL["x"],))
+    )
+    far = dataclasses.replace(
+        about, profile=msgspec.structs.replace(about.profile, scores=(away,)), reference=reference
+    )
+    (told,) = explain([found("performance", check="promise")], far)
+    (cause,) = told.causes
+    assert (cause.kind, cause.name, cause.weight) == ("time", "concept", 0.5)
+    assert "shares only" in cause.why
 
 
 def test_columns_that_change_in_one_minute_have_one_source() -> None:

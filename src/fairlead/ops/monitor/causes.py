@@ -133,9 +133,20 @@ class _About:
 
             cost, cost_in = Interval(finding.size, finding.low, finding.high), "loss a row"
         if not found and finding.area in _OF_LOSS:
-            why = "no column moved beyond its everyday variation: what the inputs mean for the target did"
-            found = [Cause("time", "concept", 1.0, why)]
+            found = [self._concept()]
         return _with(finding, found, first, cost, cost_in)
+
+    def _concept(self) -> Cause:
+        """What is left where no column moved further than columns do."""
+        from fairlead.ops.monitor.estimates import LEAST_OVERLAP, overlap
+
+        still = "no column moved beyond its everyday variation"
+        shared, column = overlap(self.seen.profile, self.seen.reference)
+        if shared >= LEAST_OVERLAP:
+            return Cause("time", "concept", 1.0, f"{still}: what the inputs mean for the target did")
+        # Seasons move columns in every window: how such rows are answered was never seen either.
+        told = f"but {column} shares only {shared:.0%} with rows held out, whose like may always have been answered so"
+        return Cause("time", "concept", 0.5, f"{still}, {told}")
 
     def _columns(self, losses: tuple[np.ndarray, np.ndarray] | None) -> list[Cause]:
         """Columns that moved, by drift times importance; with losses, by what they can explain of them."""
