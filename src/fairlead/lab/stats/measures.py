@@ -73,9 +73,10 @@ def _unique(values: npt.NDArray[np.generic]) -> tuple[list[object], Ints]:
     if values.dtype != object:
         unique, inverse = np.unique(values, return_inverse=True)
         return list(unique), inverse.reshape(-1).astype(np.int64)
-    seen: dict[object, int] = {}
-    inverse = np.fromiter((seen.setdefault(v, len(seen)) for v in values), dtype=np.int64, count=len(values))
-    return list(seen), inverse
+    cells = values.tolist()
+    # In order of appearance; both loops over the rows are C's.
+    seen = {cell: at for at, cell in enumerate(dict.fromkeys(cells))}
+    return list(seen), np.fromiter(map(seen.__getitem__, cells), dtype=np.int64, count=len(cells))
 
 
 def positive_index(signature: Signature) -> int:

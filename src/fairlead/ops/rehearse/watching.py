@@ -257,17 +257,16 @@ class Watcher:
 
     def _blocks(self) -> list[tuple[int, Profile]]:
         """First row and profile of each day of the history (of each window, where windows are shorter)."""
-        from fairlead.lab.stats import profile
+        from fairlead.lab.stats.runs import profiles_of
 
         if self._days is None:
             material, times = self.history.material, self.history.times
             day = np.floor(times / min(DAY, max(self.history.window_s, 1.0))).astype(np.int64)
             cuts = [0, *(np.flatnonzero(np.diff(day)) + 1).tolist(), len(times)]
-            self._days = []
-            for a, b in pairwise(cuts):
-                columns = {name: values[a:b] for name, values in material.columns.items()}
-                start, end = float(times[a]), float(times[b - 1])
-                self._days.append((a, profile(columns, self._bins, start=start, end=end, gram=False)))
+            self._days = [
+                (a, msgspec.structs.replace(counted, start=float(times[a]), end=float(times[b - 1])))
+                for (a, b), counted in zip(pairwise(cuts), profiles_of(material.columns, self._bins, cuts), strict=True)
+            ]
         return self._days
 
 
