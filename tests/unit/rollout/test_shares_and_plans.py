@@ -102,6 +102,12 @@ def test_twenty_requests_an_hour_at_five_percent_mean_months() -> None:
     assert math.isinf(plan(0.1, 0.01, 0.0, 0.05, paired=True).days)
 
 
+def test_two_hundred_requests_a_second_mean_an_hour() -> None:
+    quick = plan(1.2, 0.05, 200 * 86_400.0, 0.05, paired=False, what="values")
+    assert quick.days < 1 / 24
+    assert "17,280,000 a day 1 hour with 5%" in quick.why
+
+
 @pytest.mark.parametrize(
     ("days", "said"), [(0.001, "1 hour"), (1.0, "24 hours"), (59.0, "59 days"), (math.inf, "for ever")]
 )

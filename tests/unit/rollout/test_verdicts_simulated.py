@@ -8,13 +8,13 @@ from tests.unit.rollout.simulated_verdicts import CASES, Case, interval
 
 from fairlead.ops.rollout.planning import anytime_rows
 
-SAMPLE, WHOLE = 25, 1000
+SAMPLE, WHOLE = 15, 1000
 NUMBERED = list(enumerate(CASES))
 
 
 @pytest.mark.parametrize(("number", "case"), NUMBERED, ids=[case.name for case in CASES])
 def test_errors_are_within_the_nominal_rate(number: int, case: Case) -> None:
-    runs = 8 if "outgrows" in case.name else SAMPLE
+    runs = 5 if "outgrows" in case.name else SAMPLE
     wrong = case.errors(runs, 1000 + number)
     assert interval(wrong, runs)[0] <= case.nominal, f"{wrong} of {runs}"
 
