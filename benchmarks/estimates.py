@@ -19,12 +19,15 @@ from fairlead.contract.profile import Reference
 from fairlead.contract.settings import ModelSettings, MonitorSettings, Settings
 from fairlead.contract.signature import Signature
 from fairlead.lab.stats import profile
+from fairlead.lab.stats.evalues import mean_bounds
+from fairlead.lab.stats.sequences import quantile_bounds, share_bounds
 from fairlead.ops.monitor import calibrate
 from fairlead.ops.monitor.budget import allowed
 from fairlead.ops.monitor.concept import compared, held_out_gaps, verdict
 from fairlead.ops.monitor.detecting import Detected, Stream
 from fairlead.ops.monitor.estimates import estimates
 from fairlead.ops.monitor.looking import checks_of
+from fairlead.ops.monitor.quality import wilson
 from fairlead.ops.monitor.seen import Rows, Seen
 from fairlead.ops.monitor.selection import selection_of, weighted_intervals
 
@@ -432,6 +435,56 @@ def season_table(worlds: int) -> list[str]:
     return lines
 
 
+SIZES = (10, 30, 100, 300, 1000)
+"""Rows, requests or labels that an interval is made of."""
+
+
+def covered(worlds: int, rows: int) -> dict[str, float]:
+    """How often each interval that pages and verbs show holds the truth, in so many worlds of so many rows.
+
+    Sequences are looked at once here; that they hold however often one looks is in verdicts.md.
+    """
+    found: dict[str, list[bool]] = {}
+    whole = drawn(CLASSES, np.random.default_rng(99), 200_000)
+    numbers = drawn(NUMBERS, np.random.default_rng(99), 200_000)
+    for seed in range(worlds):
+        rng = np.random.default_rng([seed, rows, 23])
+        for signature, world, names in (
+            (CLASSES, whole, ("accuracy", "roc_auc", "f1", "log_loss")), (NUMBERS, numbers, ("mae", "rmse", "r2"))
+        ):  # fmt: skip
+            truth = TRUTHS.setdefault(signature.task, realised(signature, world, 1.0))
+            now = drawn(signature, rng, rows)
+            told = weighted_intervals(signature, now.truth, now.scores, np.ones(rows), seed)
+            for name in names:
+                if name in told:
+                    found.setdefault(f"realised {name}", []).append(told[name].low <= truth[name] <= told[name].high)
+        for share in (0.02, 0.2):
+            count = int(rng.binomial(rows, share))
+            low, high = wilson(count, rows)
+            found.setdefault(f"share of {share:.0%} (Wilson)", []).append(low <= share <= high)
+            ends = share_bounds([count], [rows])
+            found.setdefault(f"share of {share:.0%} (sequence)", []).append(float(ends[0][0]) <= share <= ends[1][0])
+        waits = rng.lognormal(0.0, 1.0, rows)
+        for at, usual in ((0.5, 1.0), (0.95, float(np.exp(1.6448536)))):
+            _, low, high = quantile_bounds(waits, at)
+            found.setdefault(f"quantile {at:g} (sequence)", []).append(low <= usual <= high)
+        low, high = mean_bounds(rng.beta(1.0, 9.0, rows), 0.05, 0.0, 1.0)
+        found.setdefault("mean of losses (sequence)", []).append(low <= 0.1 <= high)
+    return {name: float(np.mean(held)) for name, held in found.items()}
+
+
+TRUTHS: dict[str, dict[str, float]] = {}
+
+
+def sizes_table(worlds: int) -> list[str]:
+    told = {rows: covered(worlds, rows) for rows in SIZES}
+    lines = [f"| interval | {' | '.join(f'{rows:,}' for rows in SIZES)} |", f"|---|{'---|' * len(SIZES)}"]
+    for name in told[SIZES[-1]]:
+        cells = " | ".join(f"{told[rows][name]:.0%}" if name in told[rows] else "" for rows in SIZES)
+        lines.append(f"| {name} | {cells} |")
+    return lines
+
+
 TABLES: tuple[tuple[str, Callable[[int], list[str]]], ...] = (
     ("Intervals of estimates, 12 held-out windows of 300 rows", coverage_table),
     ("The same by held-out windows, 500 rows", held_out_table),
@@ -443,6 +496,7 @@ TABLES: tuple[tuple[str, Callable[[int], list[str]]], ...] = (
     ("What a change is due to, four windows of 500 rows", reason_table),
     ("Labels that do not come at random, 1,000 rows, accuracy", selection_table),
     ("How often estimates speak where nothing but a season goes on, windows of 300 rows", season_table),
+    ("How often intervals of 95 % hold, by the rows they are made of", sizes_table),
 )
 
 

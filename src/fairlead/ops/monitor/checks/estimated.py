@@ -24,8 +24,8 @@ SHOWN = ("roc_auc", "accuracy", "mae", "pinball", "rmse")
 LEAST_SHARE = 0.05
 """Rise of the expected loss, as a share of the usual one, below which nobody is told."""
 MOST_FREEDOM = 30
-"""Of Student's t: expected losses of windows are skewed and have seasons, so that however many are known their tails are
-not the normal's."""
+"""Of Student's t: expected losses of windows are skewed and have seasons, so that however many are known, their tails
+are not the normal's."""
 
 
 class Estimated:
