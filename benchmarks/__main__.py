@@ -20,6 +20,7 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 SCRIPTS = (
     "imports", "profile", "transport", "layers", "server", "bulk", "peers", "explain", "false_alarms", "rehearsal",
+    "watch",
     "demo",
 )  # fmt: skip
 
