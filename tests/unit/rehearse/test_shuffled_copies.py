@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fairlead.contract.evidence import Interval
 from fairlead.contract.settings import ModelSettings, MonitorSettings, Settings
 from fairlead.ops.rehearse.copies import permuted, shuffled
 from fairlead.ops.rehearse.history import History, history_of
@@ -80,3 +82,5 @@ def test_two_copies_are_said_to_know_little() -> None:
     assert apart.value == agreed.value
     assert apart.high > 10 * apart.value
     assert rate_over_copies([0, 0], 2.0).high > 0.5
+    # A report is written of it: numbers of numpy could not be.
+    assert msgspec.json.decode(msgspec.json.encode(apart), type=Interval) == apart

@@ -42,5 +42,5 @@ def rate_over_copies(counts: Sequence[int], each: float) -> Interval:
     if len(counts) < 2:
         return plain
     rates = np.asarray(counts, dtype=np.float64) / max(each, 1e-9)
-    half = student(0.975, len(rates) - 1) * float(rates.std(ddof=1)) / np.sqrt(len(rates))
+    half = float(student(0.975, len(rates) - 1) * rates.std(ddof=1) / np.sqrt(len(rates)))
     return Interval(plain.value, max(min(plain.low, plain.value - half), 0.0), max(plain.high, plain.value + half))
