@@ -144,7 +144,8 @@ def test_what_happened_is_told_each_by_its_name_and_first_hour_and_nothing_else(
     # Four that were planted or had to come, and the autumn itself: a season that the retrained model never met begins
     # in the week in which the concept changes, and explains none of what that loses.
     assert len(told) == 5, titles
-    sensor = found(told, "data quality: hum")
+    sensor = found(told, "data quality")
+    assert "hum" in sensor["title"]
     assert moment(sensor["first"]) == STUCK[0]
     assert sensor["state"] == "resolved"
     season = found(told, "performance", before=CHANGED)
