@@ -13,6 +13,7 @@ from fairlead.contract.errors import SourceUnreadable
 from fairlead.lab.stats import profile
 from fairlead.lab.tables import columns_of, open_table
 from fairlead.lab.tables.drift.folding import BLOCKS, fold, known_rows, reference_of
+from fairlead.lab.tables.drift.sampling import EverySo
 
 
 def table(rows: int, seed: int = 0) -> pa.Table:
@@ -90,3 +91,16 @@ def test_no_rows_are_refused_and_known_rows_cost_no_pass(tmp_path: Path) -> None
     csv.write_text("a,w\n1,x\n2,y\n")
     assert known_rows(open_table(csv)) is None
     assert known_rows(open_table(table(5))) == 5
+
+
+def test_a_sample_holds_words_with_and_without_their_dictionary() -> None:
+    words = pa.array([f"word {i}" for i in range(3000)])
+    many = pa.DictionaryArray.from_arrays(pa.array(np.arange(4000) % 3000, pa.int32()), words)
+    few = pa.DictionaryArray.from_arrays(pa.array(np.arange(4000) % 3, pa.int32()), words.slice(0, 3))
+    sampler = EverySo(200, 80_000)
+    for at in range(20):
+        batch = pa.RecordBatch.from_arrays([many if at % 2 else few], names=["w"])
+        sampler.add(batch, at * 4000)
+    found = sampler.table
+    assert found.num_rows == -(-80_000 // sampler.step)
+    assert set(found["w"].to_pylist()) <= set(words.to_pylist())

@@ -40,7 +40,7 @@ class EverySo:
     @property
     def table(self) -> pa.Table:
         """The rows."""
-        return pa.concat_tables(self._parts, promote_options="permissive").combine_chunks()
+        return pa.concat_tables(_alike(self._parts), promote_options="permissive").combine_chunks()
 
 
 def _without_words(part: pa.Table) -> pa.Table:
@@ -49,6 +49,19 @@ def _without_words(part: pa.Table) -> pa.Table:
         if pa.types.is_dictionary(field.type) and len(part.column(at).chunk(0).dictionary) > part.num_rows:
             part = part.set_column(at, field.name, plain(part.column(at)))
     return part
+
+
+def _alike(parts: list[pa.Table]) -> list[pa.Table]:
+    """Words as they are where all parts have their dictionary, or none has; else plain in all of them."""
+    coded = [{f.name for f in part.schema if pa.types.is_dictionary(f.type)} for part in parts]
+    mixed = set().union(*coded) - set.intersection(*coded) if coded else set()
+    found = []
+    for part, own in zip(parts, coded, strict=True):
+        for name in mixed & own:
+            at = part.schema.get_field_index(name)
+            part = part.set_column(at, name, plain(part.column(at)))
+        found.append(part)
+    return found
 
 
 def _numbers(places: np.ndarray) -> pa.Array:
