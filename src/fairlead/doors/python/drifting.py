@@ -109,9 +109,10 @@ def _model(ws: Workspace | None, against: Any) -> Model | None:
 
 def _learnt(ws: Workspace, model: Model) -> Learnt | None:
     """Rows that the model was trained on, where the home has them and the model."""
+    from fairlead.lab.tables.drift.together import MOST_ROWS
     from fairlead.ops.flow.learnt import learnt_rows
 
-    return learnt_rows(ws, model.id) if (ws.home.bundles / model.id).is_dir() else None
+    return learnt_rows(ws, model.id, MOST_ROWS) if (ws.home.bundles / model.id).is_dir() else None
 
 
 def _opened(ws: Workspace | None, folder: Path) -> Model:

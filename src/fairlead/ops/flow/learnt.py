@@ -16,20 +16,22 @@ if TYPE_CHECKING:
     from fairlead.contract.signature import Signature
 
 MOST_HELD = 4
-_HELD: WeakKeyDictionary[Workspace, dict[str, Learnt | None]] = WeakKeyDictionary()
+_HELD: WeakKeyDictionary[Workspace, dict[tuple[str, int], Learnt | None]] = WeakKeyDictionary()
 
 
-def learnt_rows(ws: Workspace, bundle: str) -> Learnt | None:
-    """What the home still has of the rows a bundle was trained on; None where it is gone, or holds no plain columns."""
+def learnt_rows(ws: Workspace, bundle: str, most: int = MOST_ROWS) -> Learnt | None:
+    """What the home still has of the rows a bundle was trained on, at most `most` of them; None where it is gone, or
+    holds no plain columns.
+    """
     held = _HELD.setdefault(ws, {})
-    if bundle not in held:
+    if (bundle, most) not in held:
         if len(held) >= MOST_HELD:
             held.pop(next(iter(held)))
-        held[bundle] = _read(ws, bundle)
-    return held[bundle]
+        held[bundle, most] = _read(ws, bundle, most)
+    return held[bundle, most]
 
 
-def _read(ws: Workspace, bundle: str) -> Learnt | None:
+def _read(ws: Workspace, bundle: str, most: int) -> Learnt | None:
     from fairlead.contract.errors import FairleadError
     from fairlead.lab.tables import open_table
 
@@ -42,7 +44,7 @@ def _read(ws: Workspace, bundle: str) -> Learnt | None:
         return None
     try:
         table = open_table(path)
-        step = max(-(-table.rows // MOST_ROWS), 1)
+        step = max(-(-table.rows // most), 1)
         kept = _thinned(table, step)
         return _learnt(kept, signature, ws, 1.0 / step, bundle, model.reference.profile.end)
     except FairleadError:
