@@ -138,6 +138,12 @@ def test_what_joins_with_a_column_that_was_not_told_is_told(state: State) -> Non
     assert settled(state, finding("c", window=6, columns=("y",), check="other"), now=3.0)[0].worsened == 1
 
 
+def test_what_is_about_no_column_is_about_those_that_explain_it(state: State) -> None:
+    strange = finding("r", "requests", causes=(cause("price", 0.8), cause("weight", 0.1)))
+    (incident,) = settled(state, strange, finding("d", columns=("price",), severity="info"))
+    assert incident.columns == ("price",)
+
+
 def test_a_note_speaks_for_no_incident(state: State) -> None:
     """A verdict that is inconclusive joins by its column: it makes the incident no graver and names nothing in it."""
     settled(state, finding("a", "quality", columns=("season",)), now=1.0)

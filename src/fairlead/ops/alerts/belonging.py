@@ -210,6 +210,10 @@ def _figures(incident: Incident, known: Sequence[Known]) -> Incident:
     # What only informs is listed, and speaks for the incident only where nothing else does.
     alarms = [f for f in every if f.severity != "info"] or every
     told = lasting or alarms
+    # Of findings about no column, those that explain them.
+    columns = [c for f in alarms for c in f.columns] or [
+        c.name for f in alarms for c in f.causes if c.kind == "column" and c.weight >= LEAST_SHARED
+    ]
     lead = leading(told)
     causes = causes_of(told)
     costs = [f for f in told if f.cost is not None]
@@ -234,7 +238,7 @@ def _figures(incident: Incident, known: Sequence[Known]) -> Incident:
         open=tuple(f.id for f in lasting)[:MOST_MEMBERS],
         areas=tuple(dict.fromkeys([*incident.areas, *(f.area for f in alarms)])),
         checks=tuple(dict.fromkeys([*incident.checks, *(f.check for f in alarms)])),
-        columns=tuple(dict.fromkeys([*incident.columns, *(c for f in alarms for c in f.columns)]))[:MOST_MEMBERS],
+        columns=tuple(dict.fromkeys([*incident.columns, *columns]))[:MOST_MEMBERS],
         segments=tuple(dict.fromkeys([*incident.segments, *(f.segment for f in alarms if f.segment)]))[:MOST_MEMBERS],
         causes=causes,
         cost=dear.cost if dear else None,
