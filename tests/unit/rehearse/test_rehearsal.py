@@ -53,6 +53,8 @@ def test_the_change_is_found_and_mended(found: Rehearsal) -> None:
     assert np.mean(trigger.series[-6:]) < np.mean(found.policy("recent").series[-6:]) + 0.02
     assert trigger.retrains < found.policy("always").retrains / 3
     assert trigger.fits > trigger.retrains
+    # As many by the calendar, so that what is compared is when.
+    assert found.policy("scheduled").retrains == trigger.retrains
 
 
 def test_policies_are_told_with_differences_before_ratios(found: Rehearsal) -> None:
