@@ -75,7 +75,7 @@ def word(value: str) -> pa.Scalar:
     return of_words((value,))[0]
 
 
-def _plain_dtype(kind: pa.DataType) -> np.dtype | None:  # type: ignore[type-arg]
+def _plain_dtype(kind: pa.DataType) -> np.dtype | None:
     if pa.types.is_float64(kind):
         return np.dtype(np.float64)
     if pa.types.is_float32(kind):
@@ -83,7 +83,7 @@ def _plain_dtype(kind: pa.DataType) -> np.dtype | None:  # type: ignore[type-arg
     return np.dtype(str(kind)) if pa.types.is_integer(kind) else None
 
 
-def _cells(array: pa.Array, kind: np.dtype) -> np.ndarray:  # type: ignore[type-arg]
+def _cells(array: pa.Array, kind: np.dtype) -> np.ndarray:
     data = array.buffers()[1]
     if data is None or not len(array):
         return np.zeros(len(array), dtype=kind)
