@@ -224,7 +224,7 @@ def test_a_level_that_is_expected_is_usual_until_it_is_taken_back(till: Till) ->
     assert program.json("inspect")["seal"]["verified"], "the reference that was sealed stays as it was"
     assert "expected" in [a["kind"] for a in program.json("inspect")["attestations"]]
     program.run("expected", number, "--undo", "--why", "a mistake", expect=0)
-    # A day alone: what begins and ends between two looks is kept, and told to nobody.
+    # A day alone, so that it is told while it lasts.
     ask(till.url, dearer(days(till, 13, 14)))
 
     def since() -> list[dict[str, Any]]:
