@@ -250,8 +250,8 @@ TAIL = """
 - Days that depend on each other (AR(1) with 0.9) are in the reference as well, and running windows show them. What a
   short reference cannot show is how far such a series wanders later: windows of a day go beyond the budget without
   floors.
-- A season that the reference has not seen is no everyday variation: it is told, as the drift it is; shorter windows tell
-  of it the more often, as each day of its rise may be one.
+- A season that the reference has not seen is no everyday variation: it is told, as the drift it is; shorter windows
+  tell of it the more often, as each day of its rise may be one.
 - What every check of a model raises is counted check by check (a day on which a column and the scores speak counts
   twice), and lies within the whole budget.
 - Poisoned labels, another rule and larger errors are all found by the promise and by concept drift. That labels are
