@@ -106,6 +106,27 @@ def test_quiet_windows_are_quiet_as_often_as_was_allowed_for(world: tuple[Refere
     assert alarms <= windows * ALLOWED + 1.96 * np.sqrt(windows * ALLOWED)
 
 
+def test_rows_are_told_from_those_learned_from_by_the_levels_that_are_expected_now(
+    world: tuple[Reference, Learnt],
+) -> None:
+    """A person says that a new level is right: what was kept of the training rows was by the levels before."""
+    reference, learnt = world
+    learnt = dataclasses.replace(learnt, held={})
+    columns = cells(np.random.default_rng(7), A_DAY)
+    before = found_by("together", seen_of((reference, learnt), columns))
+    whole = reference.profile
+    at = [c.bins.name for c in whole.columns].index("b")
+    narrow = [0] * len(whole.columns[at].counts)
+    narrow[len(narrow) // 2] = whole.columns[at].rows
+    expected = msgspec.structs.replace(whole.columns[at], counts=tuple(narrow))
+    amended = msgspec.structs.replace(
+        reference,
+        profile=msgspec.structs.replace(whole, columns=(*whole.columns[:at], expected, *whole.columns[at + 1 :])),
+    )
+    found_by("together", seen_of((amended, learnt), columns))
+    assert found_by("together", seen_of((reference, learnt), columns)) == before
+
+
 def test_rows_that_moved_are_told_apart_by_what_moved(world: tuple[Reference, Learnt]) -> None:
     def moved(columns: Cells) -> None:
         columns["b"] += 3.0

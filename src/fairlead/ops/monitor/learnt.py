@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from fairlead.ops.monitor.seen import Seen
 
 MOST_ROWS = 120_000
-"""Rows that are kept at hand of what was learned from: every so many of them, in their order. Of 400 days each holds 300
-of them, and a tenth of a day enough to be told from another."""
+"""Rows that are kept at hand of what was learned from: every so many of them, in their order. Of 400 days each holds
+300 of them, and a tenth of a day enough to be told from another."""
 
 MOST_STRETCHES = 400
 MOST_HELD = 128

@@ -169,7 +169,7 @@ def _counted(made: Stretches, slices: list[Slice], column: ColumnProfile, place:
         return found
 
     rules = tuple(one.rule for one in slices)
-    learnt = made.once(("counts", column.bins.name, rules), lambda: of(0, made.rows))
+    learnt = made.once(("counts", column, rules), lambda: of(0, made.rows))
     live = of(made.rows, len(place))
     return [(a + b, s + t) for (a, s), (b, t) in zip(learnt, live, strict=True)]
 

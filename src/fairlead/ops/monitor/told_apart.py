@@ -31,7 +31,7 @@ def told_apart(seen: Seen, made: Stretches) -> Part | None:
     if not reference:
         return None
     made = made.thinned(MOST_ROWS)
-    known, against = made.once(("told_apart", tuple(c.bins.name for c in reference)), lambda: _known(made, reference))
+    known, against = made.once(("told_apart", tuple(reference)), lambda: _known(made, reference))
     live = {name: cells[made.rows :] for name, cells in made.columns.items()}
     piece = made.piece[made.rows :]
     told = against.told(features_of(live, reference), piece % 2, piece)
