@@ -7,12 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from fairlead.contract.events import Finding
 from fairlead.contract.incidents import Entry, Incident
 from fairlead.ops.alerts.incidents import bring_up_to_date
 from fairlead.ops.state import State
+from fairlead.ops.state.rows import MessageRow
 
 
 def finding(id: str, **more: object) -> Finding:
@@ -47,6 +49,20 @@ def test_a_line_is_added_once_and_what_repeats_is_bounded(state: State, monkeypa
     assert state.add_entry("id1", Entry("p", 1.0, "person", "what people did is kept"))
     assert [e.key for e in state.entries("id1", last=2)] == ["1", "p"]
     assert state.entry_count("id1") == 4
+
+
+def test_the_all_clear_of_what_was_told_is_due_however_many_ended_since_that_nobody_was_told_of(state: State) -> None:
+    state.put_incident(msgspec.structs.replace(incident(1), state="resolved", closed_at=50.0))
+    row = MessageRow("notice:id1:0:0", "f", "notice", "warning", "t", "b", 1.0, "released", 1.0, "", "id1")
+    state.add_message(row)
+    with state.transaction():
+        for number in range(2, 250):
+            state.put_incident(msgspec.structs.replace(incident(number), state="resolved", closed_at=50.0))
+    assert [i.number for i in state.incidents_to_clear(since=60.0)] == [1]
+    later = state.incidents_to_clear(since=40.0)
+    assert (later[0].number, len(later)) == (1, 201)
+    state.add_message(msgspec.structs.replace(row, id="all_clear:id1:0", kind="all_clear"))
+    assert state.incidents_to_clear(since=60.0) == []
 
 
 def test_an_older_home_is_brought_up_and_tells_of_what_is_open(tmp_path: Path) -> None:

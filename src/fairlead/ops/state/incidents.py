@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import Select, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Select, exists, func, insert, select, update
 
 from fairlead.contract.events import Finding
 from fairlead.contract.incidents import Entry, Incident
@@ -60,21 +60,31 @@ class Incidents(Store):
         newest that were not those that ended after `since`, by the clock of the home."""
         kinds = ("all_clear", "passed")
         said = select(messages.c.id).where(messages.c.incident == incidents.c.id)
-        never = ~exists(said.where(messages.c.kind.in_(kinds)))
+        never, told = ~exists(said.where(messages.c.kind.in_(kinds))), exists(said.where(messages.c.kind == "notice"))
         # What came back may have been told of in each of its rounds; text, as not all that is kept is strict JSON.
         again = incidents.c.body.contains('"rounds":', autoescape=True)
-        query = select(incidents.c.id, incidents.c.body, exists(said.where(messages.c.kind == "notice")).label("told"))
-        query = query.where(incidents.c.state == "resolved", never | again)
+        # A bound for each: many that nobody is told of do not push out one whose all-clear somebody waits for.
+        found = {
+            incident.id: (incident, was_told)
+            for rows, was_told in ((never & told, True), (~never & again, True), (never & ~told, False))
+            for incident in self._resolved(rows)
+        }
         with self._reading() as connection:
-            found = [
-                (from_text(row.body, Incident), bool(row.told))
-                for row in connection.execute(query.order_by(incidents.c.number.desc()).limit(MOST_UNSAID))
-            ]
-            ids = [one.id for one, _ in found]
-            ended = select(messages.c.id).where(messages.c.kind.in_(kinds), messages.c.incident.in_(ids))
-            done = set(connection.execute(ended).scalars()) if ids else set()
-        unsaid = [(i, told) for i, told in found if not done & {f"{kind}:{i.id}:{i.rounds}" for kind in kinds}]
-        return [i for i, told in unsaid if told or (i.closed_at or 0.0) > since][::-1]
+            ended = select(messages.c.id).where(messages.c.kind.in_(kinds), messages.c.incident.in_(list(found)))
+            done = set(connection.execute(ended).scalars()) if found else set()
+        unsaid = [
+            (one, was_told)
+            for one, was_told in found.values()
+            if not done & {f"{kind}:{one.id}:{one.rounds}" for kind in kinds}
+        ]
+        due = [one for one, was_told in unsaid if was_told or (one.closed_at or 0.0) > since]
+        return sorted(due, key=lambda one: one.number)
+
+    def _resolved(self, rows: ColumnElement[bool]) -> list[Incident]:
+        query = select(incidents.c.body).where(incidents.c.state == "resolved", rows)
+        with self._reading() as connection:
+            found = connection.execute(query.order_by(incidents.c.number.desc()).limit(MOST_UNSAID)).scalars()
+            return [from_text(body, Incident) for body in found]
 
     def incidents_to_reopen(self) -> list[Incident]:
         """Resolved incidents of which some finding is open."""
