@@ -85,8 +85,9 @@ def _distances(ws: Workspace, tracker: Tracker, window: Window) -> tuple[Distanc
     kept = ws.state.window_profile(ws.model, window.index)
     if kept is None or not tracker.champion or not window.rows:
         return ()
-    reference, profile = ws.load(tracker.champion).reference, decode_profile(kept)
-    limits = calibrate(reference, ws.settings)
+    model, profile = ws.load(tracker.champion), decode_profile(kept)
+    reference = model.reference
+    limits = calibrate(reference, ws.settings, signature=model.signature)
     found: list[Distance] = []
     for kind, now, before, known in (
         ("columns", profile.columns, reference.profile.columns, limits.columns),
