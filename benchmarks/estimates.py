@@ -20,9 +20,11 @@ from fairlead.contract.settings import ModelSettings, MonitorSettings, Settings
 from fairlead.contract.signature import Signature
 from fairlead.lab.stats import profile
 from fairlead.lab.stats.evalues import mean_bounds
+from fairlead.lab.stats.intervals import bootstrap
 from fairlead.lab.stats.sequences import quantile_bounds, share_bounds
 from fairlead.ops.monitor import calibrate
 from fairlead.ops.monitor.budget import allowed
+from fairlead.ops.monitor.checks.labels_late import expected_share
 from fairlead.ops.monitor.concept import compared, held_out_gaps, verdict
 from fairlead.ops.monitor.detecting import Detected, Stream
 from fairlead.ops.monitor.estimates import estimates
@@ -30,6 +32,7 @@ from fairlead.ops.monitor.looking import checks_of
 from fairlead.ops.monitor.quality import wilson
 from fairlead.ops.monitor.seen import Rows, Seen
 from fairlead.ops.monitor.selection import selection_of, weighted_intervals
+from fairlead.ops.rehearse.uncertainty import Resampled
 
 PAGE = Path(__file__).parent.parent / "docs" / "explanation" / "estimates.md"
 WINDOWS, HELD_ROWS = 12, 300
@@ -477,12 +480,55 @@ TRUTHS: dict[str, dict[str, float]] = {}
 
 
 def sizes_table(worlds: int) -> list[str]:
-    told = {rows: covered(worlds, rows) for rows in SIZES}
-    lines = [f"| interval | {' | '.join(f'{rows:,}' for rows in SIZES)} |", f"|---|{'---|' * len(SIZES)}"]
-    for name in told[SIZES[-1]]:
-        cells = " | ".join(f"{told[rows][name]:.0%}" if name in told[rows] else "" for rows in SIZES)
+    return _by_size(SIZES, lambda rows: covered(worlds, rows))
+
+
+def _by_size(sizes: Sequence[int], made: Callable[[int], dict[str, float]]) -> list[str]:
+    told = {size: made(size) for size in sizes}
+    lines = [f"| interval | {' | '.join(f'{size:,}' for size in sizes)} |", f"|---|{'---|' * len(sizes)}"]
+    for name in told[sizes[-1]]:
+        cells = " | ".join(f"{told[size][name]:.0%}" if name in told[size] else "" for size in sizes)
         lines.append(f"| {name} | {cells} |")
     return lines
+
+
+BLOCKS = (8, 24, 52, 104)
+"""Windows that an interval is made of."""
+
+
+def covered_by_blocks(worlds: int, windows: int) -> dict[str, float]:
+    """As `covered`, of intervals whose observations are windows: what rows are in them hardly matters."""
+    found: dict[str, list[bool]] = {}
+    for seed in range(worlds):
+        rng = np.random.default_rng([seed, windows, 29])
+        for rho in (0.0, 0.5, 0.9):
+            series = _autoregressive(rng, windows, rho)
+            told = Resampled(np.full(windows, 168.0), seed).mean(series)
+            name = "independent windows" if rho == 0.0 else f"windows AR(1) {rho:g}"
+            found.setdefault(f"difference of two policies, {name}", []).append(told.low <= 0.0 <= told.high)
+        rows = (_autoregressive(rng, windows, 0.0)[:, None] + rng.normal(0.0, 3.0, (windows, 60))).ravel()
+        for how, block in (("window by window", 60), ("row by row", 1)):
+            told = bootstrap(rows, draws=500, seed=seed, block=block)
+            found.setdefault(f"mean loss of a report, {how}", []).append(told.low <= 0.0 <= told.high)
+        shares = np.clip(rng.normal(0.6, 0.05, windows + 1), 0.0, 1.0)
+        labels = rng.binomial(168, shares)
+        expected = expected_share([168] * windows, labels[:-1].tolist(), 168, 0.01)
+        if expected is not None:
+            held = expected.low <= labels[-1] / 168 <= expected.high
+            found.setdefault("share of labels in one more window", []).append(held)
+    return {name: float(np.mean(held)) for name, held in found.items()}
+
+
+def _autoregressive(rng: np.random.Generator, steps: int, rho: float) -> np.ndarray:
+    noise = rng.normal(0.0, np.sqrt(1.0 - rho**2), steps)
+    found, last = np.empty(steps), rng.normal()
+    for at in range(steps):
+        last = found[at] = rho * last + noise[at]
+    return found
+
+
+def blocks_table(worlds: int) -> list[str]:
+    return _by_size(BLOCKS, lambda windows: covered_by_blocks(worlds, windows))
 
 
 TABLES: tuple[tuple[str, Callable[[int], list[str]]], ...] = (
@@ -497,6 +543,7 @@ TABLES: tuple[tuple[str, Callable[[int], list[str]]], ...] = (
     ("Labels that do not come at random, 1,000 rows, accuracy", selection_table),
     ("How often estimates speak where nothing but a season goes on, windows of 300 rows", season_table),
     ("How often intervals of 95 % hold, by the rows they are made of", sizes_table),
+    ("How often intervals of 95 % hold that are made of windows, by their number", blocks_table),
 )
 
 

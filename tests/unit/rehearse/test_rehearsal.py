@@ -61,7 +61,11 @@ def test_policies_are_told_with_differences_before_ratios(found: Rehearsal) -> N
     assert [p.name for p in found.policies][:2] == ["never", "always"]
     assert {"persistence", "constant", "random"} <= {p.name for p in found.policies}
     assert found.policy("never").judged == "reference"
-    assert found.policy("performance").judged == "better"
+    # One change within three blocks of windows: nothing is sure of so many policies at once.
+    gain = found.policy("performance").gain
+    assert gain is not None
+    assert gain.value > 0.2
+    assert found.policy("performance").judged == "inconclusive"
     assert abs(found.policy("scheduled").retrains - found.policy("performance").retrains) <= 1
     for policy in found.policies:
         assert policy.quality.low <= policy.quality.value <= policy.quality.high
