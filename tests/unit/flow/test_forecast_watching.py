@@ -59,8 +59,8 @@ label_delay = "0s"
 max_loss = 0.5
 """
 DAY = 86_400.0
-BEGAN = np.floor((time.time() - 60 * DAY) / DAY) * DAY
-"""The first value of the table; the records begin 20 days later."""
+BEGAN = np.floor((time.time() - 60 * DAY) / (2 * DAY)) * 2 * DAY
+"""The first value of the table, where a window begins; the records begin 20 days later."""
 SERVED = BEGAN + 20 * DAY
 
 
