@@ -190,6 +190,28 @@ def test_a_metric_of_few_labels_is_worse_by_chance_more_often_than_one_of_a_held
     assert spoke[420] == spoke[0] == 60, "eight deviations less, of as many labels"
 
 
+def test_a_loss_without_an_upper_end_varies_further_up_than_down() -> None:
+    rng = np.random.default_rng(9)
+    quiet = found = 0
+    for _ in range(600):
+        errors = 3000.0 * np.exp(0.5 * rng.normal(size=17))
+        held = tuple(
+            HeldOut(i, i + 1, 168, 0.1, {"mse": float(e), "r2": 1.0 - float(e) / 100_000.0})
+            for i, e in enumerate(errors[:-1])
+        )
+        reference = msgspec.structs.replace(reference_of(10, 0), held_out=held)
+
+        def told(mse: float, reference: Reference = reference) -> int:
+            now = {"mse": mse, "r2": 1.0 - mse / 100_000.0}
+            metrics = {name: Interval(value, value, value) for name, value in now.items()}
+            return len(check_performance(metrics, reference, model="m", window=0, start=0.0))
+
+        quiet += bool(told(float(errors[-1])))
+        found += told(60_000.0) == 2
+    assert quiet <= 4
+    assert found >= 570
+
+
 def test_a_share_that_few_rows_explain_is_no_finding() -> None:
     # A quiet window of 60 rows: 10 missing cells are what chance may give where 1 in 10 is usual.
     rng = np.random.default_rng(3)
