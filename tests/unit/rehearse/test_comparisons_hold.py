@@ -37,3 +37,8 @@ def test_fewer_windows_and_surer_claims_make_wider_intervals() -> None:
 
     assert width(24, 0.95) > width(104, 0.95) > width(208, 0.95)
     assert width(52, 0.99) > width(52, 0.95)
+
+
+def test_no_loss_is_below_nothing() -> None:
+    told = Resampled(np.ones(24)).mean(np.where(np.arange(24) < 2, 1.0, 0.0))
+    assert told.low == 0.0 < told.value < told.high

@@ -36,7 +36,9 @@ class Resampled:
         """Mean over rows of a series of window means (windows,), with its interval."""
         from fairlead.lab.stats.intervals import percentile
 
-        return self._widened(percentile(self._point(series), self._draws(series), level), level)
+        found = self._widened(percentile(self._point(series), self._draws(series), level), level)
+        # No mean of losses lies below 0.
+        return Interval(found.value, max(found.low, 0.0), found.high) if np.min(series) >= 0.0 else found
 
     def ratio(self, above: np.ndarray, below: np.ndarray) -> Interval:
         """Ratio of two such means, with its 95 % interval."""
