@@ -21,7 +21,7 @@ from fairlead.contract.beats import BEAT_S, Beat
 from fairlead.contract.routes import Variant
 from fairlead.doors.cli.machine import machine_lines
 from fairlead.ops.flow import Workspace
-from fairlead.ops.flow.attending import Attendant
+from fairlead.ops.flow.attending import attended
 from fairlead.ops.flow.infrastructure import look_at_machine, machine_of
 from fairlead.ops.project import Project
 from fairlead.ops.state import FileLock, Intent
@@ -153,7 +153,7 @@ def test_a_limit_broken_while_a_model_is_trained_is_told_before_that_is_over(ws:
     ws = Workspace(Project.find(tmp_path), clock=ws.clock)
     ws.state.set_intent(Intent("m", (Variant("champion", "b" * 64, 1, weight=1.0),), NOON, "why"))
     lines: list[str] = []
-    with a_long_fit(ws) as over, Attendant(ws, lines.append, every_s=0.05):
+    with a_long_fit(ws) as over, attended(ws, lines.append, every_s=0.05):
         say(ws, minute(NOON, answered(ms=80.0)))
         eventually(lambda: told.exists() and told.read_text().count("\n") == 1, what=f"the alert; {lines}")
         assert not over.is_set(), "while the fit goes on"

@@ -163,8 +163,8 @@ def follow_collect(every_s: float) -> None:
 def follow_watch(every_s: float) -> None:
     """The watcher: every pass, then alerts on their way, then versions into the registry's projection."""
     from fairlead.ops.flow import RULE, Loop, Workspace
-    from fairlead.ops.flow.attending import Attendant
-    from fairlead.ops.flow.guarding import Guard
+    from fairlead.ops.flow.attending import attended
+    from fairlead.ops.flow.guarding import guarded
     from fairlead.ops.flow.projecting import behind
 
     ws = Workspace.find(chosen.folder, actor=RULE)
@@ -186,7 +186,7 @@ def follow_watch(every_s: float) -> None:
         lines += [f"decided: {d.action}: {d.why}" for d in done.decisions if d.action != "hold"]
         return "\n".join(lines)
 
-    with Guard(ws, log), Attendant(ws, log):
+    with guarded(ws, log), attended(ws, log):
         repeat(once, every_s)
 
 

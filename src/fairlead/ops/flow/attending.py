@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from fairlead.contract.beats import BEAT_S
-from fairlead.contract.errors import FairleadError
 from fairlead.contract.events import Finding
+from fairlead.ops.flow.beside import Beside
 from fairlead.ops.flow.infrastructure import look_at_machine
-from fairlead.ops.flow.workspace import RULE, Workspace
-
-BUSY_S = 30.0
+from fairlead.ops.flow.workspace import Workspace
 
 
 def attend(ws: Workspace) -> list[Finding]:
@@ -31,34 +28,11 @@ def attend(ws: Workspace) -> list[Finding]:
     return begun
 
 
-class Attendant:
-    """One look a beat, in a thread of its own. told: called with a line where something was found or failed."""
+def attended(ws: Workspace, told: Callable[[str], None], every_s: float = BEAT_S) -> Beside:
+    """One look a beat beside the watcher. told: called with a line where something was found or failed."""
 
-    def __init__(self, ws: Workspace, told: Callable[[str], None], every_s: float = BEAT_S) -> None:
-        # A database connection and an outbox of its own: a pass holds its for minutes.
-        self._ws = Workspace(ws.project, clock=ws.clock, actor=RULE)
-        self._told, self._every_s = told, every_s
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="fairlead-attendant", daemon=True)
+    def lines(mine: Workspace) -> Iterator[str]:
+        for finding in attend(mine):
+            yield f"found: {finding.message}"
 
-    def __enter__(self) -> Attendant:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join(BUSY_S)
-
-    def _run(self) -> None:
-        said = ""
-        while not self._over.wait(self._every_s):
-            try:
-                for finding in attend(self._ws):
-                    self._told(f"found: {finding.message}")
-                said = ""
-            except Exception as fault:
-                # Whatever it is, the next minute is looked at all the same.
-                kind = "" if isinstance(fault, FairleadError) else f"{type(fault).__name__}: "
-                if repr(fault) != said:
-                    said = repr(fault)
-                    self._told(f"the machine could not be looked at, going on: {kind}{fault}")
+    return Beside(ws, lines, told, every_s, "the machine could not be looked at")

@@ -8,21 +8,20 @@ version. Decisions are recorded as those of the watcher are.
 from __future__ import annotations
 
 import hashlib
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import msgspec
 
-from fairlead.contract.errors import FairleadError
 from fairlead.contract.events import Decision
 from fairlead.contract.routes import Variant
 from fairlead.ops.flow.analysing import refresh
+from fairlead.ops.flow.beside import Beside
 from fairlead.ops.flow.counting import Counting, counted
 from fairlead.ops.flow.holding import stands_of
 from fairlead.ops.flow.rolling import stages_of, way_of
 from fairlead.ops.flow.tallying import tally_of
 from fairlead.ops.flow.trial import unit_of
-from fairlead.ops.flow.workspace import RULE, Workspace
+from fairlead.ops.flow.workspace import Workspace
 from fairlead.ops.rollout.guardrails import Guardrail, errors_guard
 from fairlead.ops.state import FileLock, Intent
 
@@ -30,7 +29,6 @@ EVERY_S = 1.0
 DAY = 86_400.0
 CHAMPION_ALPHA = 0.01
 """How often a champion that is as good as the one before is rolled back for its errors."""
-BUSY_S = 30.0
 
 
 def guards_of(ws: Workspace, intent: Intent, counting: Counting) -> dict[int, tuple[Guardrail, ...]]:
@@ -122,36 +120,11 @@ def _act(ws: Workspace, decision: Decision) -> list[Decision]:
     return [decision]
 
 
-class Guard:
-    """The guard of one project in a thread of its own. told: called with a line where it decided or failed."""
+def guarded(ws: Workspace, told: Callable[[str], None], every_s: float = EVERY_S) -> Beside:
+    """The guard of one project beside its watcher. told: called with a line where it decided or failed."""
 
-    def __init__(self, ws: Workspace, told: Callable[[str], None], every_s: float = EVERY_S) -> None:
-        # A database connection of its own: passes of the watcher hold theirs for minutes.
-        self._ws = Workspace(ws.project, clock=ws.clock, actor=RULE)
-        self._told, self._every_s = told, every_s
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="fairlead-guard", daemon=True)
+    def lines(mine: Workspace) -> Iterator[str]:
+        for decision in look(mine):
+            yield f"decided: {decision.action}: {decision.why}"
 
-    def __enter__(self) -> Guard:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join(BUSY_S)
-
-    def _run(self) -> None:
-        said = ""
-        while not self._over.wait(self._every_s):
-            try:
-                for decision in look(self._ws):
-                    self._told(f"decided: {decision.action}: {decision.why}")
-                said = ""
-            except FairleadError as failure:
-                if str(failure) != said:
-                    said = str(failure)
-                    self._told(f"the guard failed: {failure}")
-            except Exception as fault:
-                if repr(fault) != said:
-                    said = repr(fault)
-                    self._told(f"the guard failed, going on: {type(fault).__name__}: {fault}")
+    return Beside(ws, lines, told, every_s, "the guard failed")

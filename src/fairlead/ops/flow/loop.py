@@ -53,7 +53,7 @@ class Pass(msgspec.Struct, frozen=True):
 class Loop:
     """The watcher of one project; state between passes is in the database alone.
 
-    machine: whether a pass looks at the machine, too; not where an `attending.Attendant` does beside it.
+    machine: whether a pass looks at the machine, too; not where `attending.attended` does beside it.
     """
 
     def __init__(self, ws: Workspace, *, machine: bool = True) -> None:
