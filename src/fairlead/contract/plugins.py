@@ -11,6 +11,7 @@ The class is imported when asked for, so a library that is missing hurts nobody 
 from __future__ import annotations
 
 import importlib
+import sys
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
@@ -217,7 +218,8 @@ def variant(port: str, name: str, *, extra: str = "studio") -> Any:
         raise UnknownPlugin(port, name, _table(port))
     module, _, attribute = target.partition(":")
     try:
-        return getattr(importlib.import_module(module), attribute)
+        # Asked for every check of every window, so what is imported is not looked up the long way again.
+        return getattr(sys.modules.get(module) or importlib.import_module(module), attribute)
     except ModuleNotFoundError as missing:
         if missing.name and missing.name.split(".")[0] != "fairlead":
             raise MissingExtra(missing.name, extra) from missing

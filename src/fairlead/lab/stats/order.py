@@ -33,7 +33,7 @@ def coded(values: Any) -> tuple[Ints, np.ndarray]:
     if cells.dtype == object:
         table: dict[Any, int] = {}
         codes = np.fromiter((table.setdefault(cell, len(table)) for cell in cells), dtype=np.int64, count=len(cells))
-        gone = np.fromiter((cell is None or cell != cell for cell in cells), dtype=bool, count=len(cells))
+        gone: np.ndarray = np.asarray(cells == None, dtype=bool) | np.asarray(cells != cells, dtype=bool)  # noqa: E711
         return codes, gone
     floats = np.asarray(cells, dtype=np.float64)
     gone = np.isnan(floats)
@@ -45,17 +45,21 @@ def runs_of(codes: Ints, wanted: np.ndarray) -> tuple[Ints, Ints]:
     n = len(codes)
     if not n:
         return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
-    cuts = np.flatnonzero((codes[1:] != codes[:-1]) | (wanted[1:] != wanted[:-1])) + 1
-    starts = np.concatenate([[0], cuts])
-    lengths = np.diff(np.concatenate([starts, [n]]))
+    changed = codes[1:] != codes[:-1]
+    whole = bool(wanted.all())
+    cuts = np.flatnonzero(changed if whole else changed | (wanted[1:] != wanted[:-1]))
+    ends = np.empty(len(cuts) + 2, dtype=np.int64)
+    ends[0], ends[1:-1], ends[-1] = 0, cuts + 1, n
+    starts, lengths = ends[:-1], ends[1:] - ends[:-1]
+    if whole:
+        return lengths, starts
     kept = wanted[starts]
     return lengths[kept], starts[kept]
 
 
 def longest(lengths: Ints) -> tuple[int, ...]:
     """The longest few, longest first."""
-    kept = np.sort(lengths)[::-1][:LONGEST]
-    return tuple(int(one) for one in kept)
+    return tuple(np.sort(lengths)[::-1][:LONGEST].tolist())
 
 
 def order_of(columns: Mapping[str, Any], times: np.ndarray | None) -> Order:
@@ -131,8 +135,8 @@ def together(one: Order, other: Order) -> Order:
     habits = tuple(
         Habit(
             habit.name,
-            longest(np.asarray((*habit.runs, *known[habit.name].runs), dtype=np.int64)),
-            longest(np.asarray((*habit.gaps, *known[habit.name].gaps), dtype=np.int64)),
+            tuple(sorted((*habit.runs, *known[habit.name].runs), reverse=True)[:LONGEST]),
+            tuple(sorted((*habit.gaps, *known[habit.name].gaps), reverse=True)[:LONGEST]),
             max(habit.distinct, known[habit.name].distinct),
         )
         if habit.name in known

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from fairlead.contract.profile import Profile, Reference
 from fairlead.contract.settings import Settings
 from fairlead.ops.monitor.folding import taken
 from fairlead.ops.monitor.grid import Grid, grid_of
+from fairlead.ops.monitor.grouped import folded_blocks
 from fairlead.ops.monitor.levels import FEWEST, LEAST_ROWS, Key, Level, fewer_rows, level_in
 from fairlead.ops.monitor.seasons import NONE, Season, season_of
 from fairlead.ops.monitor.statistic import Folded, Judged, Statistic, folded, folded_hours, merged_bins
@@ -50,7 +52,7 @@ class Calibration:
     live: tuple[float, ...] = ()
     excluded: int = 0
 
-    @property
+    @cached_property
     def known(self) -> float:
         """Units that the limit rests on."""
         return float(self.weights.sum()) + len(self.live) + self.excluded
@@ -65,14 +67,14 @@ class Calibration:
         """Days of live windows until it is calibrated; 0 once it is."""
         return max(self.grid.needed - self.known, 0.0) * self.grid.unit_s / 86_400.0 if self.provisional else 0.0
 
-    @property
+    @cached_property
     def limit(self) -> float:
         """Deviation from which on a window speaks; infinite where nothing at all is known."""
         return height_of(self.units, self.weights, self.live, self.excluded, self.grid.rate)
 
     def p(self, deviation: float) -> float:
         """How often units go as far: (1 + those that did) / (1 + all)."""
-        beyond = float(self.weights[self.units >= deviation].sum()) + sum(u >= deviation for u in self.live)
+        beyond = float(self.weights @ (self.units >= deviation)) + sum(u >= deviation for u in self.live)
         return (1.0 + beyond + self.excluded) / (1.0 + self.known)
 
     @property
@@ -204,7 +206,9 @@ def calibration_of(
     if len(usable) < FEWEST or len(usable) != len(reference.blocks):
         return none
     hours = reference.hours
-    blocks = folded(reference.blocks, groups) if hours is None else folded_hours(hours, reference.profile, groups)
+    blocks = (
+        folded_blocks(reference, settings, groups) if hours is None else folded_hours(hours, reference.profile, groups)
+    )
     whole = folded([reference.profile], groups)
     season = season_of(blocks, grid, settings, statistics)
     levels: dict[int, Level] = {}

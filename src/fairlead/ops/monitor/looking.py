@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import traceback
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -58,13 +59,14 @@ def look(
     why = ""
     if moment == "inputs":
         seen, why = _calibrated(seen, kept, seconds_per_row, troubled)
+    sharing = Counter(check.family for check in every)
+    each = {family: allowed(seen.settings, family, seconds_per_row) / n for family, n in sharing.items()}
     for check in every:
         if early and not check.early:
             continue
-        sharing = sum(other.family == check.family for other in every)
-        mine = dataclasses.replace(seen, memory=memories.get(check.name), kept=[])
+        mine = seen.for_check(memories.get(check.name))
         try:
-            found += map(plain, check.look(mine, allowed(seen.settings, check.family, seconds_per_row) / sharing))
+            found += map(plain, check.look(mine, each[check.family]))
         except Exception as failure:
             # One check that fails, of a third party perhaps, must not keep all others from looking, window for window.
             found.append(unable(seen, check, moment, failure))

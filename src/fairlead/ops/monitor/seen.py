@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -52,6 +53,26 @@ class Rows:
     definitions: np.ndarray | None = None
     arrived: np.ndarray | None = None
 
+    @cached_property
+    def places(self) -> np.ndarray:
+        """Positions of rows in order of time, (n,). Several checks ask for it."""
+        from fairlead.lab.stats.order import in_order
+
+        return in_order(self.times, len(self.times))
+
+    @cached_property
+    def codes(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """By flat column, in order of time: numbers that are equal where cells are; which are missing. (n,) each."""
+        from fairlead.lab.stats.order import coded
+
+        return {name: coded(cells[self.places]) for name, cells in self.columns.items() if cells.ndim == 1}
+
+    def sharing(self, other: Rows) -> Rows:
+        """These rows with what was worked out of their columns and times where another model answered them."""
+        known: dict[str, Any] = {name: other.__dict__[name] for name in ("places", "codes") if name in other.__dict__}
+        self.__dict__.update(known)
+        return self
+
 
 MOST_TOLD = 200
 
@@ -97,13 +118,19 @@ class Seen:
     told: list[Told] = field(default_factory=list)
     learnt: Learnt | None = None
 
+    def for_check(self, memory: Any) -> Seen:
+        """The same with what one check remembers. Some twenty are asked of every window: all fields are shared."""
+        found = object.__new__(Seen)
+        found.__dict__.update(self.__dict__, memory=memory, kept=[])
+        return found
+
     def keep(self, memory: Any) -> None:
         """What this check is to be given as `memory` with the next window (not after an early look). JSON, small."""
         self.kept[:] = [memory]
 
     def tell(self, check: str, key: str, judged: Judged, unit: str = "") -> None:
         """What a check that is not calibrated jointly found, for `watch --explain`; at most `MOST_TOLD` a check."""
-        if sum(one.check == check for one in self.told) < MOST_TOLD:
+        if len(self.told) < MOST_TOLD or sum(one.check == check for one in self.told) < MOST_TOLD:
             self.told.append(Told(check, key, judged, unit))
 
 

@@ -133,17 +133,25 @@ def folded(profiles: Sequence[Profile], groups: Mapping[tuple[str, str], np.ndar
 
     groups: of `merged_bins` of the reference.
     """
-    first = profiles[0]
     columns = {
         c.bins.name: _counted([p.columns[i] for p in profiles], groups.get(("columns", c.bins.name)))
-        for i, c in enumerate(first.columns)
+        for i, c in enumerate(profiles[0].columns)
     }
+    return Folded(
+        np.asarray([p.rows for p in profiles], dtype=np.float64), columns, folded_scores(profiles, groups)
+    )  # fmt: skip
+
+
+def folded_scores(
+    profiles: Sequence[Profile], groups: Mapping[tuple[str, str], np.ndarray | None]
+) -> dict[str, Counted]:
+    """The scores of profiles alone, where all of them have them."""
+    first = profiles[0]
     scored = all(len(p.scores) == len(first.scores) for p in profiles)
-    scores = {
+    return {
         c.bins.name: _counted([p.scores[i] for p in profiles], groups.get(("scores", c.bins.name)))
         for i, c in enumerate(first.scores if scored else ())
     }
-    return Folded(np.asarray([p.rows for p in profiles], dtype=np.float64), columns, scores)
 
 
 def folded_hours(hours: Hours, profile: Profile, groups: Mapping[tuple[str, str], np.ndarray | None]) -> Folded:
@@ -187,7 +195,6 @@ def bin_groups(column: ColumnProfile) -> np.ndarray | None:
 
 
 def _counted(parts: Sequence[ColumnProfile], groups: np.ndarray | None) -> Counted:
-    def of(name: str) -> np.ndarray:
-        return np.asarray([getattr(p, name) for p in parts], dtype=np.float64)
-
-    return Counted(parts[0].bins, of("rows"), of("missing"), of("counts"), of("z"), of("zz"), groups)
+    rows, missing, z, zz = np.array([(p.rows, p.missing, p.z, p.zz) for p in parts], dtype=np.float64).T
+    counts = np.array([p.counts for p in parts], dtype=np.float64)
+    return Counted(parts[0].bins, rows, missing, counts, z, zz, groups)

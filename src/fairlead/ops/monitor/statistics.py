@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -10,6 +11,10 @@ from fairlead.ops.monitor.statistic import Counted, Floor, Folded
 
 LEAST_ROWS = 30
 """Rows under which a window says nothing."""
+
+
+TOGETHER = 32
+"""Bins up to which columns are compared together: their calls cost more than their bins."""
 
 
 def distances_on(reference: np.ndarray, live: np.ndarray, groups: np.ndarray | None) -> np.ndarray:
@@ -33,14 +38,45 @@ class _Distance:
     most = 1.0
 
     def _of(self, windows: Mapping[str, Counted], rest: Mapping[str, Counted]) -> dict[str, np.ndarray]:
+        asked = {name: (rest[name], live) for name, live in windows.items() if name in rest}
+        narrow = {name: pair for name, pair in asked.items() if merged_to(pair[1]) <= TOGETHER}
+        values = dict(zip(narrow, _at_once(list(narrow.values())), strict=True)) if narrow else {}
         found = {}
-        for name, live in windows.items():
-            if name not in rest:
-                continue
-            before = rest[name].counts
-            values = distances_on(before, live.counts, live.groups)
-            found[name] = np.where((live.present >= LEAST_ROWS) & (before.sum(axis=1) > 0), values, np.nan)
+        for name, (before, live) in asked.items():
+            if name not in values:
+                values[name] = distances_on(before.counts, live.counts, live.groups)
+            known = (live.present >= LEAST_ROWS) & (before.counts.sum(axis=1) > 0)
+            found[name] = np.where(known, values[name], np.nan)
         return found
+
+
+def merged_to(counted: Counted) -> int:
+    """How many bins are compared."""
+    return int(counted.groups[-1]) + 1 if counted.groups is not None else counted.counts.shape[1]
+
+
+@lru_cache(maxsize=4096)
+def starts_of(groups: bytes) -> np.ndarray:
+    """First bin of each group, (groups,). groups: bytes of (bins,) int64, which never fall."""
+    known = np.frombuffer(groups, dtype=np.int64)
+    found: np.ndarray = np.flatnonzero(np.concatenate([[True], known[1:] != known[:-1]]))
+    return found
+
+
+def _at_once(pairs: Sequence[tuple[Counted, Counted]]) -> np.ndarray:
+    """`distances_on` of several columns of the same n windows, what is compared with before what is looked at,
+    (columns, n): bins that a column lacks hold nothing on either side."""
+    from fairlead.lab.stats.distances import jensen_shannon_rows
+
+    n = len(pairs[0][1].rows)
+    cells = np.zeros((2, len(pairs), n, max(merged_to(live) for _, live in pairs)))
+    for place, (before, live) in enumerate(pairs):
+        for side, counts in enumerate((before.counts, live.counts)):
+            if live.groups is not None:
+                counts = np.add.reduceat(counts, starts_of(live.groups.tobytes()), axis=1)
+            cells[side, place, :, : counts.shape[1]] = counts
+    flat = cells.reshape(2, len(pairs) * n, -1)
+    return jensen_shannon_rows(flat[0], flat[1]).reshape(len(pairs), n)
 
 
 class ColumnDistance(_Distance):

@@ -18,9 +18,9 @@ from fairlead.contract.settings import Settings
 from fairlead.contract.signature import Signature
 from fairlead.ops.monitor.budget import allowed
 from fairlead.ops.monitor.calibration import Calibration
+from fairlead.ops.monitor.grouped import Grouped, grouped_of
 from fairlead.ops.monitor.statistic import bin_groups
 from fairlead.ops.monitor.statistics import distances_on
-from fairlead.ops.monitor.windows import window_spec
 
 __all__ = [
     "NEEDED",
@@ -31,7 +31,6 @@ __all__ = [
     "bin_groups",
     "calibrate",
     "distances_on",
-    "windows_of",
 ]
 
 NEEDED = 8
@@ -107,7 +106,7 @@ _known: OrderedDict[tuple[object, ...], tuple[Reference, Calibration, Thresholds
 def _made(reference: Reference, joint: Calibration, settings: Settings, seconds_per_row: float) -> Thresholds:
     # Checks of inputs beside the joint calibration share one part of the budget, about as many as these.
     rate = allowed(settings, "inputs", seconds_per_row or _pace(reference)) / SHARING
-    shares = _share_limits(reference.profile, windows_of(reference, settings), rate)
+    shares = _share_limits(reference.profile, grouped_of(reference, settings), rate)
     columns = {} if joint.provisional else _limits(joint, "drift", settings)
     scores = {} if joint.provisional else _limits(joint, "scores", settings)
     return Thresholds(columns, scores, shares, int(joint.known), joint.provisional, joint.why, rate)
@@ -124,61 +123,41 @@ def _limits(joint: Calibration, statistic: str, settings: Settings) -> dict[str,
     return found
 
 
-def windows_of(reference: Reference, settings: Settings) -> list[tuple[Profile, ...]]:
-    """The reference's blocks in runs as long as a window, oldest first; what does not fill one is left out."""
-    spec = window_spec(settings)
-    groups: list[tuple[Profile, ...]] = []
-    held: list[Profile] = []
-    for block in reference.blocks:
-        held.append(block)
-        if spec.timed:
-            # Within a block's length of a window is a window: blocks of a day rarely end on the second.
-            full = held[-1].end - held[0].start >= spec.seconds - 0.5 * (block.end - block.start) - 1e-6
-        else:
-            full = sum(b.rows for b in held) >= spec.rows
-        if full:
-            groups.append(tuple(held))
-            held = []
-    return groups
-
-
 def _pace(reference: Reference) -> float:
     profile = reference.profile
     return (profile.end - profile.start) / profile.rows if profile.rows and profile.end > profile.start else 0.0
 
 
-def _share_limits(profile: Profile, groups: list[tuple[Profile, ...]], rate: float) -> dict[str, Shares]:
+def _share_limits(profile: Profile, windows: Grouped, rate: float) -> dict[str, Shares]:
     checks = max(2 * len(profile.columns), 1)
     z = NormalDist().inv_cdf(1.0 - min(rate / checks, 0.25))
     limits: dict[str, Shares] = {}
     for index, column in enumerate(profile.columns):
-        parts = [[b.columns[index] for b in g] for g in groups]
-        missing = [(sum(c.missing for c in p), sum(c.rows for c in p)) for p in parts]
-        seen = column.rows - column.missing
-        others = column.counts[-1] if column.bins.categories else 0
-        other = [(sum(c.counts[-1] for c in p), sum(c.rows - c.missing for c in p)) for p in parts]
-        beyond = _beyond_limit(column, parts)
+        known = windows.column(index)
+        other = 1.0
+        if column.bins.categories:
+            seen = column.rows - column.missing
+            cells = known.counts[:, -1] if len(windows) else np.zeros(0)
+            other = _share_limit(column.counts[-1], seen, cells, known.present, z)
         limits[column.bins.name] = Shares(
-            _share_limit(column.missing, column.rows, missing, z),
-            _share_limit(others, seen, other, z) if column.bins.categories else 1.0,
-            beyond,
-        )
+            _share_limit(column.missing, column.rows, known.missing, known.rows, z), other,
+            _beyond_limit(column, known.low, known.high),
+        )  # fmt: skip
     return limits
 
 
-def _share_limit(count: int, rows: int, windows: list[tuple[int, int]], z: float) -> float:
+def _share_limit(count: int, rows: int, counts: np.ndarray, sizes: np.ndarray, z: float) -> float:
+    """counts of sizes: of each window, (windows,)."""
     share = (count + 1.0) / (rows + 2.0)
-    sizes = [n for _, n in windows if n > 0]
-    noise = z * np.sqrt(share * (1.0 - share) / (np.median(sizes) if sizes else 100.0))
-    largest = max((c / n for c, n in windows if n > 0), default=share)
+    counts, sizes = counts[sizes > 0], sizes[sizes > 0]
+    noise = z * np.sqrt(share * (1.0 - share) / (np.median(sizes) if len(sizes) else 100.0))
+    largest = float((counts / sizes).max()) if len(sizes) else share
     return float(min(max(largest + noise, share + SHARE_FLOOR), 1.0))
 
 
-def _beyond_limit(column: ColumnProfile, parts: list[list[ColumnProfile]]) -> float:
+def _beyond_limit(column: ColumnProfile, lows: np.ndarray, highs: np.ndarray) -> float:
     """Deviations outside the range of all other windows that a window of the reference went, doubled."""
-    lows = np.array([min((c.low for c in p if c.low is not None), default=np.inf) for p in parts])
-    highs = np.array([max((c.high for c in p if c.high is not None), default=-np.inf) for p in parts])
-    if len(parts) < 2:
+    if len(lows) < 2:
         return BEYOND_FLOOR
     low, high = _least_of_others(lows), -_least_of_others(-highs)
     known = np.isfinite(low) & np.isfinite(high) & np.isfinite(lows) & np.isfinite(highs)

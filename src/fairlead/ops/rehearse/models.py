@@ -39,13 +39,15 @@ class Answers(msgspec.Struct, frozen=True):
 class Meter:
     """What one policy would have cost alone: CPU seconds of the fits and scores it asked for, each counted once.
 
-    own: seconds that were neither, deciding and watching. fresh: fits and scores that nobody had asked for before.
+    own: seconds that were neither, deciding and watching. prepared: of them those that every policy that watches needs
+    once, for the first release. fresh: fits and scores that nobody had asked for before.
     """
 
     def __init__(self) -> None:
         self.fits: dict[Any, float] = {}
         self.scores: dict[Any, float] = {}
         self.own = 0.0
+        self.prepared = 0.0
         self.fresh = 0.0
 
     @property
@@ -229,6 +231,11 @@ def load_libraries(learner: Any, history: History, parameters: Mapping[str, Any]
     """Import what fitting and watching need, so that no policy is charged for it."""
     import scipy.special  # noqa: F401
 
+    import fairlead.lab.stats.evalues
+    import fairlead.lab.stats.extremes
+    import fairlead.lab.stats.merging
+    import fairlead.lab.stats.runs
+    import fairlead.lab.train.suspects.blocks  # noqa: F401
     from fairlead.lab.train.preparing import preparation
 
     preparation(history.material.signature, history.material.preparing)

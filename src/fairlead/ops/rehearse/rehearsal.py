@@ -18,7 +18,7 @@ from fairlead.ops.rehearse.injecting import COPIES, TRIALS, studies_of
 from fairlead.ops.rehearse.rates import rate_over_copies
 from fairlead.ops.rehearse.results import Calm, Rehearsal
 from fairlead.ops.rehearse.shelf import Shelf
-from fairlead.ops.rehearse.stage import WINDOWS, Progress, Stage, one_thread
+from fairlead.ops.rehearse.stage import WINDOWS, Progress, Stage, loaded, one_thread
 from fairlead.ops.rehearse.tasks import Play, Player, Task, done
 from fairlead.ops.rehearse.telling import result_of
 
@@ -76,7 +76,8 @@ def rehearse(
         stage = Stage(history, learner, parameters, progress, shelf)
         play = Play(history, learner, stage.models.parameters, None if shelf.folder is None else str(shelf.folder))
         player = Player(play, stage)
-        _play(stage, player, play, wanted, jobs)
+        with loaded():
+            _play(stage, player, play, wanted, jobs)
         stage.random()
         copies = int(shuffled) * (SHUFFLED if shuffled is True else 1)
         tasks = [Task("calm", seed=seed) for seed in range(copies)]

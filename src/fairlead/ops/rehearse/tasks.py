@@ -18,7 +18,7 @@ from fairlead.ops.rehearse.copies import calm_copy
 from fairlead.ops.rehearse.history import History
 from fairlead.ops.rehearse.injecting import copy_trials
 from fairlead.ops.rehearse.shelf import Shelf
-from fairlead.ops.rehearse.stage import Stage, one_thread
+from fairlead.ops.rehearse.stage import Stage, loaded, one_thread
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -70,7 +70,7 @@ class Player:
 
     def do(self, task: Task) -> Any:
         """The task's result."""
-        with one_thread():
+        with one_thread(), loaded():
             if task.kind == "calm":
                 return calm_copy(
                     self.history.labelled_rows(), self.play.learner, self.play.parameters, task.seed, self.shelf

@@ -238,7 +238,8 @@ def _outside(stage: Stage) -> float:
     for meter in meters:
         fits |= meter.fits
         fits |= meter.scores
-    own = sum(meter.own for meter in meters)
+    # Fits and scores that several policies ask for are counted once, and so is the first release's reference.
+    own = sum(meter.own - meter.prepared for meter in meters) + max(meter.prepared for meter in meters)
     return own / max(own + sum(fits.values()), 1e-9)
 
 

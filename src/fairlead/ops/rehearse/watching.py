@@ -49,7 +49,8 @@ def first_reference(history: History, models: Models) -> Reference:
 class Watch:
     """What watching one champion after another has come to: findings that are open, what checks remember, windows.
 
-    promise: what the first release is held to. inputs, labels: open findings of each moment. windows: those looked at,
+    promise: what the first release is held to. inputs, labels: open findings of each moment. remembered: a name of the
+    memories, different where they are. windows: those looked at,
     oldest first, at most as many as checks are told of. explained: whether findings name their causes, by which they
     are grouped into incidents.
     """
@@ -58,6 +59,7 @@ class Watch:
     inputs: list[Finding] = field(default_factory=list)
     labels: list[Finding] = field(default_factory=list)
     memories: dict[str, Any] = field(default_factory=dict)
+    remembered: str = ""
     windows: list[Window] = field(default_factory=list)
     explained: bool = False
 
@@ -90,6 +92,7 @@ class Watcher:
         self._metrics: dict[tuple[Champion, int], dict[str, Interval]] = {}
         self._days: list[tuple[int, Profile]] | None = None
         self._looked: dict[bytes, Looked] = {}
+        self._rows: dict[int, Rows] = {}
 
     def at_budget(self, false_alarms: float) -> Watcher:
         """The same watcher under another budget; what it has counted is shared."""
@@ -104,7 +107,6 @@ class Watcher:
         seen = self._seen(watch, champion, window, "closed", rows)
         traffic = Traffic(tuple(w.rows for w in seen.earlier), None, self._newest(seen))
         looked = self._look("inputs", replace(seen, traffic=traffic), watch, champion, rows is None)
-        watch.memories = looked.memories
         carried = carry(watch.inputs, looked.findings)
         watch.inputs = carried.started + carried.continuing
         watch.windows = [*watch.windows, seen.window][-EARLIER:]
@@ -125,7 +127,6 @@ class Watcher:
             scored = msgspec.structs.replace(seen.window, labelled=int(told.labelled.sum()), metrics=figures)
             seen = replace(seen, window=scored, metrics=metrics, step=done)
         looked = self._look("labels", seen, watch, champion, rows is None)
-        watch.memories = looked.memories
         # Without a label nothing is known of what labels began earlier: it stands, as it does live.
         judged, standing = watch.labels, []
         if not told.labelled.any():
@@ -152,9 +153,14 @@ class Watcher:
             labelled=np.ones(slot.rows, dtype=bool), arrived=times + self.history.delay,
         )  # fmt: skip
         rest = self.history.unlabelled
-        if rest is None or slot.seen == slot.rows:
-            return known
-        return _with_untold(known, rest, slice(slot.untold, slot.untold_last), answers.untold)
+        if rest is not None and slot.seen != slot.rows:
+            known = _with_untold(known, rest, slice(slot.untold, slot.untold_last), answers.untold)
+        # Columns and times are the same whoever answered.
+        known = known.sharing(self._rows.get(window, known))
+        self._rows[window] = known
+        while len(self._rows) > EARLIER:
+            del self._rows[next(iter(self._rows))]
+        return known
 
     def _seen(self, watch: Watch, champion: Champion, window: int, state: Any, rows: Rows | None) -> Seen:
         slot = self.history.slots[window]
@@ -172,15 +178,19 @@ class Watcher:
         )  # fmt: skip
 
     def _look(self, moment: Moment, seen: Seen, watch: Watch, champion: Champion, known: bool) -> Looked:
-        """Every check of a moment. Checks are pure: what one policy was told of a window, another one is told, too,
-        where nothing that they may look at differs. known: the rows are those of the history."""
+        """Every check of a moment; the watch remembers what they do. Checks are pure: what one policy was told of a
+        window, another one is told, too, where nothing that they may look at differs. known: the rows are those of the
+        history."""
         # As live: while an alarm about performance stands no window is quiet, whatever its inputs say.
         troubled = bool(alarms_of(watch.labels))
         if not known:
-            return look(moment, seen, watch.memories, self.pace, troubled)
+            looked = look(moment, seen, watch.memories, self.pace, troubled)
+            watch.memories = looked.memories
+            watch.remembered = hashlib.sha256(msgspec.json.encode(looked.memories)).hexdigest()
+            return looked
         told = [
-            moment, champion, self.settings.monitor.false_alarms_per_month, seen.window, seen.earlier, watch.memories,
-            seen.step, troubled, watch.explained,
+            moment, champion, self.settings.monitor.false_alarms_per_month, seen.window, seen.earlier,
+            watch.remembered, seen.step, troubled, watch.explained,
         ]  # fmt: skip
         name = hashlib.sha256(msgspec.json.encode(told)).digest()
         if name not in self._looked:
@@ -188,6 +198,8 @@ class Watcher:
             if watch.explained and looked.findings:
                 looked = looked._replace(findings=explain(looked.findings, seen))
             self._looked[name] = looked
+        # The same look leaves the same memories behind, so its name is theirs.
+        watch.memories, watch.remembered = self._looked[name].memories, name.hex()
         return self._looked[name]
 
     def _newest(self, seen: Seen) -> float | None:

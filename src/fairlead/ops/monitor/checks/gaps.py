@@ -43,7 +43,11 @@ class Gaps:
         habits: list[Habit] = []
         ends: dict[str, Any] = {}
         for name in names:
-            gone = missing(rows.columns[name])[places]
+            gone = missing(rows.columns[name])
+            if not gone.any():
+                habits.append(Habit(name, (), ()))
+                continue
+            gone = gone[places]
             lengths, starts, before = runs_in(np.zeros(len(gone), dtype=np.int64), gone, tails.get(name), "gone")
             if gone[-1]:
                 first = tails[name]["first"] if before and len(lengths) == 1 else rows.times[places[starts[-1]]]

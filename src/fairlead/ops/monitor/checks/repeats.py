@@ -32,7 +32,7 @@ class Repeats:
     def look(self, seen: Seen, allowed: float) -> list[Finding]:
         """The limit is what `allowed` windows pass, by the tail of the pieces of the reference and of quiet windows."""
         from fairlead.lab.stats.extremes import once_in
-        from fairlead.lab.stats.order import coded, repeats_of
+        from fairlead.lab.stats.order import repeats_of
 
         rows = seen.rows
         if rows is None or len(rows.times) < LEAST:
@@ -44,7 +44,7 @@ class Repeats:
             # Without some columns rows look more alike than they are.
             return []
         places, n = places_of(rows), len(rows.times)
-        codes = [np.where(gone, -1, one) for one, gone in (coded(cells[places]) for cells in flat.values())]
+        codes = [np.where(gone, -1, one) if gone.any() else one for one, gone in rows.codes.values()]
         counts, size = repeats_of(codes, n), min(PIECE, n)
         window = Order(n, (), tuple(int(c) for c in counts) if size == PIECE else ())
         past = np.asarray(order.repeats if order is not None else (), dtype=np.float64) / PIECE

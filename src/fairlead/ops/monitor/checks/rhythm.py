@@ -17,6 +17,9 @@ HOUR = 3600.0
 MOST = 512
 """Windows that are remembered."""
 
+SPREAD = 104
+"""The newest windows that say how far one lies from the usual."""
+
 NEEDED = 8
 """Windows of the same kind that say what is usual."""
 
@@ -68,7 +71,7 @@ def _volume(seen: Seen, known: list[Any], allowed: float) -> list[Finding]:
     alike, of = same_phase(starts, seen.window.start)
     usual = float(np.median(logs[alike]))
     # The spread is that of every window about those of its own phase: few of one phase know little of it.
-    rest = np.array([logs[i] - np.median(logs[same_phase(starts, s)[0]]) for i, s in enumerate(starts)][-104:])
+    rest = logs[-SPREAD:] - _usual_of_each(starts, logs)[-SPREAD:]
     own = logs[alike] - usual
     spread = max(float(rest.std(ddof=1)), float(own.std(ddof=1)), 0.05)
     height = student(1.0 - min(allowed, 0.2) / 2.0, int(alike.sum()) - 1) * np.sqrt(1.0 + 1.0 / alike.sum())
@@ -95,6 +98,13 @@ def _volume(seen: Seen, known: list[Any], allowed: float) -> list[Finding]:
             first=window.start,
         )
     ]  # fmt: skip
+
+
+def _usual_of_each(starts: np.ndarray, logs: np.ndarray) -> np.ndarray:
+    """The median of each window's own phase, (n,): windows that began at the same second of the week share theirs."""
+    phases, place = np.unique(starts % WEEK, return_inverse=True)
+    found: np.ndarray = np.array([np.median(logs[same_phase(starts, phase)[0]]) for phase in phases])[place]
+    return found
 
 
 def same_phase(starts: np.ndarray, at: float) -> tuple[np.ndarray, str]:

@@ -32,7 +32,7 @@ class Stuck:
 
     def look(self, seen: Seen, allowed: float) -> list[Finding]:
         """Limits are lengths that `allowed` runs of a window are expected to pass, all columns together."""
-        from fairlead.lab.stats.order import coded, longest
+        from fairlead.lab.stats.order import longest
 
         rows = seen.rows
         if rows is None or not len(rows.times):
@@ -44,7 +44,7 @@ class Stuck:
         habits: list[Habit] = []
         ends: dict[str, Any] = {}
         for name in names:
-            codes, gone = coded(rows.columns[name][places])
+            codes, gone = rows.codes[name]
             lengths, starts, before = runs_in(codes, ~gone, tails.get(name), _mark(codes[0]))
             ends[name] = _end(rows, places, codes, gone, lengths, starts, tails.get(name) if before else None)
             finding = None
@@ -54,7 +54,7 @@ class Stuck:
             if finding is not None:
                 found.append(finding)
             else:
-                kinds = len(np.unique(codes[~gone][:100_000]))
+                kinds = len(set(codes[~gone][:100_000].tolist()))
                 # A run that goes on joins when it is over, or it would make itself usual as it grows.
                 over = lengths if gone[-1] else lengths[:-1]
                 habits.append(Habit(name, longest(over), (), min(kinds, 64)))

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 
 from fairlead.contract.events import Finding
-from fairlead.contract.profile import ColumnProfile, Profile
+from fairlead.contract.profile import ColumnProfile
 from fairlead.ops.monitor.budget import Family
+from fairlead.ops.monitor.grouped import Grouped, GroupedColumn, grouped_of
 from fairlead.ops.monitor.identity import finding_id
 from fairlead.ops.monitor.quality import LEAST_ROWS, wilson
 from fairlead.ops.monitor.seen import Moment, Seen
 from fairlead.ops.monitor.statistic import Judged
-from fairlead.ops.monitor.thresholds import windows_of
 
 NEEDED = 8
 """Windows of the reference from which a finding may warn."""
@@ -44,13 +43,15 @@ class Vanished:
         asked = sum(len(_listed(reference.columns[places[c.bins.name]])) for c in live)
         if not asked or not seen.reference.blocks:
             return []
-        groups = _alike(seen)
         found: list[Finding] = []
         for column in live:
             at = places[column.bins.name]
+            absent = [i for i in _listed(reference.columns[at]) if not column.counts[i]]
+            if not absent:
+                continue
             # A look at an open window is one of several: each has a part, as if they were apart.
-            finding = _column(seen, reference.columns[at], column, [[b.columns[at] for b in g] for g in groups],
-                              allowed / asked / (8.0 if seen.window.state == "open" else 1.0))  # fmt: skip
+            expected = allowed / asked / (8.0 if seen.window.state == "open" else 1.0)
+            finding = _column(seen, reference.columns[at], column, absent, _alike(seen).column(at), expected)
             if finding is not None:
                 found.append(finding)
         return found
@@ -62,34 +63,29 @@ def _listed(column: ColumnProfile) -> list[int]:
     return [i for i in range(len(column.bins.categories)) if column.counts[i] / present >= SHARE]
 
 
-def _alike(seen: Seen) -> Sequence[Sequence[Profile]]:
+def _alike(seen: Seen) -> Grouped:
     """Windows of the reference, or its blocks where what is looked at is shorter than one."""
-    groups = windows_of(seen.reference, seen.settings)
-    if groups:
-        rows = float(np.median([sum(block.rows for block in group) for group in groups]))
-        if seen.profile.rows >= 0.9 * rows:
-            return groups
-    return [(block,) for block in seen.reference.blocks]
+    windows = grouped_of(seen.reference, seen.settings)
+    if len(windows) and seen.profile.rows >= 0.9 * float(np.median(windows.rows)):
+        return windows
+    return grouped_of(seen.reference, seen.settings, single=True)
 
 
 def _column(
-    seen: Seen, before: ColumnProfile, live: ColumnProfile, groups: list[list[ColumnProfile]], expected: float
+    seen: Seen, before: ColumnProfile, live: ColumnProfile, absent: list[int], windows: GroupedColumn, expected: float
 ) -> Finding | None:
     name, present = live.bins.name, live.rows - live.missing
-    rows = np.array([sum(c.rows - c.missing for c in group) for group in groups], dtype=np.float64)
-    groups, rows = [g for g, n in zip(groups, rows, strict=True) if n > 0], rows[rows > 0]
+    there = windows.present > 0
+    rows = windows.present[there]
     gone: list[tuple[float, str]] = []
     least = 1.0
-    for i in _listed(before):
-        if live.counts[i]:
-            continue
-        counts = np.array([sum(c.counts[i] for c in group) for group in groups], dtype=np.float64)
-        chance = chance_of_none(counts, rows, present)
+    for i in absent:
+        chance = chance_of_none(windows.counts[there, i], rows, present)
         least = min(least, chance)
         if chance <= expected:
             gone.append((before.counts[i] / max(before.rows - before.missing, 1), before.bins.categories[i]))
     if least < 1.0:
-        provisional = len(groups) < NEEDED
+        provisional = len(rows) < NEEDED
         why = f"chance of a window without a category: {least:.2g}, spoken of from {expected:.2g}"
         judged = Judged(
             -math.log10(max(least, 1e-300)), -math.log10(expected), 0.0, bool(gone), provisional, least, why
@@ -108,7 +104,7 @@ def _column(
         id=finding_id(window.model, "vanished_category", (name,), window.start), model=window.model, area="quality",
         check="vanished_category", window=window.index, since=window.start, size=share, low=low, high=share,
         unit="share of cells, usually", message=told, columns=(name,),
-        severity="warning" if len(groups) >= NEEDED else "info", evidence={"limit": expected, "p": least},
+        severity="warning" if len(rows) >= NEEDED else "info", evidence={"limit": expected, "p": least},
     )  # fmt: skip
 
 
