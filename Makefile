@@ -11,7 +11,7 @@ export OMP_NUM_THREADS ?= 1
 KSERVE_SERVER := uvloop httptools websockets aiohttp aiohttp-retry aiosignal frozenlist multidict propcache yarl aiohappyeyeballs attrs pillow grpcio-tools setuptools cryptography cffi pycparser pyjwt pyasn1 python-dotenv
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long lint types imports docs proto bench lock clean
+.PHONY: help demo test test-deps test-long lint types imports docs proto bench lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */|/' | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -42,7 +42,15 @@ test: .venv/.dev lint types imports  ## lint, types, import contracts, tests: un
 	@echo "==> tests (some minutes)"
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not long" tests
 
-test-long: .venv/.dev  ## everything, the long simulations and the lowest dependencies too: about an hour
+.venv/.long: .venv/.dev requirements/long.txt
+	@echo "==> installing what the long tests need into .venv (Spark, brokers' clients, MLflow's server: about 1.5 GB)"
+	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python $(FIND) --require-hashes -r requirements/long.txt
+	@touch $@
+
+test-deps: .venv/.long  ## what the long tests need: packages of PyPI, and of Debian and npm where this machine has them
+	@sh tests/test_deps.sh
+
+test-long: test-deps  ## everything, the long simulations and the lowest dependencies too: hours; writes docs/reference/verified.md
 	@$(BIN)/python -m pytest -n 2 --dist loadfile tests
 	@sh tests/lowest.sh
 
@@ -71,9 +79,11 @@ bench: .venv/.dev  ## every benchmark, results to benchmarks/results (about 20 m
 lock: .venv/.uv  ## resolve pyproject.toml anew into requirements/
 	@$(UV) pip compile -q --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --extra studio --extra drift --extra grpc --extra telemetry --extra boosting --extra skops --extra postgres --extra clouds --extra explain --extra fairness --extra robust --extra dev pyproject.toml -o requirements/dev.txt
 	@$(UV) pip compile -q --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --extra studio -c requirements/dev.txt pyproject.toml -o requirements/studio.txt
+	@$(UV) pip compile -q --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --extra spark --extra streams --extra azure --extra gcp --extra kubeflow --extra long -c requirements/dev.txt pyproject.toml -o requirements/long.txt
 	@$(UV) pip compile -q --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -c requirements/dev.txt pyproject.toml -o requirements/base.txt
 	@printf 'hatchling>=1.27\neditables>=0.5\n' | $(UV) pip compile -q --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -c requirements/dev.txt - -o requirements/build.txt
 	@printf 'kserve>=0.21,<0.22\n' | $(UV) pip compile -q --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate $(KSERVE_SERVER:%=--no-emit-package %) - -o requirements/clients-kserve.txt
+	@printf 'mlflow>=3.16,<4\n' | $(UV) pip compile -q --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate - -o requirements/server-mlflow.txt
 	@printf 'uv\n' | $(UV) pip compile -q --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header - -o requirements/uv.txt
 
 clean:  ## remove what make made
