@@ -24,7 +24,8 @@ FairleadError                     the root: catch this to catch us
 ├── NotFound                      (HTTP 404)
 │   ├── ModelNotFound             no route of that name
 │   ├── VersionNotFound           no such registered version
-│   └── BundleNotFound            no such bundle in the store
+│   ├── BundleNotFound            no such bundle in the store
+│   └── ObjectNotFound            no object of that name in a store
 ├── Refused                       a rule said no (exit 3, HTTP 403 or 409)
 │   ├── BundleRefused             seal, hash, format or golden replay failed
 │   ├── GateFailed                the verdict is fail
@@ -45,6 +46,10 @@ FairleadError                     the root: catch this to catch us
 │   └── AuditBroken               the audit chain does not verify
 └── RemoteError                   another process or service did not do its part
     ├── ServerUnreachable         no Fairlead server answers at that address
+    ├── StoreFailed               a store refuses, does not answer, or answers what it should not
+    │   ├── ObjectDamaged         bytes in a store that are not those that were put there
+    │   ├── ObjectExists          an object that was to be put only if there was none
+    │   └── ObjectTooLarge        more bytes than are read at once
     ├── WorkersDied               a server's workers ended before any was ready
     └── NativeFailed              a native model raised, or its process ended
 
@@ -201,6 +206,10 @@ class BundleNotFound(NotFound):
     """No such bundle in the store."""
 
 
+class ObjectNotFound(NotFound):
+    """A store has no object of that name."""
+
+
 class Refused(FairleadError):
     """A rule said no."""
 
@@ -303,6 +312,22 @@ class RemoteError(FairleadError):
 
 class ServerUnreachable(RemoteError):
     """No Fairlead server answers at that address."""
+
+
+class StoreFailed(RemoteError):
+    """A store refuses, does not answer, or answers what it should not."""
+
+
+class ObjectDamaged(StoreFailed):
+    """The bytes of an object are not those that it was stored with, or not those that were expected."""
+
+
+class ObjectExists(StoreFailed):
+    """There is an object of that name, and it was to be put only if there was none."""
+
+
+class ObjectTooLarge(StoreFailed):
+    """An object has more bytes than are read at once."""
 
 
 class WorkersDied(RemoteError):

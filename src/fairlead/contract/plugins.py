@@ -188,6 +188,9 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "smtp": "fairlead.ops.alerts.mail_channel:MailChannel",
         "smtps": "fairlead.ops.alerts.mail_channel:MailChannel",
     },
+    "store": {
+        "file": "fairlead.ops.stores.folder:FolderStore",
+    },
     "explainer": {
         "linear": "fairlead.runtime.explain.explainers.linear:LinearExplainer",
         "trees": "fairlead.runtime.explain.explainers.trees:TreeExplainer",

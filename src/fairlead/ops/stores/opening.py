@@ -1,0 +1,38 @@
+"""The store that an address names: the variant of the port `store` under its scheme."""
+
+from __future__ import annotations
+
+import re
+
+from fairlead.contract.errors import UsageError
+from fairlead.contract.plugins import names, variant
+from fairlead.contract.stores import Store, StoreTerms
+from fairlead.lab.tables.addresses import address_of
+
+EXTRAS = {"s3": "clouds", "hdfs": "clouds", "az": "azure", "gs": "gcp"}
+_SAME = {"s3a": "s3", "abfs": "az", "abfss": "az", "gcs": "gs", "webhdfs": "hdfs"}
+_SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.\-]*://")
+
+
+def store_of(address: str, terms: StoreTerms | None = None) -> Store:
+    """The store at an address: a folder, file://, s3://bucket/prefix, az://container/prefix, gs://bucket/prefix,
+    hdfs://host:port/path (the port of WebHDFS), or the scheme of a plugin.
+
+    ${NAME} in it is taken from the environment; credentials are where each store's own tools look for them. Nothing
+    is asked of the store yet. Raises UsageError for an address that names none, MissingExtra.
+    """
+    place = address_of(address)
+    scheme = _SAME.get(place.scheme, place.scheme) or "file"
+    if scheme not in names("store"):
+        raise UsageError(
+            f"{place.shown}: unknown kind of store {place.scheme}://. Known: a folder, "
+            + ", ".join(f"{name}://" for name in names("store") if name != "file")
+            + "."
+        )
+    rest = _SCHEME.sub("", place.text, count=1)
+    if not rest.strip("/") and scheme != "file":
+        raise UsageError(f"{place.shown}: says no bucket, container or host.")
+    store: Store = variant("store", scheme, extra=EXTRAS.get(scheme, "clouds"))(
+        rest, place.shown, terms or StoreTerms()
+    )
+    return store
