@@ -198,6 +198,9 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "permutation": "fairlead.runtime.explain.explainers.permutation:PermutationExplainer",
         "shap": "fairlead.lab.evaluate.explaining.shap_kernel:ShapKernelExplainer",
     },
+    "export_target": {
+        "docker": "fairlead.reach.export.docker:Docker",
+    },
 }
 
 

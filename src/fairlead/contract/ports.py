@@ -225,3 +225,21 @@ class Fetch(Protocol):
 
     def __call__(self, bundle: str) -> Path:
         """A local folder with that bundle; raises BundleNotFound."""
+
+
+class ExportTarget(Protocol):
+    """Port `export_target`: one system that a version is exported to; `reach.export.Exported` says of what.
+
+    `options`: name -> `reach.export.Option`, what `--set name=value` may say. A target may have `bundled = False`,
+    where it does without a version, and `notes(exported) -> lines` that a person should read.
+    """
+
+    name: str
+    options: Mapping[str, Any]
+
+    def write(self, exported: Any, to: Path) -> tuple[Path, ...]:
+        """Write files into the empty folder `to` and return their paths. Equal input, equal bytes.
+
+        The folder is renamed into place afterwards, so no path of it may stand in a file. Raises FairleadError where
+        this version cannot be exported so, saying what would help.
+        """

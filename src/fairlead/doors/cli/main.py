@@ -17,6 +17,7 @@ from fairlead.doors.cli import (
     diffing,
     drifting,
     explaining,
+    exporting,
     forgetting,
     gating,
     incidents,
@@ -86,6 +87,7 @@ for module in (
     reporting,
     contracting,
     rolling,
+    exporting,
 ):
     module.add_to(app)
 

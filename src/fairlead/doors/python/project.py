@@ -198,6 +198,25 @@ class Project:
 
         return making.score(self.workspace, rows, out, bundle, rank)
 
+    def export(
+        self,
+        target: str,
+        out: str | Path | None = None,
+        *,
+        version: str | int | None = None,
+        image: str = "",
+        options: Sequence[str] = (),
+        force: bool = False,
+    ) -> Answer:
+        """Files with which another system runs a version (what answers now without one), in the folder `out`.
+
+        target: of `fairlead export`. image: reference of the container image. options: "name=value" of the target.
+        force: also over files that were edited since.
+        """
+        from fairlead.doors.python import exporting
+
+        return exporting.export(self.workspace, target, out, version, image, options, force)
+
     # Releasing and answering
 
     def deploy(
