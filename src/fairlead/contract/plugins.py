@@ -180,6 +180,10 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "poisoned_labels": "fairlead.ops.rehearse.faults.poisoned_labels:PoisonedLabels",
         "definition_change": "fairlead.ops.rehearse.faults.definition_change:DefinitionChange",
     },
+    "engine": {
+        "local": "fairlead.lab.tables.engines.local:LocalEngine",
+        "spark": "fairlead.lab.tables.engines.spark:SparkEngine",
+    },
     "alert": {
         "apprise": "fairlead.ops.alerts.apprise_channel:AppriseChannel",
         "file": "fairlead.ops.alerts.file_channel:FileChannel",

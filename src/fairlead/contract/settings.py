@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from fairlead.contract.engines import DOC as ENGINE
+from fairlead.contract.engines import EngineSettings
 from fairlead.contract.preparing import DOC as PREPARING
 from fairlead.contract.preparing import PreparationSettings
 from fairlead.contract.signature import Task
@@ -322,6 +324,7 @@ class Settings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     retrain: RetrainSettings = RetrainSettings()
     alerts: AlertSettings = AlertSettings()
     registry: RegistrySettings = RegistrySettings()
+    engine: EngineSettings = EngineSettings()
 
     @property
     def sticky(self) -> str | None:
@@ -509,4 +512,5 @@ DOC: dict[str, str] = {
     "alerts.quiet": "hours in which only what is critical is told, such as 22:00-07:00 Europe/Berlin",
     "alerts.escalate": "{after, to}: whom else to tell of what nobody has acknowledged for so long",
     "registry.mlflow": "MLflow tracking URI; empty: an SQLite file in the home",
+    **ENGINE,
 }

@@ -1,0 +1,82 @@
+"""A session of Spark: cores of this machine, a cluster with a master of its own, or a Spark Connect server."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from typing import Any
+
+from fairlead.contract.engines import EngineSettings
+from fairlead.contract.errors import ConfigInvalid, MissingExtra, RemoteError
+
+BATCH_ROWS = 65_536
+OURS = {
+    "spark.app.name": "fairlead",
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    # Times without a zone are the project's, which code of ours reads; Spark must not move them.
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.execution.arrow.maxRecordsPerBatch": str(BATCH_ROWS),
+}
+
+
+def session(settings: EngineSettings) -> Any:
+    """The SparkSession of these settings; one that this process has already is taken as it is.
+
+    Executors run the Python that `spark.pyspark.python` or PYSPARK_PYTHON names, else this one, and there they import
+    fairlead. Raises MissingExtra, ConfigInvalid for an address that is none, RemoteError where no server answers.
+    """
+    try:
+        from pyspark.sql import SparkSession
+    except ModuleNotFoundError as missing:
+        raise MissingExtra(missing.name or "pyspark", "spark") from missing
+    os.environ.setdefault("PYSPARK_PYTHON", settings.conf.get("spark.pyspark.python") or sys.executable)
+    chosen = {**OURS, **settings.conf}
+    if settings.connect:
+        return _connected(SparkSession, settings.connect, chosen)
+    _check_master(settings.master)
+    if settings.master.startswith("local"):
+        # The name of a machine need not lead back to it.
+        chosen = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1", **chosen}
+    builder = SparkSession.builder.master(settings.master)
+    for name, value in chosen.items():
+        builder = builder.config(name, value)
+    try:
+        found = builder.getOrCreate()
+    except Exception as error:  # Java's errors have many classes, and JVMs that never came up raise plain ones
+        raise RemoteError(f"Spark at {settings.master} did not start: {_first_line(error)}") from error
+    found.sparkContext.setLogLevel("ERROR")
+    return found
+
+
+def _connected(builder: Any, address: str, chosen: dict[str, str]) -> Any:
+    if not (address.startswith("sc://") or address.startswith("local")):
+        raise ConfigInvalid(
+            f"not an address of Spark Connect: {address!r}.", key="engine.connect", cure="sc://host:15002"
+        )
+    try:
+        found = builder.builder.remote(address).getOrCreate()
+        for name, value in chosen.items():
+            # What a server settled when it started is not ours to change.
+            with contextlib.suppress(Exception):
+                found.conf.set(name, value)
+        _ = found.version
+    except ModuleNotFoundError as missing:
+        raise MissingExtra(missing.name or "grpc", "spark") from missing
+    except Exception as error:
+        raise RemoteError(f"Spark Connect at {address} does not answer: {_first_line(error)}") from error
+    return found
+
+
+def _check_master(master: str) -> None:
+    known = ("local", "spark://", "yarn", "k8s://")
+    if not master.startswith(known):
+        raise ConfigInvalid(
+            f"not a master of Spark: {master!r}.", key="engine.master", cure="local[2], spark://host:7077"
+        )
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0][:300] if lines else type(error).__name__
