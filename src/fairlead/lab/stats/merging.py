@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
 from fairlead.contract.errors import ShapeMismatch
 from fairlead.contract.profile import ColumnProfile, Profile
 
@@ -64,6 +66,50 @@ def _total(parts: Sequence[ColumnProfile]) -> ColumnProfile:
         low=min((p.low for p in parts if p.low is not None), default=None),
         high=max((p.high for p in parts if p.high is not None), default=None),
     )
+
+
+class Totals:
+    """`total` of any run of the same profiles: what has to be read of them is read once.
+
+    Profiles without scores and gram matrices, in the same bins. Raises ShapeMismatch if they were counted in others.
+    """
+
+    def __init__(self, profiles: Sequence[Profile]) -> None:
+        for other in profiles[1:]:
+            _same_bins(profiles[0].columns, other.columns, "columns")
+        self._profiles = profiles
+        self._columns = [_Column(parts) for parts in zip(*(p.columns for p in profiles), strict=True)]
+
+    def of(self, first: int, last: int) -> Profile:
+        """Of profiles [first, last), equal to `total` of them. Raises ShapeMismatch where that is none."""
+        some = self._profiles[first:last]
+        if not some:
+            raise ShapeMismatch("no profile to add up")
+        timed = [p for p in some if p.start or p.end]
+        return Profile(
+            rows=sum(p.rows for p in some),
+            columns=tuple(column.of(first, last) for column in self._columns),
+            start=min((p.start for p in timed), default=0.0),
+            end=max((p.end for p in timed), default=0.0),
+        )
+
+
+class _Column:
+    def __init__(self, parts: Sequence[ColumnProfile]) -> None:
+        self.bins = parts[0].bins
+        self.whole = np.array([(p.rows, p.missing, *p.counts) for p in parts], dtype=np.int64)
+        self.sums = [(p.z, p.zz) for p in parts]
+        self.low = np.array([np.inf if p.low is None else p.low for p in parts])
+        self.high = np.array([-np.inf if p.high is None else p.high for p in parts])
+
+    def of(self, first: int, last: int) -> ColumnProfile:
+        rows, missing, *counts = np.add.reduce(self.whole[first:last], axis=0).tolist()
+        low, high = float(self.low[first:last].min()), float(self.high[first:last].max())
+        return ColumnProfile(
+            self.bins, rows=rows, missing=missing, counts=tuple(counts),
+            z=math.fsum(z for z, _ in self.sums[first:last]), zz=math.fsum(zz for _, zz in self.sums[first:last]),
+            low=None if low == math.inf else low, high=None if high == -math.inf else high,
+        )  # fmt: skip
 
 
 def _total_gram(grams: Sequence[tuple[tuple[float, ...], ...]]) -> tuple[tuple[float, ...], ...]:

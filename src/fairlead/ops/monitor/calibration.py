@@ -74,8 +74,15 @@ class Calibration:
 
     def p(self, deviation: float) -> float:
         """How often units go as far: (1 + those that did) / (1 + all)."""
-        beyond = float(self.weights @ (self.units >= deviation)) + sum(u >= deviation for u in self.live)
+        units, above = self._above
+        beyond = float(above[np.searchsorted(units, deviation)]) + sum(u >= deviation for u in self.live)
         return (1.0 + beyond + self.excluded) / (1.0 + self.known)
+
+    @cached_property
+    def _above(self) -> tuple[np.ndarray, np.ndarray]:
+        """Units in ascending order, and the weight of each and all above it (and 0 at the end)."""
+        order = np.argsort(self.units)
+        return self.units[order], np.append(np.cumsum(self.weights[order][::-1])[::-1], 0.0)
 
     @property
     def why(self) -> str:

@@ -39,15 +39,11 @@ class _Distance:
 
     def _of(self, windows: Mapping[str, Counted], rest: Mapping[str, Counted]) -> dict[str, np.ndarray]:
         asked = {name: (rest[name], live) for name, live in windows.items() if name in rest}
-        narrow = {name: pair for name, pair in asked.items() if merged_to(pair[1]) <= TOGETHER}
-        values = dict(zip(narrow, _at_once(list(narrow.values())), strict=True)) if narrow else {}
-        found = {}
-        for name, (before, live) in asked.items():
-            if name not in values:
-                values[name] = distances_on(before.counts, live.counts, live.groups)
-            known = (live.present >= LEAST_ROWS) & (before.counts.sum(axis=1) > 0)
-            found[name] = np.where(known, values[name], np.nan)
-        return found
+        narrow = [name for name, (_, live) in asked.items() if merged_to(live) <= TOGETHER]
+        values = dict(zip(narrow, _at_once([asked[name] for name in narrow]), strict=True))
+        for name in asked.keys() - values.keys():
+            values[name] = _at_once([asked[name]])[0]
+        return {name: values[name] for name in asked}
 
 
 def merged_to(counted: Counted) -> int:
@@ -65,9 +61,11 @@ def starts_of(groups: bytes) -> np.ndarray:
 
 def _at_once(pairs: Sequence[tuple[Counted, Counted]]) -> np.ndarray:
     """`distances_on` of several columns of the same n windows, what is compared with before what is looked at,
-    (columns, n): bins that a column lacks hold nothing on either side."""
+    (columns, n), NaN where a side holds too little. Bins that a column lacks hold nothing on either side."""
     from fairlead.lab.stats.distances import jensen_shannon_rows
 
+    if not pairs:
+        return np.zeros((0, 0))
     n = len(pairs[0][1].rows)
     cells = np.zeros((2, len(pairs), n, max(merged_to(live) for _, live in pairs)))
     for place, (before, live) in enumerate(pairs):
@@ -75,8 +73,10 @@ def _at_once(pairs: Sequence[tuple[Counted, Counted]]) -> np.ndarray:
             if live.groups is not None:
                 counts = np.add.reduceat(counts, starts_of(live.groups.tobytes()), axis=1)
             cells[side, place, :, : counts.shape[1]] = counts
-    flat = cells.reshape(2, len(pairs) * n, -1)
-    return jensen_shannon_rows(flat[0], flat[1]).reshape(len(pairs), n)
+    values = jensen_shannon_rows(*cells.reshape(2, len(pairs) * n, -1)).reshape(len(pairs), n)
+    known = np.array([live.present for _, live in pairs]) >= LEAST_ROWS
+    known &= np.add.reduce(cells[0], axis=2) > 0
+    return np.where(known, values, np.nan)
 
 
 class ColumnDistance(_Distance):

@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -24,6 +24,9 @@ from fairlead.ops.monitor.windows import DAY
 from fairlead.ops.rehearse.history import History
 from fairlead.ops.rehearse.models import Key, Models
 from fairlead.ops.rehearse.unlabelled import Unlabelled
+
+if TYPE_CHECKING:
+    from fairlead.lab.stats.merging import Totals
 
 MOST_BLOCKS = 400
 EARLIER = 64
@@ -50,7 +53,7 @@ class Watch:
     """What watching one champion after another has come to: findings that are open, what checks remember, windows.
 
     promise: what the first release is held to. inputs, labels: open findings of each moment. remembered: a name of the
-    memories, different where they are. windows: those looked at,
+    memories and of the windows before, different where those are. windows: those looked at,
     oldest first, at most as many as checks are told of. explained: whether findings name their causes, by which they
     are grouped into incidents.
     """
@@ -90,7 +93,7 @@ class Watcher:
         self._references: dict[Key, Reference] = {self.first_key: first}
         self._thresholds: dict[tuple[Key, float], Thresholds] = {}
         self._metrics: dict[tuple[Champion, int], dict[str, Interval]] = {}
-        self._days: list[tuple[int, Profile]] | None = None
+        self._days: tuple[np.ndarray, tuple[Profile, ...], Totals] | None = None
         self._looked: dict[bytes, Looked] = {}
         self._rows: dict[int, Rows] = {}
 
@@ -186,11 +189,12 @@ class Watcher:
         if not known:
             looked = look(moment, seen, watch.memories, self.pace, troubled)
             watch.memories = looked.memories
-            watch.remembered = hashlib.sha256(msgspec.json.encode(looked.memories)).hexdigest()
+            told = msgspec.json.encode([looked.memories, seen.window, seen.earlier])
+            watch.remembered = hashlib.sha256(told).hexdigest()
             return looked
         told = [
-            moment, champion, self.settings.monitor.false_alarms_per_month, seen.window, seen.earlier,
-            watch.remembered, seen.step, troubled, watch.explained,
+            moment, champion, self.settings.monitor.false_alarms_per_month, seen.window, watch.remembered, seen.step,
+            troubled, watch.explained,
         ]  # fmt: skip
         name = hashlib.sha256(msgspec.json.encode(told)).digest()
         if name not in self._looked:
@@ -255,30 +259,32 @@ class Watcher:
         return found
 
     def _known(self, key: Key) -> tuple[Reference, Thresholds]:
-        from fairlead.lab.stats import total
-
         if key not in self._references:
-            first, last = self.history.slots[key[0]].first, self.history.slots[key[1]].last
-            blocks = tuple(p for at, p in self._blocks() if first <= at < last)
-            self._references[key] = Reference(total(blocks), blocks[-MOST_BLOCKS:])
+            starts, blocks, totals = self._blocks()
+            begin, end = self.history.slots[key[0]].first, self.history.slots[key[1]].last
+            first, last = (int(at) for at in np.searchsorted(starts, [begin, end]))
+            self._references[key] = Reference(totals.of(first, last), blocks[max(first, last - MOST_BLOCKS) : last])
         reference = self._references[key]
         at = key, self.settings.monitor.false_alarms_per_month
         if at not in self._thresholds:
             self._thresholds[at] = calibrate(reference, self.settings, signature=self.history.material.signature)
         return reference, self._thresholds[at]
 
-    def _blocks(self) -> list[tuple[int, Profile]]:
-        """First row and profile of each day of the history (of each window, where windows are shorter)."""
+    def _blocks(self) -> tuple[np.ndarray, tuple[Profile, ...], Totals]:
+        """First row and profile of each day of the history (of each window, where windows are shorter), and what they
+        add up to."""
+        from fairlead.lab.stats.merging import Totals
         from fairlead.lab.stats.runs import profiles_of
 
         if self._days is None:
             material, times = self.history.material, self.history.times
             day = np.floor(times / min(DAY, max(self.history.window_s, 1.0))).astype(np.int64)
             cuts = [0, *(np.flatnonzero(np.diff(day)) + 1).tolist(), len(times)]
-            self._days = [
-                (a, msgspec.structs.replace(counted, start=float(times[a]), end=float(times[b - 1])))
+            profiles = tuple(
+                msgspec.structs.replace(counted, start=float(times[a]), end=float(times[b - 1]))
                 for (a, b), counted in zip(pairwise(cuts), profiles_of(material.columns, self._bins, cuts), strict=True)
-            ]
+            )
+            self._days = np.asarray(cuts[:-1]), profiles, Totals(profiles)
         return self._days
 
 
