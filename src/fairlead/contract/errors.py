@@ -43,6 +43,7 @@ FairleadError                     the root: catch this to catch us
 ├── DeadlineExceeded              not answered in time (HTTP 504)
 ├── StateError                    the state database cannot be used as it is
 │   ├── FormatUnknown             written by a newer Fairlead
+│   ├── NotLeader                 another control plane leads: this one writes nothing
 │   └── AuditBroken               the audit chain does not verify
 └── RemoteError                   another process or service did not do its part
     ├── ServerUnreachable         no Fairlead server answers at that address
@@ -300,6 +301,10 @@ class StateError(FairleadError):
 
 class FormatUnknown(StateError):
     """Something on disk was written in a format this version does not know."""
+
+
+class NotLeader(StateError):
+    """Another control plane leads by now, or none is known to: what this one wanted to write was refused."""
 
 
 class AuditBroken(StateError):

@@ -195,6 +195,10 @@ BUILT_IN: dict[str, dict[str, str]] = {
     "store": {
         "file": "fairlead.ops.stores.folder:FolderStore",
     },
+    "state": {
+        "sqlite": "fairlead.ops.state.backends.sqlite:SqliteBackend",
+        "postgresql": "fairlead.ops.state.backends.postgresql:PostgresBackend",
+    },
     "explainer": {
         "linear": "fairlead.runtime.explain.explainers.linear:LinearExplainer",
         "trees": "fairlead.runtime.explain.explainers.trees:TreeExplainer",

@@ -194,6 +194,9 @@ class ServeSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     tls_client_ca: str = ""
     insecure: bool = False
     purposes: tuple[str, ...] = ()
+    routes: str = ""
+    routes_keys: tuple[str, ...] = ()
+    routes_every_s: Annotated[float, Meta(ge=0.1, le=300.0)] = 2.0
     native_python: str = ""
     native_memory_mb: Annotated[int, Meta(ge=0)] = 0
     native_start_s: Positive = 120.0
@@ -302,6 +305,12 @@ class AlertSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 class RegistrySettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     mlflow: str = ""
+
+
+class StateSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    url: str = ""
+    password: str = ""
+    lease_s: Annotated[float, Meta(ge=2.0, le=60.0)] = 6.0
 
 
 class Settings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -513,4 +522,7 @@ DOC: dict[str, str] = {
     "alerts.escalate": "{after, to}: whom else to tell of what nobody has acknowledged for so long",
     "registry.mlflow": "MLflow tracking URI; empty: an SQLite file in the home",
     **ENGINE,
+    "state.url": "postgresql://USER@HOST:5432/DATABASE for control planes on several machines; empty: a file in the home",
+    "state.password": "where the password of state.url is: env:NAME or file:PATH, never itself",
+    "state.lease_s": "of several control planes one leads; another takes over when it was silent for so long",
 }

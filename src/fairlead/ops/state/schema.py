@@ -17,7 +17,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004")
 HEAD = REVISIONS[-1]
 
 metadata = MetaData(
@@ -210,4 +210,14 @@ keys = Table(
     Column("body", Text, nullable=False),
     UniqueConstraint("hash"),
     Index("ix_keys_name", "name"),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("epoch", Integer, nullable=False),
+    Column("holder", String, nullable=False),
+    Column("since", Double, nullable=False),
+    Column("expires", Double, nullable=False),
 )

@@ -8,18 +8,23 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, and_, exc, func, insert, select, update
+from sqlalchemy import Connection, Table, and_, exc, func, insert, select, update
 
 from fairlead.contract.ports import Clock
-from fairlead.ops.state.opening import WRITING, translated
+from fairlead.ops.state.backends.port import Backend
 
 
 class Store:
-    """A database and, per thread, the transaction it is in. Safe to share between threads and processes."""
+    """A database and, per thread, the transaction it is in. Safe to share between threads and processes.
 
-    def __init__(self, engine: Engine, clock: Clock = time.time) -> None:
-        self._engine = engine
+    epoch: asked before each write where one control plane of several leads: the number of its term, which the database
+    compares; it raises NotLeader where that is over. None: writes of people, which no term ends.
+    """
+
+    def __init__(self, backend: Backend, clock: Clock = time.time, epoch: Callable[[], int] | None = None) -> None:
+        self.backend = backend
         self._clock = clock
+        self._epoch = epoch
         self._local = threading.local()
 
     @contextmanager
@@ -40,7 +45,7 @@ class Store:
 
     def close(self) -> None:
         """Let go of all connections."""
-        self._engine.dispose()
+        self.backend.close()
 
     def _current(self) -> Connection | None:
         return getattr(self._local, "connection", None)
@@ -60,16 +65,16 @@ class Store:
                     del acts[known:]
                     raise
                 return
-            with self._engine.connect().execution_options(**{WRITING: True}) as connection:
+            epoch = self._epoch() if self._epoch is not None else None
+            with self.backend.connect(writing=True, epoch=epoch) as connection:
                 acts = self._local.acts = []
-                with connection.begin():
-                    self._local.connection = connection
-                    try:
-                        yield connection
-                    finally:
-                        self._local.connection = None
-        except exc.DatabaseError as error:
-            raise translated(error) from error
+                self._local.connection = connection
+                try:
+                    yield connection
+                finally:
+                    self._local.connection = None
+        except exc.DBAPIError as error:
+            raise self.backend.translated(error) from error
         for act in acts:
             act()
 
@@ -81,10 +86,10 @@ class Store:
             if outer is not None:
                 yield outer
                 return
-            with self._engine.connect() as connection:
+            with self.backend.connect(writing=False) as connection:
                 yield connection
-        except exc.DatabaseError as error:
-            raise translated(error) from error
+        except exc.DBAPIError as error:
+            raise self.backend.translated(error) from error
 
 
 def put(connection: Connection, table: Table, key: Mapping[str, Any], values: Mapping[str, Any]) -> None:

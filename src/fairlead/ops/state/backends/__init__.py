@@ -1,0 +1,1 @@
+"""Where state is kept: one module a database, each behind `backends.port.Backend`."""

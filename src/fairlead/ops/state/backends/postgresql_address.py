@@ -1,0 +1,83 @@
+"""`[state] url` as what the driver takes: postgresql://USER@HOST:PORT/DATABASE?sslmode=...&host=/folder/of/socket."""
+
+from __future__ import annotations
+
+import ssl
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import msgspec
+from sqlalchemy import URL
+
+from fairlead.contract.errors import ConfigInvalid
+
+_KNOWN = ("host", "port", "sslmode", "sslrootcert")
+_MODES = ("disable", "require", "verify-ca", "verify-full")
+_HERE = ("", "localhost", "127.0.0.1", "::1")
+_KEY = "state.url"
+CONNECT_S = 10.0
+
+
+class Server(msgspec.Struct, frozen=True):
+    """Where to connect and how. arguments: the driver's own."""
+
+    url: URL
+    arguments: dict[str, Any]
+
+
+def parse(address: str, password: str = "") -> Server:
+    """Read an address. Raises ConfigInvalid that never repeats a secret.
+
+    TLS with a verified certificate is the rule, plain connections are for this machine alone or for who says
+    sslmode=disable; sslmode and sslrootcert mean what they mean to psql.
+    """
+    try:
+        parts = urlsplit(address)
+        port = parts.port
+    except ValueError:
+        raise ConfigInvalid("is no address.", key=_KEY, cure="As postgresql://USER@HOST:5432/DATABASE.") from None
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    unknown = sorted(set(options) - set(_KNOWN))
+    if unknown:
+        raise ConfigInvalid(f"unknown option {unknown[0]!r}.", key=_KEY, cure=f"Known: {', '.join(_KNOWN)}.")
+    database, user = unquote(parts.path.lstrip("/")), unquote(parts.username or "")
+    if not database or not user:
+        what = "names no database." if not database else "names no user."
+        raise ConfigInvalid(what, key=_KEY, cure="As postgresql://USER@HOST:5432/DATABASE.")
+    host, port = options.get("host", parts.hostname or "localhost"), int(options.get("port", port or 5432))
+    secret = password or unquote(parts.password or "") or None
+    arguments: dict[str, Any] = {"timeout": None}
+    if host.startswith("/"):
+        arguments["unix_sock"] = f"{host}/.s.PGSQL.{port}"
+        arguments["host"] = None
+        return Server(URL.create("postgresql+pg8000", user, secret, database=database), arguments)
+    arguments["ssl_context"] = _tls(options, host)
+    return Server(URL.create("postgresql+pg8000", user, secret, host, port, database), arguments)
+
+
+def without_secret(address: str) -> str:
+    """The address for people: without password."""
+    parts = urlsplit(address)
+    if parts.password is None:
+        return address
+    user = f"{parts.username}@" if parts.username else ""
+    where = parts.hostname or ""
+    place = f"{user}{where}" + (f":{parts.port}" if parts.port else "")
+    return parts._replace(netloc=place).geturl()
+
+
+def _tls(options: dict[str, str], host: str) -> ssl.SSLContext | None:
+    mode = options.get("sslmode", "disable" if host in _HERE else "verify-full")
+    if mode not in _MODES:
+        raise ConfigInvalid(f"sslmode {mode!r} is not known.", key=_KEY, cure=f"Known: {', '.join(_MODES)}.")
+    if mode == "disable":
+        return None
+    try:
+        context = ssl.create_default_context(cafile=options.get("sslrootcert") or None)
+    except (OSError, ssl.SSLError):
+        raise ConfigInvalid("sslrootcert cannot be read.", key=_KEY, cure="It is a PEM file.") from None
+    if mode != "verify-full":
+        context.check_hostname = False
+    if mode == "require":
+        context.verify_mode = ssl.CERT_NONE
+    return context
