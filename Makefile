@@ -51,7 +51,8 @@ test-deps: .venv/.long  ## what the long tests need: packages of PyPI, and of De
 	@sh tests/test_deps.sh
 
 test-long: test-deps  ## everything, the long simulations and the lowest dependencies too: hours; writes docs/reference/verified.md
-	@$(BIN)/python -m pytest -n 2 --dist loadfile tests
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --verified tests
+	@$(BIN)/python -m tests.docs.generate
 	@sh tests/lowest.sh
 
 lint: .venv/.dev  ## style (ruff)

@@ -20,6 +20,19 @@ settings.register_profile("fairlead", deadline=None)
 settings.load_profile("fairlead")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--verified` keeps which systems this run was seen to work with."""
+    parser.addoption("--verified", action="store_true", help="write tests/verified.json, see tests/verified.py")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """In the process that hears of all results alone."""
+    if config.getoption("--verified") and not hasattr(config, "workerinput"):
+        from tests.verified import Recorder
+
+        config.pluginmanager.register(Recorder(), "verified")
+
+
 def pytest_collection_finish() -> None:
     """Thousands of collected tests are no garbage: a collection that walked them would cost each test that asks for
     one most of a second."""

@@ -143,6 +143,13 @@ def contract_schema() -> str:
     return json.dumps(schema(), indent=1) + "\n"
 
 
+def verified() -> str:
+    """docs/reference/verified.md from the marks of tests and their last results."""
+    from tests.verified import table
+
+    return table()
+
+
 GENERATED = {
     REFERENCE / "contract.schema.json": contract_schema,
     REFERENCE / "drift.schema.json": drift_schema,
@@ -151,6 +158,7 @@ GENERATED = {
     REFERENCE / "incident.schema.json": lambda: watch_schema("incident"),
     REFERENCE / "report.schema.json": report_schema,
     REFERENCE / "rehearsal.schema.json": rehearsal_schema,
+    REFERENCE / "verified.md": verified,
     REFERENCE / "window.schema.json": lambda: watch_schema("window"),
     ROOT / "tests" / "imports" / "exports.json": exports,
 }
