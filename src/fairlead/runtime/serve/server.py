@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-import re
-import shutil
-import socket
-import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +20,12 @@ from fairlead.runtime.serve import routes as published
 from fairlead.runtime.serve.access import closed_to_all, issuers_of, keys_of_environment, require_safe
 from fairlead.runtime.serve.counters import slot_files
 from fairlead.runtime.serve.grpc_door.port import held_port
+from fairlead.runtime.serve.instances import held_instance, run_folder
 from fairlead.runtime.serve.lane import Door
 from fairlead.runtime.serve.observing.opening import prepare
-from fairlead.runtime.serve.worker import FACTORY
+from fairlead.runtime.serve.worker import FACTORY, follower_of
 from fairlead.runtime.serve.workers import url_of
 
-_PATIENCE_S = 3.0
 Say = Callable[[str], None]
 
 
@@ -81,14 +75,15 @@ def serve(options: ServeOptions, ready: Say = lambda url: None, warn: Say = lamb
     transport = variant("transport", options.transport or options.server.transport)()
     prepare(options.telemetry)
     with contextlib.ExitStack() as stack:
-        run = stack.enter_context(_run_folder(options.home))
-        instance = stack.enter_context(_instance(run, options.instance))
+        run = stack.enter_context(run_folder(options.home))
+        instance = stack.enter_context(held_instance(run, options.instance))
         settings: dict[str, Any] = {"run": str(run), "instance": instance, "load": options.load, "host": options.host}
         handed = ("aliases", "probes", "server", "access", "capture", "telemetry", "native")
         settings |= {name: getattr(options, name) for name in handed}
         if options.home is not None:
             take_keys(options.home, options.capture.encrypt)
             settings["home"] = str(options.home)
+            _follows(settings, warn)
         if options.bundle is not None:
             settings["bundle"] = str(options.bundle)
             settings["fixed"] = fixed_routes(options, warn)
@@ -110,6 +105,16 @@ def serve(options: ServeOptions, ready: Say = lambda url: None, warn: Say = lamb
             FACTORY, options.host, options.port, options.workers, settings,
             lambda host, port: ready(url_of(scheme, host, port) + grpc),
         )  # fmt: skip
+
+
+def _follows(settings: dict[str, Any], warn: Say) -> None:
+    """Routes by URL: what cannot be is said before anything starts, and the last good copy is there before a worker."""
+    follower = follower_of(settings)
+    if follower is None:
+        return
+    follower.begin()
+    if not follower.standing.generation:
+        warn("no routes have come from the control plane yet: there is nothing to answer until it is reached")
 
 
 def _warn_if_closed(options: ServeOptions, fixed: Routes | None, warn: Say) -> None:
@@ -155,70 +160,6 @@ def _signer(shown: dict[str, Any]) -> str:
     if not isinstance(signer, str):
         raise BundleRefused("the bundle bears no seal that names its signer")
     return signer
-
-
-@contextlib.contextmanager
-def _run_folder(home: Path | None) -> Iterator[Path]:
-    """`run/` of the home; without one a temporary folder that goes with the server."""
-    if home is not None:
-        run = Path(home) / "run"
-        run.mkdir(parents=True, exist_ok=True)
-        yield run
-        return
-    folder = tempfile.mkdtemp(prefix="fairlead-")
-    try:
-        run = Path(folder) / "run"
-        run.mkdir()
-        yield run
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _instance(run: Path, wanted: str) -> Iterator[str]:
-    """A name that no other live server of this home has; the same again after a restart.
-
-    The lock is inherited by the workers, so a name is free only when the last of them has gone.
-    """
-    base = re.sub(r"[^A-Za-z0-9]+", "-", wanted or socket.gethostname()).strip("-").lower()[:40] or "server"
-    for number in range(1, 1000):
-        name = base if number == 1 else f"{base}-{number}"
-        fd = os.open(run / f"instance-{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        if _lock(fd):
-            try:
-                os.ftruncate(fd, 0)
-                os.pwrite(fd, str(os.getpid()).encode(), 0)
-                yield name
-            finally:
-                os.close(fd)
-            return
-        os.close(fd)
-    raise UsageError("a thousand servers run on this home already.")
-
-
-def _lock(fd: int) -> bool:
-    """Whether the lock was had; waits where its supervisor is dead and only its workers still drain."""
-    deadline = time.monotonic() + _PATIENCE_S
-    while True:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        except BlockingIOError:
-            if _lives(os.pread(fd, 32, 0)) or time.monotonic() >= deadline:
-                return False
-            time.sleep(0.02)
-
-
-def _lives(pid: bytes) -> bool:
-    if not pid.isdigit():
-        return True
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _preload(stand_in: bool) -> None:
