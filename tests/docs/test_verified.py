@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import pytest
-
 from tests import verified
 
 
@@ -17,7 +16,7 @@ def marked(folder: Path, text: str) -> None:
 MARK = '@pytest.mark.verified("streams", "Redis", how="run", by="redis-server, 5,000 rows")'
 
 
-@pytest.fixture()
+@pytest.fixture
 def tests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of tests in place of this one's."""
     folder = tmp_path / "tests"
