@@ -126,7 +126,7 @@ def strike(program: Program, load: Load, chance: random.Random) -> str:
     return kind
 
 
-@pytest.mark.parametrize("kills", [12, pytest.param(100, marks=pytest.mark.long)])
+@pytest.mark.parametrize("kills", [6, pytest.param(100, marks=pytest.mark.long)])
 def test_kills_under_load_lose_and_double_nothing(deployed: tuple[Program, list[dict[str, Any]]], kills: int) -> None:
     program, rows = deployed
     (program.folder / "up.log").unlink(missing_ok=True)
@@ -173,7 +173,7 @@ def test_killed_all_at_once_and_up_again_goes_on(deployed: tuple[Program, list[d
     assert program.json("doctor")["reconciliation"]["ok"]
 
 
-@pytest.mark.parametrize("deploys", [10, pytest.param(100, marks=pytest.mark.long)])
+@pytest.mark.parametrize("deploys", [6, pytest.param(100, marks=pytest.mark.long)])
 def test_deploys_under_load_fail_no_request(deployed: tuple[Program, list[dict[str, Any]]], deploys: int) -> None:
     program, rows = deployed
     (program.folder / "up.log").unlink(missing_ok=True)
