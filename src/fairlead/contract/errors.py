@@ -32,7 +32,8 @@ FairleadError                     the root: catch this to catch us
 │   ├── NotAttested               nothing passing vouches for this bundle
 │   ├── HeldByHuman               a person pinned, froze or rolled back this model
 │   ├── Frozen                    a span in which nothing that answers is changed
-│   └── NotLearnable              labels that would teach a model the wrong thing
+│   ├── NotLearnable              labels that would teach a model the wrong thing
+│   └── LicenceRefused            a licence that an image must not carry unsaid
 ├── Inconclusive                  not enough evidence either way (exit 4)
 ├── NotCompilable                 no allow-listed form reproduces this model
 ├── Unanswerable                  the model's answer to a row is no finite number (HTTP 422)
@@ -237,6 +238,10 @@ class Frozen(Refused):
 
 class NotLearnable(Refused):
     """The labels that came would teach a model the wrong thing."""
+
+
+class LicenceRefused(Refused):
+    """Software under a licence that asks more of who passes it on than to name it, and nobody has said so."""
 
 
 class Inconclusive(FairleadError):

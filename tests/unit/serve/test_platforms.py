@@ -81,7 +81,7 @@ def test_azure_and_kserve_have_their_ports_and_folders(tmp_path: Path) -> None:
         ("sagemaker", {"SAGEMAKER_MODEL_SERVER_WORKERS": "many"}, "SAGEMAKER_MODEL_SERVER_WORKERS"),
         ("vertex", {"AIP_PREDICT_ROUTE": "predict"}, "must be a path"),
         ("vertex", {"AIP_HEALTH_ROUTE": "/a\nb"}, "must be a path"),
-        ("heroku", {}, "unknown platform 'heroku'. Known: azureml, kserve, sagemaker, vertex, auto"),
+        ("heroku", {}, "unknown platform 'heroku'. Known: azureml, container, kserve, sagemaker, vertex, auto"),
         ("auto", {}, "no platform shows"),
     ],
 )

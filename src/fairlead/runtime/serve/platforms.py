@@ -206,11 +206,17 @@ def _kserve(environ: Mapping[str, str]) -> Platform:
     return Platform(name="kserve", port=_port(environ, "PORT", 8080), model=Path("/mnt/models"))
 
 
+def _container(environ: Mapping[str, str]) -> Platform:
+    """Any other place that runs containers: its network is the platform's to open. Cloud Run and others say the port."""
+    return Platform(name="container", port=_port(environ, "PORT", 8080))
+
+
 _ALL: dict[str, Callable[[Mapping[str, str]], Platform]] = {
     "sagemaker": _sagemaker,
     "vertex": _vertex,
     "azureml": _azureml,
     "kserve": _kserve,
+    "container": _container,
 }
 _SHOWS = {
     "sagemaker": (
