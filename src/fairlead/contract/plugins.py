@@ -194,10 +194,20 @@ BUILT_IN: dict[str, dict[str, str]] = {
     },
     "store": {
         "file": "fairlead.ops.stores.folder:FolderStore",
+        "s3": "fairlead.ops.stores.s3:S3Store",
     },
     "state": {
         "sqlite": "fairlead.ops.state.backends.sqlite:SqliteBackend",
         "postgresql": "fairlead.ops.state.backends.postgresql:PostgresBackend",
+    },
+    "broker": {
+        "redis": "fairlead.reach.score.streams.redis_streams:RedisStreams",
+        "rediss": "fairlead.reach.score.streams.redis_streams:RedisStreams",
+        "nats": "fairlead.reach.score.streams.nats_jetstream:NatsJetStream",
+        "tls": "fairlead.reach.score.streams.nats_jetstream:NatsJetStream",
+        "amqp": "fairlead.reach.score.streams.rabbitmq:RabbitMQ",
+        "amqps": "fairlead.reach.score.streams.rabbitmq:RabbitMQ",
+        "kafka": "fairlead.reach.score.streams.kafka:Kafka",
     },
     "explainer": {
         "linear": "fairlead.runtime.explain.explainers.linear:LinearExplainer",

@@ -20,6 +20,7 @@ from fairlead.doors.cli import (
     exporting,
     forgetting,
     gating,
+    handing_out,
     incidents,
     keys,
     looking,
@@ -30,6 +31,7 @@ from fairlead.doors.cli import (
     reproducing,
     rolling,
     serving,
+    streaming,
     testing,
     watching,
 )
@@ -70,6 +72,7 @@ for module in (
     quality,
     drifting,
     serving,
+    handing_out,
     watching,
     looking,
     performing,
@@ -88,6 +91,7 @@ for module in (
     contracting,
     rolling,
     exporting,
+    streaming,
 ):
     module.add_to(app)
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -34,6 +34,9 @@ from fairlead.runtime.serve.pages import Pages
 from fairlead.runtime.serve.plane import DataPlane
 from fairlead.runtime.serve.waking import Waker
 from fairlead.runtime.serve.workers import STALE_S, WorkerStatus, birth, live_workers, report
+
+if TYPE_CHECKING:
+    from fairlead.runtime.serve.remote.following import Follower
 
 POLL_S = 0.1
 SYNC_S = 1.0
@@ -87,7 +90,7 @@ class Worker:
         if self._home is not None and settings.get("keep_records", True):
             spool = open_spool(self._home, instance, str(slot), settings.get("capture"))
         self._spool = spool
-        self._watcher = open_watch(self._counters, self._run, slot, settings, lambda: self._scene(self._serving))
+        self._watcher = open_watch(self._counters, self._run, slot, settings, self.scene)
         neighbours = Neighbours(settings.get("probes") or (), self._rest, self._run)
         pages = Pages(self._counters, self._scene, self._watcher, neighbours)
         self._serving = Serving(Routes(0), (), self._counters)
@@ -103,6 +106,9 @@ class Worker:
         if explain_door is not None:
             self.plane.explaining = Explaining(explain_door.path)
         self._over = threading.Event()
+        self._follower = follower_of(settings)
+        if self._follower is not None:
+            self._follower.start()
         self._pulse = Pulse(self._run, instance, slot, self._status.role, self._counters, spool, self.plane.callers)
         self._follow()
         self._status = msgspec.structs.replace(self._status, state="serving")
@@ -113,6 +119,10 @@ class Worker:
     def _rest(self, model: str) -> None:
         """A model of many is let go until it is asked again."""
         self.plane.swap(self._fleet.rest(model))
+
+    def scene(self) -> Scene:
+        """What metrics are about now, for whoever has no request to ask for them by."""
+        return self._scene(self._serving)
 
     def _scene(self, serving: Serving) -> Scene:
         """What /metrics is about: all slots of this server, whichever worker is asked."""
@@ -202,6 +212,8 @@ class Worker:
 
     def _close(self) -> None:
         self._over.set()
+        if self._follower is not None:
+            self._follower.close()
         self._thread.join(timeout=5.0)
         self._pulse.close()
         self._doorkeeper.close()
@@ -215,6 +227,22 @@ class Worker:
 def counters_path(run: Path, instance: str, slot: int) -> Path:
     """The shared counters of a slot."""
     return run / f"counters-{instance}-{slot}.bin"
+
+
+def follower_of(settings: Mapping[str, Any]) -> Follower | None:
+    """Where the routes of this home come from, if from elsewhere. Raises UsageError for an address or key that is none.
+
+    settings: as those of a worker; lanes leave following to the workers.
+    """
+    server = settings.get("server")
+    if server is None or not server.routes or settings.get("fixed") is not None or settings.get("role"):
+        return None
+    from fairlead.runtime.serve.remote.following import Follower
+
+    return Follower(
+        Path(settings["home"]), server.routes, server.routes_keys,
+        insecure=server.insecure, every_s=server.routes_every_s,
+    )  # fmt: skip
 
 
 def _tools(settings: Mapping[str, Any]) -> tuple[Load, Find]:
