@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,8 +27,9 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def state(path: Path) -> State:
-    return State.open(path, clock=lambda: 100.0)
+def state(where: str) -> Iterator[State]:
+    with State.open(where, clock=lambda: 100.0) as opened:
+        yield opened
 
 
 def finding(id: str = "f1", model: str = "churn", since: float = 10.0, **more: float) -> Finding:
@@ -86,9 +88,9 @@ def test_an_intent_comes_back_whole(state: State) -> None:
     assert state.models() == ["churn"]
 
 
-def test_generations_only_grow(path: Path) -> None:
-    assert State.open(path).generation() == 0
-    states = [State.open(path) for _ in range(4)]
+def test_generations_only_grow(where: str) -> None:
+    assert State.open(where).generation() == 0
+    states = [State.open(where) for _ in range(4)]
     found: list[int] = []
 
     def take(one: State) -> None:
@@ -173,8 +175,8 @@ def test_documents(state: State) -> None:
     assert state.get("cursor:churn") is None
 
 
-def test_a_transaction_commits_together_or_not_at_all(state: State, path: Path) -> None:
-    other = State.open(path)
+def test_a_transaction_commits_together_or_not_at_all(state: State, where: str) -> None:
+    other = State.open(where)
     acts: list[str] = []
     with state.transaction():
         state.put("a", b"1")
@@ -222,26 +224,25 @@ def test_a_transaction_belongs_to_its_thread(state: State) -> None:
     assert seen == [None]
 
 
-def test_many_processes_open_a_new_database_at_once(path: Path) -> None:
+def test_many_processes_open_a_new_database_at_once(where: str) -> None:
     code = (
         "import sys; from fairlead.ops.state import State\n"
         "s = State.open(sys.argv[1]); s.put(sys.argv[2], b'1'); print(s.next_generation())"
     )
     processes = [
-        subprocess.Popen([sys.executable, "-c", code, str(path), str(n)], stdout=subprocess.PIPE, text=True)
+        subprocess.Popen([sys.executable, "-c", code, where, str(n)], stdout=subprocess.PIPE, text=True)
         for n in range(3)
     ]
     found = sorted(int(process.communicate(timeout=60)[0]) for process in processes)
     assert found == [1, 2, 3]
-    assert State.open(path).names() == ["0", "1", "2"]
+    assert State.open(where).names() == ["0", "1", "2"]
 
 
-def test_a_database_of_a_newer_fairlead_is_refused(path: Path) -> None:
-    State.open(path).close()
-    with sqlite3.connect(path) as raw:
-        raw.execute("UPDATE alembic_version SET version_num = '9999'")
+def test_a_database_of_a_newer_fairlead_is_refused(state: State, where: str) -> None:
+    with state.backend.connect(writing=True) as raw:
+        raw.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(FormatUnknown, match="revision 9999"):
-        State.open(path)
+        State.open(where)
 
 
 def test_a_file_that_is_no_database_is_refused_without_its_path(path: Path) -> None:
@@ -251,10 +252,10 @@ def test_a_file_that_is_no_database_is_refused_without_its_path(path: Path) -> N
     assert str(path) not in str(caught.value)
 
 
-def test_a_current_database_opens_without_alembic(path: Path) -> None:
-    State.open(path).close()
+def test_a_current_database_opens_without_alembic(where: str) -> None:
+    State.open(where).close()
     code = "import sys; from fairlead.ops.state import State; State.open(sys.argv[1]); print('alembic' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code, where], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 
 
@@ -264,17 +265,15 @@ def test_importing_the_room_loads_no_sqlalchemy() -> None:
     assert done.stdout.strip() == "False"
 
 
-def test_migrations_lead_to_the_tables_that_the_code_uses(path: Path) -> None:
+def test_migrations_lead_to_the_tables_that_the_code_uses(state: State) -> None:
     from alembic.autogenerate import compare_metadata
     from alembic.config import Config
     from alembic.runtime.migration import MigrationContext
     from alembic.script import ScriptDirectory
-    from sqlalchemy import create_engine
 
     import fairlead.ops.state.schema as schema
 
-    State.open(path).close()
-    with create_engine(f"sqlite:///{path}").connect() as connection:
+    with state.backend.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, schema.metadata) == []
     config = Config()
@@ -295,7 +294,8 @@ def test_tables_can_be_made_in_postgresql() -> None:
     assert len(made) == len(metadata.tables)
 
 
-def test_only_its_owner_reads_it_and_it_waits_for_power(path: Path, state: State) -> None:
+def test_only_its_owner_reads_it_and_it_waits_for_power(path: Path) -> None:
+    state = State.open(path)
     state.put("a", b"1")
     for file in path.parent.glob("state.db*"):
         assert os.stat(file).st_mode & 0o077 == 0, file.name

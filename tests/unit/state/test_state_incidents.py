@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -26,8 +27,9 @@ def incident(number: int, **more: object) -> Incident:
 
 
 @pytest.fixture
-def state(tmp_path: Path) -> State:
-    return State.open(tmp_path / "state.db")
+def state(where: str) -> Iterator[State]:
+    with State.open(where) as opened:
+        yield opened
 
 
 def test_incidents_are_found_by_number_and_id(state: State) -> None:
@@ -105,14 +107,13 @@ with state.transaction():
 """
 
 
-def test_a_pass_that_is_killed_leaves_nothing_by_halves_and_is_repeated_alike(tmp_path: Path) -> None:
-    path = tmp_path / "state.db"
-    State.open(path).close()
-    assert subprocess.run([sys.executable, "-c", CUT, str(path)], check=False).returncode == -9
-    state = State.open(path)
+def test_a_pass_that_is_killed_leaves_nothing_by_halves_and_is_repeated_alike(where: str) -> None:
+    State.open(where).close()
+    assert subprocess.run([sys.executable, "-c", CUT, where], check=False).returncode == -9
+    state = State.open(where)
     assert (state.findings(), state.incidents(standing=False)) == ([], [])
     done = subprocess.run(
-        [sys.executable, "-c", CUT.replace("os.kill(os.getpid(), 9)", "pass"), str(path)], check=False
+        [sys.executable, "-c", CUT.replace("os.kill(os.getpid(), 9)", "pass"), where], check=False
     )
     assert done.returncode == 0
     (first,) = state.incidents()

@@ -22,7 +22,7 @@ from fairlead.ops.audit import Audit
 from fairlead.ops.state import State
 from fairlead.runtime.bundle import SigningKey
 home = Path(sys.argv[1])
-state = State.open(home / "state.db")
+state = State.open(sys.argv[2])
 audit = Audit(state, key=SigningKey.load(home / "seal.key"), head=home / "audit.head")
 print("writing", flush=True)
 n = int(state.get("cursor") or b"0")
@@ -41,9 +41,9 @@ while True:
 """
 
 
-def kill_while_writing(home: Path, after: int, delay_s: float) -> int:
+def kill_while_writing(home: Path, where: str, after: int, delay_s: float) -> int:
     """Start a writer, kill it `delay_s` after its `after`th step; the last step it told of."""
-    process = subprocess.Popen([sys.executable, "-c", WRITER, str(home)], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([sys.executable, "-c", WRITER, str(home), where], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "writing\n"
     told = 0
@@ -59,8 +59,8 @@ def kill_while_writing(home: Path, after: int, delay_s: float) -> int:
     return told
 
 
-def assert_whole(home: Path, told: int) -> None:
-    state = State.open(home / "state.db")
+def assert_whole(home: Path, where: str, told: int) -> None:
+    state = State.open(where)
     key = SigningKey.load(home / "seal.key")
     report = Audit(state, key=key, head=home / "audit.head").verify()
     assert report.ok, report.why
@@ -77,29 +77,29 @@ def assert_whole(home: Path, told: int) -> None:
     state.close()
 
 
-def rounds(home: Path, count: int, seed: int) -> None:
+def rounds(home: Path, where: str, count: int, seed: int) -> None:
     SigningKey.create(home / "seal.key")
     dice = random.Random(seed)
     for _ in range(count):
-        told = kill_while_writing(home, dice.randint(1, 3), dice.random() * 0.05)
-        assert_whole(home, told)
+        told = kill_while_writing(home, where, dice.randint(1, 3), dice.random() * 0.05)
+        assert_whole(home, where, told)
 
 
-def test_a_writer_killed_at_random_moments_leaves_whole_transactions(tmp_path: Path) -> None:
-    rounds(tmp_path, 2, seed=1)
+def test_a_writer_killed_at_random_moments_leaves_whole_transactions(tmp_path: Path, where: str) -> None:
+    rounds(tmp_path, where, 2, seed=1)
 
 
 @pytest.mark.long
-def test_a_writer_killed_at_many_random_moments_leaves_whole_transactions(tmp_path: Path) -> None:
-    rounds(tmp_path, 60, seed=2)
+def test_a_writer_killed_at_many_random_moments_leaves_whole_transactions(tmp_path: Path, where: str) -> None:
+    rounds(tmp_path, where, 60, seed=2)
 
 
-def test_a_process_killed_while_it_makes_the_database_leaves_one_that_can_be_finished(tmp_path: Path) -> None:
+def test_a_process_killed_while_it_makes_the_database_leaves_one_that_can_be_finished(where: str) -> None:
     code = "import sys; from fairlead.ops.state import State; print('imported', flush=True); State.open(sys.argv[1])"
     dice = random.Random(3)
     for n in range(2):
-        path = tmp_path / f"{n}.db"
-        process = subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE)
+        path = where if "://" in where else f"{where}{n}"
+        process = subprocess.Popen([sys.executable, "-c", code, path], stdout=subprocess.PIPE)
         assert process.stdout is not None
         process.stdout.readline()
         killer = threading.Timer(dice.random(), process.kill)
