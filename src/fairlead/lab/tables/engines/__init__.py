@@ -1,4 +1,4 @@
-"""Where a table is worked on: in this process, or on a cluster that people already run; the same work, the same answers.
+"""Where a table is worked on: this process, or a cluster that people already run; the same work, the same answers.
 
 An engine does two things with rows: it maps them, batch by batch, and it folds them into one state. Rows keep their
 numbers, from 0 in the order of the table, wherever they are worked on, so errors name the same row everywhere.

@@ -64,5 +64,10 @@ def _numbered(table: Table, columns: tuple[str, ...]) -> Iterator[tuple[pa.Recor
     first = 0
     for batch in table.batches():
         if batch.num_rows:
-            yield (batch.select(list(columns)) if columns else batch), first
+            yield _chosen(batch, columns), first
         first += batch.num_rows
+
+
+def _chosen(batch: pa.RecordBatch, columns: tuple[str, ...]) -> pa.RecordBatch:
+    there = [name for name in columns if name in batch.schema.names]
+    return batch.select(there) if there else batch

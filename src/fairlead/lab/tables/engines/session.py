@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import warnings
 from typing import Any
 
 from fairlead.contract.engines import EngineSettings
@@ -31,6 +32,7 @@ def session(settings: EngineSettings) -> Any:
         from pyspark.sql import SparkSession
     except ModuleNotFoundError as missing:
         raise MissingExtra(missing.name or "pyspark", "spark") from missing
+    warnings.filterwarnings("ignore", message="PySpark does not yet fully support pandas", category=FutureWarning)
     os.environ.setdefault("PYSPARK_PYTHON", settings.conf.get("spark.pyspark.python") or sys.executable)
     chosen = {**OURS, **settings.conf}
     if settings.connect:
@@ -51,7 +53,7 @@ def session(settings: EngineSettings) -> Any:
 
 
 def _connected(builder: Any, address: str, chosen: dict[str, str]) -> Any:
-    if not (address.startswith("sc://") or address.startswith("local")):
+    if not address.startswith(("sc://", "local")):
         raise ConfigInvalid(
             f"not an address of Spark Connect: {address!r}.", key="engine.connect", cure="sc://host:15002"
         )
