@@ -66,6 +66,10 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "nearest_neighbours": "fairlead.lab.train.learners.nearest_neighbours:NearestNeighbours",
         "distilled": "fairlead.lab.train.learners.distilled:Distilled",
         "shrunk": "fairlead.lab.train.learners.shrunk:Shrunk",
+        "spark_forest": "fairlead.lab.train.learners.spark_forest:SparkForest",
+        "spark_logistic": "fairlead.lab.train.learners.spark_logistic:SparkLogistic",
+        "spark_linear": "fairlead.lab.train.learners.spark_linear:SparkLinear",
+        "spark_boosting": "fairlead.lab.train.learners.spark_boosting:SparkBoosting",
     },
     "streamed": {
         "logistic": "fairlead.lab.train.out_of_core.logistic:StreamedLogistic",
@@ -74,6 +78,10 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "naive_bayes": "fairlead.lab.train.out_of_core.naive_bayes:StreamedNaiveBayes",
         "xgboost": "fairlead.lab.train.out_of_core.xgboost:StreamedXGBoost",
         "lightgbm": "fairlead.lab.train.out_of_core.lightgbm:StreamedLightGBM",
+        "spark_forest": "fairlead.lab.train.out_of_core.by_spark:StreamedBySpark",
+        "spark_logistic": "fairlead.lab.train.out_of_core.by_spark:StreamedBySpark",
+        "spark_linear": "fairlead.lab.train.out_of_core.by_spark:StreamedBySpark",
+        "spark_boosting": "fairlead.lab.train.out_of_core.by_spark:StreamedBySpark",
     },
     "warm": {
         "logistic": "fairlead.lab.train.warm.linear:WarmLogistic",
@@ -99,6 +107,8 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "forecast": "fairlead.lab.compile.forecasting.graph:Forecasts",
         "compact_network": "fairlead.lab.compile.compact_networks:CompactNetworks",
         "single_network": "fairlead.lab.compile.compact_networks:SingleNetworks",
+        "stated_trees": "fairlead.lab.compile.stated_models:StatedTrees",
+        "stated_line": "fairlead.lab.compile.stated_models:StatedLines",
     },
     "source": {
         "onnx": "fairlead.lab.compile.sources.onnx_file:OnnxFile",

@@ -112,6 +112,7 @@ class TrainSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     seed: int = 0
     prune: Literal["median", "halving", False] = False
     parallel: Annotated[int, Meta(ge=1, le=64)] = 1
+    engine: Literal["local", "spark"] = "local"
     repeats: Annotated[int, Meta(ge=1, le=50)] = 1
     nested: bool = False
     choose: Literal["best", "simplest"] = "best"
@@ -380,6 +381,7 @@ DOC: dict[str, str] = {
     "train.seed": "seed of every random choice",
     "train.prune": "median or halving: a trial that is worse than others after some folds is ended there; false: never",
     "train.parallel": "processes that try settings side by side; the outcome is that of one",
+    "train.engine": "who fits the trials: local, or spark ([engine] says where); the outcome is that of one process",
     "train.repeats": "times that cross-validation is repeated with folds dealt anew; without time alone",
     "train.nested": "true: also judges the whole search on rows it never saw, which costs as many searches as folds",
     "train.choose": "best, or simplest: the simplest learner within one standard error of the best",

@@ -78,6 +78,7 @@ def train(
     older: Annotated[
         str | None, typer.Option("--from", help="version, alias or bundle to go on from, where that is better")
     ] = None,
+    engine: Annotated[str | None, typer.Option(help="who fits the trials, in the place of [train] engine")] = None,
     as_json: Json = False,
 ) -> None:
     """Prepare, tune, cross-validate, choose and seal.
@@ -86,7 +87,7 @@ def train(
     """
     chosen.when_stopped = f"`{program('train')}` takes it up again"
     with Steps() as steps:
-        answer = project().train(data, progress=steps, older=older)
+        answer = project().train(data, progress=steps, older=older, engine=engine)
     show(answer, as_json, tell_train)
 
 

@@ -15,11 +15,17 @@ from fairlead.ops.flow import Workspace
 Answer = dict[str, Any]
 
 
-def train(ws: Workspace, data: Any, progress: Callable[..., None] | None, older: str | None = None) -> Answer:
+def train(
+    ws: Workspace,
+    data: Any,
+    progress: Callable[..., None] | None,
+    older: str | None = None,
+    engine: str | None = None,
+) -> Answer:
     """See `Project.train`."""
     from fairlead.ops.flow import making
 
-    kept = making.train(ws, source=data, progress=progress, older=older)
+    kept = making.train(ws, source=data, progress=progress, older=older, engine=engine)
     return {
         "candidate": kept.learner,
         "bundle": kept.bundle,

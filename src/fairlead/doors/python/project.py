@@ -84,14 +84,22 @@ class Project:
 
         return drifting.drift(self.folder, data, **asked)
 
-    def train(self, data: Any = None, progress: Progress | None = None, *, older: str | None = None) -> Answer:
+    def train(
+        self,
+        data: Any = None,
+        progress: Progress | None = None,
+        *,
+        older: str | None = None,
+        engine: str | None = None,
+    ) -> Answer:
         """Prepare, tune, cross-validate, choose, seal. data: path or DataFrame, else [data] train.
 
         older: version, alias or bundle whose model is gone on from where that is better than training anew.
+        engine: local or spark, in the place of `[train] engine`.
         """
         from fairlead.doors.python import making
 
-        return making.train(self.workspace, data, progress, older)
+        return making.train(self.workspace, data, progress, older, engine)
 
     def bundle(self, source: Any, sample: Any, *, trust: bool = False, target: str | None = None) -> Answer:
         """Seal a model trained elsewhere: a fitted estimator, or a file, folder or MLflow URI of one.

@@ -10,6 +10,7 @@ from fairlead.contract.decisions import SearchFound
 from fairlead.contract.evidence import Interval
 from fairlead.contract.settings import TrainSettings
 from fairlead.lab.train.bench import Bench, selected_by
+from fairlead.lab.train.distributed.sessions import Hands
 from fairlead.lab.train.fitting import learner_of
 from fairlead.lab.train.folding import Fold, folds_of
 from fairlead.lab.train.journal import Journal
@@ -17,19 +18,19 @@ from fairlead.lab.train.search import Entry, Say, learners_for, search
 from fairlead.lab.train.transferring import beginning
 
 
-def nested(bench: Bench, chosen: Entry, rules: TrainSettings, say: Say) -> SearchFound:
+def nested(bench: Bench, chosen: Entry, rules: TrainSettings, say: Say, hands: Hands | None = None) -> SearchFound:
     """Search again in the learning part of every fold, and judge what it chose on the fold's other rows.
 
     chosen: what the search on all rows chose, whose own score is the naive one: the best of many scores on the same
     folds is better than that model is. In time, inner folds end before outer rows begin. Costs as many searches as
-    there are folds, each within `seconds`; none is kept for a later run.
+    there are folds, each within `seconds`; none is kept for a later run. hands: see `search`.
     Source: Varma and Simon, Bias in error estimation when using cross-validation for model selection (2006).
     """
     folds: list[dict[str, Any]] = []
     cut_short = False
     outer = bench.first()
     for number, fold in enumerate(outer.folds):
-        line, cut = _outer(outer, fold, rules, _part(say, number, len(outer.folds)))
+        line, cut = _outer(outer, fold, rules, _part(say, number, len(outer.folds)), hands)
         folds.append(line)
         cut_short = cut_short or cut
     scores = np.array([line["score"] for line in folds])
@@ -44,7 +45,9 @@ def nested(bench: Bench, chosen: Entry, rules: TrainSettings, say: Say) -> Searc
     return SearchFound(metric, naive, interval, honest - naive, why, tuple(folds), cut_short)
 
 
-def _outer(bench: Bench, fold: Fold, rules: TrainSettings, say: Say) -> tuple[dict[str, Any], bool]:
+def _outer(
+    bench: Bench, fold: Fold, rules: TrainSettings, say: Say, hands: Hands | None
+) -> tuple[dict[str, Any], bool]:
     material = bench.material.take(fold.fit)
     inner = Bench(material, folds_of(material, rules.folds, rules.seed))
     found = search(
@@ -57,6 +60,7 @@ def _outer(bench: Bench, fold: Fold, rules: TrainSettings, say: Say) -> tuple[di
         say=say,
         prune=rules.prune,
         parallel=rules.parallel,
+        hands=hands,
     )
     best = found.chosen(rules.choose)
     alone = Bench(bench.material, (fold,))

@@ -24,7 +24,7 @@ LIBRARIES = (
     *("xgboost", "xgboost-cpu", "lightgbm", "torch"),
 )
 GIT_TIMEOUT_S = 10.0
-_WHERE = ("query", "train")  # where rows lie, which their hash says better
+_WHERE = ("query", "train", "engine")  # where rows lie, which their hash says better, and who fits them
 _DECIDING: dict[str, tuple[str, ...] | None] = {
     **dict.fromkeys(("model", "data", "train", "preparation")),
     "monitor": ("window",),  # windows cut the reference into blocks

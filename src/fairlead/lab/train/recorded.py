@@ -33,5 +33,5 @@ class Recorded:
 
 def without_search(settings: Settings) -> Settings:
     """Settings under which a search is one trial: everything that decides what is fitted from it stays."""
-    rules = msgspec.structs.replace(settings.train, trials=1, nested=False, parallel=1, prune=False)
+    rules = msgspec.structs.replace(settings.train, trials=1, nested=False, parallel=1, prune=False, engine="local")
     return msgspec.structs.replace(settings, train=rules)

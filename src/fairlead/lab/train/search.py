@@ -18,6 +18,7 @@ from fairlead.contract.signature import UNSUPERVISED, Signature
 from fairlead.lab.stats.baselines import constant_scores, last_value_scores
 from fairlead.lab.stats.measures import Floats
 from fairlead.lab.train.bench import Bench, selected_by
+from fairlead.lab.train.distributed.sessions import Hands
 from fairlead.lab.train.fitting import learner_of
 from fairlead.lab.train.journal import Journal
 from fairlead.lab.train.parallel import Answered, Workers, answered
@@ -102,6 +103,11 @@ class Found:
         return self.simplest() if by == "simplest" else self.entries[0]
 
 
+def is_distributed(learner: Any) -> bool:
+    """Whether a single fit of it is spread over processes already."""
+    return bool(getattr(learner, "distributed", False))
+
+
 def learners_for(asked: Sequence[str], signature: Signature, trial: Trial | None = None) -> list[Any]:
     """The learners to try, each able to do the task. trial: tried alone. Raises ConfigInvalid, UnknownPlugin."""
     if signature.task == "forecasting":
@@ -135,6 +141,7 @@ def search(
     say: Say,
     prune: Kind | Literal[False] = False,
     parallel: int = 1,
+    hands: Hands | None = None,
 ) -> Found:
     """Try `trials` settings in all, learners in turn, each first with its defaults, then by TPE.
 
@@ -143,14 +150,20 @@ def search(
     included; the first trial always runs. prune: how hopeless trials end after some of their folds, a learner's first
     never. parallel: processes that fit; learners are searched side by side and folds of a trial fitted together
     (unless it may be pruned), so that the outcome is that of one process; `seconds` then counts a share of the time
-    spent. Source of TPE: Bergstra et al., Algorithms for hyper-parameter optimization (2011).
+    spent. hands: who fits in the place of such processes; learners that are distributed themselves are asked here, one
+    fold after the other. Source of TPE: Bergstra et al., Algorithms for hyper-parameter optimization (2011).
     """
     check_learners(learners, bench.material.terms)
     for learner in learners:
         # What it takes to import a learner's library is nobody's trial.
         learner.build(bench.material.signature.task, learner.default(bench.material.rows), seed)
     with ExitStack() as stack:
-        workers = stack.enter_context(Workers(bench, seed, parallel)) if parallel > 1 else None
+        workers: Any = None
+        if hands is not None and not all(is_distributed(learner) for learner in learners):
+            workers = stack.enter_context(hands(bench, seed))
+            parallel = workers.slots
+        elif hands is None and parallel > 1:
+            workers = stack.enter_context(Workers(bench, seed, parallel))
         run = _Run(bench, [_Tuner(one, bench.material.rows, seed, prune) for one in learners], seed, journal, workers)
         run.go(trials, seconds * parallel, say)
     return Found(
@@ -165,12 +178,10 @@ def search(
 class _Run:
     """One search. made: number of a trial -> what it came to."""
 
-    def __init__(
-        self, bench: Bench, tuners: list[_Tuner], seed: int, journal: Journal, workers: Workers | None
-    ) -> None:
+    def __init__(self, bench: Bench, tuners: list[_Tuner], seed: int, journal: Journal, workers: Any) -> None:
         self._bench, self._tuners, self._seed = bench, tuners, seed
         self._journal, self._workers = journal, workers
-        self._lock = Lock()
+        self._lock, self._here = Lock(), Lock()
         self._stopped = False
         self._spent = 0.0
         self.made: dict[int, Entry] = {}
@@ -236,9 +247,11 @@ class _Run:
 
     def _folds(self, tuner: _Tuner, parameters: dict[str, Any]) -> Iterator[Answered]:
         indices, learner = range(len(self._bench.folds)), tuner.learner
-        if self._workers is None:
+        if self._workers is None or is_distributed(learner):
             for index in indices:
-                yield answered(self._bench, index, learner, parameters, self._seed)
+                with self._here:
+                    found = answered(self._bench, index, learner, parameters, self._seed)
+                yield found
         elif tuner.prunes:
             for index in indices:
                 yield self._workers.submit(index, learner, parameters).result()

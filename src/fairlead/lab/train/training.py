@@ -24,6 +24,7 @@ from fairlead.lab.stats.ranking import whole_codes
 from fairlead.lab.stats.spans import block_rows
 from fairlead.lab.train.bench import Bench
 from fairlead.lab.train.deciding import Settled, settle, with_signature
+from fairlead.lab.train.distributed.sessions import Hands, hands_for
 from fairlead.lab.train.fit_time import Forecast, forecast, told
 from fairlead.lab.train.fitting import fit, learner_of, scores_of
 from fairlead.lab.train.folding import Fold, folds_of
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
 
 AFTER_SEARCH: dict[str, Any] = {
     "calibrate": "auto", "costs": {}, "threshold": None, "abstain": {}, "choose": "best", "nested": False,
-    "parallel": 1,
+    "parallel": 1, "engine": "local",
 }  # fmt: skip
 """Settings of `[train]`, at their defaults, that a search does not depend on."""
 
@@ -106,8 +107,30 @@ def train(
     instead of a search (with settings from `recorded.without_search`). transferred: the network that one learner begins
     with, see `transferring`. large: the table larger than memory of which `frame` is the sample. older: a sealed
     model that is gone on from where that is better than training anew.
-    Raises InputInvalid for rows that cannot be learned from, ConfigInvalid, UnknownPlugin, MissingExtra.
+    Raises InputInvalid for rows that cannot be learned from, ConfigInvalid, UnknownPlugin, MissingExtra, and
+    RemoteError where `[train] engine` does not do its part.
     """
+    with hands_for(settings) as hands:
+        return _train(
+            frame, settings, hands, home=home, root=root, progress=progress, parent=parent, trial=trial, large=large,
+            transferred=transferred, older=older,
+        )  # fmt: skip
+
+
+def _train(
+    frame: Any,
+    settings: Settings,
+    hands: Hands | None,
+    *,
+    home: Path | str | None,
+    root: Path | str | None,
+    progress: Say | None,
+    parent: str,
+    trial: Trial | None,
+    large: Large | None,
+    transferred: Transferred | None,
+    older: Older | None,
+) -> Training:
     from fairlead.lab.train.adopting import train_by_entrypoint
 
     started = time.perf_counter()
@@ -117,7 +140,9 @@ def train(
         from fairlead.lab.train.forecasting.training import refuse, train_forecasts
 
         refuse(large=large is not None, older=older is not None)
-        return train_forecasts(frame, settings, home=home, root=folder, say=say, parent=parent, trial=trial)
+        return train_forecasts(
+            frame, settings, home=home, root=folder, say=say, parent=parent, trial=trial, hands=hands
+        )
     say("reading rows", done=0.0)
     data = data_hash(frame)
     everything = material_of(frame, settings, None if large is None else large.signature)
@@ -133,7 +158,7 @@ def train(
 
         return train_without_truth(
             everything, (learn_rows, kept_rows), settings, started=started, data=data, home=home, root=folder, say=say,
-            parent=parent, trial=trial,
+            parent=parent, trial=trial, hands=hands,
         )  # fmt: skip
     material = everything.take(learn_rows)
     rules = settings.train
@@ -150,7 +175,9 @@ def train(
         chosen = train_by_entrypoint(bench, settings, folder, say, data=data, parent=parent)
     else:
         usual = () if large is None else large.learners
-        chosen = _by_search(every, settings, home, folder, say, data=data, parent=parent, trial=trial, usual=usual)
+        chosen = _by_search(
+            every, settings, home, folder, say, data=data, parent=parent, trial=trial, usual=usual, hands=hands
+        )
     warm: WarmStart | None = None
     judging: Sequence[Fold] = bench.folds
     if older is not None:
@@ -223,6 +250,7 @@ def _by_search(
     parent: str,
     trial: Trial | None,
     usual: tuple[str, ...] = (),
+    hands: Hands | None = None,
 ) -> Chosen:
     from fairlead.lab.compile import Candidate
 
@@ -245,9 +273,10 @@ def _by_search(
         say=say,
         prune=rules.prune,
         parallel=rules.parallel,
+        hands=hands,
     )
     best = found.chosen(rules.choose)
-    honest = nested(tried, best, rules, say) if rules.nested else None
+    honest = nested(tried, best, rules, say, hands) if rules.nested else None
     say(f"fitting {best.name} on all {material.rows:,} rows", done=0.9)
     bench = every.first()
     plain = answers_of(tried.first(), best, rules.seed)

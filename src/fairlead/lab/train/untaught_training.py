@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from fairlead.contract.errors import ConfigInvalid
 from fairlead.contract.settings import Settings
 from fairlead.lab.stats.measures import Ints
+from fairlead.lab.train.distributed.sessions import Hands
 from fairlead.lab.train.fitting import fit, learner_of
 from fairlead.lab.train.folding import folds_of
 from fairlead.lab.train.journal import Journal
@@ -34,6 +35,7 @@ def train_without_truth(
     say: Say,
     parent: str,
     trial: Trial | None = None,
+    hands: Hands | None = None,
 ) -> Training:
     """See `training.train`. everything: all rows; rows: positions to learn from, and kept for judging."""
     from fairlead.lab.compile import Candidate
@@ -58,6 +60,7 @@ def train_without_truth(
         seed=rules.seed,
         journal=Journal(_folder(home, data, settings)),
         say=say,
+        hands=hands,
     )
     best = found.entries[0]
     say(f"fitting {best.name} on all {material.rows:,} rows", done=0.9)

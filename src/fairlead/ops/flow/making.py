@@ -114,12 +114,23 @@ def training_frame(ws: Workspace, source: Any = None) -> pd.DataFrame:
     return gather(ws, source).frame
 
 
-def train(ws: Workspace, *, source: Any = None, progress: Progress | None = None, older: str | None = None) -> Kept:
+def train(
+    ws: Workspace,
+    *,
+    source: Any = None,
+    progress: Progress | None = None,
+    older: str | None = None,
+    engine: str | None = None,
+) -> Kept:
     """Search, fit and seal the project's model; the rows kept for judging are stored beside it.
 
     older: version, alias or bundle that is gone on from where that is better; else by `[train] warm_start`.
+    engine: who fits the trials, in the place of `[train] engine`.
     """
     from fairlead.lab.train import train as fit
+    from fairlead.lab.train.distributed.sessions import fitted_by
+
+    settings = fitted_by(ws.settings, engine)
 
     # What cannot be kept at the end is not begun: the state is opened, and the key read, before hours of search.
     _ = ws.state, ws.key
@@ -135,7 +146,7 @@ def train(ws: Workspace, *, source: Any = None, progress: Progress | None = None
         start, said = older_for(ws, older, rows)
         begun, begun_said = transferred_for(ws)
         training = fit(
-            rows.frame, ws.settings, home=ws.home.root, root=ws.project.root, progress=progress, large=rows.large,
+            rows.frame, settings, home=ws.home.root, root=ws.project.root, progress=progress, large=rows.large,
             older=start, transferred=begun,
         )  # fmt: skip
         told = (

@@ -47,6 +47,7 @@ def check_deciding(settings: Settings, fail: Fail) -> None:
         )
     for key, given in (
         ("repeats", train.repeats > 1), ("nested", train.nested), ("parallel", train.parallel > 1),
+        ("engine", train.engine != "local"),
         ("prune", train.prune is not False), ("choose", train.choose != "best"),
     ):  # fmt: skip
         if given and own:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from fairlead.contract.errors import InputInvalid
 from fairlead.contract.settings import Settings
 from fairlead.lab.stats.measures import Floats
+from fairlead.lab.train.distributed.sessions import Hands
 from fairlead.lab.train.folding import Fold
 from fairlead.lab.train.forecasting.bench import ForecastBench
 from fairlead.lab.train.forecasting.fitting import fit_forecaster
@@ -35,6 +36,7 @@ def train_forecasts(
     say: Say,
     parent: str,
     trial: Trial | None = None,
+    hands: Hands | None = None,
 ) -> Training:
     """See `training.train`. frame: a long table (a row a value), or rows that are histories and origins."""
     from fairlead.lab.compile import Candidate
@@ -62,6 +64,7 @@ def train_forecasts(
         say=say,
         prune=rules.prune,
         parallel=rules.parallel,
+        hands=hands,
     )
     best = found.chosen(rules.choose)
     say(f"fitting {best.name} on all {material.rows:,} rows", done=0.9)
