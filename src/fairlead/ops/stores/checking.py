@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from fairlead.contract.errors import ObjectDamaged, ObjectTooLarge
+from fairlead.contract.errors import ObjectDamaged, ObjectTooLarge, UsageError
 from fairlead.contract.stores import Stored
 
 BLOCK = 1 << 20
@@ -20,7 +20,11 @@ class Bytes:
 
     def __init__(self, what: Path | bytes) -> None:
         self._what = what
-        self.size = len(what) if isinstance(what, bytes) else what.stat().st_size
+        try:
+            self.size = len(what) if isinstance(what, bytes) else what.stat().st_size
+        except OSError as error:
+            name = what.name if isinstance(what, Path) else ""
+            raise UsageError(f"{name} cannot be stored: {error.strerror or type(error).__name__}") from None
 
     def blocks(self, start: int = 0, count: int | None = None) -> Iterator[bytes]:
         """`count` bytes from `start` on, in blocks of a megabyte."""
