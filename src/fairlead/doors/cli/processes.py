@@ -47,8 +47,9 @@ def run_server(
     insecure: bool = False,
     trust_native: bool = False,
     platform: str | None = None,
+    follow: tuple[str, tuple[str, ...]] = ("", ()),
 ) -> None:
-    """The data plane in the foreground."""
+    """The data plane in the foreground. follow: URL of routes and the keys that sign them, "" as the settings say."""
     import msgspec
 
     from fairlead.contract.settings import ServeSettings
@@ -85,6 +86,8 @@ def run_server(
                 asked,
                 grpc_port=asked.grpc_port if grpc_port is None else grpc_port,
                 insecure=asked.insecure or insecure,
+                routes=follow[0] or asked.routes,
+                routes_keys=follow[1] or asked.routes_keys,
             ),
             access=project.settings.access,
             capture=anchored(project.settings.capture, project.root),

@@ -42,11 +42,14 @@ def serve(
     platform: Annotated[
         str | None, typer.Option(help="sagemaker, vertex, azureml or kserve; auto: as the environment shows")
     ] = None,
+    routes: Annotated[str, typer.Option(help="obey the routes of the control plane at this URL")] = "",
+    routes_key: Annotated[list[str] | None, typer.Option(help="its public key; may be repeated")] = None,
 ) -> None:
     """Run the data plane in the foreground; Ctrl-C stops it cleanly."""
     from fairlead.doors.cli.processes import run_server
 
-    run_server(bundle, host, port, workers, grpc_port, insecure, trust_native, platform)
+    follow = (routes, tuple(routes_key or ()))
+    run_server(bundle, host, port, workers, grpc_port, insecure, trust_native, platform, follow)
 
 
 def deploy(

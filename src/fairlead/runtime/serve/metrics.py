@@ -17,6 +17,7 @@ from fairlead.runtime.serve.observing.layers import LAYERS, REQUESTS, SECONDS
 from fairlead.runtime.serve.observing.page import Page
 from fairlead.runtime.serve.observing.processes import folder_bytes, usage
 from fairlead.runtime.serve.observing.watchers import add_watched
+from fairlead.runtime.serve.remote.standing import add_standing
 from fairlead.runtime.serve.workers import WorkerStatus
 
 Cells = list[float]
@@ -249,6 +250,8 @@ def _routes(page: Page, scene: Scene) -> None:
         page.add("fairlead_routes_generation", (str(worker.slot),), worker.generation)
     for worker in scene.workers:
         page.add("fairlead_routes_refused", (str(worker.slot),), float(bool(worker.refused)))
+    if scene.run is not None:
+        add_standing(page, scene.run)
     for name, deployed in sorted(scene.serving.deployed.items()):
         for taken in deployed.route.variants:
             shadow = "true" if taken.shadow else "false"

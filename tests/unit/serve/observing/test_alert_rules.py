@@ -33,6 +33,8 @@ WELL = {
     f'fairlead_routes_refused{{{AT},worker="0"}}': "0+0x120",
     f'fairlead_routes_generation{{{AT},worker="0"}}': "3+0x120",
     f'fairlead_routes_generation{{{AT},worker="1"}}': "3+0x120",
+    f"fairlead_routes_source_reachable{{{AT}}}": "1+0x120",
+    f"fairlead_routes_source_refused{{{AT}}}": "0+0x120",
     f'fairlead_events_total{{{AT},outcome="sent",reason=""}}': "0+600x120",
     f'fairlead_events_total{{{AT},outcome="dropped",reason="queue_full"}}': "0+0x120",
     f'fairlead_spans_total{{{AT},outcome="dropped",reason="not_taken"}}': "0+0x120",
@@ -110,6 +112,16 @@ ILL: dict[str, tuple[dict[str, str], dict[str, str], str]] = {
         {f'fairlead_routes_generation{{{AT},worker="1"}}': "4+0x120"},
         {"instance": "a:1", "severity": "warning"},
         "Workers of a:1 answer with different generations of routes since ten minutes",
+    ),
+    "FairleadRoutesSourceLost": (
+        {f"fairlead_routes_source_reachable{{{AT}}}": "0+0x120"},
+        {"instance": "a:1", "severity": "warning"},
+        "a:1 cannot reach its control plane and obeys the last good routes",
+    ),
+    "FairleadRoutesSourceRefused": (
+        {f"fairlead_routes_source_refused{{{AT}}}": "1+0x120"},
+        {"instance": "a:1", "severity": "critical"},
+        "a:1 refuses what its control plane sends and obeys the last good routes",
     ),
     "FairleadEventsDropped": (
         {f'fairlead_events_total{{{AT},outcome="dropped",reason="queue_full"}}': "0+5x120"},

@@ -77,7 +77,8 @@ def test_both_formats_say_the_same_by_other_peoples_parsers(home: Path) -> None:
     assert unseen == {
         "rpc_server_call_duration_seconds", "fairlead_events_total", "fairlead_events_waiting",
         "fairlead_spans_total", "fairlead_rows_outside_population_total", "fairlead_rows_breaking_contract_total",
-        "fairlead_rows_anomalous_total",
+        "fairlead_rows_anomalous_total", "fairlead_routes_source_reachable", "fairlead_routes_source_refused",
+        "fairlead_routes_source_reached_timestamp_seconds", "fairlead_routes_source_epoch",
     }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fairlead.runtime.serve.observing.layers import EVERY
 from fairlead.runtime.serve.observing.page import Family
 from fairlead.runtime.serve.observing.watchers import FAMILIES as OF_WATCHERS
+from fairlead.runtime.serve.remote.standing import FAMILIES as OF_SOURCES
 
 _MODEL = ("model_name", "model_version", "variant")
 _SAMPLED = f"Measured in one tick of {EVERY} of each worker, so counts here are a sample."
@@ -83,6 +84,7 @@ FAMILIES: dict[str, Family] = {
     "fairlead_routes_refused": Family(
         "gauge", "1 while a worker refuses the published routes and goes on with those before.", ("worker",)
     ),
+    **OF_SOURCES,
     "fairlead_variant_weight": Family(
         "gauge", "Share of requests that a variant is assigned; 0 for a shadow.", (*_MODEL, "shadow")
     ),
