@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from tests.ports import postgres_server
 
 BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)]

@@ -112,9 +112,7 @@ def test_a_pass_that_is_killed_leaves_nothing_by_halves_and_is_repeated_alike(wh
     assert subprocess.run([sys.executable, "-c", CUT, where], check=False).returncode == -9
     state = State.open(where)
     assert (state.findings(), state.incidents(standing=False)) == ([], [])
-    done = subprocess.run(
-        [sys.executable, "-c", CUT.replace("os.kill(os.getpid(), 9)", "pass"), where], check=False
-    )
+    done = subprocess.run([sys.executable, "-c", CUT.replace("os.kill(os.getpid(), 9)", "pass"), where], check=False)
     assert done.returncode == 0
     (first,) = state.incidents()
     assert len(first.open) == 5

@@ -14,7 +14,7 @@ from fairlead.ops.state.schema import leases, metadata
 STALE = "FL001"
 """SQLSTATE of the refusal."""
 
-_FUNCTION = f"""
+_FUNCTION = """
 CREATE OR REPLACE FUNCTION fairlead_fence() RETURNS trigger LANGUAGE plpgsql AS $body$
 DECLARE
   mine text := nullif(current_setting('fairlead.epoch', true), '');
@@ -25,7 +25,7 @@ BEGIN
   END IF;
   SELECT epoch INTO theirs FROM leases WHERE name = 'control';
   IF theirs IS DISTINCT FROM CAST(mine AS integer) THEN
-    RAISE EXCEPTION USING ERRCODE = '{STALE}', MESSAGE = 'epoch ' || mine || ' is over';
+    RAISE EXCEPTION USING ERRCODE = 'FL001', MESSAGE = 'epoch ' || mine || ' is over';
   END IF;
   RETURN NULL;
 END

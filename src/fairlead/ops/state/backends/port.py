@@ -55,10 +55,10 @@ def backend_of(where: Path | str, *, password: str = "", holder: str = "") -> Ba
     text = str(where)
     scheme, separator, _ = text.partition("://")
     if not separator or isinstance(where, Path):
-        made: Backend = variant(PORT, "sqlite").open(Path(where))
-        return made
+        file: Backend = variant(PORT, "sqlite").open(Path(where))
+        return file
     name = scheme.partition("+")[0]
     if name not in ("postgresql", "postgres"):
         raise UsageError(f"state cannot be kept at {name}://: give postgresql://USER@HOST:PORT/DATABASE.")
-    made = variant(PORT, "postgresql", extra="postgres").open(text, password=password, holder=holder)
-    return made
+    server: Backend = variant(PORT, "postgresql", extra="postgres").open(text, password=password, holder=holder)
+    return server

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Transaction, create_engine, event, exc
+from sqlalchemy import Connection, Engine, ExceptionContext, Transaction, create_engine, event, exc
 
 from fairlead.contract.errors import FairleadError, MissingExtra, NotLeader, StateError
 from fairlead.ops.state.backends.fence import STALE, fence_tables
@@ -183,7 +184,7 @@ def _engine(server: Server, holder: str) -> Engine:
     try:
         engine = create_engine(
             server.url, connect_args={**server.arguments, "application_name": _name(holder)},
-            pool_size=POOL, max_overflow=MORE, pool_timeout=BUSY_S, pool_pre_ping=True, hide_parameters=True,
+            pool_size=POOL, max_overflow=MORE, pool_timeout=BUSY_S, hide_parameters=True,
         )  # fmt: skip
     except ModuleNotFoundError as missing:
         raise MissingExtra("pg8000", "postgres") from missing
@@ -200,6 +201,22 @@ def _engine(server: Server, holder: str) -> Engine:
         # PostgreSQL takes no NUL in text; a category that a caller sent may carry one into the title of an alert.
         return statement, [_clean(row) for row in given] if many else _clean(given)
 
+    @event.listens_for(engine, "handle_error")
+    def lost(context: ExceptionContext) -> BaseException | None:
+        # Whoever is told so drops every pooled connection; the next transaction begins on a new one.
+        error = context.original_exception
+        if isinstance(error, OSError):
+            # A reset connection comes out of the driver as it came out of the socket.
+            context.is_disconnect = True
+            return exc.InterfaceError("", None, engine.dialect.loaded_dbapi.InterfaceError("network error"))
+        if type(error).__name__ == "InterfaceError" or _code(error).startswith(_GONE_CODES):
+            context.is_disconnect = True
+        return None
+
+    # What the pool says when it closes a connection that is lost already is told by `translated`, once.
+    pool = logging.getLogger("sqlalchemy.pool")
+    if pool.level == logging.NOTSET:
+        pool.setLevel(logging.CRITICAL)
     return engine
 
 
@@ -218,12 +235,16 @@ def _undo(transaction: Transaction) -> None:
         return  # the connection is gone, and with it all that was done on it
 
 
+def _code(error: BaseException | None) -> str:
+    """SQLSTATE of what the driver raised, "" where the server said nothing."""
+    first = error.args[0] if error is not None and error.args else ""
+    return str(first.get("C", "")) if isinstance(first, dict) else ""
+
+
 def _told(error: exc.DBAPIError) -> tuple[str, str]:
-    """SQLSTATE and message of the server; both empty or plain where it said nothing."""
-    first = error.orig.args[0] if error.orig is not None and error.orig.args else ""
-    if isinstance(first, dict):
-        return str(first.get("C", "")), str(first.get("M", ""))
-    return "", "no answer"
+    """SQLSTATE and message of the server; no code where it said nothing."""
+    code = _code(error.orig)
+    return code, str(error.orig.args[0].get("M", "")) if code and error.orig is not None else "no answer"
 
 
 def _gone(error: exc.DBAPIError) -> bool:

@@ -103,7 +103,7 @@ def _copy(source: sqlite3.Connection, copy: sqlite3.Connection) -> None:
     deadline = time.monotonic() + BUSY_S / 2
     steps = [0]
 
-    class Late(Exception):  # noqa: N818
+    class Late(Exception):
         pass
 
     def told(_status: int, _left: int, _total: int) -> None:
