@@ -205,6 +205,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
     "store": {
         "file": "fairlead.ops.stores.folder:FolderStore",
         "s3": "fairlead.ops.stores.s3:S3Store",
+        "hdfs": "fairlead.ops.stores.hdfs:HdfsStore",
     },
     "state": {
         "sqlite": "fairlead.ops.state.backends.sqlite:SqliteBackend",

@@ -17,7 +17,7 @@ from fairlead.contract.errors import UsageError
 
 BLOT = "***"
 _NAMED = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.\-]*)://")
+SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.\-]*)://")
 DATABASES = (
     "sqlite", "postgresql", "postgres", "mysql", "mariadb", "oracle", "mssql", "cockroachdb", "redshift", "snowflake",
     "bigquery", "duckdb", "db2", "hana", "trino", "clickhouse", "databricks", "firebird",
@@ -34,7 +34,7 @@ class Address(NamedTuple):
     @property
     def scheme(self) -> str:
         """`s3` of s3://bucket/x, "" for a path."""
-        found = _SCHEME.match(self.text)
+        found = SCHEME.match(self.text)
         return found[1].lower() if found else ""
 
     @property
@@ -68,7 +68,7 @@ def address_of(text: str, environ: Mapping[str, str] | None = None) -> Address:
             raise UsageError(f"{shown_of(text)}: the environment has no variable {name[1]}.")
         return quote(found, safe="") if quoted else found
 
-    scheme = _SCHEME.match(text)
+    scheme = SCHEME.match(text)
     rest = text[scheme.end() :] if scheme else text
     user, at, place = _split_user(rest) if scheme else ("", "", rest)
     user = _NAMED.sub(lambda name: value(name, quoted=True), user)
@@ -87,7 +87,7 @@ def shown_of(text: str) -> str:
     >>> shown_of("https://store/t.csv?sv=2&sig=abc"), shown_of("data/churn.csv")
     ('https://store/t.csv?sv=***&sig=***', 'data/churn.csv')
     """
-    scheme = _SCHEME.match(text)
+    scheme = SCHEME.match(text)
     if not scheme:
         return text
     user, at, place = _split_user(text[scheme.end() :])
@@ -109,7 +109,7 @@ def holds_secret(text: str) -> bool:
 def short_name(text: str) -> str:
     """The last part of a place, for messages: a file's name, or an address without its folders."""
     address = shown_of(text)
-    scheme = _SCHEME.match(address)
+    scheme = SCHEME.match(address)
     if not scheme:
         return Path(address).name or address
     return scheme[0] + "…/" + address.partition("?")[0].rstrip("/").rpartition("/")[2]
@@ -128,7 +128,7 @@ def _only_named(text: str) -> bool:
 def _passwords(whole: str) -> list[str]:
     from urllib.parse import unquote
 
-    scheme = _SCHEME.match(whole)
+    scheme = SCHEME.match(whole)
     if not scheme:
         return []
     user, _, place = _split_user(whole[scheme.end() :])

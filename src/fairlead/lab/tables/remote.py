@@ -19,12 +19,17 @@ from typing import Any
 import msgspec
 
 from fairlead.contract.errors import MissingExtra, SourceUnreadable
-from fairlead.lab.tables.addresses import Address
+from fairlead.lab.tables.addresses import SCHEME, Address
+from fairlead.lab.tables.webhdfs import Hadoop
 
 KEPT_TABLES = 20
 _BLOCK = 1 << 20
 _IN_USE_S = 24 * 3600.0
-_LIBRARIES = {"s3": "s3fs", "s3a": "s3fs"}
+_LIBRARIES = {
+    "s3": ("s3fs", "clouds"), "s3a": ("s3fs", "clouds"), "gs": ("gcsfs", "gcp"), "gcs": ("gcsfs", "gcp"),
+    "az": ("adlfs", "azure"), "abfs": ("adlfs", "azure"), "abfss": ("adlfs", "azure"),
+}  # fmt: skip
+HADOOP = ("hdfs", "webhdfs")
 _MARKS = (
     "ETag",
     "etag",
@@ -118,6 +123,9 @@ def _download(system: Any, path: str, out: Path, size: int, address: Address) ->
 
 
 def _system(address: Address) -> tuple[Any, str]:
+    if address.scheme in HADOOP:
+        hadoop = Hadoop(SCHEME.sub("", address.text, count=1))
+        return hadoop, hadoop.path
     try:
         from fsspec.core import url_to_fs
     except ModuleNotFoundError:
@@ -127,7 +135,7 @@ def _system(address: Address) -> tuple[Any, str]:
         return system, str(path)
     except ImportError:
         if address.scheme in _LIBRARIES:
-            raise MissingExtra("s3fs", "clouds") from None
+            raise MissingExtra(*_LIBRARIES[address.scheme]) from None
         raise SourceUnreadable(
             f"{address.shown}: the library that opens {address.scheme}:// is not installed (fsspec names it)"
         ) from None

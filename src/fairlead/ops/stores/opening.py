@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
 from fairlead.contract.errors import UsageError
 from fairlead.contract.plugins import names, variant
 from fairlead.contract.stores import Store, StoreTerms
-from fairlead.lab.tables.addresses import address_of
+from fairlead.lab.tables.addresses import SCHEME, address_of
 
 EXTRAS = {"s3": "clouds", "hdfs": "clouds", "az": "azure", "gs": "gcp"}
 _SAME = {"s3a": "s3", "abfs": "az", "abfss": "az", "gcs": "gs", "webhdfs": "hdfs"}
-_SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.\-]*://")
 
 
 def store_of(address: str, terms: StoreTerms | None = None) -> Store:
@@ -29,7 +26,7 @@ def store_of(address: str, terms: StoreTerms | None = None) -> Store:
             + ", ".join(f"{name}://" for name in names("store") if name != "file")
             + "."
         )
-    rest = _SCHEME.sub("", place.text, count=1)
+    rest = SCHEME.sub("", place.text, count=1)
     if not rest.strip("/") and scheme != "file":
         raise UsageError(f"{place.shown}: says no bucket, container or host.")
     store: Store = variant("store", scheme, extra=EXTRAS.get(scheme, "clouds"))(
