@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from fairlead.doors.cli.engines import Connect, EngineName, Master
 from fairlead.doors.cli.output import Json, Steps, chosen, console, escape, number, program, project, show, table
 
 Answer = dict[str, Any]
@@ -235,10 +236,14 @@ def score(
     out: Annotated[Path, typer.Argument(help="where answers go: .parquet or .csv")],
     bundle: Annotated[str | None, typer.Option(help="bundle, version or alias; else the champion")] = None,
     rank: Annotated[bool, typer.Option("--rank", help="of a ranking: with the rank of each row in its group")] = False,
+    engine: EngineName = "",
+    master: Master = "",
+    connect: Connect = "",
     as_json: Json = False,
 ) -> None:
-    """Score a table of any size, batch by batch."""
-    show(project().score(rows, out, bundle=bundle, rank=rank), as_json, tell_score)
+    """Score a table of any size, batch by batch, here or on Spark."""
+    asked = {"engine": engine, "master": master, "connect": connect}
+    show(project().score(rows, out, bundle=bundle, rank=rank, **asked), as_json, tell_score)
 
 
 def tell_score(answer: Answer) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from fairlead.contract.engines import EngineSettings
 from fairlead.contract.errors import UsageError
 from fairlead.ops.flow import Workspace
 
@@ -108,15 +109,29 @@ def sync(ws: Workspace) -> Answer:
     return {"model": ws.model, "warnings": [waiting] if waiting else []}
 
 
-def score(ws: Workspace, rows: Any, out: str | Path | None, reference: str | None, rank: bool = False) -> Answer:
-    """See `Project.score`."""
+def score(
+    ws: Workspace, rows: Any, out: str | Path | None, reference: str | None, rank: bool = False,
+    engine: EngineSettings | None = None,
+) -> Answer:  # fmt: skip
+    """See `Project.score`. engine: None: as the project says."""
     from fairlead.ops.flow import making
     from fairlead.reach.score import score_table
 
     chosen = making.resolve_bundle(ws, reference) if reference else making.champion_bundle(ws)
     model = ws.load(chosen or making.resolve_bundle(ws, None))
     started = time.perf_counter()
-    done = score_table(model, rows, None if out is None else Path(out), ws.settings, ws.home.root, rank=rank)
+    chosen_engine = engine or ws.settings.engine
+    target = None if out is None else Path(out)
+    if chosen_engine.name == "local":
+        done = score_table(model, rows, target, ws.settings, ws.home.root, rank=rank)
+    else:
+        from fairlead.doors.python.engines import opened, rows_for
+        from fairlead.reach.score.engines import score_on
+
+        with opened(chosen_engine) as there:
+            source = rows_for(ws, rows)
+            folder = ws.store.path(model.id)
+            done = score_on(there, model, folder, ws.trusted, source, target, ws.settings, rank=rank)
     seconds = time.perf_counter() - started
     answer: Answer = {
         "bundle": model.id,
@@ -124,6 +139,7 @@ def score(ws: Workspace, rows: Any, out: str | Path | None, reference: str | Non
         "seconds": round(seconds, 4),
         "rows_per_s": round(done.rows / seconds) if seconds else 0,
         "rejected": done.rejected,
+        "engine": chosen_engine.name,
         "warnings": list(done.notes),
     }
     if out is None:

@@ -196,15 +196,19 @@ class Project:
         return making.sync(self.workspace)
 
     def score(
-        self, rows: Any, out: str | Path | None = None, *, bundle: str | None = None, rank: bool = False
-    ) -> Answer:
+        self, rows: Any, out: str | Path | None = None, *, bundle: str | None = None, rank: bool = False,
+        engine: str = "", master: str = "", connect: str = "",
+    ) -> Answer:  # fmt: skip
         """Batch scoring, streamed: a path or DataFrame in; Parquet, CSV or (without `out`) a DataFrame out.
 
         rank: of a ranking, with each row's rank in its group, for which answers are held in memory.
+        engine: local or spark, in the place of [engine] name; master, connect: of Spark, in the place of [engine]'s.
         """
         from fairlead.doors.python import making
+        from fairlead.doors.python.engines import engine_asked
 
-        return making.score(self.workspace, rows, out, bundle, rank)
+        asked = engine_asked(self.workspace.settings, engine, master, connect)
+        return making.score(self.workspace, rows, out, bundle, rank, asked)
 
     def export(
         self,

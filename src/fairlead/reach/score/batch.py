@@ -52,8 +52,13 @@ def answer_columns(model: Model, columns: dict[str, Any]) -> dict[str, np.ndarra
     return with_outside(answer, signature, columns)
 
 
-def score_batches(model: Model, batches: Iterator[pa.RecordBatch], zone: str = "UTC") -> Iterator[pa.Table]:
-    """Each batch of rows as a table of pass-through columns (key, time) and the answer. zone: of times without one."""
+def score_batches(
+    model: Model, batches: Iterator[pa.RecordBatch], zone: str = "UTC", first: int = 0
+) -> Iterator[pa.Table]:
+    """Each batch of rows as a table of pass-through columns (key, time) and the answer. zone: of times without one.
+
+    first: number of the first row, for errors.
+    """
     import pyarrow as pa
 
     from fairlead.lab.tables import columns_of
@@ -63,7 +68,6 @@ def score_batches(model: Model, batches: Iterator[pa.RecordBatch], zone: str = "
     tensors = any(column.kind == "tensor" for column in model.signature.columns)
     if tensors:
         batches = pieces(batches, rows_at_once(model.signature))
-    first = 0
     for batch in batches:
         if batch.num_rows == 0:
             continue

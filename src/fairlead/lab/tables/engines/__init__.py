@@ -17,6 +17,7 @@ from fairlead.contract.engines import EngineSettings
 from fairlead.contract.plugins import variant
 
 State = TypeVar("State")
+Found = TypeVar("Found")
 Place = Callable[[str], Path]
 """Where a folder that was shipped lies, by its name."""
 
@@ -39,16 +40,18 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Fold(Generic[State]):
-    """Rows folded to one state. zero: an empty one, which may open what was shipped. step: takes in a batch and the
-    number of its first row. merge: states of any parts of the rows, in any grouping, to one. encode, decode: as bytes.
+class Fold(Generic[State, Found]):
+    """Rows folded. zero: an empty state, which may open what was shipped. step: takes in a batch and the number of its
+    first row. encode: what was found, as bytes, and decode: it again, as pack does for what was merged. merge: of any
+    parts of the rows, in any grouping.
     """
 
     zero: Callable[[Place], State]
     step: Callable[[State, pa.RecordBatch, int], State]
-    merge: Callable[[Sequence[State]], State]
     encode: Callable[[State], bytes]
-    decode: Callable[[bytes], State]
+    decode: Callable[[bytes], Found]
+    merge: Callable[[Sequence[Found]], Found]
+    pack: Callable[[Found], bytes]
     columns: tuple[str, ...] = ()
     ships: Mapping[str, Path] = field(default_factory=dict)
 
@@ -75,8 +78,8 @@ class Engine(Protocol):
         """Answers in the order of the rows. Nothing is handed out before every row has been answered, where rows are
         answered elsewhere."""
 
-    def fold(self, source: Any, folding: Fold[State]) -> State:
-        """The state of all rows; `zero` for none."""
+    def fold(self, source: Any, folding: Fold[State, Found]) -> Found:
+        """What was found in all rows."""
 
     def close(self) -> None:
         """Let go of what was started."""

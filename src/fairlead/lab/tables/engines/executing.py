@@ -53,7 +53,7 @@ def mapper(
 
 
 def folder(
-    folding: Fold[Any], names: tuple[str, ...], archives: dict[str, str]
+    folding: Fold[Any, Any], names: tuple[str, ...], archives: dict[str, str]
 ) -> Callable[[Batches], Iterator[pa.RecordBatch]]:
     """For `mapInArrow`: the state of a partition as one row, or one row that tells an error."""
     zero, step, encode, columns = folding.zero, folding.step, folding.encode, folding.columns
@@ -73,9 +73,9 @@ def folder(
     return run
 
 
-def merger(folding: Fold[Any]) -> Callable[[Batches], Iterator[pa.RecordBatch]]:
+def merger(folding: Fold[Any, Any]) -> Callable[[Batches], Iterator[pa.RecordBatch]]:
     """For `mapInArrow`: states of some parts to one; an error goes on as it is, the first of them."""
-    merge, encode, decode = folding.merge, folding.encode, folding.decode
+    merge, pack, decode = folding.merge, folding.pack, folding.decode
 
     def run(batches: Batches) -> Iterator[pa.RecordBatch]:
         found = pa.Table.from_batches(list(batches), schema=STATES)
@@ -85,7 +85,7 @@ def merger(folding: Fold[Any]) -> Callable[[Batches], Iterator[pa.RecordBatch]]:
         if wrong is not None:
             yield _state(None, wrong[1], wrong[0])
             return
-        yield _state(encode(merge([decode(held) for held in found.column(STATE).to_pylist()])), None, 0)
+        yield _state(pack(merge([decode(held) for held in found.column(STATE).to_pylist()])), None, 0)
 
     return run
 

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from fairlead.contract.engines import EngineSettings
-from fairlead.lab.tables.engines import Fold, State, Work
+from fairlead.lab.tables.engines import Fold, Found, State, Work
 from fairlead.lab.tables.sources import Table, open_table
 
 
@@ -48,12 +48,12 @@ class LocalEngine:
         for batch, first in _numbered(open_table(source), work.columns):
             yield pa.Table.from_batches([step(batch, first)])
 
-    def fold(self, source: Any, folding: Fold[State]) -> State:
+    def fold(self, source: Any, folding: Fold[State, Found]) -> Found:
         """See `Engine`."""
         state = folding.zero(lambda name: Path(folding.ships[name]))
         for batch, first in _numbered(open_table(source), folding.columns):
             state = folding.step(state, batch, first)
-        return state
+        return folding.decode(folding.encode(state))
 
     def close(self) -> None:
         """See `Engine`."""

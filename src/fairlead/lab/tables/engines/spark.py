@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from fairlead.contract.engines import EngineSettings
 from fairlead.contract.errors import FairleadError, RemoteError, SourceUnreadable
-from fairlead.lab.tables.engines import Fold, State, Work
+from fairlead.lab.tables.engines import Fold, Found, State, Work
 from fairlead.lab.tables.engines import executing as ex
 from fairlead.lab.tables.engines.session import session as session
 from fairlead.lab.tables.engines.spark_sources import columns_of, numbered, quoted, rows_of
@@ -82,7 +82,7 @@ class SparkEngine:
         finally:
             answered.unpersist()
 
-    def fold(self, source: Any, folding: Fold[State]) -> State:
+    def fold(self, source: Any, folding: Fold[State, Found]) -> Found:
         """See `Engine`."""
         from pyspark.sql.pandas.types import from_arrow_schema
 
@@ -101,7 +101,9 @@ class SparkEngine:
         if wrong is not None:
             raise error_of(wrong[1])
         decoded = [folding.decode(state) for state in found.column(ex.STATE).to_pylist()]
-        return folding.merge(decoded) if decoded else folding.zero(lambda name: Path(folding.ships[name]))
+        if decoded:
+            return folding.merge(decoded)
+        return folding.decode(folding.encode(folding.zero(lambda name: Path(folding.ships[name]))))
 
     def close(self) -> None:
         """See `Engine`. A session that was there before stays."""

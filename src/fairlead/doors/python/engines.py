@@ -1,0 +1,54 @@
+"""The engine that a verb works with: what was asked for, else what the project says."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from fairlead.contract.engines import EngineSettings
+
+if TYPE_CHECKING:
+    from fairlead.contract.settings import Settings
+    from fairlead.lab.tables.engines import Engine
+    from fairlead.ops.flow import Workspace
+
+
+def engine_asked(
+    settings: Settings | None = None, engine: str = "", master: str = "", connect: str = ""
+) -> EngineSettings:
+    """[engine] of the project with what was asked for in its place; an address of Spark asks for Spark."""
+    found = EngineSettings() if settings is None else settings.engine
+    asked = {"name": engine or ("spark" if master or connect else ""), "master": master, "connect": connect}
+    if master:
+        # One asked for now wins over an address that the project has.
+        found = msgspec.structs.replace(found, connect="")
+    return msgspec.structs.replace(found, **{name: value for name, value in asked.items() if value})
+
+
+@contextmanager
+def opened(settings: EngineSettings) -> Iterator[Engine]:
+    """The engine, let go of at the end. Raises UnknownPlugin, MissingExtra."""
+    from fairlead.lab.tables.engines import engine_of
+
+    found = engine_of(settings)
+    try:
+        yield found
+    finally:
+        found.close()
+
+
+def rows_for(ws: Workspace, rows: Any) -> Any:
+    """Rows as an engine takes them: a path or address as it is, anything else read by the project's rules."""
+    from fairlead.lab.tables.reading import Reading
+
+    text = str(os.fspath(rows)) if isinstance(rows, str | os.PathLike) else ""
+    there = text.lower().endswith((".parquet", ".pq")) or (text and Path(text).is_dir()) or hasattr(rows, "mapInArrow")
+    if there:
+        return rows
+    rules = ws.settings.data
+    return Reading(rules, home=ws.home.root).open(rows, query=rules.query)
