@@ -334,6 +334,7 @@ class Settings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     retrain: RetrainSettings = RetrainSettings()
     alerts: AlertSettings = AlertSettings()
     registry: RegistrySettings = RegistrySettings()
+    state: StateSettings = StateSettings()
     engine: EngineSettings = EngineSettings()
 
     @property
