@@ -168,6 +168,7 @@ def follow_watch(every_s: float) -> None:
     from fairlead.ops.flow import RULE, Loop, Workspace
     from fairlead.ops.flow.attending import attended
     from fairlead.ops.flow.guarding import guarded
+    from fairlead.ops.flow.leading import standing_by
     from fairlead.ops.flow.projecting import behind
 
     ws = Workspace.find(chosen.folder, actor=RULE)
@@ -176,6 +177,8 @@ def follow_watch(every_s: float) -> None:
 
     def once() -> str:
         nonlocal registrar
+        if not leads():
+            return ""
         done = loop.once()
         ws.outbox.deliver(ws.clock())
         if (registrar is None or registrar.poll() is not None) and behind(ws):
@@ -189,7 +192,7 @@ def follow_watch(every_s: float) -> None:
         lines += [f"decided: {d.action}: {d.why}" for d in done.decisions if d.action != "hold"]
         return "\n".join(lines)
 
-    with guarded(ws, log), attended(ws, log):
+    with standing_by(ws, log) as leads, guarded(ws, log), attended(ws, log):
         repeat(once, every_s)
 
 
@@ -206,11 +209,27 @@ def require_pass(judged: Any) -> None:
 
 
 def ensure_deployed(say: Callable[[str], None]) -> None:
-    """Train, judge, register and deploy when nothing answers yet. Raises GateFailed when the gate says no."""
-    from fairlead.ops.flow import RULE, Workspace, making, release
-    from fairlead.ops.flow.admitting import bring_up_to_date
+    """Train, judge, register and deploy when nothing answers yet. Raises GateFailed when the gate says no.
+
+    Of several control planes with one database the leader does; another one stands by.
+    """
+    from fairlead.contract.errors import NotLeader
+    from fairlead.ops.flow import RULE, Workspace
+    from fairlead.ops.flow.leading import leading
 
     ws = Workspace.find(chosen.folder, actor=RULE)
+    try:
+        with leading(ws):
+            deploy_first(ws, say)
+    except NotLeader as other:
+        say(f"stands by: {other}")
+
+
+def deploy_first(ws: Any, say: Callable[[str], None]) -> None:
+    """See `ensure_deployed`."""
+    from fairlead.ops.flow import making, release
+    from fairlead.ops.flow.admitting import bring_up_to_date
+
     intent = ws.state.intent(ws.model)
     if intent is not None and intent.variants:
         bring_up_to_date(ws)

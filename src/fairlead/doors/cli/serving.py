@@ -236,6 +236,16 @@ def status(as_json: Json = False) -> None:
     show(project().status(), as_json, tell_status)
 
 
+def led(leader: Answer) -> str:
+    """Which of several control planes acts."""
+    since = f"{moment(leader['since'])} UTC (epoch {leader['epoch']})"
+    return (
+        f"led by {leader['holder']} since {since}"
+        if leader["leads"]
+        else f"led by nobody now, before by {leader['holder']} since {since}"
+    )
+
+
 def tell_status(answer: Answer) -> None:
     out = console()
     for model in answer["models"]:
@@ -250,6 +260,8 @@ def tell_status(answer: Answer) -> None:
             mode = tried["details"].get("mode", "rollout")
             out.print(f"  {mode} of version {tried['challenger']} since {moment(tried['started_wall'])} UTC")
         out.print(f"  {running(answer['workers'])}")
+        if answer.get("leader"):
+            out.print(f"  {escape(led(answer['leader']))}")
         for line in machine_lines(answer.get("machine") or {}):
             out.print(f"  {escape(line)}")
         awaited = [one["why"] for one in model["awaited"]]

@@ -27,7 +27,7 @@ class Beside:
         failed: str,
     ) -> None:
         # A database connection of its own: passes of the watcher hold theirs for minutes.
-        self._ws = Workspace(ws.project, clock=ws.clock, actor=RULE)
+        self._ws = Workspace(ws.project, clock=ws.clock, actor=RULE, leader=ws.leader)
         self._look, self._told, self._every_s, self._failed = look, told, every_s, failed
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="fairlead-beside", daemon=True)
@@ -43,6 +43,8 @@ class Beside:
     def _run(self) -> None:
         said = ""
         while not self._over.wait(self._every_s):
+            if self._ws.leader is not None and not self._ws.leader.leads:
+                continue
             try:
                 for line in self._look(self._ws):
                     self._told(line)

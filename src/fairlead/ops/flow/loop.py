@@ -19,6 +19,7 @@ from fairlead.ops.flow.forgetting import bury
 from fairlead.ops.flow.gauges import write_gauges
 from fairlead.ops.flow.infrastructure import look_at_machine
 from fairlead.ops.flow.late_labels import revise
+from fairlead.ops.flow.leading import leading
 from fairlead.ops.flow.reporting import write_incidents
 from fairlead.ops.flow.situating import moment_of, situation_of
 from fairlead.ops.flow.tracker import (
@@ -63,8 +64,13 @@ class Loop:
     def once(self) -> Pass:
         """One pass. Raises nothing that a rule of ours refused: that is recorded as the decision's outcome.
 
-        Two watchers of one model take turns: what one decided, the other finds done.
+        Two watchers of one model take turns: what one decided, the other finds done. Of several control planes with
+        one database the leader alone passes; another one's call raises NotLeader.
         """
+        with leading(self.ws):
+            return self._turn()
+
+    def _turn(self) -> Pass:
         ws = self.ws
         audit_refusals(ws.state, ws.audit, ws.home.run)
         bury(ws)

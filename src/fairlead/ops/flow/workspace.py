@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fairlead.ops.audit import Audit
     from fairlead.ops.registry import Registry
     from fairlead.ops.state import State
+    from fairlead.ops.state.leading import Leader
     from fairlead.runtime.bundle import BundleStore, Model, SigningKey
 
 RULE = "rule"
@@ -38,13 +39,17 @@ def person() -> str:
 class Workspace:
     """The composition root of the control plane: it wires rooms that do not know each other.
 
-    clock gives seconds since the epoch. State, audit chain, key and stores are opened on first use.
+    clock gives seconds since the epoch. State, audit chain, key and stores are opened on first use. leader: the part
+    that this process takes among several control planes, see `leading.py`.
     """
 
-    def __init__(self, project: Project, *, clock: Clock = time.time, actor: str | None = None) -> None:
+    def __init__(
+        self, project: Project, *, clock: Clock = time.time, actor: str | None = None, leader: Leader | None = None
+    ) -> None:
         self.project = project
         self.clock = clock
         self.actor = actor or person()
+        self.leader = leader
 
     @classmethod
     def find(cls, folder: str | Path = ".", *, clock: Clock = time.time, actor: str | None = None) -> Workspace:
@@ -53,7 +58,7 @@ class Workspace:
 
     def as_rule(self) -> Workspace:
         """The same project, acting by its rules instead of for a person."""
-        return Workspace(self.project, clock=self.clock, actor=RULE)
+        return Workspace(self.project, clock=self.clock, actor=RULE, leader=self.leader)
 
     @property
     def settings(self) -> Settings:
@@ -75,9 +80,9 @@ class Workspace:
     @cached_property
     def state(self) -> State:
         """The state database, migrated to the current format."""
-        from fairlead.ops.state import State
+        from fairlead.ops.flow.leading import open_state
 
-        return State.open(self.home.state_db)
+        return open_state(self)
 
     @cached_property
     def key(self) -> SigningKey:

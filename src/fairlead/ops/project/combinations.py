@@ -16,6 +16,7 @@ from fairlead.ops.project.deciding import check_deciding
 from fairlead.ops.project.durations import parse_duration, parse_window
 from fairlead.ops.project.forecasting import check_forecasting
 from fairlead.ops.project.judging import check_judging
+from fairlead.ops.project.keeping_state import check_state
 from fairlead.ops.project.learning import check_learning
 from fairlead.ops.project.preparing import check_preparation
 from fairlead.ops.project.quiet import parse_quiet
@@ -54,6 +55,7 @@ def check_combinations(settings: Settings, fail: Fail = _plain_fail) -> None:
     check_transfer(settings, fail)
     check_ranking(settings, fail)
     check_forecasting(settings, fail)
+    check_state(settings, fail)
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:

@@ -135,6 +135,10 @@ class Leader:
         self._over.set()
         self._thread.join(self.lease_s)
         self.resign()
+        self.close()
+
+    def close(self) -> None:
+        """Let go of its connections."""
         self._backend.close()
 
     def _run(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
@@ -16,6 +15,7 @@ from fairlead.ops.state.incidents import Incidents
 from fairlead.ops.state.intents import Intents
 from fairlead.ops.state.keys import Keys
 from fairlead.ops.state.outbox import OutboxTables
+from fairlead.ops.state.store import Epoch
 from fairlead.ops.state.versions import Versions
 from fairlead.ops.state.watching import Watching
 
@@ -34,7 +34,7 @@ class State(Versions, Intents, Watching, Incidents, Decisions, Documents, Outbox
         clock: Clock = time.time,
         password: str = "",
         holder: str = "",
-        epoch: Callable[[], int] | None = None,
+        epoch: Epoch | None = None,
     ) -> State:
         """Open, make or migrate the SQLite file or the PostgreSQL database (postgresql://...) at `where`.
 

@@ -13,15 +13,17 @@ from sqlalchemy import Connection, Table, and_, exc, func, insert, select, updat
 from fairlead.contract.ports import Clock
 from fairlead.ops.state.backends.port import Backend
 
+Epoch = Callable[[], int | None]
+
 
 class Store:
     """A database and, per thread, the transaction it is in. Safe to share between threads and processes.
 
     epoch: asked before each write where one control plane of several leads: the number of its term, which the database
-    compares; it raises NotLeader where that is over. None: writes of people, which no term ends.
+    compares; it raises NotLeader where that is over. None, or None from it: writes of people, which no term ends.
     """
 
-    def __init__(self, backend: Backend, clock: Clock = time.time, epoch: Callable[[], int] | None = None) -> None:
+    def __init__(self, backend: Backend, clock: Clock = time.time, epoch: Epoch | None = None) -> None:
         self.backend = backend
         self._clock = clock
         self._epoch = epoch

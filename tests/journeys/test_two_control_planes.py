@@ -1,0 +1,167 @@
+"""Two control planes with one PostgreSQL: one leads, the other takes over in seconds, a frozen one writes nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.conftest import environment, eventually
+from tests.ports import postgres_server
+
+pytestmark = pytest.mark.long
+
+SHARED = ("bundles", "attestations", "keys", "records", "labels", "reports", "tables")
+TAKEN_OVER_S = 10.0
+
+
+class Plane:
+    """`fairlead` with a home of its own, as on a machine of its own."""
+
+    def __init__(self, folder: Path, home: Path) -> None:
+        self.folder, self.home = folder, home
+        self.environment = {**environment(), "FAIRLEAD_HOME": str(home)}
+        self.started: list[subprocess.Popen[str]] = []
+
+    def run(self, *words: str, expect: int = 0) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "fairlead", *words],
+            cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=240, check=False,
+        )  # fmt: skip
+        assert done.returncode == expect, f"{words}: {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+        return done.stdout + done.stderr
+
+    def json(self, *words: str) -> dict[str, Any]:
+        answer: dict[str, Any] = json.loads(self.run(*words, "--json"))
+        return answer
+
+    def watch(self) -> subprocess.Popen[str]:
+        """Start its watcher; what it says goes to `log`."""
+        with self.log.open("a") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "fairlead", "watch", "--every", "0.3"],
+                cwd=self.folder, env=self.environment, stdout=log, stderr=log, text=True, start_new_session=True,
+            )  # fmt: skip
+        self.started.append(process)
+        return process
+
+    @property
+    def log(self) -> Path:
+        return self.home.with_suffix(".log")
+
+    def end(self) -> None:
+        for process in self.started:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+@pytest.fixture
+def planes(tmp_path: Path) -> Iterator[tuple[Plane, Plane, postgres_server.Server]]:
+    """A deployed project, two homes that share what is read, and a database that both know by fairlead.toml."""
+    dice = random.Random(7)
+    rows = [(dice.gauss(0, 1), dice.gauss(0, 1)) for _ in range(400)]
+    lines = [f"{a:.4f},{b:.4f},{'yes' if a + b + dice.gauss(0, 0.3) > 0 else 'no'}" for a, b in rows]
+    (tmp_path / "train.csv").write_text("a,b,bought\n" + "\n".join(lines) + "\n")
+    one, two = Plane(tmp_path, tmp_path / "one"), Plane(tmp_path, tmp_path / "two")
+    with postgres_server.running() as server:
+        try:
+            server.sql("CREATE ROLE app LOGIN PASSWORD 'geheim-7'")
+            server.sql("CREATE DATABASE fairlead OWNER app")
+            one.run("init", "--data", "train.csv", "--target", "bought", "--name", "shop")
+            address = f"postgresql://app@127.0.0.1:{server.port}/fairlead"
+            settings = (tmp_path / "fairlead.toml").read_text()
+            settings += f'\n[state]\nurl = "{address}"\npassword = "env:STATE_PASSWORD"\nlease_s = 4\n'
+            (tmp_path / "fairlead.toml").write_text(settings)
+            for plane in (one, two):
+                plane.environment |= {
+                    "STATE_PASSWORD": "geheim-7", "FAIRLEAD_TRAIN__TRIALS": "2",
+                    "FAIRLEAD_TRAIN__LEARNERS": '["logistic"]',
+                }  # fmt: skip
+            one.run("train")
+            one.run("evaluate")
+            one.run("register")
+            one.run("deploy", "1")
+            two.home.mkdir()
+            for name in SHARED:
+                (two.home / name).symlink_to(one.home / name)
+            yield one, two, server
+        finally:
+            one.end()
+            two.end()
+
+
+def leader(plane: Plane) -> dict[str, Any]:
+    found = plane.json("status")["leader"]
+    return found if found and found["leads"] else {"holder": "", "epoch": 0}
+
+
+def pid_of(lease: dict[str, Any]) -> int:
+    return int(lease["holder"].split(":")[1]) if lease["holder"] else 0
+
+
+@pytest.mark.verified(
+    "state", "two control planes on PostgreSQL", how="run",
+    by="Debian's PostgreSQL 15; leader killed with -9 and, another time, stopped and woken",
+)  # fmt: skip
+def test_the_other_takes_over_and_a_frozen_leader_writes_nothing(
+    planes: tuple[Plane, Plane, postgres_server.Server],
+) -> None:
+    one, two, server = planes
+    assert not (one.home / "state.db").exists()
+    assert "geheim-7" not in one.run("config")
+    first = one.watch()
+    eventually(lambda: pid_of(leader(one)) == first.pid, 30, "the first one leading")
+    second = two.watch()
+    # A person is heard wherever they are, whoever leads.
+    two.run("pin", "--why", "looked at by hand")
+    assert one.json("status")["models"][0]["hold"] == "pinned"
+    two.run("release")
+    # kill -9
+    first.send_signal(signal.SIGKILL)
+    killed = time.monotonic()
+    lease = eventually(lambda: read(server)[0] == second.pid and read(server), TAKEN_OVER_S, "the second one leading")
+    took = time.monotonic() - killed
+    print(f"taken over in {took:.1f} s")
+    assert took < TAKEN_OVER_S
+    assert lease[1] == 2
+    eventually(lambda: (two.home / "routes.json").exists(), 20, "routes published by the second")
+    # SIGSTOP for longer than the lease
+    third = one.watch()
+    second.send_signal(signal.SIGSTOP)
+    stopped = time.monotonic()
+    eventually(lambda: read(server)[0] == third.pid, TAKEN_OVER_S, "the third one leading")
+    print(f"taken over from a frozen one in {time.monotonic() - stopped:.1f} s")
+    events = one.json("audit")["events"]
+    before = two.log.read_text()
+    second.send_signal(signal.SIGCONT)
+    eventually(lambda: "no longer leads" in two.log.read_text()[len(before) :], 20, "the woken one stepping down")
+    assert read(server)[0] == third.pid, "and it does not come back"
+    answer = one.json("audit")
+    assert answer["ok"]
+    assert answer["events"] == events
+    assert "led by" in one.run("status")
+    said = two.run("watch", "--once", expect=1)
+    assert "leads since" in said
+    # Stopped in order, a leader leaves at once what it held.
+    third.send_signal(signal.SIGTERM)
+    left = time.monotonic()
+    third.wait(30)
+    eventually(lambda: read(server)[0] == second.pid, 4.0, "the lease given back")
+    print(f"handed over in {time.monotonic() - left:.1f} s")
+    assert "Traceback" not in one.log.read_text() + two.log.read_text()
+
+
+def read(server: postgres_server.Server) -> tuple[int, int]:
+    """Process id of who leads now, 0 for nobody, and the epoch."""
+    now = "extract(epoch FROM clock_timestamp())"
+    found = server.sql(f"SELECT holder, epoch FROM leases WHERE expires > {now}", "fairlead")  # noqa: S608
+    return (int(str(found[0][0]).split(":")[1]), int(str(found[0][1]))) if found else (0, 0)
