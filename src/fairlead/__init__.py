@@ -11,7 +11,12 @@ so that `import fairlead` stays under a tenth of a second.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
+
+# onnxruntime's own builds send events about every process to their makers, and keep an identifier of the machine in
+# the user's cache, unless this stands in the environment before they are imported. Whoever set it has said otherwise.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
     from fairlead.doors.python import Project, load, open

@@ -87,7 +87,8 @@ else:
 _DOCKERFILE = """\
 # Written by `fairlead export docker`; the same version of a model gives the same bytes.
 # Built twice with `buildah bud --timestamp 0` (or BuildKit with SOURCE_DATE_EPOCH=0 and rewrite-timestamp=true),
-# it has the same digest. BASE may be any image with this Python and pip, best named by its digest.
+# it has the same digest (in OCI's format, which has no HEALTHCHECK; Docker's names the build in its configuration).
+# BASE may be any image with this Python and pip, best named by its digest.
 ARG BASE={base}
 
 FROM ${{BASE}} AS build
@@ -104,7 +105,7 @@ RUN ["python", "-B", "/tmp/settle.py", "base", "{home}", "{user}"]
 COPY --from=build {venv} {venv}
 COPY sbom.cdx.json LICENCES.txt {venv}/share/
 COPY bundle/ {bundle}/
-ENV PYTHONHASHSEED=random PYTHONUNBUFFERED=1
+ENV PYTHONHASHSEED=random PYTHONUNBUFFERED=1 ORT_DISABLE_TELEMETRY=1
 USER {user}:{user}
 WORKDIR {home}
 VOLUME ["{home}"]
