@@ -70,6 +70,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "spark_logistic": "fairlead.lab.train.learners.spark_logistic:SparkLogistic",
         "spark_linear": "fairlead.lab.train.learners.spark_linear:SparkLinear",
         "spark_boosting": "fairlead.lab.train.learners.spark_boosting:SparkBoosting",
+        "spark_xgboost": "fairlead.lab.train.learners.spark_xgboost:SparkXGBoost",
     },
     "streamed": {
         "logistic": "fairlead.lab.train.out_of_core.logistic:StreamedLogistic",
@@ -82,6 +83,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "spark_logistic": "fairlead.lab.train.out_of_core.by_spark:StreamedBySpark",
         "spark_linear": "fairlead.lab.train.out_of_core.by_spark:StreamedBySpark",
         "spark_boosting": "fairlead.lab.train.out_of_core.by_spark:StreamedBySpark",
+        "spark_xgboost": "fairlead.lab.train.out_of_core.by_spark:StreamedBySpark",
     },
     "warm": {
         "logistic": "fairlead.lab.train.warm.linear:WarmLogistic",
@@ -205,6 +207,8 @@ BUILT_IN: dict[str, dict[str, str]] = {
     "store": {
         "file": "fairlead.ops.stores.folder:FolderStore",
         "s3": "fairlead.ops.stores.s3:S3Store",
+        "az": "fairlead.ops.stores.azure:AzureStore",
+        "gs": "fairlead.ops.stores.google:GoogleStore",
         "hdfs": "fairlead.ops.stores.hdfs:HdfsStore",
     },
     "state": {
@@ -229,6 +233,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
     },
     "export_target": {
         "docker": "fairlead.reach.export.docker:Docker",
+        "ci": "fairlead.reach.export.ci:Ci",
     },
 }
 
