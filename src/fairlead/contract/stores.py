@@ -19,7 +19,8 @@ LIST_LIMIT = 1000
 READ_LIMIT = 64 << 20
 NAME_BYTES = 900
 RESERVED = ".fairlead-"
-_UNFIT = re.compile(r"[\x00-\x1f\x7f\\]")
+# Hadoop takes no colon, and its DataNodes read a percent sign twice.
+_UNFIT = re.compile(r"[\x00-\x1f\x7f\\:%]")
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -93,13 +94,14 @@ class Store(Protocol):
 
 def check_name(name: str) -> str:
     """The name itself, if it can be one in every store: parts between single slashes, none of them `.` or `..`, none
-    that begins with `.fairlead-`, no control characters and no backslash, at most 900 bytes. Raises UsageError."""
+    that begins with `.fairlead-`, no control characters, backslash, colon or percent sign, at most 900 bytes. Raises
+    UsageError."""
     parts = name.split("/")
     unfit = any(part in ("", ".", "..") or part.startswith(RESERVED) for part in parts)
     if unfit or _UNFIT.search(name) or len(name.encode("utf-8", "surrogatepass")) > NAME_BYTES:
         raise UsageError(
             f"{name[:80]!r} cannot be a name in a store: parts between single slashes, none of them '.', '..' or "
-            f"beginning with {RESERVED!r}, no control characters, no backslash, at most {NAME_BYTES} bytes."
+            f"beginning with {RESERVED!r}, no control characters, none of \\ : %, at most {NAME_BYTES} bytes."
         )
     return name
 
