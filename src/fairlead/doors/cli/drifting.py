@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from fairlead.doors.cli.engines import Connect, EngineName, Master
 from fairlead.doors.cli.output import Json, Steps, chosen, console, escape, number, show, table
 
 Answer = dict[str, Any]
@@ -29,6 +30,9 @@ def drift(
         bool, typer.Option("--no-scores", help="against a bundle: do not ask the model for scores and decisions")
     ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="exit 3 where something moved")] = False,
+    engine: EngineName = "",
+    master: Master = "",
+    connect: Connect = "",
     as_json: Json = False,
 ) -> None:
     """How far rows have moved from a training, or another table.
@@ -39,7 +43,10 @@ def drift(
     from fairlead.doors.python.drifting import drift as look
 
     with Steps() as steps:
-        answer = look(chosen.folder, data, against=against, html=html, scores=not no_scores, progress=steps)
+        answer = look(
+            chosen.folder, data, against=against, html=html, scores=not no_scores, progress=steps,
+            engine=engine, master=master, connect=connect,
+        )  # fmt: skip
     show(answer, as_json, tell)
     if strict and answer["moved"]:
         raise typer.Exit(3)

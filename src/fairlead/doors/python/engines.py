@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -44,11 +42,10 @@ def opened(settings: EngineSettings) -> Iterator[Engine]:
 
 def rows_for(ws: Workspace, rows: Any) -> Any:
     """Rows as an engine takes them: a path or address as it is, anything else read by the project's rules."""
+    from fairlead.lab.tables.engines.far import is_far
     from fairlead.lab.tables.reading import Reading
 
-    text = str(os.fspath(rows)) if isinstance(rows, str | os.PathLike) else ""
-    there = text.lower().endswith((".parquet", ".pq")) or (text and Path(text).is_dir()) or hasattr(rows, "mapInArrow")
-    if there:
+    if is_far(rows):
         return rows
     rules = ws.settings.data
     return Reading(rules, home=ws.home.root).open(rows, query=rules.query)

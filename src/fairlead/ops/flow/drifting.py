@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from fairlead.lab.tables.drift.folding import Compared, Folded
     from fairlead.lab.tables.drift.report import DriftReport
     from fairlead.lab.tables.drift.together import Spread
+    from fairlead.lab.tables.engines import Engine
+    from fairlead.ops.flow.drifting_elsewhere import Elsewhere
     from fairlead.ops.flow.workspace import Workspace
     from fairlead.ops.monitor.learnt import Learnt
     from fairlead.runtime.bundle import Model
@@ -55,25 +57,37 @@ class RecordsTable(Table):
 
 def against_table(
     table: Table, other: Table, settings: Settings | None, *, ignored: frozenset[str] = frozenset(),
-    say: Say | None = None,
+    say: Say | None = None, engine: Engine | None = None,
 ) -> DriftReport:  # fmt: skip
-    """A table against another one; bins are found on the other. settings: the project's key, time and zone."""
+    """A table against another one; bins are found on the other. settings: the project's key, time and zone.
+
+    engine: where rows are counted; None: here.
+    """
     from fairlead.lab.tables.drift.folding import begun, blocks_beside, fold, known_rows, reference_of
     from fairlead.lab.tables.drift.reporting import drift_report
 
     started = time.perf_counter()
     model = None if settings is None else settings.model
-    short, batches = begun(table)
-    rows = (known_rows(other) or 0) + (short or 0)
-    compared, before = reference_of(
-        other, key=model.id if model else None, time=model.time_columns if model else (), ignored=ignored,
-        zone=model.timezone if model else "UTC", beside=short, say=_saying(say, 0, rows),
-    )  # fmt: skip
-    lacking = _lacking(compared, table)
-    size, most = blocks_beside(short, before.rows)
-    now = fold(
-        batches, compared, rows=short, say=_saying(say, before.rows, rows), sampled=True, block_rows=size, most=most
-    )
+    terms: Any = {
+        "key": model.id if model else None, "time": model.time_columns if model else (), "ignored": ignored,
+        "zone": model.timezone if model else "UTC",
+    }  # fmt: skip
+    if engine is not None:
+        from fairlead.lab.tables.engines.drifting import fold_on, reference_on
+
+        short: int | None = engine.rows(table)
+        compared, before = reference_on(engine, other, beside=short, **terms)
+        lacking = _lacking(compared, table)
+        size, _ = blocks_beside(short, before.rows)
+        now = fold_on(engine, table, compared, rows=short or 0, block_rows=size, sampled=True)
+    else:
+        short, batches = begun(table)
+        rows = (known_rows(other) or 0) + (short or 0)
+        compared, before = reference_of(other, beside=short, say=_saying(say, 0, rows), **terms)
+        lacking = _lacking(compared, table)
+        size, most = blocks_beside(short, before.rows)
+        told = _saying(say, before.rows, rows)
+        now = fold(batches, compared, rows=short, say=told, sampled=True, block_rows=size, most=most)
     known = {*compared.signature.names, *compared.left_out}
     return drift_report(
         before.blocks, now.blocks, source=name_of(table), reference=name_of(other), started=started,
@@ -84,11 +98,12 @@ def against_table(
 
 def against_bundle(
     table: Table, model: Model, name: str, *, say: Say | None = None, redacted: frozenset[str] = frozenset(),
-    scored: bool = True, learnt: Learnt | None = None,
+    scored: bool = True, learnt: Learnt | None = None, elsewhere: Elsewhere | None = None,
 ) -> DriftReport:  # fmt: skip
     """A table, or records, against what a model was trained on; its scores and decisions, too. Raises UsageError.
 
     learnt: rows that it was trained on, where they are at hand: what all columns together are compared with.
+    elsewhere: the engine that counts rows and asks the model; None: here.
     """
     from fairlead.lab.tables.drift.folding import BATCH_ROWS, fold, known_rows
     from fairlead.lab.tables.drift.reporting import drift_report
@@ -107,13 +122,16 @@ def against_bundle(
         blocks = [_without_scores(b) for b in blocks]
         if scored:
             notes.append("The model is not asked: the rows lack columns that it needs.")
-    rows = known_rows(table)
+    bins = [s.bins for s in model.reference.profile.scores]
     usual = int(np.median([b.rows for b in blocks]))
-    now = fold(
-        table.batches(BATCH_ROWS), compared, rows=rows, block_rows=max(usual, (rows or 0) // BLOCKS_AT_MOST, 1),
-        say=_saying(say, 0, rows or 0), scores=scores, score_bins=[s.bins for s in model.reference.profile.scores],
-        sampled=learnt is not None,
-    )  # fmt: skip
+    if elsewhere is not None:
+        now = elsewhere.folded(table, compared, model, usual, bins if scores is not None else None, learnt is not None)
+    else:
+        rows = known_rows(table)
+        now = fold(
+            table.batches(BATCH_ROWS), compared, rows=rows, block_rows=max(usual, (rows or 0) // BLOCKS_AT_MOST, 1),
+            say=_saying(say, 0, rows or 0), scores=scores, score_bins=bins, sampled=learnt is not None,
+        )  # fmt: skip
     spread = None if learnt is None else (Spread(learnt.columns, 1.0 / learnt.share), _spread(now, compared))
     if learnt is None:
         notes.append("All columns together are not judged: rows that the model was trained on are not at hand.")
@@ -159,7 +177,6 @@ def _lacking(compared: Compared, table: Table) -> list[str]:
 def _scores(model: Model, table: Table, lacking: bool) -> Callable[[Any], np.ndarray] | None:
     """What the model says of a batch: as recorded, else asked now; None where it cannot be asked."""
     from fairlead.contract import records as names
-    from fairlead.lab.tables import columns_of
 
     signature = model.signature
     if isinstance(table, RecordsTable) and (signature.classes or signature.task in ("regression", "anomaly")):
@@ -170,8 +187,15 @@ def _scores(model: Model, table: Table, lacking: bool) -> Callable[[Any], np.nda
             )
     if lacking or any(c.kind == "tensor" for c in signature.columns) or signature.task == "forecasting":
         return None
+    return asking(model)
+
+
+def asking(model: Model) -> Callable[[Any], np.ndarray]:
+    """Scores of a batch by the model; cells that are not of their column's kind are missing."""
+    from fairlead.lab.tables import columns_of
 
     def asked(batch: Any) -> np.ndarray:
+        signature = model.signature
         cells = columns_of(batch, signature, zone=signature.timezone, invalid="missing", text="codes")
         found: np.ndarray = model.score_columns(cells)
         return found

@@ -229,7 +229,7 @@ def reference_of(
             say(seen // 2)
     if not seen:
         raise SourceUnreadable("the reference has no rows")
-    compared = _compared(sampler.table, key, time, ignored, zone)
+    compared = compared_of(sampler.table, key, time, ignored, zone)
     again: Iterator[pa.RecordBatch] = iter(held) if held else table.batches(BATCH_ROWS)
     told = None if say is None else (lambda rows: say((seen + rows) // 2))
     # Stretches as long as what is compared, of several blocks each, so far as blocks stay a bounded number.
@@ -239,7 +239,10 @@ def reference_of(
     return compared, folded
 
 
-def _compared(sample: pa.Table, key: str | None, time: tuple[str, ...], ignored: frozenset[str], zone: str) -> Compared:
+def compared_of(
+    sample: pa.Table, key: str | None, time: tuple[str, ...], ignored: frozenset[str], zone: str
+) -> Compared:
+    """What of a table is compared, from rows all over it: features with their bins. Arguments as for `reference_of`."""
     names = set(sample.column_names)
     found: Schema = infer(sample, None, key if key in names else None, time if time and set(time) <= names else None)
     left_out: dict[str, str] = {}

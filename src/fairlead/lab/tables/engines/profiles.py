@@ -107,4 +107,4 @@ def folded_of(blocks: Blocks, block_rows: int) -> Folded:
 
 
 def _pack(blocks: Blocks) -> bytes:
-    return _ENCODER.encode(blocks)
+    return _ENCODER.encode({str(number): block for number, block in blocks.items()})

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from fairlead.contract.errors import SourceUnreadable, UsageError
 from fairlead.lab.tables.engines.executing import ROW
+from fairlead.lab.tables.engines.far import FarTable
 from fairlead.lab.tables.sources import ParquetTable, Table, open_table
 
 PARQUET = (".parquet", ".pq")
@@ -25,7 +26,7 @@ def columns_of(spark: Any, source: Any) -> tuple[str, ...]:
     where = _address(source)
     if where is not None:
         return tuple(_read(spark, where).columns)
-    return tuple(source.columns) if _is_frame(source) else open_table(source).columns
+    return tuple(_given(source).columns) if _is_frame(source) else open_table(source).columns
 
 
 def rows_of(spark: Any, source: Any) -> int:
@@ -33,7 +34,7 @@ def rows_of(spark: Any, source: Any) -> int:
     where = _address(source)
     if where is not None:
         return int(_read(spark, where).count())
-    return int(source.count()) if _is_frame(source) else open_table(source).rows
+    return int(_given(source).count()) if _is_frame(source) else open_table(source).rows
 
 
 def numbered(spark: Any, source: Any) -> Any:
@@ -46,16 +47,22 @@ def numbered(spark: Any, source: Any) -> Any:
     if where is not None:
         return _parquet(spark, where)
     if _is_frame(source):
-        return _of_frame(spark, source)
+        return _of_frame(spark, _given(source))
     return _sent(spark, open_table(source))
 
 
+def _given(source: Any) -> Any:
+    return source.given if isinstance(source, FarTable) else source
+
+
 def _is_frame(source: Any) -> bool:
+    source = _given(source)
     return hasattr(source, "mapInArrow") and hasattr(source, "sparkSession")
 
 
 def _address(source: Any) -> str | None:
     """Where Spark finds a table itself; None for one that goes through this process."""
+    source = _given(source)
     if isinstance(source, ParquetTable):
         source = source.source
     if not isinstance(source, str | os.PathLike):
