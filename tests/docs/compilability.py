@@ -77,6 +77,9 @@ def learner_cells(name: str, target: str, task: str) -> str:
     if seen := getattr(variant("learner", name), "sees", ""):
         form = {"image_net": "pictures", "text_net": "texts"}.get(name, "trunk")
         return f"{form} | - | - | - | learns from {seen}, which this table has not; see its own suite"
+    if hasattr(variant("learner", name), "distributed"):
+        form = {"spark_xgboost": "xgboost", "spark_logistic": "stated_line", "spark_linear": "stated_line"}
+        return f"{form.get(name, 'stated_trees')} | - | - | - | fitted by Spark; see its own suite"
     try:
         fitted, material = made(name, target, task)
         compiled = compile_pipeline(fitted, material.signature, material.frame)

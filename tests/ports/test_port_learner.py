@@ -61,8 +61,8 @@ def cases(*targets: str) -> list[Any]:
     found = []
     for name in names("learner"):
         learner = variant("learner", name)
-        if hasattr(learner, "sees"):
-            # Learners of pictures and texts have a suite of their own: test_port_seeing_learner.py.
+        if hasattr(learner, "sees") or hasattr(learner, "distributed"):
+            # These have suites of their own: test_port_seeing_learner.py, test_port_distributed_learner.py.
             continue
         for target in targets:
             if TARGETS[target] in learner.tasks:

@@ -233,6 +233,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
     },
     "export_target": {
         "docker": "fairlead.reach.export.docker:Docker",
+        "kubernetes": "fairlead.reach.export.kubernetes.target:Kubernetes",
         "ci": "fairlead.reach.export.ci:Ci",
     },
 }

@@ -17,6 +17,8 @@ LABELLED = "LabelledBooster"
 """Of `lab.train.estimators`: an XGBClassifier and the words for its classes."""
 ORDERED = "OrderedBooster"
 """Of `lab.train.estimators`: an XGBRanker and the line that makes its scores gains."""
+SHARED = ("SharedClassifier", "SharedRegressor")
+"""Of `lab.train.distributed`: models of XGBoost whose trees were grown by several processes."""
 MODELS = ("XGBClassifier", "XGBRegressor", "XGBRFClassifier", "XGBRFRegressor", "XGBRanker")
 LINKS: dict[str, Link] = {
     "binary:logistic": "logistic", "reg:logistic": "sigmoid", "multi:softprob": "softmax", "multi:softmax": "softmax",
@@ -57,7 +59,7 @@ class XGBoostTrees:
 
 def _own(estimator: Any) -> Any:
     """XGBoost's own model."""
-    ours = type(estimator).__name__ in (LABELLED, ORDERED) and type(estimator).__module__.startswith("fairlead.")
+    ours = type(estimator).__name__ in (LABELLED, ORDERED, *SHARED) and type(estimator).__module__.startswith("fairlead.")
     return estimator.booster_ if ours else estimator
 
 

@@ -19,8 +19,12 @@ TREES = (
 DIRECT = ("ridge", "linear", "lasso", "elastic_net")
 """Learners so quick that every step always has one of its own."""
 
-UNFIT = ("image_net", "text_net", "image_head", "rank_xgboost", "distilled", "shrunk")
-"""Learners of numbers that look at pictures, texts or groups, or need another model to begin with."""
+UNFIT = (
+    *("image_net", "text_net", "image_head", "rank_xgboost", "distilled", "shrunk"),
+    *("spark_forest", "spark_linear", "spark_boosting", "spark_xgboost"),
+)
+"""Learners of numbers that look at pictures, texts or groups, need another model to begin with, or fit by Spark: a
+regressor a step would be a hundred small jobs."""
 
 
 class StepLearner:
