@@ -48,6 +48,7 @@ class Hadoop:
         self._times, self.attempts = (min(timeout_s, 10.0), timeout_s), attempts
         self._left_out: dict[str, float] = {}
         self._nodes: dict[str, str] = {}
+        self.node = ""  # the DataNode that was spoken to last, as host:port
         try:
             from fsspec.implementations.webhdfs import WebHDFS
         except ModuleNotFoundError as missing:
@@ -185,6 +186,8 @@ class Hadoop:
             raise
         if not location:
             raise OSError(f"the NameNode says no DataNode for {op}")
+
+        self.node = urlsplit(location).netloc
 
         def send(url: str, **options: Any) -> Any:
             kinds = {"content-type": "application/octet-stream"} if "data" in options else {}
