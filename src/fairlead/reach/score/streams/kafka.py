@@ -99,8 +99,11 @@ class KafkaSource(_Side):
     """See `Source`."""
 
     def __init__(self, address: Address, reading: Reading, options: dict[str, Any]) -> None:
-        bounds = {"queued.max.messages.kbytes": _QUEUE_KB, "enable.auto.commit": False, "auto.offset.reset": "earliest"}
-        super().__init__(address, options | bounds | {"group.id": reading.group, "error_cb": self._heard})
+        # After a kill, nobody else gets its partitions before its session has ended; the library's default is 45 s.
+        usual = {"queued.max.messages.kbytes": _QUEUE_KB, "auto.offset.reset": "earliest", "session.timeout.ms": 10_000}
+        # Whatever the address says: what is read counts as read only once it was answered.
+        own = {"enable.auto.commit": False, "group.id": reading.group, "error_cb": self._heard}
+        super().__init__(address, usual | options | own)
         self._most = reading.most
 
     async def open(self) -> None:

@@ -23,7 +23,7 @@ from fairlead.contract.errors import RemoteError
 from fairlead.contract.streams import Address, Message, Outgoing, Reading
 
 _TIMEOUT_S = 10.0
-_MORE_S = 0.002
+_MORE_S = 0.004
 """How long messages are waited for that may come together with the first: a request for more than there are is
 answered by the server only once its time is over."""
 
@@ -56,15 +56,22 @@ async def _quiet(_: Exception) -> None:
     """Whatever is wrong is raised by the next call."""
 
 
-async def _connected(address: Address) -> Any:
+async def _connected(address: Address, ended: asyncio.Event) -> Any:
     scheme = "tls" if address.scheme == "tls" else "nats"
     servers = [f"{scheme}://{one}" for one in address.servers(4222).split(",")]
     login = {"user": address.user, "password": address.password} if address.user else {}
+
+    async def closed() -> None:
+        ended.set()
+
     with _said(address):
-        # Who reads begins anew after a failure, and says so; the client trying again by itself would hide it.
+        # Who reads begins anew after a failure, and says so; the client trying again by itself would hide it. Without
+        # a bound of its own tries it would connect for ever.
         return await nats.connect(
-            servers, allow_reconnect=False, connect_timeout=_TIMEOUT_S, error_cb=_quiet, name="fairlead stream", **login
-        )
+            servers, allow_reconnect=False, max_reconnect_attempts=1, reconnect_time_wait=0.05,
+            connect_timeout=_TIMEOUT_S, error_cb=_quiet, closed_cb=closed, disconnected_cb=closed,
+            name="fairlead stream", **login,
+        )  # fmt: skip
 
 
 async def _stream(address: Address, js: Any, config: dict[str, Any]) -> str:
@@ -92,12 +99,14 @@ class NatsSource:
         self._address, self._reading, self._ack_wait_s = address, reading, ack_wait_s
         self._nc: Any = None
         self._pull: Any = None
+        self._ended = asyncio.Event()
         self._held: dict[str, Any] = {}
         self._stream = ""
 
     async def open(self) -> None:
         who = self._reading
-        self._nc = await _connected(self._address)
+        self._ended = asyncio.Event()
+        self._nc = await _connected(self._address, self._ended)
         js = self._nc.jetstream(timeout=_TIMEOUT_S)
         with _said(self._address):
             self._stream = await _stream(self._address, js, {})
@@ -124,7 +133,7 @@ class NatsSource:
 
     def _alive(self) -> None:
         """A connection that has ended lets nobody know who waits for messages."""
-        if not self._nc.is_connected:
+        if self._ended.is_set() or not self._nc.is_connected:
             raise RemoteError(f"{self._address}: the connection ended")
 
     def _message(self, one: Any) -> Message:
@@ -161,10 +170,12 @@ class NatsSink:
         self._address, self._dedup_s, self._bound = address, dedup_s, bound
         self._nc: Any = None
         self._js: Any = None
+        self._ended = asyncio.Event()
         self._stream = ""
 
     async def open(self) -> None:
-        self._nc = await _connected(self._address)
+        self._ended = asyncio.Event()
+        self._nc = await _connected(self._address, self._ended)
         self._js = self._nc.jetstream(timeout=_TIMEOUT_S)
         config: dict[str, Any] = {"duplicate_window": self._dedup_s}
         if self._bound:
@@ -173,8 +184,20 @@ class NatsSink:
             self._stream = await _stream(self._address, self._js, config)
 
     async def put(self, messages: Sequence[Outgoing]) -> None:
-        with _said(self._address):
-            await asyncio.gather(*[self._publish(one) for one in messages])
+        all_of = asyncio.gather(*[self._publish(one) for one in messages])
+        ended = asyncio.ensure_future(self._ended.wait())
+        try:
+            await asyncio.wait({all_of, ended}, return_when=asyncio.FIRST_COMPLETED)
+            if not all_of.done():
+                # A publisher is not told that its connection ended: it would wait for its confirmation in vain.
+                raise RemoteError(f"{self._address}: the connection ended")
+            with _said(self._address):
+                await all_of
+        finally:
+            ended.cancel()
+            if not all_of.done():
+                all_of.cancel()
+                await asyncio.gather(all_of, return_exceptions=True)
 
     async def _publish(self, one: Outgoing) -> None:
         headers = {name: _plain(value) for name, value in one.headers.items()} | {"Nats-Msg-Id": _plain(one.id)}

@@ -23,6 +23,7 @@ FIRST_S, LONGEST_S = 0.1, 10.0
 """Between two tries of a broker that is gone: doubling, with a quarter of chance so that many do not come at once."""
 WAIT_S = 0.5
 LAG_S = 1.0
+UNKNOWN_S = 10.0
 LARGEST_DEAD = 256 * 1024
 """Bytes of a refused message that are kept; of a larger one the first, its length and its hash."""
 Say = Callable[[str], None]
@@ -92,15 +93,20 @@ class Running:
             return
 
     async def _pump(self) -> None:
-        tally = self._tally
+        read = monotonic()
         while not self.stop.is_set():
             messages = await self._source.take(WAIT_S)
             if messages:
                 await self._batch(messages)
             await self._look(idle=not messages)
-            if not messages and self._once and not tally.lag:
+            read = monotonic() if messages else read
+            if self._once and not messages and self._nothing_left(monotonic() - read):
                 self._over = True
                 return
+
+    def _nothing_left(self, idle_s: float) -> bool:
+        """Of a broker that cannot say how much is left, that nothing came for long is believed."""
+        return self._tally.lag == 0 or (self._tally.lag is None and idle_s >= UNKNOWN_S)
 
     async def _batch(self, messages: Sequence[Message]) -> None:
         tally = self._tally
