@@ -1,0 +1,205 @@
+"""Target `kubernetes`: a Kustomize base of the data plane with overlays for staging and production."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar
+
+from fairlead.contract.errors import UsageError
+from fairlead.reach.export.exported import Exported, Option
+from fairlead.reach.export.kubernetes import parts
+from fairlead.reach.export.kubernetes.documents import Document, write_files, written
+from fairlead.reach.export.kubernetes.network import network_policy
+from fairlead.reach.export.kubernetes.pod import HOME, USER, Plan
+from fairlead.reach.export.kubernetes.sizing import sizes_of
+
+_SIZE = re.compile(r"[1-9][0-9]{0,5}(Mi|Gi|Ti)")
+_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
+_KEY = re.compile(r"[0-9a-f]{64}")
+
+
+class Kubernetes:
+    """A StatefulSet of the data plane with all that belongs to it, as a Kustomize base with two overlays.
+
+    The image is that of `fairlead export docker`.
+    """
+
+    name: ClassVar[str] = "kubernetes"
+    options: ClassVar[Mapping[str, Option]] = {
+        "namespace": Option("fairlead", "namespace of production; staging has -staging after it"),
+        "routes": Option("", "URL of a control plane's routes (`fairlead routes`); default: the image's own bundle"),
+        "routes-keys": Option("", "hex public keys that sign them, with commas; default: those the project trusts"),
+        "replicas": Option("2", "fewest replicas"),
+        "most": Option("10", "most replicas"),
+        "scale": Option("cpu", "what replicas follow", ("cpu", "queue")),
+        "storage": Option("4Gi", "volume of each pod: spool, records, last good routes"),
+        "storage-class": Option("", "its class; default: the cluster's"),
+        "records": Option("pod", "where records lie: on each pod's volume, or on one for all", ("pod", "shared")),
+        "collector": Option("", "image of the collector, off for none; default: fairlead/collector:VERSION"),
+        "loadtest": Option("", "result of `fairlead loadtest`, from which sizes are taken"),
+        "callers": Option("", "namespaces that may ask, with commas; * for all; default: its own alone"),
+        "monitoring": Option("monitoring", "namespace of Prometheus"),
+    }  # fmt: skip
+
+    def write(self, exported: Exported, to: Path) -> tuple[Path, ...]:
+        """base/, overlays/ and a README. Raises UsageError for an option that makes no sense."""
+        plan, told = plan_of(exported), exported.options
+        least, most = counts(told)
+        head = plan.sizes.says
+        stateful = parts.stateful_set(plan, _size(told["storage"]), told["storage-class"])
+        policy = network_policy(plan, _names_in(told["callers"]), told["monitoring"])
+        base: dict[str, list[Document]] = {
+            "serviceaccount.yaml": [parts.service_account(plan)],
+            "services.yaml": parts.services(plan),
+            "statefulset.yaml": [stateful],
+            "autoscaler.yaml": [parts.autoscaler(plan, least, most, told["scale"])],
+            "disruption.yaml": [parts.disruption_budget(plan)],
+            "network.yaml": [policy],
+            "servicemonitor.yaml": [parts.service_monitor(plan)],
+            "alerts.yaml": [parts.prometheus_rule(plan)],
+        }
+        if plan.collector:
+            base["project.yaml"] = [parts.project_map(plan)]
+        if plan.records == "shared":
+            base["records.yaml"] = [parts.records_claim(plan, _size(told["storage"]), told["storage-class"])]
+        files = {
+            f"base/{name}": written(documents, head if name == "statefulset.yaml" else "")
+            for name, documents in base.items()
+        }
+        files["base/kustomization.yaml"] = written([_kustomization(sorted(base))])
+        files |= overlays(plan, told["namespace"], least, most)
+        if told["scale"] == "queue":
+            says = "Values of the Prometheus adapter's chart: they make the metric that autoscaler.yaml asks for."
+            files["prometheus-adapter-values.yaml"] = written([parts.adapter_rules()], says)
+        if plan.collector:
+            files["collector/Dockerfile"] = collector_image(exported).encode()
+        files["README.md"] = readme(plan, told["namespace"]).encode()
+        return write_files(to, files)
+
+    def notes(self, exported: Exported) -> tuple[str, ...]:
+        """What a person does next."""
+        plan = plan_of(exported)
+        return (
+            plan.sizes.says,
+            f"Make the Secret {plan.secret} first, then: kubectl apply -k overlays/staging (README.md says how)",
+        )
+
+
+def plan_of(exported: Exported) -> Plan:
+    """What the options mean. Raises UsageError."""
+    told = exported.options
+    routes = told.get("routes", "")
+    if routes and not re.fullmatch(r"https?://[^\s/]+/\S*", routes):
+        raise UsageError(f"--set routes={routes!r}: give a URL, as https://control.example.org/routes.")
+    keys = _names_in(told.get("routes-keys", "")) or exported.trusted
+    if routes and not all(_KEY.fullmatch(key) for key in keys):
+        raise UsageError("--set routes-keys: public keys have 64 hex characters (`fairlead routes --key` prints one).")
+    collector = told.get("collector", "") or f"fairlead/collector:{exported.fairlead.replace('+', '-')}"
+    return Plan(
+        exported=exported,
+        sizes=sizes_of(exported, told.get("loadtest", "")),
+        routes=routes,
+        keys=tuple(keys) if routes else (),
+        collector="" if collector == "off" else collector,
+        records=told.get("records", "pod"),
+    )
+
+
+def counts(told: Mapping[str, str]) -> tuple[int, int]:
+    """Fewest and most replicas. Raises UsageError."""
+    given = told["replicas"], told["most"]
+    if not all(one.isascii() and one.isdigit() and 1 <= int(one) <= 1000 for one in given):
+        raise UsageError("--set replicas and most: whole numbers from 1 to 1000.")
+    least, most = int(given[0]), int(given[1])
+    if least > most:
+        raise UsageError(f"--set replicas={least} is more than most={most}.")
+    return least, most
+
+
+def _size(text: str) -> str:
+    if not _SIZE.fullmatch(text):
+        raise UsageError(f"--set storage={text!r}: write a size as 500Mi or 4Gi.")
+    return text
+
+
+def _names_in(text: str) -> tuple[str, ...]:
+    found = tuple(one.strip() for one in text.split(",") if one.strip())
+    if wrong := [one for one in found if one != "*" and not _NAME.fullmatch(one) and not _KEY.fullmatch(one)]:
+        raise UsageError(f"{wrong[0]!r} is no name that Kubernetes takes.")
+    return found
+
+
+def _kustomization(resources: list[str]) -> Document:
+    return {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": resources}
+
+
+def overlays(plan: Plan, namespace: str, least: int, most: int) -> dict[str, bytes]:
+    """staging: as small as it can be; production: as the base is. Each in a namespace that admits no less than this."""
+    if not _NAME.fullmatch(namespace) or len(namespace) > 55:
+        raise UsageError(f"--set namespace={namespace!r}: lower case, digits and dashes, 55 characters at most.")
+    found = {}
+    for name, where, bounds in (
+        ("staging", f"{namespace}-staging", (1, min(2, most))),
+        ("production", namespace, (least, most)),
+    ):
+        change = [
+            {"op": "replace", "path": "/spec/minReplicas", "value": bounds[0]},
+            {"op": "replace", "path": "/spec/maxReplicas", "value": bounds[1]},
+        ]
+        target = {"group": "autoscaling", "version": "v2", "kind": "HorizontalPodAutoscaler", "name": plan.name}
+        document = {
+            **_kustomization(["../../base", "namespace.yaml"]),
+            "namespace": where,
+            "patches": [{"target": target, "patch": written([change]).decode()}],  # type: ignore[list-item]
+        }
+        admitted = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
+        space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": where, "labels": admitted}}
+        found[f"overlays/{name}/kustomization.yaml"] = written([document])
+        found[f"overlays/{name}/namespace.yaml"] = written([space])
+    return found
+
+
+def collector_image(exported: Exported) -> str:
+    """The image of the collector: the product with what reads and writes Parquet."""
+    return f"""\
+# The collector beside each pod: docker build -t {plan_of(exported).collector} collector
+FROM docker.io/library/python:3.11-slim-bookworm
+RUN pip install --no-cache-dir "fairlead[studio]=={exported.fairlead}" \\
+ && install -d -o {USER} -g 0 -m 0770 {HOME}
+USER {USER}:{USER}
+ENTRYPOINT ["python", "-m", "fairlead"]
+"""
+
+
+def readme(plan: Plan, namespace: str) -> str:
+    """What to do with these files."""
+    entries = ["key"] if not plan.routes else ["routes-token", "metrics-key"]
+    literals = " ".join(f'--from-literal={entry}="$(openssl rand -hex 32)"' for entry in entries)
+    about = (
+        f"Routes come from {plan.routes}; `routes-token` is the FAIRLEAD_ROUTES_TOKEN of that side, and "
+        "`metrics-key` a key that `fairlead keys create --name prometheus --verb metrics` made there."
+        if plan.routes
+        else "Each pod answers with the bundle in its image; `key` is what callers say as `Authorization: Bearer …`."
+    )
+    return f"""\
+# {plan.exported.model} on Kubernetes
+
+    kubectl create namespace {namespace}
+    kubectl -n {namespace} create secret generic {plan.secret} {literals}
+    kubectl apply -k overlays/production
+
+{about}
+
+{plan.sizes.says}
+
+| file | what |
+|---|---|
+| `base/statefulset.yaml` | the pods: server, collector, volumes for the spool |
+| `base/services.yaml` | `{plan.name}` is what callers ask; `{plan.name}-pods` gives each pod its name |
+| `base/autoscaler.yaml`, `base/disruption.yaml` | how many there are, and how many may be missing |
+| `base/network.yaml` | who may ask, and whom the pods may ask |
+| `base/servicemonitor.yaml`, `base/alerts.yaml` | for the Prometheus Operator; or take them out |
+| `overlays/` | staging and production: namespaces that refuse pods with more rights than these need |
+"""
