@@ -314,6 +314,12 @@ class StateSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     lease_s: Annotated[float, Meta(ge=2.0, le=60.0)] = 6.0
 
 
+class ReleaseSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    clean: bool = True
+    signed: bool = False
+    signers: str = ""
+
+
 class Settings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The whole project file. Missing tables take their defaults; `model` is required."""
 
@@ -334,6 +340,7 @@ class Settings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     retrain: RetrainSettings = RetrainSettings()
     alerts: AlertSettings = AlertSettings()
     registry: RegistrySettings = RegistrySettings()
+    release: ReleaseSettings = ReleaseSettings()
     state: StateSettings = StateSettings()
     engine: EngineSettings = EngineSettings()
 
@@ -523,6 +530,9 @@ DOC: dict[str, str] = {
     "alerts.remind": "how often an alert that lasts is repeated",
     "alerts.quiet": "hours in which only what is critical is told, such as 22:00-07:00 Europe/Berlin",
     "alerts.escalate": "{after, to}: whom else to tell of what nobody has acknowledged for so long",
+    "release.clean": "release --from-git: refuse a tree that differs from its commit",
+    "release.signed": "release --from-git: refuse a tag (without one, a commit) that no allowed signer signed",
+    "release.signers": "file of allowed SSH signers, outside the repository; empty: keys/release_signers in the home",
     "registry.mlflow": "MLflow tracking URI; empty: an SQLite file in the home",
     **ENGINE,
     "state.url": "postgresql://USER@HOST:5432/DATABASE for control planes on several machines; empty: a file in the home",

@@ -27,6 +27,7 @@ from fairlead.doors.cli import (
     making,
     performing,
     quality,
+    releasing,
     reporting,
     reproducing,
     rolling,
@@ -90,6 +91,7 @@ for module in (
     reporting,
     contracting,
     rolling,
+    releasing,
     exporting,
     streaming,
 ):

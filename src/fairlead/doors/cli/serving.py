@@ -1,4 +1,4 @@
-"""Verbs around what answers: serve, deploy, promote, rollback, pin, freeze, release, predict, feedback, status."""
+"""Verbs around what answers: serve, deploy, promote, rollback, pin, freeze, predict, feedback, status."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Answer = dict[str, Any]
 
 def add_to(app: typer.Typer) -> None:
     """Add this module's verbs."""
-    for verb in (serve, deploy, promote, rollback, pin, freeze, release, predict, feedback, status):
+    for verb in (serve, deploy, promote, rollback, pin, freeze, predict, feedback, status):
         app.command()(verb)
 
 
@@ -158,11 +158,6 @@ def pin(why: Why = "pinned by hand", as_json: Json = False) -> None:
 def freeze(why: Why = "frozen by hand", as_json: Json = False) -> None:
     """Let no rule move anything until `release`."""
     show(project().freeze(why), as_json, tell_hold)
-
-
-def release(why: Why = "released by hand", as_json: Json = False) -> None:
-    """Lift a pin, a freeze or the hold after a rollback."""
-    show(project().release(why), as_json, tell_hold)
 
 
 def predict(

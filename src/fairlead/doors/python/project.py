@@ -302,6 +302,15 @@ class Project:
 
         return serving.hold(self.workspace, "", why)
 
+    def release_from_git(self, tag: str | None = None, *, despite_freeze: str = "") -> Answer:
+        """Let the version answer that a tag says, or without one the commit at hand; done twice it changes nothing.
+
+        despite_freeze: why a span of `rollout.freeze` is not waited for.
+        """
+        from fairlead.doors.python import releasing
+
+        return releasing.release_from_git(self.workspace, tag, despite_freeze)
+
     def predict(self, rows: Any, *, rank: bool = False) -> Answer:
         """Ask the running server. rows: DataFrame, list of dicts, or a path. rank: of a ranking, with `ranks`.
 
