@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,7 +40,7 @@ def candidate_from(
     apart = {truth, target, model.id, *model.time_columns} - {None}
     features = frame.drop(columns=[name for name in apart if name in frame.columns])
     if isinstance(source, str | Path):
-        hints = Hints(trust, model.task, labels if model.task == "classification" else ())
+        hints = Hints(trust, model.task, labels if model.task == "classification" else (), registry_of(ws, source))
         opened = open_source(source, features, hints)
     else:
         opened = Opened(source, "took the estimator from memory")
@@ -52,6 +53,18 @@ def candidate_from(
         frame = frame[[*features.columns, *kept]]
     candidate = candidate_of(estimator, frame, ws.settings)
     return replace(candidate, artefact=opened.artefact), opened.said
+
+
+def registry_of(ws: Workspace, source: str | Path) -> str:
+    """Where a URI of MLflow is looked up: in the project's registry, else where the environment says, else at home."""
+    from fairlead.lab.compile.sources.opening import URIS
+    from fairlead.ops.registry import quiet
+
+    quiet()
+    if not str(source).startswith(URIS) or ("MLFLOW_TRACKING_URI" in os.environ and not ws.settings.registry.mlflow):
+        return ""
+    ws.registry.prepare()
+    return ws.registry.uri
 
 
 def _with_probabilities(estimator: Any, labels: tuple[Any, ...]) -> Any:

@@ -256,8 +256,9 @@ def kept(ws: Workspace, bundle: str) -> Kept | None:
 
 
 def resolve_bundle(ws: Workspace, reference: str | None) -> str:
-    """A bundle id from an id, its first characters, a version number, an alias, or nothing (the latest trained)."""
-    if not reference:
+    """A bundle id from an id, its first characters, a version number, an alias, `latest`, or nothing: the latest
+    trained."""
+    if not reference or reference == "latest":
         latest = ws.state.get(f"latest:{ws.model}")
         if latest is None:
             raise BundleNotFound("nothing has been trained yet: run `fairlead train` first.")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fairlead.ops.registry.database import prepare as prepare
     from fairlead.ops.registry.database import prepare_in_background as prepare_in_background
+    from fairlead.ops.registry.database import quiet as quiet
     from fairlead.ops.registry.projection import Projected as Projected
     from fairlead.ops.registry.projection import Registry as Registry
 
@@ -20,6 +21,7 @@ _WHERE: dict[str, str] = {
     "Registry": "projection",
     "prepare": "database",
     "prepare_in_background": "database",
+    "quiet": "database",
 }
 
 __all__ = sorted(_WHERE)

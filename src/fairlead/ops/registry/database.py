@@ -18,13 +18,32 @@ FILE = "mlflow.db"
 LOCK_S = 120.0
 
 
+QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ASYNC_LOGGING": "false",
+    # Each would be a second thing on stdout, or a bar for files of kilobytes.
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    # Its own seven tries take four minutes to find a server gone, two minutes each for one that hangs.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+}
+"""How MLflow behaves in our processes; what the person's environment says comes first."""
+
+
+def quiet() -> None:
+    """Make it so; whoever is about to import mlflow calls this before."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+
+
 def quiet_mlflow() -> Any:
     """The mlflow client class, with telemetry off and its chatter about migrations kept to warnings.
 
     Raises MissingExtra.
     """
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_ENABLE_ASYNC_LOGGING", "false")
+    quiet()
     try:
         from mlflow.tracking import MlflowClient
     except ModuleNotFoundError as missing:

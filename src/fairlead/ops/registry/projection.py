@@ -22,6 +22,8 @@ BUNDLE = "fairlead.bundle"
 ARTIFACTS = "mlflow-artifacts"
 PARAMETER_CHARACTERS = 6000
 PAGE = 200
+THEIRS = {"mlflow", "sqlalchemy", "requests", "urllib3", "botocore", "boto3", "azure", "google"}
+"""Whose errors are MLflow's: its own, and those of the stores that it keeps artifacts in."""
 
 
 class Projected(msgspec.Struct, frozen=True):
@@ -241,6 +243,6 @@ class _spoken:
         return None
 
     def __exit__(self, kind: Any, error: BaseException | None, at: Any) -> None:
-        if error is not None and type(error).__module__.partition(".")[0] in {"mlflow", "sqlalchemy", "requests"}:
+        if error is not None and type(error).__module__.partition(".")[0] in THEIRS:
             code = getattr(error, "error_code", "") or type(error).__name__
             raise RemoteError(f"MLflow did not do its part: {code}") from error

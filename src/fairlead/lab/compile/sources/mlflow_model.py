@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fairlead.contract.errors import MissingExtra, SourceUnreadable
+from fairlead.contract.errors import MissingExtra, RemoteError, SourceUnreadable
 from fairlead.contract.plugins import variant
 from fairlead.lab.compile.candidate import Artefact
 from fairlead.lab.compile.encoders import text_of
 from fairlead.lab.compile.sources.labels import Labelling
-from fairlead.lab.compile.sources.opening import MOST_BYTES, Hints, Opened, needs_trust
+from fairlead.lab.compile.sources.opening import MOST_BYTES, URIS, Hints, Opened, needs_trust
+from fairlead.lab.compile.sources.pickled import open_pickle
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMES = ("runs:/", "models:/", "mlflow-artifacts:/")
 AS_FILES = {"onnx": "onnx", "xgboost": "xgboost", "lightgbm": "lightgbm"}
 """Flavours whose data file is one that another source reads."""
 MOST_FILES = 10_000
@@ -32,15 +32,15 @@ class MlflowModel:
 
     def takes(self, where: str) -> bool:
         """See Source."""
-        return where.startswith(SCHEMES) or (Path(where) / "MLmodel").is_file()
+        return where.startswith(URIS) or (Path(where) / "MLmodel").is_file()
 
     def open(self, where: str, sample: pd.DataFrame, hints: Hints) -> Opened:
         """See Source. Flavours that are files of data are read as such; pickles and pyfuncs need trust."""
-        if where.startswith(SCHEMES):
+        if where.startswith(URIS):
             scratch = tempfile.TemporaryDirectory(prefix="fairlead-mlflow-")
             # A pyfunc may read its files when it is asked, so they stay until this process ends.
             _KEPT.append(scratch)
-            return self._folder(Path(_downloaded(where, scratch.name)), sample, hints)
+            return self._folder(Path(_downloaded(where, scratch.name, hints.registry)), sample, hints)
         return self._folder(Path(where), sample, hints)
 
     def _folder(self, folder: Path, sample: pd.DataFrame, hints: Hints) -> Opened:
@@ -71,12 +71,38 @@ def _flavours(folder: Path) -> dict[str, dict[str, Any]]:
     return {str(name): told if isinstance(told, dict) else {} for name, told in flavours.items()}
 
 
-def _downloaded(uri: str, folder: str) -> str:
+def _downloaded(uri: str, folder: str, registry: str) -> str:
     try:
+        import mlflow
         from mlflow.artifacts import download_artifacts
+        from mlflow.exceptions import MlflowException
     except ModuleNotFoundError as missing:
         raise MissingExtra("mlflow-skinny", "studio") from missing
-    return str(download_artifacts(artifact_uri=uri, dst_path=folder))
+    before = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
+    try:
+        if registry:
+            # The registry that a name is looked up in is global in MLflow, whatever its functions are told.
+            mlflow.set_tracking_uri(registry)
+            mlflow.set_registry_uri(registry)
+        return str(download_artifacts(artifact_uri=uri, dst_path=folder))
+    except MlflowException as failed:
+        raise _not_fetched(uri, failed) from failed
+    finally:
+        if registry:
+            mlflow.set_tracking_uri(before[0])
+            mlflow.set_registry_uri(before[1])
+
+
+def _not_fetched(uri: str, failed: Any) -> SourceUnreadable | RemoteError:
+    """MLflow's error in our words, without its address."""
+    from mlflow.exceptions import RestException
+
+    code = str(getattr(failed, "error_code", ""))
+    if code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+        return SourceUnreadable(f"{uri}: MLflow knows no such model, version, alias or run.")
+    if not isinstance(failed, RestException):
+        return RemoteError(f"{uri}: the MLflow server does not answer. Try again when it does.")
+    return RemoteError(f"{uri}: MLflow did not hand it over ({code}).")
 
 
 def _sklearn(folder: Path, told: dict[str, Any], sample: pd.DataFrame, hints: Hints) -> Opened:
@@ -88,7 +114,7 @@ def _sklearn(folder: Path, told: dict[str, Any], sample: pd.DataFrame, hints: Hi
         return Opened(opened.estimator, f"MLflow's sklearn flavour: {opened.said}", opened.artefact)
     if not hints.trust:
         raise needs_trust(f"an MLflow model that was written by {written}")
-    opened = variant("source", "joblib")().open(str(file), sample, hints)
+    opened = open_pickle(str(file), sample, hints)
     return Opened(opened.estimator, f"MLflow's sklearn flavour: {opened.said}", opened.artefact)
 
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST_BYTES = 1 << 30
+URIS = ("runs:/", "models:/", "mlflow-artifacts:/")
+"""How addresses in MLflow begin."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +32,14 @@ class Opened:
 @dataclass(frozen=True)
 class Hints:
     """What is known besides the file. trust: it may run the code it holds. task: classification, regression, or empty.
-    labels: values of the target in the sample.
+    labels: values of the target in the sample. registry: the MLflow server or database that its URIs are looked up in;
+    empty: where MLflow itself looks.
     """
 
     trust: bool = False
     task: str = ""
     labels: tuple[Any, ...] = ()
+    registry: str = ""
 
 
 class Source(Protocol):
@@ -54,7 +58,8 @@ class Source(Protocol):
 def open_source(where: str | Path, sample: pd.DataFrame, hints: Hints = Hints()) -> Opened:
     """The model in a file, a folder, or at an MLflow URI. Raises SourceUnreadable, UsageError."""
     text = str(where)
-    if "://" not in text and not text.startswith(("runs:/", "models:/")) and not Path(text).exists():
+    shown = text if text.startswith(URIS) else Path(text).name
+    if "://" not in text and not text.startswith(URIS) and not Path(text).exists():
         raise SourceUnreadable(f"{Path(text).name}: no such file or folder")
     for name in names("source"):
         source: Source = variant("source", name)()
@@ -67,10 +72,10 @@ def open_source(where: str | Path, sample: pd.DataFrame, hints: Hints = Hints())
         except Exception as failed:
             # Whatever a foreign file does wrong, the person's question is about the file.
             raise SourceUnreadable(
-                f"{Path(text).name}: cannot be opened as {name} ({type(failed).__name__}: {str(failed)[:300]})"
+                f"{shown}: cannot be opened as {name} ({type(failed).__name__}: {str(failed)[:300]})"
             ) from failed
     raise SourceUnreadable(
-        f"{Path(text).name}: not a form that is known: {', '.join(names('source'))} (by ending and first bytes)"
+        f"{shown}: not a form that is known: {', '.join(names('source'))} (by ending and first bytes)"
     )
 
 
