@@ -20,8 +20,8 @@ ALWAYS = ("libstdc++.so.6", "libgcc_s.so.1", "libdl.so.2", "libpthread.so.0", "l
 
 def make_rootfs(root: Path) -> Path:
     """A root file system in `root`, with the interpreter that runs this at /usr/local/bin/python."""
-    for folder in ("tmp", "etc", "usr/local/bin", "usr/local/lib", "usr/bin", "usr/lib", "usr/sbin", "proc", "sys", "dev",
-                   "run", "root", "var/lib", "var/tmp", "home"):  # fmt: skip
+    for folder in ("tmp", "etc", "usr/local/bin", "usr/local/lib", "usr/bin", "usr/lib", "usr/sbin", "proc", "sys",
+                   "dev", "run", "root", "var/lib", "var/tmp", "home"):  # fmt: skip
         (root / folder).mkdir(parents=True, exist_ok=True)
     for link, to in (("bin", "usr/bin"), ("lib", "usr/lib"), ("lib64", "usr/lib"), ("sbin", "usr/sbin")):
         (root / link).symlink_to(to)
@@ -72,7 +72,7 @@ def _python(root: Path) -> None:
 
 
 def _libraries(root: Path) -> list[Path]:
-    """Every shared library that the interpreter, its extensions and the usual wheels load, where this machine has it."""
+    """Every shared library that the interpreter, its extensions and the usual wheels load, where it is here."""
     loaded = [*root.glob("usr/local/bin/python3*"), *root.glob("usr/local/lib/**/*.so*"), *root.glob("usr/bin/*")]
     found: dict[str, Path] = {}
     for binary in loaded:
