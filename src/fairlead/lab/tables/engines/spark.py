@@ -31,6 +31,9 @@ FETCHED = 1 << 20
 FAN_IN = 16
 """States that are merged to one at each level of the tree."""
 
+UNREADABLE = ("FAILED_READ_FILE", "is not a Parquet file", "CANNOT_READ_FILE_FOOTER")
+"""What Spark says of files that are no tables, or torn ones."""
+
 _SHIPPED = "_fairlead_shipped"
 
 
@@ -194,6 +197,8 @@ def _answers_of_spark() -> Iterator[None]:
     except AnalysisException as error:
         raise SourceUnreadable(f"Spark cannot read the table: {_shortly(error)}") from error
     except (PySparkException, Py4JError) as error:
+        if any(mark in str(error) for mark in UNREADABLE):
+            raise SourceUnreadable("Spark cannot read the table: no Parquet, or damaged") from error
         raise RemoteError(f"Spark did not finish: {_shortly(error)}") from error
 
 
