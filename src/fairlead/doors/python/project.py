@@ -562,6 +562,20 @@ class Project:
 
         return looking.audit(self.workspace, last)
 
+    def backup(self, to: str, **how: Any) -> Answer:
+        """Back the home up to a folder or store. how: passphrase (env:NAME or file:PATH), or recipient and identity
+        (PEM files of X25519 keys), or without_keys=True; verify, keep, say."""
+        from fairlead.doors.python import keeping
+
+        return keeping.backup(self.workspace, to, **how)
+
+    def restore(self, source: str, **how: Any) -> Answer:
+        """Bring the home back from a backup into its empty folder. how: passphrase or identity, into, follow,
+        promote."""
+        from fairlead.doors.python import keeping
+
+        return keeping.restore(self.folder, source, **how)
+
     def doctor(self) -> Answer:
         """Reconcile captured rows with answered ones and look for what is wrong, each with its cure."""
         from fairlead.doors.python import looking

@@ -6,7 +6,10 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from fairlead.contract.errors import UsageError
+
 FOLDER = ".fairlead"
+FOLLOWING = "following.json"
 VARIABLE = "FAIRLEAD_HOME"
 
 
@@ -91,7 +94,14 @@ class Home:
         return self.root / "run"
 
     def ensure(self) -> Home:
-        """Make the folders that are missing, `keys` with mode 0700, and keep the home out of Git."""
+        """Make the folders that are missing, `keys` with mode 0700, and keep the home out of Git.
+
+        Raises UsageError for a home that follows another one: what it would write is written over.
+        """
+        if (self.root / FOLLOWING).exists():
+            raise UsageError(
+                "this home follows another one and is not live: `fairlead restore FROM --promote` makes it so."
+            )
         self.root.mkdir(parents=True, exist_ok=True)
         self.keys.mkdir(mode=0o700, exist_ok=True)
         # An older folder, or a generous umask on another system, must not leave keys readable.

@@ -1,0 +1,196 @@
+"""`fairlead backup`: what changed since the last one goes up, then the list of everything, then the head."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import msgspec
+
+from fairlead import __version__
+from fairlead.contract.errors import StateError, UsageError
+from fairlead.contract.stores import Store, walk
+from fairlead.ops.keep.bringing import Restored, restore
+from fairlead.ops.keep.epochs import epoch_to_write, newest_head, own, require_epoch
+from fairlead.ops.keep.locking import KeyLock
+from fairlead.ops.keep.snapshot import (
+    PART_BYTES,
+    Head,
+    Kept,
+    Snapshot,
+    head_name,
+    object_name,
+    read_snapshot,
+    write_snapshot,
+)
+from fairlead.ops.keep.staging import MOVED, held_still
+from fairlead.ops.state import FileLock, State
+from fairlead.runtime.bundle import SigningKey
+
+THREADS = 4
+_RACY_NS = 2_000_000_000
+"""A file whose time is this close to its backup may have changed again within the same tick of its clock."""
+
+
+class BackedUp(msgspec.Struct, frozen=True):
+    """What a backup did. bytes: of the whole home; stored: bytes that went up, of `parts` parts."""
+
+    snapshot: str
+    epoch: int
+    at: float
+    files: int
+    bytes: int
+    parts: int
+    stored: int
+    seconds: float
+    pruned: int = 0
+
+
+def backup(
+    root: Path,
+    state: State,
+    key: SigningKey,
+    store: Store,
+    lock: KeyLock | None,
+    *,
+    keep: int = 0,
+    say: Callable[[str], None] = lambda _line: None,
+) -> BackedUp:
+    """Back up the home at `root` while everything goes on.
+
+    lock: how its keys are encrypted; None leaves them out. keep: newest snapshots to keep, 0 for all.
+    Raises Refused if another home took this store over, StoreFailed; the backup before stays whole then.
+    """
+    mutex = FileLock(root / "run" / "backup.lock")
+    if not mutex.take():
+        raise UsageError("another backup of this home is at work: wait for it.")
+    try:
+        began, at = time.monotonic(), time.time()
+        epoch = epoch_to_write(root, store, at)
+        before = _before(store, key)
+        id = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(at))}-{secrets.token_hex(4)}"
+        with held_still(root, state) as still:
+            upload = _Upload(store, before, at)
+            say(f"{len(still.files):,} files")
+            with ThreadPoolExecutor(THREADS) as pool:
+                jobs = [pool.submit(upload.file, path, *held) for path, held in sorted(still.files.items())]
+                try:
+                    files = tuple(kept for job in jobs if (kept := job.result()) is not None)
+                except BaseException:
+                    pool.shutdown(cancel_futures=True)
+                    raise
+        keys = _keys(root, store, lock, id)
+        snapshot = Snapshot(id, at, epoch, own(root).owner, __version__, files, keys, key.public)
+        head = write_snapshot(store, snapshot, key)
+        require_epoch(store, epoch)
+        store.put(head_name(epoch), msgspec.json.encode(head))
+        pruned = _prune(store, epoch, keep, key) if keep else 0
+        seconds = time.monotonic() - began
+        return BackedUp(
+            id, epoch, at, len(files), snapshot.bytes, upload.parts, upload.bytes, round(seconds, 3), pruned
+        )
+    finally:
+        mutex.release()
+
+
+def verify_backup(store: Store, lock: KeyLock, beside: Path) -> Restored:
+    """Bring the newest snapshot back into an empty home beside `beside`, with every check of `restore`, and let go of
+    it. Raises what `restore` raises."""
+    folder = Path(tempfile.mkdtemp(prefix=".verified-", dir=beside))
+    try:
+        return restore(store, folder / "home", lock)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class _Upload:
+    """Parts on their way; those of the snapshot before are there already."""
+
+    def __init__(self, store: Store, before: Snapshot | None, at: float) -> None:
+        self.parts = self.bytes = 0
+        self._store, self._at_ns = store, int(at * 1e9)
+        self._files = {one.path: one for one in before.files} if before else {}
+        self._known = {part for one in self._files.values() for part in one.parts}
+
+    def file(self, path: str, held: Path, about: os.stat_result) -> Kept | None:
+        """One file, at its size when it was held; None if it is gone."""
+        old = about.st_mtime_ns < self._at_ns - _RACY_NS
+        mark = f"{about.st_ino:x}-{about.st_mtime_ns:x}"
+        before = self._files.get(path)
+        if old and before is not None and (before.bytes, before.mark) == (about.st_size, mark):
+            return before
+        parts, size = [], about.st_size
+        try:
+            opened = held.open("rb")
+        except FileNotFoundError:
+            return None  # removed since; what needs it was copied before
+        with opened as file:
+            about = os.fstat(file.fileno())
+            mark = f"{about.st_ino:x}-{about.st_mtime_ns:x}"
+            left = size = min(about.st_size, size) if path.startswith(MOVED) else about.st_size
+            while left:
+                part = file.read(min(PART_BYTES, left))
+                if not part:
+                    raise StateError(f"{path} became shorter while it was read")
+                left -= len(part)
+                parts.append(self._part(part))
+        return Kept(path, size, about.st_mode & 0o777, mark, tuple(parts))
+
+    def _part(self, part: bytes) -> str:
+        digest = hashlib.sha256(part).hexdigest()
+        if digest not in self._known:
+            self._store.put(object_name(digest), part, sha256=digest)
+            self._known.add(digest)
+            self.parts += 1
+            self.bytes += len(part)
+        return digest
+
+
+def _before(store: Store, key: SigningKey) -> Snapshot | None:
+    """The newest snapshot of this home in this store, to which the next one adds; None before any."""
+    try:
+        return read_snapshot(store, newest_head(store), (key.public,))
+    except UsageError:
+        return None
+
+
+def _keys(root: Path, store: Store, lock: KeyLock | None, id: str) -> str:
+    """The files of `keys/`, encrypted; the hash of the object that holds them."""
+    if lock is None:
+        return ""
+    files = {
+        path.name: (path.stat().st_mode & 0o777, path.read_bytes())
+        for path in sorted((root / "keys").iterdir())
+        if path.is_file() and not path.name.startswith(".")
+    }
+    locked = lock.lock(msgspec.msgpack.encode(files), id)
+    digest = hashlib.sha256(locked).hexdigest()
+    store.put(object_name(digest), locked, sha256=digest)
+    return digest
+
+
+def _prune(store: Store, epoch: int, keep: int, key: SigningKey) -> int:
+    """Remove all but the newest `keep` snapshots of this epoch, all of earlier epochs, and the parts that none of
+    those left needs. Killed in between, parts stay that the next one removes. How many objects went."""
+    mine = [one.name for one in walk(store, f"snapshots/{epoch:06d}/")]
+    kept, gone = mine[-keep:], mine[:-keep]
+    gone += [one.name for one in walk(store, "snapshots/") if not one.name.startswith(f"snapshots/{epoch:06d}/")]
+    needed: set[str] = set()
+    for name in kept:
+        raw = store.stat(name)
+        digest = raw.sha256 if raw is not None and raw.sha256 else hashlib.sha256(store.read(name)).hexdigest()
+        head = Head(name.rsplit("/", 1)[1].removesuffix(".json"), epoch, digest, 0.0)
+        snapshot = read_snapshot(store, head, (key.public,))
+        needed |= {object_name(part) for one in snapshot.files for part in one.parts}
+        needed |= {object_name(snapshot.keys)} if snapshot.keys else set()
+    gone += [one.name for one in walk(store, "objects/") if one.name not in needed]
+    for name in gone:
+        store.delete(name)
+    return len(gone)
