@@ -47,18 +47,19 @@ def column_hashes(array: pa.Array | pa.ChunkedArray) -> Hashes:
         return column_hashes(pc.cast(array, pa.string()))
     # -0.0 and 0.0 are equal; every NaN is one.
     bits = np.where(np.isnan(floats), np.nan, floats + 0.0).view(np.uint64)
-    return np.where(absent, _MISSING, _mixed(bits))
+    return np.where(absent, _MISSING, mixed(bits))
 
 
 def row_hashes(columns: list[Hashes]) -> Hashes:
     """A hash per row of its cells' hashes, in the order of the columns. Shape (rows,)."""
     total = np.full(len(columns[0]), np.uint64(len(columns)))
     for cells in columns:
-        total = _mixed(total * np.uint64(0x100000001B3) ^ cells)
+        total = mixed(total * np.uint64(0x100000001B3) ^ cells)
     return total
 
 
-def _mixed(bits: Hashes) -> Hashes:
+def mixed(bits: Hashes) -> Hashes:
+    """Bits stirred, so that near ones come apart. Shape (rows,) uint64."""
     # Source of the constants: Steele, Lea and Flood, Fast splittable pseudorandom number generators (2014).
     with np.errstate(over="ignore"):
         z = bits + _MISSING

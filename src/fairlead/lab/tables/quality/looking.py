@@ -23,7 +23,7 @@ from fairlead.lab.tables.cells import _texts
 from fairlead.lab.tables.facts import Facts
 from fairlead.lab.tables.inference import infer, schema_from
 from fairlead.lab.tables.parsing import is_text, plain
-from fairlead.lab.tables.quality.hashing import Repeats, _mixed, column_hashes, row_hashes
+from fairlead.lab.tables.quality.hashing import Repeats, column_hashes, mixed, row_hashes
 from fairlead.lab.tables.quality.watching import Watch, floats_of
 from fairlead.lab.tables.roles import Sample
 from fairlead.lab.tables.schema import ColumnFacts, Schema
@@ -222,7 +222,7 @@ class _Sampler:
 
     def _keep(self, part: pa.Table, numbers: np.ndarray) -> None:
         if self._level:
-            chosen = (_mixed(numbers.astype(np.uint64)) & self._level) == 0
+            chosen = (mixed(numbers.astype(np.uint64)) & self._level) == 0
             part, numbers = _decoded(part.filter(pa.array(chosen))), numbers[chosen]
         if len(numbers):
             self._parts.append(part)
