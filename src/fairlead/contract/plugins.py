@@ -59,6 +59,8 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "poisson": "fairlead.lab.train.learners.poisson:Poisson",
         "explainable_boosting": "fairlead.lab.train.learners.explainable_boosting:ExplainableBoosting",
         "neural_net": "fairlead.lab.train.learners.neural_net:NeuralNet",
+        "divided_net": "fairlead.lab.train.learners.divided_net:DividedNet",
+        "staged_net": "fairlead.lab.train.learners.staged_net:StagedNet",
         "image_net": "fairlead.lab.train.learners.image_net:ImageNet",
         "text_net": "fairlead.lab.train.learners.text_net:TextNet",
         "image_head": "fairlead.lab.train.learners.image_head:ImageHead",
@@ -234,7 +236,12 @@ BUILT_IN: dict[str, dict[str, str]] = {
     "export_target": {
         "docker": "fairlead.reach.export.docker:Docker",
         "kubernetes": "fairlead.reach.export.kubernetes.target:Kubernetes",
+        "kserve": "fairlead.reach.export.kserve:KServe",
+        "rollouts": "fairlead.reach.export.rollouts:Rollouts",
         "ci": "fairlead.reach.export.ci:Ci",
+        "kubeflow": "fairlead.reach.export.kubeflow:Kubeflow",
+        "terraform": "fairlead.reach.export.terraform.target:Terraform",
+        "cloudformation": "fairlead.reach.export.cloudformation:CloudFormation",
     },
 }
 
