@@ -53,15 +53,12 @@ def mixed(wanted: dict[str, dict[str, Any]], bad: int = 0) -> list[Sent]:
 
 def scored_here(project: Path, wanted: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """What the champion's bundle says to each row, without a server or a stream."""
-    import fairlead as package
-
-    with package.open(project) as opened:
-        bundle = opened.status()["models"][0]["variants"][0]["bundle"]
     from fairlead.runtime.bundle import BundleStore, load
     from fairlead.runtime.serve.routes import read
 
     home = project / ".fairlead"
-    model = load(BundleStore(home / "bundles").path(bundle), read(home / "routes.json").trusted)
+    routes = read(home / "routes.json")
+    model = load(BundleStore(home / "bundles").path(routes.routes[0].variants[0].bundle), routes.trusted)
     names = model.signature.names
     scores = model.score_rows([[row.get(name) for name in names] for row in wanted.values()])
     labels = model.decide(scores)
@@ -78,10 +75,10 @@ class Streaming:
     def __init__(self, project: Path, server: Server, *more: str, source: str = "", to: str = "") -> None:
         words = ["stream", "--from", source or server.address("rows"), "--to", to or server.address("answers")]
         self.log = project / "stream.log"
-        self.before = self.log.stat().st_size if self.log.exists() else 0
         self.process: subprocess.Popen[str] = Program(project).start(*words, *more)
 
     def said(self) -> str:
+        """Its log, which begins with it."""
         return self.log.read_text()
 
     def ready(self) -> str:

@@ -143,13 +143,12 @@ class KafkaSource(_Side):
     async def lag(self) -> int | None:
         return await self._call(self._lag)
 
-    def _lag(self) -> int | None:
-        """Of the partitions that this consumer reads."""
-        own = self._client.assignment()
-        if not own:
-            return None
+    def _lag(self) -> int:
+        """Of the whole group, as other brokers count it: also of partitions that others read, or nobody yet."""
+        parts = self._client.list_topics(self._address.name, timeout=_TIMEOUT_S).topics[self._address.name].partitions
         behind = 0
-        for told in self._client.committed(own, timeout=_TIMEOUT_S):
+        asked = [ck.TopicPartition(self._address.name, at) for at in parts]
+        for told in self._client.committed(asked, timeout=_TIMEOUT_S):
             low, high = self._client.get_watermark_offsets(told, timeout=_TIMEOUT_S)
             behind += max(0, high - (told.offset if told.offset >= 0 else low))
         return behind
