@@ -16,6 +16,8 @@ from fairlead.contract.engines import EngineSettings
 from fairlead.contract.preparing import DOC as PREPARING
 from fairlead.contract.preparing import PreparationSettings
 from fairlead.contract.signature import Task
+from fairlead.contract.stores import DOC as STORES
+from fairlead.contract.stores import StoresSettings
 
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 OpenShare = Annotated[float, Meta(gt=0.0, lt=1.0)]
@@ -342,6 +344,7 @@ class Settings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     registry: RegistrySettings = RegistrySettings()
     release: ReleaseSettings = ReleaseSettings()
     state: StateSettings = StateSettings()
+    stores: StoresSettings = StoresSettings()
     engine: EngineSettings = EngineSettings()
 
     @property
@@ -535,6 +538,7 @@ DOC: dict[str, str] = {
     "release.signers": "file of allowed SSH signers, outside the repository; empty: keys/release_signers in the home",
     "registry.mlflow": "MLflow tracking URI; empty: an SQLite file in the home",
     **ENGINE,
+    **STORES,
     "state.url": "postgresql://USER@HOST:5432/DATABASE for control planes on several machines; empty: a file in the home",
     "state.password": "where the password of state.url is: env:NAME or file:PATH, never itself",
     "state.lease_s": "of several control planes one leads; another takes over when it was silent for so long",

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Annotated, Literal, Protocol
 
 import msgspec
+from msgspec import Meta
 
 from fairlead.contract.errors import UsageError
 
@@ -49,6 +50,34 @@ class StoreTerms(msgspec.Struct, frozen=True):
     attempts: int = 4
     encrypt: str = ""
     key: str = ""
+
+
+class StoresSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`[stores]` of the project file."""
+
+    bundles: str = ""
+    records: str = ""
+    part_mb: Annotated[int, Meta(ge=1, le=1024)] = 8
+    timeout_s: Annotated[float, Meta(gt=0.0)] = 30.0
+    attempts: Annotated[int, Meta(ge=1, le=20)] = 4
+    encrypt: Literal["", "AES256", "aws:kms", "scope", "kms"] = ""
+    key: str = ""
+
+    @property
+    def terms(self) -> StoreTerms:
+        """How all stores of the project are spoken to."""
+        return StoreTerms(self.part_mb << 20, self.timeout_s, self.attempts, self.encrypt, self.key)
+
+
+DOC: dict[str, str] = {
+    "stores.bundles": "where bundles lie besides: s3://, az://, gs://, hdfs:// or a folder; the home keeps copies",
+    "stores.records": "where the collector sends records and labels, which stay here until they are there",
+    "stores.part_mb": "what is larger goes up in parts of so many MB, and goes on after a kill",
+    "stores.timeout_s": "seconds that one call to a store may take",
+    "stores.attempts": "how often a call to a store is made before it counts as failed",
+    "stores.encrypt": "what a store encrypts by: AES256, aws:kms (S3), scope (Azure), kms (GCS); empty: as it is set",
+    "stores.key": "KMS key or encryption scope for stores.encrypt; empty: the bucket's own",
+}
 
 
 class Store(Protocol):

@@ -144,10 +144,12 @@ def repeat(what: Callable[[], str], every_s: float) -> None:
 
 def follow_collect(every_s: float) -> None:
     """The collector: spool to Parquet, and old files away, once an hour."""
-    from fairlead.ops.project import Project
+    from fairlead.ops.flow import RULE, Workspace
+    from fairlead.ops.flow.keeping import keep_on
     from fairlead.runtime.capture import collect, expire
 
-    project = Project.find(chosen.folder)
+    ws = Workspace.find(chosen.folder, actor=RULE)
+    project = ws.project
     swept = 0.0
 
     def once() -> str:
@@ -160,6 +162,7 @@ def follow_collect(every_s: float) -> None:
             return f"collected {done.records:,} records and {done.labels:,} labels"
         return ""
 
+    keep_on(ws, log)
     repeat(once, every_s)
 
 

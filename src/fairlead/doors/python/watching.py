@@ -18,14 +18,18 @@ def collect(ws: Workspace) -> Answer:
     from fairlead.runtime.capture import collect as bring_in
 
     done = bring_in(ws.home.root)
-    return {"records": done.records, "labels": done.labels, "segments": done.segments}
+    answer = {"records": done.records, "labels": done.labels, "segments": done.segments}
+    from fairlead.ops.flow.keeping import keep, keeps
+
+    return {**answer, "stored": msgspec.to_builtins(keep(ws))} if keeps(ws) else answer
 
 
 def watch(ws: Workspace) -> Answer:
     """See `Project.watch`. Collects first, so that one call sees all that was answered."""
     from fairlead.ops.flow.loop import Loop
+    from fairlead.runtime.capture import collect as bring_in
 
-    collect(ws)
+    bring_in(ws.home.root)
     return answer_of(Loop(ws).once())
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from fairlead.ops.registry import Registry
     from fairlead.ops.state import State
     from fairlead.ops.state.leading import Leader
+    from fairlead.ops.stores import Mirror
     from fairlead.runtime.bundle import BundleStore, Model, SigningKey
 
 RULE = "rule"
@@ -129,10 +130,26 @@ class Workspace:
 
     @cached_property
     def store(self) -> BundleStore:
-        """What exists."""
+        """What exists: in the home, and in `[stores] bundles` where that is set."""
         from fairlead.runtime.bundle import BundleStore
 
-        return BundleStore(self.home.bundles)
+        asked = self.settings.stores
+        if not asked.bundles:
+            return BundleStore(self.home.bundles)
+        from fairlead.ops.stores import StoredBundles, store_at
+
+        store = store_at(asked.bundles, asked, self.project.root)
+        return StoredBundles(self.home.bundles, store, self.home.attestations)
+
+    @cached_property
+    def mirror(self) -> Mirror | None:
+        """Records and labels in `[stores] records`; None where that is not set."""
+        asked = self.settings.stores
+        if not asked.records:
+            return None
+        from fairlead.ops.stores import Mirror, store_at
+
+        return Mirror(self.home.root, store_at(asked.records, asked, self.project.root))
 
     @cached_property
     def registry(self) -> Registry:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from fairlead.contract.errors import UsageError
 from fairlead.contract.plugins import names, variant
-from fairlead.contract.stores import Store, StoreTerms
+from fairlead.contract.stores import Store, StoresSettings, StoreTerms
 from fairlead.lab.tables.addresses import SCHEME, address_of
 
 EXTRAS = {"s3": "clouds", "hdfs": "clouds", "az": "azure", "gs": "gcp"}
@@ -33,3 +35,8 @@ def store_of(address: str, terms: StoreTerms | None = None) -> Store:
         rest, place.shown, terms or StoreTerms()
     )
     return store
+
+
+def store_at(address: str, settings: StoresSettings, root: Path) -> Store:
+    """A store that a project names: `store_of` by its `[stores]`, a folder of it seen from the project's root."""
+    return store_of(address if SCHEME.match(address) else str(root / address), settings.terms)
