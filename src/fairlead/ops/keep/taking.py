@@ -10,11 +10,11 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
 
-from fairlead import __version__
 from fairlead.contract.errors import StateError, UsageError
 from fairlead.contract.stores import Store, walk
 from fairlead.ops.keep.bringing import Restored, restore
@@ -87,7 +87,7 @@ def backup(
                     pool.shutdown(cancel_futures=True)
                     raise
         keys = _keys(root, store, lock, id)
-        snapshot = Snapshot(id, at, epoch, own(root).owner, __version__, files, keys, key.public)
+        snapshot = Snapshot(id, at, epoch, own(root).owner, version("fairlead"), files, keys, key.public)
         head = write_snapshot(store, snapshot, key)
         require_epoch(store, epoch)
         store.put(head_name(epoch), msgspec.json.encode(head))
