@@ -78,8 +78,11 @@ def learner_cells(name: str, target: str, task: str) -> str:
         form = {"image_net": "pictures", "text_net": "texts"}.get(name, "trunk")
         return f"{form} | - | - | - | learns from {seen}, which this table has not; see its own suite"
     if hasattr(variant("learner", name), "distributed"):
-        form = {"spark_xgboost": "xgboost", "spark_logistic": "stated_line", "spark_linear": "stated_line"}
-        return f"{form.get(name, 'stated_trees')} | - | - | - | fitted by Spark; see its own suite"
+        form = {
+            "spark_xgboost": "xgboost", "spark_logistic": "stated_line", "spark_linear": "stated_line",
+            "divided_net": "network", "staged_net": "network",
+        }  # fmt: skip
+        return f"{form.get(name, 'stated_trees')} | - | - | - | fitted by several processes; see its own suite"
     try:
         fitted, material = made(name, target, task)
         compiled = compile_pipeline(fitted, material.signature, material.frame)

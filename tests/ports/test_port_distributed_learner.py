@@ -24,7 +24,7 @@ from fairlead.lab.train.out_of_core.stored import Stored
 from fairlead.runtime.bundle import SigningKey, load
 
 pytestmark = pytest.mark.long
-LEARNERS = [name for name in names("learner") if hasattr(variant("learner", name), "distributed")]
+LEARNERS = [name for name in names("learner") if "pyspark" in getattr(variant("learner", name), "libraries", ())]
 SAME = {"spark_logistic": "logistic", "spark_linear": "ridge"}
 """Learners of one process that have the same optimum."""
 

@@ -56,8 +56,8 @@ class Children:
                 process.stdout.close()
 
     def _ask(self, task: bytes) -> Any:
-        process = getattr(self._own, "process", None) or self._start()
         try:
+            process = getattr(self._own, "process", None) or self._start()
             _write(process.stdin, task)
             found = _read(process.stdout)
         except OSError as why:

@@ -78,7 +78,10 @@ class SharedRegressor(RegressorMixin, _Shared):  # type: ignore[misc]
     """A number."""
 
     def fit(self, features: Any, truth: Any, sample_weight: Any = None) -> Self:
-        """features: (n, f), finite; truth: (n,); sample_weight: (n,) or None. Raises InputInvalid, ConfigInvalid, MissingExtra."""
+        """features: (n, f), finite; truth: (n,); sample_weight: (n,) or None.
+
+        Raises InputInvalid, ConfigInvalid, MissingExtra.
+        """
         session = _able(current())
         return self._grown(session, spark_rows(session, features, truth, sample_weight))
 

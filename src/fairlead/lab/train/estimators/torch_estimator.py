@@ -83,10 +83,17 @@ class TorchEstimator(BaseEstimator):  # type: ignore[misc]
         if self.keep is not None:
             checkpoint = Path(self.keep) / f"{fingerprint(x, aims.numbers, given, recipe)}.npz"
         made = build if not state else partial(loaded, build=build, state=state)
-        found = Fitting(recipe, learned, judged, checkpoint, self.watch, made, change).run()
+        found = self._run(recipe, learned, judged, checkpoint, made, change)
         self.epochs_, self.best_epoch_, self.device_ = found.epochs, found.best, found.device
         self.n_features_in_, self.n_outputs_ = x.shape[1], aims.outputs
         return found
+
+    def _run(
+        self, recipe: Recipe, learned: Rows, judged: Rows | None, checkpoint: Path | None, build: Build,
+        change: Change | None,
+    ) -> Network:  # fmt: skip
+        """All passes, here; a network that is divided makes them elsewhere."""
+        return Fitting(recipe, learned, judged, checkpoint, self.watch, build, change).run()
 
     def _head(self, weights: Floats, bias: Floats, mean: float = 0.0, spread: float = 1.0) -> State:
         """The head to begin with, by its names in torch. weights, bias: as sealed; mean, spread: of numbers that are
