@@ -23,8 +23,10 @@ def add_to(app: typer.Typer) -> None:
 
 
 def stream(
-    source: Annotated[str, typer.Option("--from", help="messages to answer: redis, nats, amqp or kafka://host/name")],
-    answers: Annotated[str, typer.Option("--to", help="where answers go; any of these brokers")],
+    source: Annotated[
+        str, typer.Option("--from", help="messages: redis, nats, amqp or kafka://host/name, or a folder")
+    ],
+    answers: Annotated[str, typer.Option("--to", help="where answers go; any of these brokers, or a folder")],
     dead_letters: Annotated[
         str, typer.Option(help="where messages go without an answer; else the answers' .dead")
     ] = "",
@@ -83,6 +85,7 @@ def run(asked: StreamOptions, trust_native: bool, as_json: bool) -> Tally:
             model=asked.model or settings.model.name,
             capture=anchored(settings.capture, project.root),
             telemetry=settings.telemetry,
+            engine=settings.engine,
             native=terms_of(settings.serve) if trust_native else native_terms(settings),
         )
 

@@ -9,12 +9,14 @@ import re
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from fairlead.contract.engines import EngineSettings
 from fairlead.contract.errors import UsageError
 from fairlead.contract.plugins import variant
 from fairlead.contract.settings import CaptureSettings, TelemetrySettings
@@ -43,6 +45,7 @@ class StreamOptions(msgspec.Struct, frozen=True, kw_only=True):
     source, answers, dead: addresses; dead empty: that of the answers with `.dead` behind its name. home: what is
     deployed there answers, and is captured. bundle: this folder alone answers; nothing is captured then without a
     home. model: "" is the bundle's. protocol: native or v2. batch: messages taken together. group: of readers.
+    Folders in the place of addresses are read by Spark (engine), see `spark_files`.
     metrics_port: None offers no metrics; 0 takes a free port. once: end when nothing is left. instance: name of this
     stream among the readers and in the records; empty: made of the machine's.
     """
@@ -65,6 +68,7 @@ class StreamOptions(msgspec.Struct, frozen=True, kw_only=True):
     capture: CaptureSettings = CaptureSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     native: NativeTerms | None = None
+    engine: EngineSettings = EngineSettings()
 
 
 class _Ends(msgspec.Struct, frozen=True):
@@ -86,15 +90,45 @@ def stream(options: StreamOptions, ready: Say = lambda text: None, say: Say = la
         raise UsageError("nothing to answer with: give a home or a bundle.")
     if not 1 <= options.batch <= 10_000:
         raise UsageError("a batch has between 1 and 10,000 messages.")
+    if "://" not in options.source:
+        return _stream_files(options, ready, say)
     ends = _ends_of(options)
     with _worker(options, say) as (worker, model, instance):
         desk = Desk(worker.plane, model, options.protocol)
         reading = Reading(options.group, instance, options.batch)
         tally = Tally(source=str(ends.source))
-        with metrics_door(tally, options.metrics_host, options.metrics_port, lambda: exposition(worker.scene())) as url:
+        with metrics_door(tally, options.metrics_host, options.metrics_port, partial(_page, worker)) as url:
             told = f"{model}: {ends.source} -> {ends.answers} (dead letters: {ends.dead})"
             ready(f"{told}, metrics {url}/metrics" if url else told)
             asyncio.run(_run(ends, reading, desk, tally, say, options))
+        return tally
+
+
+def _stream_files(options: StreamOptions, ready: Say, say: Say) -> Tally:
+    """The same of folders."""
+    from fairlead.reach.score.streams.spark_files import FileStreaming, Folders
+
+    if "://" in options.answers + options.dead:
+        raise UsageError("what comes from a folder is answered into a folder.")
+    answers = Path(options.answers).resolve()
+    dead = Path(options.dead).resolve() if options.dead else answers.with_name(answers.name + DEAD)
+    folders = Folders(Path(options.source).resolve(), answers, dead)
+    with _worker(options, say) as (worker, model, _):
+        tally = Tally(source=str(options.source))
+        desk = Desk(worker.plane, model, options.protocol)
+        running = FileStreaming(folders, options.engine, desk, tally, say, batch=options.batch, once=options.once)
+        before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+        more = partial(_page, worker)
+        with metrics_door(tally, options.metrics_host, options.metrics_port, more) as url:
+            told = f"{model}: {options.source} -> {options.answers} (dead letters: {dead.name})"
+            ready(f"{told}, metrics {url}/metrics" if url else told)
+            try:
+                for number in before:
+                    signal.signal(number, lambda *_: running.stop.set())
+                running.run()
+            finally:
+                for number, handler in before.items():
+                    signal.signal(number, handler)
         return tally
 
 
@@ -151,6 +185,11 @@ def _worker(options: StreamOptions, say: Say) -> Iterator[tuple[Worker, str, str
         worker = Worker(0, settings)
         stack.callback(worker.plane.close)
         yield worker, model, _reader(options, instance)
+
+
+def _page(worker: Worker) -> bytes:
+    """The metrics of the data plane."""
+    return exposition(worker.scene())
 
 
 def _reader(options: StreamOptions, instance: str) -> str:
