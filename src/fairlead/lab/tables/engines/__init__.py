@@ -74,6 +74,9 @@ class Engine(Protocol):
     def every(self, source: Any, step: int) -> pa.Table:
         """Rows 0, step, 2 * step and so on, in order."""
 
+    def head(self, source: Any, rows: int) -> pa.Table:
+        """The first rows, in order."""
+
     def map_batches(self, source: Any, work: Work) -> Iterator[pa.Table]:
         """Answers in the order of the rows. Nothing is handed out before every row has been answered, where rows are
         answered elsewhere."""

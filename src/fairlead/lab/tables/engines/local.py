@@ -40,6 +40,15 @@ class LocalEngine:
             first += batch.num_rows
         return pa.concat_tables(parts, promote_options="permissive").combine_chunks() if parts else pa.table({})
 
+    def head(self, source: Any, rows: int) -> pa.Table:
+        """See `Engine`."""
+        parts: list[pa.Table] = []
+        for batch in open_table(source).batches():
+            parts.append(pa.Table.from_batches([batch]))
+            if sum(part.num_rows for part in parts) >= rows:
+                break
+        return pa.concat_tables(parts, promote_options="permissive").slice(0, rows) if parts else pa.table({})
+
     def map_batches(self, source: Any, work: Work) -> Iterator[pa.Table]:
         """See `Engine`."""
         step = self._made.get(work.key)

@@ -72,6 +72,12 @@ class SparkEngine:
             found = found.where(found[ex.ROW] % step == 0) if step > 1 else found
             return found.toArrow().sort_by(ex.ROW).drop_columns([ex.ROW]).combine_chunks()
 
+    def head(self, source: Any, rows: int) -> pa.Table:
+        """See `Engine`."""
+        with _answers_of_spark():
+            found = numbered(self.spark, source)
+            return found.where(found[ex.ROW] < rows).toArrow().sort_by(ex.ROW).drop_columns([ex.ROW]).combine_chunks()
+
     def map_batches(self, source: Any, work: Work) -> Iterator[pa.Table]:
         """See `Engine`."""
         from pyspark.sql.pandas.types import from_arrow_schema

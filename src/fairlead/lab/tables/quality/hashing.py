@@ -87,12 +87,37 @@ class Repeats:
         self._hashes.append(hashes[keep])
         self._rows.append(rows[keep])
         self._held += int(keep.sum())
+        self._thin()
+
+    def held(self) -> tuple[Hashes, np.ndarray]:
+        """Hashes and rows that are kept, in the order of the rows."""
+        if not self._hashes:
+            return np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.int64)
+        return np.concatenate(self._hashes), np.concatenate(self._rows)
+
+    @property
+    def level(self) -> int:
+        """Bits that are 0 in all hashes kept; 0: all are."""
+        return int(self._level)
+
+    def join(self, level: int, hashes: Hashes, rows: np.ndarray) -> None:
+        """Take in what was kept of rows that come later."""
+        self._level = max(self._level, np.uint64(level))
+        self._hashes.append(hashes)
+        self._rows.append(rows)
+        self._sift()
+        self._thin()
+
+    def _thin(self) -> None:
         while self._held > self._bound:
             self._level = self._level << np.uint64(1) | np.uint64(1)
-            chosen = [(h & self._level) == 0 for h in self._hashes]
-            self._hashes = [h[c] for h, c in zip(self._hashes, chosen, strict=True)]
-            self._rows = [r[c] for r, c in zip(self._rows, chosen, strict=True)]
-            self._held = sum(len(h) for h in self._hashes)
+            self._sift()
+
+    def _sift(self) -> None:
+        chosen = [(h & self._level) == 0 for h in self._hashes]
+        self._hashes = [h[c] for h, c in zip(self._hashes, chosen, strict=True)]
+        self._rows = [r[c] for r, c in zip(self._rows, chosen, strict=True)]
+        self._held = sum(len(h) for h in self._hashes)
 
     def found(self) -> tuple[int, list[tuple[int, int]]]:
         """How many rows repeat an earlier one (projected where not all are held), and the first ones with it."""

@@ -30,7 +30,7 @@ from fairlead.lab.tables.schema import ColumnFacts, Schema
 from fairlead.lab.tables.sources import Table, open_table
 
 SAMPLE_ROWS = 100_000
-_HEAD_ROWS = 50_000
+HEAD_ROWS = 50_000
 
 
 class Look:
@@ -132,10 +132,10 @@ def look_at(
     head: list[pa.RecordBatch] = []
     for batch in _batches(source):
         if not look.facts:
-            _begin(look, batch)
-        if look.rows < _HEAD_ROWS:
-            head.append(batch.slice(0, _HEAD_ROWS - look.rows))
-        _take_in(look, batch)
+            begin(look, batch)
+        if look.rows < HEAD_ROWS:
+            head.append(batch.slice(0, HEAD_ROWS - look.rows))
+        take_in(look, batch)
         sample.add(batch, look.rows)
         look.rows += batch.num_rows
     look.source = source.source.name if isinstance(source, Table) and isinstance(source.source, Path) else ""
@@ -165,7 +165,8 @@ def _batches(source: Any) -> Iterator[pa.RecordBatch]:
         yield from (part.combine_chunks().to_batches() if isinstance(part, pa.Table) else [part])
 
 
-def _begin(look: Look, batch: pa.RecordBatch) -> None:
+def begin(look: Look, batch: pa.RecordBatch) -> None:
+    """What the first rows say of the columns: which name rows, which are watched. Raises ColumnMissing."""
     names = tuple(batch.schema.names)
     absent = [n for n in (look.target, look.key, *look.time) if n and n not in names]
     if absent:
@@ -179,7 +180,8 @@ def _begin(look: Look, batch: pa.RecordBatch) -> None:
             look.watches[column.name] = Watch(column.kind == "time", look.now)
 
 
-def _take_in(look: Look, batch: pa.RecordBatch) -> None:
+def take_in(look: Look, batch: pa.RecordBatch) -> None:
+    """Count rows that come after `look.rows`, which stays as it is."""
     first = look.rows + 1
     hashed: list[np.ndarray] = []
     for name, facts in look.facts.items():
