@@ -11,6 +11,7 @@ import typer
 from fairlead import __version__
 from fairlead.doors.cli import (
     alerting,
+    capacity,
     compressing,
     contracting,
     deciding,
@@ -95,6 +96,7 @@ for module in (
     rolling,
     releasing,
     exporting,
+    capacity,
     streaming,
 ):
     module.add_to(app)

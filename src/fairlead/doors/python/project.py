@@ -229,6 +229,40 @@ class Project:
 
         return exporting.export(self.workspace, target, out, version, image, options, force)
 
+    def loadtest(
+        self,
+        version: str | int | None = None,
+        *,
+        data: Any = None,
+        url: str = "",
+        out: str | Path | None = None,
+        progress: Progress | None = None,
+        **asked: Any,
+    ) -> Answer:
+        """What a version's own server carries (or the one at `url`, which captures what is asked): open-loop load.
+
+        asked: p99_ms (limit), workers (1, 2), rates (none: up to the limit), seconds of a step, connections, rows in a
+        request, processes of the generator. data: rows to ask. out: file of the result, else loadtest.json.
+        """
+        from fairlead.doors.python import capacity
+
+        return capacity.loadtest(self.workspace, version, data, url, out, progress, **asked)
+
+    def capacity(
+        self,
+        rate: float,
+        p99_ms: float = 50.0,
+        *,
+        headroom: float = 0.3,
+        spare: int = 1,
+        workers: int | None = None,
+        files: Sequence[str | Path] = (),
+    ) -> Answer:
+        """Replicas for `rate` requests a second with p99 within `p99_ms`, by what load tests measured (`files`)."""
+        from fairlead.doors.python import capacity
+
+        return capacity.capacity(self.workspace, rate, p99_ms, headroom, spare, workers, files)
+
     # Releasing and answering
 
     def deploy(
