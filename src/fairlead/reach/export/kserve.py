@@ -120,7 +120,7 @@ def _predictor(exported: Exported, sizes: Sizes, other: str = "") -> Document:
             "runtime": f"{exported.name}-runtime",
             "storageUri": other or told["storage"],
         }
-        return {**found, "model": model}
+        return {**found, "automountServiceAccountToken": False, "model": model}
     image = checked_image(other) if other else exported.image
     return {**found, **pod_spec(exported), "containers": [container(exported, sizes, image, ["--platform", "kserve"])]}
 
