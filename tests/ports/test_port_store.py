@@ -243,6 +243,12 @@ def _killed(place: Place, path: Path, at: int) -> None:
         process.communicate(timeout=30)
 
 
+@pytest.mark.verified(
+    "stores",
+    "S3, Azure Blob, GCS: an upload goes on after a kill",
+    how="emulated",
+    by="moto's server, Azurite, gcp-storage-emulator: kill -9, parts that are there not sent again",
+)
 def test_a_killed_writer_leaves_what_was_there_and_the_next_goes_on(place: Place, store: Store, tmp_path: Path) -> None:
     size = 2 * PART + (3 << 20)
     (tmp_path / "large").write_bytes(os.urandom(size))
@@ -269,6 +275,12 @@ def test_other_bytes_under_a_name_that_was_half_uploaded(place: Place, store: St
     assert (tmp_path / "back").read_bytes() == (tmp_path / "two").read_bytes()
 
 
+@pytest.mark.verified(
+    "stores",
+    "S3, Azure Blob, GCS: a read goes on where it broke",
+    how="emulated",
+    by="moto's server, Azurite, gcp-storage-emulator behind a proxy that cuts a connection",
+)
 def test_a_read_that_is_cut_goes_on(place: Place, store: Store, tmp_path: Path) -> None:
     if place.proxy is None:
         pytest.skip(f"{place.kind}: no connection to cut here")

@@ -91,6 +91,12 @@ def use_all(store: Any, folder: Path) -> None:
     assert store.stat("small") is None
 
 
+@pytest.mark.verified(
+    "stores",
+    "Amazon S3, least-privilege policy",
+    how="emulated",
+    by="moto's IAM: enough for every call, and refused without each of four of its actions",
+)
 def test_the_policy_for_s3_is_enough(guarded: Callable[[dict[str, Any]], None], tmp_path: Path) -> None:
     guarded(policies.s3_policy("kept", "fairlead"))
     use_all(store_of("s3://kept/fairlead", TERMS), tmp_path)
