@@ -1,0 +1,103 @@
+"""Target `kubeflow`: the loop as a pipeline of KFP v2, with the volume that its steps share."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from fairlead.contract.errors import MissingExtra
+from fairlead.reach.export.exported import Exported, Option
+
+MOUNT = "/mnt/fairlead"
+
+
+class Kubeflow:
+    """train, judge, register, deploy and watch as components; compiled by kfp."""
+
+    name = "kubeflow"
+    bundled = False
+    options: ClassVar[Mapping[str, Option]] = {
+        "claim": Option("fairlead", "the volume claim (ReadWriteMany) that holds the project and its home"),
+        "size": Option("20Gi", "how large that claim is made"),
+    }
+
+    def write(self, exported: Exported, to: Path) -> tuple[Path, ...]:
+        """pipeline.yaml for KFP, claim.yaml for the cluster, Dockerfile for the image. Raises MissingExtra."""
+        texts = {
+            "pipeline.yaml": self._compiled(exported, to / "pipeline.yaml"),
+            "claim.yaml": CLAIM.format(claim=exported.options["claim"], size=exported.options["size"]),
+            "Dockerfile": DOCKERFILE.format(fairlead=exported.fairlead),
+        }
+        for name, text in texts.items():
+            (to / name).write_text(text, encoding="utf-8")
+        return tuple(to / name for name in texts)
+
+    def notes(self, exported: Exported) -> tuple[str, ...]:
+        """What has to be there before it runs."""
+        claim = exported.options["claim"]
+        return (
+            f"Build {image_of(exported)} from Dockerfile (or name another with --image) and push it.",
+            f"Apply claim.yaml, and put the project at {MOUNT}/project on the claim {claim}.",
+        )
+
+    def _compiled(self, exported: Exported, file: Path) -> str:
+        try:
+            from kfp import compiler
+        except ModuleNotFoundError as missing:
+            raise MissingExtra("kfp", "kubeflow") from missing
+        from fairlead.reach.export.kubeflow_steps import STEPS, pipeline_of
+
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            pipeline = pipeline_of(exported.name, image_of(exported), f"{MOUNT}/project", f"{MOUNT}/home")
+            compiler.Compiler().compile(pipeline, str(file))
+        return file.read_text(encoding="utf-8") + "---\n" + _mounted([f"exec-{s.__name__}" for s in STEPS], exported)
+
+
+def image_of(exported: Exported) -> str:
+    """The image that the steps run in: the whole product, not only the data plane."""
+    return exported.image or f"fairlead/python-studio:{exported.fairlead}"
+
+
+def _mounted(executors: list[str], exported: Exported) -> str:
+    """The platform's part of the pipeline, as kfp-kubernetes writes it: every step has the volume."""
+    import yaml
+
+    claim = exported.options["claim"]
+    mount = {"constant": claim, "mountPath": MOUNT, "pvcNameParameter": {"runtimeValue": {"constant": claim}}}
+    told: dict[str, Any] = {name: {"pvcMount": [mount]} for name in executors}
+    platform = {"platforms": {"kubernetes": {"deploymentSpec": {"executors": told}}}}
+
+    class Plain(yaml.SafeDumper):
+        """No anchors: readers of pipelines do not all know them."""
+
+        def ignore_aliases(self, data: Any) -> bool:
+            """Never an anchor."""
+            return True
+
+    return yaml.dump(platform, Dumper=Plain, sort_keys=True)
+
+
+CLAIM = """\
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata:
+  name: {claim}
+spec:
+  accessModes: [ReadWriteMany]
+  resources:
+    requests:
+      storage: {size}
+"""
+
+DOCKERFILE = """\
+# What the steps of the pipeline run in.
+FROM python:3.12-slim-bookworm
+RUN python -m pip install --no-cache-dir "fairlead[studio,kubeflow]=={fairlead}" \\
+    && useradd --uid 65532 --create-home fairlead
+USER 65532:65532
+"""
