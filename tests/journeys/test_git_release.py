@@ -214,7 +214,7 @@ def test_where_signers_are_known_nothing_unsigned_is_released(
     repository: Repository, sign: Callable[..., None]
 ) -> None:
     repository.git("tag", "loans/v1")
-    with pytest.raises(Refused, match="no signed tag of that name|not a signed tag of that name"):
+    with pytest.raises(Refused, match="not a signed tag of that name"):
         repository.release("loans/v1")
     repository.git("tag", "--force", "--annotate", "--message", "unsigned", "loans/v1")
     with pytest.raises(Refused, match="no signature of an allowed signer"):

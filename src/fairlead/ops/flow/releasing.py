@@ -99,8 +99,8 @@ def what_git_says(ws: Workspace, tag: str | None) -> Said:
         tagged = git("rev-parse", "--verify", f"refs/tags/{tag}^{{commit}}")
         if tagged != commit:
             raise Refused(
-                f"{tag} is commit {tagged[:12]} and the tree is at {commit[:12]}, whose settings would be released with "
-                f"it: `git switch --detach {tag}` first."
+                f"{tag} is commit {tagged[:12]} and the tree is at {commit[:12]}, whose settings would go with it: "
+                f"`git switch --detach {tag}` first."
             )
     if ws.settings.release.clean:
         _require_clean(git)

@@ -41,7 +41,7 @@ judge:
     - cd "$CI_PROJECT_DIR/@FOLDER@"
     - fairlead train
     - if [ "$base" = yes ]; then fairlead diff champion latest > "$CI_PROJECT_DIR/fairlead.diff.md"; fi
-    - fairlead test latest
+    - if [ -e tests/behaviour.toml ] || [ -e tests/behaviour.py ]; then fairlead test latest; fi
     - fairlead evaluate latest
   artifacts:
     when: always
@@ -76,7 +76,7 @@ register:
 @LOGIN@  script:
     - cd "$CI_PROJECT_DIR/@FOLDER@"
     - fairlead train
-    - fairlead test latest
+    - if [ -e tests/behaviour.toml ] || [ -e tests/behaviour.py ]; then fairlead test latest; fi
     - fairlead evaluate latest
     - fairlead register latest
 
