@@ -28,6 +28,8 @@ from fairlead.reach.score.streams.running import FIRST_S, LONGEST_S, dead_letter
 from fairlead.reach.score.streams.telling import Tally
 
 CHECKPOINT = "_checkpoint"
+SCHEMA = "path string, modificationTime timestamp, length bigint, content binary"
+"""Of Spark's `binaryFile`, which a stream has to be told."""
 FILES = 64
 """Files of one batch at most, all of which one file of answers follows."""
 Say = Callable[[str], None]
@@ -75,6 +77,8 @@ class FileStreaming:
                 batches = self._tally.batches
                 failed = self._query(spark)
                 if not failed:
+                    # All that was there is answered; how much comes meanwhile is known to nobody.
+                    self._tally.lag = 0 if self._once and not self.stop.is_set() else None
                     return
                 if not self._why:
                     raise RemoteError(f"Spark gave up: {failed}")
@@ -89,9 +93,8 @@ class FileStreaming:
     def _query(self, spark: Any) -> str:
         """One life of the query; why it failed, "" where it ended as it was to."""
         self._why = ""
-        found = (
-            spark.readStream.format("binaryFile").option("maxFilesPerTrigger", FILES).load(str(self._folders.source))
-        )
+        reader = spark.readStream.format("binaryFile").schema(SCHEMA).option("maxFilesPerTrigger", FILES)
+        found = reader.load(str(self._folders.source))
         writer = found.select("path", "content").writeStream.foreachBatch(self._guarded)
         writer = writer.option("checkpointLocation", str(self._folders.answers / CHECKPOINT))
         writer = writer.trigger(availableNow=True) if self._once else writer.trigger(processingTime="500 milliseconds")

@@ -1,0 +1,89 @@
+"""Addresses of streams: what is understood, what is refused, and that no secret is shown."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fairlead.contract.errors import UnknownPlugin, UsageError
+from fairlead.contract.streams import address_of
+from fairlead.reach.score.streams import StreamOptions, stream
+
+NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,30}", fullmatch=True)
+SECRET = "s3cret-of-nobody"
+
+
+@settings(max_examples=30)
+@given(
+    st.sampled_from(["redis", "nats", "amqp", "kafka"]),
+    st.lists(
+        st.tuples(st.from_regex(r"[a-z][a-z0-9.-]{0,20}", fullmatch=True), st.integers(1, 65535)),
+        min_size=1,
+        max_size=3,
+    ),
+    NAMES,
+    st.dictionaries(st.from_regex(r"[a-z._]{1,10}", fullmatch=True), st.from_regex(r"[a-z0-9]{1,8}", fullmatch=True)),
+)
+def test_an_address_is_what_it_was_written_from(
+    scheme: str, hosts: list[tuple[str, int]], name: str, options: dict[str, str]
+) -> None:
+    servers = ",".join(f"{host}:{port}" for host, port in hosts)
+    query = "&".join(f"{key}={value}" for key, value in options.items())
+    found = address_of(f"{scheme}://u:{SECRET}@{servers}/{name}?{query}")
+    assert (found.scheme, found.hosts, found.name, found.options) == (scheme, tuple(hosts), name, options)
+    assert (found.user, found.password) == ("u", SECRET)
+    assert str(found) == f"{scheme}://{servers}/{name}"
+
+
+@given(st.text(max_size=80))
+def test_any_text_is_an_address_or_is_refused(text: str) -> None:
+    try:
+        found = address_of(text, {})
+    except UsageError:
+        return
+    assert found.hosts
+    assert found.name
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("rows", "is no address of a stream"),
+        ("redis://host", "needs a name"),
+        (f"redis://u:{SECRET}@/rows", "is no address"),
+        (f"redis://u:{SECRET}@host:99999/rows", "name:port"),
+        (f"redis://u:{SECRET}@host/rows?x", "option=value"),
+        (f"redis://u:{SECRET}@host/ro ws", "needs a name"),
+        ("redis://u:${NOBODY}@host/rows", "the environment has no NOBODY"),
+    ],
+)
+def test_what_is_wrong_is_said_without_the_secret(text: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said) as refused:
+        address_of(text, {})
+    assert SECRET not in str(refused.value)
+
+
+def test_a_secret_comes_from_the_environment() -> None:
+    found = address_of("amqp://app:${QUEUE_PASSWORD}@host/rows", {"QUEUE_PASSWORD": SECRET})
+    assert found.password == SECRET
+    assert SECRET not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"source": "pigeon://h/rows"}, "unknown broker"),
+        ({"source": "redis://h/rows?claim=1"}, "unknown option 'claim'"),
+        ({"source": "redis://h/rows?claim_s=soon"}, "is no number"),
+        ({"answers": "redis://h/rows"}, "three streams"),
+        ({"dead": "redis://h/answers"}, "three streams"),
+        ({"batch": 0}, "between 1 and"),
+        ({"source": "/nowhere/at/all", "answers": "here"}, "must be a folder"),
+        ({"source": "/tmp", "answers": "redis://h/answers"}, "answered into a folder"),
+    ],
+)
+def test_what_cannot_be_is_said_before_anything_begins(changed: dict[str, object], said: str, tmp_path: object) -> None:
+    usual: dict[str, object] = {"source": "redis://h/rows", "answers": "redis://h/answers", "home": tmp_path}
+    with pytest.raises((UsageError, UnknownPlugin), match=said):
+        stream(StreamOptions(**(usual | changed)))  # type: ignore[arg-type]
