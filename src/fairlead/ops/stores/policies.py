@@ -52,7 +52,9 @@ def s3_policy(bucket: str, prefix: str = "", *, key: str = "", reader: bool = Fa
         "Sid": "List", "Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": f"arn:aws:s3:::{bucket}",
     }  # fmt: skip
     if under:
-        listing["Condition"] = {"StringLike": {"s3:prefix": [f"{under}*"]}}
+        # IfExists: to be told that an object is not there, and not that it is refused, asks for s3:ListBucket too, in a
+        # call that has no prefix.
+        listing["Condition"] = {"StringLikeIfExists": {"s3:prefix": [f"{under}*"]}}
     objects = {
         "Sid": "Objects", "Effect": "Allow", "Action": actions, "Resource": f"arn:aws:s3:::{bucket}/{under}*",
     }  # fmt: skip
