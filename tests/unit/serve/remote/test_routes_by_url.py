@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import socket
 import subprocess
 import sys
@@ -185,6 +186,19 @@ def test_the_last_good_copy_is_made_good_after_a_kill_and_is_not_taken_when_tamp
     (one.home / "routes.json").unlink()
     follower(one.home, control).begin()
     assert read(one.home / "routes.json").generation == 0
+
+
+def test_bundles_that_were_lost_from_the_volume_are_fetched_again(control: Control, tmp_path: Path) -> None:
+    one = follower(tmp_path / "replica", control)
+    one.once()
+    (bundle,) = BundleStore(one.home / "bundles").ids()
+    shutil.rmtree(one.home / "bundles")
+    (one.home / "routes.json").write_text("{ half")
+    again = follower(one.home, control)
+    again.begin()
+    assert read(one.home / "routes.json").generation == 1
+    assert not again.once(), "the routes are the same"
+    assert BundleStore(one.home / "bundles").ids() == (bundle,)
 
 
 def test_it_goes_on_without_the_control_plane_says_so_and_takes_up_again(control: Control, tmp_path: Path) -> None:

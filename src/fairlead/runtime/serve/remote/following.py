@@ -7,6 +7,7 @@ whether or not the control plane answers.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import io
 import logging
@@ -19,12 +20,13 @@ from typing import Any
 import msgspec
 
 from fairlead.contract.errors import BundleRefused, FairleadError, FormatUnknown, RemoteError, UsageError
+from fairlead.contract.routes import Routes
 from fairlead.runtime.bundle import BundleStore
 from fairlead.runtime.serve import routes as published
 from fairlead.runtime.serve.remote import document as documents
 from fairlead.runtime.serve.remote.source import Source, token_in
 from fairlead.runtime.serve.remote.standing import Standing, tell
-from fairlead.runtime.serve.remote.taking import bundles_of, let_go, take_bundles
+from fairlead.runtime.serve.remote.taking import bundles_of, lacking, let_go, take_bundles
 from fairlead.runtime.serve.workers import WorkerStatus, live_workers
 
 COPY = "routes.signed"
@@ -74,9 +76,11 @@ class Follower:
         except (BundleRefused, FormatUnknown) as refused:
             _log.error("the copy of the routes on this volume does not hold: %s", refused)
             return
-        self._document, self._etag = found, documents.etag_of(data)
-        if published.read(self.home / published.FILE) != found.routes:
-            published.publish(self.home / published.FILE, found.routes)
+        self._document = found
+        if not lacking(self._store, found.routes):
+            # Else it is asked for again, and what is missing is fetched.
+            self._etag = documents.etag_of(data)
+        self._publish(found.routes)
         self._stand(epoch=found.epoch, generation=found.routes.generation)
 
     def once(self) -> bool:
@@ -103,13 +107,23 @@ class Follower:
             if found.number == before.number and found != before:
                 raise BundleRefused(f"two different routes bear generation {found.routes.generation}")
         take_bundles(self._source, self._store, found.routes)
+        self._etag = documents.etag_of(data)
+        if found == before:
+            return False
         # The signed copy first: a kill between the two is made good by `begin`.
         published.write_atomic(self.home / COPY, data)
-        published.publish(self.home / published.FILE, found.routes)
-        self._document, self._etag = found, documents.etag_of(data)
+        self._publish(found.routes)
+        self._document = found
         let_go(self._store, (*bundles_of(found.routes), *(bundles_of(before.routes) if before else ())))
         self._stand(epoch=found.epoch, generation=found.routes.generation)
-        return found != before
+        return True
+
+    def _publish(self, routes: Routes) -> None:
+        """For the workers of this home, where they have others, or none that can be read."""
+        with contextlib.suppress(FairleadError):
+            if published.read(self.home / published.FILE) == routes:
+                return
+        published.publish(self.home / published.FILE, routes)
 
     def lease(self) -> None:
         """Say which workers live here and what they answer with: when that changed, or in time. Raises RemoteError."""

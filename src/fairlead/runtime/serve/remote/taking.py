@@ -42,14 +42,15 @@ def bundles_of(routes: Routes) -> tuple[str, ...]:
 
 def take_bundles(source: Source, store: BundleStore, routes: Routes) -> int:
     """Fetch what the store lacks; how many. Raises BundleRefused, RemoteError; the store is as whole as before."""
-    taken = 0
-    for bundle in bundles_of(routes):
-        try:
-            store.path(bundle)
-        except BundleNotFound:
-            _take(source, store, bundle, routes.trusted)
-            taken += 1
-    return taken
+    missing = lacking(store, routes)
+    for bundle in missing:
+        _take(source, store, bundle, routes.trusted)
+    return len(missing)
+
+
+def lacking(store: BundleStore, routes: Routes) -> tuple[str, ...]:
+    """The bundles of these routes that are not in the store."""
+    return tuple(bundle for bundle in bundles_of(routes) if not (store.root / bundle / MANIFEST).is_file())
 
 
 def _take(source: Source, store: BundleStore, bundle: str, trusted: Iterable[str]) -> None:
