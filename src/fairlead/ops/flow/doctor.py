@@ -11,6 +11,7 @@ import msgspec
 
 from fairlead.contract.errors import BundleRefused, FairleadError
 from fairlead.contract.evidence import Check
+from fairlead.ops.flow.surroundings import look
 from fairlead.ops.flow.workspace import Workspace
 
 DISK_FLOOR_BYTES = 512 * 1024 * 1024
@@ -23,10 +24,13 @@ def examine(ws: Workspace) -> dict[str, Any]:
     from fairlead.runtime.capture import reconcile
 
     reconciliation = reconcile(ws.home.root)
+    # Asked once: each further check would wait for a database that is away as long again.
+    unread = tried("state", opened, ws)
     checks = (
         reconciled(reconciliation), *tried("collected", collected, ws),
-        *keys(ws), *tried("bundles", bundles, ws), served(ws), *tried("audit", chain, ws),
-        disk(ws),
+        *keys(ws), *unread, *([] if unread else tried("bundles", bundles, ws)), served(ws),
+        *([] if unread else tried("audit", chain, ws)),
+        disk(ws), *look(ws, state=not unread),
     )  # fmt: skip
     failed = [c for c in checks if c.verdict == "fail"]
     return {
@@ -34,6 +38,12 @@ def examine(ws: Workspace) -> dict[str, Any]:
         "checks": [msgspec.to_builtins(c) for c in checks],
         "reconciliation": msgspec.to_builtins(reconciliation),
     }
+
+
+def opened(ws: Workspace) -> list[Check]:
+    """The state can be read; nothing to say where it can."""
+    ws.state.generation()
+    return []
 
 
 def tried(name: str, look: Callable[[Workspace], Check | list[Check]], ws: Workspace) -> list[Check]:
