@@ -68,6 +68,8 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "nearest_neighbours": "fairlead.lab.train.learners.nearest_neighbours:NearestNeighbours",
         "distilled": "fairlead.lab.train.learners.distilled:Distilled",
         "shrunk": "fairlead.lab.train.learners.shrunk:Shrunk",
+        "online_linear": "fairlead.lab.train.learners.online_linear:OnlineLinear",
+        "online_tree": "fairlead.lab.train.learners.online_tree:OnlineTree",
         "spark_forest": "fairlead.lab.train.learners.spark_forest:SparkForest",
         "spark_logistic": "fairlead.lab.train.learners.spark_logistic:SparkLogistic",
         "spark_linear": "fairlead.lab.train.learners.spark_linear:SparkLinear",

@@ -22,7 +22,7 @@ DIRECT = ("ridge", "linear", "lasso", "elastic_net")
 UNFIT = (
     *("image_net", "text_net", "image_head", "rank_xgboost", "distilled", "shrunk"),
     *("spark_forest", "spark_linear", "spark_boosting", "spark_xgboost"),
-    *("divided_net", "staged_net"),
+    *("divided_net", "staged_net", "online_linear", "online_tree"),
 )
 """Learners of numbers that look at pictures, texts or groups, need another model to begin with, or fit by Spark: a
 regressor a step would be a hundred small jobs."""
