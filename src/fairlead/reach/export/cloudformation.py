@@ -1,0 +1,259 @@
+"""Target `cloudformation`: one template for AWS that serves a version on Fargate behind a balancer, or on SageMaker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from fairlead.reach.export.cloudformation_parts import (
+    HOME,
+    PORT,
+    PULL,
+    READ,
+    USER,
+    WRITE,
+    Resources,
+    alarm,
+    allow,
+    get,
+    kept,
+    logged,
+    ref,
+    resource,
+    role,
+    scaled,
+    sub,
+    told,
+)
+from fairlead.reach.export.exported import Exported, Option
+
+BALANCER = "AWS/ApplicationELB"
+READY = "/v2/health/ready"
+FILES = sub("arn:${AWS::Partition}:elasticfilesystem:${AWS::Region}:${AWS::AccountId}:file-system/${Files}")
+
+
+class CloudFormation:
+    """A stack: key, bucket, repository, roles, network rules, what serves, scaling, alarms and backups."""
+
+    name = "cloudformation"
+    options: ClassVar[Mapping[str, Option]] = {
+        "serve": Option("ecs", "what runs the image", ("ecs", "sagemaker")),
+        "instance": Option("ml.c5.large", "sagemaker: kind of machine"),
+    }
+
+    def write(self, exported: Exported, to: Path) -> tuple[Path, ...]:
+        """template.yaml; values that differ between accounts are its parameters."""
+        import yaml
+
+        sagemaker = exported.options["serve"] == "sagemaker"
+        resources = kept(exported) | told() | (_sagemaker(exported) if sagemaker else _ecs(exported))
+        template = {
+            "AWSTemplateFormatVersion": "2010-09-09",
+            "Description": f"{exported.model} version {exported.version} ({exported.bundle[:12]}), served",
+            "Parameters": _parameters(exported, sagemaker),
+            "Resources": resources,
+            "Outputs": _outputs(sagemaker),
+        }
+        file = to / "template.yaml"
+        file.write_text(yaml.dump(template, Dumper=_dumper(), sort_keys=False, width=120), encoding="utf-8")
+        return (file,)
+
+    def notes(self, exported: Exported) -> tuple[str, ...]:
+        """What comes before and after."""
+        return (
+            f"Push the image of `fairlead export docker` and give its address as parameter Image ({exported.image}).",
+            "Key, bucket, repository and vault stay when the stack is deleted: they hold data.",
+        )
+
+
+def _dumper() -> Any:
+    import yaml
+
+    class Plain(yaml.SafeDumper):
+        """No anchors: a template is read by people."""
+
+        def ignore_aliases(self, data: Any) -> bool:
+            """Never an anchor."""
+            return True
+
+    return Plain
+
+
+def _parameters(exported: Exported, sagemaker: bool) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "Image": {"Type": "String", "Default": exported.image, "Description": "the image, with its registry"},
+        "Least": {"Type": "Number", "Default": 2, "MinValue": 1},
+        "Most": {"Type": "Number", "Default": 10, "MinValue": 1},
+    }
+    if sagemaker:
+        return found
+    return {
+        **found,
+        "Vpc": {"Type": "AWS::EC2::VPC::Id"},
+        "SubnetA": {"Type": "AWS::EC2::Subnet::Id", "Description": "private, in one zone, with a way to ECR and S3"},
+        "SubnetB": {"Type": "AWS::EC2::Subnet::Id", "Description": "private, in another zone"},
+        "Clients": {"Type": "String", "Default": "10.0.0.0/8", "Description": "the network that may ask"},
+        "Certificate": {"Type": "String", "AllowedPattern": "arn:.+:acm:.+", "Description": "of the balancer, in ACM"},
+    }
+
+
+def _outputs(sagemaker: bool) -> dict[str, Any]:
+    serves = {"Endpoint": {"Value": get("Endpoint", "EndpointName")}} if sagemaker else {
+        "Address": {"Value": sub("https://${Balancer.DNSName}")}}  # fmt: skip
+    return {
+        **serves,
+        "BucketName": {"Value": ref("Bucket")},
+        "RepositoryUri": {"Value": get("Repository", "RepositoryUri")},
+    }
+
+
+def _ecs(exported: Exported) -> Resources:
+    return {
+        **logged(exported),
+        **_rules(),
+        **_files(),
+        **_tasks(exported),
+        **_balancer(),
+        **scaled(
+            "ecs:service:DesiredCount", "ecs", sub("service/${Cluster}/${Service.Name}"),
+            "ECSServiceAverageCPUUtilization", 60.0,
+        ),
+        **_alarms(),
+    }  # fmt: skip
+
+
+def _rules() -> Resources:
+    def group(text: str, ingress: list[dict[str, Any]]) -> dict[str, Any]:
+        return resource("EC2::SecurityGroup", GroupDescription=text, VpcId=ref("Vpc"), SecurityGroupIngress=ingress)
+
+    def to(port: int, **source: Any) -> dict[str, Any]:
+        return {"IpProtocol": "tcp", "FromPort": port, "ToPort": port, **source}
+
+    return {
+        "Door": group("who may ask", [to(443, CidrIp=ref("Clients"))]),
+        "Servers": group("only the balancer", [to(PORT, SourceSecurityGroupId=ref("Door"))]),
+        "Shared": group("only the servers", [to(2049, SourceSecurityGroupId=ref("Servers"))]),
+    }
+
+
+def _files() -> Resources:
+    """What tasks write outlives them: spools lie on a file system, one folder an instance."""
+    mounts = {
+        f"Mount{zone}": resource(
+            "EFS::MountTarget", FileSystemId=ref("Files"), SubnetId=ref(f"Subnet{zone}"), SecurityGroups=[ref("Shared")]
+        )
+        for zone in "AB"
+    }
+    point = {"Path": "/fairlead", "CreationInfo": {"OwnerUid": USER, "OwnerGid": USER, "Permissions": "0700"}}
+    return {
+        "Files": resource(
+            "EFS::FileSystem", keep=True, Encrypted=True, KmsKeyId=get("Key", "Arn"),
+            BackupPolicy={"Status": "ENABLED"},
+        ),
+        **mounts,
+        "Point": resource(
+            "EFS::AccessPoint", FileSystemId=ref("Files"), PosixUser={"Uid": USER, "Gid": USER}, RootDirectory=point
+        ),
+    }  # fmt: skip
+
+
+def _tasks(exported: Exported) -> Resources:
+    mount = allow(["elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"], FILES)
+    container = {
+        "Name": "fairlead", "Image": ref("Image"), "Essential": True, "User": USER, "ReadonlyRootFilesystem": True,
+        "PortMappings": [{"ContainerPort": PORT, "Protocol": "tcp"}],
+        "MountPoints": [{"SourceVolume": "home", "ContainerPath": HOME, "ReadOnly": False}],
+        "LinuxParameters": {"Capabilities": {"Drop": ["ALL"]}, "InitProcessEnabled": True},
+        "StopTimeout": 60,
+        "LogConfiguration": {"LogDriver": "awslogs", "Options": {
+            "awslogs-group": ref("Logs"), "awslogs-region": ref("AWS::Region"), "awslogs-stream-prefix": "serve"}},
+    }  # fmt: skip
+    home = {"Name": "home", "EFSVolumeConfiguration": {
+        "FilesystemId": ref("Files"), "TransitEncryption": "ENABLED",
+        "AuthorizationConfig": {"AccessPointId": ref("Point"), "IAM": "ENABLED"}}}  # fmt: skip
+    logs = allow(["logs:CreateLogStream", "logs:PutLogEvents"], get("Logs", "Arn"))
+    network = {"AwsvpcConfiguration": {
+        "AssignPublicIp": "DISABLED", "SecurityGroups": [ref("Servers")],
+        "Subnets": [ref("SubnetA"), ref("SubnetB")]}}  # fmt: skip
+    return {
+        "StartRole": role("ecs-tasks.amazonaws.com", *PULL, logs),
+        "TaskRole": role("ecs-tasks.amazonaws.com", *READ, *WRITE, mount),
+        "Cluster": resource("ECS::Cluster", ClusterSettings=[{"Name": "containerInsights", "Value": "enabled"}]),
+        "Task": resource(
+            "ECS::TaskDefinition", Family=f"fairlead-{exported.name}", RequiresCompatibilities=["FARGATE"],
+            NetworkMode="awsvpc", Cpu="1024", Memory="2048", ExecutionRoleArn=get("StartRole", "Arn"),
+            TaskRoleArn=get("TaskRole", "Arn"), ContainerDefinitions=[container], Volumes=[home],
+        ),
+        "Service": resource(
+            "ECS::Service", depends="Listener", Cluster=ref("Cluster"), TaskDefinition=ref("Task"),
+            LaunchType="FARGATE", DesiredCount=ref("Least"), HealthCheckGracePeriodSeconds=60,
+            NetworkConfiguration=network,
+            DeploymentConfiguration={"MinimumHealthyPercent": 100, "MaximumPercent": 200,
+                                     "DeploymentCircuitBreaker": {"Enable": True, "Rollback": True}},
+            LoadBalancers=[{"ContainerName": "fairlead", "ContainerPort": PORT, "TargetGroupArn": ref("Targets")}],
+        ),
+    }  # fmt: skip
+
+
+def _balancer() -> Resources:
+    return {
+        "Balancer": resource(
+            "ElasticLoadBalancingV2::LoadBalancer", Type="application", Scheme="internal",
+            SecurityGroups=[ref("Door")], Subnets=[ref("SubnetA"), ref("SubnetB")],
+            LoadBalancerAttributes=[{"Key": "routing.http.drop_invalid_header_fields.enabled", "Value": "true"}],
+        ),
+        "Targets": resource(
+            "ElasticLoadBalancingV2::TargetGroup", Port=PORT, Protocol="HTTP", TargetType="ip", VpcId=ref("Vpc"),
+            HealthCheckPath=READY, HealthCheckIntervalSeconds=10, HealthyThresholdCount=2, UnhealthyThresholdCount=2,
+            Matcher={"HttpCode": "200"},
+            TargetGroupAttributes=[{"Key": "deregistration_delay.timeout_seconds", "Value": "30"}],
+        ),
+        "Listener": resource(
+            "ElasticLoadBalancingV2::Listener", LoadBalancerArn=ref("Balancer"), Port=443, Protocol="HTTPS",
+            SslPolicy="ELBSecurityPolicy-TLS13-1-2-2021-06", Certificates=[{"CertificateArn": ref("Certificate")}],
+            DefaultActions=[{"Type": "forward", "TargetGroupArn": ref("Targets")}],
+        ),
+    }  # fmt: skip
+
+
+def _alarms() -> Resources:
+    whole = {"LoadBalancer": get("Balancer", "LoadBalancerFullName")}
+    group = {**whole, "TargetGroup": get("Targets", "TargetGroupFullName")}
+    return {
+        "Failing": alarm("answers with 5xx", BALANCER, "HTTPCode_Target_5XX_Count", 10, group),
+        "Slow": alarm(
+            "one answer in a hundred takes over half a second", BALANCER, "TargetResponseTime", 0.5, group, "p99"
+        ),
+        "Unwell": alarm("servers that are not ready", BALANCER, "UnHealthyHostCount", 0, group, "Maximum"),
+    }
+
+
+def _sagemaker(exported: Exported) -> Resources:
+    variant = {"EndpointName": get("Endpoint", "EndpointName"), "VariantName": "all"}
+    words = sub("arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:/aws/sagemaker/Endpoints/*")
+    logs = allow(["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"], words)
+    metrics = allow(["cloudwatch:PutMetricData"], "*")
+    metrics["Condition"] = {"StringEquals": {"cloudwatch:namespace": "AWS/SageMaker"}}
+    production = {
+        "VariantName": "all", "ModelName": get("Model", "ModelName"), "InstanceType": exported.options["instance"],
+        "InitialInstanceCount": ref("Least"), "InitialVariantWeight": 1.0,
+    }  # fmt: skip
+    return {
+        "ServeRole": role("sagemaker.amazonaws.com", *PULL, *READ, logs, metrics),
+        "Model": resource(
+            "SageMaker::Model", ExecutionRoleArn=get("ServeRole", "Arn"), PrimaryContainer={"Image": ref("Image")},
+            EnableNetworkIsolation=True,
+        ),
+        "EndpointConfig": resource(
+            "SageMaker::EndpointConfig", ProductionVariants=[production], KmsKeyId=get("Key", "Arn")
+        ),
+        "Endpoint": resource("SageMaker::Endpoint", EndpointConfigName=get("EndpointConfig", "EndpointConfigName")),
+        **scaled(
+            "sagemaker:variant:DesiredInstanceCount", "sagemaker", sub("endpoint/${Endpoint.EndpointName}/variant/all"),
+            "SageMakerVariantInvocationsPerInstance", 6000.0,
+        ),
+        "Failing": alarm("answers with 5xx", "AWS/SageMaker", "Invocation5XXErrors", 10, variant),
+        "Slow": alarm("one answer in a hundred takes over half a second", "AWS/SageMaker", "ModelLatency", 500_000.0,
+                      variant, "p99"),
+    }  # fmt: skip

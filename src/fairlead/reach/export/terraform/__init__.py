@@ -1,0 +1,1 @@
+"""Target `terraform`: one configuration a cloud."""

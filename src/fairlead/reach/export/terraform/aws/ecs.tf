@@ -1,0 +1,400 @@
+data "aws_iam_policy_document" "taken_on" {
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["ecs-tasks.amazonaws.com"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [data.aws_caller_identity.here.account_id]
+    }
+  }
+}
+
+data "aws_iam_policy_document" "start" {
+  statement {
+    sid       = "Token"
+    actions   = ["ecr:GetAuthorizationToken"]
+    resources = ["*"]
+  }
+
+  statement {
+    sid       = "Pull"
+    actions   = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+    resources = [aws_ecr_repository.images.arn]
+  }
+
+  statement {
+    sid       = "Logs"
+    actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    resources = ["${aws_cloudwatch_log_group.servers.arn}:*"]
+  }
+}
+
+data "aws_iam_policy_document" "data" {
+  statement {
+    sid       = "List"
+    actions   = ["s3:ListBucket"]
+    resources = [aws_s3_bucket.data.arn]
+  }
+
+  statement {
+    sid       = "Read"
+    actions   = ["s3:GetObject"]
+    resources = ["${aws_s3_bucket.data.arn}/bundles/*"]
+  }
+
+  statement {
+    sid       = "Record"
+    actions   = ["s3:GetObject", "s3:PutObject"]
+    resources = ["${aws_s3_bucket.data.arn}/records/*"]
+  }
+
+  statement {
+    sid       = "Key"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = [aws_kms_key.data.arn]
+  }
+}
+
+data "aws_iam_policy_document" "files" {
+  statement {
+    sid       = "Mount"
+    actions   = ["elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"]
+    resources = [aws_efs_file_system.spools.arn]
+  }
+}
+
+resource "aws_iam_role" "start" {
+  name_prefix        = "fairlead-start-"
+  assume_role_policy = data.aws_iam_policy_document.taken_on.json
+}
+
+resource "aws_iam_role_policy" "start" {
+  role   = aws_iam_role.start.id
+  policy = data.aws_iam_policy_document.start.json
+}
+
+resource "aws_iam_role" "task" {
+  name_prefix        = "fairlead-task-"
+  assume_role_policy = data.aws_iam_policy_document.taken_on.json
+}
+
+resource "aws_iam_role_policy" "data" {
+  role   = aws_iam_role.task.id
+  policy = data.aws_iam_policy_document.data.json
+}
+
+resource "aws_iam_role_policy" "files" {
+  role   = aws_iam_role.task.id
+  policy = data.aws_iam_policy_document.files.json
+}
+
+resource "aws_cloudwatch_log_group" "servers" {
+  name              = "/fairlead/@NAME@"
+  retention_in_days = 90
+  kms_key_id        = aws_kms_key.data.arn
+}
+
+resource "aws_security_group" "door" {
+  name_prefix = "fairlead-door-"
+  description = "who may ask"
+  vpc_id      = var.vpc
+}
+
+resource "aws_vpc_security_group_ingress_rule" "door" {
+  security_group_id = aws_security_group.door.id
+  cidr_ipv4         = var.clients
+  ip_protocol       = "tcp"
+  from_port         = 443
+  to_port           = 443
+}
+
+resource "aws_vpc_security_group_egress_rule" "door" {
+  security_group_id            = aws_security_group.door.id
+  referenced_security_group_id = aws_security_group.servers.id
+  ip_protocol                  = "tcp"
+  from_port                    = 8080
+  to_port                      = 8080
+}
+
+resource "aws_security_group" "servers" {
+  name_prefix = "fairlead-servers-"
+  description = "only the balancer"
+  vpc_id      = var.vpc
+}
+
+resource "aws_vpc_security_group_ingress_rule" "servers" {
+  security_group_id            = aws_security_group.servers.id
+  referenced_security_group_id = aws_security_group.door.id
+  ip_protocol                  = "tcp"
+  from_port                    = 8080
+  to_port                      = 8080
+}
+
+# To ECR, S3, logs and keys, whose addresses no rule can name.
+resource "aws_vpc_security_group_egress_rule" "https" {
+  security_group_id = aws_security_group.servers.id
+  cidr_ipv4         = "0.0.0.0/0"
+  ip_protocol       = "tcp"
+  from_port         = 443
+  to_port           = 443
+}
+
+resource "aws_vpc_security_group_egress_rule" "files" {
+  security_group_id            = aws_security_group.servers.id
+  referenced_security_group_id = aws_security_group.shared.id
+  ip_protocol                  = "tcp"
+  from_port                    = 2049
+  to_port                      = 2049
+}
+
+resource "aws_security_group" "shared" {
+  name_prefix = "fairlead-files-"
+  description = "only the servers"
+  vpc_id      = var.vpc
+}
+
+resource "aws_vpc_security_group_ingress_rule" "shared" {
+  security_group_id            = aws_security_group.shared.id
+  referenced_security_group_id = aws_security_group.servers.id
+  ip_protocol                  = "tcp"
+  from_port                    = 2049
+  to_port                      = 2049
+}
+
+# What servers write outlives them: one folder an instance.
+resource "aws_efs_file_system" "spools" {
+  encrypted  = true
+  kms_key_id = aws_kms_key.data.arn
+
+  lifecycle {
+    prevent_destroy = true
+  }
+}
+
+resource "aws_efs_backup_policy" "spools" {
+  file_system_id = aws_efs_file_system.spools.id
+
+  backup_policy {
+    status = "ENABLED"
+  }
+}
+
+resource "aws_efs_mount_target" "spools" {
+  for_each        = toset(var.subnets)
+  file_system_id  = aws_efs_file_system.spools.id
+  subnet_id       = each.value
+  security_groups = [aws_security_group.shared.id]
+}
+
+resource "aws_efs_access_point" "spools" {
+  file_system_id = aws_efs_file_system.spools.id
+
+  posix_user {
+    uid = 65532
+    gid = 65532
+  }
+
+  root_directory {
+    path = "/fairlead"
+
+    creation_info {
+      owner_uid   = 65532
+      owner_gid   = 65532
+      permissions = "0700"
+    }
+  }
+}
+
+resource "aws_ecs_cluster" "here" {
+  name = "fairlead-@NAME@"
+
+  setting {
+    name  = "containerInsights"
+    value = "enabled"
+  }
+}
+
+resource "aws_ecs_task_definition" "serve" {
+  family                   = "fairlead-@NAME@"
+  requires_compatibilities = ["FARGATE"]
+  network_mode             = "awsvpc"
+  cpu                      = 1024
+  memory                   = 2048
+  execution_role_arn       = aws_iam_role.start.arn
+  task_role_arn            = aws_iam_role.task.arn
+
+  container_definitions = jsonencode([{
+    name                   = "fairlead"
+    image                  = var.image
+    essential              = true
+    user                   = "65532"
+    readonlyRootFilesystem = true
+    stopTimeout            = 60
+    portMappings           = [{ containerPort = 8080, protocol = "tcp" }]
+    mountPoints            = [{ sourceVolume = "home", containerPath = "/var/lib/fairlead", readOnly = false }]
+    linuxParameters        = { capabilities = { drop = ["ALL"] }, initProcessEnabled = true }
+    logConfiguration = {
+      logDriver = "awslogs"
+      options = {
+        awslogs-group         = aws_cloudwatch_log_group.servers.name
+        awslogs-region        = var.region
+        awslogs-stream-prefix = "serve"
+      }
+    }
+  }])
+
+  volume {
+    name = "home"
+
+    efs_volume_configuration {
+      file_system_id     = aws_efs_file_system.spools.id
+      transit_encryption = "ENABLED"
+
+      authorization_config {
+        access_point_id = aws_efs_access_point.spools.id
+        iam             = "ENABLED"
+      }
+    }
+  }
+}
+
+resource "aws_ecs_service" "serve" {
+  name                               = "fairlead-@NAME@"
+  cluster                            = aws_ecs_cluster.here.id
+  task_definition                    = aws_ecs_task_definition.serve.arn
+  launch_type                        = "FARGATE"
+  desired_count                      = var.least
+  health_check_grace_period_seconds  = 60
+  deployment_minimum_healthy_percent = 100
+  deployment_maximum_percent         = 200
+
+  deployment_circuit_breaker {
+    enable   = true
+    rollback = true
+  }
+
+  network_configuration {
+    subnets         = var.subnets
+    security_groups = [aws_security_group.servers.id]
+  }
+
+  load_balancer {
+    target_group_arn = aws_lb_target_group.serve.arn
+    container_name   = "fairlead"
+    container_port   = 8080
+  }
+
+  lifecycle {
+    ignore_changes = [desired_count]
+  }
+
+  depends_on = [aws_lb_listener.serve, aws_efs_mount_target.spools]
+}
+
+resource "aws_lb" "serve" {
+  name                       = substr("fairlead-@NAME@", 0, 32)
+  internal                   = true
+  load_balancer_type         = "application"
+  security_groups            = [aws_security_group.door.id]
+  subnets                    = var.subnets
+  drop_invalid_header_fields = true
+}
+
+resource "aws_lb_target_group" "serve" {
+  name_prefix          = "fl-"
+  port                 = 8080
+  protocol             = "HTTP"
+  target_type          = "ip"
+  vpc_id               = var.vpc
+  deregistration_delay = 30
+
+  health_check {
+    path                = "/v2/health/ready"
+    interval            = 10
+    healthy_threshold   = 2
+    unhealthy_threshold = 2
+    matcher             = "200"
+  }
+
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+resource "aws_lb_listener" "serve" {
+  load_balancer_arn = aws_lb.serve.arn
+  port              = 443
+  protocol          = "HTTPS"
+  ssl_policy        = "ELBSecurityPolicy-TLS13-1-2-2021-06"
+  certificate_arn   = var.certificate
+
+  default_action {
+    type             = "forward"
+    target_group_arn = aws_lb_target_group.serve.arn
+  }
+}
+
+resource "aws_appautoscaling_target" "serve" {
+  min_capacity       = var.least
+  max_capacity       = var.most
+  resource_id        = "service/${aws_ecs_cluster.here.name}/${aws_ecs_service.serve.name}"
+  scalable_dimension = "ecs:service:DesiredCount"
+  service_namespace  = "ecs"
+}
+
+resource "aws_appautoscaling_policy" "serve" {
+  name               = "load"
+  policy_type        = "TargetTrackingScaling"
+  resource_id        = aws_appautoscaling_target.serve.resource_id
+  scalable_dimension = aws_appautoscaling_target.serve.scalable_dimension
+  service_namespace  = aws_appautoscaling_target.serve.service_namespace
+
+  target_tracking_scaling_policy_configuration {
+    target_value       = 60
+    scale_in_cooldown  = 300
+    scale_out_cooldown = 30
+
+    predefined_metric_specification {
+      predefined_metric_type = "ECSServiceAverageCPUUtilization"
+    }
+  }
+}
+
+locals {
+  alarms = {
+    failing = { metric = "HTTPCode_Target_5XX_Count", statistic = "Sum", over = 10 }
+    slow    = { metric = "TargetResponseTime", statistic = "p99", over = 0.5 }
+    unwell  = { metric = "UnHealthyHostCount", statistic = "Maximum", over = 0 }
+  }
+}
+
+resource "aws_cloudwatch_metric_alarm" "serve" {
+  for_each            = local.alarms
+  alarm_name          = "fairlead-@NAME@-${each.key}"
+  namespace           = "AWS/ApplicationELB"
+  metric_name         = each.value.metric
+  statistic           = startswith(each.value.statistic, "p") ? null : each.value.statistic
+  extended_statistic  = startswith(each.value.statistic, "p") ? each.value.statistic : null
+  threshold           = each.value.over
+  comparison_operator = "GreaterThanThreshold"
+  period              = 60
+  evaluation_periods  = 5
+  datapoints_to_alarm = 3
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [aws_sns_topic.alarms.arn]
+
+  dimensions = {
+    LoadBalancer = aws_lb.serve.arn_suffix
+    TargetGroup  = aws_lb_target_group.serve.arn_suffix
+  }
+}
+
+output "address" {
+  value = "https://${aws_lb.serve.dns_name}"
+}

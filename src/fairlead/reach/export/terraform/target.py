@@ -1,0 +1,48 @@
+"""A configuration of Terraform (or OpenTofu) that serves a version on AWS, Google Cloud or Azure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar
+
+from fairlead.reach.export.exported import Exported, Option
+
+HERE = Path(__file__).parent
+"""A folder a cloud, with @WORDS@ that are filled in."""
+
+
+class Terraform:
+    """Key, bucket, registry, roles, network rules, what serves, scaling, alarms and backups."""
+
+    name = "terraform"
+    options: ClassVar[Mapping[str, Option]] = {
+        "cloud": Option("aws", "which cloud", ("aws", "gcp", "azure")),
+        "serve": Option("ecs", "aws: what runs the image", ("ecs", "sagemaker")),
+    }
+
+    def write(self, exported: Exported, to: Path) -> tuple[Path, ...]:
+        """The files of one root module; what differs between accounts is in variables.tf."""
+        words = {
+            "NAME": exported.name,
+            "MODEL": exported.model,
+            "IMAGE": exported.image,
+            "BUNDLE": exported.bundle[:12],
+            "VERSION": "" if exported.version is None else str(exported.version),
+        }
+        left_out = "sagemaker.tf" if exported.options["serve"] == "ecs" else "ecs.tf"
+        made = []
+        for file in sorted((HERE / exported.options["cloud"]).glob("*.tf")):
+            if file.name != left_out:
+                text = re.sub(r"@([A-Z]+)@", lambda found: words[found[1]], file.read_text(encoding="utf-8"))
+                (to / file.name).write_text(text, encoding="utf-8")
+                made.append(to / file.name)
+        return tuple(made)
+
+    def notes(self, exported: Exported) -> tuple[str, ...]:
+        """What comes before and after."""
+        return (
+            f"Push the image of `fairlead export docker` and give its address as variable image ({exported.image}).",
+            "What holds data is kept from being destroyed; take prevent_destroy out where it is to go.",
+        )

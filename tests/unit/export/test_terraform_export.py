@@ -1,0 +1,83 @@
+"""Terraform's files: read by a parser of HCL, whole in what they name, and no wider than they have to be."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.unit.export.exporting_samples import exported
+
+from fairlead.reach.export.terraform.target import Terraform
+
+FORMS = ({"cloud": "aws", "serve": "ecs"}, {"cloud": "aws", "serve": "sagemaker"}, {"cloud": "gcp"}, {"cloud": "azure"})
+
+
+def written(folder: Path, options: dict[str, str]) -> dict[str, str]:
+    folder.mkdir(parents=True, exist_ok=True)
+    made = Terraform().write(exported(folder.parent, Terraform, **options), folder)
+    return {path.name: path.read_text() for path in made}
+
+
+def blocks(texts: dict[str, str]) -> list[tuple[str, Any]]:
+    """Kind and content of every block, as python-hcl2 reads them."""
+    hcl2 = pytest.importorskip("hcl2", reason="python-hcl2 is not installed: make test-deps")
+    return [(kind, one) for text in texts.values() for kind, found in hcl2.loads(text).items()
+            if isinstance(found, list) for one in found]  # fmt: skip
+
+
+@pytest.mark.verified(
+    "clouds", "Terraform: AWS, Google Cloud, Azure", how="written", by="parsed by python-hcl2; no terraform"
+)
+@pytest.mark.parametrize("options", FORMS, ids=lambda o: "-".join(o.values()))
+def test_every_file_is_hcl_and_names_only_what_there_is(tmp_path: Path, options: dict[str, str]) -> None:
+    texts = written(tmp_path / "t", options)
+    kinds = [kind for kind, _ in blocks(texts)]
+    assert {"terraform", "provider", "variable", "resource", "output"} <= set(kinds)
+    whole = "\n".join(texts.values())
+    plain = re.sub(r'"[^"\n]*"', lambda found: " ".join(re.findall(r"\$\{[^}]*\}", found[0])), whole)
+    defined = {f"{k}.{n}" for k, n in re.findall(r'^resource "(\w+)" "(\w+)"', whole, re.MULTILINE)}
+    data = {f"data.{k}.{n}" for k, n in re.findall(r'^data "(\w+)" "(\w+)"', whole, re.MULTILINE)}
+    assert len(defined) == len(re.findall(r"^resource ", whole, re.MULTILINE))
+    assert set(re.findall(r"\bdata\.\w+\.\w+", plain)) <= data
+    used = set(re.findall(r"(?<![\w.])(?:aws|google|azurerm)_\w+\.\w+", plain))
+    assert used <= defined, used - defined
+    variables = set(re.findall(r'^variable "(\w+)"', whole, re.MULTILINE))
+    assert set(re.findall(r"\bvar\.(\w+)", whole)) <= variables
+    # Unused ones of AWS are those of the other way to serve.
+    assert options["cloud"] == "aws" or set(re.findall(r"\bvar\.(\w+)", whole)) == variables
+    assert not re.search(r"@[A-Z]+@", whole)
+
+
+@pytest.mark.parametrize("options", FORMS, ids=lambda o: "-".join(o.values()))
+def test_the_layout_is_that_of_terraform_fmt(tmp_path: Path, options: dict[str, str]) -> None:
+    for text in written(tmp_path / "t", options).values():
+        depth = 0
+        for line in text.splitlines():
+            body = line.strip()
+            depth -= bool(re.match(r"[\]})]", body))
+            assert line == ("  " * depth + body if body else ""), line
+            depth += bool(re.search(r"[\[{(]$", body))
+        assert depth == 0
+        # Signs of equality of lines that follow each other stand below each other.
+        for run in re.findall(r"(?:^ +[\w-]+ += [^\n]*[^\n{\[(]\n){2,}", text, re.MULTILINE):
+            assert len({line.index(" = ") for line in run.splitlines()}) == 1, run
+
+
+@pytest.mark.parametrize("options", FORMS, ids=lambda o: "-".join(o.values()))
+def test_the_same_version_gives_the_same_bytes_and_data_is_kept(tmp_path: Path, options: dict[str, str]) -> None:
+    assert written(tmp_path / "a", options) == written(tmp_path / "b", options)
+    whole = "\n".join(written(tmp_path / "c", options).values())
+    assert "prevent_destroy = true" in whole
+    assert "allUsers" not in whole
+    for statement in re.findall(r"actions += \[([^\]]*)\]\n\s+resources += \[\"\*\"\]", whole):
+        assert statement in {
+            '"ecr:GetAuthorizationToken"', '"cloudwatch:PutMetricData"', '"kms:*"',
+            '"kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey*", "kms:DescribeKey"',
+        }  # fmt: skip
+
+
+def test_each_way_to_serve_has_its_own_file(tmp_path: Path) -> None:
+    assert "ecs.tf" in written(tmp_path / "a", FORMS[0])
+    assert "ecs.tf" not in written(tmp_path / "b", FORMS[1])
