@@ -78,7 +78,7 @@ def tell_backup(answer: Answer) -> None:
 
 
 def restore(
-    source: Annotated[str, typer.Argument(metavar="FROM", help="where backups are")],
+    source: Annotated[str, typer.Argument(help="where backups are")],
     into: Annotated[Path | None, typer.Option(help="the home's folder; the project's without")] = None,
     passphrase: Passphrase = "",
     identity: Identity = None,

@@ -106,7 +106,7 @@ def promote(store: Store, root: Path, lock: KeyLock) -> Promoted:
         known = following(root)
         if known is None:
             raise UsageError(
-                f"{root.name} follows nothing: `fairlead restore FROM --into {root.name} --follow` begins."
+                f"{root.name} follows nothing: `fairlead restore SOURCE --into {root.name} --follow` begins."
             )
         claim = newest_claim(store)
         if claim is None or claim.owner != known.owner:

@@ -100,7 +100,7 @@ class Home:
         """
         if (self.root / FOLLOWING).exists():
             raise UsageError(
-                "this home follows another one and is not live: `fairlead restore FROM --promote` makes it so."
+                "this home follows another one and is not live: `fairlead restore SOURCE --promote` makes it so."
             )
         self.root.mkdir(parents=True, exist_ok=True)
         self.keys.mkdir(mode=0o700, exist_ok=True)
