@@ -72,8 +72,8 @@ def address_of(text: str, environment: Mapping[str, str] = os.environ) -> Addres
     except ValueError:
         raise UsageError(f"{shown}: what follows the question mark is not option=value&option=value.") from None
     hosts = tuple(_host(one, shown) for one in places.split(","))
-    told = [_filled(unquote(part), environment, shown) for part in (user, password)]
-    return Address(scheme.lower(), hosts, name, *told, options)
+    user, password = (_filled(unquote(part), environment, shown) for part in (user, password))
+    return Address(scheme.lower(), hosts, name, user, password, options)
 
 
 def _host(text: str, shown: str) -> tuple[str, int]:

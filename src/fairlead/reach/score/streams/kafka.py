@@ -117,7 +117,7 @@ class KafkaSource(_Side):
 
     async def take(self, wait_s: float) -> list[Message]:
         def taken() -> list[Any]:
-            found = self._client.consume(1, wait_s)
+            found: list[Any] = self._client.consume(1, wait_s)
             return found + self._client.consume(self._most - 1, _MORE_S) if found and self._most > 1 else found
 
         found = await self._call(taken)
@@ -141,7 +141,8 @@ class KafkaSource(_Side):
                 raise RemoteError(f"{self._address}: not committed: {str(told.error)[:200]}")
 
     async def lag(self) -> int | None:
-        return await self._call(self._lag)
+        behind: int = await self._call(self._lag)
+        return behind
 
     def _lag(self) -> int:
         """Of the whole group, as other brokers count it: also of partitions that others read, or nobody yet."""

@@ -184,8 +184,8 @@ class NatsSink:
             self._stream = await _stream(self._address, self._js, config)
 
     async def put(self, messages: Sequence[Outgoing]) -> None:
-        all_of = asyncio.gather(*[self._publish(one) for one in messages])
-        ended = asyncio.ensure_future(self._ended.wait())
+        all_of: asyncio.Future[Any] = asyncio.gather(*[self._publish(one) for one in messages])
+        ended: asyncio.Future[Any] = asyncio.ensure_future(self._ended.wait())
         try:
             await asyncio.wait({all_of, ended}, return_when=asyncio.FIRST_COMPLETED)
             if not all_of.done():

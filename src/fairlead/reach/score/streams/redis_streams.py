@@ -17,6 +17,8 @@ from typing import Any
 
 import redis.asyncio as aio
 from redis import exceptions as faults
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 from fairlead.contract.errors import RemoteError
 from fairlead.contract.streams import Address, Message, Outgoing, Reading
@@ -51,7 +53,7 @@ def _client(address: Address) -> aio.Redis:
     return aio.Redis(
         host=host, port=port or 6379, db=int(address.number("db", 0)), username=address.user or None,
         password=address.password or None, ssl=address.scheme == "rediss", socket_connect_timeout=_TIMEOUT_S,
-        socket_timeout=_TIMEOUT_S, retry=None, health_check_interval=0,
+        socket_timeout=_TIMEOUT_S, retry=Retry(NoBackoff(), 0), health_check_interval=0,
     )  # fmt: skip
 
 
