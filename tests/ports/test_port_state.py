@@ -256,6 +256,24 @@ def test_one_leads_and_the_other_takes_over(server: postgres_server.Server) -> N
 
 
 @pytest.mark.long
+def test_a_process_that_leads_again_keeps_its_own_connections(server: postgres_server.Server) -> None:
+    """`watch --once` twice in one process: the second must not end what the first one's threads have open."""
+    where = server.database()
+    with State.open(where, holder="same") as state, state.transaction():
+        first = leader_of(where, "same")
+        assert read_lease(first._backend) is None
+        state.put("a", b"1")
+        first._backend.close()
+    one = leader_of(where, "same")
+    assert one.seek()
+    one.resign()
+    with State.open(where, holder="same") as state, state.backend.connect(writing=False) as held:
+        assert one.seek()
+        assert held.exec_driver_sql("SELECT 1").scalar() == 1
+    one.close()
+
+
+@pytest.mark.long
 def test_the_database_itself_refuses_an_epoch_that_is_over_on_every_table(server: postgres_server.Server) -> None:
     from fairlead.ops.state.schema import leases, metadata
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from fairlead.contract.evidence import Check
 from fairlead.contract.routes import Route, Routes, Variant
 from fairlead.ops.flow import Workspace, surroundings
 from fairlead.ops.flow.doctor import examine
@@ -31,9 +32,8 @@ def with_setting(ws: Workspace, text: str) -> Workspace:
     return Workspace(Project.find(ws.project.root))
 
 
-def told(found: list[object] | object) -> dict[str, tuple[str, str]]:
-    listed = found if isinstance(found, list) else [found]
-    return {c.name: (c.verdict, c.why) for c in listed}  # type: ignore[attr-defined]
+def told(found: list[Check] | Check) -> dict[str, tuple[str, str]]:
+    return {c.name: (c.verdict, c.why) for c in (found if isinstance(found, list) else [found])}
 
 
 def test_a_new_home_passes(ws: Workspace) -> None:

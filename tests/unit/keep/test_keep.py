@@ -19,7 +19,7 @@ from tests.conftest import eventually
 from fairlead.contract.errors import BundleRefused, FairleadError, FormatUnknown, Refused, UsageError
 from fairlead.contract.stores import walk
 from fairlead.ops.audit import Audit
-from fairlead.ops.keep import KeyLock, backup, follow, lock_of, promote, restore, verify_backup
+from fairlead.ops.keep import BackedUp, KeyLock, backup, follow, lock_of, promote, restore, verify_backup
 from fairlead.ops.keep.bringing import _safe
 from fairlead.ops.keep.epochs import newest_head
 from fairlead.ops.keep.snapshot import Head, Kept, Snapshot, head_name, read_snapshot, snapshot_name, write_snapshot
@@ -53,8 +53,8 @@ class Place:
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(random.Random(n).randbytes(9000))
 
-    def backup(self, **how: int) -> object:
-        return backup(self.root, self.state, self.key, self.store, LOCK, **how)
+    def backup(self, keep: int = 0) -> BackedUp:
+        return backup(self.root, self.state, self.key, self.store, LOCK, keep=keep)
 
 
 @pytest.fixture

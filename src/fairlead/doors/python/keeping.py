@@ -41,7 +41,7 @@ def backup(
     lock = None if without_keys else keeping.lock_of(passphrase, recipient, identity)
     if verify and lock is not None and not lock.opens:
         raise UsageError("--verify opens the keys again: give --identity PRIVATE.pem beside --recipient.")
-    store = store_of(to)
+    store = store_of(to, ws.settings.stores.terms)
     try:
         done = keeping.backup(ws.home.root, ws.state, ws.key, store, lock, keep=keep, say=say)
         if note:
@@ -74,7 +74,8 @@ def restore(
         raise UsageError("a home either follows on or is promoted: give --follow or --promote.")
     project = project_of(folder, into)
     root = (into if into is not None else project.home.root).absolute()
-    lock, store = keeping.lock_of(passphrase, None, identity), store_of(source)
+    lock = keeping.lock_of(passphrase, None, identity)
+    store = store_of(source, None if project is None else project.settings.stores.terms)
     try:
         if follow:
             return {"into": str(root), **msgspec.to_builtins(keeping.follow(store, root, lock))}

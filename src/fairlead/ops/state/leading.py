@@ -164,7 +164,7 @@ class Leader:
         lease = read_lease(self._backend)
         if lease is not None and lease.holds:
             return None
-        if lease is not None:
+        if lease is not None and lease.holder != self.holder:
             # What a frozen leader has open holds the writers' lock; its lease ran out, so it may be ended.
             self._backend.end_sessions(lease.holder)
         with self._backend.connect(writing=True) as connection:
