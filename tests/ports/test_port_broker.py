@@ -205,3 +205,16 @@ def test_a_broker_that_goes_away_is_an_error_and_not_a_wait(server: Server, tmp_
         within(gone)
     finally:
         other.kill()
+
+
+def test_an_answer_that_could_not_be_appended_is_not_taken_for_one_that_was(server: Server, name: str) -> None:
+    """The mark of a key must never be there without its entry: the answer would be lost with the next try."""
+    if type(server).__name__ != "Redis":
+        pytest.skip("marks are of Redis")
+    with server.client() as client:  # type: ignore[attr-defined]
+        client.set(name, "no stream")
+        with pytest.raises(RemoteError, match="WRONGTYPE"):
+            within(lambda: opened(sink_of(server, name), lambda sink: sink.put(outgoing(["a", "b"]))))
+        client.delete(name)
+    within(lambda: opened(sink_of(server, name), lambda sink: sink.put(outgoing(["a", "b"]))))
+    assert [one.id for one in server.all_of(name)] == ["a", "b"]

@@ -25,12 +25,21 @@ from fairlead.contract.streams import Address, Message, Outgoing, Reading
 
 _TIMEOUT_S = 10.0
 _APPEND = """
-if ARGV[1] ~= '0' and not redis.call('SET', KEYS[2], '1', 'NX', 'EX', ARGV[1]) then return 0 end
-if ARGV[2] == '0' then redis.call('XADD', KEYS[1], '*', unpack(ARGV, 3))
-else redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', unpack(ARGV, 3)) end
-return 1
+local at, appended = 3, 0
+for number = 2, #KEYS do
+  local size = tonumber(ARGV[at])
+  if ARGV[1] == '0' or redis.call('EXISTS', KEYS[number]) == 0 then
+    if ARGV[2] == '0' then redis.call('XADD', KEYS[1], '*', unpack(ARGV, at + 1, at + size))
+    else redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', unpack(ARGV, at + 1, at + size)) end
+    if ARGV[1] ~= '0' then redis.call('SET', KEYS[number], '1', 'EX', ARGV[1]) end
+    appended = appended + 1
+  end
+  at = at + size + 1
+end
+return appended
 """
-"""Appends unless the key was appended lately: both are done or neither is."""
+"""Appends each message unless its key was appended lately. A script that fails stops where it is and takes nothing
+back, so the mark follows its entry: what is missing then is appended twice, and never not at all."""
 
 
 class RedisStreams:
@@ -172,16 +181,16 @@ class RedisSink:
     async def put(self, messages: Sequence[Outgoing]) -> None:
         assert self._redis is not None
         stream = self._address.name
-        pipe = self._redis.pipeline(transaction=False)
+        keys, given = [stream], list[Any]()
         for one in messages:
-            fields = [part for name, value in one.headers.items() for part in (name, value)]
             mark = hashlib.sha256(one.id.encode()).hexdigest()[:32]
-            pipe.evalsha(
-                self._append, 2, stream, f"fairlead:once:{stream}:{mark}",
-                self._dedup_s, self._maxlen, "key", one.id, "body", one.body, *fields,
-            )  # fmt: skip
+            keys.append(f"fairlead:once:{stream}:{mark}")
+            fields = ["key", one.id, "body", one.body]
+            for name, value in one.headers.items():
+                fields += [name, value]
+            given += [len(fields), *fields]
         with _said(self._address):
-            await pipe.execute()
+            await self._redis.evalsha(self._append, len(keys), *keys, self._dedup_s, self._maxlen, *given)
 
     async def close(self) -> None:
         if self._redis is not None:
