@@ -228,7 +228,7 @@ store_of(sys.argv[1], terms).put("large", Path(sys.argv[2]))
 """
 
 
-def _killed(place: Place, path: Path, at: int) -> None:
+def killed(place: Place, path: Path, at: int) -> None:
     """A process that puts the file and is killed with -9 when it has come to that byte."""
     process = subprocess.Popen(
         [sys.executable, "-c", KILLED, place.last, str(path), str(PART), str(at), place.kind],
@@ -253,7 +253,7 @@ def test_a_killed_writer_leaves_what_was_there_and_the_next_goes_on(place: Place
     size = 2 * PART + (3 << 20)
     (tmp_path / "large").write_bytes(os.urandom(size))
     store.put("large", b"of before")
-    _killed(place, tmp_path / "large", 2 * PART + (1 if place.kind in ("file", "hdfs") else 0))
+    killed(place, tmp_path / "large", 2 * PART + (1 if place.kind in ("file", "hdfs") else 0))
     assert store.read("large") == b"of before"
     assert [one.name for one in store.list()] == ["large"]
     before = place.proxy.sent if place.proxy else 0
@@ -268,7 +268,7 @@ def test_a_killed_writer_leaves_what_was_there_and_the_next_goes_on(place: Place
 def test_other_bytes_under_a_name_that_was_half_uploaded(place: Place, store: Store, tmp_path: Path) -> None:
     (tmp_path / "one").write_bytes(os.urandom(2 * PART + 1))
     (tmp_path / "two").write_bytes(os.urandom(2 * PART + 1))
-    _killed(place, tmp_path / "one", PART)
+    killed(place, tmp_path / "one", PART)
     assert store.list() == ()
     store.put("large", tmp_path / "two")
     store.get("large", tmp_path / "back")

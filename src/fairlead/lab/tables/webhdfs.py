@@ -104,9 +104,9 @@ class Hadoop:
 
     def part(self, path: str, start: int) -> Iterator[bytes]:
         """The bytes from `start` on, by one connection. A DataNode that fails is left out from then on."""
-        with self._at_data("get", "OPEN", path, offset=start) as (location, send):
-            with send(location, stream=True) as answer:
-                yield from answer.iter_content(BLOCK)
+        opened = self._at_data("get", "OPEN", path, offset=start)
+        with opened as (location, send), send(location, stream=True) as answer:
+            yield from answer.iter_content(BLOCK)
 
     def create(self, path: str, body: Body) -> None:
         """Write a new file. What is left of it if this fails is neither whole nor closed."""
@@ -134,7 +134,7 @@ class Hadoop:
     def note(self, path: str, name: str, value: str) -> None:
         """An attribute of a file, in place of the one it had."""
         flag = "REPLACE" if name in self._noted(path) else "CREATE"
-        arguments = {"xattr.name": f"user.{name}", "xattr.value": f'"{value}"', "flag": flag}
+        arguments: dict[str, Any] = {"xattr.name": f"user.{name}", "xattr.value": f'"{value}"', "flag": flag}
         self._ask("put", "SETXATTR", path, **arguments).close()
 
     def noted(self, path: str, name: str) -> str:
@@ -215,7 +215,7 @@ class Hadoop:
 
                 nodes = msgspec.json.decode(answer.json()["beans"][0]["LiveNodes"]).values()
                 self._nodes = {one["infoAddr"]: one["xferaddr"] for one in nodes}
-        return self._nodes.get(location.netloc, location.hostname)
+        return self._nodes.get(location.netloc, str(location.hostname))
 
 
 class Reading:
@@ -249,7 +249,11 @@ class Reading:
 
 
 class Passing(OSError):
-    """What may be over at the next attempt."""
+    """What may be over at the next attempt. kind: the exception as Hadoop names it."""
+
+    def __init__(self, kind: str, said: str) -> None:
+        self.kind = kind
+        super().__init__(f"{kind}: {said}")
 
 
 def _about(status: dict[str, Any]) -> dict[str, Any]:
@@ -278,5 +282,5 @@ def _check(answer: Any) -> None:
         "AlreadyBeingCreatedException", "LeaseExpiredException", "IOException", "ConnectException",
         "NoRouteToHostException", "ClosedChannelException", "BlockMissingException", "RuntimeException",
     ):  # fmt: skip
-        raise Passing(f"{kind or answer.status_code}: {said[:200]}")
+        raise Passing(kind or str(answer.status_code), said[:200])
     raise OSError(f"{kind or answer.status_code}: {said[:200]}")

@@ -18,6 +18,7 @@ from fairlead.lab.tables.webhdfs import Hadoop
 from fairlead.ops.stores.checking import Bytes
 from fairlead.ops.stores.remote import META, PAUSE_S, UPLOADS, RemoteStore
 
+HELD = ("AlreadyBeingCreatedException", "RecoveryInProgressException")
 _STALE_S = 24 * 3600.0
 
 
@@ -40,32 +41,32 @@ class HdfsStore(RemoteStore):
         if if_absent and self._about(name) is not None:
             raise ObjectExists(f"{self._said(name)} is there already")
         self._sweep()
-        # The first attempt is where another writer of these bytes may have begun; what fails is made anew, elsewhere.
+        # Begun where another writer of these bytes may have begun; what fails is made anew, elsewhere.
         stem = hashlib.sha256(f"{name}\0{digest}".encode()).hexdigest()[:32]
-        for attempt in range(self.terms.attempts):
-            aside = self._path(f"{UPLOADS}/{stem}" + (f"-{secrets.token_hex(4)}" if attempt else ""))
+        target, aside = self._path(name), self._path(f"{UPLOADS}/{stem}")
+        for attempt in range(1, self.terms.attempts + 1):
             try:
-                self._send(aside, source, digest, resume=not attempt)
+                self._send(aside, source)
                 self._hadoop.note(aside, META, digest)
-                target = self._path(name)
                 self._hadoop.make_folder(target.rpartition("/")[0] or "/")
                 self._hadoop.rename(aside, target, replace=not if_absent)
                 break
             except Exception as error:
-                if attempt + 1 == self.terms.attempts or not (
-                    self._hadoop.passing(error) or isinstance(error, ObjectDamaged | FileNotFoundError)
-                ):
+                again = self._hadoop.passing(error) or isinstance(error, ObjectDamaged | FileNotFoundError)
+                if attempt == self.terms.attempts or not again:
                     raise
+                # A DataNode closes what a killed writer left a moment later; from then on it can be gone on with.
+                if getattr(error, "kind", "") not in HELD or attempt + 1 == self.terms.attempts:
+                    aside = self._path(f"{UPLOADS}/{stem}-{secrets.token_hex(4)}")
                 time.sleep(PAUSE_S * 2**attempt)
         return str(self._hadoop.info(target)["etag"])
 
-    def _send(self, aside: str, source: Bytes, digest: str, *, resume: bool) -> None:
-        there = self._size(aside) if resume else None
-        if there and there <= source.size and self._begins_so(aside, source, there):
-            if there < source.size:
-                self._hadoop.append(aside, _Body(source, there))
-        else:
+    def _send(self, aside: str, source: Bytes) -> None:
+        there = self._beginning(aside, source)
+        if there == 0:
             self._hadoop.create(aside, _Body(source, 0))
+        elif there < source.size:
+            self._hadoop.append(aside, _Body(source, there))
         found = self._size(aside)
         if found != source.size:
             raise ObjectDamaged(f"{self.address}: {found or 0:,} of {source.size:,} bytes arrived")
@@ -76,13 +77,17 @@ class HdfsStore(RemoteStore):
         except FileNotFoundError:
             return None
 
-    def _begins_so(self, aside: str, source: Bytes, count: int) -> bool:
-        there, here = hashlib.sha256(), hashlib.sha256()
+    def _beginning(self, aside: str, source: Bytes) -> int:
+        """How many bytes of the source lie there already, read back; 0 if what lies there is something else."""
+        if not 0 < (self._size(aside) or 0) <= source.size:
+            return 0
+        there, here, count = hashlib.sha256(), hashlib.sha256(), 0
         for block in self._hadoop.blocks(aside):
             there.update(block)
+            count += len(block)
         for block in source.blocks(0, count):
             here.update(block)
-        return there.digest() == here.digest()
+        return count if there.digest() == here.digest() else 0
 
     def _about(self, name: str) -> Stored | None:
         try:
