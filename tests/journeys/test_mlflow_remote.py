@@ -156,6 +156,45 @@ def test_models_that_others_registered_are_sealed_and_answer_the_same(
     assert "knows no such model" in unknown.stderr
 
 
+THEIR_GRAPH = """
+import sys
+import mlflow, pandas as pd, skl2onnx
+from skl2onnx.common.data_types import FloatTensorType
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+mlflow.set_tracking_uri(sys.argv[1])
+rows = pd.read_csv(sys.argv[2]).dropna()
+model = make_pipeline(StandardScaler(), LogisticRegression()).fit(rows[["income"]].to_numpy(), rows["repaid"])
+graph = skl2onnx.convert_sklearn(
+    model, initial_types=[("income", FloatTensorType([None, 1]))], target_opset={"": 21, "ai.onnx.ml": 3}
+)
+with mlflow.start_run():
+    mlflow.onnx.log_model(graph, name="model", registered_model_name="graphs", pip_requirements=[])
+"""
+
+
+@pytest.mark.verified(
+    "registries", "ONNX models in MLflow", how="run", by="ONNX flavour by mlflow.onnx, sealed as its graph"
+)
+def test_an_onnx_model_that_others_registered_is_sealed_as_its_graph(
+    server: MlflowServer, deployed: Program, tmp_path: Path
+) -> None:
+    (tmp_path / "graph.py").write_text(THEIR_GRAPH)
+    words = [sys.executable, "graph.py", server.url, str(deployed.folder / "loans.csv")]
+    done = subprocess.run(
+        words, cwd=tmp_path, capture_output=True, text=True, env={**environment(), **CALM}, timeout=200, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    rows = pd.read_csv(deployed.folder / "loans.csv").dropna()[["loan", "income", "repaid"]]
+    rows.to_csv(deployed.folder / "incomes.csv", index=False)
+    sealed = deployed.json("bundle", "models:/graphs/1", "--sample", "incomes.csv")
+    assert sealed["form"] == "onnx"
+    assert "ONNX graph" in sealed["did"]
+    assert sealed["parity"]["flipped"] == 0
+
+
 @pytest.mark.verified(
     "registries", "MLflow server down", how="run", by="killed while we register and answer; caught up when it is back"
 )

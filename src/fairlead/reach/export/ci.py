@@ -28,7 +28,7 @@ _FORMS = {
 
 
 class Ci:
-    """Pipelines that are the verbs of `fairlead`, each step one that works the same at a shell."""
+    """Pipelines of GitHub and GitLab: train, test, judge, comment the diff, release by tag."""
 
     name = "ci"
     bundled = False

@@ -27,6 +27,7 @@ from fairlead.reach.export.cloudformation_parts import (
     told,
 )
 from fairlead.reach.export.exported import Exported, Option
+from fairlead.reach.export.kubernetes.documents import written
 
 BALANCER = "AWS/ApplicationELB"
 READY = "/v2/health/ready"
@@ -34,7 +35,7 @@ FILES = sub("arn:${AWS::Partition}:elasticfilesystem:${AWS::Region}:${AWS::Accou
 
 
 class CloudFormation:
-    """A stack: key, bucket, repository, roles, network rules, what serves, scaling, alarms and backups."""
+    """One AWS template, on Fargate or SageMaker: what serves, storage, roles, network, scaling, alarms, backups."""
 
     name = "cloudformation"
     options: ClassVar[Mapping[str, Option]] = {
@@ -44,8 +45,6 @@ class CloudFormation:
 
     def write(self, exported: Exported, to: Path) -> tuple[Path, ...]:
         """template.yaml; values that differ between accounts are its parameters."""
-        import yaml
-
         sagemaker = exported.options["serve"] == "sagemaker"
         resources = kept(exported) | told() | (_sagemaker(exported) if sagemaker else _ecs(exported))
         template = {
@@ -56,7 +55,7 @@ class CloudFormation:
             "Outputs": _outputs(sagemaker),
         }
         file = to / "template.yaml"
-        file.write_text(yaml.dump(template, Dumper=_dumper(), sort_keys=False, width=120), encoding="utf-8")
+        file.write_bytes(written([template], head="Written by `fairlead export cloudformation`."))
         return (file,)
 
     def notes(self, exported: Exported) -> tuple[str, ...]:
@@ -65,19 +64,6 @@ class CloudFormation:
             f"Push the image of `fairlead export docker` and give its address as parameter Image ({exported.image}).",
             "Key, bucket, repository and vault stay when the stack is deleted: they hold data.",
         )
-
-
-def _dumper() -> Any:
-    import yaml
-
-    class Plain(yaml.SafeDumper):
-        """No anchors: a template is read by people."""
-
-        def ignore_aliases(self, data: Any) -> bool:
-            """Never an anchor."""
-            return True
-
-    return Plain
 
 
 def _parameters(exported: Exported, sagemaker: bool) -> dict[str, Any]:

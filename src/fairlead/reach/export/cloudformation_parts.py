@@ -159,7 +159,7 @@ def alarm(
     text: str, space: str, metric: str, over: float, dimensions: dict[str, Any], statistic: str = "Sum"
 ) -> dict[str, Any]:
     """Three minutes of five over a limit; silence is no alarm, as nobody asking is none."""
-    how = {"ExtendedStatistic": statistic} if statistic.startswith("p") else {"Statistic": statistic}
+    how: dict[str, Any] = {"ExtendedStatistic": statistic} if statistic.startswith("p") else {"Statistic": statistic}
     return resource(
         "CloudWatch::Alarm", AlarmDescription=text, Namespace=space, MetricName=metric, **how, Threshold=over,
         ComparisonOperator="GreaterThanThreshold", Period=60, EvaluationPeriods=5, DatapointsToAlarm=3,

@@ -11,12 +11,13 @@ from typing import Any, ClassVar
 
 from fairlead.contract.errors import MissingExtra
 from fairlead.reach.export.exported import Exported, Option
+from fairlead.reach.export.kubernetes.documents import written
 
 MOUNT = "/mnt/fairlead"
 
 
 class Kubeflow:
-    """train, judge, register, deploy and watch as components; compiled by kfp."""
+    """The loop as a pipeline of KFP v2: train, judge, register, deploy and watch as components."""
 
     name = "kubeflow"
     bundled = False
@@ -65,21 +66,12 @@ def image_of(exported: Exported) -> str:
 
 def _mounted(executors: list[str], exported: Exported) -> str:
     """The platform's part of the pipeline, as kfp-kubernetes writes it: every step has the volume."""
-    import yaml
-
     claim = exported.options["claim"]
     mount = {"constant": claim, "mountPath": MOUNT, "pvcNameParameter": {"runtimeValue": {"constant": claim}}}
     told: dict[str, Any] = {name: {"pvcMount": [mount]} for name in executors}
     platform = {"platforms": {"kubernetes": {"deploymentSpec": {"executors": told}}}}
 
-    class Plain(yaml.SafeDumper):
-        """No anchors: readers of pipelines do not all know them."""
-
-        def ignore_aliases(self, data: Any) -> bool:
-            """Never an anchor."""
-            return True
-
-    return yaml.dump(platform, Dumper=Plain, sort_keys=True)
+    return written([platform]).decode()
 
 
 CLAIM = """\

@@ -23,7 +23,7 @@ def train(project: str, home: str, data: str) -> NamedTuple("Trained", [("bundle
     if done.returncode:
         raise RuntimeError(f"fairlead train ended with {done.returncode}: {done.stdout[-2000:]}")
     told = json.loads(done.stdout)
-    return collections.namedtuple("Trained", ["bundle", "learner"])(told["bundle"], told["learner"])
+    return collections.namedtuple("Trained", ["bundle", "learner"])(told["bundle"], told["learner"])  # type: ignore[call-arg]
 
 
 def judge(project: str, home: str, bundle: str, metrics: dsl.Output[dsl.Metrics], report: dsl.Output[dsl.HTML]) -> str:
@@ -122,6 +122,6 @@ def pipeline_of(name: str, image: str, project: str, home: str) -> Any:
         watched = made["watch"](project=project, home=home, generation=deployed.output)
         for task in (trained, judged, registered, deployed, watched):
             task.set_caching_options(False)
-        return registered.output
+        return registered.output  # type: ignore[no-any-return]
 
     return dsl.pipeline(loop, name=f"fairlead-{name}", description=f"Train, judge, register, deploy and watch {name}.")

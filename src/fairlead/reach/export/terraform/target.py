@@ -14,7 +14,7 @@ HERE = Path(__file__).parent
 
 
 class Terraform:
-    """Key, bucket, registry, roles, network rules, what serves, scaling, alarms and backups."""
+    """Terraform for AWS, Google Cloud or Azure: what serves, storage, roles, network, scaling, alarms, backups."""
 
     name = "terraform"
     options: ClassVar[Mapping[str, Option]] = {
