@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import logging
 from collections.abc import Sequence
 from time import monotonic
 from typing import Any
@@ -55,6 +56,8 @@ def _said(address: Address) -> Any:
 
 
 async def _connected(address: Address) -> Any:
+    # What it logs of a connection that fails is raised as well, and said once.
+    logging.getLogger("aiormq").setLevel(logging.CRITICAL)
     host, port = address.hosts[0]
     secure = address.scheme == "amqps"
     with _said(address):
