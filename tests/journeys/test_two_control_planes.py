@@ -163,5 +163,5 @@ def test_the_other_takes_over_and_a_frozen_leader_writes_nothing(
 def read(server: postgres_server.Server) -> tuple[int, int]:
     """Process id of who leads now, 0 for nobody, and the epoch."""
     now = "extract(epoch FROM clock_timestamp())"
-    found = server.sql(f"SELECT holder, epoch FROM leases WHERE expires > {now}", "fairlead")  # noqa: S608
+    found = server.sql(f"SELECT holder, epoch FROM leases WHERE expires > {now}", "fairlead")
     return (int(str(found[0][0]).split(":")[1]), int(str(found[0][1]))) if found else (0, 0)

@@ -35,7 +35,7 @@ def versions(ws: Workspace) -> list[Check]:
     found = [Check("python", ".".join(map(str, here)), known, "pass" if fits else "fail", why)]
     wrong = sorted(_unfit())
     if wrong:
-        why = f"{'; '.join(wrong[:5])}: pip install --upgrade 'fairlead[studio]'"
+        why = f"{'; '.join(wrong[:5])}: pip install 'fairlead[studio]'"
         return [*found, Check("libraries", len(wrong), 0, "fail", why)]
     return [*found, Check("libraries", 0, 0, "pass", "each is of a version that this Fairlead was made for")]
 
