@@ -44,10 +44,14 @@ class Plane:
         return answer
 
     def watch(self) -> subprocess.Popen[str]:
-        """Start its watcher; what it says goes to `log`."""
+        """Start its watcher."""
+        return self.start("watch", "--every", "0.3")
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """Start a verb that goes on until stopped; what it says goes to `log`."""
         with self.log.open("a") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "fairlead", "watch", "--every", "0.3"],
+                [sys.executable, "-m", "fairlead", *words],
                 cwd=self.folder, env=self.environment, stdout=log, stderr=log, text=True, start_new_session=True,
             )  # fmt: skip
         self.started.append(process)
@@ -157,6 +161,13 @@ def test_the_other_takes_over_and_a_frozen_leader_writes_nothing(
     third.wait(30)
     eventually(lambda: read(server)[0] == second.pid, 4.0, "the lease given back")
     print(f"handed over in {time.monotonic() - left:.1f} s")
+    # `up` beside a leader serves and collects, and leaves watching and deploying to it.
+    everything = one.start("up", "--port", "0", "--every", "0.5")
+    eventually(lambda: "ready: shop at" in one.log.read_text(), 60, "the ready line of up")
+    assert "stands by: control plane" in one.log.read_text()
+    assert read(server)[0] == second.pid
+    everything.send_signal(signal.SIGINT)
+    assert everything.wait(60) == 0
     assert "Traceback" not in one.log.read_text() + two.log.read_text()
 
 
