@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from fairlead.doors.cli.engines import Connect, EngineName, Master
 from fairlead.doors.cli.output import Json, Steps, chosen, console, escape, show, table
 
 Answer = dict[str, Any]
@@ -34,6 +35,9 @@ def quality(
     out: Annotated[Path | None, typer.Option(help="with --suspects: write the rows here, .csv or .parquet")] = None,
     html: Annotated[Path | None, typer.Option(help="write the report as a page that opens offline")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="exit 3 where a problem was found")] = False,
+    engine: EngineName = "",
+    master: Master = "",
+    connect: Connect = "",
     as_json: Json = False,
 ) -> None:
     """Say what is wrong with a table, and what to do about it.
@@ -41,12 +45,15 @@ def quality(
     Missing cells, duplicates, outliers, leaks and more, each with lines for fairlead.toml. Changes nothing, and works
     outside a project, too, where a table is named.
     """
+    from fairlead.doors.python.engines import engine_of_folder
     from fairlead.doors.python.quality import quality as look
+
+    wanted = engine_of_folder(chosen.folder, engine, master, connect)
 
     with Steps() as steps:
         answer = look(
             chosen.folder, data, against=against, suspects=suspects, target=target, id=id, time=tuple(time or ()),
-            out=out, html=html, progress=steps,
+            out=out, html=html, progress=steps, engine=wanted,
         )  # fmt: skip
     show(answer, as_json, tell)
     if strict and any(i["severity"] == "problem" for i in answer["issues"]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -26,6 +27,18 @@ def engine_asked(
         # One asked for now wins over an address that the project has.
         found = msgspec.structs.replace(found, connect="")
     return msgspec.structs.replace(found, **{name: value for name, value in asked.items() if value})
+
+
+def engine_of_folder(folder: str | Path, engine: str = "", master: str = "", connect: str = "") -> EngineSettings:
+    """The same by the project of a folder, where there is one."""
+    from fairlead.contract.errors import NotAProject
+    from fairlead.ops.project import Project
+
+    try:
+        settings = Project.find(Path(folder)).settings
+    except NotAProject:
+        settings = None
+    return engine_asked(settings, engine, master, connect)
 
 
 @contextmanager

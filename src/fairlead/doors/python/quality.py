@@ -12,6 +12,7 @@ import msgspec
 from fairlead.contract.errors import NotAProject, UsageError
 
 if TYPE_CHECKING:
+    from fairlead.contract.engines import EngineSettings
     from fairlead.lab.tables.quality.looking import Look
     from fairlead.lab.tables.quality.report import Issue, QualityReport
     from fairlead.ops.project import Project
@@ -33,8 +34,12 @@ def quality(
     out: str | Path | None = None,
     html: str | Path | None = None,
     progress: Say | None = None,
+    engine: EngineSettings | None = None,
 ) -> Answer:
-    """See `Project.quality`. folder: of the project, if there is one; without it `data` must be given."""
+    """See `Project.quality`. folder: of the project, if there is one; without it `data` must be given.
+
+    engine: what looks at the rows; None: this process.
+    """
     from fairlead.lab.tables.quality.examining import look_for, report_of
 
     say = progress or (lambda *words, **more: None)
@@ -42,9 +47,12 @@ def quality(
     project = _project(folder, needed=data is None)
     settings = None if project is None else project.settings
     _check(project, against, suspects, out, target)
-    source = _source(project, data)
     say("looking at the rows", done=0.0)
-    look = look_for(source, settings, target=target, key=id, time=time)
+    if engine is None or engine.name == "local":
+        source = _source(project, data)
+        look = look_for(source, settings, target=target, key=id, time=time)
+    else:
+        source, look = _looked_on(engine, project, data, target, id, time)
     further: list[Issue] = []
     answer: Answer = {}
     if against is not None:
@@ -63,6 +71,27 @@ def quality(
 
         answer["html"] = str(write_page(answer, Path(html)))
     return answer
+
+
+def _looked_on(
+    settings: EngineSettings, project: Project | None, data: Any, target: str, id: str, time: tuple[str, ...]
+) -> tuple[Any, Look]:
+    """The table and what an engine's executors saw of it."""
+    from fairlead.doors.python.engines import opened
+    from fairlead.lab.tables.engines.far import FarTable, is_far
+    from fairlead.lab.tables.engines.looking import look_on
+    from fairlead.lab.tables.quality.examining import asked_by, leaving_out
+
+    with opened(settings) as engine:
+        source = FarTable(engine, data) if is_far(data) else _source(project, data)
+        asked: dict[str, Any] = {"target": target, "key": id, "time": time}
+        named = project is None or bool(target or id or time)
+        if project is not None and not named:
+            asked = asked_by(project.settings, source.columns)
+        look = look_on(engine, source, now=clock.time(), **asked)
+        if project is not None and not named:
+            look.excluded = leaving_out(project.settings, source.columns)
+    return source, look
 
 
 def told(report: QualityReport) -> Answer:

@@ -73,23 +73,29 @@ def look_for(
 
 def look_at_project(source: Any, settings: Settings, *, now: float, sample_rows: int = SAMPLE_ROWS) -> Look:
     """As `look_at`, by what the project says about its columns, as far as the table has them."""
-    model = settings.model
     table = _Peeked(source)
-    has = table.names
-    look = look_at(
-        table.source,
-        target=model.target if model.target in has else "",
-        task=model.task,
-        key=model.id if model.id in has and model.id is not None else "",
-        time=model.time_columns if set(model.time_columns) <= set(has) else (),
-        sample_rows=sample_rows,
-        now=now,
-    )
-    if model.features:
-        look.excluded = frozenset(has) - {*model.features, model.target, model.id or "", *model.time_columns}
-    else:
-        look.excluded = frozenset(model.exclude) & frozenset(has)
+    look = look_at(table.source, sample_rows=sample_rows, now=now, **asked_by(settings, table.names))
+    look.excluded = leaving_out(settings, table.names)
     return look
+
+
+def asked_by(settings: Settings, has: tuple[str, ...]) -> dict[str, Any]:
+    """Target, task, key and time of a project, as far as a table of these columns has them."""
+    model = settings.model
+    return {
+        "target": model.target if model.target in has else "",
+        "task": model.task,
+        "key": model.id if model.id in has and model.id is not None else "",
+        "time": model.time_columns if set(model.time_columns) <= set(has) else (),
+    }
+
+
+def leaving_out(settings: Settings, has: tuple[str, ...]) -> frozenset[str]:
+    """Columns of a table that the project leaves out already."""
+    model = settings.model
+    if model.features:
+        return frozenset(has) - {*model.features, model.target, model.id or "", *model.time_columns}
+    return frozenset(model.exclude) & frozenset(has)
 
 
 class _Peeked:
