@@ -105,12 +105,15 @@ class KafkaSource(_Side):
         own = {"enable.auto.commit": False, "group.id": reading.group, "error_cb": self._heard}
         super().__init__(address, usual | options | own)
         self._most = reading.most
+        self._asker: Any = None
 
     async def open(self) -> None:
         def opened() -> None:
             self._client = ck.Consumer(self._options)
             self._reach()
             self._client.subscribe([self._address.name])
+            # Questions would wait behind the fetches of the one that reads, half a second each.
+            self._asker = ck.Consumer(self._options)
 
         self._begin()
         await self._call(opened)
@@ -146,16 +149,23 @@ class KafkaSource(_Side):
 
     def _lag(self) -> int:
         """Of the whole group, as other brokers count it: also of partitions that others read, or nobody yet."""
-        parts = self._client.list_topics(self._address.name, timeout=_TIMEOUT_S).topics[self._address.name].partitions
+        parts = self._asker.list_topics(self._address.name, timeout=_TIMEOUT_S).topics[self._address.name].partitions
         behind = 0
         asked = [ck.TopicPartition(self._address.name, at) for at in parts]
-        for told in self._client.committed(asked, timeout=_TIMEOUT_S):
-            low, high = self._client.get_watermark_offsets(told, timeout=_TIMEOUT_S)
+        for told in self._asker.committed(asked, timeout=_TIMEOUT_S):
+            low, high = self._asker.get_watermark_offsets(told, timeout=_TIMEOUT_S)
             behind += max(0, high - (told.offset if told.offset >= 0 else low))
         return behind
 
     async def close(self) -> None:
-        await self._end(lambda client: client.close())
+        asker, self._asker = self._asker, None
+
+        def ended(client: Any) -> None:
+            client.close()
+            if asker is not None:
+                asker.close()
+
+        await self._end(ended)
 
 
 def _message(one: Any) -> Message:
