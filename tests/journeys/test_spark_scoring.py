@@ -111,14 +111,20 @@ def test_a_folder_of_files_is_one_table_in_the_order_of_their_names(churn: Progr
 
 @pytest.mark.verified("engines", "Spark 4, drift report", how="run", by="drift --engine spark, all figures to 1e-9")
 def test_a_drift_report_says_the_same(churn: Program, bike: Program, where: tuple[str, ...]) -> None:
-    for program, cut in ((churn, 4_000), (bike, 8_000)):
+    for program, cut, against in ((churn, 4_000, ()), (bike, 8_000, ("--against", "old.parquet"))):
         table = parquet.read_table(program.folder / "rows.parquet")
         parquet.write_table(table.slice(0, cut), program.folder / "old.parquet", row_group_size=1_500)
         parquet.write_table(table.slice(cut), program.folder / "new.parquet", row_group_size=700)
-        for against in (("--against", "old.parquet"), ()):
-            here = program.json("drift", "new.parquet", *against)
-            there = program.json("drift", "new.parquet", *against, "--engine", "spark", *where)
-            equal(here, there, but=("seconds",))
+        here = program.json("drift", "new.parquet", *against)
+        there = program.json("drift", "new.parquet", *against, "--engine", "spark", *where)
+        equal(here, there, but=("seconds",))
+
+
+@pytest.mark.verified("engines", "Spark 4, quality report", how="run", by="quality --engine spark says what local says")
+def test_a_quality_report_says_the_same(churn: Program, where: tuple[str, ...]) -> None:
+    here = churn.json("quality", "rows.parquet")
+    there = churn.json("quality", "rows.parquet", "--engine", "spark", *where)
+    equal(here, there, but=("seconds",))
 
 
 def equal(here: Any, there: Any, but: tuple[str, ...] = (), at: str = "") -> None:
