@@ -55,8 +55,17 @@ def collect(
     show(
         project().collect(),
         as_json,
-        lambda a: console().print(f"{a['records']:,} records and {a['labels']:,} labels"),
+        _say_collected,
     )
+
+
+def _say_collected(answer: dict[str, Any]) -> None:
+    console().print(f"{answer['records']:,} records and {answer['labels']:,} labels")
+    if stored := answer.get("stored"):
+        console().print(
+            f"stores: {stored['bundles']:,} bundles and {stored['sent']:,} files sent, {stored['fetched']:,} fetched, "
+            f"{stored['removed']:,} removed"
+        )
 
 
 def watch(
