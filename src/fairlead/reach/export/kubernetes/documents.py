@@ -12,7 +12,7 @@ Document = dict[str, Any]
 WIDTH = 116
 
 
-class _Dumper(yaml.SafeDumper):
+class _Dumper(yaml.SafeDumper):  # type: ignore[misc,unused-ignore]
     """No anchors: people read these files."""
 
     def ignore_aliases(self, data: Any) -> bool:
