@@ -33,6 +33,14 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(Recorder(), "verified")
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """What a test shows goes with its result, also to the process that hears of all of them."""
+    for mark in item.iter_markers("verified"):
+        from tests.verified import told
+
+        item.user_properties.append(("verified", told(mark)))
+
+
 def pytest_collection_finish() -> None:
     """Thousands of collected tests are no garbage: a collection that walked them would cost each test that asks for
     one most of a second."""

@@ -1,4 +1,4 @@
-"""The table of what was verified says what tests say and results show, and nothing else."""
+"""The table of what was verified says what results show, and nothing else."""
 
 from __future__ import annotations
 
@@ -8,59 +8,52 @@ from pathlib import Path
 import pytest
 from tests import verified
 
-
-def marked(folder: Path, text: str) -> None:
-    (folder / "test_one.py").write_text(text)
-
-
-MARK = '@pytest.mark.verified("streams", "Redis", how="run", by="redis-server, 5,000 rows")'
+MARK = ("streams", "Redis", "run", "redis-server, 5,000 rows")
 
 
 @pytest.fixture
-def tests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of tests in place of this one's."""
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of tests in place of this one's, and where its results go."""
     folder = tmp_path / "tests"
     folder.mkdir()
+    (folder / "test_one.py").write_text("")
     monkeypatch.setattr(verified, "TESTS", folder)
     monkeypatch.setattr(verified, "RESULTS", folder / "verified.json")
-    marked(folder, f"import pytest\n{MARK}\ndef test_a():\n    pass\n\n{MARK}\ndef test_b():\n    pass\n")
-    return folder
+    return folder / "verified.json"
 
 
-def report(name: str, outcome: str, when: str = "call") -> pytest.TestReport:
-    return pytest.TestReport(name, ("", 0, ""), {}, outcome, None, when)  # type: ignore[arg-type]
+def report(test: str, outcome: str, when: str = "call", marked: bool = True) -> pytest.TestReport:
+    made = pytest.TestReport(f"tests/{test}", ("", 0, ""), {}, outcome, None, when)  # type: ignore[arg-type]
+    made.user_properties = [("verified", MARK)] if marked else []
+    return made
 
 
-def test_a_row_has_a_date_once_all_behind_it_passed(tests: Path) -> None:
-    assert "| Redis | run | redis-server, 5,000 rows | not yet |" in verified.table()
+def test_what_passed_is_a_row_with_its_date(results: Path) -> None:
     recorder = verified.Recorder()
-    for name in ("a", "b"):
-        recorder.pytest_runtest_logreport(report(f"tests/test_one.py::test_{name}[1]", "passed"))
+    recorder.pytest_runtest_logreport(report("test_one.py::test_a[1]", "passed", "setup"))
+    recorder.pytest_runtest_logreport(report("test_one.py::test_a[1]", "passed"))
+    recorder.pytest_runtest_logreport(report("test_one.py::test_b", "passed", marked=False))
     recorder.pytest_sessionfinish()
-    known = json.loads((tests / "verified.json").read_text())
-    assert set(known) == {"tests/test_one.py::test_a", "tests/test_one.py::test_b"}
-    assert f"| 5,000 rows | {known['tests/test_one.py::test_a']} |".replace("| 5,000", "redis-server, 5,000") in (
-        verified.table()
-    )
+    known = json.loads(results.read_text())
+    assert list(known) == ["tests/test_one.py::test_a[1]"]
+    date = known["tests/test_one.py::test_a[1]"][0][-1]
+    assert f"| Redis | run | redis-server, 5,000 rows | {date} |" in verified.table()
 
 
-def test_what_fails_is_forgotten_and_what_is_skipped_stays(tests: Path) -> None:
-    (tests / "verified.json").write_text(
-        json.dumps({f"tests/test_one.py::test_{name}": "2026-01-02" for name in ("a", "b", "gone")})
-    )
+def test_what_fails_is_forgotten_and_what_is_skipped_stays(results: Path) -> None:
+    before = [[*MARK, "2026-01-02"]]
+    names = ("test_one.py::test_a", "test_one.py::test_b[2]", "test_gone.py::test_c")
+    results.write_text(json.dumps({f"tests/{name}": before for name in names}))
     recorder = verified.Recorder()
-    recorder.pytest_runtest_logreport(report("tests/test_one.py::test_a", "skipped", "setup"))
-    recorder.pytest_runtest_logreport(report("tests/test_one.py::test_b[1]", "passed"))
-    recorder.pytest_runtest_logreport(report("tests/test_one.py::test_b[2]", "failed"))
+    recorder.pytest_runtest_logreport(report("test_one.py::test_a", "skipped", "setup"))
+    recorder.pytest_runtest_logreport(report("test_one.py::test_b[2]", "passed"))
+    recorder.pytest_runtest_logreport(report("test_one.py::test_b[2]", "failed", "teardown"))
     recorder.pytest_sessionfinish()
-    assert json.loads((tests / "verified.json").read_text()) == {"tests/test_one.py::test_a": "2026-01-02"}
+    assert json.loads(results.read_text()) == {"tests/test_one.py::test_a": before}
+    assert "| 2026-01-02 |" in verified.table()
 
 
-def test_marks_that_mean_nothing_are_refused(tests: Path) -> None:
-    marked(tests, 'import pytest\n@pytest.mark.verified("streams", "X", how="seen", by="")\ndef test_a():\n    pass\n')
-    with pytest.raises(ValueError, match="how 'seen'"):
-        list(verified.claims())
-
-
-def test_the_marks_of_this_project_can_be_read() -> None:
-    assert all(claim.by and len(claim.by) <= 120 for claim in verified.claims())
+def test_marks_that_mean_nothing_are_refused() -> None:
+    assert verified.told(pytest.mark.verified(*MARK[:2], how=MARK[2], by=MARK[3]).mark) == MARK
+    with pytest.raises(ValueError, match="unknown"):
+        verified.told(pytest.mark.verified("streams", "Redis", how="seen", by="x").mark)

@@ -1,4 +1,4 @@
-"""Every export target: the same version gives the same bytes, nothing half-written, no path of this machine, no secret."""
+"""Every export target: one version gives the same bytes, nothing half-written, no path of this machine, no secret."""
 
 from __future__ import annotations
 

@@ -473,6 +473,9 @@ DOC: dict[str, str] = {
     "serve.native_python": "interpreter that native models run in; empty: this one",
     "serve.native_memory_mb": "address space of a native model's process; 0: without limit",
     "serve.native_start_s": "seconds for a native model's process to load the model",
+    "serve.routes": "address that routes are asked from, for servers without a control plane; empty: the home's own",
+    "serve.routes_keys": "public keys, hexadecimal, whose signature routes from an address must carry",
+    "serve.routes_every_s": "seconds between two questions for routes from an address",
     "access.required": "whether callers need a key or token; not given: on any address but loopback",
     "access.issuer": "OIDC issuer whose JWTs are accepted",
     "access.audience": "audience that a JWT must name",
@@ -539,7 +542,7 @@ DOC: dict[str, str] = {
     "registry.mlflow": "MLflow tracking URI; empty: an SQLite file in the home",
     **ENGINE,
     **STORES,
-    "state.url": "postgresql://USER@HOST:5432/DATABASE for control planes on several machines; empty: a file in the home",
+    "state.url": "postgresql://USER@HOST:5432/DATABASE for several control planes; empty: a file of the home",
     "state.password": "where the password of state.url is: env:NAME or file:PATH, never itself",
     "state.lease_s": "of several control planes one leads; another takes over when it was silent for so long",
 }

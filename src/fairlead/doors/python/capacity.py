@@ -94,7 +94,7 @@ def capacity(
         raise UsageError("results of one bundle on one machine belong together; these are of several.")
     measured = msgspec.structs.replace(found[-1], runs=tuple(run for one in found for run in one.runs))
     plan, law = plan_for(measured, rate, p99_ms, headroom=headroom, spare=spare, workers=workers)
-    told = None
+    told: dict[str, Any] | None = None
     if law is not None:
         parts = ("rate", "contention", "coherency")
         told = {name: dict(zip(("value", "low", "high"), getattr(law, name), strict=True)) for name in parts}

@@ -59,7 +59,9 @@ class XGBoostTrees:
 
 def _own(estimator: Any) -> Any:
     """XGBoost's own model."""
-    ours = type(estimator).__name__ in (LABELLED, ORDERED, *SHARED) and type(estimator).__module__.startswith("fairlead.")
+    ours = type(estimator).__name__ in (LABELLED, ORDERED, *SHARED) and type(estimator).__module__.startswith(
+        "fairlead."
+    )
     return estimator.booster_ if ours else estimator
 
 

@@ -189,8 +189,8 @@ class Watcher:
         if not known:
             looked = look(moment, seen, watch.memories, self.pace, troubled)
             watch.memories = looked.memories
-            told = msgspec.json.encode([looked.memories, seen.window, seen.earlier])
-            watch.remembered = hashlib.sha256(told).hexdigest()
+            kept = msgspec.json.encode([looked.memories, seen.window, seen.earlier])
+            watch.remembered = hashlib.sha256(kept).hexdigest()
             return looked
         told = [
             moment, champion, self.settings.monitor.false_alarms_per_month, seen.window, watch.remembered, seen.step,

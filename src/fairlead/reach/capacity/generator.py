@@ -211,7 +211,7 @@ class Load:
                 secure.check_hostname, secure.verify_mode = False, ssl.CERT_NONE
         port = parts.port or (443 if secure else 80)
         with contextlib.suppress(OSError, asyncio.TimeoutError):
-            connecting = self.loop.create_connection(lambda: Connection(self), parts.hostname, port, ssl=secure)
+            connecting = self.loop.create_connection(lambda: Connection(self), parts.hostname or "", port, ssl=secure)
             _, made = await asyncio.wait_for(connecting, self.job.timeout_s)
             self.all.add(made)
 

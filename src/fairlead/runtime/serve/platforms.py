@@ -207,7 +207,7 @@ def _kserve(environ: Mapping[str, str]) -> Platform:
 
 
 def _container(environ: Mapping[str, str]) -> Platform:
-    """Any other place that runs containers: its network is the platform's to open. Cloud Run and others say the port."""
+    """Any other place that runs containers: its network is the platform's to open. Some say the port."""
     return Platform(name="container", port=_port(environ, "PORT", 8080))
 
 

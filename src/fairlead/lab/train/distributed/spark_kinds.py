@@ -43,8 +43,8 @@ class Forest(NamedTuple):
 
         trees = trees_of(session, model, leaf)
         targets = classes if classes > 2 else 1
-        link = "second" if classes == 2 else "identity"
-        return TreeSum(trees, targets, np.zeros(targets), link, count=len(trees) // targets)
+        count = len(trees) // targets
+        return TreeSum(trees, targets, np.zeros(targets), "second" if classes == 2 else "identity", count=count)
 
 
 class Boosted(NamedTuple):

@@ -64,7 +64,7 @@ def _table(nodes: list[dict[str, Any]], value: Callable[[dict[str, Any]], Sequen
     values = np.array([list(value(node)) if last else [] for node, last in zip(nodes, leaf, strict=True)], dtype=object)
     width = max(len(v) for v in values)
     numbers = np.array([v if len(v) else [0.0] * width for v in values.tolist()], dtype=np.float64)
-    shape = {
+    shape: dict[str, Any] = {
         "leaf": leaf,
         "feature": np.array([0 if last else int(s["featureIndex"]) for s, last in zip(splits, leaf, strict=True)]),
         "threshold": np.array(

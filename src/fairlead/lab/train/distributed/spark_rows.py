@@ -74,5 +74,6 @@ def _require_finite(x: Floats) -> None:
 
 def _vectors(frame: Any) -> Any:
     from pyspark.ml.functions import array_to_vector
+    from pyspark.sql.functions import col
 
-    return frame.select(array_to_vector(ROWS).alias(FEATURES), AIM, WEIGHT)
+    return frame.select(array_to_vector(col(ROWS)).alias(FEATURES), AIM, WEIGHT)

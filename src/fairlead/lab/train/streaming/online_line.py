@@ -72,7 +72,7 @@ class OnlineLineClassifier(ClassifierMixin, _Line):  # type: ignore[misc]
         self.classes_ = np.unique(np.asarray(truth))
         self.n_features_in_ = int(np.shape(features)[1])
         if len(self.classes_) > 2:
-            self.model_ = linear_model.SoftmaxRegression(optimizer=optim.SGD(self.step), l2=self.shrink)
+            self.model_: Any = linear_model.SoftmaxRegression(optimizer=optim.SGD(self.step), l2=self.shrink)
             for code in range(len(self.classes_)):
                 _ = self.model_.optimizers[code], self.model_.weights[code]
         else:

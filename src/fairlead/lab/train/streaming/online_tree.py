@@ -36,7 +36,7 @@ class _Tree(BaseEstimator):  # type: ignore[misc]
                 links += [(0, 0), (0, 0)]
         split = [hasattr(node, "threshold") for node in nodes]
         values = np.array([self._value(node, classes) for node in nodes], dtype=np.float64).reshape(len(nodes), -1)
-        shape = {
+        shape: dict[str, Any] = {
             "leaf": ~np.array(split),
             "feature": np.array([int(n.feature) if s else 0 for n, s in zip(nodes, split, strict=True)]),
             "threshold": np.array([float(n.threshold) if s else 0.0 for n, s in zip(nodes, split, strict=True)]),
