@@ -87,7 +87,7 @@ def tell_loadtest(answer: Answer) -> None:
     out = console()
     for run in answer["runs"]:
         rows = [
-            (step["rate"], step["answered"], step["p50_ms"], step["p99_ms"], step["p999_ms"], step["late_p99_ms"],
+            (round(step["rate"]), round(step["answered"]), step["p50_ms"], step["p99_ms"], step["p999_ms"], step["late_p99_ms"],
              step["cpu_cores"] or None, step["memory_mb"] or None, sum(step["errors"].values()))
             for step in run["steps"]
         ]  # fmt: skip

@@ -172,7 +172,7 @@ def _over_soon(error: BaseException) -> bool:
 
 
 def _crc32c(source: Bytes, start: int, count: int) -> str:
-    digest: Any = google_crc32c.Checksum()  # type: ignore[no-untyped-call]
+    digest: Any = google_crc32c.Checksum()  # type: ignore[no-untyped-call,unused-ignore]
     for block in source.blocks(start, count):
         digest.update(block)
     return base64.b64encode(digest.digest()).decode()
