@@ -41,6 +41,13 @@ def windows(values: list[float]) -> int:
     return late[-1] + 1 if late and late[-1] + 1 < len(values) - at else 0 if not late else -1
 
 
+@pytest.mark.long
+@pytest.mark.verified(
+    "engines",
+    "Streaming learners",
+    how="run",
+    by="river: Agrawal's generator with a change of concept, beside static and retrained",
+)
 def test_after_a_change_of_concept_it_recovers_where_a_static_model_does_not() -> None:
     table = stream()
     tree = Learning.begin(table[:FIRST], SETTINGS, "online_tree")

@@ -6,6 +6,7 @@ goes on where that file says and takes every labelled row once. It is signed, an
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import pickle
 from collections.abc import Mapping, Sequence
@@ -13,11 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
 import numpy as np
 
 from fairlead.contract.errors import ConfigInvalid, InputInvalid, UsageError
 from fairlead.contract.plugins import names, variant
 from fairlead.contract.settings import Settings
+from fairlead.contract.signature import Signature
 from fairlead.lab.stats.loss import losses
 from fairlead.lab.stats.measures import Floats
 from fairlead.lab.train.fitting import fit, learner_of, scores_of, targets
@@ -86,6 +89,16 @@ class Learning:
         recent = material.source.tail(RECENT).reset_index(drop=True)
         made = cls(settings, learner, given, material, pipeline, recent, np.full((len(recent), outputs), np.nan), 0)
         return made._counted(frame, material.rows)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A field that is at its default is told from others by which object it is: pickled, it would be written out,
+        # and the same model would be sealed to another id.
+        return {**self.__dict__, "signature": msgspec.json.encode(self.material.signature)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        signature = msgspec.json.decode(state.pop("signature"), type=Signature)
+        self.__dict__.update(state)
+        self.material = dataclasses.replace(self.material, signature=signature)
 
     def learn(self, frame: pd.DataFrame, cursor: str = "") -> Learned:
         """Answer labelled rows by what was learned so far, then learn them one after the other.
