@@ -5,7 +5,8 @@ set -u
 cd "$(dirname "$0")/.."
 
 DEBIAN="default-jre-headless postgresql redis-server rabbitmq-server nats-server nginx-light haproxy buildah skopeo \
-kubernetes-client iproute2 openssh-client git chromium prometheus prometheus-alertmanager"
+kubernetes-client iproute2 openssh-client git chromium prometheus prometheus-alertmanager \
+libjersey1-core-java libjersey1-server-java libjersey1-servlet-java libjsr311-api-java libjaxb-api-java"
 
 if command -v apt-get >/dev/null 2>&1 && [ "$(id -u)" = 0 ]; then
     echo "==> packages of Debian"
@@ -20,7 +21,8 @@ fi
 
 if command -v npm >/dev/null 2>&1; then
     echo "==> packages of npm"
-    npm install --silent --no-audit --no-fund --prefix .venv/npm azurite >/dev/null || echo "npm could not install azurite"
+    npm install --silent --no-audit --no-fund --prefix .venv/npm azurite @kubernetes-models/argo-rollouts@2.0.0 \
+        @kubernetes-models/prometheus-operator@6.0.0 typescript@5 >/dev/null || echo "npm could not install all of it"
 else
     echo "no npm: tests that need Azurite say so"
 fi

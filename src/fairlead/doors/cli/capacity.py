@@ -87,8 +87,8 @@ def tell_loadtest(answer: Answer) -> None:
     out = console()
     for run in answer["runs"]:
         rows = [
-            (round(step["rate"]), round(step["answered"]), step["p50_ms"], step["p99_ms"], step["p999_ms"], step["late_p99_ms"],
-             step["cpu_cores"] or None, step["memory_mb"] or None, sum(step["errors"].values()))
+            (round(step["rate"]), round(step["answered"]), step["p50_ms"], step["p99_ms"], step["p999_ms"],
+             step["late_p99_ms"], step["cpu_cores"] or None, step["memory_mb"] or None, sum(step["errors"].values()))
             for step in run["steps"]
         ]  # fmt: skip
         heads = ("asked/s", "answered/s", "p50 ms", "p99 ms", "p99.9 ms", "late p99", "cores", "MiB", "errors")

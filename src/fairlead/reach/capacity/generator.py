@@ -185,6 +185,11 @@ class Load:
     async def run(self) -> Counted:
         """Connect, ask all that is due, wait for the last answers."""
         await asyncio.gather(*(self._connect() for _ in range(self.job.connections)))
+        if not self.all:
+            self.timer.close()
+            none: dict[int, int] = {}
+            return Counted(sent=len(self.due), answered=0, errors={"no connection": len(self.due)}, latencies=none,
+                           late=none, seconds=self.job.seconds, cpu_s=0.0)  # fmt: skip
         begun, cpu = time.monotonic(), time.process_time()
         if self.due:
             self.timer.at(self.due[0])

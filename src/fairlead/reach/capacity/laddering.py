@@ -42,9 +42,9 @@ def climbed(workers: int, ask: Ask, p99_ms: float, *, begin: float = 100.0, say:
         else:
             bad = rate
         if good == 0.0:
-            rate = bad / 2
-            if rate < LEAST_RATE:
+            if bad <= LEAST_RATE:
                 break
+            rate = max(LEAST_RATE, bad / 2)
         elif bad == math.inf:
             rate = good * 2
             if rate > MOST_RATE:

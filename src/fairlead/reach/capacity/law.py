@@ -78,7 +78,7 @@ def fit_law(points: Sequence[Point]) -> Law:
     kinds = len(set(workers.tolist()))
     free = min(3, kinds)
     middle = (low + high) / 2
-    best = _fitted(workers, middle, free)
+    best = [float(value) for value in _fitted(workers, middle[None, :], free)[0]]
     spare = len(usable) - free
     residual = middle / np.array([carried(int(n), *best) for n in workers]) - 1
     scatter = math.sqrt(float(np.sum(residual**2)) / spare) if spare > 0 else 0.0
@@ -86,8 +86,8 @@ def fit_law(points: Sequence[Point]) -> Law:
     drawn = random.uniform(low, high, (DRAWS, len(usable))) * np.maximum(
         0.05, 1 + scatter * random.standard_normal((DRAWS, len(usable)))
     )
-    draws = tuple(_fitted(workers, one, free) for one in drawn)
-    bounds = np.quantile(np.array(draws), (0.025, 0.975), axis=0)
+    draws = _fitted(workers, drawn, free)
+    bounds = np.quantile(draws, (0.025, 0.975), axis=0)
     said = [(best[at], float(bounds[0][at]), float(bounds[1][at])) for at in range(3)]
     return Law(
         rate=said[0],
@@ -96,25 +96,28 @@ def fit_law(points: Sequence[Point]) -> Law:
         measured=tuple(sorted({point.workers for point in usable})),
         assumed={1: "that workers add up, as one number of them was measured", 2: "no cost between pairs (κ = 0), as "
                  "two numbers of workers were measured"}.get(kinds, ""),
-        draws=draws,
+        draws=tuple((float(one[0]), float(one[1]), float(one[2])) for one in draws),
     )  # fmt: skip
 
 
-def _fitted(workers: np.ndarray, rates: np.ndarray, free: int) -> tuple[float, float, float]:
-    """(λ, σ, κ) by least squares of N/X = 1/λ + (σ/λ)(N - 1) + (κ/λ)N(N - 1), relative to N/X, none below nought.
+def _fitted(workers: np.ndarray, rates: np.ndarray, free: int) -> np.ndarray:
+    """(λ, σ, κ) a row of `rates` (m, points), by least squares of N/X = 1/λ + (σ/λ)(N - 1) + (κ/λ)N(N - 1), relative
+    to N/X, none below nought.
 
     Of three coefficients each subset that may be nought is tried: the exact answer of so small a problem.
     """
-    ratio = workers / rates
-    design = np.stack([np.ones_like(workers), workers - 1, workers * (workers - 1)], axis=1)[:, :free] / ratio[:, None]
-    best, error = None, math.inf
+    terms = np.stack([np.ones_like(workers), workers - 1, workers * (workers - 1)], axis=1)[:, :free]
+    design = terms * (rates / workers)[:, :, None]
+    best, error = np.zeros((len(rates), 3)), np.full(len(rates), np.inf)
     for kept in product((True, False), repeat=free - 1):
         chosen = [0, *(at + 1 for at, keep in enumerate(kept) if keep)]
-        found, *_ = np.linalg.lstsq(design[:, chosen], np.ones_like(workers), rcond=None)
-        missed = float(np.sum((design[:, chosen] @ found - 1) ** 2))
-        if found[0] > 0 and (found[1:] >= 0).all() and missed < error:
-            whole = np.zeros(3)
-            whole[chosen] = found
-            best, error = whole, missed
-    assert best is not None, "the first coefficient alone is a mean of positive numbers"
-    return float(1 / best[0]), float(best[1] / best[0]), float(best[2] / best[0])
+        part = design[:, :, chosen]
+        scale = np.linalg.norm(part, axis=1, keepdims=True)
+        found = np.linalg.pinv(part / scale).sum(axis=2) / scale[:, 0, :]
+        missed = ((part @ found[:, :, None])[:, :, 0] - 1) ** 2
+        better = (found[:, 0] > 0) & (found[:, 1:] >= 0).all(axis=1) & (missed.sum(axis=1) < error)
+        error = np.where(better, missed.sum(axis=1), error)
+        whole = np.zeros((len(rates), 3))
+        whole[:, chosen] = found
+        best[better] = whole[better]
+    return np.stack([1 / best[:, 0], best[:, 1] / best[:, 0], best[:, 2] / best[:, 0]], axis=1)

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from fairlead.contract.errors import UsageError
+from fairlead.contract.errors import ServerUnreachable, UsageError
 from fairlead.reach.capacity.laddering import climbed, listed
 from fairlead.reach.capacity.measured import Machine, Measured, PerReplica, Run, Step
 from fairlead.reach.capacity.serving import measured_server
@@ -112,7 +112,10 @@ def _run(target: Target, workers: int, asked: Asked, say: Say) -> Run:
         said = "carried" if found.carried(asked.p99_ms) else "not carried"
         say(f"{workers} worker{'' if workers == 1 else 's'}, {found.rate:,.0f}/s: p99 {p99}, {said}")
 
-    step(target, min(asked.rates, default=100.0), 1.0, asked.seed)
+    warm = step(target, min(asked.rates, default=100.0), 1.0, asked.seed)
+    if not warm.answered:
+        why = ", ".join(f"{why} ({count})" for why, count in sorted(warm.errors.items()))
+        raise ServerUnreachable(f"no request was answered with 200 at {target.url}{target.path}: {why}.")
     if asked.rates:
         return listed(workers, ask, asked.rates, say=told)
     return climbed(workers, ask, asked.p99_ms, say=told)
