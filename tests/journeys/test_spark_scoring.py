@@ -51,7 +51,18 @@ def _project(folder: Path, table: Path, target: str, group: int) -> Program:
     return program
 
 
-@pytest.fixture(scope="module", params=["local", "standalone", "connect"])
+def _shown(place: str, by: str) -> pytest.MarkDecorator:
+    return pytest.mark.verified("engines", f"Spark 4, {place}", how="run", by=f"{by}: the verbs say what they say here")
+
+
+PLACES = [
+    pytest.param("local", marks=_shown("in this process", "local[2]")),
+    pytest.param("standalone", marks=_shown("standalone", "a master with two workers")),
+    pytest.param("connect", marks=_shown("Connect", "its server, over sc://")),
+]
+
+
+@pytest.fixture(scope="module", params=PLACES)
 def where(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, ...]]:
     """Options that say which Spark."""
     folder = tmp_path_factory.mktemp(request.param)
@@ -73,10 +84,6 @@ def same(program: Program, name: str) -> None:
         assert there.column(column).to_pylist() == here.column(column).to_pylist(), column
 
 
-@pytest.mark.verified(
-    "engines", "Spark 4, standalone", how="run", by="master and two workers; score bit-equal to local"
-)
-@pytest.mark.verified("engines", "Spark Connect", how="run", by="its server; score over sc:// bit-equal to local")
 def test_answers_are_bit_equal_wherever_they_are_given(churn: Program, bike: Program, where: tuple[str, ...]) -> None:
     for program in (churn, bike):
         told = program.json("score", "rows.parquet", "there.parquet", "--engine", "spark", *where)
@@ -109,7 +116,6 @@ def test_a_folder_of_files_is_one_table_in_the_order_of_their_names(churn: Progr
     same(churn, "parts.parquet")
 
 
-@pytest.mark.verified("engines", "Spark 4, drift report", how="run", by="drift --engine spark, all figures to 1e-9")
 def test_a_drift_report_says_the_same(churn: Program, bike: Program, where: tuple[str, ...]) -> None:
     for program, cut, against in ((churn, 4_000, ()), (bike, 8_000, ("--against", "old.parquet"))):
         table = parquet.read_table(program.folder / "rows.parquet")
@@ -120,7 +126,6 @@ def test_a_drift_report_says_the_same(churn: Program, bike: Program, where: tupl
         equal(here, there, but=("seconds",))
 
 
-@pytest.mark.verified("engines", "Spark 4, quality report", how="run", by="quality --engine spark says what local says")
 def test_a_quality_report_says_the_same(churn: Program, where: tuple[str, ...]) -> None:
     here = churn.json("quality", "rows.parquet")
     there = churn.json("quality", "rows.parquet", "--engine", "spark", *where)
