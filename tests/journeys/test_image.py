@@ -13,8 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import joblib
 import pytest
 from tests.conftest import eventually
+from tests.journeys import test_native_models as native_models
 from tests.journeys.cli import fairlead
 from tests.journeys.contained import Buildah, Container, require_programs, started
 from tests.journeys.python_base import make_rootfs
@@ -222,6 +224,53 @@ def test_the_same_image_is_what_each_platform_starts(platform: str, built: Built
         print(f"{platform}: {answer.body.strip()[:160]}")
         container.process.send_signal(signal.SIGTERM)
         assert container.process.wait(30) == 0
+
+
+@pytest.fixture(scope="module")
+def native(workshop: Buildah, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """The image of a model that no form takes, with its own libraries."""
+    project = tmp_path_factory.mktemp("native") / "loans"
+    project.mkdir()
+    (project / "fairlead.toml").write_text(native_models.CONFIG)
+    rows = native_models.table()
+    rows.to_csv(project / "loans.csv", index=False)
+    joblib.dump(native_models.neighbours().fit(rows[native_models.FEATURES], rows["repaid"]), project / "model.joblib")
+    for verb in ("bundle model.joblib --sample loans.csv --trust", "evaluate --data loans.csv", "register", "deploy"):
+        ended = fairlead(project, *verb.split())
+        assert ended.code == 0, ended.err
+    refused = fairlead(project, "export", "docker")
+    assert refused.code == 2
+    asked = re.findall(r"-r (\S+)( --require-hashes)?", refused.err)
+    assert len(asked) == 2, refused.err
+    for requirements, hashed in asked:
+        wheels(project / "wheels", *hashed.split(), "-r", requirements)
+    ended = fairlead(project, "export", "docker", "--set", "wheels=wheels", "--json")
+    assert ended.code == 0, ended.err
+    digest = workshop.build(project / "export" / "docker", "localhost/loans:native", BASE)
+    config = workshop.inspect("localhost/loans:native")["OCIv1"]["config"]
+    size = workshop.size("localhost/loans:native")
+    return Built(project, workshop, (digest, digest), size, config, workshop.mounted("localhost/loans:native"))
+
+
+@pytest.mark.verified(
+    "images", "native models", how="run", by="neighbours with their own libraries in the image, asked"
+)
+def test_a_model_that_is_not_compiled_answers_from_its_own_libraries(native: Built, tmp_path: Path) -> None:
+    print(f"native image: {native.size / 1e6:.0f} MB with the base")
+    rows = native_models.table().head(20)
+    expected = joblib.load(native.project / "model.joblib").predict(rows[native_models.FEATURES]).tolist()
+    with started(native.root, native.config, tmp_path / "volume") as container:
+        running(container)
+        body = rows[native_models.FEATURES].to_json(orient="records")
+
+        def asked() -> Any:
+            answer = container.ask(8080, "/predict/loans", body, Content_Type="application/json")
+            return answer if answer is not None and answer.code == 200 else None
+
+        answer = eventually(asked, 60, "the native process")
+        assert [one["label"] for one in answer.json["predictions"]] == expected
+        container.process.send_signal(signal.SIGTERM)
+        assert container.process.wait(20) == 0, container.said()
 
 
 def test_words_after_the_image_go_to_the_server(built: Built, tmp_path: Path) -> None:

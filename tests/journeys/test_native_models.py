@@ -58,9 +58,8 @@ def table(rows: int = 600, seed: int = 0) -> pd.DataFrame:
     return found
 
 
-@pytest.fixture(scope="module")
-def fitted() -> Any:
-    """Bagged neighbours behind an encoder: nothing that could be compiled."""
+def neighbours() -> Any:
+    """Neighbours behind an encoder, unfitted: nothing that could be compiled."""
     from sklearn.compose import make_column_transformer
     from sklearn.neighbors import KNeighborsClassifier
     from sklearn.pipeline import make_pipeline
@@ -69,8 +68,14 @@ def fitted() -> Any:
     parts = make_column_transformer(
         (StandardScaler(), ["amount", "years"]), (OneHotEncoder(handle_unknown="ignore"), ["kind"])
     )
+    return make_pipeline(parts, KNeighborsClassifier(15))
+
+
+@pytest.fixture(scope="module")
+def fitted() -> Any:
+    """The pipeline, fitted."""
     rows = table()
-    return make_pipeline(parts, KNeighborsClassifier(15)).fit(rows[FEATURES], rows["repaid"])
+    return neighbours().fit(rows[FEATURES], rows["repaid"])
 
 
 @pytest.fixture(scope="module")

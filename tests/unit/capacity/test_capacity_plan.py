@@ -92,6 +92,12 @@ def test_doubts_about_the_test_are_said() -> None:
     assert any("on the server's machine" in note for note in plan.notes)
 
 
+def test_workers_that_carry_less_than_fewer_do_are_said() -> None:
+    plan, _ = plan_for(measured((1, 1000.0), (2, 700.0)), 100.0, LIMIT)
+    assert plan.workers == 1
+    assert any("what they share is used up" in note for note in plan.notes)
+
+
 def test_results_go_to_a_file_and_come_back(tmp_path: Path) -> None:
     found = measured((1, 1000.0))
     assert read_measured(kept(found, tmp_path / "a" / "loadtest.json")) == found

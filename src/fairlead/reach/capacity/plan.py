@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import msgspec
 
@@ -104,11 +105,22 @@ def _general(measured: Measured, best: Step | None, replicas: int | None) -> lis
     notes = []
     if best is not None and best.unsound:
         notes.append(f"at {best.rate:,.0f}/s {best.unsound}: measure from another machine.")
+    if retrograde := _retrograde(measured):
+        notes.append(retrograde)
     if measured.machine.shared:
         notes.append("measured with the load generator on the server's machine: the server alone may carry more.")
     if replicas is not None and replicas > 1:
         notes.append("one replica was measured; they are taken to add up, as they share nothing but the balancer.")
     return notes
+
+
+def _retrograde(measured: Measured) -> str:
+    """Said where more workers carried less, by the limit of the test."""
+    carried = sorted((run.workers, run.bracket(measured.p99_ms)[0]) for run in measured.runs)
+    for (few, more), (many, less) in pairwise(carried):
+        if 0 < less < more:
+            return f"{many} workers carried {less:,.0f}/s and {few} carried {more:,.0f}/s: what they share is used up."
+    return ""
 
 
 def _none(measured: Measured, rate: float, p99_ms: float, headroom: float, spare: int) -> Plan:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping
+from importlib.resources import files
 from pathlib import Path
 from typing import ClassVar
+
+from packaging.utils import canonicalize_name
 
 from fairlead.contract.errors import LicenceRefused, UsageError
 from fairlead.reach.export import docker_texts as texts
@@ -14,6 +18,7 @@ from fairlead.reach.export.licences import asking
 from fairlead.reach.export.locked import PYTHONS, Part, base, from_wheels, wheels_in
 from fairlead.reach.export.plane_wheel import machine, write_plane
 from fairlead.reach.export.sbom import bom, licences_text
+from fairlead.runtime.bundle.manifest import NATIVE_FORM
 
 BUNDLE_REQUIREMENTS = "requirements.txt"
 NOT_FOR_ANSWERS = frozenset({"fairlead", "optuna"})
@@ -43,7 +48,7 @@ class Docker:
         parts = [write_plane(to / "wheels"), *self._installed(exported, to / "wheels")]
         self._licensed(exported, parts)
         image = texts.Image(exported, self._base(exported))
-        files: dict[str, bytes] = {
+        content: dict[str, bytes] = {
             "Dockerfile": image.dockerfile().encode(),
             ".dockerignore": texts.DOCKERIGNORE.encode(),
             "compose.yaml": image.compose().encode(),
@@ -54,7 +59,7 @@ class Docker:
             "LICENCES.txt": licences_text(parts).encode(),
             **{f"bundle/{path}": data for path, data in exported.files.items()},
         }
-        for path, data in files.items():
+        for path, data in content.items():
             file = to / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(data)
@@ -78,10 +83,12 @@ class Docker:
         given = exported.options["wheels"]
         if not given:
             if exported.native:
+                lock = files("fairlead.reach.export") / "locks" / "base.txt"
+                get = "pip download --only-binary :all: -d FOLDER -r"
                 raise UsageError(
-                    f"{exported.model} runs in its own libraries, for which there is no lock: give their wheels with "
-                    "--set wheels=FOLDER. This makes such a folder: pip download --only-binary :all: -d FOLDER "
-                    f"-r {exported.folder / BUNDLE_REQUIREMENTS} (without the line fairlead)"
+                    f"{exported.model} runs in its own libraries, for which no lock ships: give their wheels with "
+                    f"--set wheels=FOLDER. Two commands make such a folder: {get} "
+                    f"{exported.folder / BUNDLE_REQUIREMENTS} and {get} {lock} --require-hashes"
                 )
             return wanted
         folder = exported.root / given
@@ -115,14 +122,16 @@ def _free(wanted: list[Part], found: Mapping[str, Part]) -> list[Part]:
 
 
 def _require(exported: Exported, found: Mapping[str, Part]) -> None:
-    """Every library that the model was made with, in the very version. Raises UsageError."""
+    """Every library that the model was made with, in the very version, and its Python. Raises UsageError."""
+    made = json.loads(exported.files[NATIVE_FORM]).get("python", "").rpartition(".")[0]
+    if made and made != exported.options["python"]:
+        raise UsageError(f"the model was sealed with Python {made}, which its image needs: --set python={made}")
     lines = exported.files[BUNDLE_REQUIREMENTS].decode("utf-8", "replace").split()
     wrong = []
     for line in lines:
         name, _, version = line.partition("==")
-        at_hand = found.get(name.lower().replace("_", "-"))
-        needed = name not in NOT_FOR_ANSWERS and name in exported.manifest.lineage.versions
-        if needed and (at_hand is None or at_hand.version != version):
+        at_hand = found.get(canonicalize_name(name))
+        if name and name not in NOT_FOR_ANSWERS and (at_hand is None or at_hand.version != version):
             wrong.append(f"{line}{'' if at_hand is None else f' (there is {at_hand.version})'}")
     if wrong:
         raise UsageError(f"the model was made with versions that the wheels lack: {', '.join(wrong[:8])}.")
