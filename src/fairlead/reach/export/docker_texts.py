@@ -143,7 +143,7 @@ Run it: `docker run --read-only --cap-drop ALL -p 127.0.0.1:8080:8080 -v records
 
 Ask it: `curl -d '{row}' -H 'Content-Type: application/json' http://127.0.0.1:8080/predict/{model}`
 
-The same image is what SageMaker (`serve`), Vertex AI, Azure ML, KServe and Cloud Run start: it reads their variables.
+The same image is what SageMaker (`serve`), Vertex AI, Azure ML and KServe start: it reads their variables.
 It runs as user {user}, writes to {home} alone, and trusts seals of `{signer}` alone.
 What follows the image's name goes to the server: `--workers 2`, `--bundle PATH`, `--grpc-port 8081`.
 
