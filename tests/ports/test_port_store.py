@@ -316,6 +316,28 @@ def test_two_writers_at_once_leave_one_whole_object(store: Store, tmp_path: Path
     assert store.read("same") in bodies
 
 
+def test_objects_of_one_folder_come_and_go_at_once(store: Store) -> None:
+    import threading
+
+    failed: list[Exception] = []
+
+    def come_and_go(number: int) -> None:
+        try:
+            for turn in range(25):
+                store.put(f"objects/{turn % 3}/{number}", b"x" * 1000)
+                assert store.delete(f"objects/{turn % 3}/{number}")
+        except Exception as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=come_and_go, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=120)
+    assert failed == []
+    assert store.list("objects/") == ()
+
+
 def test_a_store_that_is_gone_is_said_in_time(place: Place) -> None:
     gone: dict[str, Callable[[], Store]] = {
         "s3": lambda: store_of("s3://nobody-made-this", TERMS),

@@ -75,7 +75,8 @@ def backup(
         began, at = time.monotonic(), time.time()
         epoch = epoch_to_write(root, store, at)
         before = _before(store, key)
-        id = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(at))}-{secrets.token_hex(4)}"
+        # To the microsecond: names sort by when they were taken, and the oldest go by that order.
+        id = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(at))}{int(at % 1 * 1e6):06d}-{secrets.token_hex(4)}"
         with held_still(root, state) as still:
             upload = _Upload(store, before, at)
             say(f"{len(still.files):,} files")

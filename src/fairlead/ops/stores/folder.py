@@ -13,7 +13,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -46,9 +46,9 @@ class FolderStore:
                 digest = source.write_to(aside, sha256, self._said(name))
                 with self._alone():
                     self._place(name, aside, digest, if_absent)
+                    return self._of(name, os.stat(self.root / name), digest)
             finally:
                 aside.unlink(missing_ok=True)
-            return self._of(name, os.stat(self.root / name), digest)
 
     def get(self, name: str, to: Path, *, sha256: str = "") -> Stored:
         with self._told(name), self._open(name) as (file, known):
@@ -87,7 +87,7 @@ class FolderStore:
                 path.unlink(missing_ok=True)
                 _sync(path.parent)
                 self._note(name).unlink(missing_ok=True)
-            _prune(path.parent, self.root)
+                _prune(path.parent, self.root)  # within the lock: a put makes its folder, then renames into it
             return True
 
     def exists(self, name: str) -> bool:
@@ -181,8 +181,9 @@ class FolderStore:
 
     def _sweep(self) -> None:
         for left in self._aside.iterdir():
-            if time.time() - left.stat().st_mtime > _STALE_S:
-                shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):  # another put renamed its own meanwhile
+                if time.time() - left.stat().st_mtime > _STALE_S:
+                    shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
 
 
 def _write(path: Path, data: bytes) -> None:
