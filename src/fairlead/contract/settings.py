@@ -200,6 +200,8 @@ class ServeSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     routes: str = ""
     routes_keys: tuple[str, ...] = ()
     routes_every_s: Annotated[float, Meta(ge=0.1, le=300.0)] = 2.0
+    hand_out: str = ""
+    instance: str = ""
     native_python: str = ""
     native_memory_mb: Annotated[int, Meta(ge=0)] = 0
     native_start_s: Positive = 120.0
@@ -476,6 +478,8 @@ DOC: dict[str, str] = {
     "serve.routes": "address that routes are asked from, for servers without a control plane; empty: the home's own",
     "serve.routes_keys": "public keys, hexadecimal, whose signature routes from an address must carry",
     "serve.routes_every_s": "seconds between two questions for routes from an address",
+    "serve.hand_out": "HOST:PORT at which `up` and `routes` hand routes to servers elsewhere; empty: `up` hands out none",
+    "serve.instance": "name of this server in records and leases; empty: the machine's",
     "access.required": "whether callers need a key or token; not given: on any address but loopback",
     "access.issuer": "OIDC issuer whose JWTs are accepted",
     "access.audience": "audience that a JWT must name",

@@ -21,8 +21,8 @@ def add_to(app: typer.Typer) -> None:
 
 
 def routes(
-    host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="port; 0 takes a free one")] = 8090,
+    host: Annotated[str | None, typer.Option(help="address to listen on")] = None,
+    port: Annotated[int | None, typer.Option(help="port; 0 takes a free one")] = None,
     insecure: Annotated[bool, typer.Option("--insecure", help="plain HTTP, although others reach the address")] = False,
     key: Annotated[bool, typer.Option("--key", help="only print the public key that signs them")] = False,
     new_epoch: Annotated[
@@ -33,7 +33,8 @@ def routes(
     """Hand routes and bundles to servers on other machines.
 
     They share a secret, FAIRLEAD_ROUTES_TOKEN, check each document by the key that signs it, and say by lease what
-    they answer with, so that `deploy` waits for them and `status` shows them.
+    they answer with, so that `deploy` waits for them and `status` shows them. `fairlead up` does it, too, where
+    [serve] hand_out says at which address.
     """
     from fairlead.ops.flow import Workspace
     from fairlead.runtime.serve.remote import document
@@ -49,7 +50,17 @@ def routes(
     _hand_out(ws, host, port, insecure)
 
 
-def _hand_out(ws: Workspace, host: str, port: int, insecure: bool) -> None:
+def address_of(text: str, host: str | None = None, port: int | None = None) -> tuple[str, int]:
+    """[serve] hand_out as host and port, each replaced where it is given. Raises ConfigInvalid."""
+    from fairlead.contract.errors import ConfigInvalid
+
+    said, _, number = (text or "127.0.0.1:8090").rpartition(":")
+    if not said or not number.isdecimal() or int(number) > 65_535:
+        raise ConfigInvalid(f"[serve] hand_out: {text!r} is no HOST:PORT, such as 0.0.0.0:8090.")
+    return host or said.strip("[]"), int(number) if port is None else port
+
+
+def _hand_out(ws: Workspace, host: str | None, port: int | None, insecure: bool) -> None:
     """Until SIGTERM or Ctrl-C."""
     from fairlead.doors.cli.processes import log, stop_on_signal
     from fairlead.ops.flow.lifeline import die_with_parent
@@ -58,7 +69,7 @@ def _hand_out(ws: Workspace, host: str, port: int, insecure: bool) -> None:
 
     serve = ws.settings.serve
     handing = Handing(
-        (host, port), ws.home.root, ws.key, token_in(dict(os.environ)), insecure=insecure or serve.insecure,
+        address_of(serve.hand_out, host, port), ws.home.root, ws.key, token_in(dict(os.environ)), insecure=insecure or serve.insecure,
         certificate=serve.tls_certificate, certificate_key=serve.tls_key,
     )  # fmt: skip
     die_with_parent()

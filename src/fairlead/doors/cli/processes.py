@@ -89,6 +89,7 @@ def run_server(
                 routes=follow[0] or asked.routes,
                 routes_keys=follow[1] or asked.routes_keys,
             ),
+            instance=asked.instance,
             access=project.settings.access,
             capture=anchored(project.settings.capture, project.root),
             telemetry=project.settings.telemetry,
@@ -145,8 +146,8 @@ def repeat(what: Callable[[], str], every_s: float) -> None:
 def follow_collect(every_s: float) -> None:
     """The collector: spool to Parquet, and old files away, once an hour."""
     from fairlead.ops.flow import RULE, Workspace
-    from fairlead.ops.flow.keeping import keep_on
-    from fairlead.runtime.capture import collect, expire
+    from fairlead.ops.flow.keeping import keep_on, let_days_end
+    from fairlead.runtime.capture import collect
 
     ws = Workspace.find(chosen.folder, actor=RULE)
     project = ws.project
@@ -156,7 +157,8 @@ def follow_collect(every_s: float) -> None:
         nonlocal swept
         if time.monotonic() - swept > 3600 or swept == 0.0:
             swept = time.monotonic()
-            expire(project.home.root, project.settings.capture.keep_days, time.time())
+            if held := let_days_end(ws).held:
+                log(f"stores: {held} days of records stay past capture.keep_days until the store has them")
         done = collect(project.home.root)
         if done.records or done.labels:
             return f"collected {done.records:,} records and {done.labels:,} labels"
@@ -253,20 +255,25 @@ def deploy_first(ws: Any, say: Callable[[str], None]) -> None:
 
 
 def run_up(port: int | None, every_s: float) -> None:
-    """`fairlead up`: everything, supervised, until Ctrl-C."""
+    """`fairlead up`: everything, supervised, until Ctrl-C. Where routes come from elsewhere, what answers and collects:
+    what is deployed, and whether all is well, is decided there."""
     from fairlead.ops.flow.supervise import Service, Supervisor
     from fairlead.ops.project import Project
 
     project = Project.find(chosen.folder)
     project.home.ensure()
-    ensure_deployed(log)
+    asked = project.settings.serve
     program = (sys.executable, "-m", "fairlead", "-C", str(chosen.folder))
     where = () if port is None else ("--port", str(port))
     services = [
         Service("server", (*program, "serve", *where), ready="ready:", stop_s=30.0),
         Service("collector", (*program, "collect", "--follow", "--every", str(min(every_s, 2.0)))),
-        Service("watcher", (*program, "watch", "--every", str(every_s)), stop_s=60.0),
     ]
+    if not asked.routes:
+        ensure_deployed(log)
+        services.append(Service("watcher", (*program, "watch", "--every", str(every_s)), stop_s=60.0))
+        if asked.hand_out:
+            services.append(Service("routes", (*program, "routes"), ready="ready:"))
     supervisor = Supervisor(
         services,
         lambda name, line: log(f"{name}: {line}"),

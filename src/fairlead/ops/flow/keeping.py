@@ -10,6 +10,7 @@ import msgspec
 from fairlead.contract.errors import FairleadError
 from fairlead.ops.flow.workspace import Workspace
 from fairlead.ops.stores import Mirrored, StoredBundles
+from fairlead.runtime.capture import Expired, expire
 
 EVERY_S = 30.0
 
@@ -29,12 +30,25 @@ def keeps(ws: Workspace) -> bool:
 
 
 def keep(ws: Workspace) -> Kept:
-    """Send what the stores do not have, and fetch what others sent. Raises StoreFailed; the next call goes on."""
-    bundles = ws.store.send_all() if isinstance(ws.store, StoredBundles) else 0
+    """Send what the stores do not have, and fetch what others sent. Raises StoreFailed; the next call goes on.
+
+    A home that takes its routes from elsewhere is watched there: it has no bundles of its own, and what others sent is
+    nothing to it.
+    """
+    elsewhere = bool(ws.settings.serve.routes)
+    bundles = ws.store.send_all() if isinstance(ws.store, StoredBundles) and not elsewhere else 0
     sent, fetched = Mirrored(), Mirrored()
     if ws.mirror is not None:
-        sent, fetched = ws.mirror.push(), ws.mirror.pull()
+        sent = ws.mirror.push()
+        fetched = fetched if elsewhere else ws.mirror.pull()
     return Kept(bundles, sent.sent, sent.removed, fetched.fetched)
+
+
+def let_days_end(ws: Workspace) -> Expired:
+    """Remove days of records and labels that are over, but for those that `[stores] records` does not have yet: they
+    end once they are there. Raises Busy where a collector is at work for a minute."""
+    asked = (ws.home.root, ws.settings.capture.keep_days, ws.clock())
+    return expire(*asked) if ws.mirror is None else expire(*asked, ws.mirror.waits())
 
 
 def keep_on(ws: Workspace, say: Callable[[str], None], stop: threading.Event | None = None) -> None:

@@ -76,7 +76,8 @@ def report(home: Path, status: WorkerStatus) -> None:
     write_atomic(status_path(home, status.instance, status.slot), msgspec.json.encode(status), mode=0o644)
 
 
-def _alive(status: WorkerStatus, path: Path) -> bool:
+def is_alive(status: WorkerStatus, path: Path) -> bool:
+    """Whether the worker that wrote a report lives; of another machine, whether it wrote lately."""
     if status.machine != socket.gethostname():
         try:
             return time.time() - path.stat().st_mtime < STALE_S
@@ -99,7 +100,7 @@ def live_workers(home: Path, lanes: bool = False) -> list[WorkerStatus]:
             status = msgspec.json.decode(path.read_bytes(), type=WorkerStatus)
         except (OSError, msgspec.MsgspecError):
             continue
-        if status.state != "stopping" and (lanes or not status.role) and _alive(status, path):
+        if status.state != "stopping" and (lanes or not status.role) and is_alive(status, path):
             found.append(status)
     return found
 

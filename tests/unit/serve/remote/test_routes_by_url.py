@@ -250,6 +250,10 @@ def test_leases_are_workers_of_the_control_plane_and_names_are_taken_once(contro
     assert not confirm(control.home, 2, timeout_s=0.1).confirmed
     other = msgspec.structs.replace(far, machine="pod-b")
     assert httpx.post(post, content=msgspec.json.encode([other]), headers=HEAD).status_code == 409
+    beside = msgspec.structs.replace(far, port=8081, pid=2)
+    assert httpx.post(post, content=msgspec.json.encode([beside]), headers=HEAD).status_code == 409
+    again = msgspec.structs.replace(far, pid=2)
+    assert httpx.post(post, content=msgspec.json.encode([again]), headers=HEAD).status_code == 204, "it was restarted"
     for bad in (b"{", b"[1]", msgspec.json.encode([msgspec.structs.replace(far, instance="../x")])):
         assert httpx.post(post, content=bad, headers=HEAD).status_code == 400
     report(one.home, msgspec.structs.replace(far, machine="pod-b"))

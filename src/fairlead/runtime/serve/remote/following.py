@@ -133,7 +133,10 @@ class Follower:
         status = self._source.post("lease", msgspec.json.encode(live))
         # A control plane that is a folder of files behind a web server takes no leases.
         if status not in {200, 204, 404, 405}:
-            raise RemoteError(f"the control plane does not take this server's lease ({status}): is its name taken?")
+            raise RemoteError(
+                f"the control plane does not take this server's lease ({status}): is its name taken? [serve] instance "
+                "gives it another"
+            )
         self._leased = (live, now)
 
     def start(self) -> None:

@@ -26,7 +26,7 @@ from fairlead.runtime.bundle.manifest import LIMITS
 from fairlead.runtime.serve import routes as published
 from fairlead.runtime.serve.access.starting import is_loopback
 from fairlead.runtime.serve.remote.document import EPOCH, Document, epoch_of, etag_of, signed
-from fairlead.runtime.serve.workers import STALE_S, WorkerStatus, report, status_path, url_of
+from fairlead.runtime.serve.workers import STALE_S, WorkerStatus, is_alive, report, status_path, url_of
 
 ROUTES = "/routes"
 MOST_BODY, MOST_WORKERS, MOST_LEASES = 1 << 20, 512, 4096
@@ -105,14 +105,16 @@ class Handing(ThreadingHTTPServer):
         return HTTPStatus.NO_CONTENT
 
     def _taken(self, told: WorkerStatus) -> bool:
-        """Whether another machine lives under this name."""
+        """Whether another machine, or another server of that machine, lives under this name."""
         path = status_path(self.home, told.instance, told.slot)
         try:
             before = msgspec.json.decode(path.read_bytes(), type=WorkerStatus)
             fresh = time.time() - path.stat().st_mtime < STALE_S
         except (OSError, msgspec.MsgspecError):
             return False
-        return before.machine != told.machine and fresh and before.state != "stopping"
+        # Of a machine, its ports tell servers apart; one that was killed may come back on another port.
+        beside = before.port != told.port and before.pid != told.pid and is_alive(before, path)
+        return (before.machine != told.machine or beside) and fresh and before.state != "stopping"
 
     def _sweep(self) -> None:
         """Leases of servers that have not been heard of for a day go, so that names that never return do not stay."""
