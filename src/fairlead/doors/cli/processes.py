@@ -140,7 +140,16 @@ def repeat(what: Callable[[], str], every_s: float) -> None:
             said = f"failed: {failure}"
         for line in said.splitlines():
             log(line)
-        stop.wait(min(every_s * 2**failures, 60.0))
+        stop.wait(pause_after(failures, every_s))
+
+
+def pause_after(failures: int, every_s: float) -> float:
+    """Seconds to the next time: as asked where all is well; after failures twice as long each, a minute at most.
+
+    >>> pause_after(0, 3600.0), pause_after(2, 5.0), pause_after(5000, 5.0)
+    (3600.0, 20.0, 60.0)
+    """
+    return every_s if not failures else min(every_s * 2 ** min(failures, 16), 60.0)
 
 
 def follow_collect(every_s: float) -> None:
