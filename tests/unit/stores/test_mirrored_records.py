@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from fairlead.contract.errors import StoreFailed
 from fairlead.contract.signature import Column, Signature
 from fairlead.contract.stores import walk
 from fairlead.ops.stores import Mirror, store_of
-from fairlead.runtime.capture import Records, Spool, Tally, collect, expire, reconcile
+from fairlead.runtime.capture import Expired, Records, Spool, Tally, collect, expire, reconcile
 from fairlead.runtime.wire import frames
 
 SIGNATURE = Signature("classification", (Column("x", "number"),), classes=("a", "b"), key="id")
@@ -69,13 +70,45 @@ def test_a_store_that_dies_on_the_way_costs_nothing(tmp_path: Path) -> None:
 
 
 def test_days_that_end_here_end_there(tmp_path: Path) -> None:
-    mirror = Mirror(tmp_path / "home", store_of(str(tmp_path / "store")))
+    now = 1_600_000_000.0 + 11 * DAY
+    mirror = Mirror(tmp_path / "home", store_of(str(tmp_path / "store")), 5, lambda: now)
     captured(tmp_path / "home", 0, 5)
     captured(tmp_path / "home", 5, 5, at=1_600_000_000.0 + 10 * DAY, instance="later")
     mirror.push()
-    expire(tmp_path / "home", 5, 1_600_000_000.0 + 11 * DAY)
+    assert expire(tmp_path / "home", 5, now, mirror.waits()) == Expired(1, 0)
+    assert mirror.pull().fetched == 0, "a day that is over does not come back"
     assert mirror.push().removed == 1
     assert (mirror.reconcile().ok, mirror.reconcile().stored_rows) == (True, 5)
+
+
+def test_a_day_that_the_store_does_not_have_yet_does_not_end(tmp_path: Path) -> None:
+    home, now = tmp_path / "home", 1_600_000_000.0 + 11 * DAY
+    store = store_of(str(tmp_path / "store"))
+    captured(home, 0, 5)
+    captured(home, 5, 5, at=1_600_000_000.0 + DAY, instance="later")
+    with pytest.raises(StoreFailed):
+        Mirror(home, Dies(store, 1), 5, lambda: now).push()  # type: ignore[arg-type]
+    mirror = Mirror(home, store, 5, lambda: now)
+    assert expire(home, 5, now, mirror.waits()) == Expired(1, 0, held=1)
+    assert rows(home) == 5
+    # A file that grew since it was sent waits again.
+    captured(home, 10, 5, at=1_600_000_000.0 + DAY, instance="later")
+    assert expire(home, 5, now, mirror.waits()).held == 1
+    assert mirror.push().sent >= 1
+    assert expire(home, 5, now, mirror.waits()) == Expired(1, 0)
+    mirror.push()
+    assert list(walk(store)) == []
+
+
+def test_files_that_were_lost_here_come_back_and_stay_there(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    mirror = Mirror(home, store_of(str(tmp_path / "store")), 5, lambda: 1_600_000_000.0 + DAY)
+    captured(home, 0, 5)
+    mirror.push()
+    shutil.rmtree(home / "records")
+    assert mirror.push().removed == 0
+    assert mirror.pull().fetched == 1
+    assert (rows(home), mirror.reconcile().ok) == (5, True)
 
 
 def test_a_home_that_watches_gets_what_others_served(tmp_path: Path) -> None:

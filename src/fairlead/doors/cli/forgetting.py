@@ -38,6 +38,9 @@ def tell(answer: Answer) -> None:
     out = console()
     if answer["done"]:
         out.print(f"erased {answer['records']:,} records and {answer['labels']:,} labels in {answer['files']:,} files")
+    elif answer["store_waits"]:
+        out.print(f"erased {answer['records']:,} records and {answer['labels']:,} labels here")
+        out.print(f"[yellow]not done yet[/] in the store: {escape(answer['store_waits'])}; ask again")
     else:
         waits = ", ".join(answer["waits_for"]) or "the collector"
         out.print(f"[yellow]not done yet[/]: waiting for {escape(waits)}; the collector goes on, or ask again")
@@ -45,6 +48,9 @@ def tell(answer: Answer) -> None:
         out.print(f"erased {answer['lines_set_aside']:,} lines that had been set aside")
     if answer["fetched_copies"]:
         out.print(f"let go of {answer['fetched_copies']:,} copies of tables of stores, which are fetched again")
+    if answer["other_homes"]:
+        said = escape(", ".join(answer["other_homes"]))
+        out.print(f"[yellow]ask in their homes, too[/]: rows came from {said}, which may have sent them again")
     for table in answer["tables"]:
         out.print(f"[yellow]still there[/]: {table['rows']:,} rows in training table {table['table'][:12]}")
     for name in answer["unreadable"]:

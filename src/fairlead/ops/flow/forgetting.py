@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from fairlead.contract import records as names
-from fairlead.contract.errors import UsageError
+from fairlead.contract.errors import FairleadError, UsageError
 from fairlead.ops.flow.copies import let_go
 from fairlead.ops.flow.workspace import Workspace
 
 STAYS = (
     "windows and profiles that were folded before keep their sums, which hold no row; models trained on the rows stay "
-    "as they are; copies of these files made elsewhere are not reached"
+    "as they are; backups of before, older versions that a bucket keeps, and copies made elsewhere are not reached"
 )
 _NOTED = "forgotten/"
 
@@ -29,7 +29,8 @@ def forget(
     every_model: bool = False,
     wait_s: float = 30.0,
 ) -> dict[str, Any]:
-    """Erase the rows of one person and their labels, lines set aside that hold them, and fetched tables.
+    """Erase the rows of one person and their labels, lines set aside that hold them, and fetched tables; in
+    `[stores] records`, too, where that is set.
 
     Raises UsageError for a column that no record has.
     """
@@ -37,15 +38,17 @@ def forget(
 
     if not key:
         raise UsageError("say whom to forget: the value of the key column, or a request id with --request.")
+    away = _fetched(ws)
     columns = (names.REQUEST,) if request else _columns(ws, column)
     values = (key,) if request else forms_of(key, bytes.fromhex(ws.redact_key))
     copies = let_go(ws.home.root, values)
     done = erase(ws.home.root, values, columns=columns, model="" if every_model else ws.model, wait_s=wait_s)
     bury(ws)
+    away = away or _sent(ws)
     where = None if request else column or ws.settings.model.id or ws.settings.model.series
     return {
         "forgotten": done.id,
-        "done": done.done,
+        "done": done.done and not away,
         "records": done.records,
         "labels": done.labels,
         "files": done.files,
@@ -53,9 +56,40 @@ def forget(
         "fetched_copies": copies.fetched,
         "waits_for": list(done.waiting),
         "unreadable": list(done.damaged),
+        "store_waits": away,
+        "other_homes": list(_others(ws, done.id)),
         "tables": [] if where is None else list(_tables_with(ws.home.tables, where, values)),
         "stays": STAYS,
     }
+
+
+def _fetched(ws: Workspace) -> str:
+    """Rows that lie in `[stores] records` alone are brought here first; why that could not be done."""
+    try:
+        if ws.mirror is not None:
+            ws.mirror.pull()
+    except FairleadError as failure:
+        return str(failure)
+    return ""
+
+
+def _sent(ws: Workspace) -> str:
+    """Files that lost rows replace those in `[stores] records`; why that could not be done. The collector goes on."""
+    try:
+        if ws.mirror is not None:
+            ws.mirror.push()
+    except FairleadError as failure:
+        return str(failure)
+    return ""
+
+
+def _others(ws: Workspace, id: str) -> Iterator[str]:
+    """Instances of other homes whose rows were erased here: one whose segment is still open would send them again."""
+    from fairlead.runtime.capture.forgotten import entries
+
+    ours = {path.name for path in ws.home.spool.glob("*") if path.is_dir()}
+    named = {worker.partition("/")[0] for one in entries(ws.home.root) if one.id == id for worker in one.workers}
+    yield from sorted(named - ours)
 
 
 def forms_of(key: str, redact_key: bytes) -> tuple[str, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import getpass
 import os
-import secrets
 import time
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +14,7 @@ from fairlead.contract.errors import BundleRefused, UsageError
 from fairlead.contract.ports import Clock
 from fairlead.contract.settings import Settings
 from fairlead.ops.project import Home, Project
+from fairlead.runtime.capture.redaction import home_key
 
 if TYPE_CHECKING:
     from fairlead.ops.alerts import Outbox
@@ -106,20 +106,7 @@ class Workspace:
     @cached_property
     def redact_key(self) -> str:
         """Hex key of the redaction hash, made on first use, mode 0600."""
-        path = self.home.keys / "redact.key"
-        if not path.exists():
-            temporary = path.with_suffix(f".{os.getpid()}")
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w") as file:
-                file.write(secrets.token_hex(32))
-            try:
-                # Link, not rename: of two processes that make it at once, the first wins and both read the same key.
-                os.link(temporary, path)
-            except FileExistsError:
-                pass
-            finally:
-                temporary.unlink()
-        return path.read_text().strip()
+        return home_key(self.home.keys)
 
     @cached_property
     def audit(self) -> Audit:
@@ -149,7 +136,8 @@ class Workspace:
             return None
         from fairlead.ops.stores import Mirror, store_at
 
-        return Mirror(self.home.root, store_at(asked.records, asked, self.project.root))
+        store = store_at(asked.records, asked, self.project.root)
+        return Mirror(self.home.root, store, self.settings.capture.keep_days, self.clock)
 
     @cached_property
     def registry(self) -> Registry:

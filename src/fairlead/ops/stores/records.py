@@ -2,13 +2,18 @@
 
 Files keep their names, which are made of segment and offset, so a file that is sent twice is one object. What is known
 to be there is noted in `run/stored.json` after it is; a kill in between sends it again. A file that was written again
-(a range that grew, a row that was erased) is sent again; one that is gone here, because its day is over, goes there.
+(a range that grew, a row that was erased) is sent again; one whose day is over goes there when it is gone here. One
+that is gone here before its time was lost, and comes back.
+
+One process of a home exchanges at a time: of two, the one that read a file before a row of it was erased could put it
+after the other one had put it without.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -16,11 +21,15 @@ import msgspec
 from fairlead.contract.errors import ConfigInvalid, ObjectNotFound
 from fairlead.contract.stores import READ_LIMIT, Store, Stored, walk
 from fairlead.ops.stores.checking import Bytes
+from fairlead.runtime.capture.collector import alone
 from fairlead.runtime.capture.files import read_metadata
+from fairlead.runtime.capture.retention import oldest_day
 
 KINDS = ("records", "labels")
 SUFFIX = ".parquet"
 NOTED_EVERY = 50
+LOCK = "stored.lock"
+PATIENCE_S = 60.0
 
 
 class Sent(msgspec.Struct, frozen=True, array_like=True):
@@ -57,14 +66,25 @@ class Agreement(msgspec.Struct, frozen=True):
 
 
 class Mirror:
-    """The records of a home and a store's. Raises StoreFailed from each method that asks the store."""
+    """The records of a home and a store's. Raises StoreFailed from each method that asks the store, Busy from `push`
+    and `pull` where another process of the home was at it for a minute.
 
-    def __init__(self, home: Path, store: Store) -> None:
+    keep_days: after so many a day is over (`capture.keep_days`), here and there; None for never.
+    """
+
+    def __init__(
+        self, home: Path, store: Store, keep_days: int | None = None, clock: Callable[[], float] = time.time
+    ) -> None:
         self.home, self.store = Path(home), store
         self._path = self.home / "run" / "stored.json"
+        self._keep_days, self._clock = keep_days, clock
 
     def push(self) -> Mirrored:
-        """Send what is new or was written again here; remove there what was sent and is here no more."""
+        """Send what is new or was written again here; remove there what was sent, is here no more, and is over."""
+        with alone(self.home, PATIENCE_S, LOCK):
+            return self._push()
+
+    def _push(self) -> Mirrored:
         done, noted, here = Mirrored(), self._noted(), dict(self._here())
         try:
             for name, path in here.items():
@@ -73,7 +93,7 @@ class Mirror:
                     done.sent += 1
                     if done.sent % NOTED_EVERY == 0:
                         self._note(noted)
-            for name in [name for name in noted if name not in here]:
+            for name in [name for name in noted if name not in here and self._over(name)]:
                 self.store.delete(name)
                 del noted[name]
                 done.removed += 1
@@ -83,11 +103,18 @@ class Mirror:
         return done
 
     def pull(self) -> Mirrored:
-        """Bring here what others sent: for a home that watches models which are served elsewhere."""
+        """Bring here what others sent, for a home that watches models which are served elsewhere, and what was lost
+        here. Days that are over stay away."""
+        with alone(self.home, PATIENCE_S, LOCK):
+            return self._pull()
+
+    def _pull(self) -> Mirrored:
         done, noted = Mirrored(), self._noted()
         for kind in KINDS:
             for stored in walk(self.store, f"{kind}/"):
-                if stored.name.endswith(SUFFIX) and self._fetch(stored, noted):
+                if not stored.name.endswith(SUFFIX) or self._over(stored.name):
+                    continue
+                if self._fetch(stored, noted):
                     done.fetched += 1
         if done.fetched:
             self._note(noted)
@@ -97,6 +124,11 @@ class Mirror:
         """Files that are here and not known to be in the store. Asks nobody."""
         noted = self._noted()
         return tuple(name for name, path in self._here() if not _as_sent(path, noted.get(name)))
+
+    def waits(self) -> Callable[[Path], bool]:
+        """Tells of a file of this home whether it is not known to be in the store, by what is known now."""
+        noted = self._noted()
+        return lambda path: not _as_sent(path, noted.get(path.relative_to(self.home).as_posix()))
 
     def reconcile(self) -> Agreement:
         """Files and rows here against those in the store."""
@@ -135,6 +167,13 @@ class Mirror:
             return False
         noted[stored.name] = _sent(path.stat(), got, rows_of(path))
         return True
+
+    def _over(self, name: str) -> bool:
+        """Whether the day of a file has ended for as long as records are kept."""
+        if self._keep_days is None:
+            return False
+        day = name.split("/")[2:3]  # <kind>/<model>/<day>/...
+        return bool(day) and day[0] < oldest_day(self._keep_days, self._clock())
 
     def _here(self) -> Iterator[tuple[str, Path]]:
         for kind in KINDS:

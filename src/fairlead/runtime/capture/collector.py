@@ -65,9 +65,9 @@ def worker_folders(home: Path) -> list[Path]:
 
 
 @contextlib.contextmanager
-def alone(home: Path, patience_s: float = _PATIENCE_S) -> Iterator[None]:
-    """No collector runs meanwhile. Raises Busy when one did for `patience_s` seconds."""
-    path = home / "run" / "collect.lock"
+def alone(home: Path, patience_s: float = _PATIENCE_S, lock: str = "collect.lock") -> Iterator[None]:
+    """No collector (or who else takes this lock) runs meanwhile. Raises Busy when one did for `patience_s` seconds."""
+    path = home / "run" / lock
     path.parent.mkdir(parents=True, exist_ok=True)
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     deadline = time.monotonic() + patience_s
