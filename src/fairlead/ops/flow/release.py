@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import secrets
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import msgspec
@@ -12,6 +13,8 @@ import msgspec
 from fairlead.contract.errors import BundleRefused, HeldByHuman, UsageError
 from fairlead.contract.expectations import Expected
 from fairlead.contract.routes import Limits, Route, Routes, Variant
+from fairlead.contract.settings import Settings
+from fairlead.contract.signature import Signature
 from fairlead.ops.flow import making
 from fairlead.ops.flow.admitting import admitted, routes_lock
 from fairlead.ops.flow.contracted import expected_of
@@ -47,10 +50,24 @@ def route_of(ws: Workspace, intent: Intent) -> Route:
         sticky_by=way.column or settings.sticky,
         salt=intent.salt,
         sample=settings.capture.sample,
-        redact=hidden(ws, intent),
+        redact=hidden(ws, (ws.load(variant.bundle).signature for variant in intent.variants)),
         purposes=settings.serve.purposes,
         expected=expected_now(ws, intent),
         cohort=way.cohort,
+    )
+
+
+def route_alone(ws: Workspace, bundle: str) -> Route:
+    """What a data plane that has this bundle alone and no routes is told, as an image's is."""
+    settings, signature = ws.settings, ws.load(bundle).signature
+    return Route(
+        model=ws.model,
+        variants=(),
+        sticky_by=settings.sticky,
+        sample=settings.capture.sample,
+        redact=hidden(ws, (signature,)),
+        purposes=settings.serve.purposes,
+        expected=expected_of(ws, signature) if settings.monitor.contract else None,
     )
 
 
@@ -61,12 +78,11 @@ def expected_now(ws: Workspace, intent: Intent) -> Expected | None:
     return expected_of(ws, ws.load(intent.variants[0].bundle).signature)
 
 
-def hidden(ws: Workspace, intent: Intent) -> tuple[str, ...]:
+def hidden(ws: Workspace, signatures: Iterable[Signature]) -> tuple[str, ...]:
     """Columns that are stored as their keyed hash: those that the settings name, and all tensors where they say so."""
     capture = ws.settings.capture
     if capture.tensors:
         return capture.redact
-    signatures = [ws.load(variant.bundle).signature for variant in intent.variants]
     tensors = [c.name for signature in signatures for c in signature.columns if c.kind == "tensor"]
     return tuple(dict.fromkeys((*capture.redact, *tensors)))
 
@@ -104,20 +120,27 @@ def publish(ws: Workspace, intent: Intent) -> Deployed:
 def _changed(ws: Workspace, before: Routes, mine: tuple[Route, ...]) -> Routes:
     """Routes of the next generation: `mine` for this model, those of others as they are, and who may ask now."""
     others = tuple(r for r in before.routes if r.model != ws.model)
-    serve, capture = ws.settings.serve, ws.settings.capture
     return Routes(
         generation=max(ws.state.next_generation(), before.generation + 1),
         routes=tuple(sorted((*others, *mine), key=lambda r: r.model)),
         default=before.default or ws.model,
         trusted=ws.trusted,
         redact_key=ws.redact_key,
-        limits=Limits(
-            max_body_bytes=int(serve.max_body_mb * 1024 * 1024),
-            max_queue=serve.max_queue,
-            timeout_s=serve.timeout_s,
-            max_spool_bytes=int(capture.max_spool_mb * 1024 * 1024),
-        ),
+        limits=limits_of(ws.settings),
         **admitted(ws),
+    )
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Bounds of a server as the settings name them."""
+    serve, capture = settings.serve, settings.capture
+    return Limits(
+        max_body_bytes=int(serve.max_body_mb * 1024 * 1024),
+        max_queue=serve.max_queue,
+        timeout_s=serve.timeout_s,
+        max_spool_bytes=int(capture.max_spool_mb * 1024 * 1024),
+        batch_bytes=serve.batch_kb * 1024,
+        max_models_bytes=serve.models_mb * 1024 * 1024,
     )
 
 

@@ -9,10 +9,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import ClassVar
 
+import msgspec
 from packaging.utils import canonicalize_name
 
 from fairlead.contract.errors import LicenceRefused, UsageError
 from fairlead.reach.export import docker_texts as texts
+from fairlead.reach.export.alone import needed, terms_of
 from fairlead.reach.export.exported import Exported, Option
 from fairlead.reach.export.licences import asking
 from fairlead.reach.export.locked import PYTHONS, Part, base, from_wheels, wheels_in
@@ -54,6 +56,7 @@ class Docker:
             "compose.yaml": image.compose().encode(),
             "README.md": image.readme().encode(),
             "settle.py": texts.SETTLE.encode(),
+            "terms.json": msgspec.json.format(msgspec.json.encode(terms_of(exported)), indent=1) + b"\n",
             "requirements.txt": ("\n".join(part.line for part in parts) + "\n").encode(),
             "sbom.cdx.json": bom(exported, parts),
             "LICENCES.txt": licences_text(parts).encode(),
@@ -69,6 +72,10 @@ class Docker:
         """What to run next, and what to know."""
         without = "" if machine() != "any" else "The compiled kernels of this machine do not run in a container: built "
         return (
+            *(
+                f"Containers take {one.variable} from their environment (README.md says which)."
+                for one in needed(exported)
+            ),
             *((f"{without}without them, answers are equal and slower.",) if without else ()),
             f"Next, in that folder: docker build -t {exported.image} .",
             f"or: buildah bud --timestamp 0 -t {exported.image} .   (the same digest each time)",

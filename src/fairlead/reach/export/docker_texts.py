@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 
+from fairlead.reach.export.alone import needed
 from fairlead.reach.export.exported import Exported
 
 USER = 65532
 HOME = "/var/lib/fairlead"
 BUNDLE = "/opt/bundle"
+TERMS = "/opt/terms.json"
 VENV = "/opt/fairlead"
 
 DOCKERIGNORE = """\
 # Only what the Dockerfile names goes to the builder.
 *
 !bundle
+!terms.json
 !wheels
 !requirements.txt
 !settle.py
@@ -104,6 +107,7 @@ COPY settle.py /tmp/settle.py
 RUN ["python", "-B", "/tmp/settle.py", "base", "{home}", "{user}"]
 COPY --from=build {venv} {venv}
 COPY sbom.cdx.json LICENCES.txt {venv}/share/
+COPY terms.json {terms}
 COPY bundle/ {bundle}/
 ENV PYTHONHASHSEED=random PYTHONUNBUFFERED=1 ORT_DISABLE_TELEMETRY=1
 USER {user}:{user}
@@ -129,7 +133,7 @@ services:
     volumes: ["records:{home}"]
     environment:
       # A secret of 32 characters or more: then callers say `Authorization: Bearer …`.
-      FAIRLEAD_KEY: ${{FAIRLEAD_KEY:-}}
+      FAIRLEAD_KEY: ${{FAIRLEAD_KEY:-}}{secrets}
 volumes:
   records: {{}}
 """
@@ -145,15 +149,23 @@ Ask it: `curl -d '{row}' -H 'Content-Type: application/json' http://127.0.0.1:80
 
 The same image is what SageMaker (`serve`), Vertex AI, Azure ML and KServe start: it reads their variables.
 It runs as user {user}, writes to {home} alone, and trusts seals of `{signer}` alone.
-What follows the image's name goes to the server: `--workers 2`, `--bundle PATH`, `--grpc-port 8081`.
+{secrets}What follows the image's name goes to the server: `--workers 2`, `--bundle PATH`, `--grpc-port 8081`.
 
 | file | what |
 |---|---|
 | `bundle/` | the sealed model, id `{bundle_id}` |
+| `terms.json` | how the project wants it to answer and be recorded: redaction, sampling, limits, telemetry |
 | `requirements.txt`, `wheels/` | what is installed, by hash |
 | `sbom.cdx.json`, `LICENCES.txt` | CycloneDX bill of materials and licences of that; the base image has its own |
 | `settle.py` | compiles once and removes the installers while the image is built |
 """
+
+
+_SECRETS = {
+    "redact-key": "Give `{variable}` the digits of `keys/redact.key` in the project's home, so that what it redacts "
+    "has the same\nhash everywhere; without it each volume makes a key of its own.",
+    "records-key": "Give `{variable}` the key of `[capture] encrypt`: without it nothing starts.",
+}
 
 
 class Image:
@@ -166,8 +178,8 @@ class Image:
     def entry(self) -> list[str]:
         """The entry point: words that platforms and people say come after it."""
         native = ["--trust-native"] if self.exported.native else []
-        return [f"{VENV}/bin/python", "-m", "fairlead.runtime.serve", "--image", BUNDLE, "--home", HOME,
-                "--trust", self.exported.signer, *native]  # fmt: skip
+        return [f"{VENV}/bin/python", "-m", "fairlead.runtime.serve", "--image", BUNDLE, "--terms", TERMS,
+                "--home", HOME, "--trust", self.exported.signer, *native]  # fmt: skip
 
     def labels(self) -> dict[str, str]:
         """What the image says of itself."""
@@ -192,14 +204,17 @@ class Image:
         pairs = [f"{name}={json.dumps(said)}" for name, said in self.labels().items()]
         index = ', "--no-index"' if self.exported.options.get("wheels") else ""
         return _DOCKERFILE.format(
-            base=self.base, venv=VENV, home=HOME, user=USER, bundle=BUNDLE, index=index,
+            base=self.base, venv=VENV, home=HOME, user=USER, bundle=BUNDLE, terms=TERMS, index=index,
             labels="LABEL " + " \\\n      ".join(pairs), entry=json.dumps(self.entry),
         )  # fmt: skip
 
     def compose(self) -> str:
         """A compose file to try it: read-only, without capabilities, open to this machine alone."""
         exported = self.exported
-        return _COMPOSE.format(model=exported.model, name=exported.name, image=exported.image, home=HOME)
+        secrets = "".join(f"\n      {one.variable}: ${{{one.variable}:-}}" for one in needed(exported))
+        return _COMPOSE.format(
+            model=exported.model, name=exported.name, image=exported.image, home=HOME, secrets=secrets
+        )
 
     def readme(self) -> str:
         """How to build, run and ask it, with a golden row as the example."""
@@ -208,6 +223,7 @@ class Image:
         golden = exported.files.get("golden.jsonl", b"").splitlines()
         row = json.loads(golden[0]).get("row", {}) if golden else {}
         return _README.format(
+            secrets="".join(f"{_SECRETS[one.entry].format(variable=one.variable)}\n" for one in needed(exported)),
             model=exported.model, version=version or f"bundle {exported.bundle[:12]}", image=exported.image, home=HOME,
             user=USER, signer=exported.signer, bundle_id=exported.bundle, row=json.dumps(row),
         )  # fmt: skip

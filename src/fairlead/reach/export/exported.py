@@ -15,6 +15,7 @@ import msgspec
 
 from fairlead.contract.errors import BundleNotFound, ConfigInvalid, UsageError
 from fairlead.contract.evidence import Manifest
+from fairlead.contract.routes import Route
 from fairlead.contract.settings import Settings
 from fairlead.contract.signature import Signature
 
@@ -54,7 +55,9 @@ class Exported(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     the project's folder; home: where its state lives on this machine, for targets that look things up, and never to
     be written into what is exported. fairlead: version of the program. image: reference of the container image, with
     a tag that is not `latest`; empty where there is no bundle and nobody named one. options: what the target was told,
-    complete and checked. sealed: the version; None only for targets that do without (`bundled = False`).
+    complete and checked. sealed: the version; None only for targets that do without (`bundled = False`). route: how
+    its requests are assigned, sampled and redacted. encrypted: where this machine takes the key for records at rest
+    from, "" where they are not encrypted.
     """
 
     model: str
@@ -66,6 +69,8 @@ class Exported(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     image: str
     options: Mapping[str, str] = {}
     sealed: Sealed | None = None
+    route: Route | None = None
+    encrypted: str = ""
 
     def the(self) -> Sealed:
         """The version. Raises BundleNotFound where there is none."""

@@ -15,10 +15,12 @@ from fairlead.contract.errors import BundleRefused
 from fairlead.contract.ports import ExportTarget
 from fairlead.contract.signature import Signature
 from fairlead.ops.flow import Workspace, making
+from fairlead.ops.flow.release import route_alone
 from fairlead.reach.export.exported import Exported, Sealed, checked_image, image_name, place, require_untouched, told
 from fairlead.runtime.bundle import verify
 from fairlead.runtime.bundle.manifest import MANIFEST, SEAL, SIGNATURE, canonical
 from fairlead.runtime.bundle.verifying import read_file
+from fairlead.runtime.capture.keys import source_of
 
 PORT = "export_target"
 
@@ -65,6 +67,8 @@ def exported_of(ws: Workspace, version: str | None = None, *, image: str = "", b
         fairlead=metadata.version("fairlead"),
         image=checked_image(image) if image else named,
         sealed=sealed,
+        route=route_alone(ws, sealed.bundle) if sealed else None,
+        encrypted=source_of(ws.home.root, ws.settings.capture.encrypt),
     )
 
 

@@ -86,6 +86,14 @@ def current(home: Path) -> Key | None:
     return _keys_of(known.sources[0])[0] if known.encrypt and known.sources else None
 
 
+def source_of(home: Path, setting: str) -> str:
+    """Where the key for what is new comes from, "" where nothing is to be encrypted; the key itself is not looked at."""
+    if setting:
+        return "" if setting == OFF else setting
+    known = _sources(home)
+    return known.sources[0] if known.encrypt and known.sources else ""
+
+
 def find(home: Path, id: str) -> Key:
     """The key that goes by `id`. Raises ConfigInvalid when no source of the home gives it."""
     why = []

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 from hashlib import blake2b
+from pathlib import Path
 
 from fairlead.runtime.wire.checks import text_of
 
@@ -26,3 +29,23 @@ def redact_cell(cell: object, key: bytes) -> str | None:
         return blake2b(cell, digest_size=16, key=key).hexdigest()
     text = text_of(cell)
     return None if text is None else redact(text, key)
+
+
+def home_key(keys: Path) -> str:
+    """Hex key of the hash in a home's folder of keys, made on first use, mode 0600."""
+    path = keys / "redact.key"
+    if not path.exists():
+        temporary = path.with_suffix(f".{os.getpid()}-{secrets.token_hex(4)}")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(32))
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            # Link, not rename: of two processes that make it at once, the first wins and both read the same key.
+            os.link(temporary, path)
+        except FileExistsError:
+            pass
+        finally:
+            temporary.unlink()
+    return path.read_text().strip()

@@ -12,13 +12,17 @@ import os
 import sys
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from fairlead.contract.errors import FairleadError, Refused, RemoteError
-from fairlead.contract.settings import AccessSettings, ServeSettings
+from fairlead.contract.routes import Route
+from fairlead.contract.settings import AccessSettings
 from fairlead.runtime.native.form import terms_of
 from fairlead.runtime.serve.access.starting import VARIABLE
 from fairlead.runtime.serve.image import is_well, writable
 from fairlead.runtime.serve.platforms import applied, detected, platform
 from fairlead.runtime.serve.server import ServeOptions, serve
+from fairlead.runtime.serve.terms import Terms, read_terms
 
 
 def main() -> int:
@@ -31,6 +35,7 @@ def main() -> int:
     parser.add_argument(
         "--image", type=Path, metavar="BUNDLE", help="in an image that holds this bundle: as a container"
     )
+    parser.add_argument("--terms", type=Path, help="what the project says of the bundle (`fairlead export docker`)")
     parser.add_argument("--healthy", action="store_true", help="only ask the server of --home: exit 0 if it is ready")
     parser.add_argument("--host", help="default: as the platform wants it, else 127.0.0.1")
     parser.add_argument("--port", type=int, help="0 takes a free one; default: as the platform wants it, else 8080")
@@ -46,23 +51,8 @@ def main() -> int:
     if given.healthy:
         return 0 if given.home is not None and is_well(given.home) else 1
     alone = given.bundle is None and (given.home is None or given.image is not None)
-    options = ServeOptions(
-        home=given.home,
-        bundle=given.bundle or (None if given.routes else given.image),
-        host=given.host or "127.0.0.1",
-        port=8080 if given.port is None else given.port,
-        workers=given.workers or 1,
-        trusted=tuple(given.trust),
-        server=ServeSettings(
-            grpc_port=given.grpc_port,
-            insecure=given.insecure,
-            routes=given.routes,
-            routes_keys=tuple(given.routes_key),
-        ),
-        access=AccessSettings(required=True if given.require_key or os.environ.get(VARIABLE) else None),
-        native=terms_of(ServeSettings()) if given.trust_native else None,
-    )
     try:
+        options = options_of(given)
         name = given.platform or detected(os.environ)
         if not name and given.word and alone:
             name = "sagemaker"  # which starts images so, and need not set any variable
@@ -77,6 +67,37 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 3 if isinstance(error, Refused) else 1 if isinstance(error, RemoteError) else 2
     return 0
+
+
+def options_of(given: argparse.Namespace) -> ServeOptions:
+    """What the words mean, before a platform is asked. Raises what `read_terms` raises."""
+    terms = read_terms(given.terms) if given.terms else Terms(Route(model="", variants=()))
+    return ServeOptions(
+        home=given.home,
+        bundle=given.bundle or (None if given.routes else given.image),
+        host=given.host or "127.0.0.1",
+        port=8080 if given.port is None else given.port,
+        workers=given.workers or terms.server.workers,
+        trusted=tuple(given.trust),
+        limits=terms.limits,
+        server=replace(
+            terms.server,
+            grpc_port=given.grpc_port,
+            insecure=given.insecure,
+            routes=given.routes,
+            routes_keys=tuple(given.routes_key),
+        ),
+        access=replace(terms.access, required=required(given.require_key, terms.access)),
+        capture=terms.capture,
+        telemetry=terms.telemetry,
+        native=terms_of(terms.server) if given.trust_native else None,
+        route=terms.route,
+    )
+
+
+def required(asked: bool, access: AccessSettings) -> bool | None:
+    """Whether callers need a key: where this start, the environment's key or the project says so."""
+    return True if asked or os.environ.get(VARIABLE) else access.required
 
 
 def _said(url: str) -> None:

@@ -23,6 +23,7 @@ from fairlead.runtime.serve.grpc_door.port import held_port
 from fairlead.runtime.serve.instances import held_instance, run_folder
 from fairlead.runtime.serve.lane import Door
 from fairlead.runtime.serve.observing.opening import prepare
+from fairlead.runtime.serve.terms import redact_key_of
 from fairlead.runtime.serve.worker import FACTORY, follower_of
 from fairlead.runtime.serve.workers import url_of
 
@@ -40,6 +41,7 @@ class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
     get them as they are.
     probes: further paths that say whether there is a model to ask (what a platform asks for).
     native: terms for models that run code of their own; None: bundles with such a model are refused.
+    route: of `bundle`, what is redacted, sampled and expected of its requests; None: nothing.
     """
 
     home: Path | None = None
@@ -59,6 +61,7 @@ class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
     capture: CaptureSettings = CaptureSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     native: NativeTerms | None = None
+    route: Route | None = None
 
 
 def serve(options: ServeOptions, ready: Say = lambda url: None, warn: Say = lambda text: None) -> None:
@@ -143,12 +146,13 @@ def fixed_routes(options: ServeOptions, warn: Say) -> Routes:
         verified = verify(options.bundle, trusted)
         check_trust(verified, options.native)
         identity, name = verified.id, verified.manifest.name
-    route = Route(model=name, variants=(Variant("champion", identity),))
+    route = options.route or Route(model=name, variants=())
     return Routes(
         generation=1,
-        routes=(route,),
+        routes=(msgspec.structs.replace(route, model=name, variants=(Variant("champion", identity),)),),
         default=name,
         trusted=trusted,
+        redact_key=redact_key_of(os.environ, options.home) if route.redact else "",
         limits=options.limits,
         keys=keys_of_environment(os.environ),
         issuers=issuers_of(options.access),
