@@ -13,8 +13,12 @@ from typing import Any
 class Load:
     """Threads that ask until stopped. acknowledged: request id -> answer; failed: what went wrong, in words."""
 
-    def __init__(self, port: Callable[[], int], model: str, rows: list[dict[str, Any]], connections: int = 4) -> None:
-        self.port, self.model, self.rows = port, model, rows
+    def __init__(
+        self, port: Callable[[], int], model: str, rows: list[dict[str, Any]], connections: int = 4,
+        every_s: float = 0.0,
+    ) -> None:  # fmt: skip
+        """every_s: seconds that a connection waits after each answer."""
+        self.port, self.model, self.rows, self.every_s = port, model, rows, every_s
         self.name = uuid.uuid4().hex[:8]
         self.acknowledged: dict[str, Any] = {}
         self.refused: list[str] = []
@@ -60,6 +64,7 @@ class Load:
                 continue
             if reply.status == 200:
                 self.acknowledged[request] = json.loads(body)["predictions"][0]
+                self.stopped.wait(self.every_s)
             else:
                 self.refused.append(f"{request}: {reply.status} {body[:200]!r}")
                 if reply.status == 503:

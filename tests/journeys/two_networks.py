@@ -136,14 +136,14 @@ defaults
   retry-on all-retryable-errors
   option http-buffer-request
 frontend callers
-  bind {proxy}:8000
+  bind {proxy}
   default_backend replicas
 backend replicas
   balance roundrobin
   option httpchk GET /v2/health/ready
   default-server inter 200ms fall 1 rise 2 on-marked-down shutdown-sessions
-  server churn-0 {one}:8080 check
-  server churn-1 {two}:8080 check
+  server churn-0 {one} check
+  server churn-1 {two} check
 """
 NGINX = """\
 worker_processes 1;
@@ -159,12 +159,12 @@ http {{
   uwsgi_temp_path {folder}/uwsgi;
   scgi_temp_path {folder}/scgi;
   upstream replicas {{
-    server {one}:8080 max_fails=1 fail_timeout=1s;
-    server {two}:8080 max_fails=1 fail_timeout=1s;
+    server {one} max_fails=1 fail_timeout=1s;
+    server {two} max_fails=1 fail_timeout=1s;
     keepalive 16;
   }}
   server {{
-    listen {proxy}:8000;
+    listen {proxy};
     location / {{
       proxy_pass http://replicas;
       proxy_http_version 1.1;
@@ -184,17 +184,25 @@ http {{
 def proxied(kind: str, namespace: str, folder: Path) -> Iterator[str]:
     """A running proxy before both replicas; its URL."""
     folder.mkdir()
-    text = (HAPROXY if kind == "haproxy" else NGINX).format(
-        folder=folder, proxy=PROXY, one=REPLICAS[0], two=REPLICAS[1]
-    )
-    (folder / "proxy.conf").write_text(text)
+    one, two = (f"{address}:8080" for address in REPLICAS)
+    with passing(kind, folder, (PROXY, 8000), one, two, ("ip", "netns", "exec", namespace)):
+        yield f"http://{PROXY}:8000"
+
+
+@contextlib.contextmanager
+def passing(
+    kind: str, folder: Path, at: tuple[str, int], one: str, two: str, within: tuple[str, ...] = ()
+) -> Iterator[None]:
+    """A proxy that listens, before two addresses. within: words before its command."""
+    text = HAPROXY if kind == "haproxy" else NGINX
+    (folder / "proxy.conf").write_text(text.format(folder=folder, proxy=f"{at[0]}:{at[1]}", one=one, two=two))
     words = ["-db", "-f"] if kind == "haproxy" else ["-c"]
-    command = ["ip", "netns", "exec", namespace, program(kind), *words, str(folder / "proxy.conf")]
+    command = [*within, program(kind), *words, str(folder / "proxy.conf")]
     with (folder / "proxy.log").open("w") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
     try:
-        eventually(lambda: _accepts(PROXY, 8000), what=f"{kind} listening: {(folder / 'proxy.log').read_text()}")
-        yield f"http://{PROXY}:8000"
+        eventually(lambda: _accepts(*at), what=f"{kind} listening: {(folder / 'proxy.log').read_text()}")
+        yield
     finally:
         process.terminate()
         try:

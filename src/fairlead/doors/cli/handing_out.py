@@ -69,8 +69,8 @@ def _hand_out(ws: Workspace, host: str | None, port: int | None, insecure: bool)
 
     serve = ws.settings.serve
     handing = Handing(
-        address_of(serve.hand_out, host, port), ws.home.root, ws.key, token_in(dict(os.environ)), insecure=insecure or serve.insecure,
-        certificate=serve.tls_certificate, certificate_key=serve.tls_key,
+        address_of(serve.hand_out, host, port), ws.home.root, ws.key, token_in(dict(os.environ)),
+        insecure=insecure or serve.insecure, certificate=serve.tls_certificate, certificate_key=serve.tls_key,
     )  # fmt: skip
     die_with_parent()
     stop = stop_on_signal()

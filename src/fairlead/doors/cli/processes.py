@@ -287,19 +287,20 @@ def run_up(port: int | None, every_s: float) -> None:
         services,
         lambda name, line: log(f"{name}: {line}"),
         run=project.home.run,
-        on_ready=lambda: tell_up(project.settings.model.name, project.home.root),
+        on_ready=lambda: tell_up(project.settings.model.name, project.home.root, asked.routes),
     )
     sys.exit(supervisor.run())
 
 
-def tell_up(model: str, home: Path) -> None:
-    """The ready line of `up`."""
+def tell_up(model: str, home: Path, follows: str = "") -> None:
+    """The ready line of `up`. follows: where routes come from, "" from here."""
     from fairlead.runtime.serve import live_workers
 
     workers = live_workers(home)
     url = next((w.url for w in workers), "http://127.0.0.1")
     if not any(model in w.models for w in workers):
-        why = "; ".join(dict.fromkeys(w.refused for w in workers if w.refused)) or "see `fairlead doctor`"
+        unsaid = f"it will as soon as routes come from {follows}" if follows else "see `fairlead doctor`"
+        why = "; ".join(dict.fromkeys(w.refused for w in workers if w.refused)) or unsaid
         log(f"{model} does not answer: {why}")
     sys.stdout.write(f"ready: {model} at {url}/predict/{model} (metrics {url}/metrics, health {url}/health/ready)\n")
     sys.stdout.flush()
