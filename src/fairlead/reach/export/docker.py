@@ -86,7 +86,7 @@ class Docker:
 
     def _installed(self, exported: Exported, to: Path) -> list[Part]:
         """What goes beside the data plane, by name; wheels that are given are copied to `to`."""
-        wanted = base(exported.options["python"])
+        wanted = base(exported.options["python"], extras_of(exported))
         given = exported.options["wheels"]
         if not given:
             if exported.native:
@@ -120,6 +120,13 @@ class Docker:
                 f"licences that ask for more than to be named: {told}. If you may pass them on, say so with "
                 f"--set licences={names}"
             )
+
+
+def extras_of(exported: Exported) -> list[str]:
+    """Extras without which the data plane could not do what the project asks of it."""
+    settings = exported.settings
+    asked = {"grpc": settings.serve.grpc_port is not None, "telemetry": bool(settings.telemetry.otlp)}
+    return [name for name, needed in asked.items() if needed]
 
 
 def _free(wanted: list[Part], found: Mapping[str, Part]) -> list[Part]:

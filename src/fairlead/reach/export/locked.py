@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from email.parser import HeaderParser
 from importlib.resources import files
 from pathlib import Path
@@ -19,6 +19,11 @@ from fairlead.contract.errors import UsageError
 from fairlead.reach.export.licences import licence_of
 
 PYTHONS = ("3.11", "3.12", "3.13")
+EXTRAS = {
+    "grpc": ("grpcio",),
+    "telemetry": ("opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http"),
+}
+"""Extras that a data plane may need, and what they begin with; each has a lock of what it takes beside the base."""
 _LINE = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[^\s;\\]+)\s*(?:;\s*(?P<marker>[^\\]+))?")
 _HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 _MOST_METADATA = 4 * 1024 * 1024
@@ -40,15 +45,19 @@ class Part(msgspec.Struct, frozen=True):
         return " \\\n".join([f"{self.name}=={self.version}", *(f"    --hash=sha256:{one}" for one in self.hashes)])
 
 
-def base(python: str) -> list[Part]:
-    """The locked base install for a Linux container of this Python ("3.11"), by name, with licences."""
+def base(python: str, extras: Sequence[str] = ()) -> list[Part]:
+    """The locked install for a Linux container of this Python ("3.11"), by name, with licences.
+
+    extras: those of EXTRAS that it is to have besides the base.
+    """
     folder = files("fairlead.reach.export") / "locks"
     licences: dict[str, str] = json.loads((folder / "licences.json").read_text(encoding="utf-8"))
-    parts = read_lock((folder / "base.txt").read_text(encoding="utf-8"), python)
-    return [
+    parts = [
         msgspec.structs.replace(part, licence=licences.get(f"{part.name}=={part.version}", part.licence))
-        for part in parts
+        for name in ("base", *extras)
+        for part in read_lock((folder / f"{name}.txt").read_text(encoding="utf-8"), python)
     ]
+    return sorted(parts, key=lambda part: part.name)
 
 
 def read_lock(text: str, python: str) -> list[Part]:

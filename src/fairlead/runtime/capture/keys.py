@@ -87,7 +87,7 @@ def current(home: Path) -> Key | None:
 
 
 def source_of(home: Path, setting: str) -> str:
-    """Where the key for what is new comes from, "" where nothing is to be encrypted; the key itself is not looked at."""
+    """Where the key for what is new comes from, "" where nothing is to be encrypted; it is not asked for the key."""
     if setting:
         return "" if setting == OFF else setting
     known = _sources(home)
