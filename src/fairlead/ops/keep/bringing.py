@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from fairlead.contract.errors import AuditBroken, BundleRefused, FormatUnknown, StateError, UsageError
+from fairlead.contract.errors import AuditBroken, BundleRefused, FormatUnknown, ObjectNotFound, StateError, UsageError
 from fairlead.contract.stores import Store
 from fairlead.ops.audit import Audit
 from fairlead.ops.keep.epochs import FILE, Own, new_owner, newest_head
@@ -23,6 +23,7 @@ from fairlead.ops.state import State
 from fairlead.ops.state.copying import copy_rows
 from fairlead.runtime.bundle import SigningKey, load
 from fairlead.runtime.capture.cursor import sync_folder, write_durable
+from fairlead.runtime.serve.remote.document import new_epoch
 
 THREADS = 4
 _MOST_KEYS = 16 << 20
@@ -61,6 +62,8 @@ def restore(store: Store, into: Path, lock: KeyLock, *, head: Head | None = None
     events, answers = check(aside, keys)
     if keys:
         write_durable(aside / FILE, msgspec.json.encode(Own(new_owner(), {store.address: -head.epoch})))
+    # What servers on other machines obeyed since this snapshot may bear a larger number than what is decided next.
+    new_epoch(aside)
     place(aside, into)
     return Restored(
         snapshot.id, snapshot.epoch, snapshot.at, round(called - snapshot.at, 3), len(snapshot.files), snapshot.bytes,
@@ -150,10 +153,19 @@ class _Fetch:
             return
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             for part in kept.parts:
-                file.write(self._store.read(object_name(part), limit=PART_BYTES, sha256=part))
+                file.write(self._part(kept, part))
         _settle(path, kept)
         if path.stat().st_size != kept.bytes:
             raise StateError(f"{kept.path} of the backup has another size than its list says")
+
+    def _part(self, kept: Kept, part: str) -> bytes:
+        try:
+            return self._store.read(object_name(part), limit=PART_BYTES, sha256=part)
+        except ObjectNotFound:
+            raise ObjectNotFound(
+                f"{self._store.address} lacks a part of {kept.path}: somebody removed it. Take an older copy of the "
+                "store (versions of the bucket), or another backup."
+            ) from None
 
 
 def _settle(path: Path, kept: Kept) -> None:
@@ -196,13 +208,13 @@ def _sweep(aside: Path, wanted: set[str]) -> None:
 
 def _bring_keys(store: Store, snapshot: Snapshot, aside: Path, lock: KeyLock) -> bool:
     """The keys, opened; they say who may have signed the snapshot, which is checked before anything else is read."""
+    folder = aside / "keys"
+    shutil.rmtree(folder, ignore_errors=True)
     if not snapshot.keys:
         return False
     locked = store.read(object_name(snapshot.keys), limit=_MOST_KEYS, sha256=snapshot.keys)
     plain = lock.open(locked, snapshot.id)
     files = msgspec.msgpack.decode(plain, type=dict[str, tuple[int, bytes]])
-    folder = aside / "keys"
-    shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)
     for name, (mode, body) in files.items():
         if "/" in name or name.startswith("."):

@@ -26,6 +26,7 @@ from fairlead.ops.keep.locking import KeyLock
 from fairlead.ops.keep.snapshot import decoded
 from fairlead.ops.state import FileLock
 from fairlead.runtime.capture.cursor import sync_folder, write_durable
+from fairlead.runtime.serve.remote.document import new_epoch
 
 
 class Followed(msgspec.Struct, frozen=True):
@@ -41,8 +42,7 @@ class Followed(msgspec.Struct, frozen=True):
 
 
 class Promoted(msgspec.Struct, frozen=True):
-    """A home that became the live one. epoch: which it writes in from now on. caught_up: whether the store could be
-    asked for what was newest."""
+    """A home that became the live one. epoch: which it writes in from now on."""
 
     snapshot: str
     epoch: int
@@ -103,6 +103,7 @@ def promote(store: Store, root: Path, lock: KeyLock) -> Promoted:
     """
     with _alone(root):
         began = time.monotonic()
+        _recover(root)
         known = following(root)
         if known is None:
             raise UsageError(
@@ -116,6 +117,7 @@ def promote(store: Store, root: Path, lock: KeyLock) -> Promoted:
         else:
             epoch = claim.epoch  # claimed by a call that was killed right after
         write_durable(root / FILE, msgspec.json.encode(Own(known.owner, {store.address: epoch})))
+        new_epoch(root)  # servers on other machines obey this home, whatever the one before told them last
         (root / FOLLOWING).unlink()
         sync_folder(root)
         at = known.head.at

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from fairlead.contract.errors import FormatUnknown, Refused, UsageError
 from fairlead.ops.alerts.secrets import resolved
 
+FORMAT = 1
 _COST = 1 << 15
 _SHORTEST = 12
 _MOST = 1 << 20
@@ -35,7 +36,7 @@ class Locked(msgspec.Struct, frozen=True):
     salt: bytes
     nonce: bytes
     sealed: bytes
-    format: int = 1
+    format: int = FORMAT
 
 
 class KeyLock:
@@ -72,23 +73,27 @@ class KeyLock:
         """The keys. Raises Refused for a wrong passphrase or key."""
         try:
             found = msgspec.msgpack.decode(locked, type=Locked)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
             raise FormatUnknown("the keys in the backup are in a form that this Fairlead does not know") from None
+        if found.format != FORMAT:
+            raise FormatUnknown(f"the keys in the backup have format {found.format}: use a newer Fairlead")
+        try:
+            return AESGCM(self._key(found)).decrypt(found.nonce, found.sealed, about.encode())
+        except (InvalidTag, ValueError):
+            # Of another length than keys and nonces have is damaged, too.
+            raise Refused("the keys in the backup do not open: another passphrase or key locked them") from None
+
+    def _key(self, found: Locked) -> bytes:
         if found.form == "x25519":
             if self._identity is None:
                 raise UsageError("the keys in this backup are encrypted for a public key: give --identity FILE.")
             public = X25519PublicKey.from_public_bytes(found.salt)
-            key = _derived(self._identity.exchange(public), found.salt + _raw(self._identity.public_key()))
-        elif found.form == "passphrase":
+            return _derived(self._identity.exchange(public), found.salt + _raw(self._identity.public_key()))
+        if found.form == "passphrase":
             if not self._passphrase:
                 raise UsageError("the keys in this backup are encrypted: give --passphrase env:NAME or file:PATH.")
-            key = self._of_passphrase(found.salt)
-        else:
-            raise FormatUnknown(f"the keys in the backup are encrypted by {found.form!r}: use a newer Fairlead")
-        try:
-            return AESGCM(key).decrypt(found.nonce, found.sealed, about.encode())
-        except InvalidTag:
-            raise Refused("the keys in the backup do not open: another passphrase or key locked them") from None
+            return self._of_passphrase(found.salt)
+        raise FormatUnknown(f"the keys in the backup are encrypted by {found.form[:40]!r}: use a newer Fairlead")
 
     def _of_passphrase(self, salt: bytes) -> bytes:
         if not self._passphrase:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from fairlead.contract.errors import StateError, UsageError
+from fairlead.contract.errors import ObjectNotFound, StateError, UsageError
 from fairlead.contract.stores import Store, walk
 from fairlead.ops.keep.bringing import Restored, restore
 from fairlead.ops.keep.epochs import epoch_to_write, newest_head, own, require_epoch
@@ -37,6 +37,8 @@ from fairlead.runtime.bundle import SigningKey
 THREADS = 4
 _RACY_NS = 2_000_000_000
 """A file whose time is this close to its backup may have changed again within the same tick of its clock."""
+_ASKED_EVERY_S = 1.0
+_VERIFIED = ".verified-"
 
 
 class BackedUp(msgspec.Struct, frozen=True):
@@ -66,8 +68,10 @@ def backup(
     """Back up the home at `root` while everything goes on.
 
     lock: how its keys are encrypted; None leaves them out. keep: newest snapshots to keep, 0 for all.
-    Raises Refused if another home took this store over, StoreFailed; the backup before stays whole then.
+    Raises Refused if another home took this store over, UsageError for a folder in the home, StoreFailed; the backup
+    before stays whole then.
     """
+    _require_outside(root, store)
     mutex = FileLock(root / "run" / "backup.lock")
     if not mutex.take():
         raise UsageError("another backup of this home is at work: wait for it.")
@@ -78,7 +82,7 @@ def backup(
         # To the microsecond: names sort by when they were taken, and the oldest go by that order.
         id = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(at))}{int(at % 1 * 1e6):06d}-{secrets.token_hex(4)}"
         with held_still(root, state) as still:
-            upload = _Upload(store, before, at)
+            upload = _Upload(store, before)
             say(f"{len(still.files):,} files")
             with ThreadPoolExecutor(THREADS) as pool:
                 jobs = [pool.submit(upload.file, path, *held) for path, held in sorted(still.files.items())]
@@ -103,26 +107,37 @@ def backup(
 
 def verify_backup(store: Store, lock: KeyLock, beside: Path) -> Restored:
     """Bring the newest snapshot back into an empty home beside `beside`, with every check of `restore`, and let go of
-    it. Raises what `restore` raises."""
-    folder = Path(tempfile.mkdtemp(prefix=".verified-", dir=beside))
-    try:
-        return restore(store, folder / "home", lock)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    it. One at a time: what a killed one left has keys in it, and goes first. Raises what `restore` raises."""
+    with FileLock(beside / "verify.lock"):
+        for left in beside.glob(f"{_VERIFIED}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        folder = Path(tempfile.mkdtemp(prefix=_VERIFIED, dir=beside))
+        try:
+            return restore(store, folder / "home", lock)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _require_outside(root: Path, store: Store) -> None:
+    """A store in the home would hold itself, twice as much each time. Raises UsageError."""
+    folder = getattr(store, "root", None)
+    if isinstance(folder, Path) and folder.resolve().is_relative_to(root.resolve()):
+        raise UsageError(f"{store.address} lies in the home that is to be backed up: give a place outside of the home.")
 
 
 class _Upload:
     """Parts on their way; those of the snapshot before are there already."""
 
-    def __init__(self, store: Store, before: Snapshot | None, at: float) -> None:
+    def __init__(self, store: Store, before: Snapshot | None) -> None:
         self.parts = self.bytes = 0
-        self._store, self._at_ns = store, int(at * 1e9)
+        self._store, self._settled_ns = store, int((before.at if before else 0.0) * 1e9) - _RACY_NS
         self._files = {one.path: one for one in before.files} if before else {}
         self._known = {part for one in self._files.values() for part in one.parts}
 
     def file(self, path: str, held: Path, about: os.stat_result) -> Kept | None:
         """One file, at its size when it was held; None if it is gone."""
-        old = about.st_mtime_ns < self._at_ns - _RACY_NS
+        # Older than when the one before began: what is of its very tick may have changed after it was read.
+        old = about.st_mtime_ns < self._settled_ns
         mark = f"{about.st_ino:x}-{about.st_mtime_ns:x}"
         before = self._files.get(path)
         if old and before is not None and (before.bytes, before.mark) == (about.st_size, mark):
@@ -158,7 +173,8 @@ def _before(store: Store, key: SigningKey) -> Snapshot | None:
     """The newest snapshot of this home in this store, to which the next one adds; None before any."""
     try:
         return read_snapshot(store, newest_head(store), (key.public,))
-    except UsageError:
+    except (UsageError, ObjectNotFound):
+        # The one that this home was brought back from may be gone by now: then all goes up.
         return None
 
 
@@ -179,10 +195,14 @@ def _keys(root: Path, store: Store, lock: KeyLock | None, id: str) -> str:
 
 def _prune(store: Store, epoch: int, keep: int, key: SigningKey) -> int:
     """Remove all but the newest `keep` snapshots of this epoch, all of earlier epochs, and the parts that none of
-    those left needs. Killed in between, parts stay that the next one removes. How many objects went."""
-    mine = [one.name for one in walk(store, f"snapshots/{epoch:06d}/")]
+    those left needs. Killed in between, parts stay that the next one removes. How many objects went.
+
+    Raises Refused as soon as another home took over, whose objects these may be: no second passes unasked.
+    """
+    own = f"snapshots/{epoch:06d}/"
+    mine = [one.name for one in walk(store, own)]
     kept, gone = mine[-keep:], mine[:-keep]
-    gone += [one.name for one in walk(store, "snapshots/") if not one.name.startswith(f"snapshots/{epoch:06d}/")]
+    gone += [one.name for one in walk(store, "snapshots/") if one.name < own]
     needed: set[str] = set()
     for name in kept:
         raw = store.stat(name)
@@ -192,6 +212,10 @@ def _prune(store: Store, epoch: int, keep: int, key: SigningKey) -> int:
         needed |= {object_name(part) for one in snapshot.files for part in one.parts}
         needed |= {object_name(snapshot.keys)} if snapshot.keys else set()
     gone += [one.name for one in walk(store, "objects/") if one.name not in needed]
+    asked = -_ASKED_EVERY_S
     for name in gone:
+        if time.monotonic() - asked >= _ASKED_EVERY_S:
+            require_epoch(store, epoch)
+            asked = time.monotonic()
         store.delete(name)
     return len(gone)
