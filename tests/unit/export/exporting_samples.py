@@ -16,7 +16,7 @@ from fairlead.contract.settings import ModelSettings, ServeSettings, Settings, T
 from fairlead.contract.signature import Signature
 from fairlead.reach.export import Exported, Sealed
 from fairlead.runtime.bundle import SigningKey, seal, verify
-from fairlead.runtime.bundle.manifest import SIGNATURE
+from fairlead.runtime.bundle.manifest import MANIFEST, SEAL, SIGNATURE
 
 
 def exported(folder: Path, target: Any, telemetry: TelemetrySettings | None = None, **options: str) -> Exported:
@@ -33,7 +33,8 @@ def exported(folder: Path, target: Any, telemetry: TelemetrySettings | None = No
         telemetry=telemetry or TelemetrySettings(),
     )
     sealed = Sealed(
-        bundle=held.id, version=3, folder=bundle, manifest=held.manifest, signer=held.signer, files=held.files,
+        bundle=held.id, version=3, folder=bundle, manifest=held.manifest, signer=held.signer,
+        files={**held.files, **{name: (bundle / name).read_bytes() for name in (MANIFEST, SEAL)}},
         signature=msgspec.json.decode(held.files[SIGNATURE], type=Signature),
     )  # fmt: skip
     given = {name: option.default for name, option in target.options.items()}
