@@ -48,7 +48,7 @@ def read(path: Path) -> Routes:
         return Routes(generation=0)
     try:
         routes = _decode(data)
-    except msgspec.MsgspecError as bad:
+    except (msgspec.MsgspecError, UnicodeError) as bad:
         raise StateError(f"{FILE} cannot be read: {bad}") from bad
     if routes.format != FORMAT:
         raise FormatUnknown(f"{FILE} has format {routes.format}; this version knows format {FORMAT}")

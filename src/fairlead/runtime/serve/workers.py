@@ -98,7 +98,7 @@ def live_workers(home: Path, lanes: bool = False) -> list[WorkerStatus]:
     for path in sorted((Path(home) / "run").glob("worker-*.json")):
         try:
             status = msgspec.json.decode(path.read_bytes(), type=WorkerStatus)
-        except (OSError, msgspec.MsgspecError):
+        except (OSError, msgspec.MsgspecError, UnicodeError):
             continue
         if status.state != "stopping" and (lanes or not status.role) and is_alive(status, path):
             found.append(status)

@@ -58,7 +58,7 @@ def opened(data: bytes, trusted: Iterable[str]) -> Document:
         raise BundleRefused(f"routes: {reason.replace('manifest', 'document').replace('sealed', 'signed')}")
     try:
         document = msgspec.json.decode(body, type=Document)
-    except (msgspec.MsgspecError, RecursionError) as bad:
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as bad:
         raise BundleRefused(f"routes: {bad}") from bad
     if document.format != FORMAT or document.routes.format != 1:
         raise FormatUnknown(f"routes of format {document.format}: this version knows format {FORMAT}")

@@ -26,7 +26,7 @@ from fairlead.runtime.serve import routes as published
 from fairlead.runtime.serve.remote import document as documents
 from fairlead.runtime.serve.remote.source import Source, token_in
 from fairlead.runtime.serve.remote.standing import Standing, tell
-from fairlead.runtime.serve.remote.taking import bundles_of, lacking, let_go, take_bundles
+from fairlead.runtime.serve.remote.taking import bundles_of, lacking, let_go, sweep, take_bundles
 from fairlead.runtime.serve.workers import WorkerStatus, live_workers
 
 COPY = "routes.signed"
@@ -67,6 +67,7 @@ class Follower:
 
     def begin(self) -> None:
         """Take the last good copy, if there is one: what is on this volume, signature and all, goes before nothing."""
+        sweep(self._store)
         try:
             data = (self.home / COPY).read_bytes()
         except FileNotFoundError:

@@ -83,6 +83,12 @@ class Handing(ThreadingHTTPServer):
                 self._known = (stamp, signed(found, self._key))
             return self._known[1]
 
+    @property
+    def crowded(self) -> bool:
+        """Whether connections are not to be kept: those of servers that ask every two seconds would never end, and
+        leave no room for others."""
+        return len(self._open) > AT_ONCE // 2
+
     def knows(self, authorization: str) -> bool:
         """Whether a request says the secret; in constant time."""
         return hmac.compare_digest(authorization.encode(), b"Bearer " + self._token)
@@ -91,7 +97,7 @@ class Handing(ThreadingHTTPServer):
         """Keep what a server says of its workers."""
         try:
             told = msgspec.json.decode(body, type=list[WorkerStatus])
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeError):
             return HTTPStatus.BAD_REQUEST
         if len(told) > MOST_WORKERS or not all(_NAME.fullmatch(one.instance) and 0 <= one.slot < 512 for one in told):
             return HTTPStatus.BAD_REQUEST
@@ -110,7 +116,7 @@ class Handing(ThreadingHTTPServer):
         try:
             before = msgspec.json.decode(path.read_bytes(), type=WorkerStatus)
             fresh = time.time() - path.stat().st_mtime < STALE_S
-        except (OSError, msgspec.MsgspecError):
+        except (OSError, msgspec.MsgspecError, UnicodeError):
             return False
         # Of a machine, its ports tell servers apart; one that was killed may come back on another port.
         beside = before.port != told.port and before.pid != told.pid and is_alive(before, path)
@@ -238,6 +244,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("content-length", str(size))
         if tag:
             self.send_header("etag", tag)
+        if self.server.crowded:
+            self.close_connection = True
+            self.send_header("connection", "close")
         self.end_headers()
 
     def log_message(self, format: str, *args: Any) -> None:

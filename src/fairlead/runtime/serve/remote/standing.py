@@ -47,7 +47,7 @@ def standing_in(run: Path) -> Standing | None:
     try:
         with (Path(run) / FILE).open("rb") as file:
             return msgspec.json.decode(file.read(MOST_BYTES), type=Standing)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, UnicodeError):
         return None
 
 

@@ -21,6 +21,7 @@ from fairlead.runtime.serve.remote.source import Source
 
 _ID = re.compile(r"[0-9a-f]{64}")
 _MARK = ".fetched-"
+_ASIDE = re.compile(r"\.fetch-[0-9a-f]{16}-[0-9]+")
 
 
 class _Hashed(io.RawIOBase):
@@ -92,6 +93,13 @@ def _file(source: Source, aside: Path, bundle: str, name: str, digest: str) -> P
     if digest and hashed.digest.hexdigest() != digest:
         raise BundleRefused(f"bundle {bundle[:12]}: {name} is not what was sealed: its hash differs")
     return path
+
+
+def sweep(store: BundleStore) -> None:
+    """Remove what fetches left that were killed. For who alone fetches into this store."""
+    if store.root.is_dir():
+        for left in [entry.path for entry in os.scandir(store.root) if _ASIDE.fullmatch(entry.name)]:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def let_go(store: BundleStore, kept: Iterable[str]) -> tuple[str, ...]:
