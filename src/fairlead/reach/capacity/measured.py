@@ -130,7 +130,7 @@ def read_measured(path: Path) -> Measured:
         raise SourceUnreadable(f"{path}: {why.strerror}. `fairlead loadtest --workers 1,2` writes a result.") from why
     try:
         found = msgspec.json.decode(raw, type=Measured)
-    except msgspec.MsgspecError as why:
+    except (msgspec.MsgspecError, UnicodeError) as why:
         raise ConfigInvalid(f"no result of `fairlead loadtest`: {why}", file=str(path)) from why
     if found.format != FORMAT or not found.runs:
         raise ConfigInvalid(f"a result of format {FORMAT} with runs is needed.", file=str(path))

@@ -111,8 +111,13 @@ def _asked(target: Target, rate: float, seconds: float, seed: int) -> tuple[list
 def _result(process: subprocess.Popen[bytes], limit_s: float) -> Counted:
     try:
         out, said = process.communicate(timeout=limit_s)
+    except subprocess.TimeoutExpired:
+        raise RemoteError(
+            f"a load generator did not end within {limit_s:.0f} s: is this machine short of CPU?"
+        ) from None
+    try:
         return msgspec.json.decode(out, type=Counted)
-    except (subprocess.TimeoutExpired, msgspec.MsgspecError) as why:
+    except (msgspec.MsgspecError, UnicodeError) as why:
         raise RemoteError(f"a load generator ended badly: {said.decode(errors='replace')[-300:]}") from why
 
 

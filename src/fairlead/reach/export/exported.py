@@ -207,7 +207,7 @@ def require_untouched(folder: Path) -> None:
     try:
         raw = (folder / LISTING).read_bytes()[:_MOST_LISTED]
         known = msgspec.json.decode(raw, type=_Listing).files
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, UnicodeError):
         raise UsageError(f"{folder} holds files that no export wrote: give another folder with --out.") from None
     edited = sorted(path for path in found if path != LISTING and known.get(path) != _hash(folder / path))
     if edited:

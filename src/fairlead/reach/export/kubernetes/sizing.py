@@ -70,7 +70,7 @@ def read_result(path: Path) -> PerReplica:
             found = msgspec.json.decode(file.read(_MOST_BYTES), type=_Result).per_replica
     except OSError as why:
         raise SourceUnreadable(f"the load test {path.name} cannot be read: {why.strerror}.") from why
-    except msgspec.MsgspecError as why:
+    except (msgspec.MsgspecError, UnicodeError) as why:
         raise ConfigInvalid(
             f"{path.name} is no result of a load test: {why}.",
             key="--set loadtest",
