@@ -20,12 +20,16 @@ import tomlkit
 from tests.conftest import environment, eventually
 from tests.docs.pages import HOW_TO, SHELLS, Block, Command, blocks, calls, misses
 
-GOES_ON = {
-    "serve": lambda words: True, "up": lambda words: True,
-    "stream": lambda words: "--once" not in words, "watch": lambda words: "--once" not in words,
+GOES_ON: dict[str, Callable[[list[str]], bool]] = {
+    "serve": lambda words: True,
+    "up": lambda words: True,
+    "stream": lambda words: "--once" not in words,
+    "watch": lambda words: not {"--once", "--explain"} & set(words),
+    "collect": lambda words: "--follow" in words,
     "routes": lambda words: not {"--key", "--new-epoch"} & set(words),
-    "backup": lambda words: "--every" in words, "restore": lambda words: "--follow" in words,
-}  # fmt: skip
+    "backup": lambda words: "--every" in words,
+    "restore": lambda words: "--follow" in words,
+}
 """Verbs that end when they are stopped, by their words."""
 
 
@@ -40,9 +44,10 @@ class Reader:
         self.names: dict[str, object] = {}
         self._scratch = folder.parent / f"{folder.name}-reader"
         self._scratch.mkdir(parents=True, exist_ok=True)
-        (self._scratch / "home").mkdir(exist_ok=True)
-        self._environ = {
-            **environment(), "HOME": str(self._scratch / "home"), "NO_COLOR": "1", "COLUMNS": "160",
+        self.home = self._scratch / "home"
+        self.home.mkdir(exist_ok=True)
+        self.environ = {
+            **environment(), "HOME": str(self.home), "NO_COLOR": "1", "COLUMNS": "160",
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", **environ,
         }  # fmt: skip
         (self._scratch / "variables").write_text("")
@@ -76,6 +81,7 @@ class Reader:
                     yield from self._shell(block)
         finally:
             self._end()
+        assert not self.before, f"docs/how-to/{self.page}.md does not say: {', '.join(self.before)}"
         assert self.ran, f"nothing of docs/how-to/{self.page}.md was run"
         print(f"docs/how-to/{self.page}.md: {len(self.ran)} commands run", *self.skipped, sep="\n  ")
 
@@ -101,12 +107,12 @@ class Reader:
         file.write_text(tomlkit.dumps(whole))
 
     def _shell(self, block: Block) -> Iterator[str]:
-        commands = block.commands
+        commands, self._printed = block.commands, ""
         for command in commands:
-            words = self.here(re.sub(r"\s+#\s.*$", "", command.words))
-            for start, act in self.before.items():
-                if command.words.startswith(start):
-                    act()
+            shown = re.sub(r"\s+#\s.*$", "", command.words)
+            words = self.here(shown)
+            if shown in self.before:
+                self.before.pop(shown)()
             if words.startswith("pip install"):
                 self.skipped.append(f"{block.place}: not run: {words}")
                 continue
@@ -125,21 +131,20 @@ class Reader:
         script = "set -eo pipefail; " + self._script(words)
         script += f"\nexport -p > {self._scratch}/variables; pwd > {self._scratch}/place"
         done = subprocess.run(
-            ["bash", "-c", script], env=self._environ, capture_output=True, text=True, timeout=500, check=False,
+            ["bash", "-c", script], env=self.environ, capture_output=True, text=True, timeout=500, check=False,
             stdin=subprocess.DEVNULL,
         )  # fmt: skip
-        self._printed = done.stdout + done.stderr
-        assert done.returncode == code, (
-            f"{block.place}: {words}\nended with {done.returncode}:\n{self._printed[-4000:]}"
-        )
-        missing = misses(command.shows, self._printed)
-        assert not missing, f"{block.place}: {words}\nnot printed: {missing}\nbut:\n{self._printed[-4000:]}"
+        printed = done.stdout + done.stderr
+        self._printed += printed
+        assert done.returncode == code, f"{block.place}: {words}\nended with {done.returncode}:\n{printed[-4000:]}"
+        missing = misses(command.shows, printed)
+        assert not missing, f"{block.place}: {words}\nnot printed: {missing}\nbut:\n{printed[-4000:]}"
 
     def _start(self, block: Block, command: Command, words: str) -> None:
         log = self._scratch / f"service-{len(self._services)}.log"
         with log.open("w") as out:
             process = subprocess.Popen(
-                ["bash", "-c", self._script(words)], env=self._environ, stdout=out, stderr=out, text=True,
+                ["bash", "-c", self._script(words)], env=self.environ, stdout=out, stderr=out, text=True,
                 start_new_session=True, stdin=subprocess.DEVNULL,
             )  # fmt: skip
         self._services.append((words, process, log))
@@ -154,9 +159,19 @@ class Reader:
         except AssertionError as error:
             raise AssertionError(f"{error}\n{log.read_text()[-3000:]}") from error
 
+    def go(self, folder: Path) -> None:
+        """What follows happens in another folder, as on another machine."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (self._scratch / "place").write_text(str(folder))
+
     def service(self, start: str) -> Path:
         """The log of a command that goes on."""
         return next(log for words, _, log in self._services if words.startswith(start))
+
+    def url(self, start: str) -> str:
+        """Where a server of the page answers."""
+        log = self.service(start)
+        return str(eventually(lambda: re.search(r"(https?://[^/\s]+)", log.read_text()), what=f"{start}: a URL")[1])
 
     def stop(self, start: str, how: signal.Signals = signal.SIGINT) -> int:
         """End a command that goes on; its exit code."""
