@@ -130,3 +130,13 @@ def test_gitlab_runs_what_is_merged_by_runners_that_have_the_home(tmp_path: Path
 def test_options_that_would_be_other_yaml_or_shell_are_refused(tmp_path: Path, name: str, value: str) -> None:
     with pytest.raises(UsageError, match=name):
         Ci().write(exported(**{name: value}), tmp_path)
+
+
+@pytest.mark.parametrize("name", ["1.10", "1e3", "release/2.0", "null", "on"])
+def test_branches_and_folders_that_look_like_numbers_stay_text(tmp_path: Path, name: str) -> None:
+    files = written(tmp_path, branch=name, folder=name, runner=f"self-hosted,{name.replace('/', '-')}")
+    on = files[WORKFLOW][True]  # YAML 1.1 takes the word `on` for a truth; GitHub does not
+    assert on["pull_request"]["branches"] == on["push"]["branches"] == [name]
+    assert files[WORKFLOW]["defaults"]["run"]["working-directory"] == name
+    assert files[WORKFLOW]["jobs"]["release"]["runs-on"] == ["self-hosted", name.replace("/", "-")]
+    assert files[".gitlab-ci.yml"]["release"]["tags"] == [name.replace("/", "-")]

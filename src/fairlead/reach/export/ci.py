@@ -53,8 +53,8 @@ class Ci:
             "BRANCH": told["branch"],
             "PYTHON": told["python"],
             "FOLDER": str(PurePosixPath(told["folder"])),
-            "LABELS": ", ".join(labels),
-            "TAGS": ", ".join(label for label in labels if label != "self-hosted") or labels[0],
+            "LABELS": _listed(labels),
+            "TAGS": _listed([label for label in labels if label != "self-hosted"] or labels[:1]),
             "FAIRLEAD": exported.fairlead,
         }
         made = []
@@ -74,6 +74,11 @@ class Ci:
             f"Jobs that make and release versions run where the home lies: a runner with {runner}, whose variable "
             "FAIRLEAD_HOME names it; jobs of pull requests run anywhere and see none of it.",
         )
+
+
+def _listed(words: list[str]) -> str:
+    """In quotes: without, 1.10 would be a number of YAML's."""
+    return ", ".join(f'"{word}"' for word in words)
 
 
 def filled(text: str, words: Mapping[str, str]) -> str:

@@ -12,9 +12,9 @@ name: "fairlead: @MODEL@"
 
 on:
   pull_request:
-    branches: [@BRANCH@]
+    branches: ["@BRANCH@"]
   push:
-    branches: [@BRANCH@]
+    branches: ["@BRANCH@"]
     tags: ["@MODEL@/v*"]
 
 permissions: {}
@@ -22,7 +22,7 @@ permissions: {}
 defaults:
   run:
     shell: bash
-    working-directory: @FOLDER@
+    working-directory: "@FOLDER@"
 
 jobs:
   # Code that nobody has read yet: no secrets, no home but one that ends with the job.

@@ -16,6 +16,7 @@ from fairlead.reach.export.kubernetes.sizing import Sizes, sizes_of
 FORMAT = "fairlead"
 MODELS = "/mnt/models"
 CONTAINER = "kserve-container"
+_COUNT = re.compile(r"[0-9]{1,4}")
 _PLACE = re.compile(r"(s3|gs|az|abfs|hdfs|https|pvc|oci)://[^\s]+")
 
 
@@ -100,11 +101,12 @@ def service_of(exported: Exported, sizes: Sizes) -> Document:
 def _predictor(exported: Exported, sizes: Sizes, other: str = "") -> Document:
     """A predictor of this version, or of the one whose image or address is `other`."""
     told = exported.options
-    if not (told["replicas"].isdigit() and told["most"].isdigit() and int(told["replicas"]) <= int(told["most"])):
-        raise UsageError("--set replicas and most: whole numbers, the first not above the second.")
+    counts = [int(told[name]) if _COUNT.fullmatch(told[name]) else -1 for name in ("replicas", "most")]
+    if not 0 <= counts[0] <= counts[1] or counts[1] < 1:
+        raise UsageError("--set replicas and most: whole numbers up to 9999, the first not above the second.")
     found: Document = {
-        "minReplicas": int(told["replicas"]),
-        "maxReplicas": int(told["most"]),
+        "minReplicas": counts[0],
+        "maxReplicas": counts[1],
         "scaleMetric": "cpu",
         "scaleTarget": 70,
         "timeout": int(exported.settings.serve.timeout_s) + 5,

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from fairlead.contract.errors import MissingExtra
+from fairlead.contract.errors import MissingExtra, UsageError
 from fairlead.reach.export.exported import Exported, Option
 from fairlead.reach.export.kubernetes.documents import written
 
 MOUNT = "/mnt/fairlead"
+_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
+_SIZE = re.compile(r"[1-9][0-9]{0,5}(Mi|Gi|Ti)")
 
 
 class Kubeflow:
@@ -27,7 +30,13 @@ class Kubeflow:
     }
 
     def write(self, exported: Exported, to: Path) -> tuple[Path, ...]:
-        """pipeline.yaml for KFP, claim.yaml for the cluster, Dockerfile for the image. Raises MissingExtra."""
+        """pipeline.yaml for KFP, claim.yaml for the cluster, Dockerfile for the image.
+
+        Raises UsageError for a claim or size that is none, MissingExtra.
+        """
+        for name, fits in (("claim", _NAME), ("size", _SIZE)):
+            if not fits.fullmatch(exported.options[name]):
+                raise UsageError(f"--set {name}={exported.options[name]!r}: Kubernetes takes none such; see --help.")
         texts = {
             "pipeline.yaml": self._compiled(exported, to / "pipeline.yaml"),
             "claim.yaml": CLAIM.format(claim=exported.options["claim"], size=exported.options["size"]),
@@ -78,7 +87,7 @@ CLAIM = """\
 apiVersion: v1
 kind: PersistentVolumeClaim
 metadata:
-  name: {claim}
+  name: "{claim}"
 spec:
   accessModes: [ReadWriteMany]
   resources:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,10 @@ import yaml
 
 Document = dict[str, Any]
 WIDTH = 116
+_ELSEWHERE = re.compile(r"[-+]?(\.?[0-9]|0o)[0-9a-zA-Z_.:+-]*|[yYnN]")
+"""Text that this library reads as text and others, kubectl among them, as a number or a truth: 1e3, 0o17, y."""
+_BREAKS = re.compile("[\x85\u2028\u2029\ufeff]")
+"""What ends a line in YAML 1.1 and does not in 1.2."""
 
 
 class _Dumper(yaml.SafeDumper):  # type: ignore[misc,unused-ignore]
@@ -20,7 +25,8 @@ class _Dumper(yaml.SafeDumper):  # type: ignore[misc,unused-ignore]
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+    style = "|" if "\n" in text else "'" if _ELSEWHERE.fullmatch(text) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"' if _BREAKS.search(text) else style)
 
 
 _Dumper.add_representer(str, _text)
