@@ -294,6 +294,8 @@ class RetrainSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=
     price: Annotated[float, Meta(ge=0.0)] = 0.0
     worth: Annotated[float, Meta(ge=0.0)] = 0.0
     guard: bool = True
+    online: str = ""
+    seal: tuple[str, ...] = ("labels:1000",)
 
 
 class EscalateSettings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -536,6 +538,8 @@ DOC: dict[str, str] = {
     "retrain.price": "trigger cost: what a retraining costs, in money of your own",
     "retrain.worth": "trigger cost: what one unit of loss on one row costs, in the same money",
     "retrain.guard": "leave out labels that look poisoned, and learn nothing from labels that follow from the answers",
+    "retrain.online": "learner that takes labels one by one as they come, as online_linear or online_tree; empty: none",
+    "retrain.seal": "when what it learned becomes a version, judged as any: labels:1000, every:1d",
     "alerts.to": "where to tell: Apprise addresses, webhook+https://, alertmanager+http://, smtp://, file:PATH",
     "alerts.remind": "how often an alert that lasts is repeated",
     "alerts.quiet": "hours in which only what is critical is told, such as 22:00-07:00 Europe/Berlin",

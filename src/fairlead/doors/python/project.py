@@ -111,11 +111,20 @@ class Project:
 
         return making.bundle(self.workspace, source, sample, trust=trust, target=target)
 
-    def evaluate(self, bundle: str | None = None, data: Any = None) -> Answer:
-        """Judge the sealed bundle: report, gate, attestation."""
-        from fairlead.doors.python import making
+    def evaluate(
+        self, bundle: str | None = None, data: Any = None, *, engine: str = "", master: str = "", connect: str = "",
+        progress: Progress | None = None,
+    ) -> Answer:  # fmt: skip
+        """Judge the sealed bundle: report, gate, attestation.
 
-        return making.evaluate(self.workspace, bundle, data)
+        engine, master, connect: where the rows are read and asked about, else as [engine] says; the answer then tells
+        how far each figure may be off.
+        """
+        from fairlead.doors.python import making
+        from fairlead.doors.python.engines import engine_asked
+
+        asked = engine_asked(self.workspace.settings, engine, master, connect)
+        return making.evaluate(self.workspace, bundle, data, asked, progress)
 
     def test(self, bundle: str | None = None, data: Any = None) -> Answer:
         """The project's own expectations of behaviour, tried on the sealed bundle. data: rows to change."""
@@ -505,6 +514,17 @@ class Project:
         from fairlead.doors.python import watching
 
         return watching.retrain(self.workspace, progress)
+
+    def learn(
+        self, progress: Progress | None = None, *, anew: bool = False, stop: Callable[[], bool] = lambda: False
+    ) -> Answer:
+        """Learn what labels have come, label by label; seal, judge and try what is due ([retrain] online, seal).
+
+        anew: begin with the training table again. stop: asked now and then; the next call goes on.
+        """
+        from fairlead.doors.python import learning
+
+        return learning.learn(self.workspace, progress, anew=anew, stop=stop)
 
     def rehearse(
         self,

@@ -44,6 +44,7 @@ def forget(
     copies = let_go(ws.home.root, values)
     done = erase(ws.home.root, values, columns=columns, model="" if every_model else ws.model, wait_s=wait_s)
     bury(ws)
+    learned = _learned(ws)
     away = away or _sent(ws)
     where = None if request else column or ws.settings.model.id or ws.settings.model.series
     return {
@@ -54,6 +55,7 @@ def forget(
         "files": done.files,
         "lines_set_aside": copies.lines,
         "fetched_copies": copies.fetched,
+        "learning_rows": learned,
         "waits_for": list(done.waiting),
         "unreadable": list(done.damaged),
         "store_waits": away,
@@ -81,6 +83,13 @@ def _sent(ws: Workspace) -> str:
     except FairleadError as failure:
         return str(failure)
     return ""
+
+
+def _learned(ws: Workspace) -> int:
+    """Rows that a model which learns label by label kept of them."""
+    from fairlead.ops.flow.online import forget_here
+
+    return forget_here(ws)
 
 
 def _others(ws: Workspace, id: str) -> Iterator[str]:

@@ -132,15 +132,9 @@ def history(ws: Workspace, signature: Signature, *, until: float | None = None) 
     chosen = learned_from(view)
     doubt = doubted(ws, view)
     chosen = chosen[~doubt.left_out[chosen]]
-    new = recorded_frame(view, ws, chosen)
-    kinds = {c.name: c.kind for c in signature.columns}
+    new = recorded_like(view, ws, chosen, old, typed=bool(len(old)))
     key = ws.settings.model.id
     passed = [name for name in ranking_columns(signature) if name in old.columns]
-    for name in new.columns:
-        if name in old.columns and len(old) and name != key and name not in passed:
-            new[name] = like(new[name], old[name], kinds.get(name, ""), zone)
-    for name, cells in time_cells(view.times[chosen], signature, old, zone).items():
-        new[name] = cells
     if key is not None and key in old.columns:
         # Keys come back as text, perhaps hashed; one kind of cell in a column keeps it a column.
         old = old.assign(**{key: old[key].astype(str)})
@@ -162,6 +156,21 @@ def history(ws: Workspace, signature: Signature, *, until: float | None = None) 
         times = np.arange(len(frame), dtype=np.float64)
     left_out = int(doubt.left_out.sum())
     return History(frame, times, window_numbers(times, ws.settings), len(new), left_out, doubt.why)
+
+
+def recorded_like(
+    view: View, ws: Workspace, chosen: np.ndarray, old: pd.DataFrame, *, typed: bool = True
+) -> pd.DataFrame:
+    """Some rows of a view in the columns of the training table. old: rows of it, be it none; typed: in its kinds."""
+    new, zone, signature = recorded_frame(view, ws, chosen), ws.settings.model.timezone, view.signature
+    kinds = {c.name: c.kind for c in signature.columns}
+    kept = {ws.settings.model.id, *ranking_columns(signature)}
+    for name in new.columns:
+        if typed and name in old.columns and name not in kept:
+            new[name] = like(new[name], old[name], kinds.get(name, ""), zone)
+    for name, cells in time_cells(view.times[chosen], signature, old, zone).items():
+        new[name] = cells
+    return new
 
 
 def _series_history(ws: Workspace, signature: Signature, old: pd.DataFrame, until: float | None) -> History:

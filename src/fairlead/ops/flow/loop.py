@@ -10,7 +10,7 @@ import numpy as np
 from fairlead.contract.errors import UsageError
 from fairlead.contract.events import Decision, Finding, Window
 from fairlead.ops.access import audit_refusals
-from fairlead.ops.flow import acting, blaming, catching_up, closing, contracted, trending
+from fairlead.ops.flow import acting, blaming, catching_up, closing, contracted, online, trending
 from fairlead.ops.flow.analysing import analysis_of, tell
 from fairlead.ops.flow.arriving import look_at_door
 from fairlead.ops.flow.decide import decide
@@ -103,6 +103,7 @@ class Loop:
         with tables_kept():
             windows, findings = self._advance(intent)
         findings += machine + door
+        online.in_pass(ws)
         trending.follow(ws, read_tracker(ws).largest)
         decisions += self._decide()
         write_gauges(ws)

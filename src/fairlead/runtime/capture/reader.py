@@ -19,11 +19,12 @@ from fairlead.contract import records as names
 from fairlead.contract.errors import UsageError
 from fairlead.runtime.capture import layout
 from fairlead.runtime.capture.agreement import as_one
-from fairlead.runtime.capture.files import open_file, read_group, read_metadata, read_table
+from fairlead.runtime.capture.files import open_file, read_group, read_table
 from fairlead.runtime.capture.joining import join
 from fairlead.runtime.capture.lazy import arrow, compute
 from fairlead.runtime.capture.picking import Identity, pick
 from fairlead.runtime.capture.remembered import files, once, table_of
+from fairlead.runtime.capture.spans import Span, ends, overlap, range_of, span_of, statistics_of
 from fairlead.runtime.capture.tables import type_of
 
 _ORDER = [(name, "ascending") for name in (names.ARRIVED, names.SEGMENT, names.OFFSET, names.ROW)]
@@ -42,13 +43,6 @@ class _Footer(NamedTuple):
     first: float
     last: float
     offset: int
-
-
-class _Span(NamedTuple):
-    """Of labels: the smallest and largest request and key; None where a file has none."""
-
-    requests: tuple[str, str] | None
-    keys: tuple[str, str] | None
 
 
 class _Position(msgspec.Struct):
@@ -221,11 +215,11 @@ class Records:
         """Labels that name a request or a key of these records, by arrival; files that cannot have any stay unread."""
         pc = compute()
         requests, keys = (pc.unique(table.column(name)).drop_null() for name in (names.REQUEST, names.KEY))
-        wanted = _Span(_ends(requests), _ends(keys))
+        wanted = Span(ends(requests), ends(keys))
         tables = []
         for path, span in once(("labels", self._labels), self._label_spans):
             try:
-                if _overlap(span.requests, wanted.requests) or _overlap(span.keys, wanted.keys):
+                if overlap(span.requests, wanted.requests) or overlap(span.keys, wanted.keys):
                     tables.append(files.get(path, "looked up", _read_looked_up))
             except FileNotFoundError:
                 continue
@@ -237,11 +231,11 @@ class Records:
         )
         return _sorted(_plain([every.filter(mine)], _LOOKED_UP), _LABEL_ORDER)
 
-    def _label_spans(self) -> list[tuple[Path, _Span]]:
+    def _label_spans(self) -> list[tuple[Path, Span]]:
         found = []
         for piece in layout.pieces(self._labels):
             with suppress(FileNotFoundError):
-                found.append((piece.path, files.get(piece.path, "span", _read_span)))
+                found.append((piece.path, files.get(piece.path, "span", span_of)))
         return found
 
     def _parts(
@@ -349,46 +343,13 @@ def _read_times(path: Path) -> npt.NDArray[np.float64]:
 
 
 def _read_shadows(path: Path) -> bool:
-    (statistics,) = _statistics(path, names.KIND)
-    low, high = _range(statistics) or ("", "")
+    (statistics,) = statistics_of(path, names.KIND)
+    low, high = range_of(statistics) or ("", "")
     return low <= "shadow" <= high
 
 
 def _read_looked_up(path: Path) -> Any:
     return read_table(path, _LOOKED_UP, _FEW)
-
-
-def _statistics(path: Path, *wanted: str) -> list[list[Any]]:
-    """Of each column wanted, the statistics of its row groups."""
-    meta = read_metadata(path)
-    place = {meta.schema.column(at).name: at for at in range(meta.num_columns)}
-    groups = [meta.row_group(at) for at in range(meta.num_row_groups)]
-    return [[group.column(place[name]).statistics for group in groups] for name in wanted]
-
-
-def _read_span(path: Path) -> _Span:
-    requests, keys = _statistics(path, names.REQUEST, names.KEY)
-    return _Span(_range(requests), _range(keys))
-
-
-def _range(statistics: Sequence[Any]) -> tuple[str, str] | None:
-    """Smallest and largest text of a column; all texts where a file does not say, None where it has no text."""
-    low, high = "\U0010ffff", ""
-    for one in statistics:
-        if one is None or (not one.has_min_max and one.num_values):
-            return "", "\U0010ffff"
-        if one.has_min_max:
-            low, high = min(low, one.min), max(high, one.max)
-    return (low, high) if low <= high else None
-
-
-def _ends(texts: Any) -> tuple[str, str] | None:
-    found = compute().min_max(texts)
-    return None if found["min"].as_py() is None else (found["min"].as_py(), found["max"].as_py())
-
-
-def _overlap(one: tuple[str, str] | None, other: tuple[str, str] | None) -> bool:
-    return one is not None and other is not None and one[0] <= other[1] and other[0] <= one[1]
 
 
 def _days(start: float | None, end: float | None) -> tuple[str, str]:
@@ -411,7 +372,7 @@ def _plain(tables: Sequence[Any], columns: Sequence[str]) -> Any:
 
 
 def _read_footer(path: Path) -> _Footer:
-    times, offsets = _statistics(path, names.TIME, names.OFFSET)
+    times, offsets = statistics_of(path, names.TIME, names.OFFSET)
     return _Footer(
         min((s.min for s in times if s is not None and s.has_min_max), default=float("-inf")),
         max((s.max for s in times if s is not None and s.has_min_max), default=float("inf")),

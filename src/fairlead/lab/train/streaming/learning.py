@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -36,7 +36,12 @@ if TYPE_CHECKING:
 
 RECENT = 2_000
 """Newest rows that are kept: a bundle's reference describes them."""
-FORMAT = b"fairlead-learning 1\n"
+STEP = 100
+"""Rows of `Learning.step`, always as many: what is learned follows from the rows and not from when they came."""
+ORIGIN = "fairlead record"
+"""The column that says which record a row is, where it is one; never a feature."""
+FORMAT = b"fairlead-learning 2\n"
+_PLACE = "fairlead place"
 
 
 class Learned(NamedTuple):
@@ -52,7 +57,8 @@ class Learning:
     """One model that learns label by label. cursor: how far its stream was read, in the words of who reads it.
 
     pipeline: the preparation of the rows that it began with, which stays, and the learner's estimator. recent,
-    answers: the newest rows and what was answered to them before they were learned, (rows, outputs).
+    answers: the newest rows and what was answered to them before they were learned, (rows, outputs). held: rows that
+    came and are not learned yet, oldest first. Rows may have a column ORIGIN.
     """
 
     settings: Settings
@@ -62,6 +68,7 @@ class Learning:
     pipeline: Any
     recent: pd.DataFrame
     answers: Floats
+    held: pd.DataFrame
     rows: int
     cursor: str = ""
     digest: str = field(default="")
@@ -87,7 +94,10 @@ class Learning:
         pipeline = fit(material, known, given, settings.train.seed)
         outputs = len(material.signature.classes) or 1
         recent = material.source.tail(RECENT).reset_index(drop=True)
-        made = cls(settings, learner, given, material, pipeline, recent, np.full((len(recent), outputs), np.nan), 0)
+        unanswered = np.full((len(recent), outputs), np.nan)
+        made = cls(settings, learner, given, material, pipeline, recent, unanswered, recent.iloc[:0], 0)
+        # Of the rows that it began with the newest are kept alone.
+        made.material = material.take(np.arange(0))
         return made._counted(frame, material.rows)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -101,12 +111,12 @@ class Learning:
         self.material = dataclasses.replace(self.material, signature=signature)
 
     def learn(self, frame: pd.DataFrame, cursor: str = "") -> Learned:
-        """Answer labelled rows by what was learned so far, then learn them one after the other.
+        """Answer labelled rows by what was learned so far, then learn them one after the other, in the order given.
 
         Raises InputInvalid for a class that the stream began without.
         """
         signature = self.material.signature
-        material = material_of(frame, self.settings, signature)
+        material = _as_given(frame, self.settings, signature)
         answers = scores_of(self.pipeline, material.frame, signature)
         prepared, model = self.pipeline.named_steps["preparation"], self.pipeline.named_steps["model"]
         features = np.asarray(prepared.transform(material.frame), dtype=np.float64)
@@ -121,6 +131,43 @@ class Learning:
         self._counted(frame, material.rows)
         return Learned(material.rows, float(found.mean()), found)
 
+    def hold(self, frame: pd.DataFrame) -> None:
+        """Put rows behind those that wait to be learned. frame: in the columns and kinds that it began with."""
+        import pandas as pd
+
+        self.held = pd.concat([self.held, frame], ignore_index=True) if len(self.held) else frame.reset_index(drop=True)
+
+    def step(self, keep: int) -> Learned | None:
+        """Learn the next `STEP` of the rows that wait; None where that would leave fewer than `keep` waiting."""
+        if len(self.held) < keep + STEP:
+            return None
+        told = self.learn(self.held.iloc[:STEP])
+        self.held = self.held.iloc[STEP:].reset_index(drop=True)
+        return told
+
+    def forget(self, gone: Collection[str]) -> int:
+        """Let go of rows of these records (ORIGIN) that are kept or wait; how many. What was learned stays learned."""
+        before = len(self.recent) + len(self.held)
+        for name in ("recent", "held"):
+            rows = getattr(self, name)
+            if ORIGIN in rows and len(rows):
+                stays = ~rows[ORIGIN].isin(gone).to_numpy()
+                setattr(self, name, rows[stays].reset_index(drop=True))
+                if name == "recent":
+                    self.answers = self.answers[stays]
+        return before - len(self.recent) - len(self.held)
+
+    def asked(self) -> tuple[np.ndarray, Floats]:
+        """Truth of the kept rows that were answered before they were learned, (rows,), and those answers."""
+        material = _as_given(self.recent, self.settings, self.material.signature)
+        known = ~np.isnan(self.answers).any(axis=1)
+        return material.truth[known], self.answers[known]
+
+    def origins(self) -> set[str]:
+        """Records of which rows are kept or wait."""
+        rows = [part[ORIGIN].dropna() for part in (self.recent, self.held) if ORIGIN in part]
+        return {str(one) for part in rows for one in part}
+
     def _remember(self, source: pd.DataFrame, answers: Floats) -> None:
         import pandas as pd
 
@@ -128,23 +175,36 @@ class Learning:
         self.answers = np.concatenate((self.answers, answers))[-RECENT:]
 
     def _counted(self, frame: pd.DataFrame, rows: int) -> Learning:
-        from fairlead.lab.train.provenance import data_hash
-
         # The rows of a stream are no table any more: what was learned is named by the chain of their hashes.
-        self.digest = hashlib.sha256(f"{self.digest}/{data_hash(frame)}".encode()).hexdigest()
+        if ORIGIN in frame:
+            target = frame[str(self.material.signature.target)]
+            for origin, truth in zip(frame[ORIGIN], target, strict=True):
+                self.digest = hashlib.sha256(f"{self.digest}/{origin}/{truth}".encode()).hexdigest()
+        else:
+            from fairlead.lab.train.provenance import data_hash
+
+            self.digest = hashlib.sha256(f"{self.digest}/{data_hash(frame)}".encode()).hexdigest()
         self.rows += rows
         return self
 
-    def candidate(self) -> Candidate:
-        """What was learned, ready to be sealed: compiled as it is now, described by the newest rows."""
+    def candidate(self, root: Path | None = None) -> Candidate:
+        """What was learned, ready to be sealed: compiled as it is now, described by the newest rows.
+
+        root: of the project, whose commit is told. Raises InputInvalid where every kept row was forgotten.
+        """
         from msgspec.structs import replace
 
         from fairlead.lab.compile import Candidate
         from fairlead.lab.train.promise import reference_of
         from fairlead.lab.train.provenance import lineage_of
 
-        material = material_of(self.recent, self.settings, self.material.signature)
-        answers = self.answers.copy()
+        if not len(self.recent):
+            raise InputInvalid("no row is left that could describe the model: all were forgotten. Wait for labels.")
+        material = material_of(
+            self.recent.assign(**{_PLACE: range(len(self.recent))}), self.settings, self.material.signature
+        )
+        # A reference is made of rows by their time; answers stand as labels came.
+        answers = self.answers[material.source[_PLACE].to_numpy()]
         unseen = np.isnan(answers).any(axis=1)
         if unseen.all():
             # Nothing was asked yet: what it answers to its own rows is all there is.
@@ -153,7 +213,7 @@ class Learning:
         def answer(fold: Fold) -> Floats:
             return np.where(np.isnan(answers), 0.5, answers)[fold.judge]
 
-        lineage = lineage_of(material, self.settings, self.learner, self.parameters, data=self.digest, root=None)
+        lineage = lineage_of(material, self.settings, self.learner, self.parameters, data=self.digest, root=root)
         return Candidate(
             pipeline=self.pipeline,
             signature=material.signature,
@@ -180,8 +240,16 @@ class Learning:
         line, _, body = Path(path).read_bytes().partition(b"\n")
         _, why = check_line(line + b"\n", hashlib.sha256(body).digest(), trusted)
         if why is None and not body.startswith(FORMAT):
-            why = "its format is not known; this version reads 1"
+            why = "its format is not known; this version reads 2"
         if why is not None:
             raise UsageError(f"{Path(path).name} is not opened: {why.replace('manifest', 'file')}. Begin anew.")
         found: Learning = pickle.loads(body[len(FORMAT) :])  # noqa: S301 - its seal holds, by a key that is trusted
         return found
+
+
+def _as_given(frame: pd.DataFrame, settings: Settings, signature: Signature) -> Material:
+    """Labelled rows in the order of the frame, where a material has them by time."""
+    material = material_of(frame.assign(**{_PLACE: range(len(frame))}), settings, signature)
+    places = material.source[_PLACE].to_numpy()
+    ordered = material.take(np.argsort(places, kind="stable"))
+    return dataclasses.replace(ordered, source=ordered.source.drop(columns=_PLACE))
