@@ -5,17 +5,23 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.conftest import environment, eventually
 from tests.ports import postgres_server
+
+from fairlead.ops.state.backends.port import backend_of
+from fairlead.ops.state.leading import Leader
 
 pytestmark = pytest.mark.long
 
@@ -169,6 +175,67 @@ def test_the_other_takes_over_and_a_frozen_leader_writes_nothing(
     everything.send_signal(signal.SIGINT)
     assert everything.wait(60) == 0
     assert "Traceback" not in one.log.read_text() + two.log.read_text()
+
+
+@pytest.mark.verified(
+    "state", "a frozen leader and MLflow", how="run",
+    by="Debian's PostgreSQL 15, MLflow's SQLite store; `register --sync` stopped between two writes and woken",
+)  # fmt: skip
+def test_what_a_frozen_leader_was_writing_to_mlflow_ends_where_it_was(
+    planes: tuple[Plane, Plane, postgres_server.Server], tmp_path: Path
+) -> None:
+    one, two, server = planes
+    mlflow = tmp_path / "shared-mlflow.db"
+    shutil.copy(one.home / "mlflow.db", mlflow)  # the tables, and what the home's own registry holds
+    with closing(sqlite3.connect(mlflow)) as database:
+        for table in ("registered_model_aliases", "model_version_tags", "model_versions", "registered_models"):
+            database.execute(f"DELETE FROM {table}")
+        database.execute("UPDATE experiments SET name = 'of before' WHERE name = 'shop'")
+        database.commit()
+    for plane in (one, two):
+        plane.environment["FAIRLEAD_REGISTRY__MLFLOW"] = f"sqlite:///{mlflow}"
+    password = "geheim-7"
+    address = f"postgresql://app@127.0.0.1:{server.port}/fairlead"
+    first, second = (Leader(backend_of(address, password=password, holder=name), name, 2.0, print) for name in "ab")
+    try:
+        assert first.seek()
+        term = first.epoch()
+        one.environment["FAIRLEAD_TERM"] = str(term)
+        syncing = one.start("register", "--sync")
+        with closing(sqlite3.connect(mlflow, timeout=30)) as database:
+            begun = "SELECT count(*) FROM experiments WHERE name = 'shop'"
+            eventually(lambda: first.seek() and database.execute(begun).fetchone()[0], 60, "its first write")
+            syncing.send_signal(signal.SIGSTOP)
+            assert syncing.poll() is None, "it was done before it could be stopped"
+        eventually(second.seek, TAKEN_OVER_S, "the second one leading")
+        assert second.epoch() == term + 1
+        before = contents(mlflow)
+        syncing.send_signal(signal.SIGCONT)
+        assert syncing.wait(60) == 1
+        assert "no longer leads" in one.log.read_text()
+        after = contents(mlflow)
+        assert after["runs"] <= before["runs"] + 1, "the call that it was in, which MLflow cannot refuse, and no other"
+        apart = {table for table in before if before[table] != after[table]}
+        assert apart <= {"runs", "tags"} or apart <= {"metrics", "params", "tags", "latest_metrics"}, apart
+        assert not any(after[table] for table in ("registered_models", "model_versions", "registered_model_aliases"))
+        one.run("register", "--sync", expect=1)
+        assert contents(mlflow) == after, "nor does another try of that term"
+        two.environment["FAIRLEAD_TERM"] = str(term + 1)
+        with second:  # renews its lease
+            assert two.json("register", "--sync")["warnings"] == []
+        with closing(sqlite3.connect(mlflow)) as database:
+            assert database.execute("SELECT count(*) FROM model_versions").fetchone() == (1,)
+            assert database.execute("SELECT count(*) FROM registered_model_aliases").fetchone()[0] >= 1
+    finally:
+        for leader_here in (first, second):
+            leader_here.close()
+
+
+def contents(path: Path) -> dict[str, int]:
+    """Rows of each table."""
+    with closing(sqlite3.connect(path, timeout=30)) as database:
+        tables = [row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return {table: database.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables}
 
 
 def read(server: postgres_server.Server) -> tuple[int, int]:

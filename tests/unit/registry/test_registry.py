@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fairlead.contract.errors import BundleRefused, RemoteError, VersionNotFound
+from fairlead.contract.errors import BundleRefused, NotLeader, RemoteError, VersionNotFound
 from fairlead.contract.settings import ModelSettings, Settings, TrainSettings
 from fairlead.lab.compile import write_bundle
 from fairlead.lab.train import train
@@ -226,3 +226,34 @@ def test_two_processes_that_prepare_at_once_make_one_whole_database(tmp_path: Pa
 def test_naming_the_room_loads_no_mlflow() -> None:
     code = "import sys; from fairlead.ops.registry import Registry; Registry('x'); assert 'mlflow' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_nothing_is_written_once_the_fence_is_up(empty: Path, tmp_path: Path, first: Sealed) -> None:
+    """Wherever a leader whose time is over was stopped: not one write after that, and reading goes on."""
+    shutil.copy(empty, tmp_path / "mlflow.db")
+    whole = Registry(tmp_path)
+    left = 0
+
+    def fence() -> None:
+        nonlocal left
+        if left == 0:
+            raise NotLeader("its term is over")
+        left -= 1
+
+    fenced = Registry(tmp_path, fence=fence)
+    for writes in range(40):
+        left = writes
+        try:
+            assert first.register(fenced) == 1
+            break
+        except NotLeader:
+            assert left == 0, "it ended at the first write that it may not make"
+            assert whole.versions("shop") == fenced.versions("shop") == []
+    assert 3 < writes < 39
+    left = 0
+    with pytest.raises(NotLeader):
+        fenced.set_alias("shop", "champion", first.id)
+    with pytest.raises(NotLeader):
+        fenced.sync_aliases("shop", {"champion": first.id})
+    assert fenced.aliases("shop") == {}
+    assert first.register(fenced) == 1, "what is there is found, and nothing is written for that"

@@ -182,7 +182,7 @@ def follow_watch(every_s: float) -> None:
     from fairlead.ops.flow import RULE, Loop, Workspace
     from fairlead.ops.flow.attending import attended
     from fairlead.ops.flow.guarding import guarded
-    from fairlead.ops.flow.leading import standing_by
+    from fairlead.ops.flow.leading import standing_by, told_to_children
     from fairlead.ops.flow.projecting import behind
 
     ws = Workspace.find(chosen.folder, actor=RULE)
@@ -198,7 +198,8 @@ def follow_watch(every_s: float) -> None:
         if (registrar is None or registrar.poll() is not None) and behind(ws):
             # MLflow takes seconds to import and to write: in a process of its own it holds no window up.
             words = [sys.executable, "-m", "fairlead", "-C", str(chosen.folder), "register", "--sync"]
-            registrar = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)  # noqa: S603
+            told = {**os.environ, **told_to_children(ws)}
+            registrar = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=told)  # noqa: S603
         # A window that was closed and scored in one pass is told once, as it is now.
         seen = {w.index: w for w in done.windows}
         lines = [f"window {w.index}: {w.rows:,} rows, {w.labelled:,} labels, {w.state}" for w in seen.values()]

@@ -1,23 +1,27 @@
 """Who of several control planes acts: the watcher's part in `state.leading`, and what `status` says of it.
 
-A home on SQLite needs none of this: its locks are files, and `leading` lets everyone through.
+A home on SQLite needs none of this: its locks are files, and `leading` lets everyone through. A process that a leader
+starts acts in the leader's term, which it is told by its environment: when that is over, so is what it may write.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from fairlead.contract.errors import NotLeader
+from fairlead.contract.errors import NotLeader, UsageError
 
 if TYPE_CHECKING:
     from fairlead.ops.flow.workspace import Workspace
     from fairlead.ops.state import State
     from fairlead.ops.state.backends.port import Backend
     from fairlead.ops.state.leading import Leader, Lease
+
+TERM = "FAIRLEAD_TERM"
 
 
 @cache
@@ -39,8 +43,38 @@ def open_state(ws: Workspace) -> State:
         asked.url,
         password=_password(ws),
         holder=holder(),
-        epoch=lambda: None if ws.leader is None else ws.leader.epoch(),
+        epoch=lambda: term_of(ws),
     )
+
+
+def term_of(ws: Workspace) -> int | None:
+    """The term that this process acts in: its own as the leader, or that of the leader that started it; None for a
+    person's, who is heard whoever leads. Raises NotLeader once its own is over."""
+    if ws.leader is not None:
+        return ws.leader.epoch()
+    said = os.environ.get(TERM, "") if ws.settings.state.url else ""
+    if said and not said.isdecimal():
+        raise UsageError(f"{TERM} is the number of a term, told by a control plane to its processes: leave it unset.")
+    return int(said) if said else None
+
+
+def told_to_children(ws: Workspace) -> dict[str, str]:
+    """What a leader's own processes have in their environment besides. Raises NotLeader."""
+    term = term_of(ws)
+    return {} if term is None else {TERM: str(term)}
+
+
+def require_term(ws: Workspace) -> None:
+    """For what no database can refuse: the term that this process acts in goes on, asked now.
+
+    Raises NotLeader if another control plane took over or the lease ran out, StateError if that cannot be asked.
+    """
+    term = term_of(ws)
+    if term is None:
+        return
+    lease = lease_of(ws)
+    if lease is None or lease.epoch != term or not lease.holds:
+        raise NotLeader(f"the control plane that this acts for no longer leads (term {term} is over): it ends here")
 
 
 @contextmanager

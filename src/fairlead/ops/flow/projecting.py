@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import msgspec
 
-from fairlead.contract.errors import FairleadError
+from fairlead.contract.errors import FairleadError, NotLeader
 from fairlead.contract.events import Finding
+from fairlead.ops.flow.leading import term_of
 from fairlead.ops.flow.making import kept, trials_of
 from fairlead.ops.flow.workspace import Workspace
 from fairlead.ops.monitor import finding_id
@@ -15,17 +18,29 @@ RETRY_S = 300.0
 
 
 class Projection(msgspec.Struct, frozen=True):
-    """What was last written to MLflow. failed: when that last went wrong, seconds since the epoch."""
+    """What was last written to MLflow.
+
+    failed: when that last went wrong, seconds since the epoch. term: of the leader that wrote it; one that takes over
+    looks once itself, as the one before may have been stopped in the middle. where: hash of the registry's address; of
+    another one nothing is known.
+    """
 
     versions: tuple[str, ...] = ()
     aliases: dict[str, str] = {}
     failed: float = 0.0
+    term: int = 0
+    where: str = ""
 
 
 def read(ws: Workspace) -> Projection:
     """What was last written there."""
     found = ws.state.get(f"mlflow:{ws.model}")
-    return Projection() if found is None else msgspec.json.decode(found, type=Projection)
+    known = Projection() if found is None else msgspec.json.decode(found, type=Projection)
+    return known if known.where == _where(ws) else Projection()
+
+
+def _where(ws: Workspace) -> str:
+    return hashlib.sha256(ws.settings.registry.mlflow.encode()).hexdigest()[:16]
 
 
 def wanted(ws: Workspace) -> Projection:
@@ -40,20 +55,24 @@ def behind(ws: Workspace) -> bool:
     now, ought = read(ws), wanted(ws)
     if ws.clock() - now.failed < RETRY_S:
         return False
-    return (now.versions, now.aliases) != (ought.versions, ought.aliases)
+    return (now.versions, now.aliases, now.term) != (ought.versions, ought.aliases, term_of(ws) or now.term)
 
 
 def projected(ws: Workspace) -> str:
     """Bring the projection up to date if that can be done now, else say why not.
 
     A registry that is down or not installed holds nothing up: the state database is the truth, the next call
-    catches up.
+    catches up. Raises NotLeader where this acts for a control plane that no longer leads.
     """
     before, ought = read(ws), wanted(ws)
+    ought = msgspec.structs.replace(ought, term=term_of(ws) or before.term, where=_where(ws))
     try:
         _write(ws, before, ought)
+    except NotLeader:
+        raise
     except (FairleadError, ImportError) as failure:
-        ws.state.put(f"mlflow:{ws.model}", msgspec.json.encode(msgspec.structs.replace(before, failed=ws.clock())))
+        again = msgspec.structs.replace(before, failed=ws.clock(), where=_where(ws))
+        ws.state.put(f"mlflow:{ws.model}", msgspec.json.encode(again))
         return f"the MLflow projection waits: {failure}"
     ws.state.put(f"mlflow:{ws.model}", msgspec.json.encode(ought))
     return ""

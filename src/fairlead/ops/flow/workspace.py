@@ -142,9 +142,11 @@ class Workspace:
     @cached_property
     def registry(self) -> Registry:
         """The MLflow projection of versions and aliases."""
+        from fairlead.ops.flow.leading import require_term
         from fairlead.ops.registry import Registry
 
-        return Registry(self.home.root, self.settings.registry.mlflow or None)
+        # MLflow cannot refuse a leader whose time is over, so we ask before each write.
+        return Registry(self.home.root, self.settings.registry.mlflow or None, fence=lambda: require_term(self))
 
     @cached_property
     def outbox(self) -> Outbox:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -38,12 +38,13 @@ class Projected(msgspec.Struct, frozen=True):
 class Registry:
     """The projection in an MLflow server or, without `uri`, in an SQLite file and a folder of the home.
 
-    Methods raise RemoteError when MLflow cannot be reached or refuses, MissingExtra when it is not installed.
+    fence: called before each write, raises what is to end it. Methods raise RemoteError when MLflow cannot be reached
+    or refuses, MissingExtra when it is not installed.
     """
 
-    def __init__(self, home: Path | str, uri: str | None = None) -> None:
+    def __init__(self, home: Path | str, uri: str | None = None, fence: Callable[[], None] | None = None) -> None:
         self.home = Path(home).absolute()
-        self._given = uri or None
+        self._given, self._fence = uri or None, fence
 
     @property
     def uri(self) -> str:
@@ -59,7 +60,8 @@ class Registry:
     def _client(self) -> Any:
         client = quiet_mlflow()
         self.prepare()
-        return client(tracking_uri=self.uri, registry_uri=self.uri)
+        made = client(tracking_uri=self.uri, registry_uri=self.uri)
+        return made if self._fence is None else _Fenced(made, self._fence)
 
     def register(
         self,
@@ -208,6 +210,26 @@ class Registry:
         source = f"{self._client.get_run(run).info.artifact_uri}/model"
         made = self._client.create_model_version(model, source, run, tags=tags)
         return int(made.version)
+
+
+class _Fenced:
+    """MLflow's client, whose every call that is not known to read asks first whether it may."""
+
+    _READS = ("get_", "search_", "list_", "download_")
+
+    def __init__(self, client: Any, fence: Callable[[], None]) -> None:
+        self._client, self._fence = client, fence
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(self._client, name)
+        if name.startswith(self._READS) or not callable(call):
+            return call
+
+        def fenced(*words: Any, **named: Any) -> Any:
+            self._fence()
+            return call(*words, **named)
+
+        return fenced
 
 
 def _projected(version: Any) -> Projected:
