@@ -21,7 +21,7 @@ READ_LIMIT = 64 << 20
 NAME_BYTES = 900
 RESERVED = ".fairlead-"
 # Hadoop takes no colon, and its DataNodes read a percent sign twice.
-_UNFIT = re.compile(r"[\x00-\x1f\x7f\\:%]")
+_UNFIT = re.compile(r"[\x00-\x1f\x7f\\:%\ud800-\udfff]")
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -125,14 +125,19 @@ def check_name(name: str) -> str:
     """The name itself, if it can be one in every store: parts between single slashes, none of them `.` or `..`, none
     that begins with `.fairlead-`, no control characters, backslash, colon or percent sign, at most 900 bytes. Raises
     UsageError."""
-    parts = name.split("/")
-    unfit = any(part in ("", ".", "..") or part.startswith(RESERVED) for part in parts)
-    if unfit or _UNFIT.search(name) or len(name.encode("utf-8", "surrogatepass")) > NAME_BYTES:
+    if not fits(name):
         raise UsageError(
             f"{name[:80]!r} cannot be a name in a store: parts between single slashes, none of them '.', '..' or "
             f"beginning with {RESERVED!r}, no control characters, none of \\ : %, at most {NAME_BYTES} bytes."
         )
     return name
+
+
+def fits(name: str) -> bool:
+    """Whether it is such a name. Others may have put objects of other names beside ours, which no listing gives."""
+    parts = name.split("/")
+    unfit = any(part in ("", ".", "..") or part.startswith(RESERVED) for part in parts)
+    return not (unfit or _UNFIT.search(name) or len(name.encode("utf-8", "surrogatepass")) > NAME_BYTES)
 
 
 def walk(store: Store, prefix: str = "", *, page: int = LIST_LIMIT) -> Iterator[Stored]:

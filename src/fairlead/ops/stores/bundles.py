@@ -110,7 +110,8 @@ class StoredBundles(BundleStore):
 
     def fetch_statements(self, bundle: str) -> None:
         """Bring what was stated about a bundle here; who reads it holds each to its signature. Raises StoreFailed."""
-        found = [stored.name.rpartition("/")[2] for stored in walk(self.store, f"{STATEMENTS}/{bundle}/")]
+        listed = walk(self.store, f"{STATEMENTS}/{bundle}/")
+        found = [one.name.rpartition("/")[2] for one in listed if one.bytes <= _STATEMENT_BYTES]
         for name in sorted(filter(_STATEMENT.fullmatch, found), key=lambda n: (not n.endswith(".sig"), n)):
             to = self._statements / bundle / name
             if not to.exists():

@@ -20,7 +20,7 @@ from typing import BinaryIO
 import msgspec
 
 from fairlead.contract.errors import ObjectExists, ObjectNotFound, StoreFailed
-from fairlead.contract.stores import LIST_LIMIT, READ_LIMIT, RESERVED, Stored, StoreTerms, check_name
+from fairlead.contract.stores import LIST_LIMIT, READ_LIMIT, RESERVED, Stored, StoreTerms, check_name, fits
 from fairlead.ops.stores.checking import Bytes, Checked, blocks_of
 
 _OWN = f"{RESERVED}store"
@@ -72,7 +72,7 @@ class FolderStore:
         with self._told(prefix):
             found = []
             for name in self._names("", prefix, after):
-                if stored := self.stat(name):
+                if fits(name) and (stored := self.stat(name)):
                     found.append(stored)
                 if len(found) >= limit:
                     break
@@ -125,7 +125,7 @@ class FolderStore:
             return msgspec.json.decode(self._note(name).read_bytes(), type=tuple[str, ...])
         except FileNotFoundError:
             return ()
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeError):
             raise StoreFailed(f"{self._said(name)}: the note of its hash is damaged") from None
 
     def _note(self, name: str) -> Path:

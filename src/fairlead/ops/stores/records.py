@@ -184,7 +184,7 @@ class Mirror:
     def _noted(self) -> dict[str, Sent]:
         try:
             known = msgspec.json.decode(self._path.read_bytes(), type=tuple[str, dict[str, Sent]])
-        except (FileNotFoundError, msgspec.MsgspecError):
+        except (FileNotFoundError, msgspec.MsgspecError, UnicodeError):
             return {}  # All is sent again under the same names.
         # Of another store nothing is known.
         return known[1] if known[0] == self.store.address else {}

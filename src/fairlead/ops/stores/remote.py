@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from fairlead.contract.errors import FairleadError, ObjectNotFound, StoreFailed
-from fairlead.contract.stores import LIST_LIMIT, READ_LIMIT, RESERVED, Stored, StoreTerms, check_name
+from fairlead.contract.stores import LIST_LIMIT, READ_LIMIT, RESERVED, Stored, StoreTerms, check_name, fits
 from fairlead.ops.stores.checking import Bytes, Checked
 
 META = "sha256"
@@ -59,7 +59,7 @@ class RemoteStore(ABC):
         found: list[Stored] = []
         with self._told(prefix):
             for stored in self._page(prefix, after, limit):
-                if stored.name > after and not any(part.startswith(RESERVED) for part in stored.name.split("/")):
+                if stored.name > after and fits(stored.name):
                     found.append(stored)
                 if len(found) >= limit:
                     break

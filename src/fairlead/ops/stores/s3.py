@@ -76,27 +76,33 @@ class S3Store(RemoteStore):
             raise ObjectExists(f"{self._said(name)} is there already")
         size = max(self.terms.part_bytes, SMALLEST_PART, -(-source.size // MOST_PARTS))
         note = self._key(f"{UPLOADS}/{hashlib.sha256(name.encode()).hexdigest()}")
-        upload = self._begun(name, note, digest, size)
         try:
-            parts = self._send_parts(name, upload, source)
-            done = self._s3.complete_multipart_upload(
-                Bucket=self.bucket, Key=self._key(name), UploadId=upload.upload,
-                MultipartUpload={"Parts": parts}, **fresh,
-            )  # fmt: skip
-            etag = str(done["ETag"]).strip('"')
+            etag = self._in_parts(self._begun(name, note, digest, size), source, fresh)
         except failures.ClientError as error:
-            # Whoever put the same bytes beside us was first, or an answer of ours was lost on the way.
-            there = self._about(name) if _code(error) == "NoSuchUpload" else None
-            if there is None or there.sha256 != digest:
-                self._forget_if_gone(error, note)
+            if _code(error) != "NoSuchUpload":
                 raise
-            etag = there.etag
+            # Whoever put the same bytes beside us was first, or an answer of ours was lost on the way.
+            there = self._about(name)
+            if there is not None and there.sha256 == digest:
+                etag = there.etag
+            else:
+                # Ended by a rule of the bucket, or by hand: begun anew.
+                self._s3.delete_object(Bucket=self.bucket, Key=note)
+                etag = self._in_parts(self._begun(name, note, digest, size), source, fresh)
         self._s3.delete_object(Bucket=self.bucket, Key=note)
         return etag
 
+    def _in_parts(self, upload: Upload, source: Bytes, fresh: dict[str, str]) -> str:
+        parts = self._send_parts(upload.name, upload, source)
+        done = self._s3.complete_multipart_upload(
+            Bucket=self.bucket, Key=self._key(upload.name), UploadId=upload.upload, MultipartUpload={"Parts": parts},
+            **fresh,
+        )  # fmt: skip
+        return str(done["ETag"]).strip('"')
+
     def _begun(self, name: str, note: str, digest: str, size: int) -> Upload:
         """The upload that is to go on: the one of the note if it is of these bytes, else a new one."""
-        with suppress(self._s3.exceptions.NoSuchKey, msgspec.MsgspecError):
+        with suppress(self._s3.exceptions.NoSuchKey, msgspec.MsgspecError, UnicodeError):
             said = self._s3.get_object(Bucket=self.bucket, Key=note)["Body"].read(1 << 16)
             known = msgspec.json.decode(said, type=Upload)
             if (known.name, known.sha256, known.part_bytes) == (name, digest, size):
@@ -133,11 +139,6 @@ class S3Store(RemoteStore):
             if not page.get("IsTruncated"):
                 return
             marker = int(page["NextPartNumberMarker"])
-
-    def _forget_if_gone(self, error: failures.ClientError, note: str) -> None:
-        if _code(error) == "NoSuchUpload":
-            # Aborted by a rule of the bucket, or by hand: the next attempt begins anew.
-            self._s3.delete_object(Bucket=self.bucket, Key=note)
 
     def _about(self, name: str) -> Stored | None:
         try:
