@@ -10,12 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import exporting_samples
+import msgspec
 import pytest
 import yaml
 
 from fairlead.contract.errors import ConfigInvalid, SourceUnreadable, UsageError
-from fairlead.contract.settings import TelemetrySettings
-from fairlead.reach.export.kubernetes.target import Kubernetes
+from fairlead.contract.routes import Route
+from fairlead.contract.settings import CaptureSettings, ServeSettings, TelemetrySettings
+from fairlead.contract.stores import StoresSettings
+from fairlead.reach.export import Exported
+from fairlead.reach.export.kubernetes.target import Kubernetes, plan_of
 from fairlead.reach.export.policies import violations
 
 VERSIONS = ("1.29.0", "1.31.0", "1.34.0", "1.37.0")
@@ -143,7 +147,8 @@ def test_the_network_is_what_the_settings_name(tmp_path: Path) -> None:
 
 def test_replicas_follow_cpu_or_the_queue(tmp_path: Path) -> None:
     by_cpu = the(base(tmp_path), "HorizontalPodAutoscaler")["spec"]
-    assert by_cpu["metrics"][0]["resource"]["name"] == "cpu"
+    of_server = by_cpu["metrics"][0]["containerResource"]
+    assert (of_server["name"], of_server["container"]) == ("cpu", "server"), "the collector's turn is no load"
     found = written(tmp_path, scale="queue", most="30")
     by_queue = found["base/autoscaler.yaml"][0]["spec"]
     name = by_queue["metrics"][0]["pods"]["metric"]["name"]
@@ -186,6 +191,9 @@ def test_sizes_are_measured_where_there_is_a_load_test_and_said_to_be_defaults_w
         ({"storage": "4 GB"}, "as 500Mi"),
         ({"namespace": "Fair Lead"}, "lower case"),
         ({"callers": "web;rm"}, "no name"),
+        ({"storage": "500Mi"}, "need 1Gi"),
+        ({"collector-secret": "a,b"}, "one name"),
+        ({"monitor-labels": "release"}, "as release=prometheus"),
     ],
 )
 def test_options_that_make_no_sense_are_refused_in_words(tmp_path: Path, options: dict[str, str], says: str) -> None:
@@ -223,6 +231,78 @@ def test_the_collector_is_told_what_it_needs_of_the_project_and_no_more(tmp_path
     documents = base(tmp_path, collector="off")
     assert "initContainers" not in the(documents, "StatefulSet")["spec"]["template"]["spec"]
     assert not [one for one in documents if one["kind"] == "ConfigMap"]
+
+
+def stored(folder: Path, **model: Any) -> Exported:
+    """A version of a project that redacts, encrypts and sends its records to a bucket."""
+    plain = exporting_samples.exported(folder, Kubernetes, TOLD)
+    settings = msgspec.structs.replace(
+        plain.settings,
+        model=msgspec.structs.replace(plain.settings.model, **model),
+        capture=CaptureSettings(redact=("plan",), encrypt="file:/of/this/machine", keep_days=30),
+        stores=StoresSettings(records="s3://lake/records", encrypt="aws:kms"),
+        serve=ServeSettings(timeout_s=60.0),
+    )
+    route = Route(model="Churn.2", variants=(), redact=("plan",))
+    return msgspec.structs.replace(plain, settings=settings, route=route, encrypted="file:/of/this/machine")
+
+
+def test_what_keeps_records_reaches_server_and_collector(tmp_path: Path) -> None:
+    from fairlead.ops.project import Project
+
+    exported = stored(tmp_path)
+    given = {"collector-secret": "lake", "pull-secrets": "registry", "monitor-labels": "release=prometheus"}
+    exported = msgspec.structs.replace(exported, options={**exported.options, **given})
+    paths = Kubernetes().write(exported, tmp_path / "out")
+    documents = [
+        one for path in paths if path.suffix == ".yaml" and path.name != "kustomization.yaml"
+        for one in yaml.safe_load_all(path.read_text()) if one
+    ]  # fmt: skip
+    pod = the(documents, "StatefulSet")["spec"]["template"]["spec"]
+    (server,), (collector,) = pod["containers"], pod["initContainers"]
+    of = {one["name"]: one["valueFrom"]["secretKeyRef"] for one in server["env"] if "valueFrom" in one}
+    assert {name: one["key"] for name, one in of.items()} == {
+        "FAIRLEAD_KEY": "key", "FAIRLEAD_REDACT_KEY": "redact-key", "FAIRLEAD_RECORDS_KEY": "records-key",
+    }  # fmt: skip
+    assert {one["name"] for one in collector["env"]} == {"FAIRLEAD_HOME", "TMPDIR", "FAIRLEAD_RECORDS_KEY"}
+    assert collector["envFrom"] == [{"secretRef": {"name": "lake"}}]
+    assert pod["terminationGracePeriodSeconds"] >= 5 + 61, "what was asked last may take its time limit"
+    assert the(documents, "ServiceAccount")["imagePullSecrets"] == [{"name": "registry"}]
+    for kind in ("ServiceMonitor", "PrometheusRule"):
+        assert the(documents, kind)["metadata"]["labels"]["release"] == "prometheus"
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project/fairlead.toml").write_text(the(documents, "ConfigMap")["data"]["fairlead.toml"])
+    told = Project.find(tmp_path / "project").settings
+    assert (told.stores.records, told.stores.encrypt) == ("s3://lake/records", "aws:kms")
+    assert told.capture.encrypt == "env:FAIRLEAD_RECORDS_KEY"
+    assert told.serve.routes, "what other pods sent is not fetched"
+    out = the(documents, "NetworkPolicy")["spec"]["egress"]
+    assert 443 in [rule["ports"][0]["port"] for rule in out if "ipBlock" in rule["to"][0]]
+    assert "fairlead[studio,clouds]==" in (tmp_path / "out/collector/Dockerfile").read_text()
+    readme = (tmp_path / "out/README.md").read_text()
+    assert "--from-file=redact-key=.fairlead/keys/redact.key" in readme
+    assert "/of/this/machine" not in "".join(path.read_text() for path in paths)
+    assert violations(documents) == []
+
+
+def test_a_control_plane_brings_the_key_of_the_hash_itself(tmp_path: Path) -> None:
+    exported = stored(tmp_path)
+    given = {**exported.options, "routes": "https://control.example.org/routes"}
+    paths = Kubernetes().write(msgspec.structs.replace(exported, options=given), tmp_path / "out")
+    (text,) = [path.read_text() for path in paths if path.name == "statefulset.yaml"]
+    assert "FAIRLEAD_REDACT_KEY" not in text
+    assert "FAIRLEAD_RECORDS_KEY" in text
+
+
+def test_the_collector_of_a_forecast_takes_its_project(tmp_path: Path) -> None:
+    from fairlead.ops.project import Project
+    from fairlead.reach.export.kubernetes.collecting import project_text
+
+    exported = stored(tmp_path, task="forecasting", time=("day", "hour"), series='the "shop"', horizon=24, every="1h")
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project/fairlead.toml").write_text(project_text(plan_of(exported)))
+    told = Project.find(tmp_path / "project").settings.model
+    assert (told.time, told.series, told.horizon, told.every) == (("day", "hour"), 'the "shop"', 24, "1h")
 
 
 @pytest.mark.verified("kubernetes", "Kustomize", how="run", by="kubectl kustomize of both overlays, three forms")

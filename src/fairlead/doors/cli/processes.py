@@ -155,7 +155,7 @@ def pause_after(failures: int, every_s: float) -> float:
 def follow_collect(every_s: float) -> None:
     """The collector: spool to Parquet, and old files away, once an hour."""
     from fairlead.ops.flow import RULE, Workspace
-    from fairlead.ops.flow.keeping import keep_on, let_days_end
+    from fairlead.ops.flow.keeping import keep, keep_on, let_days_end
     from fairlead.runtime.capture import collect
 
     ws = Workspace.find(chosen.folder, actor=RULE)
@@ -173,8 +173,19 @@ def follow_collect(every_s: float) -> None:
             return f"collected {done.records:,} records and {done.labels:,} labels"
         return ""
 
-    keep_on(ws, log)
+    stop = threading.Event()
+    sending = keep_on(ws, log, stop)
     repeat(once, every_s)
+    # Whoever ends a machine ends the collector after the server: what was answered last is not left behind.
+    stop.set()
+    try:
+        if said := once():
+            log(said)
+        if sending is not None:
+            sending.join(10.0)
+            log(f"stores: {keep(ws).sent} files sent")
+    except FairleadError as failure:
+        log(f"failed: {failure}")
 
 
 def follow_watch(every_s: float) -> None:

@@ -51,11 +51,11 @@ def let_days_end(ws: Workspace) -> Expired:
     return expire(*asked) if ws.mirror is None else expire(*asked, ws.mirror.waits())
 
 
-def keep_on(ws: Workspace, say: Callable[[str], None], stop: threading.Event | None = None) -> None:
+def keep_on(ws: Workspace, say: Callable[[str], None], stop: threading.Event | None = None) -> threading.Thread | None:
     """`keep` each half minute, as every call to a store costs, in a thread of its own: one that does not answer holds
-    no collecting up. What fails is said once until it works again. Returns where the project names no store."""
+    no collecting up. What fails is said once until it works again. None where the project names no store."""
     if not keeps(ws):
-        return
+        return None
     stop = stop or threading.Event()
 
     def run() -> None:
@@ -72,4 +72,6 @@ def keep_on(ws: Workspace, say: Callable[[str], None], stop: threading.Event | N
                 failed = str(failure)
             stop.wait(EVERY_S)
 
-    threading.Thread(target=run, name="stores", daemon=True).start()
+    thread = threading.Thread(target=run, name="stores", daemon=True)
+    thread.start()
+    return thread

@@ -10,6 +10,7 @@ from typing import ClassVar
 from fairlead.contract.errors import UsageError
 from fairlead.reach.export.exported import Exported, Option
 from fairlead.reach.export.kubernetes import parts
+from fairlead.reach.export.kubernetes.collecting import collector_of, project_map
 from fairlead.reach.export.kubernetes.documents import Document, write_files, written
 from fairlead.reach.export.kubernetes.network import network_policy
 from fairlead.reach.export.kubernetes.pod import Plan, pod_of
@@ -31,7 +32,7 @@ class Rollouts:
         **{
             name: Kubernetes.options[name]
             for name in ("routes", "routes-keys", "replicas", "most", "scale", "collector", "loadtest", "callers",
-                         "monitoring")
+                         "monitoring", "collector-secret", "pull-secrets", "monitor-labels")
         },
         "storage": Option("20Gi", "volume for the records of all pods"),
         "storage-class": Option("", "its class, which must allow many writers; default: the cluster's"),
@@ -59,7 +60,7 @@ class Rollouts:
             "alerts.yaml": [parts.prometheus_rule(plan)],
         }
         if plan.collector:
-            documents["project.yaml"] = [parts.project_map(plan)]
+            documents["project.yaml"] = [project_map(plan)]
         files = {
             name: written(many, plan.sizes.says if name == "rollout.yaml" else "") for name, many in documents.items()
         }
@@ -91,7 +92,7 @@ def rollout_of(plan: Plan) -> Document:
     steps: list[Document] = []
     for share in dict.fromkeys(max(1, share) for share in shares):
         steps += [{"setWeight": share}, look]
-    template = pod_of(plan)
+    template = pod_of(plan, [collector_of(plan)] if plan.collector else [])
     scratch = {"name": "home", "emptyDir": {"sizeLimit": "4Gi"}}
     template["spec"]["volumes"] = [scratch, *template["spec"].get("volumes", [])]
     return {

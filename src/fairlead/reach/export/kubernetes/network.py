@@ -5,10 +5,12 @@ from __future__ import annotations
 import ipaddress
 from urllib.parse import urlsplit
 
+from fairlead.reach.export.kubernetes.collecting import store_of_records
 from fairlead.reach.export.kubernetes.documents import Document
 from fairlead.reach.export.kubernetes.pod import Plan
 
 _PORTS = {"https": 443, "http": 80, "grpc": 4317}
+_NAMENODE, _DATANODE = 9870, 9864
 _METADATA = "169.254.169.254/32"
 
 
@@ -37,7 +39,8 @@ def network_policy(plan: Plan, callers: tuple[str, ...], monitoring: str) -> Doc
 def reached(plan: Plan) -> list[str]:
     """Every address that a pod asks by itself, sorted."""
     settings = plan.exported.settings
-    named = (plan.routes, settings.telemetry.otlp, settings.telemetry.events, settings.access.jwks)
+    kept = store_of_records(settings) if plan.collector else ""
+    named = (plan.routes, settings.telemetry.otlp, settings.telemetry.events, settings.access.jwks, kept)
     return sorted({url for url in named if "://" in url})
 
 
@@ -53,6 +56,13 @@ def _out(url: str) -> Document:
     parts = urlsplit(url)
     host = parts.hostname or ""
     ports = [{"protocol": "TCP", "port": parts.port or _PORTS.get(parts.scheme, 443)}]
+    anywhere = {"to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": [_METADATA]}}]}
+    if parts.scheme in {"hdfs", "webhdfs"}:
+        # The NameNode sends whoever asks on to the DataNodes.
+        numbers = (parts.port or _NAMENODE, _DATANODE)
+        return {**anywhere, "ports": [{"protocol": "TCP", "port": number} for number in numbers]}
+    if parts.scheme not in _PORTS:
+        return {**anywhere, "ports": [{"protocol": "TCP", "port": 443}]}
     words = host.split(".")
     if len(words) >= 3 and words[2] == "svc":
         return {"to": [_namespace(words[1])], "ports": ports}
@@ -61,7 +71,7 @@ def _out(url: str) -> Document:
     try:
         number = ipaddress.ip_address(host)
     except ValueError:
-        return {"to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": [_METADATA]}}], "ports": ports}
+        return {**anywhere, "ports": ports}
     return {"to": [{"ipBlock": {"cidr": f"{host}/{number.max_prefixlen}"}}], "ports": ports}
 
 

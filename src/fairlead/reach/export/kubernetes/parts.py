@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from importlib.resources import files
-from typing import Any
 
 import yaml
 
-from fairlead.contract.settings import Settings
+from fairlead.reach.export.kubernetes.collecting import collector_of
 from fairlead.reach.export.kubernetes.documents import Document
-from fairlead.reach.export.kubernetes.pod import PORT, Plan, pod_of
+from fairlead.reach.export.kubernetes.pod import PORT, SERVER, Plan, pod_of
 
 QUEUE = "fairlead_requests_in_flight"
 BUSY = 16
@@ -35,7 +34,7 @@ def stateful_set(plan: Plan, storage: str, storage_class: str) -> Document:
             # What was not collected yet must not go with a pod.
             "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Retain", "whenScaled": "Retain"},
             "selector": {"matchLabels": plan.chosen},
-            "template": pod_of(plan),
+            "template": pod_of(plan, [collector_of(plan)] if plan.collector else []),
             "volumeClaimTemplates": [{"metadata": {"name": "home", "labels": plan.chosen}, "spec": claim}],
         },
     }
@@ -77,10 +76,9 @@ def _unwatched(plan: Plan) -> Document:
 def autoscaler(plan: Plan, least: int, most: int, by: str, kind: str = "StatefulSet") -> Document:
     """By CPU, or by how many requests are in flight, which a metrics adapter takes from Prometheus."""
     api = "apps/v1" if kind == "StatefulSet" else "argoproj.io/v1alpha1"
-    metric: Document = {
-        "type": "Resource",
-        "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 70}},
-    }
+    # Of the server alone: what the collector takes beside it says nothing of the load.
+    cpu = {"name": "cpu", "container": SERVER, "target": {"type": "Utilization", "averageUtilization": 70}}
+    metric: Document = {"type": "ContainerResource", "containerResource": cpu}
     if by == "queue":
         value = str(BUSY * plan.exported.settings.serve.workers)
         metric = {
@@ -116,7 +114,12 @@ def disruption_budget(plan: Plan) -> Document:
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",
         "metadata": plan.meta(),
-        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": plan.chosen}},
+        "spec": {
+            "maxUnavailable": 1,
+            "selector": {"matchLabels": plan.chosen},
+            # A pod that does not answer anyway must not keep a node from being emptied.
+            "unhealthyPodEvictionPolicy": "AlwaysAllow",
+        },
     }
 
 
@@ -127,6 +130,7 @@ def service_account(plan: Plan) -> Document:
         "kind": "ServiceAccount",
         "metadata": plan.meta(),
         "automountServiceAccountToken": False,
+        **({"imagePullSecrets": [{"name": one} for one in plan.pulls]} if plan.pulls else {}),
     }
 
 
@@ -136,7 +140,7 @@ def service_monitor(plan: Plan) -> Document:
     return {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "ServiceMonitor",
-        "metadata": plan.meta(),
+        "metadata": _watched(plan),
         "spec": {
             "jobLabel": "app.kubernetes.io/part-of",
             "selector": {"matchLabels": plan.chosen},
@@ -152,6 +156,12 @@ def service_monitor(plan: Plan) -> Document:
     }
 
 
+def _watched(plan: Plan) -> Document:
+    """metadata of what Prometheus looks for, with the labels that it chooses by."""
+    meta = plan.meta()
+    return {**meta, "labels": {**meta["labels"], **plan.watched}}
+
+
 def alert_rules() -> list[Document]:
     """The groups of the product's own alert rules."""
     text = files("fairlead.runtime.serve.observing").joinpath("files", "fairlead-alerts.yml").read_text("utf-8")
@@ -164,7 +174,7 @@ def prometheus_rule(plan: Plan) -> Document:
     return {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "PrometheusRule",
-        "metadata": plan.meta(),
+        "metadata": _watched(plan),
         "spec": {"groups": alert_rules()},
     }
 
@@ -184,27 +194,3 @@ def adapter_rules() -> Document:
             ]
         }
     }
-
-
-def project_map(plan: Plan) -> Document:
-    """What the collector has to know of the project, and nothing else of it."""
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": plan.meta(f"{plan.name}-project"),
-        "data": {"fairlead.toml": project_text(plan.exported.settings)},
-    }
-
-
-def project_text(settings: Settings) -> str:
-    """A project file with the model's name and how records are kept."""
-    model, capture = settings.model, settings.capture
-    said: dict[str, Any] = {"name": model.name, "task": model.task, "target": model.target}
-    lines = ["[model]", *(f"{key} = {_quoted(value)}" for key, value in said.items() if value)]
-    return "\n".join([*lines, "", "[capture]", f"keep_days = {capture.keep_days}", ""])
-
-
-def _quoted(text: str) -> str:
-    import json
-
-    return json.dumps(text, ensure_ascii=False)

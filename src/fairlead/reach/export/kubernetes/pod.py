@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
+from fairlead.reach.export.alone import Needed, needed
 from fairlead.reach.export.exported import Exported
 from fairlead.reach.export.kubernetes.documents import Document
 from fairlead.reach.export.kubernetes.sizing import Sizes
@@ -13,13 +16,15 @@ from fairlead.reach.export.kubernetes.sizing import Sizes
 USER = 65532
 HOME, PYTHON, PROJECT = "/var/lib/fairlead", "/opt/fairlead/bin/python", "/project"
 PORT = 8080
-GRACE_S, LEAVE_S = 45, 5
+LEAVE_S, DRAIN_S, COLLECT_S = 5, 15, 25
+"""Seconds until balancers heard that a pod leaves; that the server drains, at least; that the collector has besides."""
 SERVER, COLLECTOR = "server", "collector"
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What is run. routes: URL, "" for the image's own bundle. keys: hex keys that sign them. collector: its image, ""
-    for none. records: "pod" or "shared"."""
+    for none. records: "pod" or "shared". credentials: Secret whose entries are the collector's variables. pulls:
+    Secrets that images are pulled with. watched: labels by which Prometheus chooses monitors and rules."""
 
     exported: Exported
     sizes: Sizes
@@ -27,6 +32,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     keys: tuple[str, ...] = ()
     collector: str = ""
     records: str = "pod"
+    credentials: str = ""
+    pulls: tuple[str, ...] = ()
+    watched: dict[str, str] = {}
 
     @property
     def name(self) -> str:
@@ -68,14 +76,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
-def pod_of(plan: Plan) -> Document:
-    """A pod template. Volumes `home` come from the claims of whoever owns it."""
-    initial = [collector_of(plan)] if plan.collector else []
+def pod_of(plan: Plan, beside: Sequence[Document] = ()) -> Document:
+    """A pod template. Volumes `home` come from the claims of whoever owns it. beside: sidecars."""
     spec: Document = {
         "serviceAccountName": plan.name,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": GRACE_S,
+        "terminationGracePeriodSeconds": grace_s(plan),
         "securityContext": {
             "runAsNonRoot": True,
             "runAsUser": USER,
@@ -85,11 +92,11 @@ def pod_of(plan: Plan) -> Document:
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "topologySpreadConstraints": [_spread(plan, key) for key in ("topology.kubernetes.io/zone", _HOST)],
-        **({"initContainers": initial} if initial else {}),
+        **({"initContainers": list(beside)} if beside else {}),
         "containers": [server_of(plan)],
     }
     volumes: list[Document] = []
-    if plan.collector:
+    if beside:
         volumes.append({"name": "project", "configMap": {"name": f"{plan.name}-project"}})
     if plan.records == "shared":
         volumes.append({"name": "records", "persistentVolumeClaim": {"claimName": f"{plan.name}-records"}})
@@ -99,6 +106,12 @@ def pod_of(plan: Plan) -> Document:
 
 
 _HOST = "kubernetes.io/hostname"
+
+
+def grace_s(plan: Plan) -> int:
+    """Seconds that a pod has to end: what was asked last is answered within the time limit of requests, and
+    collected."""
+    return LEAVE_S + max(DRAIN_S, math.ceil(plan.exported.settings.serve.timeout_s) + 1) + COLLECT_S
 
 
 def server_of(plan: Plan) -> Document:
@@ -113,6 +126,7 @@ def server_of(plan: Plan) -> Document:
         if plan.routes.startswith("http://"):
             told.append("--insecure")
     variable, entry = ("FAIRLEAD_ROUTES_TOKEN", "routes-token") if plan.routes else ("FAIRLEAD_KEY", "key")
+    secrets = [(variable, entry), *((one.variable, one.entry) for one in secrets_of(plan))]
     ports = [{"name": "http", "containerPort": PORT}]
     if plan.grpc:
         ports.append({"name": "grpc", "containerPort": plan.grpc})
@@ -124,7 +138,7 @@ def server_of(plan: Plan) -> Document:
         "ports": ports,
         "env": [
             {"name": "OMP_NUM_THREADS", "value": "1"},
-            {"name": variable, "valueFrom": {"secretKeyRef": {"name": plan.secret, "key": entry}}},
+            *(of_secret(plan, *one) for one in secrets),
         ],
         # Readiness says whether there is a model to ask; life says only that the process answers: a control plane
         # that is gone must not restart what still answers.
@@ -142,23 +156,14 @@ def server_of(plan: Plan) -> Document:
     }
 
 
-def collector_of(plan: Plan) -> Document:
-    """Brings the spool of its pod into Parquet. A sidecar: it ends after the server, so what was answered last is
-    collected, too."""
-    return {
-        "name": COLLECTOR,
-        "image": plan.collector,
-        "imagePullPolicy": "IfNotPresent",
-        "restartPolicy": "Always",
-        "args": ["-C", PROJECT, "collect", "--follow", "--every", "2"],
-        "env": [{"name": "FAIRLEAD_HOME", "value": HOME}, {"name": "TMPDIR", "value": HOME}],
-        "resources": {
-            "requests": {"cpu": "50m", "memory": "256Mi"},
-            "limits": {"cpu": "1000m", "memory": "768Mi"},
-        },
-        "securityContext": locked_down(),
-        "volumeMounts": [*mounts_of(plan), {"name": "project", "mountPath": PROJECT, "readOnly": True}],
-    }
+def secrets_of(plan: Plan) -> list[Needed]:
+    """What records are kept with. Routes of a control plane bring the key of the redaction hash."""
+    return [one for one in needed(plan.exported) if one.entry != "redact-key" or not plan.routes]
+
+
+def of_secret(plan: Plan, variable: str, entry: str) -> Document:
+    """A variable from the Secret that a person makes."""
+    return {"name": variable, "valueFrom": {"secretKeyRef": {"name": plan.secret, "key": entry}}}
 
 
 def mounts_of(plan: Plan) -> list[Document]:

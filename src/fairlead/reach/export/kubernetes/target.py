@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,13 +11,15 @@ from typing import ClassVar
 from fairlead.contract.errors import UsageError
 from fairlead.reach.export.exported import Exported, Option
 from fairlead.reach.export.kubernetes import parts
+from fairlead.reach.export.kubernetes.collecting import collector_image, project_map, store_of_records
 from fairlead.reach.export.kubernetes.documents import Document, write_files, written
 from fairlead.reach.export.kubernetes.network import network_policy
-from fairlead.reach.export.kubernetes.pod import HOME, USER, Plan
+from fairlead.reach.export.kubernetes.pod import Plan, secrets_of
 from fairlead.reach.export.kubernetes.sizing import sizes_of
 
 _SIZE = re.compile(r"[1-9][0-9]{0,5}(Mi|Gi|Ti)")
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
+_LABEL = re.compile(r"([a-z0-9.-]{1,253}/)?[A-Za-z0-9][A-Za-z0-9._-]{0,62}=[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _KEY = re.compile(r"[0-9a-f]{64}")
 
 
@@ -41,6 +44,9 @@ class Kubernetes:
         "loadtest": Option("", "result of `fairlead loadtest`, from which sizes are taken"),
         "callers": Option("", "namespaces that may ask, with commas; * for all; default: its own alone"),
         "monitoring": Option("monitoring", "namespace of Prometheus"),
+        "monitor-labels": Option("", "labels that Prometheus chooses monitors and rules by, as release=prometheus"),
+        "collector-secret": Option("", "Secret whose entries the collector gets as variables, to reach [stores]"),
+        "pull-secrets": Option("", "Secrets that images are pulled with, with commas"),
     }  # fmt: skip
 
     def write(self, exported: Exported, to: Path) -> tuple[Path, ...]:
@@ -48,6 +54,7 @@ class Kubernetes:
         plan, told = plan_of(exported), exported.options
         least, most = counts(told)
         head = plan.sizes.says
+        _require_room(plan, told["storage"])
         stateful = parts.stateful_set(plan, _size(told["storage"]), told["storage-class"])
         policy = network_policy(plan, _names_in(told["callers"]), told["monitoring"])
         base: dict[str, list[Document]] = {
@@ -61,7 +68,7 @@ class Kubernetes:
             "alerts.yaml": [parts.prometheus_rule(plan)],
         }
         if plan.collector:
-            base["project.yaml"] = [parts.project_map(plan)]
+            base["project.yaml"] = [project_map(plan)]
         if plan.records == "shared":
             base["records.yaml"] = [parts.records_claim(plan, _size(told["storage"]), told["storage-class"])]
         files = {
@@ -74,7 +81,7 @@ class Kubernetes:
             says = "Values of the Prometheus adapter's chart: they make the metric that autoscaler.yaml asks for."
             files["prometheus-adapter-values.yaml"] = written([parts.adapter_rules()], says)
         if plan.collector:
-            files["collector/Dockerfile"] = collector_image(exported).encode()
+            files["collector/Dockerfile"] = collector_image(exported, plan.collector).encode()
         files["README.md"] = readme(plan, told["namespace"]).encode()
         return write_files(to, files)
 
@@ -83,6 +90,7 @@ class Kubernetes:
         plan = plan_of(exported)
         return (
             plan.sizes.says,
+            *unnamed(exported),
             f"Make the Secret {plan.secret} first, then: kubectl apply -k overlays/staging (README.md says how)",
         )
 
@@ -104,6 +112,19 @@ def plan_of(exported: Exported) -> Plan:
         keys=tuple(keys) if routes else (),
         collector="" if collector == "off" else collector,
         records=told.get("records", "pod"),
+        credentials=_one(_names_in(told.get("collector-secret", ""))),
+        pulls=_names_in(told.get("pull-secrets", "")),
+        watched=_labels(told.get("monitor-labels", "")),
+    )
+
+
+def unnamed(exported: Exported) -> tuple[str, ...]:
+    """What to know of an image that nobody named: no registry has it."""
+    if exported.image.partition("/")[0] != "fairlead":
+        return ()
+    return (
+        f"The image {exported.image} names no registry, so clusters would look for it on Docker Hub: push it to yours "
+        "and export again with --image REGISTRY/NAME:TAG.",
     )
 
 
@@ -122,6 +143,33 @@ def _size(text: str) -> str:
     if not _SIZE.fullmatch(text):
         raise UsageError(f"--set storage={text!r}: write a size as 500Mi or 4Gi.")
     return text
+
+
+def _require_room(plan: Plan, storage: str) -> None:
+    """Raises UsageError where the spools at their bound would not fit on the volume."""
+    settings = plan.exported.settings
+    workers, bound = settings.serve.workers, settings.capture.max_spool_mb
+    size = int(_size(storage)[:-2]) * {"Mi": 1, "Gi": 1024, "Ti": 1024 * 1024}[storage[-2:]]
+    if size < workers * bound:
+        raise UsageError(
+            f"--set storage={storage}: {workers} workers whose spools may hold {bound:,.0f} MB each ([capture] "
+            f"max_spool_mb) need {math.ceil(workers * bound / 1024)}Gi and room for records."
+        )
+
+
+def _one(names: tuple[str, ...]) -> str:
+    if len(names) > 1:
+        raise UsageError("--set collector-secret: one name.")
+    return names[0] if names else ""
+
+
+def _labels(text: str) -> dict[str, str]:
+    found = {}
+    for one in filter(None, (part.strip() for part in text.split(","))):
+        if not _LABEL.fullmatch(one):
+            raise UsageError(f"--set monitor-labels={text!r}: write labels as release=prometheus, with commas between.")
+        found[one.partition("=")[0]] = one.partition("=")[2]
+    return found
 
 
 def _names_in(text: str) -> tuple[str, ...]:
@@ -161,36 +209,34 @@ def overlays(plan: Plan, namespace: str, least: int, most: int) -> dict[str, byt
     return found
 
 
-def collector_image(exported: Exported) -> str:
-    """The image of the collector: the product with what reads and writes Parquet."""
-    return f"""\
-# The collector beside each pod: docker build -t {plan_of(exported).collector} collector
-FROM docker.io/library/python:3.11-slim-bookworm
-RUN pip install --no-cache-dir "fairlead[studio]=={exported.fairlead}" \\
- && install -d -o {USER} -g 0 -m 0770 {HOME}
-USER {USER}:{USER}
-ENTRYPOINT ["python", "-m", "fairlead"]
-"""
-
-
 def readme(plan: Plan, namespace: str) -> str:
     """What to do with these files."""
     entries = ["key"] if not plan.routes else ["routes-token", "metrics-key"]
-    literals = " ".join(f'--from-literal={entry}="$(openssl rand -hex 32)"' for entry in entries)
+    made = [f'--from-literal={entry}="$(openssl rand -hex 32)"' for entry in entries]
+    made += [f"--from-file={one.entry}={one.file}" for one in secrets_of(plan)]
+    literals = " \\\n      ".join(made)
     about = (
         f"Routes come from {plan.routes}; `routes-token` is the FAIRLEAD_ROUTES_TOKEN of that side, and "
         "`metrics-key` a key that `fairlead keys create --name prometheus --verb metrics` made there."
         if plan.routes
         else "Each pod answers with the bundle in its image; `key` is what callers say as `Authorization: Bearer …`."
     )
+    keys = "".join(f"\n\n{_ABOUT[one.entry]}" for one in secrets_of(plan))
+    if (store := store_of_records(plan.exported.settings)) and plan.collector:
+        given = f"the entries of the Secret `{plan.credentials}`" if plan.credentials else "the pods' service account"
+        keys += f"\n\nCollectors send records to `{store}` and sign in there by {given}."
+    beside = f"    docker build -t {plan.collector} collector     # push it, too\n" if plan.collector else ""
     return f"""\
 # {plan.exported.model} on Kubernetes
 
+    docker build -t {plan.exported.image} ../docker        # of `fairlead export docker`; push it
+{beside}
     kubectl create namespace {namespace}
-    kubectl -n {namespace} create secret generic {plan.secret} {literals}
+    kubectl -n {namespace} create secret generic {plan.secret} \\
+      {literals}
     kubectl apply -k overlays/production
 
-{about}
+{about}{keys}
 
 {plan.sizes.says}
 
@@ -203,3 +249,9 @@ def readme(plan: Plan, namespace: str) -> str:
 | `base/servicemonitor.yaml`, `base/alerts.yaml` | for the Prometheus Operator; or take them out |
 | `overlays/` | staging and production: namespaces that refuse pods with more rights than these need |
 """
+
+
+_ABOUT = {
+    "redact-key": "`redact-key` is the project's own, so that what it redacts has the same hash in all records.",
+    "records-key": "`records-key` is the key of `[capture] encrypt`; records cannot be read without it.",
+}

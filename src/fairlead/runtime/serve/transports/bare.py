@@ -59,8 +59,9 @@ class BareTransport:
         # Inherited by what is accepted: an answer is one write and need not wait for more.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         bound = listener.getsockname()[1]
-        settings = {**settings, "server": server, "host": host, "port": bound}
-        grace_s = float(settings.get("grace_s", GRACE_S))
+        # What is answered within its time limit is not cut off by the end of the server either.
+        grace_s = float(settings.get("grace_s", max(GRACE_S, server.timeout_s + 1.0)))
+        settings = {**settings, "server": server, "host": host, "port": bound, "grace_s": grace_s}
         shares = Shares(workers)
 
         def work(slot: int, lifeline: socket.socket) -> None:

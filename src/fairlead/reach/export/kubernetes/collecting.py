@@ -1,0 +1,107 @@
+"""The collector beside each pod that answers: what it runs, what it knows of the project, its image."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from fairlead.contract.settings import ModelSettings, Settings, StoresSettings
+from fairlead.lab.tables.addresses import SCHEME
+from fairlead.ops.stores.opening import EXTRAS
+from fairlead.reach.export.alone import encrypting, needed
+from fairlead.reach.export.exported import Exported
+from fairlead.reach.export.kubernetes.documents import Document
+from fairlead.reach.export.kubernetes.pod import (
+    COLLECTOR,
+    HOME,
+    PROJECT,
+    USER,
+    Plan,
+    locked_down,
+    mounts_of,
+    of_secret,
+)
+
+_WATCHED_ELSEWHERE = "image:"
+"""As `[serve] routes` of a pod that obeys none: like those that do, it fetches nothing of what the others sent."""
+_MODEL = ("name", "task", "target", "positive", "id", "time", "timezone", "group", "item", "series", "horizon", "every")
+
+
+def collector_of(plan: Plan) -> Document:
+    """Brings the spool of its pod into Parquet. A sidecar: it ends after the server, so what was answered last is
+    collected, too."""
+    env: list[Document] = [{"name": "FAIRLEAD_HOME", "value": HOME}, {"name": "TMPDIR", "value": HOME}]
+    env += [of_secret(plan, one.variable, one.entry) for one in needed(plan.exported) if one.entry == "records-key"]
+    given = {"envFrom": [{"secretRef": {"name": plan.credentials}}]} if plan.credentials else {}
+    return {
+        "name": COLLECTOR,
+        "image": plan.collector,
+        "imagePullPolicy": "IfNotPresent",
+        "restartPolicy": "Always",
+        "args": ["-C", PROJECT, "collect", "--follow", "--every", "2"],
+        "env": env,
+        **given,
+        "resources": {
+            "requests": {"cpu": "50m", "memory": "256Mi"},
+            "limits": {"cpu": "1000m", "memory": "768Mi"},
+        },
+        "securityContext": locked_down(),
+        "volumeMounts": [*mounts_of(plan), {"name": "project", "mountPath": PROJECT, "readOnly": True}],
+    }
+
+
+def project_map(plan: Plan) -> Document:
+    """What the collector has to know of the project, and nothing else of it."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": plan.meta(f"{plan.name}-project"),
+        "data": {"fairlead.toml": project_text(plan)},
+    }
+
+
+def project_text(plan: Plan) -> str:
+    """A project file with the model's name, how records are kept, and where they are sent."""
+    settings = plan.exported.settings
+    plain = ModelSettings(name="plain", task="classification")
+    model = {name: getattr(settings.model, name) for name in _MODEL}
+    parts = [("model", {k: v for k, v in model.items() if k in {"name", "task"} or v != getattr(plain, k)})]
+    kept: dict[str, Any] = {"keep_days": settings.capture.keep_days}
+    if source := encrypting(plan.exported):
+        kept["encrypt"] = source
+    parts.append(("capture", kept))
+    if records := store_of_records(settings):
+        terms, usual = settings.stores, StoresSettings()
+        said = {name: getattr(terms, name) for name in terms.__struct_fields__ if name not in {"bundles", "records"}}
+        parts.append(("serve", {"routes": plan.routes or _WATCHED_ELSEWHERE}))
+        parts.append(("stores", {"records": records, **{k: v for k, v in said.items() if v != getattr(usual, k)}}))
+    return "\n".join(_section(name, values) for name, values in parts)
+
+
+def store_of_records(settings: Settings) -> str:
+    """Where records are sent, "" where they stay on the volume: a folder of this machine is nowhere in a cluster."""
+    return settings.stores.records if SCHEME.match(settings.stores.records) else ""
+
+
+def _section(name: str, values: dict[str, Any]) -> str:
+    lines = [f"{key} = {_toml(value)}" for key, value in values.items()]
+    return "\n".join([f"[{name}]", *lines, ""])
+
+
+def _toml(value: Any) -> str:
+    # A string of JSON is one of TOML, but for the one control character that JSON leaves as it is.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def collector_image(exported: Exported, name: str) -> str:
+    """The image of the collector: the product with what reads and writes Parquet, and what its store takes."""
+    scheme = store_of_records(exported.settings).partition("://")[0]
+    extra = f",{EXTRAS.get(scheme, 'clouds')}" if scheme else ""
+    return f"""\
+# The collector beside each pod: docker build -t {name} collector
+FROM docker.io/library/python:3.11-slim-bookworm
+RUN pip install --no-cache-dir "fairlead[studio{extra}]=={exported.fairlead}" \\
+ && install -d -o {USER} -g 0 -m 0770 {HOME}
+USER {USER}:{USER}
+ENTRYPOINT ["python", "-m", "fairlead"]
+"""
