@@ -119,15 +119,17 @@ def calls(command: str) -> Iterator[list[str]]:
 def pattern(line: str) -> str:
     """What a printed line has to be like: numbers, hashes, times and paths differ, and `…` stands for anything."""
     parts = []
-    for part in re.split(r"(…|[0-9a-f]{12,}|\d{4}-\d\d-\d\d|/home/you\S*|[\d][\d,.:eT]*\d|\d|\s+)", line.strip()):
-        if not part:
-            continue
+    for part in re.split(
+        r"(…|\b(?=[0-9a-f]*\d)[0-9a-f]{8,}\b|/home/you\S*|\d[\d,.:eT]*\d|\d|\b[kMG]?B\b|\s+)", line.strip()
+    ):
         if part == "…" or part.startswith("/home/you"):
             parts.append(r".*")
-        elif re.fullmatch(r"[0-9a-f]{12,}", part):
+        elif re.fullmatch(r"(?=[0-9a-f]*\d)[0-9a-f]{8,}", part):
             parts.append(r"[0-9a-f]{6,}")
-        elif part[0].isdigit():
+        elif part[:1].isdigit():
             parts.append(r"[-\d][\d,.:eT+-]*")
+        elif re.fullmatch(r"[kMG]?B", part):
+            parts.append(r"[kMG]?B")
         else:
             parts.append(r"\s+" if part.isspace() else re.escape(part))
     return "".join(parts)

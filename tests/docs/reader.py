@@ -32,13 +32,16 @@ GOES_ON: dict[str, Callable[[list[str]], bool]] = {
 }
 """Verbs that end when they are stopped, by their words."""
 
+BEGUN = {"backup": ("snapshot",), "restore": ("now as of",), "watch": ()}
+"""What they print once they work, where it is not `ready`."""
+
 
 class Reader:
     """One page, followed in a folder. places: what the page names -> where that is here; each has to be on the page."""
 
     def __init__(self, page: str, folder: Path, places: Mapping[str, str] | None = None, **environ: str) -> None:
         self.page, self.folder, self.places = page, folder, dict(places or {})
-        self.before: dict[str, Callable[[], None]] = {}
+        self.before: dict[str, Callable[[], object]] = {}
         self.skipped: list[str] = []
         self.ran: list[str] = []
         self.names: dict[str, object] = {}
@@ -148,7 +151,8 @@ class Reader:
                 start_new_session=True, stdin=subprocess.DEVNULL,
             )  # fmt: skip
         self._services.append((words, process, log))
-        shows = command.shows or ("ready",)
+        verb = next(said[0] for said in calls(words))
+        shows = command.shows or BEGUN.get(verb, ("ready",))
 
         def shown() -> bool:
             assert process.poll() is None, f"{block.place}: {words}\nended:\n{log.read_text()[-4000:]}"
