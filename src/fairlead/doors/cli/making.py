@@ -177,13 +177,20 @@ def compiled(parity: Answer) -> str:
 def evaluate(
     bundle: Annotated[str | None, typer.Argument(help="bundle, version or alias; else the latest trained")] = None,
     data: Annotated[str | None, typer.Option(help="rows to judge on; else those kept back in training")] = None,
+    engine: EngineName = "",
+    master: Master = "",
+    connect: Connect = "",
     as_json: Json = False,
 ) -> None:
     """Judge the sealed bundle on rows it never saw.
 
-    Exit 3 when the gate fails, 4 when inconclusive.
+    Exit 3 when the gate fails, 4 when inconclusive. With --engine spark metrics and losses are of all rows, where they
+    lie; parts of the report that do not add up are of 50,000 of them.
     """
-    answer = project().evaluate(bundle, data)
+    with Steps() as steps:
+        answer = project().evaluate(
+            bundle, data, engine=engine, master=master, connect=connect, progress=steps
+        )  # fmt: skip
     show(answer, as_json, tell_evaluate)
     raise typer.Exit({"pass": 0, "fail": 3}.get(answer["verdict"], 4))
 
@@ -197,12 +204,31 @@ def tell_evaluate(answer: Answer) -> None:
         if c["verdict"] != "pass":
             word = "[red]holds it back[/]" if c["verdict"] == "fail" or c["refuses"] else "does not hold it back"
             out.print(f"[bold]{escape(c['name'])}[/] {word}: {escape(c['why'])}")
+    if "engine" in answer:
+        tell_elsewhere(answer)
     tell_warnings(answer)
     out.print(f"report: {escape(answer['report'])}")
     if answer["verdict"] == "pass":
         out.print(f"Next: [bold]{escape(program('register'))}[/], then [bold]{escape(program('deploy'))}[/]")
     else:
         out.print(f"A person may answer for a check: [bold]{escape(program('waive'))}[/] --help")
+
+
+def tell_elsewhere(answer: Answer) -> None:
+    """Figures of all rows that an engine judged, and how far each may be off."""
+    rows = [
+        (name, told["value"], told["low"], told["high"], answer["off_by"].get(name, "exact"))
+        for name, told in answer["intervals"].items()
+    ]
+    left = f", {answer['unlabelled']:,} without a truth left out" if answer["unlabelled"] else ""
+    title = f"{answer['rows']:,} rows on {answer['engine']} in {answer['seconds']:.1f} s{left}"
+    table(title, ("metric", "value", "low", "high", "off by at most"), rows)
+    out = console()
+    if answer["sampled"] < answer["rows"] + answer["unlabelled"]:
+        names = f" and {', '.join(answer['by_sample'])}" if answer["by_sample"] else ""
+        out.print(f"[dim]all other parts of the report{names}: of {answer['sampled']:,} rows all over the table[/]")
+    for name, why in answer["left_out"].items():
+        out.print(f"[dim]left out: {escape(name)}, because {escape(why)}[/]")
 
 
 def register(

@@ -70,12 +70,18 @@ def bundle(ws: Workspace, source: Any, sample: Any, *, trust: bool, target: str 
     return answer
 
 
-def evaluate(ws: Workspace, reference: str | None, data: Any) -> Answer:
-    """See `Project.evaluate`."""
+def evaluate(
+    ws: Workspace, reference: str | None, data: Any, engine: EngineSettings | None = None,
+    progress: Callable[..., None] | None = None,
+) -> Answer:  # fmt: skip
+    """See `Project.evaluate`. engine: None: as the project says."""
     from fairlead.ops.flow import making
     from fairlead.ops.flow.gathering import gather
 
     chosen = making.resolve_bundle(ws, reference)
+    chosen_engine = engine or ws.settings.engine
+    if chosen_engine.name != "local":
+        return _evaluate_elsewhere(ws, chosen, data, chosen_engine, progress)
     rows = None if data is None else gather(ws, data)
     judged = making.judge(ws, chosen, frame=None if rows is None else rows.frame)
     return {
@@ -85,6 +91,41 @@ def evaluate(ws: Workspace, reference: str | None, data: Any) -> Answer:
         "metrics": judged.metrics,
         "report": judged.report,
         "warnings": [] if rows is None else list(rows.notes),
+    }
+
+
+def _evaluate_elsewhere(
+    ws: Workspace, bundle: str, data: Any, engine: EngineSettings, progress: Callable[..., None] | None
+) -> Answer:
+    from fairlead.doors.python.engines import opened, rows_for
+    from fairlead.ops.flow.judging_elsewhere import judge_on_engine
+
+    started = time.perf_counter()
+    say = progress or (lambda *words, **more: None)
+    say(f"starting the engine {engine.name}", done=0.0)
+    with opened(engine) as there:
+        judged, found = judge_on_engine(ws, bundle, there, None if data is None else rows_for(ws, data), say=say)
+    told = found.judged
+    return {
+        "bundle": bundle,
+        "verdict": judged.verdict.outcome,
+        "checks": [msgspec.to_builtins(check) for check in judged.verdict.checks],
+        "metrics": judged.metrics,
+        "report": judged.report,
+        "warnings": [],
+        "engine": engine.name,
+        "rows": told.rows,
+        "unlabelled": told.unlabelled,
+        "loss": msgspec.to_builtins(told.loss),
+        "intervals": {n: msgspec.to_builtins(i) for n, i in told.metrics.items()},
+        "off_by": told.off_by,
+        "against": {
+            name: {"loss": loss, "difference": difference} for name, (loss, difference) in told.against.items()
+        },
+        "sampled": found.sampled,
+        "by_sample": list(found.by_sample),
+        "left_out": found.left_out,
+        "seconds": round(time.perf_counter() - started, 3),
     }
 
 

@@ -285,8 +285,13 @@ def champion_bundle(ws: Workspace) -> str | None:
     return answering[0].bundle if answering else None
 
 
-def judge(ws: Workspace, bundle: str, *, frame: pd.DataFrame | None = None) -> Judged:
-    """Judge the sealed bundle on rows it never saw; write report and attestation. The gate is the project's."""
+def judge(
+    ws: Workspace, bundle: str, *, frame: pd.DataFrame | None = None, of_all: Callable[[Report], Report] | None = None
+) -> Judged:
+    """Judge the sealed bundle on rows it never saw; write report and attestation. The gate is the project's.
+
+    of_all: puts figures of all rows into the report of a sample, see `judging_elsewhere`.
+    """
     from fairlead.lab.evaluate import evaluate, gate, write_report
     from fairlead.ops.flow.behaving import results_of
     from fairlead.ops.flow.members import known_to_ranking, members_of
@@ -311,6 +316,8 @@ def judge(ws: Workspace, bundle: str, *, frame: pd.DataFrame | None = None) -> J
         files=gradient_files(ws, bundle),
         known=known_to_ranking(ws, bundle),
     )
+    if of_all is not None:
+        report = of_all(report)
     if ws.settings.gate.behaviour:
         report = msgspec.structs.replace(report, behaviour=results_of(ws, bundle, frame))
     report = msgspec.structs.replace(report, explanation=explanations_of(ws, bundle, frame))
