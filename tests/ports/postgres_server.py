@@ -36,10 +36,14 @@ def free_port() -> int:
 
 
 class Server:
-    """One cluster below `folder`; the superuser is `fairlead`, who needs no password over the socket."""
+    """One cluster below `folder`; the superuser is `fairlead`, who needs no password over the socket.
+
+    settings: `name=value` that it is started with besides.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.port = folder, free_port()
+        self.settings: tuple[str, ...] = ()
         self._user = _unprivileged()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -56,6 +60,7 @@ class Server:
         """Start it and wait until it answers."""
         words = [program("postgres"), "-D", str(self.folder / "data"), "-k", str(self.folder), "-p", str(self.port)]
         words += ["-h", "127.0.0.1", "-c", "fsync=off", "-c", "max_connections=60"]
+        words += [word for setting in self.settings for word in ("-c", setting)]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(words, stdout=log, stderr=log, start_new_session=True, **self._as())
         deadline = time.monotonic() + 30.0
@@ -93,6 +98,12 @@ class Server:
         name = f"d{uuid.uuid4().hex[:10]}"
         self.sql(f"CREATE DATABASE {name}")
         return f"postgresql://fairlead@/{name}?host={self.folder}&port={self.port}"
+
+    def own(self, path: Path) -> None:
+        """Give a file to the server's user, for it alone."""
+        path.chmod(0o600)
+        if self._user is not None:
+            os.chown(path, self._user.pw_uid, self._user.pw_gid)
 
     def _answers(self) -> bool:
         words = [program("pg_isready"), "-q", "-h", str(self.folder), "-p", str(self.port)]

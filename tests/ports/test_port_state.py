@@ -145,7 +145,7 @@ def test_addresses_go_encrypted_unless_they_stay_here_or_say_so() -> None:
     assert far.arguments["ssl_context"].check_hostname
     assert (far.url.password, far.url.port) == ("p@ss", 6432)
     assert here.arguments["ssl_context"] is None
-    assert parse("postgresql://u@db.example/d?sslmode=disable").arguments["ssl_context"] is None
+    assert parse("postgresql://u@db.example/d?sslmode=disable").arguments["ssl_context"] is False
     assert parse("postgresql://u@/d?host=/run/pg&port=5433").arguments["unix_sock"] == "/run/pg/.s.PGSQL.5433"
     assert parse("postgresql://u@db.example/d", "geheim").url.password == "geheim"
     assert without_secret("postgresql://u:geheim@h:5432/d?sslmode=require") == "postgresql://u@h:5432/d?sslmode=require"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from sqlalchemy import Connection, Engine, ExceptionContext, Transaction, create
 
 from fairlead.contract.errors import FairleadError, MissingExtra, NotLeader, StateError
 from fairlead.ops.state.backends.fence import STALE, fence_tables
-from fairlead.ops.state.backends.postgresql_address import Server, parse
+from fairlead.ops.state.backends.postgresql_address import Server, distrust, parse
 from fairlead.ops.state.copying import copy_rows
 from fairlead.ops.state.opening import is_current, migrate
 
@@ -106,8 +107,10 @@ class PostgresBackend:
                 except BaseException:
                     connection.close()
                     raise
+            except ssl.SSLError as error:
+                raise StateError(distrust(error)) from None
             except exc.DBAPIError as error:
-                if not _gone(error) or time.monotonic() > deadline:
+                if not _gone(error) or time.monotonic() > deadline or _without_tls(error):
                     raise
             time.sleep(wait)
             wait = min(wait * 2, 1.0)
@@ -119,12 +122,20 @@ class PostgresBackend:
             return NotLeader("another control plane leads by now: this one's write was refused by the database")
         if code == "55P03":
             return StateError(f"the state database was busy for over {BUSY_S:.0f} s; is another process stuck?")
+        if code == "28000" and "pg_hba" in said:
+            plain = ", as it is not encrypted: leave sslmode=disable out" if "no encryption" in said else ""
+            return StateError(f"the state database takes no connection of this user from here (pg_hba.conf){plain}")
         if code in ("28P01", "28000"):
             return StateError("the state database refuses this user or password: see [state] url and password")
         if code == "3D000":
             return StateError("the state database does not exist: make it with `createdb`, see docs/how-to/postgres.md")
         if code in ("42501", "25006"):
             return StateError("the state database cannot be written by this user: it must own its tables")
+        if _without_tls(error):
+            return StateError(
+                "the state database does not speak TLS, and nothing is said to it in the clear: set ssl = on there, or "
+                "say ?sslmode=disable in [state] url where plain connections are meant"
+            )
         if _gone(error):
             return StateError(
                 "the state database cannot be reached, or the connection was lost: the transaction was undone"
@@ -252,3 +263,7 @@ def _gone(error: exc.DBAPIError) -> bool:
     if code:
         return code.startswith(_GONE_CODES)
     return error.connection_invalidated or type(error.orig).__name__ == "InterfaceError"
+
+
+def _without_tls(error: exc.DBAPIError) -> bool:
+    return "refuses SSL" in str(error.orig)

@@ -13,6 +13,8 @@ from fairlead.contract.errors import ConfigInvalid
 
 _KNOWN = ("host", "port", "sslmode", "sslrootcert")
 _MODES = ("disable", "require", "verify-ca", "verify-full")
+_NOT_FOR_THIS_NAME, _NOT_FOR_THIS_ADDRESS, _ENDED = 62, 64, 10
+"""X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH, X509_V_ERR_CERT_HAS_EXPIRED of OpenSSL."""
 _HERE = ("", "localhost", "127.0.0.1", "::1")
 _KEY = "state.url"
 CONNECT_S = 10.0
@@ -66,12 +68,29 @@ def without_secret(address: str) -> str:
     return parts._replace(netloc=place).geturl()
 
 
-def _tls(options: dict[str, str], host: str) -> ssl.SSLContext | None:
-    mode = options.get("sslmode", "disable" if host in _HERE else "verify-full")
+def distrust(error: ssl.SSLError) -> str:
+    """Why the database's certificate was not taken, and what to do."""
+    whose = "the certificate of the state database"
+    if not isinstance(error, ssl.SSLCertVerificationError):
+        return f"TLS with the state database fails: {error.reason or type(error).__name__}"
+    if error.verify_code in (_NOT_FOR_THIS_NAME, _NOT_FOR_THIS_ADDRESS):
+        name = error.verify_message.rpartition("not valid for ")[2].rstrip(".") or "this host"
+        return f"{whose} is not for {name}: write the host in [state] url as the certificate does"
+    if error.verify_code == _ENDED:
+        return f"{whose} has ended: renew it there"
+    return f"{whose} is not by an authority known here: ?sslrootcert=FILE.pem in [state] url names the one that made it"
+
+
+def _tls(options: dict[str, str], host: str) -> ssl.SSLContext | bool | None:
+    """What the driver takes: a context, False for plain, None for TLS unproven where the server of this machine has
+    it and plain where not, as psql does."""
+    mode = options.get("sslmode", "" if host in _HERE else "verify-full")
+    if not mode:
+        return None
     if mode not in _MODES:
         raise ConfigInvalid(f"sslmode {mode!r} is not known.", key=_KEY, cure=f"Known: {', '.join(_MODES)}.")
     if mode == "disable":
-        return None
+        return False
     try:
         context = ssl.create_default_context(cafile=options.get("sslrootcert") or None)
     except (OSError, ssl.SSLError):
