@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from fairlead.contract.errors import UsageError
+from fairlead.reach.export.alone import needed
 from fairlead.reach.export.exported import Exported, Option, checked_image
 from fairlead.reach.export.kubernetes.documents import Document, write_files, written
 from fairlead.reach.export.kubernetes.pod import HOME, PORT, USER, locked_down
 from fairlead.reach.export.kubernetes.sizing import Sizes, sizes_of
+from fairlead.reach.export.kubernetes.target import unnamed
 
 FORMAT = "fairlead"
 MODELS = "/mnt/models"
@@ -59,7 +61,13 @@ class KServe:
             "Records of these pods lie in a volume that goes with them: give --set sink=URL to keep requests and "
             "answers, or run the StatefulSet of `fairlead export kubernetes`."
         )
-        return (sizes_of(exported, exported.options["loadtest"]).says, *(() if exported.options["sink"] else (kept,)))
+        told = exported.options
+        plain = "The sink gets requests as callers sent them, also what the project redacts in its own records."
+        redacts = exported.route is not None and exported.route.redact
+        sent = ((plain,) if redacts else ()) if told["sink"] else (kept,)
+        entries = ["key", *(one.entry for one in needed(exported))]
+        secret = (f"The Secret {told['secret']} needs the entries {', '.join(entries)}.",) if told["secret"] else ()
+        return (sizes_of(exported, told["loadtest"]).says, *unnamed(exported), *sent, *secret)
 
 
 def service_of(exported: Exported, sizes: Sizes) -> Document:
@@ -176,7 +184,10 @@ def container(exported: Exported, sizes: Sizes, image: str, args: list[str]) -> 
     env: list[dict[str, Any]] = [{"name": "OMP_NUM_THREADS", "value": "1"}]
     secret = exported.options["secret"]
     if secret:
-        env.append({"name": "FAIRLEAD_KEY", "valueFrom": {"secretKeyRef": {"name": secret, "key": "key"}}})
+        env.append(_of_secret("FAIRLEAD_KEY", secret, "key"))
+        env += [_of_secret(one.variable, secret, one.entry) for one in needed(exported)]
+    elif exported.encrypted:
+        raise UsageError("[capture] encrypt needs --set secret=NAME of a Secret whose entry records-key is the key.")
     return {
         "name": CONTAINER,
         "image": image,
@@ -192,6 +203,10 @@ def container(exported: Exported, sizes: Sizes, image: str, args: list[str]) -> 
         "securityContext": locked_down(),
         "volumeMounts": [{"name": "home", "mountPath": HOME}],
     }
+
+
+def _of_secret(variable: str, secret: str, entry: str) -> dict[str, Any]:
+    return {"name": variable, "valueFrom": {"secretKeyRef": {"name": secret, "key": entry}}}
 
 
 def _share(text: str) -> int:

@@ -13,8 +13,8 @@ from fairlead.reach.export.kubernetes import parts
 from fairlead.reach.export.kubernetes.collecting import collector_of, project_map
 from fairlead.reach.export.kubernetes.documents import Document, write_files, written
 from fairlead.reach.export.kubernetes.network import network_policy
-from fairlead.reach.export.kubernetes.pod import Plan, pod_of
-from fairlead.reach.export.kubernetes.target import Kubernetes, counts, plan_of
+from fairlead.reach.export.kubernetes.pod import Plan, pod_of, secrets_of
+from fairlead.reach.export.kubernetes.target import Kubernetes, counts, plan_of, unnamed
 
 TEMPLATE = "model-quality"
 _ADDRESS = re.compile(r"https?://[^\s/?#{}]+")
@@ -70,10 +70,16 @@ class Rollouts:
 
     def notes(self, exported: Exported) -> tuple[str, ...]:
         """What has to run beside it."""
+        plan = plan_of(exported)
+        entries = ["routes-token", "metrics-key"] if plan.routes else ["key"]
+        entries += [one.entry for one in secrets_of(plan)]
         return (
+            plan.sizes.says,
+            *unnamed(exported),
             f"Each step waits for the verdict at {exported.options['control']}/analysis: try the version there, too "
             "(fairlead deploy --canary 5%, or --shadow), so that there is one.",
-            f"The Secret {exported.name}-keys needs an entry analysis: a key that may ask for metrics.",
+            f"The Secret {plan.secret} needs the entries {', '.join(entries)}, and analysis: a key that may ask for "
+            "metrics there.",
         )
 
 
