@@ -284,3 +284,18 @@ def test_a_large_linear_model_is_left_to_numpy(kernel: None) -> None:
     tail = LinearTail(form, 20_000)
     assert (tail.most, tail.kernel) == (0, None)
     assert LinearTail(LinearForm(((0.5,) * 3,) * 300, (0.0,) * 3, "softmax"), 300).most > MOST
+
+
+@pytest.mark.parametrize(("link", "outputs"), [("sigmoid", 1), ("softmax", 3), ("identity", 1), ("exp", 1)])
+def test_a_row_of_a_linear_model_gets_the_same_bits_however_many_are_scored_with_it(
+    link: str, outputs: int, kernel: None
+) -> None:
+    random = np.random.default_rng(3)
+    weights, intercept = random.normal(size=(46, outputs)), random.normal(size=outputs)
+    form = LinearForm(tuple(map(tuple, weights.tolist())), tuple(intercept.tolist()), link)  # type: ignore[arg-type]
+    tail = LinearTail(form, 46)
+    x = random.normal(size=(1_000, 46))
+    whole = tail.scores(x)
+    for size in (1, 7, 50, 333):
+        parts = [tail.scores(np.ascontiguousarray(x[at : at + size])) for at in range(0, len(x), size)]
+        assert np.concatenate(parts).tobytes() == whole.tobytes(), size
