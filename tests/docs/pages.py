@@ -20,6 +20,7 @@ HOW_TO = ROOT / "docs" / "how-to"
 SHELLS = ("sh", "bash", "console")
 
 _FENCE = re.compile(r"^```(\w*)$")
+_VARIES = re.compile(r"(…|\b(?=[0-9a-f]*\d)[0-9a-f]{8,}\b|/home/you\S*|\d[\d,.]*(?:[eT]-?\d+)?|\b[kMG]?B\b|\s+)")
 _NOTE = re.compile(r"^<!-- (not run|run by|file|prints|ends with)(?:: (.*))? -->$")
 
 
@@ -119,15 +120,13 @@ def calls(command: str) -> Iterator[list[str]]:
 def pattern(line: str) -> str:
     """What a printed line has to be like: numbers, hashes, times and paths differ, and `…` stands for anything."""
     parts = []
-    for part in re.split(
-        r"(…|\b(?=[0-9a-f]*\d)[0-9a-f]{8,}\b|/home/you\S*|\d[\d,.:eT]*\d|\d|\b[kMG]?B\b|\s+)", line.strip()
-    ):
+    for part in re.split(_VARIES, line.strip()):
         if part == "…" or part.startswith("/home/you"):
             parts.append(r".*")
         elif re.fullmatch(r"(?=[0-9a-f]*\d)[0-9a-f]{8,}", part):
             parts.append(r"[0-9a-f]{6,}")
         elif part[:1].isdigit():
-            parts.append(r"[-\d][\d,.:eT+-]*")
+            parts.append(r"[-\d][\d,.eT+-]*")
         elif re.fullmatch(r"[kMG]?B", part):
             parts.append(r"[kMG]?B")
         else:

@@ -73,7 +73,7 @@ class Reader:
                     path.parent.mkdir(parents=True, exist_ok=True)
                     path.write_text(self.here(block.text) + "\n")
                 elif kind == "prints":
-                    missing = misses(tuple(block.text.splitlines()), self._printed)
+                    missing = misses(tuple(self.here(block.text).splitlines()), self._printed)
                     assert not missing, f"{block.place}: not printed: {missing}\nbut:\n{self._printed}"
                 elif block.language == "toml":
                     self.set(block.text)
@@ -140,7 +140,7 @@ class Reader:
         printed = done.stdout + done.stderr
         self._printed += printed
         assert done.returncode == code, f"{block.place}: {words}\nended with {done.returncode}:\n{printed[-4000:]}"
-        missing = misses(command.shows, printed)
+        missing = misses(tuple(map(self.here, command.shows)), printed)
         assert not missing, f"{block.place}: {words}\nnot printed: {missing}\nbut:\n{printed[-4000:]}"
 
     def _start(self, block: Block, command: Command, words: str) -> None:
@@ -152,7 +152,7 @@ class Reader:
             )  # fmt: skip
         self._services.append((words, process, log))
         verb = next(said[0] for said in calls(words))
-        shows = command.shows or BEGUN.get(verb, ("ready",))
+        shows = tuple(map(self.here, command.shows)) or BEGUN.get(verb, ("ready",))
 
         def shown() -> bool:
             assert process.poll() is None, f"{block.place}: {words}\nended:\n{log.read_text()[-4000:]}"

@@ -8,6 +8,7 @@ import shutil
 import signal
 import sys
 from pathlib import Path
+from socket import gethostname
 
 import pytest
 import requests
@@ -72,7 +73,7 @@ def test_postgres(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         address = f"postgresql://fairlead@/fairlead?host={server.folder}&port={server.port}"
         binaries = Path(postgres_server.program("createdb")).parent
         reader = Reader(
-            "postgres", shop, {"postgresql://fairlead@db.example:5432/fairlead": address},
+            "postgres", shop, {"postgresql://fairlead@db.example:5432/fairlead": address, "alpha": gethostname()},
             STATE_PASSWORD="not asked over the socket", PGHOST=str(server.folder), PGPORT=str(server.port),
             PGUSER="fairlead", PATH=f"{binaries}:{os.environ['PATH']}",
         )  # fmt: skip
