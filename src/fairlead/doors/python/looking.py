@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from fairlead.ops.flow import Workspace
 
 Answer = dict[str, Any]
+SECRET = re.compile(r"secret|password|token|credential|access\.?key", re.IGNORECASE)
+"""In names of settings of Spark whose values are nobody's to see."""
 
 
 def inspect(ws: Workspace, reference: str | Path | None) -> Answer:
@@ -51,18 +54,19 @@ def complete(answer: Answer) -> Answer:
 
 def config(ws: Workspace) -> Answer:
     """See `Project.config`."""
-    from fairlead.lab.tables.addresses import shown_of
+    from fairlead.lab.tables.addresses import BLOT, shown_of
     from fairlead.ops.alerts import shown as shown_address
 
     def seen(name: str, value: Any) -> Any:
         # A secret that stands in an address is for those who read the file, not for logs and issues.
-        if name == "data.train":
-            return shown_of(value)
+        if name == "engine.conf":
+            return {key: BLOT if SECRET.search(key) else shown_of(said) for key, said in value.items()}
         if name == "alerts.to":
             return [shown_address(address) for address in value]
         if name == "alerts.escalate":
             return {**value, "to": [shown_address(address) for address in value["to"]]}
-        return value
+        # The password of the state is nowhere but where it is referred to; what follows its address is none.
+        return shown_of(value) if isinstance(value, str) and name != "state.url" else value
 
     values: Answer = {}
     origins = ws.project.origins

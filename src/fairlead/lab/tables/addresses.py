@@ -18,6 +18,8 @@ from fairlead.contract.errors import UsageError
 BLOT = "***"
 _NAMED = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.\-]*)://")
+_TOKEN = re.compile(r"(;token=)([^;]*)", re.IGNORECASE)
+"""As Spark Connect writes one."""
 DATABASES = (
     "sqlite", "postgresql", "postgres", "mysql", "mariadb", "oracle", "mssql", "cockroachdb", "redshift", "snowflake",
     "bigquery", "duckdb", "db2", "hana", "trino", "clickhouse", "databricks", "firebird",
@@ -86,6 +88,8 @@ def shown_of(text: str) -> str:
     ('postgresql://me:***@db/shop', 'postgresql://me:${DB_PASSWORD}@db/shop')
     >>> shown_of("https://store/t.csv?sv=2&sig=abc"), shown_of("data/churn.csv")
     ('https://store/t.csv?sv=***&sig=***', 'data/churn.csv')
+    >>> shown_of("sc://spark:15002/;token=abc;use_ssl=true")
+    'sc://spark:15002/;token=***;use_ssl=true'
     """
     scheme = SCHEME.match(text)
     if not scheme:
@@ -95,6 +99,7 @@ def shown_of(text: str) -> str:
     if password and not _only_named(password):
         password = BLOT
     place, mark, query = place.partition("?")
+    place = _TOKEN.sub(lambda found: found[0] if _only_named(found[2]) else f"{found[1]}{BLOT}", place)
     if query:
         parts = (part.partition("=") for part in query.split("&"))
         query = "&".join(f"{key}={said if not said or _only_named(said) else BLOT}" for key, _, said in parts)
