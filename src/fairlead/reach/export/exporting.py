@@ -18,7 +18,7 @@ from fairlead.ops.flow import Workspace, making
 from fairlead.ops.flow.release import route_alone
 from fairlead.reach.export.exported import Exported, Sealed, checked_image, image_name, place, require_untouched, told
 from fairlead.runtime.bundle import verify
-from fairlead.runtime.bundle.manifest import MANIFEST, SEAL, SIGNATURE, canonical
+from fairlead.runtime.bundle.manifest import MANIFEST, SEAL, SIGNATURE, encoded
 from fairlead.runtime.bundle.verifying import read_file
 from fairlead.runtime.capture.keys import source_of
 
@@ -80,7 +80,7 @@ def sealed_of(ws: Workspace, version: str | None) -> Sealed:
     verified = verify(folder, ws.trusted)
     if verified.id != bundle:
         raise BundleRefused(f"the folder of bundle {bundle[:12]} holds another one")
-    files = {**verified.files, MANIFEST: canonical(verified.manifest), SEAL: read_file(folder, SEAL)}
+    files = {**verified.files, MANIFEST: encoded(verified.manifest), SEAL: read_file(folder, SEAL)}
     return Sealed(
         bundle=bundle,
         version=next((v.number for v in reversed(ws.state.versions(ws.model)) if v.bundle == bundle), None),

@@ -9,6 +9,7 @@ import msgspec
 
 from fairlead.contract.errors import BundleRefused
 from fairlead.contract.evidence import Lineage, Manifest
+from fairlead.runtime.bundle.defaults import by_default
 
 FORMAT = 1
 MIB = 1024 * 1024
@@ -57,7 +58,12 @@ def sha256(data: bytes) -> str:
 
 
 def canonical(thing: object) -> bytes:
-    """The one JSON encoding of `thing`: keys sorted, no spaces, so equal content has equal bytes."""
+    """The one JSON encoding of `thing`: keys sorted, no spaces, defaults left out, so equal content has equal bytes."""
+    return encoded(by_default(thing))
+
+
+def encoded(thing: object) -> bytes:
+    """Sorted JSON of `thing`, with what it states: of what was read, the bytes that it was read from."""
     return msgspec.json.encode(thing, order="sorted")
 
 
@@ -76,7 +82,7 @@ def read_manifest(data: bytes) -> Manifest:
                 f"manifest.json: bundle format {found.format} is not known; this version reads {FORMAT}"
             )
         manifest = msgspec.json.decode(data, type=Manifest)
-        if canonical(manifest) != data:
+        if encoded(manifest) != data:
             raise BundleRefused("manifest.json is not in its canonical encoding")
     except (msgspec.MsgspecError, RecursionError, UnicodeError) as why:
         raise BundleRefused(f"manifest.json: {why}") from why
