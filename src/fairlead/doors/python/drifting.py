@@ -127,7 +127,7 @@ def _model(ws: Workspace | None, against: Any) -> Model | None:
     text = "" if against is None else str(against)
     if text and (Path(text) / "manifest.json").is_file():
         return _opened(ws, Path(text))
-    if text == RECORDS or (text and (Path(text).is_file() or "/" in text or "." in text)):
+    if text == RECORDS or (text and (Path(text).exists() or "/" in text or "." in text)):
         return None
     if ws is None:
         raise UsageError("there is no project here: say --against which table or bundle folder.")

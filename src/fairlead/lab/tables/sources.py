@@ -268,7 +268,8 @@ def open_table(
     """A table from a path, an address, a database, a pandas frame, an Arrow table or batch.
 
     Paths and addresses (file://, s3://, memory://, whatever fsspec opens): .csv, .tsv, .jsonl, .ndjson (these also
-    gzipped), .parquet, .feather, .arrow, .npz, .npy. ${NAME} in them is taken from the environment.
+    gzipped), .parquet, .feather, .arrow, .npz, .npy, or a folder of files of one kind. ${NAME} in them is taken from
+    the environment.
     separator, encoding, decimal: of a CSV; without a separator it is found from the first lines. query: what a
     database is asked. bad_lines: "set_aside" keeps lines of CSV and JSON lines that cannot be read in the home and
     counts them, "stop" refuses the table and names them. home: the project's home, where fetched tables and such
@@ -298,8 +299,12 @@ def open_table(
 
 
 def _open_file(path: Path, separator: str | None, encoding: str, decimal: str, aside: Path | None) -> Table:
+    if path.is_dir():
+        from fairlead.lab.tables.folder_source import FolderTable
+
+        return FolderTable(path, lambda file: _open_file(file, separator, encoding, decimal, aside))
     if not path.is_file():
-        raise SourceUnreadable(f"{path.name}: {'a folder, not a file' if path.is_dir() else 'no such file'}")
+        raise SourceUnreadable(f"{path.name}: no such file")
     name = path.name.lower()
     if name.endswith(CSV_ENDINGS):
         return CsvTable(path, separator, encoding, decimal, aside)

@@ -14,6 +14,8 @@ from fairlead.contract.errors import UsageError
 from fairlead.lab.tables.engines import Engine
 from fairlead.lab.tables.sources import Table
 
+PARQUET = (".parquet", ".pq")
+
 
 class FarTable(Table):
     """given: what the engine takes. Its rows are not read here: asked for them, it raises UsageError."""
@@ -38,4 +40,13 @@ def is_far(source: Any) -> bool:
     if not isinstance(source, str | os.PathLike):
         return False
     text = str(os.fspath(source))
-    return text.lower().endswith((".parquet", ".pq")) or Path(text).is_dir() or ("://" in text and text.endswith("/"))
+    if "://" in text and text.endswith("/"):
+        return True
+    # A folder that is not here is one of the cluster's; one that is here may hold another kind of files.
+    return text.lower().endswith(PARQUET) or (Path(text).is_dir() and holds_parquet(Path(text)))
+
+
+def holds_parquet(folder: Path) -> bool:
+    """Whether the files of a folder are Parquet, at least one: Spark's own notes among them do not count."""
+    names = (path.name.lower() for path in folder.rglob("*") if not path.name.startswith((".", "_")))
+    return any(name.endswith(PARQUET) for name in names)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import tempfile
 import warnings
-from typing import Any
+from typing import IO, Any
 
 from fairlead.contract.engines import EngineSettings
 from fairlead.contract.errors import ConfigInvalid, MissingExtra, RemoteError
@@ -44,12 +45,37 @@ def session(settings: EngineSettings) -> Any:
     builder = SparkSession.builder.master(settings.master)
     for name, value in chosen.items():
         builder = builder.config(name, value)
-    try:
-        found = builder.getOrCreate()
-    except Exception as error:  # Java's errors have many classes, and JVMs that never came up raise plain ones
-        raise RemoteError(f"Spark at {settings.master} did not start: {_first_line(error)}") from error
+    with tempfile.TemporaryFile() as log:
+        try:
+            _begin({**chosen, "spark.master": settings.master}, log)
+            found = builder.getOrCreate()
+        except Exception as error:  # Java's errors have many classes, and JVMs that never came up raise plain ones
+            told = _cause(log) or _first_line(error)
+            raise RemoteError(f"Spark at {settings.master} did not start: {told}") from error
     found.sparkContext.setLogLevel("ERROR")
     return found
+
+
+def _begin(chosen: dict[str, str], log: IO[bytes]) -> None:
+    """Start the JVM of this process, where none runs: what it says of itself goes to a log and not among our words.
+
+    FAIRLEAD_DEBUG=1 leaves it on stderr.
+    """
+    from pyspark import SparkConf, SparkContext
+    from pyspark.java_gateway import launch_gateway
+
+    if SparkContext._gateway is None and os.environ.get("FAIRLEAD_DEBUG", "") in {"", "0"}:
+        conf = SparkConf(loadDefaults=False).setAll(list(chosen.items()))
+        SparkContext._ensure_initialized(gateway=launch_gateway(conf, {"stderr": log}), conf=conf)
+
+
+def _cause(log: IO[bytes]) -> str:
+    """The line in which Spark's log says why."""
+    log.seek(0)
+    lines = [line.strip() for line in log.read(1 << 20).decode(errors="replace").splitlines()]
+    causes = [line.partition("ERROR ")[2] or line for line in lines if "ERROR" in line or "Exception" in line]
+    rest = [line for line in lines if line and "WARN" not in line and not line.startswith("Using Spark's")]
+    return (causes or rest or [""])[-1][:300]
 
 
 def _connected(builder: Any, address: str, chosen: dict[str, str]) -> Any:

@@ -11,10 +11,9 @@ import pyarrow as pa
 
 from fairlead.contract.errors import SourceUnreadable, UsageError
 from fairlead.lab.tables.engines.executing import ROW
-from fairlead.lab.tables.engines.far import FarTable
+from fairlead.lab.tables.engines.far import PARQUET, FarTable, holds_parquet
 from fairlead.lab.tables.sources import ParquetTable, Table, open_table
 
-PARQUET = (".parquet", ".pq")
 MOST_BYTES = 1 << 30
 """Of a table that has to go through this process."""
 
@@ -73,7 +72,7 @@ def _address(source: Any) -> str | None:
         text = text.replace("s3://", "s3a://", 1) if text.startswith("s3://") else text
         return text if text.lower().endswith(PARQUET) or text.endswith("/") else None
     path = Path(text)
-    if path.is_dir() or (path.is_file() and path.name.lower().endswith(PARQUET)):
+    if (path.is_dir() and holds_parquet(path)) or (path.is_file() and path.name.lower().endswith(PARQUET)):
         return path.absolute().as_uri()
     return None
 
