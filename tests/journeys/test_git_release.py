@@ -158,6 +158,12 @@ def test_there_must_be_a_tag_that_says_something(repository: Repository) -> None
         repository.release()
 
 
+def test_a_repository_without_a_commit_is_told_so(repository: Repository) -> None:
+    repository.git("checkout", "--quiet", "--orphan", "fresh")
+    with pytest.raises(UsageError, match="no commit yet: commit the project first"):
+        repository.release()
+
+
 def test_a_tree_that_differs_is_refused_unless_that_is_let_be(repository: Repository) -> None:
     repository.git("tag", "loans/v1")
     (repository.folder / "notes.txt").write_text("untracked is no part of it")

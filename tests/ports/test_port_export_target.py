@@ -93,3 +93,20 @@ def test_what_was_not_judged_does_not_leave_the_house(tmp_path: Path) -> None:
     assert refused.code == 3
     assert "has not been judged" in refused.err
     assert not (project / "export" / "docker").exists()
+
+
+def test_what_cannot_be_is_said_in_one_sentence_with_its_cure(project: Path, tmp_path: Path) -> None:
+    asked = {
+        ("export", "kubernets"): (2, "unknown export target: 'kubernets'. Did you mean kubernetes? Known: ci, "),
+        ("export", "kubernetes", "--set", "loadtest=no.json"): (2, "`fairlead loadtest --out FILE` makes one"),
+        ("export", "kserve", "--set", "canary=5", "--set", "stable=churn"): (2, "--set stable: 'churn' is no image"),
+        ("export", "kubernetes", "--version", "9"): (1, "version 9 of 'loans' is not registered. Registered: 1."),
+    }
+    for words, (code, said) in asked.items():
+        ended = fairlead(project, *words)
+        assert (ended.code, said in ended.err.replace("\n", " ")) == (code, True), ended.err
+    told = fairlead(project, "export", "kubernetes", "--out", str(tmp_path / "out"), "--json").json["notes"]
+    assert any("names no registry" in note and "--image" in note for note in told)
+    named = fairlead(project, "export", "kubernetes", "--out", str(tmp_path / "out"), "--json",
+                     "--image", "registry.example.org/loans:v1").json["notes"]  # fmt: skip
+    assert not any("names no registry" in note for note in named)

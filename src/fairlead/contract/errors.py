@@ -61,6 +61,7 @@ Messages never contain the value of a cell, a secret, or a path of the server.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 
 
@@ -103,7 +104,10 @@ class UnknownPlugin(UsageError):
 
     def __init__(self, port: str, name: str, known: Iterable[str]) -> None:
         self.port, self.name = port, name
-        super().__init__(f"unknown {port}: {name!r}. Known: {', '.join(sorted(known))}.")
+        every = sorted(known)
+        near = difflib.get_close_matches(name, every, n=1)
+        meant = f" Did you mean {near[0]}?" if near else ""
+        super().__init__(f"unknown {port.replace('_', ' ')}: {name!r}.{meant} Known: {', '.join(every)}.")
 
 
 class InputInvalid(FairleadError):

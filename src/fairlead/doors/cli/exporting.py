@@ -23,7 +23,10 @@ def export(
     out: Annotated[Path | None, typer.Option(help="folder, replaced whole; default export/TARGET")] = None,
     version: Annotated[str | None, typer.Option(help="version, alias or bundle; default what answers now")] = None,
     image: Annotated[str, typer.Option(help="reference of the container image, as registry/churn:v3")] = "",
-    set_: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="option of the target")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="of the target; `fairlead export` lists them"),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="also over files that were edited")] = False,
     as_json: Json = False,
 ) -> None:
@@ -43,13 +46,16 @@ def export(
 def tell_targets(answer: Answer) -> None:
     """Targets with what they write, and their options."""
     table("", ("target", "what"), [(one["target"], one["what"]) for one in answer["targets"]])
-    rows = [
-        (one["target"], name, "|".join(told["choices"]) or told["default"] or "-", told["help"])
-        for one in answer["targets"]
-        for name, told in one["options"].items()
-    ]
-    if rows:
-        table("With --set NAME=VALUE", ("target", "name", "value", "what"), rows)
+    for one in answer["targets"]:
+        rows = [(f"{name}={usual(told)}", told["help"]) for name, told in one["options"].items()]
+        if rows:
+            table(f"{one['target']} --set", ("name=value", "what"), rows)
+
+
+def usual(told: Answer) -> str:
+    """What an option is where nobody says it; of several words the one that is taken comes first."""
+    default: str = told["default"]
+    return "|".join([default, *(word for word in told["choices"] if word != default)])
 
 
 def tell(answer: Answer) -> None:

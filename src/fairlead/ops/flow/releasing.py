@@ -92,6 +92,8 @@ def release_from_git(ws: Workspace, tag: str | None = None, *, despite: str = ""
 def what_git_says(ws: Workspace, tag: str | None) -> Said:
     """Read, and checked as `[release]` asks; nothing is changed."""
     git = _Git(ws.project.root)
+    if not git.knows("HEAD"):
+        raise UsageError("this repository has no commit yet: commit the project first.")
     commit = git("rev-parse", "--verify", "HEAD^{commit}")
     if tag:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}", tag) or not git.knows(f"refs/tags/{tag}"):

@@ -145,13 +145,14 @@ def image_name(model: str, version: int | None, bundle: str) -> str:
     return f"fairlead/{dns_name(model)}:{'' if version is None else f'v{version}-'}{bundle[:12]}"
 
 
-def checked_image(reference: str) -> str:
-    """An image reference with a tag (and perhaps a digest). Raises ConfigInvalid for none, and for `latest`."""
+def checked_image(reference: str, key: str = "--image") -> str:
+    """An image reference with a tag (and perhaps a digest). key: where it was given. Raises ConfigInvalid for none, and
+    for `latest`."""
     found = _IMAGE.fullmatch(reference)
     if found is None or found[1] == ":latest" or len(reference) > 512:
         raise ConfigInvalid(
             f"{reference!r} is no image reference with a tag other than latest.",
-            key="--image",
+            key=key,
             cure="Write one as registry.example.org/team/churn:v3.",
         )
     return reference

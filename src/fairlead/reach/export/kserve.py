@@ -131,7 +131,7 @@ def _predictor(exported: Exported, sizes: Sizes, other: str = "") -> Document:
             "storageUri": other or told["storage"],
         }
         return {**found, "automountServiceAccountToken": False, "model": model}
-    image = checked_image(other) if other else exported.image
+    image = checked_image(other, "--set stable") if other else exported.image
     return {**found, **pod_spec(exported), "containers": [container(exported, sizes, image, ["--platform", "kserve"])]}
 
 

@@ -69,7 +69,9 @@ def read_result(path: Path) -> PerReplica:
         with path.open("rb") as file:
             found = msgspec.json.decode(file.read(_MOST_BYTES), type=_Result).per_replica
     except OSError as why:
-        raise SourceUnreadable(f"the load test {path.name} cannot be read: {why.strerror}.") from why
+        raise SourceUnreadable(
+            f"the load test {path.name} cannot be read: {why.strerror}. `fairlead loadtest --out FILE` makes one."
+        ) from why
     except (msgspec.MsgspecError, UnicodeError) as why:
         raise ConfigInvalid(
             f"{path.name} is no result of a load test: {why}.",
