@@ -202,10 +202,9 @@ def served(
                 said = control.run(page.command(verb))
             assert "confirmed by 3 workers" in said, said
             further(load)
-            status = control.json("status")
         assert load.refused == []
         assert load.lost == 0, "each request was answered; the proxy asked the other server where one was gone"
-    counted(control, servers, later, load, told, status)
+    counted(control, servers, later, load, told)
 
 
 def further(load: Load) -> None:
@@ -242,10 +241,7 @@ def batches(control: Machine, later: list[dict[str, Any]], told: Told, page: Pag
         told.line(who, of_file(control.folder / words[2]))
 
 
-def counted(
-    control: Machine, servers: list[Machine], later: list[dict[str, Any]], load: Load, told: Told,
-    status: dict[str, Any],
-) -> None:  # fmt: skip
+def counted(control: Machine, servers: list[Machine], later: list[dict[str, Any]], load: Load, told: Told) -> None:
     """Each answer is recorded, and in the store; by request and row none is there twice."""
     for server in servers:
         server.stop()
@@ -269,11 +265,22 @@ def counted(
     assert {"churn-a", "churn-b"} < set(by)
     bundles = Counter(stored.column("bundle").to_pylist())
     assert len(bundles) == 2
-    windows = status["models"][0]["windows"]
+    closed = eventually(lambda: watched(control), 90, "windows of both servers")
     told.lines += [
         "", f"answered through the proxy under load: {len(load.acknowledged):,}, lost {load.lost}",
         f"answered in all: {len(answered):,}; in the store: {stored.num_rows:,} records of {len(records):,} answers",
         f"recorded twice, as asked twice: {twice}; by server: {dict(by)}",
         f"by version: {list(bundles.values())}; files fetched by a fresh home: {pulled.fetched}",
-        f"windows so far: {[(w['index'], w['rows'], w['state']) for w in windows]}; brought: {brought}",
+        f"windows watched: {closed['index'] + 1}; by server in the newest: {closed['by']}; brought: {brought['stored']}",
     ]  # fmt: skip
+
+
+def watched(control: Machine) -> dict[str, Any] | None:
+    """The newest scored window of who decides, with how many of its rows came from which server."""
+    windows = [one for one in control.json("status")["models"][0]["windows"] if one["state"] == "scored"]
+    if not windows or windows[-1]["index"] < 5:
+        return None
+    rows = Records(control.home, "churn").between(windows[-1]["start"], windows[-1]["end"])
+    by = Counter(name.rsplit("-", 2)[0] for name in rows.column("segment").to_pylist())
+    assert {"churn-a", "churn-b"} <= set(by), (windows[-1], by)
+    return {**windows[-1], "by": dict(by)}

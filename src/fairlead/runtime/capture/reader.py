@@ -19,6 +19,7 @@ from fairlead.contract import records as names
 from fairlead.contract.errors import UsageError
 from fairlead.runtime.capture import layout
 from fairlead.runtime.capture.agreement import as_one
+from fairlead.runtime.capture.asked_again import counted_once
 from fairlead.runtime.capture.files import open_file, read_group, read_table
 from fairlead.runtime.capture.joining import join
 from fairlead.runtime.capture.lazy import arrow, compute
@@ -111,8 +112,11 @@ class Records:
         """Records whose event time lies in [start, end) as a pyarrow.Table, in order of arrival.
 
         tensors: with the columns of tensors; a week of images may be more than a machine's memory, see `batches`.
+        What was asked again because its answer was lost is there once, see `asked_again`; the other methods give each
+        record.
         """
-        return _sorted(_concat(list(self._parts(start, end, shadows=shadows, tensors=tensors))), _ORDER)
+        every = _concat(list(self._parts(start, end, shadows=shadows, tensors=tensors)))
+        return _sorted(counted_once(every), _ORDER)
 
     def columns(self, start: float | None, end: float | None, wanted: Sequence[str]) -> Any:
         """Some columns of the records in [start, end), in no order: what a watcher needs to know often, read cheaply.
