@@ -8,8 +8,10 @@ import json
 import os
 import platform
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,7 +27,7 @@ from fairlead.contract.routes import Limits
 from fairlead.runtime.capture import collect, reconcile
 from fairlead.runtime.serve import live_workers
 from fairlead.runtime.serve.clock import steady
-from fairlead.runtime.serve.lane import WAITING, Lane
+from fairlead.runtime.serve.lane import WAITING, Lane, sweep
 from fairlead.runtime.serve.stored import Stored
 
 LARGE = json.dumps([ROW] * 20_000).encode()
@@ -191,6 +193,46 @@ def test_the_end_waits_for_the_lane(home: Path) -> None:
     books = reconcile(home)
     assert books.ok
     assert books.captured == 40_000
+
+
+def test_what_a_killed_server_left_is_swept_by_the_next_one(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+
+    def doors() -> set[Path]:
+        return set(folder.glob("fairlead-lane-*"))
+
+    def age() -> None:
+        for door in doors():
+            os.utime(door, (1.0, 1.0))
+
+    of_before = folder / "fairlead-lane-older"  # of a version that locked nothing
+    of_before.mkdir()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
+        listening.bind(str(of_before / "lane"))
+    with server(home) as killed:
+        left = doors() - {of_before}
+        assert left
+        assert sweep() == 0, "all are young"
+        age()
+        assert sweep() == 1, "the one of before; the others are held"
+        workers = [worker.pid for worker in live_workers(home, lanes=True)]
+        os.kill(killed.process.pid, signal.SIGKILL)
+        killed.process.wait(10)
+        eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), 20.0, "its workers have gone")
+        age()
+        with server(home) as running:
+            assert post(running, LARGE).status_code == 200
+            assert doors(), "its own"
+            assert not doors() & left
+            age()
+            with server(home):
+                assert post(running, LARGE).status_code == 200, "a door that is held is not swept, however old"
+    assert doors() == set()
 
 
 def test_what_the_lane_cannot_be_asked_is_answered_here(tmp_path: Path) -> None:

@@ -11,14 +11,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import fcntl
 import logging
 import os
 import select
 import shutil
 import signal
 import socket
+import stat
 import struct
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -42,6 +46,9 @@ SMALL = 4096
 EXPLAINING = "fairlead.runtime.serve.explaining.plane:open_plane"
 """The factory of the process that explains."""
 
+_PREFIX, _HELD = "fairlead-lane-", "held"
+_MAKING_S = 60.0
+"""So old a folder is before it may be left: its server locks it right after it made it."""
 _IDLE_S = 0.2
 _NICE = 5
 _SIZE = struct.Struct("<I")
@@ -72,11 +79,14 @@ _said = msgspec.msgpack.Decoder(_Said).decode
 
 
 class Door:
-    """Where workers reach the lane: made before they are forked. `close` takes the socket's folder along."""
+    """Where workers reach the lane: made before they are forked. `close` takes the socket's folder along, and the next
+    one those of servers that were killed: each is locked for as long as a process of its server lives."""
 
     def __init__(self) -> None:
+        sweep()
         # A path of a Unix socket may have little more than 100 characters, so it is not in the home.
-        self._folder = tempfile.mkdtemp(prefix="fairlead-lane-")
+        self._folder = tempfile.mkdtemp(prefix=_PREFIX)
+        self._held = _hold(Path(self._folder) / _HELD)
         self.path = str(Path(self._folder) / "lane")
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.listener.bind(self.path)
@@ -85,6 +95,46 @@ class Door:
     def close(self) -> None:
         self.listener.close()
         shutil.rmtree(self._folder, ignore_errors=True)
+        os.close(self._held)
+
+
+def sweep() -> int:
+    """Remove folders of doors whose servers are gone; how many. Those of others and those that may be in the making
+    stay."""
+    gone, root = 0, Path(tempfile.gettempdir())
+    for folder in root.glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            about = folder.lstat()
+            if about.st_uid != os.getuid() or not stat.S_ISDIR(about.st_mode):
+                continue
+            if time.time() - about.st_mtime > _MAKING_S and _left(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+                gone += 1
+    return gone
+
+
+def _left(folder: Path) -> bool:
+    """Whether no process holds a door. One without a lock is of an older version: nobody listens there any more."""
+    try:
+        os.close(_hold(folder / _HELD, make=False))
+    except BlockingIOError:
+        return False
+    except FileNotFoundError:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as knock:
+            knock.setblocking(False)
+            return knock.connect_ex(str(folder / "lane")) in (errno.ECONNREFUSED, errno.ENOENT)
+    return True
+
+
+def _hold(path: Path, *, make: bool = True) -> int:
+    """A lock that ends with the last process that has it: children inherit it. Raises BlockingIOError."""
+    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if make else 0), 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
 
 
 class Lane:
