@@ -6,17 +6,20 @@ proxy asked twice is told apart by its id.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.conftest import eventually
-from tests.journeys.two_networks import CONTROL, PROXY, Replica, networks, program, proxied
+from tests.journeys.two_networks import CONTROL, PROXY, REACHED, Hop, Replica, networks, passing, program, proxied
+from tests.ports.postgres_server import free_port
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "bundle"))
 
@@ -102,62 +105,73 @@ class Steady:
         connection.close()
 
 
+class Control:
+    """A home that decides for others: a sealed bundle, deployed."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        (home / "run").mkdir(parents=True)
+        self.key = SigningKey.create(home / "keys/seal.key")
+        folder = write_files(home.parent / "bundle", files())
+        seal(folder, "churn", LINEAGE, "linear", "2.4.6", self.key)
+        self.bundle = BundleStore(home / "bundles").add(folder)
+        self.deploy(1)
+
+    def deploy(self, generation: int) -> None:
+        route = Route("churn", (Variant("champion", self.bundle, generation),))
+        told = Routes(generation, (route,), default="churn", trusted=(self.key.public,))
+        publish(self.home / "routes.json", told)
+
+    @contextlib.contextmanager
+    def serving(self, folder: Path, namespaces: list[str]) -> Iterator[list[Replica]]:
+        """A replica in each namespace, with one volume for the records of all; ready, and known here by lease."""
+        doors = [Handing((address, 0), self.home, self.key, TOKEN, insecure=True) for address in CONTROL]
+        for door in doors:
+            threading.Thread(target=door.serve_forever, daemon=True).start()
+        replicas = []
+        for number, namespace in enumerate(namespaces):
+            home = folder / f"home-{number}"
+            home.mkdir()
+            for one in ("records", "labels"):
+                (folder / "shared" / one).mkdir(parents=True, exist_ok=True)
+                (home / one).symlink_to(folder / "shared" / one)
+            replicas.append(Replica(namespace, number, home, doors[number].url, self.key.public, TOKEN))
+        try:
+            for replica in replicas:
+                replica.start()
+            eventually(lambda: confirm(self.home, 1, timeout_s=0.1).workers == 2, what="both leases")
+            yield replicas
+        finally:
+            for replica in replicas:
+                if replica.lives:
+                    replica.kill()
+            for door in doors:
+                door.shutdown()
+                door.server_close()
+
+
 @pytest.mark.verified("kubernetes", "Two replicas, kill -9", how="run",
                       by="HAProxy and nginx before two network namespaces, 400 requests/s")  # fmt: skip
 @pytest.mark.parametrize("proxy", ["haproxy", "nginx"])
 def test_none_of_the_requests_is_lost_when_a_replica_is_killed_or_stopped(tmp_path: Path, proxy: str) -> None:
     program(proxy)
-    control = tmp_path / "control"
-    (control / "run").mkdir(parents=True)
-    key = SigningKey.create(control / "keys/seal.key")
-    folder = write_files(tmp_path / "bundle", files())
-    seal(folder, "churn", LINEAGE, "linear", "2.4.6", key)
-    bundle = BundleStore(control / "bundles").add(folder)
-
-    def deploy(generation: int) -> None:
-        route = Route("churn", (Variant("champion", bundle, generation),))
-        publish(control / "routes.json", Routes(generation, (route,), default="churn", trusted=(key.public,)))
-
-    deploy(1)
-    with networks() as (of_proxy, *of_replicas):
-        doors = [Handing((address, 0), control, key, TOKEN, insecure=True) for address in CONTROL]
-        for door in doors:
-            threading.Thread(target=door.serve_forever, daemon=True).start()
-        replicas = []
-        shared = tmp_path / "shared"
-        for number, namespace in enumerate(of_replicas):
-            home = tmp_path / f"home-{number}"
-            home.mkdir()
-            for one in ("records", "labels"):  # as one volume for the records of all pods
-                (shared / one).mkdir(parents=True, exist_ok=True)
-                (home / one).symlink_to(shared / one)
-            replicas.append(Replica(namespace, number, home, doors[number].url, key.public, TOKEN))
-        try:
-            for one in replicas:
-                one.start()
-            eventually(lambda: confirm(control, 1, timeout_s=0.1).workers == 2, what="both leases")
-            assert sorted(one.instance for one in live_workers(control)) == ["churn-0", "churn-1"]
-            with proxied(proxy, of_proxy, tmp_path / "proxy"), Steady() as load:
-                load.further(400)
-                replicas[0].freeze()
-                eventually(lambda: load.stuck, what="requests in the hands of the one that is killed")
-                replicas[0].kill()
-                load.further(400)
-                replicas[0].start()
-                load.further(400)
-                deploy(2)
-                assert confirm(control, 2, timeout_s=20).confirmed, "deploy waits for both"
-                assert replicas[1].stop() == 0
-                load.further(400)
-                replicas[1].start()
-                load.further(400)
-        finally:
-            for one in replicas:
-                if one.lives:
-                    one.kill()
-            for door in doors:
-                door.shutdown()
-                door.server_close()
+    control = Control(tmp_path / "control")
+    with networks() as (of_proxy, *of_replicas), control.serving(tmp_path, of_replicas) as replicas:
+        assert sorted(one.instance for one in live_workers(control.home)) == ["churn-0", "churn-1"]
+        with proxied(proxy, of_proxy, tmp_path / "proxy"), Steady() as load:
+            load.further(400)
+            replicas[0].freeze()
+            eventually(lambda: load.stuck, what="requests in the hands of the one that is killed")
+            replicas[0].kill()
+            load.further(400)
+            replicas[0].start()
+            load.further(400)
+            control.deploy(2)
+            assert confirm(control.home, 2, timeout_s=20).confirmed, "deploy waits for both"
+            assert replicas[1].stop() == 0
+            load.further(400)
+            replicas[1].start()
+            load.further(400)
     assert load.broken == []
     assert set(load.answers.values()) == {200}
     books(replicas, load)
@@ -178,6 +192,71 @@ def books(replicas: list[Replica], load: Steady) -> None:
     assert not strange
     twice = {id: count for id, count in ids.items() if count > 1}
     # A replica that was killed between its record and its answer: the proxy asked the other one.
+    counted = Counter(Records(replicas[0].home, "churn").between(None, None).column("request").to_pylist())
+    assert counted == Counter(list(load.answers)), "as windows count them: each request once"
     assert sum(twice.values()) - len(twice) <= 2 * THREADS, twice
     assert len(ids) == load.count, "by request id no row counts twice"
     print(f"{load.count} requests answered once each, {len(twice)} asked twice, {load.late} late")
+
+
+@pytest.mark.verified("kubernetes", "A request asked again counts once", how="run",
+                      by="HAProxy; the replica killed after its record, before its answer was read")  # fmt: skip
+def test_an_answer_that_nobody_got_is_not_counted(tmp_path: Path) -> None:
+    program("haproxy")
+    control = Control(tmp_path / "control")
+    with networks() as (_, *of_replicas), control.serving(tmp_path, of_replicas) as replicas:
+        hop = Hop((REACHED[0], 8080))
+        (tmp_path / "proxy").mkdir()
+        gate = free_port()
+        with (
+            contextlib.closing(hop),
+            passing("haproxy", tmp_path / "proxy", ("127.0.0.1", gate), hop.address, f"{REACHED[1]}:8080"),
+        ):
+            for number in range(20):
+                assert asked(gate, f"before-{number}", number)
+            hop.lose(replicas[0].kill)
+            again = [f"lost-{number}" for number in range(4)]
+            for number, id in enumerate(again):
+                assert asked(gate, id, number), "the caller sees nothing of it"
+            assert hop.lost
+            assert not replicas[0].lives
+            assert feedback(gate, [{"request": id, "row": 0, "label": "yes"} for id in again]) == len(again)
+    for one in replicas:
+        collect(one.home)
+        assert reconcile(one.home).ok
+    records = Records(replicas[0].home, "churn")
+    every, _ = records.since()
+    ids = Counter(every.column("request").to_pylist())
+    ((twice, times),) = [(id, count) for id, count in ids.items() if count > 1]
+    assert (twice in again, times) == (True, 2), "both replicas recorded it"
+    rows = every.filter([id == twice for id in every.column("request").to_pylist()])
+    assert {one.rsplit("-", 2)[0] for one in rows.column("segment").to_pylist()} == {"churn-0", "churn-1"}
+    counted = records.joined(None, None)
+    assert Counter(counted.column("request").to_pylist()) == Counter(dict.fromkeys(ids, 1))
+    told = dict(zip(counted.column("request").to_pylist(), counted.column("label").to_pylist(), strict=True))
+    assert [told[id] for id in again] == ["yes"] * len(again), "and its label counts once"
+    (kept,) = (name for name, id in zip(*(counted.column(c).to_pylist() for c in ("segment", "request")), strict=True)
+               if id == twice)  # fmt: skip
+    assert kept.startswith("churn-1-"), "the answer that the caller got"
+    print(f"{every.num_rows} records of {counted.num_rows} requests, {twice} in both replicas")
+
+
+def asked(port: int, id: str, number: int) -> bool:
+    """Ask once through the proxy; whether it was answered."""
+    row = {"age": 20 + number, "plan": "basic", "code": 1}
+    return bool(_post(port, "/predict/churn", row, id)["predictions"])
+
+
+def feedback(port: int, labels: list[dict[str, object]]) -> int:
+    return int(_post(port, "/feedback/churn", labels, "labels")["accepted"])
+
+
+def _post(port: int, path: str, body: object, id: str) -> dict[str, object]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    with contextlib.closing(connection):
+        connection.request("POST", path, json.dumps(body), {"content-type": "application/json", "x-request-id": id})
+        reply = connection.getresponse()
+        said = reply.read()
+        assert reply.status == 200, said
+        found: dict[str, object] = json.loads(said)
+        return found

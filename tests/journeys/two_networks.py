@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +21,8 @@ HERE = "10.237.0"
 """A /30 each: .4 proxy and replica 0, .8 proxy and replica 1, .12 proxy and us, .16 and .20 we and the replicas."""
 PROXY, CONTROL = f"{HERE}.13", (f"{HERE}.17", f"{HERE}.21")
 REPLICAS = (f"{HERE}.6", f"{HERE}.10")
+REACHED = (f"{HERE}.18", f"{HERE}.22")
+"""Where we reach the replicas without the proxy."""
 
 
 def ip(*words: str) -> None:
@@ -67,6 +72,54 @@ def joined(one: str, here: str, other: str, there: str, tag: str) -> None:
             ip("link", "set", end, "netns", name)
         ip(*within, "address", "add", f"{address}/30", "dev", end)
         ip(*within, "link", "set", end, "up")
+
+
+class Hop:
+    """Passes bytes on between a proxy and a server. `lose`: of the next prediction it passes the question and not the
+    answer; it calls what it was given instead and closes."""
+
+    def __init__(self, to: tuple[str, int]) -> None:
+        self._to = to
+        self._lose: Callable[[], None] | None = None
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def lose(self, then: Callable[[], None]) -> None:
+        """Only once."""
+        self._lose = then
+
+    @property
+    def lost(self) -> bool:
+        """Whether that has happened."""
+        return self._lose is None
+
+    def close(self) -> None:
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                threading.Thread(target=self._pass, args=(client,), daemon=True).start()
+
+    def _pass(self, client: socket.socket) -> None:
+        with contextlib.suppress(OSError), client, socket.create_connection(self._to, 2) as server:
+            asked = b""
+            while True:
+                for ready in select.select([client, server], [], [], 30)[0]:
+                    data = ready.recv(1 << 16)
+                    if not data:
+                        return
+                    if ready is client:
+                        asked = data
+                        server.sendall(data)
+                    elif self._lose is not None and asked.startswith(b"POST /predict"):
+                        then, self._lose = self._lose, None
+                        then()
+                        return
+                    else:
+                        client.sendall(data)
 
 
 class Replica:
@@ -213,8 +266,6 @@ def passing(
 
 
 def _accepts(host: str, port: int) -> bool:
-    import socket
-
     with contextlib.suppress(OSError), socket.create_connection((host, port), 1):
         return True
     return False
