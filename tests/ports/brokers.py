@@ -265,7 +265,7 @@ class Rabbit(Server):
             return False
 
     def address(self, name: str) -> str:
-        return f"amqp://guest:guest@127.0.0.1:{self.port}/{name}"
+        return f"amqp://127.0.0.1:{self.port}/{name}"
 
     async def client(self) -> Any:
         import aio_pika

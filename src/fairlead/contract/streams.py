@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, unquote
 
@@ -12,13 +13,16 @@ import msgspec
 
 from fairlead.contract.errors import UsageError
 
-SHAPE = "scheme://[user:password@]host[:port]/name[?option=value]"
+SHAPE = "scheme://[user:${PASSWORD}@]host[:port]/name[?option=value]"
+LONGEST_SECRET = 64 * 1024
+_PLAIN = "a secret has no place in an address, which other users of the machine can list; write a reference"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,199}")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 class Address(msgspec.Struct, frozen=True):
-    """Where a stream lies. hosts: (name, port), port 0 where none is given. options: what follows the question mark."""
+    """Where a stream lies. hosts: (name, port), port 0 where none is given. options: what follows the question mark,
+    without secrets, which are `password`, `token`, and of others `secrets`, by their names."""
 
     scheme: str
     hosts: tuple[tuple[str, int], ...]
@@ -26,6 +30,11 @@ class Address(msgspec.Struct, frozen=True):
     user: str = ""
     password: str = ""
     options: dict[str, str] = {}
+    token: str = ""
+    secrets: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        return f"Address({self})"
 
     def __str__(self) -> str:
         """As it may be shown: without user, password and options."""
@@ -54,8 +63,9 @@ class Address(msgspec.Struct, frozen=True):
 
 
 def address_of(text: str, environment: Mapping[str, str] = os.environ) -> Address:
-    """Parse an address. `${NAME}` in user and password is taken from the environment, so that no secret is written
-    where processes are listed. Raises UsageError, which shows neither."""
+    """Parse an address. A password is `${NAME}` of the environment, or `?password=` with env:NAME or file:PATH, so that
+    no secret is written where processes are listed; likewise `token`, and options that end in `.password`. Raises
+    UsageError, which shows none of them."""
     scheme, split, rest = text.partition("://")
     netloc, _, path = rest.partition("/")
     name, _, query = path.partition("?")
@@ -72,8 +82,12 @@ def address_of(text: str, environment: Mapping[str, str] = os.environ) -> Addres
     except ValueError:
         raise UsageError(f"{shown}: what follows the question mark is not option=value&option=value.") from None
     hosts = tuple(_host(one, shown) for one in places.split(","))
+    if password and not _VARIABLE.fullmatch(unquote(password)):
+        raise UsageError(f"{shown}: {_PLAIN} in its place, as {scheme}://user:${{PASSWORD}}@{places}/{name}.")
     user, password = (_filled(unquote(part), environment, shown) for part in (user, password))
-    return Address(scheme.lower(), hosts, name, user, password, options)
+    hidden = {one: _secret(one, options.pop(one), environment, shown) for one in list(options) if _is_secret(one)}
+    password, token = hidden.pop("password", password), hidden.pop("token", "")
+    return Address(scheme.lower(), hosts, name, user or options.pop("user", ""), password, options, token, hidden)
 
 
 def _host(text: str, shown: str) -> tuple[str, int]:
@@ -81,6 +95,27 @@ def _host(text: str, shown: str) -> tuple[str, int]:
     if found is None or int(found[2] or 0) > 65535:
         raise UsageError(f"{shown}: a host is written as name:port.")
     return found[1].strip("[]"), int(found[2] or 0)
+
+
+def _is_secret(option: str) -> bool:
+    return option in ("password", "token") or option.endswith((".password", ".pem"))
+
+
+def _secret(option: str, reference: str, environment: Mapping[str, str], shown: str) -> str:
+    kind, split, name = reference.partition(":")
+    if not split or kind not in ("env", "file"):
+        raise UsageError(f"{shown}: {_PLAIN} for {option}: {option}=env:NAME or {option}=file:PATH.")
+    if kind == "env":
+        found = environment.get(name, "")
+    else:
+        try:
+            found = Path(name).read_text(encoding="utf-8")[:LONGEST_SECRET].strip()
+        except (OSError, UnicodeError) as failed:
+            raise UsageError(f"{shown}: the file of {option} cannot be read: {type(failed).__name__}.") from None
+    if not found:
+        where = f"the environment has no {name}" if kind == "env" else f"the file {name} is empty"
+        raise UsageError(f"{shown}: {where}, which {option} asks for.")
+    return found
 
 
 def _filled(text: str, environment: Mapping[str, str], shown: str) -> str:
@@ -94,7 +129,7 @@ class Message(msgspec.Struct):
     """One message as it was taken. id: the same whenever it is delivered, and of no other message of the stream.
 
     key: the broker's own partition key, carried on. token: what the source needs to acknowledge it. lost: why there
-    is no body to answer; "" where there is one.
+    is no body to answer; "" where there is one. again: whether the broker says that it was delivered before.
     """
 
     id: str
@@ -102,6 +137,7 @@ class Message(msgspec.Struct):
     token: Any = None
     key: bytes | None = None
     lost: str = ""
+    again: bool = False
 
 
 class Outgoing(msgspec.Struct, frozen=True):
@@ -145,6 +181,9 @@ class Source(Protocol):
 class Sink(Protocol):
     """A stream that is written. Errors as for `Source`."""
 
+    largest: int
+    """Bytes of a body that it takes, once it is open; 0 where that is not known."""
+
     async def open(self) -> None:
         """Connect; make the stream where it is missing."""
 
@@ -166,3 +205,32 @@ class Broker(Protocol):
 
     def sink(self, address: Address, *, bound: int = 0) -> Sink:
         """A stream to write. bound: messages that it keeps, the newest, where the broker can be told; 0: all."""
+
+
+class StreamStatus(msgspec.Struct, omit_defaults=True):
+    """What a running stream says of itself in `run/stream-<instance>.json`. All times in seconds since the epoch.
+
+    source, answers, dead: as they may be shown. since: its start; seen: when this was written; moved: when it last
+    acknowledged a batch, or began; lag: as of `Source.lag`. up: whether brokers are reached and messages answered;
+    why: not, where it is not. refused: dead letters. again: messages delivered more than once.
+    """
+
+    pid: int
+    instance: str
+    model: str
+    source: str
+    answers: str
+    dead: str
+    group: str
+    since: float
+    seen: float
+    moved: float
+    answered: int = 0
+    refused: int = 0
+    again: int = 0
+    lag: int | None = None
+    up: bool = False
+    why: str = ""
+    broker: int = 0
+    waited: int = 0
+    rate: float = 0.0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from fairlead.contract.errors import UnknownPlugin, UsageError
 from fairlead.contract.streams import address_of
 from fairlead.reach.score.streams import StreamOptions, stream
+from fairlead.reach.score.streams.tls import context_of
 
 NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,30}", fullmatch=True)
 SECRET = "s3cret-of-nobody"
@@ -30,7 +33,7 @@ def test_an_address_is_what_it_was_written_from(
 ) -> None:
     servers = ",".join(f"{host}:{port}" for host, port in hosts)
     query = "&".join(f"{key}={value}" for key, value in options.items())
-    found = address_of(f"{scheme}://u:{SECRET}@{servers}/{name}?{query}")
+    found = address_of(f"{scheme}://u:${{OURS}}@{servers}/{name}?{query}", {"OURS": SECRET})
     assert (found.scheme, found.hosts, found.name, found.options) == (scheme, tuple(hosts), name, options)
     assert (found.user, found.password) == ("u", SECRET)
     assert str(found) == f"{scheme}://{servers}/{name}"
@@ -56,6 +59,12 @@ def test_any_text_is_an_address_or_is_refused(text: str) -> None:
         (f"redis://u:{SECRET}@host/rows?x", "option=value"),
         (f"redis://u:{SECRET}@host/ro ws", "needs a name"),
         ("redis://u:${NOBODY}@host/rows", "the environment has no NOBODY"),
+        (f"redis://u:{SECRET}@host/rows", "no place in an address"),
+        (f"redis://host/rows?password={SECRET}", "no place in an address"),
+        (f"nats://host/rows?token={SECRET}", "token=env:NAME"),
+        (f"kafka://host/rows?sasl.password={SECRET}", "no place in an address"),
+        ("redis://host/rows?password=env:NOBODY", "the environment has no NOBODY"),
+        ("redis://host/rows?password=file:/nowhere/at/all", "cannot be read"),
     ],
 )
 def test_what_is_wrong_is_said_without_the_secret(text: str, said: str) -> None:
@@ -68,6 +77,32 @@ def test_a_secret_comes_from_the_environment() -> None:
     found = address_of("amqp://app:${QUEUE_PASSWORD}@host/rows", {"QUEUE_PASSWORD": SECRET})
     assert found.password == SECRET
     assert SECRET not in str(found)
+
+
+def test_secrets_are_references_and_no_part_of_what_is_shown(tmp_path: Path) -> None:
+    (tmp_path / "word").write_text(f"{SECRET}\n")
+    ours = {"OURS": SECRET}
+    for text in (
+        f"redis://host/rows?user=app&password=file:{tmp_path}/word",
+        "nats://host/rows?token=env:OURS",
+        "kafka://host/rows?security.protocol=SASL_SSL&ssl.key.password=env:OURS",
+    ):
+        found = address_of(text, ours)
+        assert SECRET in (found.password, found.token, *found.secrets.values())
+        assert SECRET not in f"{found} {found!r} {found.options}"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("rediss://h/rows?ca=/nowhere", "cannot be used for TLS"),
+        ("rediss://h/rows?cert=/nowhere", "belong together"),
+        ("redis://h/rows?ca=/nowhere", "is for TLS"),
+    ],
+)
+def test_what_tls_cannot_be_is_said(options: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        context_of(address_of(options, {}), options.startswith("rediss"))
 
 
 @pytest.mark.parametrize(

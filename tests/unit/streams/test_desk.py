@@ -12,7 +12,7 @@ import pytest
 from fairlead.contract.errors import UsageError
 from fairlead.contract.streams import Message
 from fairlead.reach.score.streams.desk import Desk, NotNow, Outcome, request_id
-from fairlead.reach.score.streams.running import LARGEST_DEAD, dead_letter
+from fairlead.reach.score.streams.running import LARGEST_DEAD, dead_letter, fitting
 from fairlead.runtime.serve.worker import Worker
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "serve"))
@@ -71,3 +71,12 @@ def test_dead_letters_are_bounded_and_keep_what_came() -> None:
     assert len(large.body) == LARGEST_DEAD
     assert large.headers["bytes"] == str(LARGEST_DEAD + 1)
     assert len(large.headers["sha256"]) == 64
+
+
+def test_an_answer_that_the_broker_does_not_take_is_a_dead_letter() -> None:
+    answered = Outcome("answered", b"x" * 101)
+    assert fitting(answered, 0) is answered
+    assert fitting(answered, 101) is answered
+    found = fitting(answered, 100)
+    assert (found.kind, found.code, found.body) == ("refused", 413, b"")
+    assert "101 bytes, the broker takes 100" in found.reason

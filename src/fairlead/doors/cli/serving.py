@@ -11,6 +11,7 @@ import typer
 from fairlead.contract.errors import UsageError
 from fairlead.doors.cli.machine import machine_lines
 from fairlead.doors.cli.output import Json, console, escape, moment, number, project, show, table
+from fairlead.doors.cli.streaming import stream_lines
 
 Answer = dict[str, Any]
 
@@ -258,6 +259,8 @@ def tell_status(answer: Answer) -> None:
         if answer.get("leader"):
             out.print(f"  {escape(led(answer['leader']))}")
         for line in machine_lines(answer.get("machine") or {}):
+            out.print(f"  {escape(line)}")
+        for line in stream_lines(answer.get("streams") or []):
             out.print(f"  {escape(line)}")
         awaited = [one["why"] for one in model["awaited"]]
         for at, why in enumerate(awaited):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fairlead.contract.errors import UsageError
-from fairlead.doors.cli.output import Json, chosen, console, escape, number, show
+from fairlead.doors.cli.output import Json, chosen, console, escape, moment, number, show
 
 if TYPE_CHECKING:
     from fairlead.reach.score.streams import StreamOptions, Tally
@@ -120,3 +120,16 @@ def tell(answer: Answer) -> None:
         f"{escape(answer['source'])}: [bold]{number(answer['answered'])}[/] answered, {number(answer['refused'])} "
         f"refused to the dead letters, {left} left, in {answer['seconds']:.1f} s"
     )
+
+
+def stream_lines(streams: list[Answer]) -> list[str]:
+    """What `status` says of each stream that runs, or was killed."""
+    found = []
+    for one in streams:
+        left = "an unknown number" if one["lag"] is None else number(one["lag"])
+        counts = f"{number(one['answered'])} answered, {number(one['refused'])} dead letters, {left} left"
+        pace = f", {one['rate']:,.0f} a second" if one["state"] == "running" else ""
+        found.append(f"stream {one['source']} -> {one['answers']} since {moment(one['since'])} UTC: {counts}{pace}")
+        if one["why"]:
+            found.append(f"  {one['state']}: {one['why']}")
+    return found

@@ -11,6 +11,7 @@ import msgspec
 
 from fairlead.contract.errors import BundleRefused, FairleadError
 from fairlead.contract.evidence import Check
+from fairlead.ops.flow.streams import streams
 from fairlead.ops.flow.surroundings import look
 from fairlead.ops.flow.workspace import Workspace
 
@@ -30,7 +31,7 @@ def examine(ws: Workspace) -> dict[str, Any]:
         reconciled(reconciliation), *tried("collected", collected, ws),
         *keys(ws), *unread, *([] if unread else tried("bundles", bundles, ws)), served(ws),
         *([] if unread else tried("audit", chain, ws)),
-        disk(ws), *look(ws, state=not unread),
+        disk(ws), *tried("streams", streams, ws), *look(ws, state=not unread),
     )  # fmt: skip
     failed = [c for c in checks if c.verdict == "fail"]
     return {

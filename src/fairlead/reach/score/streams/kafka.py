@@ -24,6 +24,10 @@ _TIMEOUT_S = 10.0
 _DELIVERY_S = 30.0
 _MORE_S = 0.005
 _QUEUE_KB = 16_384
+_LARGEST = 1_000_000
+"""Of librdkafka, unless message.max.bytes says otherwise; a topic may take less."""
+_HEADROOM = 4096
+"""For key, headers and frame."""
 
 
 class Kafka:
@@ -43,6 +47,7 @@ class Kafka:
 def _options(address: Address) -> dict[str, Any]:
     own = {name: value for name, value in address.options.items() if "." in name}
     address.known(*own)
+    own |= address.secrets
     told: dict[str, Any] = {"bootstrap.servers": address.servers(9092), "client.id": "fairlead-stream"}
     told |= {"reconnect.backoff.ms": 100, "reconnect.backoff.max.ms": 5000, "log_level": 0}
     if address.user:
@@ -180,6 +185,7 @@ class KafkaSink(_Side):
     """See `Sink`."""
 
     def __init__(self, address: Address, options: dict[str, Any]) -> None:
+        self.largest = int(options.get("message.max.bytes", _LARGEST)) - _HEADROOM
         own = {"enable.idempotence": True, "delivery.timeout.ms": int(_DELIVERY_S * 1000), "linger.ms": 1}
         super().__init__(address, options | own | {"error_cb": self._heard})
 

@@ -21,8 +21,10 @@ from nats.js.errors import NotFoundError
 
 from fairlead.contract.errors import RemoteError
 from fairlead.contract.streams import Address, Message, Outgoing, Reading
+from fairlead.reach.score.streams import tls
 
 _TIMEOUT_S = 10.0
+_HEADROOM = 4096
 _MORE_S = 0.004
 """How long messages are waited for that may come together with the first: a request for more than there are is
 answered by the server only once its time is over."""
@@ -35,11 +37,11 @@ class NatsJetStream:
     name = "nats"
 
     def source(self, address: Address, reading: Reading) -> NatsSource:
-        address.known("stream", "ack_wait_s")
+        address.known("stream", "ack_wait_s", *tls.OPTIONS)
         return NatsSource(address, reading, address.number("ack_wait_s", 30.0, 0.1))
 
     def sink(self, address: Address, *, bound: int = 0) -> NatsSink:
-        address.known("stream", "dedup_s", "maxlen")
+        address.known("stream", "dedup_s", "maxlen", *tls.OPTIONS)
         return NatsSink(address, address.number("dedup_s", 120.0, 0.1), int(address.number("maxlen", bound)))
 
 
@@ -59,7 +61,10 @@ async def _quiet(_: Exception) -> None:
 async def _connected(address: Address, ended: asyncio.Event) -> Any:
     scheme = "tls" if address.scheme == "tls" else "nats"
     servers = [f"{scheme}://{one}" for one in address.servers(4222).split(",")]
-    login = {"user": address.user, "password": address.password} if address.user else {}
+    login: dict[str, Any] = {"user": address.user, "password": address.password} if address.user else {}
+    login |= {"token": address.token} if address.token else {}
+    secured = tls.context_of(address, scheme == "tls")
+    login |= {"tls": secured} if secured is not None else {}
 
     async def closed() -> None:
         ended.set()
@@ -138,7 +143,8 @@ class NatsSource:
 
     def _message(self, one: Any) -> Message:
         given = (one.headers or {}).get("Nats-Msg-Id")
-        return Message(given or f"{self._stream}-{one.metadata.sequence.stream}", one.data, one)
+        meta = one.metadata
+        return Message(given or f"{self._stream}-{meta.sequence.stream}", one.data, one, again=meta.num_delivered > 1)
 
     async def done(self, messages: Sequence[Message]) -> None:
         with _said(self._address):
@@ -172,10 +178,13 @@ class NatsSink:
         self._js: Any = None
         self._ended = asyncio.Event()
         self._stream = ""
+        self.largest = 0
 
     async def open(self) -> None:
         self._ended = asyncio.Event()
         self._nc = await _connected(self._address, self._ended)
+        # The server counts headers in.
+        self.largest = max(0, int(self._nc.max_payload) - _HEADROOM)
         self._js = self._nc.jetstream(timeout=_TIMEOUT_S)
         config: dict[str, Any] = {"duplicate_window": self._dedup_s}
         if self._bound:

@@ -8,11 +8,11 @@ import os
 import re
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -20,9 +20,10 @@ from fairlead.contract.engines import EngineSettings
 from fairlead.contract.errors import UsageError
 from fairlead.contract.plugins import variant
 from fairlead.contract.settings import CaptureSettings, TelemetrySettings
-from fairlead.contract.streams import Address, Broker, Reading, address_of
+from fairlead.contract.streams import Address, Broker, Reading, StreamStatus, address_of
 from fairlead.reach.score.streams.desk import Desk
 from fairlead.reach.score.streams.running import Running
+from fairlead.reach.score.streams.standing import standing
 from fairlead.reach.score.streams.telling import Tally, metrics_door
 from fairlead.runtime.capture.tended import take_keys
 from fairlead.runtime.native.form import NativeTerms
@@ -71,6 +72,16 @@ class StreamOptions(msgspec.Struct, frozen=True, kw_only=True):
     engine: EngineSettings = EngineSettings()
 
 
+class _At(NamedTuple):
+    """model: whose predictions; reader: who this is in the group; instance: in records; run: where it reports."""
+
+    worker: Worker
+    model: str
+    reader: str
+    instance: str
+    run: Path
+
+
 class _Ends(msgspec.Struct, frozen=True):
     """Parsed addresses with the brokers that are meant."""
 
@@ -93,14 +104,16 @@ def stream(options: StreamOptions, ready: Say = lambda text: None, say: Say = la
     if "://" not in options.source:
         return _stream_files(options, ready, say)
     ends = _ends_of(options)
-    with _worker(options, say) as (worker, model, instance):
-        desk = Desk(worker.plane, model, options.protocol)
-        reading = Reading(options.group, instance, options.batch)
+    with _answering(options, say) as at:
+        model = at.model
+        desk = Desk(at.worker.plane, model, options.protocol)
+        reading = Reading(options.group, at.reader, options.batch)
         tally = Tally(source=str(ends.source))
-        with metrics_door(tally, options.metrics_host, options.metrics_port, partial(_page, worker)) as url:
+        with metrics_door(tally, options.metrics_host, options.metrics_port, partial(_page, at.worker)) as url:
             told = f"{model}: {ends.source} -> {ends.answers} (dead letters: {ends.dead})"
-            ready(f"{told}, metrics {url}/metrics" if url else told)
-            asyncio.run(_run(ends, reading, desk, tally, say, options))
+            with standing(at.run, tally, _about(at, options, (ends.source, ends.answers, ends.dead), tally)):
+                ready(f"{told}, metrics {url}/metrics" if url else told)
+                asyncio.run(_run(ends, reading, desk, tally, say, options))
         return tally
 
 
@@ -113,7 +126,8 @@ def _stream_files(options: StreamOptions, ready: Say, say: Say) -> Tally:
     answers = Path(options.answers).resolve()
     dead = Path(options.dead).resolve() if options.dead else answers.with_name(answers.name + DEAD)
     folders = Folders(Path(options.source).resolve(), answers, dead)
-    with _worker(options, say) as (worker, model, _):
+    with _answering(options, say) as at:
+        worker, model = at.worker, at.model
         tally = Tally(source=str(options.source))
         desk = Desk(worker.plane, model, options.protocol)
         running = FileStreaming(folders, options.engine, desk, tally, say, batch=options.batch, once=options.once)
@@ -125,11 +139,21 @@ def _stream_files(options: StreamOptions, ready: Say, say: Say) -> Tally:
             try:
                 for number in before:
                     signal.signal(number, lambda *_: running.stop.set())
-                running.run()
+                about = _about(at, options, (folders.source, folders.answers, folders.dead), tally)
+                with standing(at.run, tally, about):
+                    running.run()
             finally:
                 for number, handler in before.items():
                     signal.signal(number, handler)
         return tally
+
+
+def _about(at: _At, options: StreamOptions, ends: Sequence[object], tally: Tally) -> StreamStatus:
+    """What does not change while it runs; of addresses what may be shown."""
+    source, answers, dead = map(str, ends)
+    return StreamStatus(
+        os.getpid(), at.instance, at.model, source, answers, dead, options.group, tally.wall, tally.wall, tally.wall
+    )
 
 
 def _ends_of(options: StreamOptions) -> _Ends:
@@ -160,8 +184,8 @@ async def _run(ends: _Ends, reading: Reading, desk: Desk, tally: Tally, say: Say
 
 
 @contextlib.contextmanager
-def _worker(options: StreamOptions, say: Say) -> Iterator[tuple[Worker, str, str]]:
-    """A data plane that follows its routes, the model that it is asked for, and the name it goes by."""
+def _answering(options: StreamOptions, say: Say) -> Iterator[_At]:
+    """A data plane that follows its routes, and whose predictions it gives."""
     prepare(options.telemetry)
     with contextlib.ExitStack() as stack:
         run = stack.enter_context(run_folder(options.home))
@@ -184,7 +208,7 @@ def _worker(options: StreamOptions, say: Say) -> Iterator[tuple[Worker, str, str
                 old.unlink()
         worker = Worker(0, settings)
         stack.callback(worker.plane.close)
-        yield worker, model, _reader(options, instance)
+        yield _At(worker, model, _reader(options, instance), instance, run)
 
 
 def _page(worker: Worker) -> bytes:

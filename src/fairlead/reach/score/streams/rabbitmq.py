@@ -21,6 +21,7 @@ from aio_pika import exceptions as faults
 
 from fairlead.contract.errors import RemoteError
 from fairlead.contract.streams import Address, Message, Outgoing, Reading
+from fairlead.reach.score.streams import tls
 
 _TIMEOUT_S = 10.0
 _MORE_S = 0.002
@@ -34,11 +35,11 @@ class RabbitMQ:
     name = "rabbitmq"
 
     def source(self, address: Address, reading: Reading) -> RabbitSource:
-        address.known("vhost")
+        address.known("vhost", *tls.OPTIONS)
         return RabbitSource(address, reading)
 
     def sink(self, address: Address, *, bound: int = 0) -> RabbitSink:
-        address.known("vhost", "maxlen")
+        address.known("vhost", "maxlen", *tls.OPTIONS)
         return RabbitSink(address, int(address.number("maxlen", bound)))
 
 
@@ -60,10 +61,12 @@ async def _connected(address: Address) -> Any:
     logging.getLogger("aiormq").setLevel(logging.CRITICAL)
     host, port = address.hosts[0]
     secure = address.scheme == "amqps"
+    secured = tls.context_of(address, secure)
     with _said(address):
         return await aio_pika.connect(
             host=host, port=port or (5671 if secure else 5672), login=address.user or "guest",
             password=address.password or "guest", virtualhost=address.options.get("vhost", "/"), ssl=secure,
+            ssl_context=secured,
             timeout=_TIMEOUT_S,
         )  # fmt: skip
 
@@ -145,11 +148,14 @@ class RabbitSource:
 
 def _message(one: Any) -> Message:
     id = one.message_id or "sha256-" + hashlib.sha256(one.body).hexdigest()[:40]
-    return Message(str(id), one.body, one)
+    return Message(str(id), one.body, one, again=bool(one.redelivered))
 
 
 class RabbitSink:
     """See `Sink`. bound is of a queue that is made here; the oldest go then."""
+
+    largest = 16 << 20
+    # What RabbitMQ 4 takes unless told otherwise; earlier ones take more.
 
     def __init__(self, address: Address, bound: int) -> None:
         self._address, self._bound = address, bound

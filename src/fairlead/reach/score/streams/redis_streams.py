@@ -22,6 +22,7 @@ from redis.backoff import NoBackoff
 
 from fairlead.contract.errors import RemoteError
 from fairlead.contract.streams import Address, Message, Outgoing, Reading
+from fairlead.reach.score.streams import tls
 
 _TIMEOUT_S = 10.0
 _APPEND = """
@@ -49,20 +50,25 @@ class RedisStreams:
     name = "redis"
 
     def source(self, address: Address, reading: Reading) -> RedisSource:
-        address.known("db", "claim_s")
+        address.known("db", "claim_s", *tls.OPTIONS)
         return RedisSource(address, reading, address.number("claim_s", 60.0, 1.0))
 
     def sink(self, address: Address, *, bound: int = 0) -> RedisSink:
-        address.known("db", "dedup_s", "maxlen")
+        address.known("db", "dedup_s", "maxlen", *tls.OPTIONS)
         return RedisSink(address, int(address.number("dedup_s", 120.0)), int(address.number("maxlen", bound)))
 
 
 def _client(address: Address) -> aio.Redis:
     host, port = address.hosts[0]
+    secure = address.scheme == "rediss"
+    # Its own options are paths; what they hold is looked at here, where it can be said what is wrong.
+    tls.context_of(address, secure)
+    own = {"ssl_ca_certs": "ca", "ssl_certfile": "cert", "ssl_keyfile": "key"}
+    certified = {name: address.options.get(option) for name, option in own.items()} if secure else {}
     return aio.Redis(
         host=host, port=port or 6379, db=int(address.number("db", 0)), username=address.user or None,
-        password=address.password or None, ssl=address.scheme == "rediss", socket_connect_timeout=_TIMEOUT_S,
-        socket_timeout=_TIMEOUT_S, retry=Retry(NoBackoff(), 0), health_check_interval=0,
+        password=address.password or None, ssl=secure, socket_connect_timeout=_TIMEOUT_S,
+        socket_timeout=_TIMEOUT_S, retry=Retry(NoBackoff(), 0), health_check_interval=0, **certified,
     )  # fmt: skip
 
 
@@ -100,11 +106,11 @@ class RedisSource:
                 # Acknowledged ones are gone from this list, so going on after the last one ends it.
                 self._mine = entries[-1][0].decode() if entries else None
                 if entries:
-                    return await self._messages(entries)
+                    return await self._messages(entries, again=True)
             if monotonic() - self._claimed >= self._claim_ms / 2000:
                 entries = await self._left_by_others()
                 if entries:
-                    return await self._messages(entries)
+                    return await self._messages(entries, again=True)
                 self._claimed = monotonic()
             return await self._messages(await self._read(">", max(1, int(wait_s * 1000))))
 
@@ -126,13 +132,13 @@ class RedisSource:
         )
         return list(found[1])
 
-    async def _messages(self, entries: Sequence[Any]) -> list[Message]:
+    async def _messages(self, entries: Sequence[Any], again: bool = False) -> list[Message]:
         """Entries as messages; those that were deleted meanwhile have no fields and are acknowledged as they are."""
         gone = [entry for entry, fields in entries if not fields]
         if gone:
             assert self._redis is not None
             await self._redis.xack(self._address.name, self._reading.group, *gone)
-        return [_message(self._address.name, entry, fields) for entry, fields in entries if fields]
+        return [_message(self._address.name, entry, fields, again) for entry, fields in entries if fields]
 
     async def done(self, messages: Sequence[Message]) -> None:
         assert self._redis is not None
@@ -156,17 +162,19 @@ class RedisSource:
             self._redis = None
 
 
-def _message(stream: str, entry: bytes, fields: dict[bytes, bytes]) -> Message:
+def _message(stream: str, entry: bytes, fields: dict[bytes, bytes], again: bool) -> Message:
     key, body = fields.get(b"key"), fields.get(b"body")
     id = key.decode("utf-8", "replace") if key else f"{stream}-{entry.decode()}"
     if body is not None:
-        return Message(id, body, entry)
+        return Message(id, body, entry, again=again)
     raw = b"\n".join(name + b": " + value for name, value in fields.items())
-    return Message(id, raw, entry, lost="the entry has no field `body`")
+    return Message(id, raw, entry, lost="the entry has no field `body`", again=again)
 
 
 class RedisSink:
     """See `Sink`. dedup_s: seconds for which a key is appended once. maxlen: entries kept, about; 0: all."""
+
+    largest = 512 << 20
 
     def __init__(self, address: Address, dedup_s: int, maxlen: int) -> None:
         self._address, self._dedup_s, self._maxlen = address, dedup_s, maxlen

@@ -58,10 +58,11 @@ class Running:
                     await self._pump()
                 except NotNow as waiting:
                     self._tally.model += 1
-                    said = f"nothing answers for now: {waiting}"
+                    self._tally.why = said = f"nothing answers for now: {waiting}"
                 except RemoteError as failed:
                     self._tally.broker += 1
                     said = f"lost: {failed}"
+                    self._tally.why = str(failed)
                 else:
                     continue
                 finally:
@@ -74,7 +75,7 @@ class Running:
     async def _open(self, tries: int) -> None:
         for one in (self._source, self._sink, self._dead):
             await one.open()
-        self._tally.up = True
+        self._tally.up, self._tally.why = True, ""
         if tries:
             self._say(f"reached again after {tries} {'tries' if tries > 1 else 'try'}: going on")
 
@@ -113,7 +114,8 @@ class Running:
         tally.in_flight = len(messages)
         outcomes = await asyncio.get_running_loop().run_in_executor(self._pool, self._desk.answer, messages)
         answers, refused = [], []
-        for message, outcome in zip(messages, outcomes, strict=True):
+        for message, found in zip(messages, outcomes, strict=True):
+            outcome = fitting(found, self._sink.largest)
             if outcome.kind == "answered":
                 answers.append(Outgoing(message.id, outcome.body, {}, message.key))
             else:
@@ -125,8 +127,8 @@ class Running:
         await self._source.done(messages)
         tally.answered += len(answers)
         tally.refused += len(refused)
-        tally.batches += 1
-        tally.in_flight = 0
+        tally.again += sum(message.again for message in messages)
+        tally.moved_on()
 
     async def _look(self, idle: bool) -> None:
         """Ask for the lag now and then, and before an end is believed; say how it goes."""
@@ -140,6 +142,18 @@ class Running:
                 left = "?" if tally.lag is None else f"{tally.lag:,}"
                 self._say(f"{tally.answered:,} answered, {tally.refused:,} refused, {left} left")
             self._told = now
+
+
+def fitting(outcome: Outcome, largest: int) -> Outcome:
+    """The outcome, or why its answer cannot be published: it would be refused again and again, and stop the stream.
+
+    largest: bytes of a message that the broker takes; 0: not known.
+    """
+    size = len(outcome.body)
+    if outcome.kind == "refused" or not largest or size <= largest:
+        return outcome
+    why = f"the answer has {size:,} bytes, the broker takes {largest:,}: send fewer rows in a message"
+    return Outcome("refused", b"", why, 413)
 
 
 def dead_letter(message: Message, outcome: Outcome, source: str) -> Outgoing:

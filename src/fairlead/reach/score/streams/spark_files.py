@@ -84,7 +84,8 @@ class FileStreaming:
                     raise RemoteError(f"Spark gave up: {failed}")
                 tries = 1 if self._tally.batches > batches else tries + 1
                 pause = min(LONGEST_S, FIRST_S * 2 ** min(tries, 16))
-                self._say(f"nothing answers for now: {self._why}; trying again in {pause:.1f} s")
+                self._tally.why = f"nothing answers for now: {self._why}"
+                self._say(f"{self._tally.why}; trying again in {pause:.1f} s")
                 self._tally.model += 1
                 self.stop.wait(pause)
         finally:
@@ -99,7 +100,7 @@ class FileStreaming:
         writer = writer.option("checkpointLocation", str(self._folders.answers / CHECKPOINT))
         writer = writer.trigger(availableNow=True) if self._once else writer.trigger(processingTime="500 milliseconds")
         query = writer.start()
-        self._tally.up = True
+        self._tally.up, self._tally.why = True, ""
         try:
             while not self.stop.is_set():
                 if query.awaitTermination(0.2):
@@ -143,8 +144,7 @@ class FileStreaming:
             answers.keep()
         tally.answered += answers.lines
         tally.refused += dead.lines
-        tally.batches += 1
-        tally.in_flight = 0
+        tally.moved_on()
 
 
 def lines_of(files: Iterator[Any]) -> Iterator[Message]:

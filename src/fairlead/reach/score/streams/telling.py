@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from time import monotonic
+from time import monotonic, time
 from typing import Any
 
 import msgspec
@@ -26,11 +26,20 @@ FAMILIES: dict[str, Family] = {
     ),
     "fairlead_stream_in_flight": Family("gauge", "Messages taken and not acknowledged yet.", ("source",)),
     "fairlead_stream_batches_total": Family("counter", "Batches acknowledged.", ("source",)),
+    "fairlead_stream_redelivered_total": Family(
+        "counter", "Messages acknowledged that the broker had delivered before; Kafka does not say.", ("source",)
+    ),
+    "fairlead_stream_moved_timestamp_seconds": Family(
+        "gauge", "When a batch was acknowledged last, or the stream began.", ("source",)
+    ),
 }  # fmt: skip
 
 
 class Tally(msgspec.Struct):
-    """Counts since the start. lag: as last seen, None where it is not known. again: by "broker" and "model"."""
+    """Counts since the start. lag: as last seen, None where it is not known. broker, model: times that a batch was
+    given back, by why. again: messages that were delivered before. why: it is not up. moved, wall: seconds since the
+    epoch, of the newest batch and of the start.
+    """
 
     source: str = ""
     answered: int = 0
@@ -41,11 +50,21 @@ class Tally(msgspec.Struct):
     up: bool = False
     broker: int = 0
     model: int = 0
+    again: int = 0
+    why: str = ""
     began: float = msgspec.field(default_factory=monotonic)
+    wall: float = msgspec.field(default_factory=time)
+    moved: float = msgspec.field(default_factory=time)
 
     def seconds(self) -> float:
         """Since the start."""
         return monotonic() - self.began
+
+    def moved_on(self) -> None:
+        """A batch was acknowledged."""
+        self.batches += 1
+        self.in_flight = 0
+        self.moved = time()
 
 
 def page_of(tally: Tally) -> bytes:
@@ -59,6 +78,8 @@ def page_of(tally: Tally) -> bytes:
     page.add("fairlead_stream_again_total", (source, "model"), tally.model)
     page.add("fairlead_stream_in_flight", (source,), tally.in_flight)
     page.add("fairlead_stream_batches_total", (source,), tally.batches)
+    page.add("fairlead_stream_redelivered_total", (source,), tally.again)
+    page.add("fairlead_stream_moved_timestamp_seconds", (source,), tally.moved)
     return page.bytes()
 
 
