@@ -24,7 +24,7 @@ from fairlead.contract.ports import Request
 from fairlead.contract.routes import Limits
 from fairlead.runtime.capture.spool import Spool, Tally
 from fairlead.runtime.serve.access import UNRECORDED, Access
-from fairlead.runtime.serve.answering import Asked, Part, answer, assigned, fail, render, score, sole
+from fairlead.runtime.serve.answering import Asked, answer, assigned, fail, render, sole
 from fairlead.runtime.serve.aside import Aside
 from fairlead.runtime.serve.bodies import head_of, read_again
 from fairlead.runtime.serve.clock import steady
@@ -34,11 +34,11 @@ from fairlead.runtime.serve.explaining.door import Explaining
 from fairlead.runtime.serve.identity import Ids, usable
 from fairlead.runtime.serve.lane import SMALL, Lane
 from fairlead.runtime.serve.observing import unlike
-from fairlead.runtime.serve.observing.variants import count_shadow
 from fairlead.runtime.serve.observing.watch import SLOW_S, Watch
 from fairlead.runtime.serve.pages import Pages
 from fairlead.runtime.serve.patience import keep_time
 from fairlead.runtime.serve.recording import error_frame, record, recorded, sampled
+from fairlead.runtime.serve.shadowing import Shadows
 from fairlead.runtime.serve.stored import Stored
 from fairlead.runtime.serve.waking import Waker
 from fairlead.runtime.serve.web import is_frame
@@ -74,6 +74,7 @@ class DataPlane:
         self._access: Access | None = None
         self._changing = threading.Lock()
         self._aside = Aside(self._finish)
+        self._shadows = Shadows(self._aside, spool)
         self.counts_unusual, self.callers = True, unlike.Callers()
         self.lane: Lane | None = None
         self.explaining: Explaining | None = None
@@ -250,7 +251,7 @@ class DataPlane:
             if whole.endpoint.deployed.shadows:
                 shadowed += whole.asked()
         if shadowed:
-            self._shadow(serving, shadowed)
+            self._shadows.mirror(serving, shadowed)
 
     def _finish(self, serving: Serving, asked: list[Asked]) -> None:
         """Answer requests whose scores came after their tick."""
@@ -268,7 +269,7 @@ class DataPlane:
         self._watch.slow((), asked, steady())
         shadowed = [one for one in asked if one.endpoint.deployed.shadows and one.error is None]
         if shadowed:
-            self._shadow(serving, shadowed)
+            self._shadows.mirror(serving, shadowed)
 
     def _pass_on(self, serving: Serving, lane: Lane, request: Request, body: Stored | None = None) -> None:
         try:
@@ -410,37 +411,6 @@ class DataPlane:
         cells[at + bisect_left(BUCKETS, took)] += 1
         cells[at + _SUM] += took
         request.reply(200, [*asked.parsed.head, ("x-request-id", asked.id)], asked.body)
-
-    def _shadow(self, serving: Serving, asked: Sequence[Asked]) -> None:
-        """After the replies: what shadows would have said, captured and told to nobody."""
-        groups: dict[Live, list[Part]] = {}
-        for one in asked:
-            for live in one.endpoint.deployed.shadows:
-                groups.setdefault(live, []).append(Part(one, live, one.parsed.rows))
-        scored: list[Part] = []
-        for live, parts in groups.items():
-            if live.aside:
-                self._aside.shadows(serving, parts, self._record_shadows)
-                continue
-            score(live, parts)
-            scored += parts
-        self._record_shadows(serving, scored)
-
-    def _record_shadows(self, serving: Serving, parts: list[Part]) -> None:
-        encoded: list[bytes] = []
-        schemas: dict[int, frames.Schema] = {}
-        tally = Tally()
-        for part in parts:
-            live = part.live
-            model = part.asked.endpoint.deployed.route.model
-            count_shadow(live.counters, model, live.version, live.variant.name, part.scores is None)
-            if part.scores is None or not sampled(part.asked):
-                continue
-            tally.shadows += len(part.rows)
-            encoded.append(record(frames.Shadow, serving, part, steady(), time()))
-            schemas[id(part.live)] = part.live.schema
-        if self._spool is not None and encoded:
-            self._spool.append(encoded, list(schemas.values()), tally)
 
 
 def _timed(cells: Any, at: int, requests: Sequence[Request], done: float) -> None:
