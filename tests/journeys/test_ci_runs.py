@@ -23,6 +23,7 @@ GIT = {
 }  # fmt: skip
 POSTED = """#!/bin/sh
 # Keeps what would be posted: the words, and the file that they name.
+case "$*" in *--jq*) cat "$POSTED.known" 2> "$POSTED.none" || true; exit 0;; esac
 for word in "$@"; do [ -f "$word" ] && cp "$word" "$POSTED"; case "$word" in *@*) cp "${word#*@}" "$POSTED";; esac; done
 echo "$@" >> "$POSTED.words"
 """
@@ -141,8 +142,12 @@ def test_every_step_of_the_workflow_works_at_a_shell(tmp_path: Path) -> None:
     (tmp_path / "comment").mkdir()
     shutil.copy(diff, tmp_path / "comment")
     run("comment", tmp_path / "comment")
-    assert posted.read_text() == diff.read_text()
-    assert "pr comment 7" in (tmp_path / "posted.words").read_text()
+    assert posted.read_text() == f"<!-- fairlead: loans -->\n{diff.read_text()}"
+    assert (tmp_path / "posted.words").read_text() == "pr comment 7 --body-file comment.md\n"
+    (tmp_path / "posted.known").write_text("55\n1234\n")
+    run("comment", tmp_path / "comment")
+    said = (tmp_path / "posted.words").read_text().splitlines()
+    assert said[1:] == ["api --method PATCH repos/us/loans/issues/comments/1234 --field body=@comment.md"]
     assert not (tmp_path / "home").exists()
     run("register", hosted.checkout("register", hosted.base))
     assert "loans/v1" not in hosted.git(hosted.origin, "tag")

@@ -37,6 +37,7 @@ class Ci:
         "branch": Option("main", "the branch that releases come from"),
         "python": Option("3.12", "version of Python", ("3.11", "3.12", "3.13")),
         "folder": Option(".", "where fairlead.toml lies in the repository"),
+        "extras": Option("studio", "what of Fairlead the project takes, with commas, as studio,boosting"),
         "runner": Option("self-hosted,fairlead", "labels (GitHub) or tags (GitLab) of the runner that has the home"),
         "cloud": Option("none", "whose credentials a release gets, by OIDC", ("none", "aws", "gcp", "azure")),
     }
@@ -56,6 +57,7 @@ class Ci:
             "LABELS": _listed(labels),
             "TAGS": _listed([label for label in labels if label != "self-hosted"] or labels[:1]),
             "FAIRLEAD": exported.fairlead,
+            "EXTRAS": told["extras"],
         }
         made = []
         for provider, (path, text, clouds) in _FORMS.items():
@@ -94,5 +96,7 @@ def _checked(told: Mapping[str, str]) -> None:
         raise UsageError(f"--set folder={told['folder']}: a folder inside the repository, as models/churn.")
     if not _PLAIN.fullmatch(told["branch"]):
         raise UsageError(f"--set branch={told['branch']}: the name of a branch, as main.")
+    if not _WORDS.fullmatch(told["extras"]):
+        raise UsageError(f"--set extras={told['extras']}: names with commas between, as studio,boosting.")
     if not _WORDS.fullmatch(told["runner"]):
         raise UsageError(f"--set runner={told['runner']}: labels with commas between, as self-hosted,fairlead.")

@@ -32,8 +32,15 @@ jobs:
     timeout-minutes: 60
     permissions:
       contents: read
+    outputs:
+      diff: ${{ steps.diff.outcome }}
     env:
       BASE: ${{ github.event.pull_request.base.sha }}
+      # Whatever the project says: its state, stores and registry are none of this job's.
+      FAIRLEAD_STATE__URL: ""
+      FAIRLEAD_STORES__BUNDLES: ""
+      FAIRLEAD_STORES__RECORDS: ""
+      FAIRLEAD_REGISTRY__MLFLOW: ""
     steps:
       - uses: actions/checkout@v4.2.2
         with:
@@ -45,7 +52,7 @@ jobs:
       - name: home
         run: echo "FAIRLEAD_HOME=$RUNNER_TEMP/fairlead" >> "$GITHUB_ENV"
       - name: install
-        run: python -m pip install "fairlead[studio]==@FAIRLEAD@"
+        run: python -m pip install "fairlead[@EXTRAS@]==@FAIRLEAD@"
       # The base is trained as well, so that what the change does can be told from what training anew does.
       - name: base
         id: base
@@ -65,12 +72,13 @@ jobs:
         if: ${{ !cancelled() && steps.train.outcome == 'success' }}
         run: fairlead evaluate latest
       - name: diff
+        id: diff
         if: ${{ !cancelled() && steps.train.outcome == 'success' && steps.base.outcome == 'success' }}
         run: fairlead diff champion latest > "$FAIRLEAD_HOME.diff.md"
       - uses: actions/upload-artifact@v4.4.3
-        if: ${{ !cancelled() && steps.base.outcome == 'success' }}
+        if: ${{ !cancelled() && steps.diff.outcome == 'success' }}
         with:
-          name: diff
+          name: diff-@NAME@
           path: ${{ env.FAIRLEAD_HOME }}.diff.md
           retention-days: 30
 
@@ -78,7 +86,7 @@ jobs:
   comment:
     needs: judge
     if: >-
-      !cancelled() && github.event_name == 'pull_request'
+      !cancelled() && needs.judge.outputs.diff == 'success'
       && github.event.pull_request.head.repo.full_name == github.repository
     runs-on: ubuntu-24.04
     timeout-minutes: 5
@@ -90,15 +98,22 @@ jobs:
     steps:
       - uses: actions/download-artifact@v4.1.8
         with:
-          name: diff
+          name: diff-@NAME@
       - name: comment
         env:
           GH_TOKEN: ${{ github.token }}
           GH_REPO: ${{ github.repository }}
           NUMBER: ${{ github.event.pull_request.number }}
         run: |
-          gh pr comment "$NUMBER" --body-file fairlead.diff.md --edit-last ||
-            gh pr comment "$NUMBER" --body-file fairlead.diff.md
+          # One comment a model, which is brought up to date; GitHub takes 65,536 characters.
+          mark='<!-- fairlead: @MODEL@ -->'
+          { echo "$mark"; head --bytes 60000 fairlead.diff.md; } > comment.md
+          found=$(gh api --paginate "repos/$GH_REPO/issues/$NUMBER/comments" \\
+            --jq ".[] | select(.body | startswith(\\"$mark\\")) | .id" | tail --lines 1)
+          if [ -n "$found" ]
+          then gh api --method PATCH "repos/$GH_REPO/issues/comments/$found" --field body=@comment.md > comment.json
+          else gh pr comment "$NUMBER" --body-file comment.md
+          fi
 
   # What was merged, made and judged where the home lies. Nothing is deployed here.
   register:

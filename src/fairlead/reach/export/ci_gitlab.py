@@ -24,9 +24,14 @@ judge:
     - if: $CI_PIPELINE_SOURCE == "merge_request_event"
   variables:
     FAIRLEAD_HOME: $CI_PROJECT_DIR.tmp/fairlead
+    # Whatever the project says: its state, stores and registry are none of this job's.
+    FAIRLEAD_STATE__URL: ""
+    FAIRLEAD_STORES__BUNDLES: ""
+    FAIRLEAD_STORES__RECORDS: ""
+    FAIRLEAD_REGISTRY__MLFLOW: ""
   before_script:
     - apt-get update && apt-get install --yes --no-install-recommends git
-    - python -m pip install "fairlead[studio]==@FAIRLEAD@"
+    - python -m pip install "fairlead[@EXTRAS@]==@FAIRLEAD@"
   script:
     # The base is trained as well, so that what the change does can be told from what training anew does.
     - |
@@ -51,7 +56,9 @@ judge:
 # May write to the merge request, and runs nothing of it. FAIRLEAD_COMMENT_TOKEN: a masked project token, scope api.
 comment:
   stage: comment
-  image: curlimages/curl:8.11.1
+  image:
+    name: curlimages/curl:8.11.1
+    entrypoint: [""]
   timeout: 5m
   needs: [judge]
   rules:
@@ -61,9 +68,12 @@ comment:
     GIT_STRATEGY: none
   script:
     - |
-      curl --fail --silent --show-error --output /dev/null --header "PRIVATE-TOKEN: $FAIRLEAD_COMMENT_TOKEN" \\
+      if [ -s fairlead.diff.md ]
+      then curl --fail --silent --show-error --output /dev/null --header "PRIVATE-TOKEN: $FAIRLEAD_COMMENT_TOKEN" \\
         --data-urlencode "body@fairlead.diff.md" \\
         "$CI_API_V4_URL/projects/$CI_PROJECT_ID/merge_requests/$CI_MERGE_REQUEST_IID/notes"
+      else echo "The base has no model to compare with."
+      fi
 
 # What was merged, made and judged where the home lies (the runner's variable FAIRLEAD_HOME). Nothing is deployed here.
 register:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 
 from fairlead.reach.export.alone import needed
 from fairlead.reach.export.exported import Exported
@@ -123,9 +124,9 @@ ENTRYPOINT {entry}
 _COMPOSE = """\
 # To try it: docker compose up --build, then ask http://127.0.0.1:8080/predict/{model}
 services:
-  {name}:
+  "{name}":
     build: .
-    image: {image}
+    image: "{image}"
     read_only: true
     cap_drop: [ALL]
     security_opt: ["no-new-privileges:true"]
@@ -145,7 +146,7 @@ Build it: `docker build -t {image} .`, or, with the same digest each time, `buil
 
 Run it: `docker run --read-only --cap-drop ALL -p 127.0.0.1:8080:8080 -v records:{home} {image}`
 
-Ask it: `curl -d '{row}' -H 'Content-Type: application/json' http://127.0.0.1:8080/predict/{model}`
+Ask it: `curl -d {row} -H 'Content-Type: application/json' http://127.0.0.1:8080/predict/{model}`
 
 The same image is what SageMaker (`serve`), Vertex AI, Azure ML and KServe start: it reads their variables.
 It runs as user {user}, writes to {home} alone, and trusts seals of `{signer}` alone.
@@ -225,5 +226,5 @@ class Image:
         return _README.format(
             secrets="".join(f"{_SECRETS[one.entry].format(variable=one.variable)}\n" for one in needed(exported)),
             model=exported.model, version=version or f"bundle {exported.bundle[:12]}", image=exported.image, home=HOME,
-            user=USER, signer=exported.signer, bundle_id=exported.bundle, row=json.dumps(row),
+            user=USER, signer=exported.signer, bundle_id=exported.bundle, row=shlex.quote(json.dumps(row)),
         )  # fmt: skip
