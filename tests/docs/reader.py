@@ -44,7 +44,7 @@ class Reader:
         self.before: dict[str, Callable[[], object]] = {}
         self.skipped: list[str] = []
         self.ran: list[str] = []
-        self.names: dict[str, object] = {}
+        self.prelude = ""
         self._scratch = folder.parent / f"{folder.name}-reader"
         self._scratch.mkdir(parents=True, exist_ok=True)
         self.home = self._scratch / "home"
@@ -78,8 +78,7 @@ class Reader:
                 elif block.language == "toml":
                     self.set(block.text)
                 elif block.language == "python":
-                    exec(compile(self.here(block.text), block.place, "exec"), self.names)
-                    yield "python"
+                    yield self._python(block)
                 elif block.language in SHELLS:
                     yield from self._shell(block)
         finally:
@@ -126,6 +125,15 @@ class Reader:
                 self._run(block, command, words, code)
             self.ran.append(words)
             yield words
+
+    def _python(self, block: Block) -> str:
+        """`prelude` has the names that the page takes as known."""
+        code = self._scratch / f"line{block.line}.py"
+        code.write_text(f"{self.prelude}\n{self.here(block.text)}\n")
+        words = f"python {shlex.quote(str(code))}"
+        self._run(block, Command(words), words, 0)
+        self.ran.append(words)
+        return words
 
     def _script(self, words: str) -> str:
         return f'. {self._scratch}/variables; cd "$(cat {self._scratch}/place)"; {words}'
