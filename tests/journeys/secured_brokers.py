@@ -77,10 +77,10 @@ class SecuredNats(Nats):
         return [self.program, "-c", str(self.folder / "nats.conf")]
 
     def address(self, name: str, options: str | None = None) -> str:
-        told = self.papers.options if options is None else options
+        told = f"&{self.papers.options}" if options is None else options
         word = self.folder / "token"
         word.write_text(os.environ.get("BROKER_SECRET", SECRET) + "\n")
-        return f"tls://127.0.0.1:{self.port}/{name}?token=file:{word}&{told}"
+        return f"tls://127.0.0.1:{self.port}/{name}?token=file:{word}{told}"
 
     async def client(self) -> Any:
         import nats
@@ -106,8 +106,8 @@ class SecuredRabbit(Rabbit):
         )
 
     def address(self, name: str, options: str | None = None) -> str:
-        told = self.papers.options if options is None else options
-        return f"amqps://127.0.0.1:{self.port}/{name}?user={USER}&password=env:BROKER_SECRET&{told}"
+        told = f"&{self.papers.options}" if options is None else options
+        return f"amqps://127.0.0.1:{self.port}/{name}?user={USER}&password=env:BROKER_SECRET{told}"
 
     async def client(self) -> Any:
         import aio_pika
