@@ -66,6 +66,7 @@ class FileStreaming:
         """Until `stop`, or with `once` until every file that is there is answered. Raises RemoteError, MissingExtra."""
         from fairlead.lab.tables.engines.session import session
 
+        self._require_checkpoint()
         for folder in (self._folders.answers, self._folders.dead):
             folder.mkdir(parents=True, exist_ok=True)
             for left in folder.glob(".batch-*.jsonl.*"):
@@ -90,6 +91,15 @@ class FileStreaming:
                 self.stop.wait(pause)
         finally:
             spark.stop()
+
+    def _require_checkpoint(self) -> None:
+        """Without it batches are counted from nought again, and a number that is there counts as answered."""
+        answers = self._folders.answers
+        if not (answers / CHECKPOINT).is_dir() and any(answers.glob("batch-*.jsonl")):
+            raise UsageError(
+                f"{answers.name} holds answers and no {CHECKPOINT}: files that come would be taken for answered. "
+                f"Bring {CHECKPOINT} back, or give another folder for answers."
+            )
 
     def _query(self, spark: Any) -> str:
         """One life of the query; why it failed, "" where it ended as it was to."""
