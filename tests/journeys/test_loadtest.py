@@ -11,6 +11,8 @@ import pytest
 from tests.conftest import Program, eventually
 from tests.unit.export.sealed_loans import loans
 
+from fairlead.reach.capacity import read_measured
+
 pytestmark = pytest.mark.long
 
 
@@ -54,6 +56,29 @@ def test_replicas_for_a_volume_follow_from_it(measured: Program) -> None:
     assert any("not measured so far out" in note for note in far["notes"])
     none = measured.json("capacity", "--rate", "1000/s", "--p99", "0.01ms", expect=3)
     assert none["replicas"] is None
+
+
+def test_p99_at_a_load_that_was_not_measured_is_as_predicted(measured: Program, tmp_path: Path) -> None:
+    """Of a real server with one worker. Other programs run on this machine: each look is taken three times."""
+    told = ("loadtest", "--workers", "1", "--p99", "900ms", "--seconds", "4", "--out")
+    held = []
+    for attempt in range(3):
+        path = tmp_path / f"known-{attempt}.json"
+        measured.json(*told, str(path), "--rates", "200,2000")
+        (known,) = read_measured(path).runs
+        between = known.p99_at(800.0)
+        assert between is not None
+        found = measured.json(*told, str(tmp_path / "asked.json"), "--rates", "800")["runs"][0]["steps"][0]
+        print(f"predicted {between[0]:.2f} to {between[1]:.2f} ms, found {found['p99_ms']:.2f} "
+              f"({found['p99_low_ms']:.2f} to {found['p99_high_ms']:.2f}) ms")  # fmt: skip
+        held.append(found["p99_low_ms"] <= between[1] and between[0] <= found["p99_high_ms"])
+        if held[-1]:
+            break
+    assert held[-1], "three times of three"
+    plan = measured.json("capacity", "--rate", "1600/s", "--p99", "900ms", "--loadtest", str(path), "--spare", "0",
+                         "--headroom", "0")  # fmt: skip
+    assert (plan["replicas"], plan["load"]) == (1, 1600.0)
+    assert plan["p99_then_ms"][0] <= plan["p99_then_ms"][1]
 
 
 def test_an_export_takes_its_sizes_from_it(measured: Program) -> None:

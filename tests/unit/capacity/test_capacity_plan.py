@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 from fairlead.contract.errors import ConfigInvalid, SourceUnreadable, UsageError
 from fairlead.doors.cli.capacity import milliseconds_of, rate_of, whole_numbers
 from fairlead.reach.capacity import Measured, Run, Step, plan_for, read_measured
 from fairlead.reach.capacity.laddering import CLOSE, climbed
+from fairlead.reach.capacity.latencies import Latencies
 from fairlead.reach.capacity.loadtest import bodies_of, kept, per_replica
 from fairlead.reach.capacity.measured import Machine
 
@@ -138,3 +140,44 @@ def test_times_and_numbers_of_workers() -> None:
             milliseconds_of(wrong)
     with pytest.raises(UsageError):
         whole_numbers("1,two", "workers")
+
+
+def queued(rate: float, seconds: float, seed: int) -> Step:
+    """What a server of one worker that takes 4 ms a request would be measured to do: random arrivals, one queue."""
+    random = np.random.default_rng(seed)
+    gaps = random.exponential(1 / rate, int(rate * seconds))
+    took = 0.004 * random.gamma(8.0, 1 / 8.0, len(gaps))
+    latencies, busy, now = Latencies(), 0.0, 0.0
+    for gap, work in zip(gaps.tolist(), took.tolist(), strict=True):
+        now += gap
+        busy = max(busy, now) + work
+        latencies.add(busy - now)
+    low, high = (1000 * value for value in latencies.bounds(0.99))
+    return made(rate, 1000 * latencies.quantile(0.99), p99_low_ms=low, p99_high_ms=high)
+
+
+def test_p99_at_a_load_that_was_not_measured_lies_where_it_is_said_to_lie() -> None:
+    held, widths = 0, []
+    for seed in range(60):
+        run = Run(workers=1, steps=tuple(queued(rate, 20.0, 100 * seed + at) for at, rate in enumerate((50, 120, 180))))
+        for rate in (80.0, 150.0):
+            between = run.p99_at(rate)
+            assert between is not None
+            truth = queued(rate, 400.0, 7000 + seed).p99_ms
+            assert truth is not None
+            held += between[0] <= truth <= between[1]
+            widths.append(between[1] / between[0])
+    assert held >= 0.95 * 120, f"{held} of 120"
+    assert np.median(widths) < 4
+    assert run.p99_at(181.0) is None, "nothing is said of what lies beyond"
+    assert run.p99_at(20.0) is not None
+    low, high = run.p99_at(120.0) or (0.0, 0.0)
+    assert low <= run.steps[1].p99_ms <= high
+
+
+def test_a_plan_says_what_p99_each_replica_will_have() -> None:
+    plan, _ = plan_for(measured((1, 1000.0)), 3000.0, LIMIT)
+    assert plan.load == pytest.approx(3000 / plan.replicas)
+    assert plan.p99_then_ms == pytest.approx((4.5, 5.5))
+    none, _ = plan_for(measured((1, 1000.0)), 3000.0, 0.1)
+    assert none.p99_then_ms is None

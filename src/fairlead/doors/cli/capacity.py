@@ -132,6 +132,13 @@ def capacity(
         raise typer.Exit(INCONCLUSIVE)
 
 
+def between(low: float, high: float | None) -> str:
+    """Milliseconds in words."""
+    if high is None or math.isinf(high):
+        return f"at {number(low)} ms or above: longer steps would say"
+    return f"between {number(low)} and {number(high)} ms"
+
+
 def tell_capacity(answer: Answer) -> None:
     """Replicas first, then what they rest on."""
     out = console()
@@ -145,6 +152,8 @@ def tell_capacity(answer: Answer) -> None:
         high = answer["high"]
         top = "more" if high is None or math.isinf(high) else f"{high:,.0f}/s"
         out.print(f"one carries {answer['low']:,.0f}/s to {top}; all together are used to {answer['used']:.0%}")
+        if then := answer["p99_then_ms"]:
+            out.print(f"at {answer['load']:,.0f}/s each, with all running, p99 lies {between(*then)}")
         if answer["cpu_cores"]:
             out.print(
                 f"at its limit one takes {number(answer['cpu_cores'])} cores and {number(answer['memory_mb'])} MiB"

@@ -78,6 +78,22 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         good, _ = self.bracket(p99_ms)
         return next((step for step in self.steps if step.rate == good), None)
 
+    def p99_at(self, rate: float) -> tuple[float, float] | None:
+        """Between what p99 lies at a rate that need not be one that was asked, milliseconds; None beyond those.
+
+        More load never answers sooner, so it lies between what lower and higher rates had, each with its 95 % interval:
+        of the steps up to the next one the highest, of those from the one before on the lowest. That holds also where
+        moments of the machine made a low rate slower than a higher one.
+        """
+        rates = [step.rate for step in self.steps]
+        if not rates or not 0 < rate <= max(rates):
+            return None
+        above = min(one for one in rates if one >= rate)
+        below = max((one for one in rates if one <= rate), default=0.0)
+        high = [math.inf if s.p99_high_ms is None else s.p99_high_ms for s in self.steps if s.rate <= above]
+        low = [s.p99_low_ms or 0.0 for s in self.steps if s.rate >= below]
+        return (min(low) if below else 0.0), max(high)
+
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
     """Where it was measured. cores: that the server and, where `shared`, the generator had together."""

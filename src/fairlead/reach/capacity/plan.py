@@ -18,7 +18,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What to run. replicas: None where nothing measured answers within the limit; spare of them may be lost.
 
     per_replica: requests a second that one carries within the limit, as planned with; low and high: 95 % interval.
-    used: share of that which the stated rate uses once all replicas run. cpu_cores, memory_mb: of one at that load.
+    used: share of that which the stated rate uses once all replicas run. load: of one then, requests a second, and
+    p99_then_ms between what its p99 lies, None where no rate so high was asked. cpu_cores, memory_mb: of one at its
+    limit.
     extrapolated: the plan rests on what was not measured so far out. notes: what to know, a line each.
     """
 
@@ -32,6 +34,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     low: float
     high: float
     used: float
+    load: float
+    p99_then_ms: tuple[float, float] | None
     p99_measured_ms: float | None
     cpu_cores: float
     memory_mb: float
@@ -91,10 +95,14 @@ def _with(
     replicas = math.ceil(rate * (1 + headroom) / low) + spare if low > 0 else None
     if replicas is not None and replicas > MOST_REPLICAS:
         replicas = None
-    best = next((run.best(p99_ms) for run in measured.runs if run.workers == n), None)
+    runs = [run for run in measured.runs if run.workers == n]
+    best = next((run.best(p99_ms) for run in runs), None)
+    load = rate / replicas if replicas else 0.0
+    found = [between for run in runs if (between := run.p99_at(load)) is not None]
+    then = (min(low for low, _ in found), max(high for _, high in found)) if found else None
     return Plan(
         rate=rate, p99_ms=p99_ms, headroom=headroom, spare=spare, replicas=replicas, workers=n, per_replica=expected,
-        low=low, high=high, used=0.0 if not replicas else rate / (replicas * low),
+        low=low, high=high, used=0.0 if not replicas else load / low, load=load, p99_then_ms=then,
         p99_measured_ms=best.p99_ms if best else None, cpu_cores=best.cpu_cores if best else 0.0,
         memory_mb=best.memory_mb if best else 0.0, extrapolated=extrapolated,
         notes=(*notes, *_general(measured, best, replicas)),
@@ -137,5 +145,6 @@ def _none(measured: Measured, rate: float, p99_ms: float, headroom: float, spare
         why = f"nothing measured stays within {p99_ms:g} ms: at best {fastest:g} ms, at {at:,.0f}/s, {workers} workers."
     return Plan(
         rate=rate, p99_ms=p99_ms, headroom=headroom, spare=spare, replicas=None, workers=0, per_replica=0.0, low=0.0,
-        high=0.0, used=0.0, p99_measured_ms=None, cpu_cores=0.0, memory_mb=0.0, extrapolated=False, notes=(why,),
+        high=0.0, used=0.0, load=0.0, p99_then_ms=None, p99_measured_ms=None, cpu_cores=0.0, memory_mb=0.0,
+        extrapolated=False, notes=(why,),
     )  # fmt: skip
