@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+from fairlead.reach.export.alone import Needed, needed
 from fairlead.reach.export.cloudformation_parts import (
     HOME,
     PORT,
@@ -28,9 +29,13 @@ from fairlead.reach.export.cloudformation_parts import (
 )
 from fairlead.reach.export.exported import Exported, Option
 from fairlead.reach.export.kubernetes.documents import written
+from fairlead.runtime.serve.access.starting import VARIABLE
 
 BALANCER = "AWS/ApplicationELB"
 READY = "/v2/health/ready"
+SERVING = "Serving"
+STAYING = {"Topic", "Logs", "Files"}
+"""Of what serves: stays, whether it serves or not, as it has data or a name that is taken once."""
 FILES = sub("arn:${AWS::Partition}:elasticfilesystem:${AWS::Region}:${AWS::AccountId}:file-system/${Files}")
 
 
@@ -47,10 +52,13 @@ class CloudFormation:
         """template.yaml; values that differ between accounts are its parameters."""
         sagemaker = exported.options["serve"] == "sagemaker"
         resources = kept(exported) | told() | (_sagemaker(exported) if sagemaker else _ecs(exported))
+        for name in resources.keys() - kept(exported).keys() - STAYING:
+            resources[name]["Condition"] = SERVING
         template = {
             "AWSTemplateFormatVersion": "2010-09-09",
             "Description": f"{exported.model} version {exported.version} ({exported.bundle[:12]}), served",
             "Parameters": _parameters(exported, sagemaker),
+            "Conditions": _conditions(sagemaker),
             "Resources": resources,
             "Outputs": _outputs(sagemaker),
         }
@@ -62,7 +70,13 @@ class CloudFormation:
         """What comes before and after."""
         return (
             f"Push the image of `fairlead export docker` and give its address as parameter Image ({exported.image}).",
+            "First Serve=no, which makes the repository to push to; then Serve=yes.",
             "Key, bucket, repository and vault stay when the stack is deleted: they hold data.",
+            *(
+                ("Its secret needs the entries " + ", ".join(one.entry for one in _secrets(exported)) + ".",)
+                if exported.options["serve"] == "ecs"
+                else ()
+            ),
         )
 
 
@@ -71,7 +85,9 @@ def _parameters(exported: Exported, sagemaker: bool) -> dict[str, Any]:
         "Image": {"Type": "String", "Default": exported.image, "Description": "the image, with its registry"},
         "Least": {"Type": "Number", "Default": 2, "MinValue": 1},
         "Most": {"Type": "Number", "Default": 10, "MinValue": 1},
-    }
+        "Serve": {"Type": "String", "Default": "yes", "AllowedValues": ["yes", "no"],
+                  "Description": "no, until the image lies in the repository that this makes"},
+    }  # fmt: skip
     if sagemaker:
         return found
     return {
@@ -81,14 +97,34 @@ def _parameters(exported: Exported, sagemaker: bool) -> dict[str, Any]:
         "SubnetB": {"Type": "AWS::EC2::Subnet::Id", "Description": "private, in another zone"},
         "Clients": {"Type": "String", "Default": "10.0.0.0/8", "Description": "the network that may ask"},
         "Certificate": {"Type": "String", "AllowedPattern": "arn:.+:acm:.+", "Description": "of the balancer, in ACM"},
+        "Keys": _keys(exported),
     }
+
+
+def _secrets(exported: Exported) -> list[Needed]:
+    """What servers take from the secret, besides the key that callers say."""
+    return [Needed(VARIABLE, "key", ""), *needed(exported)]
+
+
+def _keys(exported: Exported) -> dict[str, Any]:
+    """The parameter with the secret; it has to be given where nothing would start or answer without."""
+    entries = ", ".join(one.entry for one in _secrets(exported))
+    found = {"Type": "String", "Description": f"ARN of a secret in Secrets Manager, as JSON with {entries}"}
+    if exported.encrypted or exported.settings.access.required:
+        return {**found, "AllowedPattern": "arn:.+:secretsmanager:.+"}
+    return {**found, "Default": "", "AllowedPattern": "(arn:.+:secretsmanager:.+)?"}
+
+
+def _conditions(sagemaker: bool) -> dict[str, Any]:
+    found: dict[str, Any] = {SERVING: {"Fn::Equals": [ref("Serve"), "yes"]}}
+    return found if sagemaker else {**found, "Keyed": {"Fn::Not": [{"Fn::Equals": [ref("Keys"), ""]}]}}
 
 
 def _outputs(sagemaker: bool) -> dict[str, Any]:
     serves = {"Endpoint": {"Value": get("Endpoint", "EndpointName")}} if sagemaker else {
         "Address": {"Value": sub("https://${Balancer.DNSName}")}}  # fmt: skip
     return {
-        **serves,
+        **{name: {**one, "Condition": SERVING} for name, one in serves.items()},
         "BucketName": {"Value": ref("Bucket")},
         "RepositoryUri": {"Value": get("Repository", "RepositoryUri")},
     }
@@ -152,6 +188,9 @@ def _tasks(exported: Exported) -> Resources:
         "MountPoints": [{"SourceVolume": "home", "ContainerPath": HOME, "ReadOnly": False}],
         "LinuxParameters": {"Capabilities": {"Drop": ["ALL"]}, "InitProcessEnabled": True},
         "StopTimeout": 60,
+        "Secrets": {"Fn::If": ["Keyed", [
+            {"Name": one.variable, "ValueFrom": sub(f"${{Keys}}:{one.entry}::")} for one in _secrets(exported)],
+            ref("AWS::NoValue")]},
         "LogConfiguration": {"LogDriver": "awslogs", "Options": {
             "awslogs-group": ref("Logs"), "awslogs-region": ref("AWS::Region"), "awslogs-stream-prefix": "serve"}},
     }  # fmt: skip
@@ -159,11 +198,12 @@ def _tasks(exported: Exported) -> Resources:
         "FilesystemId": ref("Files"), "TransitEncryption": "ENABLED",
         "AuthorizationConfig": {"AccessPointId": ref("Point"), "IAM": "ENABLED"}}}  # fmt: skip
     logs = allow(["logs:CreateLogStream", "logs:PutLogEvents"], get("Logs", "Arn"))
+    keys = {"Fn::If": ["Keyed", allow(["secretsmanager:GetSecretValue"], ref("Keys")), ref("AWS::NoValue")]}
     network = {"AwsvpcConfiguration": {
         "AssignPublicIp": "DISABLED", "SecurityGroups": [ref("Servers")],
         "Subnets": [ref("SubnetA"), ref("SubnetB")]}}  # fmt: skip
     return {
-        "StartRole": role("ecs-tasks.amazonaws.com", *PULL, logs),
+        "StartRole": role("ecs-tasks.amazonaws.com", *PULL, logs, keys),
         "TaskRole": role("ecs-tasks.amazonaws.com", *READ, *WRITE, mount),
         "Cluster": resource("ECS::Cluster", ClusterSettings=[{"Name": "containerInsights", "Value": "enabled"}]),
         "Task": resource(
@@ -172,8 +212,9 @@ def _tasks(exported: Exported) -> Resources:
             TaskRoleArn=get("TaskRole", "Arn"), ContainerDefinitions=[container], Volumes=[home],
         ),
         "Service": resource(
-            "ECS::Service", depends="Listener", Cluster=ref("Cluster"), TaskDefinition=ref("Task"),
-            LaunchType="FARGATE", DesiredCount=ref("Least"), HealthCheckGracePeriodSeconds=60,
+            # How many there are is the scaling's: a number here would undo it at every update.
+            "ECS::Service", depends=["Listener", "MountA", "MountB"], Cluster=ref("Cluster"),
+            TaskDefinition=ref("Task"), LaunchType="FARGATE", HealthCheckGracePeriodSeconds=60,
             NetworkConfiguration=network,
             DeploymentConfiguration={"MinimumHealthyPercent": 100, "MaximumPercent": 200,
                                      "DeploymentCircuitBreaker": {"Enable": True, "Rollback": True}},
@@ -226,7 +267,8 @@ def _sagemaker(exported: Exported) -> Resources:
         "InitialInstanceCount": ref("Least"), "InitialVariantWeight": 1.0,
     }  # fmt: skip
     return {
-        "ServeRole": role("sagemaker.amazonaws.com", *PULL, *READ, logs, metrics),
+        # Its network is closed and its model in the image: it reads no bucket.
+        "ServeRole": role("sagemaker.amazonaws.com", *PULL, logs, metrics),
         "Model": resource(
             "SageMaker::Model", ExecutionRoleArn=get("ServeRole", "Arn"), PrimaryContainer={"Image": ref("Image")},
             EnableNetworkIsolation=True,

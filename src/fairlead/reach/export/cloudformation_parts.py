@@ -30,7 +30,7 @@ def sub(text: str) -> dict[str, str]:
     return {"Fn::Sub": text}
 
 
-def resource(kind: str, *, depends: str = "", keep: bool = False, **properties: Any) -> dict[str, Any]:
+def resource(kind: str, *, depends: str | list[str] = "", keep: bool = False, **properties: Any) -> dict[str, Any]:
     """One resource. keep: it stays when the stack is deleted, as data does."""
     found: dict[str, Any] = {"Type": f"AWS::{kind}", "Properties": properties}
     if depends:
@@ -95,6 +95,11 @@ def kept(exported: Exported) -> Resources:
         "Condition": {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": sub(
             f"arn:${{AWS::Partition}}:logs:${{AWS::Region}}:${{AWS::AccountId}}:log-group:/fairlead/{exported.name}")}},
     }  # fmt: skip
+    alarms = {
+        "Effect": "Allow", "Principal": {"Service": "cloudwatch.amazonaws.com"},
+        "Action": ["kms:Decrypt", "kms:GenerateDataKey*"], "Resource": "*",
+        "Condition": {"StringEquals": {"aws:SourceAccount": ref("AWS::AccountId")}},
+    }  # fmt: skip
     sealed = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": get("Key", "Arn")}
     plain = {
         "Sid": "OnlyByTls", "Effect": "Deny", "Principal": "*", "Action": "s3:*",
@@ -106,7 +111,7 @@ def kept(exported: Exported) -> Resources:
     return {
         "Key": resource(
             "KMS::Key", keep=True, Description=f"Data of {exported.name}", EnableKeyRotation=True,
-            KeyPolicy={"Version": "2012-10-17", "Statement": [owner, logs]},
+            KeyPolicy={"Version": "2012-10-17", "Statement": [owner, logs, alarms]},
         ),
         "Bucket": resource(
             "S3::Bucket", keep=True,
@@ -169,8 +174,8 @@ def alarm(
 
 
 def told() -> Resources:
-    """Where alarms go: a topic that people subscribe to."""
-    return {"Topic": resource("SNS::Topic", KmsMasterKeyId="alias/aws/sns")}
+    """Where alarms go: a topic that people subscribe to. Its key is ours, as CloudWatch may not use that of SNS."""
+    return {"Topic": resource("SNS::Topic", KmsMasterKeyId=ref("Key"))}
 
 
 def scaled(dimension: str, space: str, target: Any, metric: str, value: float) -> Resources:
