@@ -26,6 +26,24 @@ data "aws_iam_policy_document" "key" {
       values   = ["arn:${data.aws_partition.here.partition}:logs:${var.region}:${data.aws_caller_identity.here.account_id}:log-group:/fairlead/@NAME@"]
     }
   }
+
+  # Alarms go to a topic that this key encrypts: CloudWatch may not use that of SNS.
+  statement {
+    sid       = "Alarms"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey*"]
+    resources = ["*"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["cloudwatch.amazonaws.com"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [data.aws_caller_identity.here.account_id]
+    }
+  }
 }
 
 resource "aws_kms_key" "data" {
@@ -200,5 +218,5 @@ resource "aws_backup_selection" "data" {
 
 resource "aws_sns_topic" "alarms" {
   name_prefix       = "fairlead-@NAME@-"
-  kms_master_key_id = "alias/aws/sns"
+  kms_master_key_id = aws_kms_key.data.id
 }
