@@ -2,7 +2,8 @@
 
 A script prints one JSON object a line: `scenario` (a permanent id), figures, and `spread` where a figure was taken
 more than once. `python -m benchmarks NAME...` runs some of them, `NAME:PART` a part of one. `learning` (50 minutes),
-`reports` (15 minutes) and `drift_report` (30 minutes) run only when they are named.
+`reports` (15 minutes) and `drift_report` (30 minutes) run only when they are named. `spark` and `distributed` need
+Java, `streams` the brokers and `image` the buildah of `make test-deps`; what is not there fails by itself.
 """
 
 from __future__ import annotations
@@ -20,8 +21,7 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 SCRIPTS = (
     "imports", "profile", "transport", "layers", "server", "bulk", "peers", "explain", "false_alarms", "rehearsal",
-    "watch",
-    "demo",
+    "watch", "spark", "distributed", "streams", "image", "keep", "demo",
 )  # fmt: skip
 
 
@@ -42,7 +42,9 @@ def run(name: str) -> list[dict[str, object]]:
     print(f"==> {name}", flush=True)
     script, *parts = name.split(":")
     command = [sys.executable, str(HERE / f"{script}.py"), *parts]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    # Some start the servers that tests have.
+    env = {**os.environ, "PYTHONPATH": str(HERE.parent)}
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, env=env)
     if done.returncode:
         print(f"    {name} failed with {done.returncode}")
         return []
