@@ -145,7 +145,7 @@ def _intervals(axes: Axes, rehearsal: Rehearsal) -> None:
 
 
 def _price(axes: Axes, rehearsal: Rehearsal) -> None:
-    priced = [p for p in _distinct(rehearsal) if p.name not in ("persistence", "constant")]
+    priced = [p for p in _distinct(rehearsal) if p.name not in ("persistence", "constant", "online")]
     # Neighbours are named above and below their marks in turn.
     for place, policy in enumerate(sorted(priced, key=lambda p: (p.fits, p.quality.value))):
         colour = MAIN if policy.name in ("performance", "project") else INK

@@ -91,7 +91,7 @@ def _free(by_name: dict[str, PolicyResult], unit: str) -> list[str]:
     free = by_name.get("persistence")
     if free is None:
         return []
-    lived = [p for p in by_name.values() if p.name not in ("persistence", "constant", "random")]
+    lived = [p for p in by_name.values() if p.name not in ("persistence", "constant", "random", "online")]
     beaten = [p.name for p in lived if p.quality.value > free.quality.value]
     told = f"Persistence ({free.details['best']}): {unit} {free.quality.value:.4g}"
     return [told + (f"; it beats {', '.join(beaten)}." if beaten else "; every policy beats it.")]

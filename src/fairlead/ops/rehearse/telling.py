@@ -11,6 +11,8 @@ import msgspec
 import numpy as np
 
 from fairlead.ops.monitor.windows import DAY, MONTH_DAYS
+from fairlead.ops.rehearse.along import NAME as ONLINE
+from fairlead.ops.rehearse.along import along
 from fairlead.ops.rehearse.baselines import persistence
 from fairlead.ops.rehearse.injecting import Study
 from fairlead.ops.rehearse.recommending import recommend
@@ -20,7 +22,7 @@ from fairlead.ops.rehearse.stage import Stage
 from fairlead.ops.rehearse.summary import summarise
 from fairlead.ops.rehearse.uncertainty import Resampled, excludes_zero
 
-FREE = ("persistence", "constant", "random")
+FREE = ("persistence", "constant", "random", ONLINE)
 BY_LABELS = ("performance", "concept", "cost", "labels")
 """Triggers that look at the labels of every window."""
 
@@ -146,6 +148,10 @@ def _free(stage: Stage, compare: _Compare) -> list[PolicyResult]:
         compare.free("persistence", sums[best][:, 0] / sums[best][:, 1], {"best": best, **known}),
         compare.free("constant", constant[:, 0] / constant[:, 1], {}),
     ]
+    if stage.history.settings.retrain.online:
+        lived = along(stage.history)
+        learner = stage.history.settings.retrain.online
+        found.append(compare.free(ONLINE, lived[:, 0] / lived[:, 1], {"learner": learner}))
     if stage.drawn is not None:
         means = stage.drawn @ compare.resampled.rows / compare.resampled.rows.sum()
         spread = {
