@@ -39,10 +39,16 @@ class Hadoop:
     """
 
     def __init__(self, place: str, *, timeout_s: float = 30.0, attempts: int = 4) -> None:
-        parts = urlsplit(f"hdfs://{place}")
+        try:
+            parts = urlsplit(f"hdfs://{place}")
+            host, port = parts.hostname, parts.port or PORT
+        except ValueError:
+            host = None
+        if not host:
+            raise UsageError("an address of Hadoop names its NameNode's host and port, as hdfs://namenode:9870/folder.")
         options = dict(parse_qsl(parts.query))
         if unknown := sorted(set(options) - set(_OPTIONS)):
-            raise UsageError(f"hdfs://{parts.hostname}: unknown option {unknown[0]}. Known: {', '.join(_OPTIONS)}.")
+            raise UsageError(f"hdfs://{host}: unknown option {unknown[0]}. Known: {', '.join(_OPTIONS)}.")
         self.path = unquote(parts.path).rstrip("/")
         self._written = {name: options[name] for name in ("replication", "blocksize") if name in options}
         self._times, self.attempts = (min(timeout_s, 10.0), timeout_s), attempts
@@ -54,7 +60,7 @@ class Hadoop:
         except ModuleNotFoundError as missing:
             raise MissingExtra(missing.name or "fsspec", "clouds") from None
         self._web: Any = WebHDFS(
-            parts.hostname, parts.port or PORT, token=options.get("token"),
+            host, port, token=options.get("token"),
             user=unquote(parts.username) if parts.username else options.get("user"),
             password=unquote(parts.password) if parts.password else None,
             kerberos=options.get("kerberos") == "true", use_https=options.get("https") == "true",

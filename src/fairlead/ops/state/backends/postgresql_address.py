@@ -46,7 +46,10 @@ def parse(address: str, password: str = "") -> Server:
     if not database or not user:
         what = "names no database." if not database else "names no user."
         raise ConfigInvalid(what, key=_KEY, cure="As postgresql://USER@HOST:5432/DATABASE.")
-    host, port = options.get("host", parts.hostname or "localhost"), int(options.get("port", port or 5432))
+    host, given = options.get("host", parts.hostname or "localhost"), options.get("port", str(port or 5432))
+    if not (given.isascii() and given.isdigit() and 0 < int(given) < 65536):
+        raise ConfigInvalid("port is a number from 1 to 65535.", key=_KEY)
+    port = int(given)
     secret = password or unquote(parts.password or "") or None
     arguments: dict[str, Any] = {"timeout": None}
     if host.startswith("/"):
