@@ -146,6 +146,16 @@ def test_an_object_is_what_was_put(store: Store, tmp_path: Path) -> None:
     assert store.list() == ()
 
 
+def test_how_an_object_lies_there_is_told(store: Store) -> None:
+    assert store.facts("a/b") is None
+    began = time.time()
+    store.put("a/b", b"x")
+    found = store.facts("a/b")
+    assert found is not None
+    assert began - 2.0 <= found.at <= time.time() + 2.0, "by the store's clock, to the second"
+    assert (found.encrypt, found.key) in (("", ""), ("AES256", ""))
+
+
 def test_what_is_not_there_is_said(store: Store, tmp_path: Path) -> None:
     for act in (lambda: store.read("none/such"), lambda: store.get("none/such", tmp_path / "x")):
         with pytest.raises(ObjectNotFound, match="none/such"):

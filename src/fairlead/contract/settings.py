@@ -15,7 +15,7 @@ from fairlead.contract.engines import EngineSettings
 from fairlead.contract.preparing import PreparationSettings
 from fairlead.contract.settings_said import DOC as DOC
 from fairlead.contract.signature import Task
-from fairlead.contract.stores import StoresSettings
+from fairlead.contract.stores import BackupSettings, StoresSettings
 
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 OpenShare = Annotated[float, Meta(gt=0.0, lt=1.0)]
@@ -347,6 +347,7 @@ class Settings(Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     release: ReleaseSettings = ReleaseSettings()
     state: StateSettings = StateSettings()
     stores: StoresSettings = StoresSettings()
+    backup: BackupSettings = BackupSettings()
     engine: EngineSettings = EngineSettings()
 
     @property

@@ -37,6 +37,17 @@ class Stored(msgspec.Struct, frozen=True):
     sha256: str = ""
 
 
+class Facts(msgspec.Struct, frozen=True):
+    """How an object lies in its store. at: when it was written, seconds since the epoch by the store's own clock.
+
+    encrypt, key: what the store says it encrypts it by, in the words of StoreTerms; "" where it says nothing.
+    """
+
+    at: float
+    encrypt: str = ""
+    key: str = ""
+
+
 class StoreTerms(msgspec.Struct, frozen=True):
     """How a store is spoken to. part_bytes: what is larger goes up in parts of that size, and goes on where it was
     after a kill. timeout_s: how long one call may take. attempts: how often a call is made before it counts as failed.
@@ -69,7 +80,18 @@ class StoresSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         return StoreTerms(self.part_mb << 20, self.timeout_s, self.attempts, self.encrypt, self.key)
 
 
+class BackupSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`[backup]` of the project file: what is promised of backups, which `doctor` holds them to."""
+
+    to: str = ""
+    every: str = ""
+    verify: str = ""
+
+
 DOC: dict[str, str] = {
+    "backup.to": "where backups go, which `fairlead doctor` then expects there: a folder, s3://, az://, gs:// or hdfs://",
+    "backup.every": "doctor complains when the newest backup is older than this, as 1h or 1d; empty: twice its --every",
+    "backup.verify": "doctor complains when none was brought back and checked (--verify) for so long; empty: never",
     "stores.bundles": "where bundles lie besides: s3://, az://, gs://, hdfs:// or a folder; the home keeps copies",
     "stores.records": "where the collector sends records and labels, which stay here until they are there",
     "stores.part_mb": "what is larger goes up in parts of so many MB, and goes on after a kill",
@@ -104,6 +126,9 @@ class Store(Protocol):
 
     def stat(self, name: str) -> Stored | None:
         """What is known of an object without reading it, None where there is none."""
+
+    def facts(self, name: str) -> Facts | None:
+        """How an object lies there, as the store tells it; None where there is none."""
 
     def list(self, prefix: str = "", *, after: str = "", limit: int = LIST_LIMIT) -> tuple[Stored, ...]:
         """The first `limit` objects whose names begin with `prefix` and sort after `after`, by name.

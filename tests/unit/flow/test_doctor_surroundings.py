@@ -118,6 +118,7 @@ def test_libraries_of_another_version_are_named(ws: Workspace, monkeypatch: pyte
 
 
 def test_a_store_that_cannot_be_listed(ws: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
     mine = with_setting(ws, f'\n[stores]\nbundles = "{tmp_path / "store"}"\n')
     assert told(surroundings.stored(mine))["store of bundles"][0] == "pass"
     mine = with_setting(ws, '\n[stores]\nrecords = "s3://"\n')

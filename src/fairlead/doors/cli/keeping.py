@@ -48,7 +48,7 @@ def backup(
     def once(say: Any) -> Answer:
         return asked.backup(
             to, passphrase=passphrase, recipient=recipient, identity=identity, without_keys=without_keys,
-            verify=verify, keep=keep, note=not every, say=say,
+            verify=verify, keep=keep, note=not every, every_s=every, say=say,
         )  # fmt: skip
 
     if every:

@@ -25,10 +25,14 @@ def backup(
     verify: bool = False,
     keep: int = 0,
     note: bool = True,
+    every_s: float = 0.0,
     say: Callable[[str], None] = lambda _line: None,
 ) -> Answer:
-    """See `Project.backup`. note: whether an event says so; one every minute would drown the others."""
+    """See `Project.backup`. note: whether an event says so; one every minute would drown the others. every_s: how often
+    it is repeated, which `doctor` expects from then on."""
+    from fairlead.lab.tables.addresses import shown_of
     from fairlead.ops import keep as keeping
+    from fairlead.ops.keep.noting import Noted, note_backup, place_of
     from fairlead.ops.stores import store_of
 
     if not (passphrase or recipient or without_keys):
@@ -51,6 +55,14 @@ def backup(
             say("bringing it back into an empty home")
             checked = keeping.verify_backup(store, lock or keeping.KeyLock(), ws.home.run)
             answer["verified"] = msgspec.to_builtins(checked)
+        plain = "" if shown_of(to) != to else place_of(to, Path())
+        note_backup(
+            ws.home.run,
+            Noted(
+                store.address, plain, done.snapshot, done.at, done.epoch, not without_keys, every_s,
+                ws.clock() if verify else 0.0,
+            ),
+        )  # fmt: skip
         return answer
     finally:
         store.close()

@@ -89,5 +89,6 @@ def audit(ws: Workspace, last: int) -> Answer:
 def doctor(ws: Workspace) -> Answer:
     """See `Project.doctor`."""
     from fairlead.ops.flow.doctor import examine
+    from fairlead.ops.keep.examining import backed_up
 
-    return examine(ws)
+    return examine(ws, backed_up)

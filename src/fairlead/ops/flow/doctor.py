@@ -20,8 +20,8 @@ LONGEST_AWAITED_S = 120
 """Seconds that a row may wait for the collector of a running `up`, which comes by every two."""
 
 
-def examine(ws: Workspace) -> dict[str, Any]:
-    """All checks of this home; `verdict` is pass when none fails."""
+def examine(ws: Workspace, *further: Callable[[Workspace], Check | list[Check]]) -> dict[str, Any]:
+    """All checks of this home, and `further` ones of rooms above; `verdict` is pass when none fails."""
     from fairlead.runtime.capture import reconcile
 
     reconciliation = reconcile(ws.home.root)
@@ -32,6 +32,7 @@ def examine(ws: Workspace) -> dict[str, Any]:
         *keys(ws), *unread, *([] if unread else tried("bundles", bundles, ws)), served(ws),
         *([] if unread else tried("audit", chain, ws)),
         disk(ws), *tried("streams", streams, ws), *look(ws, state=not unread),
+        *(check for one in further for check in tried(one.__name__, one, ws)),
     )  # fmt: skip
     failed = [c for c in checks if c.verdict == "fail"]
     return {

@@ -14,11 +14,13 @@ from urllib.parse import urlsplit
 
 from fairlead.contract.errors import FairleadError
 from fairlead.contract.evidence import Check
+from fairlead.ops.flow.surroundings_stores import stored
 from fairlead.ops.flow.workspace import Workspace
 
 MOST_SKEW_S = 2.0
 FEWEST_INODES = 10_000
 REACH_S = 3.0
+SLOW_MS = 1000.0
 PYTHONS = ((3, 11), (3, 13))
 _PORTS = {
     "http": 80, "https": 443, "postgresql": 5432, "postgres": 5432, "mysql": 3306, "spark": 7077, "sc": 15002,
@@ -112,6 +114,20 @@ def room(ws: Workspace) -> Check:
     return Check("inodes", found.f_favail, FEWEST_INODES, "pass" if enough else "fail", why)
 
 
+def database(ws: Workspace) -> Check:
+    """The state answers, and how it is laid out."""
+    from fairlead.ops.state.schema import HEAD
+
+    began = time.monotonic()
+    ws.state.generation()
+    took = round((time.monotonic() - began) * 1000, 1)
+    kind = "PostgreSQL" if ws.settings.state.url else "a file"
+    if took <= SLOW_MS:
+        return Check("state", took, SLOW_MS, "pass", f"{kind} of revision {HEAD} answers; milliseconds that it took")
+    why = f"milliseconds that {kind} took to answer: look for what holds its disk, or for transactions that stay open"
+    return Check("state", took, SLOW_MS, "fail", why)
+
+
 def agreed(ws: Workspace) -> Check:
     """What is published is what is intended, for every model of the home."""
     from fairlead.runtime.serve import read
@@ -139,7 +155,10 @@ def led(ws: Workspace) -> list[Check]:
         return []
     lease = lease_of(ws)
     if lease is not None and lease.holds:
-        return [Check("leader", lease.epoch, None, "pass", told(lease))]
+        left = lease.expires - lease.now
+        fresh = ws.settings.state.lease_s - left
+        why = f"{told(lease)}, its lease was renewed {max(fresh, 0.0):.1f} s ago and holds for {left:.1f} s more"
+        return [Check("leader", lease.epoch, None, "pass", why)]
     ever = lease is not None
     why = "nobody leads: nothing is watched; start `fairlead up`" if ever else "nobody led yet: `fairlead up` begins"
     return [Check("leader", lease.epoch if lease else 0, None, "fail" if ever else "pass", why)]
@@ -204,31 +223,10 @@ def _knock(name: str, host: str, port: int) -> Check:
     return Check(f"reach {name}", port, None, "fail", why)
 
 
-def stored(ws: Workspace) -> list[Check]:
-    """Each store that the project names lists what it holds."""
-    from fairlead.ops.stores import store_of
-
-    checks = []
-    for name in ("bundles", "records"):
-        address = getattr(ws.settings.stores, name)
-        if not address:
-            continue
-        try:
-            store = store_of(address, ws.settings.stores.terms)
-            try:
-                store.list(limit=1)
-            finally:
-                store.close()
-            checks.append(Check(f"store of {name}", None, None, "pass", "lists what it holds"))
-        except FairleadError as failure:
-            checks.append(Check(f"store of {name}", None, None, "fail", str(failure)))
-    return checks
-
-
 def look(ws: Workspace, *, state: bool) -> list[Check]:
     """All of it. A check that cannot be made is a complaint, not the end. state: whether the state can be read."""
     found: list[Check] = []
-    for check in (versions, permissions, room, reachable, stored, *((clocks, agreed, led) if state else ())):
+    for check in (versions, permissions, room, reachable, stored, *((database, clocks, agreed, led) if state else ())):
         try:
             said = check(ws)
         except (FairleadError, OSError) as failure:

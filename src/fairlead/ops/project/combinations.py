@@ -171,11 +171,13 @@ def _check_watching(settings: Settings, fail: Fail) -> None:
         ("monitor.lateness", monitor.lateness, parse_duration),
         ("monitor.label_delay", monitor.label_delay, parse_duration),
         ("alerts.remind", settings.alerts.remind, parse_duration),
+        ("backup.every", settings.backup.every, parse_duration),
+        ("backup.verify", settings.backup.verify, parse_duration),
         ("alerts.quiet", settings.alerts.quiet, parse_quiet),
         ("alerts.escalate.after", settings.alerts.escalate.after, parse_duration),
     )
     for key, value, parse in spans:
-        if key == "monitor.window" and not value:
+        if not value and key in ("monitor.window", "backup.every", "backup.verify"):
             continue
         try:
             parse(value)

@@ -19,7 +19,7 @@ from azure.core import exceptions as failures
 from azure.storage.blob import BlobBlock, BlobServiceClient
 
 from fairlead.contract.errors import FairleadError, ObjectDamaged, ObjectExists, StoreFailed, UsageError
-from fairlead.contract.stores import LIST_LIMIT, Stored, StoreTerms
+from fairlead.contract.stores import LIST_LIMIT, Facts, Stored, StoreTerms
 from fairlead.ops.stores.checking import Bytes
 from fairlead.ops.stores.remote import META, RemoteStore, words
 
@@ -37,9 +37,12 @@ class AzureStore(RemoteStore):
         if terms.encrypt not in ("", "scope") or (terms.encrypt and not terms.key):
             raise UsageError(f"{self.address}: Azure encrypts by a scope, with its name as key, not {terms.encrypt!r}")
         self._scope = {"encryption_scope": terms.key} if terms.encrypt else {}
-        with self._told(""):
-            self._service = _service(host, terms, self.address)
-            self._container: Any = self._service.get_container_client(container)
+        try:
+            with self._told(""):
+                self._service = _service(host, terms, self.address)
+                self._container: Any = self._service.get_container_client(container)
+        except ValueError:
+            raise UsageError(f"{self.address}: is no container of Azure, as az://container@host/folder.") from None
 
     def close(self) -> None:
         """Let go of connections."""
@@ -83,6 +86,16 @@ class AzureStore(RemoteStore):
                 raise
             return None
         return _stored(name, found)
+
+    def _facts(self, name: str) -> Facts | None:
+        try:
+            found = self._container.get_blob_client(self._key(name)).get_blob_properties()
+        except failures.ResourceNotFoundError as error:
+            if _code(error) == "ContainerNotFound":
+                raise
+            return None
+        scope = str(found.encryption_scope or "")
+        return Facts(found.last_modified.timestamp(), "scope" if scope else "", scope)
 
     def _open(self, name: str, start: int, about: Stored) -> Iterator[bytes]:
         blob = self._container.get_blob_client(self._key(name))

@@ -20,7 +20,7 @@ from typing import BinaryIO
 import msgspec
 
 from fairlead.contract.errors import ObjectExists, ObjectNotFound, StoreFailed
-from fairlead.contract.stores import LIST_LIMIT, READ_LIMIT, RESERVED, Stored, StoreTerms, check_name, fits
+from fairlead.contract.stores import LIST_LIMIT, READ_LIMIT, RESERVED, Facts, Stored, StoreTerms, check_name, fits
 from fairlead.ops.stores.checking import Bytes, Checked, blocks_of
 
 _OWN = f"{RESERVED}store"
@@ -65,6 +65,14 @@ class FolderStore:
             try:
                 with self._open(name) as (file, known):
                     return self._of(name, os.fstat(file.fileno()), known[0] if len(known) == 1 else "")
+            except ObjectNotFound:
+                return None
+
+    def facts(self, name: str) -> Facts | None:
+        with self._told(name):
+            try:
+                with self._open(name) as (file, _):
+                    return Facts(os.fstat(file.fileno()).st_mtime)
             except ObjectNotFound:
                 return None
 

@@ -24,7 +24,7 @@ from google.auth import exceptions as unauthorised
 from google.cloud import storage
 
 from fairlead.contract.errors import FairleadError, ObjectDamaged, ObjectExists, StoreFailed, UsageError
-from fairlead.contract.stores import LIST_LIMIT, Stored, StoreTerms
+from fairlead.contract.stores import LIST_LIMIT, Facts, Stored, StoreTerms
 from fairlead.ops.stores.checking import Bytes
 from fairlead.ops.stores.remote import META, UPLOADS, RemoteStore, words
 
@@ -92,6 +92,13 @@ class GoogleStore(RemoteStore):
     def _about(self, name: str) -> Stored | None:
         found = self._bucket.get_blob(self._key(name), **self._how)
         return None if found is None else _stored(name, found)
+
+    def _facts(self, name: str) -> Facts | None:
+        found = self._bucket.get_blob(self._key(name), **self._how)
+        if found is None:
+            return None
+        key = str(found.kms_key_name or "")
+        return Facts(found.updated.timestamp() if found.updated else 0.0, "kms" if key else "", key)
 
     def _open(self, name: str, start: int, about: Stored) -> Iterator[bytes]:
         blob = self._bucket.blob(self._key(name))

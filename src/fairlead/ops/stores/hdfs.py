@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 
 from fairlead.contract.errors import FairleadError, ObjectDamaged, ObjectExists, StoreFailed, UsageError
-from fairlead.contract.stores import RESERVED, Stored, StoreTerms
+from fairlead.contract.stores import RESERVED, Facts, Stored, StoreTerms
 from fairlead.lab.tables.webhdfs import Hadoop
 from fairlead.ops.stores.checking import Bytes
 from fairlead.ops.stores.remote import META, PAUSE_S, UPLOADS, RemoteStore
@@ -97,6 +97,13 @@ class HdfsStore(RemoteStore):
             return Stored(name, about["size"], about["etag"], self._hadoop.noted(self._path(name), META))
         except FileNotFoundError:
             return None
+
+    def _facts(self, name: str) -> Facts | None:
+        try:
+            about = self._hadoop.info(self._path(name))
+        except FileNotFoundError:
+            return None
+        return Facts(about["mtime"] / 1000) if about["type"] == "file" else None
 
     def _open(self, name: str, start: int, about: Stored) -> Iterator[bytes]:
         if start and self._hadoop.info(self._path(name))["etag"] != about.etag:

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from fairlead.contract.errors import FairleadError, ObjectNotFound, StoreFailed
-from fairlead.contract.stores import LIST_LIMIT, READ_LIMIT, RESERVED, Stored, StoreTerms, check_name, fits
+from fairlead.contract.errors import FairleadError, ObjectNotFound, StoreFailed, UsageError
+from fairlead.contract.stores import LIST_LIMIT, READ_LIMIT, RESERVED, Facts, Stored, StoreTerms, check_name, fits
 from fairlead.ops.stores.checking import Bytes, Checked
 
 META = "sha256"
@@ -27,6 +27,8 @@ class RemoteStore(ABC):
 
     def __init__(self, place: str, shown: str, terms: StoreTerms) -> None:
         bucket, _, prefix = place.partition("/")
+        if not bucket:
+            raise UsageError(f"{shown}: says no bucket, container or host.")
         self.address, self.terms = shown.rstrip("/"), terms
         self.bucket, self.prefix = bucket, f"{prefix.strip('/')}/" if prefix.strip("/") else ""
 
@@ -53,6 +55,12 @@ class RemoteStore(ABC):
         check_name(name)
         with self._told(name):
             return self._about(name)
+
+    def facts(self, name: str) -> Facts | None:
+        """As the port says."""
+        check_name(name)
+        with self._told(name):
+            return self._facts(name)
 
     def list(self, prefix: str = "", *, after: str = "", limit: int = LIST_LIMIT) -> tuple[Stored, ...]:
         """As the port says; never more than `limit` and one page of the store are in memory."""
@@ -86,6 +94,10 @@ class RemoteStore(ABC):
     @abstractmethod
     def _about(self, name: str) -> Stored | None:
         """What is known of an object."""
+
+    @abstractmethod
+    def _facts(self, name: str) -> Facts | None:
+        """How an object lies there."""
 
     @abstractmethod
     def _open(self, name: str, start: int, about: Stored) -> Iterator[bytes]:

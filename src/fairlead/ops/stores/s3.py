@@ -20,7 +20,7 @@ from botocore.config import Config
 from botocore.response import StreamingBody
 
 from fairlead.contract.errors import FairleadError, ObjectDamaged, ObjectExists, StoreFailed, UsageError
-from fairlead.contract.stores import Stored, StoreTerms
+from fairlead.contract.stores import Facts, Stored, StoreTerms
 from fairlead.ops.stores.checking import BLOCK, Bytes
 from fairlead.ops.stores.remote import META, UPLOADS, RemoteStore, words
 
@@ -150,6 +150,16 @@ class S3Store(RemoteStore):
         known = head.get("Metadata", {}).get(META, "")
         return Stored(name, head["ContentLength"], str(head["ETag"]).strip('"'), known)
 
+    def _facts(self, name: str) -> Facts | None:
+        try:
+            head = self._s3.head_object(Bucket=self.bucket, Key=self._key(name))
+        except failures.ClientError as error:
+            if _code(error) in _ABSENT:
+                return None
+            raise
+        said = str(head.get("ServerSideEncryption", ""))
+        return Facts(head["LastModified"].timestamp(), said, str(head.get("SSEKMSKeyId", "")))
+
     def _open(self, name: str, start: int, about: Stored) -> Iterator[bytes]:
         part = {"Range": f"bytes={start}-"} if start else {}
         got = self._s3.get_object(Bucket=self.bucket, Key=self._key(name), IfMatch=f'"{about.etag}"', **part)
@@ -193,6 +203,8 @@ class S3Store(RemoteStore):
             if error.operation_name == "GetObject":
                 return ObjectDamaged(f"{said}: it was written anew while it was read; read it again")
             return ObjectExists(f"{said} is there already")
+        if code == "RequestTimeTooSkewed":
+            return StoreFailed(f"{said}: this machine's clock is minutes off, so the store refuses: let chrony set it")
         if code in _REFUSED:
             return StoreFailed(f"{said}: access is refused to {error.operation_name}; docs/how-to/object-stores.md "
                                "has the policy that is needed")  # fmt: skip
