@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from fairlead.contract.errors import FormatUnknown
+from fairlead.contract.errors import FormatUnknown, StateError
 
 FILE = "collected.json"
 FORMAT = 1
@@ -43,11 +43,17 @@ class Cursor(msgspec.Struct, omit_defaults=True):
 
 
 def read_cursor(folder: Path) -> Cursor:
-    """The cursor of a worker folder. Raises FormatUnknown for one that a newer version wrote."""
+    """The cursor of a worker folder. Raises FormatUnknown for one that a newer version wrote, StateError for what is no
+    cursor: to begin anew could collect twice what was collected in other ranges."""
     try:
         cursor = msgspec.json.decode((folder / FILE).read_bytes(), type=Cursor)
     except FileNotFoundError:
         return Cursor()
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        raise StateError(
+            f"{FILE} of {folder.parent.name}/{folder.name} is damaged, and with it how far the spool was collected: "
+            "bring it back from a backup of the home"
+        ) from None
     if cursor.format != FORMAT:
         raise FormatUnknown(f"{FILE} has format {cursor.format}; this version knows format {FORMAT}")
     return cursor

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.serve.remote.test_routes_by_url import HEAD, TOKEN, Control, control, follower
 
-from fairlead.contract.errors import FairleadError, StateError
+from fairlead.contract.errors import FairleadError, StateError, UsageError
 from fairlead.runtime.serve import read
 from fairlead.runtime.serve.remote.handing_out import AT_ONCE
 from fairlead.runtime.serve.remote.source import Source
@@ -69,3 +69,11 @@ def test_whatever_lies_in_the_place_of_routes_is_told_in_our_words(
 @pytest.mark.parametrize("body", [b'[{"instance": "\xff"}]', b"[[[[", b"{}", b"\xff"])
 def test_a_lease_that_is_none_is_answered_so(control: Control, body: bytes) -> None:
     assert httpx.post(control.url.replace("/routes", "/lease"), content=body, headers=HEAD).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "url", ["https://host:99999/routes", "https://host:x/routes", "https://[::1/routes", "https:///routes"]
+)
+def test_an_address_of_routes_that_is_none_is_refused_in_words(url: str) -> None:
+    with pytest.raises(UsageError, match="routes"):
+        Source(url, TOKEN)

@@ -41,8 +41,13 @@ class Source:
     """One address of routes; bundles and leases are beside it. Not for several threads at once."""
 
     def __init__(self, url: str, token: str, insecure: bool = False) -> None:
-        parts = urlsplit(url)
-        self._host, self._token = parts.hostname or "", token
+        try:
+            parts = urlsplit(url)
+            self._host, self._port, self._token = parts.hostname or "", parts.port, token
+        except ValueError:
+            raise UsageError(
+                f"routes come from an address as https://HOST:PORT/routes, and {url[:200]!r} is none."
+            ) from None
         self._secure = parts.scheme == "https"
         plain = parts.scheme == "http" and (insecure or is_loopback(self._host))
         if not self._host or not (self._secure or plain):
@@ -50,7 +55,7 @@ class Source:
                 f"routes come by https, not from {parts.scheme or 'such an address'}: they hold keys. Plain http is "
                 "taken from this machine, and from others where that is meant (--insecure, or [serve] insecure = true)."
             )
-        self._port, self.path = parts.port, parts.path or "/routes"
+        self.path = parts.path or "/routes"
         self._folder = self.path.rpartition("/")[0]
         self._connection: http.client.HTTPConnection | None = None
 
