@@ -4,11 +4,13 @@ Scenarios `streams-alone`, `streams-redis` and so on; arguments: messages, round
 broker that is not installed is passed over.
 
 Throughput: messages that lie there are taken in batches of 256, answered with capture on, published, confirmed and
-acknowledged; the clock runs from the first batch to the last acknowledgement. Latency: a process of its own publishes single messages at a fixed rate; from just before a message is
-published until its answer is confirmed. Brokers are local, with the settings of the tests: Redis syncs its file with
-every write, RabbitMQ's messages are persistent; Kafka is librdkafka's mock, which holds everything in memory.
+acknowledged; the clock runs from the first batch to the last acknowledgement. Latency: a process of its own publishes
+single messages at a fixed rate; from just before a message is published until its answer is confirmed. Brokers are
+local, with the settings of the tests: Redis syncs its file with every write, RabbitMQ's messages are persistent;
+Kafka is librdkafka's mock, which holds everything in memory.
 """
 
+# ruff: noqa: E402
 from __future__ import annotations
 
 import asyncio
