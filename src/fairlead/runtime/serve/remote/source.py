@@ -45,9 +45,7 @@ class Source:
             parts = urlsplit(url)
             self._host, self._port, self._token = parts.hostname or "", parts.port, token
         except ValueError:
-            raise UsageError(
-                f"routes come from an address as https://HOST:PORT/routes, and {url[:200]!r} is none."
-            ) from None
+            raise UsageError("routes come from an address as https://HOST:PORT/routes; this is none.") from None
         self._secure = parts.scheme == "https"
         plain = parts.scheme == "http" and (insecure or is_loopback(self._host))
         if not self._host or not (self._secure or plain):
