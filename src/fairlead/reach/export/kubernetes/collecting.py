@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
+from fairlead.contract.errors import ConfigInvalid
 from fairlead.contract.settings import ModelSettings, Settings, StoresSettings
-from fairlead.lab.tables.addresses import SCHEME
+from fairlead.lab.tables.addresses import SCHEME, holds_secret
 from fairlead.ops.stores.opening import EXTRAS
 from fairlead.reach.export.alone import encrypting, needed
 from fairlead.reach.export.exported import Exported
@@ -24,6 +26,7 @@ from fairlead.reach.export.kubernetes.pod import (
 
 _WATCHED_ELSEWHERE = "image:"
 """As `[serve] routes` of a pod that obeys none: like those that do, it fetches nothing of what the others sent."""
+_SECRET = re.compile(r"sig|token|secret|password|key|credential", re.IGNORECASE)
 _MODEL = ("name", "task", "target", "positive", "id", "time", "timezone", "group", "item", "series", "horizon", "every")
 
 
@@ -79,8 +82,20 @@ def project_text(plan: Plan) -> str:
 
 
 def store_of_records(settings: Settings) -> str:
-    """Where records are sent, "" where they stay on the volume: a folder of this machine is nowhere in a cluster."""
-    return settings.stores.records if SCHEME.match(settings.stores.records) else ""
+    """Where records are sent, "" where they stay on the volume: a folder of this machine is nowhere in a cluster.
+
+    Raises ConfigInvalid for an address in which a secret stands: everybody who sees the cluster would read it.
+    """
+    address = settings.stores.records
+    place, _, query = address.partition("?")
+    told = [one.partition("=") for one in query.split("&")]
+    if holds_secret(place) or any(_SECRET.search(name) and not value.startswith("${") for name, _, value in told):
+        raise ConfigInvalid(
+            "a secret stands in the address, and would stand in what is exported.",
+            key="stores.records",
+            cure="Write it as ${NAME}, and put NAME into the Secret of --set collector-secret.",
+        )
+    return address if SCHEME.match(address) else ""
 
 
 def _section(name: str, values: dict[str, Any]) -> str:
