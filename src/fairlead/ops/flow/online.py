@@ -83,13 +83,23 @@ def follow(
     if not lock.take():
         return Followed(ws.settings.retrain.online, paused=BUSY)
     try:
-        paused = unlearnable(ws.state.findings(ws.model), ws.settings)
+        paused = _suspected(ws)
         if paused:
             return Followed(ws.settings.retrain.online, paused=paused)
         say("opening what was learned")
         return _Pass(ws, *opened(ws, anew), say).run(stop, most)
     finally:
         lock.release()
+
+
+def _suspected(ws: Workspace) -> str:
+    """Why no label is taken for now (`retrain.guard`), "" where nothing speaks against it. What a retraining leaves out
+    window by window, a learner that cannot unlearn does not begin with."""
+    found = ws.state.findings(ws.model)
+    poisoned = [one for one in found if one.area == "labels" and one.check.startswith("poisoned_")]
+    if poisoned and ws.settings.retrain.guard:
+        return f"labels look poisoned ({poisoned[0].message}); [retrain] guard = false learns from them all the same"
+    return unlearnable(found, ws.settings)
 
 
 class _Pass:
