@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import signal
@@ -58,27 +59,32 @@ def test_replicas_for_a_volume_follow_from_it(measured: Program) -> None:
     assert none["replicas"] is None
 
 
-def test_p99_at_a_load_that_was_not_measured_is_as_predicted(measured: Program, tmp_path: Path) -> None:
-    """Of a real server with one worker. Other programs run on this machine: each look is taken three times."""
+def test_p99_at_a_load_that_was_not_measured_is_as_predicted(tmp_path: Path) -> None:
+    """Of a real server with one worker. What is measured while others take this machine's processors says nothing of
+    the server, and a step says so itself: it is looked three times."""
+    program = Program(loans(tmp_path / "loans"))
     told = ("loadtest", "--workers", "1", "--p99", "900ms", "--seconds", "4", "--out")
-    held = []
-    for attempt in range(3):
-        path = tmp_path / f"known-{attempt}.json"
-        measured.json(*told, str(path), "--rates", "200,2000")
+    path, late, held = tmp_path / "known.json", [], []
+    for _ in range(3):
+        program.json(*told, str(path), "--rates", "200,2000")
+        program.json(*told, str(tmp_path / "asked.json"), "--rates", "800")
         (known,) = read_measured(path).runs
+        ((found,),) = (run.steps for run in read_measured(tmp_path / "asked.json").runs)
         between = known.p99_at(800.0)
         assert between is not None
-        found = measured.json(*told, str(tmp_path / "asked.json"), "--rates", "800")["runs"][0]["steps"][0]
-        print(f"predicted {between[0]:.2f} to {between[1]:.2f} ms, found {found['p99_ms']:.2f} "
-              f"({found['p99_low_ms']:.2f} to {found['p99_high_ms']:.2f}) ms")  # fmt: skip
-        held.append(found["p99_low_ms"] <= between[1] and between[0] <= found["p99_high_ms"])
-        if held[-1]:
-            break
-    assert held[-1], "three times of three"
-    plan = measured.json("capacity", "--rate", "1600/s", "--p99", "900ms", "--loadtest", str(path), "--spare", "0",
-                         "--headroom", "0")  # fmt: skip
+        print(f"predicted {between[0]:.2f} to {between[1]:.2f} ms, found {found.p99_low_ms} to {found.p99_high_ms} ms")
+        late = [step.late_p99_ms for step in (*known.steps, found) if step.unsound]
+        if not late:
+            held.append((found.p99_low_ms or 0.0) <= between[1] and between[0] <= (found.p99_high_ms or math.inf))
+            if held[-1]:
+                break
+    plan = program.json("capacity", "--rate", "1600/s", "--p99", "900ms", "--loadtest", str(path), "--spare", "0",
+                        "--headroom", "0")  # fmt: skip
     assert (plan["replicas"], plan["load"]) == (1, 1600.0)
     assert plan["p99_then_ms"][0] <= plan["p99_then_ms"][1]
+    if not held:
+        pytest.skip(f"the load generator itself was late each time, by {late[0]} ms: this machine is too busy to time")
+    assert held[-1]
 
 
 def test_an_export_takes_its_sizes_from_it(measured: Program) -> None:

@@ -100,7 +100,7 @@ def tell_loadtest(answer: Answer) -> None:
             out.print(f"{who}: [yellow]no rate asked was carried[/] with {limit}")
             continue
         top = one["not_carried"]
-        not_so = "the limit was not met" if top is None or math.isinf(top) else f"not {top:,.0f}/s"
+        not_so = "it may carry more" if top is None or math.isinf(top) else f"not {top:,.0f}/s"
         out.print(f"{who}: [bold]{one['carried']:,.0f}/s[/] with {limit}; {not_so}")
     if answer["machine"]["shared"]:
         out.print("[dim]the generator ran on the same machine: the server alone may carry more[/]")
