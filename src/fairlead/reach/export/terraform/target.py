@@ -10,7 +10,7 @@ from typing import ClassVar
 from fairlead.reach.export.exported import Exported, Option
 
 HERE = Path(__file__).parent
-"""A folder a cloud, with @WORDS@ that are filled in."""
+"""A folder a cloud, and one for every cloud, with @WORDS@ that are filled in."""
 
 
 class Terraform:
@@ -23,7 +23,8 @@ class Terraform:
     }
 
     def write(self, exported: Exported, to: Path) -> tuple[Path, ...]:
-        """The files of one root module; what differs between accounts is in variables.tf."""
+        """The files of one root module. What differs between accounts are its variables: of all clouds in variables.tf,
+        others where they are used."""
         words = {
             "NAME": exported.name,
             "MODEL": exported.model,
@@ -33,7 +34,8 @@ class Terraform:
         }
         left_out = "sagemaker.tf" if exported.options["serve"] == "ecs" else "ecs.tf"
         made = []
-        for file in sorted((HERE / exported.options["cloud"]).glob("*.tf")):
+        files = [*(HERE / "every").glob("*.tf"), *(HERE / exported.options["cloud"]).glob("*.tf")]
+        for file in sorted(files, key=lambda path: path.name):
             if file.name != left_out:
                 text = re.sub(r"@([A-Z]+)@", lambda found: words[found[1]], file.read_text(encoding="utf-8"))
                 (to / file.name).write_text(text, encoding="utf-8")

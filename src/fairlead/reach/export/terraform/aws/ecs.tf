@@ -1,37 +1,52 @@
-data "aws_iam_policy_document" "taken_on" {
-  statement {
-    actions = ["sts:AssumeRole"]
-
-    principals {
-      type        = "Service"
-      identifiers = ["ecs-tasks.amazonaws.com"]
-    }
-
-    condition {
-      test     = "StringEquals"
-      variable = "aws:SourceAccount"
-      values   = [data.aws_caller_identity.here.account_id]
-    }
-  }
+variable "vpc" {
+  description = "The network that it runs in."
+  type        = string
 }
 
-data "aws_iam_policy_document" "start" {
-  statement {
-    sid       = "Token"
-    actions   = ["ecr:GetAuthorizationToken"]
-    resources = ["*"]
+variable "subnets" {
+  description = "Private subnets in two zones, with a way to ECR and S3."
+  type        = list(string)
+}
+
+variable "clients" {
+  description = "The network that may ask."
+  type        = string
+  default     = "10.0.0.0/8"
+}
+
+variable "certificate" {
+  description = "The balancer's certificate in ACM."
+  type        = string
+}
+
+locals {
+  service = "ecs-tasks.amazonaws.com"
+
+  logs = {
+    actions = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    group   = "${aws_cloudwatch_log_group.servers.arn}:*"
   }
 
-  statement {
-    sid       = "Pull"
-    actions   = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
-    resources = [aws_ecr_repository.images.arn]
+  scaled = {
+    resource  = "service/${aws_ecs_cluster.here.name}/${aws_ecs_service.serve.name}"
+    dimension = "ecs:service:DesiredCount"
+    namespace = "ecs"
+    metric    = "ECSServiceAverageCPUUtilization"
+    target    = 60
   }
 
-  statement {
-    sid       = "Logs"
-    actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
-    resources = ["${aws_cloudwatch_log_group.servers.arn}:*"]
+  watched = {
+    namespace = "AWS/ApplicationELB"
+    dimensions = {
+      LoadBalancer = aws_lb.serve.arn_suffix
+      TargetGroup  = aws_lb_target_group.serve.arn_suffix
+    }
+  }
+
+  alarms = {
+    failing = { metric = "HTTPCode_Target_5XX_Count", statistic = "Sum", over = 10 }
+    slow    = { metric = "TargetResponseTime", statistic = "p99", over = 0.5 }
+    unwell  = { metric = "UnHealthyHostCount", statistic = "Maximum", over = 0 }
   }
 }
 
@@ -337,61 +352,6 @@ resource "aws_lb_listener" "serve" {
   default_action {
     type             = "forward"
     target_group_arn = aws_lb_target_group.serve.arn
-  }
-}
-
-resource "aws_appautoscaling_target" "serve" {
-  min_capacity       = var.least
-  max_capacity       = var.most
-  resource_id        = "service/${aws_ecs_cluster.here.name}/${aws_ecs_service.serve.name}"
-  scalable_dimension = "ecs:service:DesiredCount"
-  service_namespace  = "ecs"
-}
-
-resource "aws_appautoscaling_policy" "serve" {
-  name               = "load"
-  policy_type        = "TargetTrackingScaling"
-  resource_id        = aws_appautoscaling_target.serve.resource_id
-  scalable_dimension = aws_appautoscaling_target.serve.scalable_dimension
-  service_namespace  = aws_appautoscaling_target.serve.service_namespace
-
-  target_tracking_scaling_policy_configuration {
-    target_value       = 60
-    scale_in_cooldown  = 300
-    scale_out_cooldown = 30
-
-    predefined_metric_specification {
-      predefined_metric_type = "ECSServiceAverageCPUUtilization"
-    }
-  }
-}
-
-locals {
-  alarms = {
-    failing = { metric = "HTTPCode_Target_5XX_Count", statistic = "Sum", over = 10 }
-    slow    = { metric = "TargetResponseTime", statistic = "p99", over = 0.5 }
-    unwell  = { metric = "UnHealthyHostCount", statistic = "Maximum", over = 0 }
-  }
-}
-
-resource "aws_cloudwatch_metric_alarm" "serve" {
-  for_each            = local.alarms
-  alarm_name          = "fairlead-@NAME@-${each.key}"
-  namespace           = "AWS/ApplicationELB"
-  metric_name         = each.value.metric
-  statistic           = startswith(each.value.statistic, "p") ? null : each.value.statistic
-  extended_statistic  = startswith(each.value.statistic, "p") ? each.value.statistic : null
-  threshold           = each.value.over
-  comparison_operator = "GreaterThanThreshold"
-  period              = 60
-  evaluation_periods  = 5
-  datapoints_to_alarm = 3
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = [aws_sns_topic.alarms.arn]
-
-  dimensions = {
-    LoadBalancer = aws_lb.serve.arn_suffix
-    TargetGroup  = aws_lb_target_group.serve.arn_suffix
   }
 }
 

@@ -1,63 +1,37 @@
-data "aws_iam_policy_document" "taken_on" {
-  statement {
-    actions = ["sts:AssumeRole"]
-
-    principals {
-      type        = "Service"
-      identifiers = ["sagemaker.amazonaws.com"]
-    }
-
-    condition {
-      test     = "StringEquals"
-      variable = "aws:SourceAccount"
-      values   = [data.aws_caller_identity.here.account_id]
-    }
-  }
+variable "instance" {
+  description = "Kind of machine."
+  type        = string
+  default     = "ml.c5.large"
 }
 
-data "aws_iam_policy_document" "start" {
-  statement {
-    sid       = "Token"
-    actions   = ["ecr:GetAuthorizationToken"]
-    resources = ["*"]
+locals {
+  service = "sagemaker.amazonaws.com"
+
+  logs = {
+    actions = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
+    group   = "arn:${data.aws_partition.here.partition}:logs:${var.region}:${data.aws_caller_identity.here.account_id}:log-group:/aws/sagemaker/Endpoints/*"
   }
 
-  statement {
-    sid       = "Pull"
-    actions   = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
-    resources = [aws_ecr_repository.images.arn]
+  scaled = {
+    resource  = "endpoint/${aws_sagemaker_endpoint.serve.name}/variant/all"
+    dimension = "sagemaker:variant:DesiredInstanceCount"
+    namespace = "sagemaker"
+    metric    = "SageMakerVariantInvocationsPerInstance"
+    target    = 6000
   }
 
-  statement {
-    sid       = "Logs"
-    actions   = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
-    resources = ["arn:${data.aws_partition.here.partition}:logs:${var.region}:${data.aws_caller_identity.here.account_id}:log-group:/aws/sagemaker/Endpoints/*"]
-  }
-}
-
-data "aws_iam_policy_document" "data" {
-  statement {
-    sid       = "List"
-    actions   = ["s3:ListBucket"]
-    resources = [aws_s3_bucket.data.arn]
+  watched = {
+    namespace = "AWS/SageMaker"
+    dimensions = {
+      EndpointName = aws_sagemaker_endpoint.serve.name
+      VariantName  = "all"
+    }
   }
 
-  statement {
-    sid       = "Read"
-    actions   = ["s3:GetObject"]
-    resources = ["${aws_s3_bucket.data.arn}/bundles/*"]
-  }
-
-  statement {
-    sid       = "Record"
-    actions   = ["s3:GetObject", "s3:PutObject"]
-    resources = ["${aws_s3_bucket.data.arn}/records/*"]
-  }
-
-  statement {
-    sid       = "Key"
-    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
-    resources = [aws_kms_key.data.arn]
+  # SageMaker counts microseconds.
+  alarms = {
+    failing = { metric = "Invocation5XXErrors", statistic = "Sum", over = 10 }
+    slow    = { metric = "ModelLatency", statistic = "p99", over = 500000 }
   }
 }
 
@@ -83,7 +57,6 @@ resource "aws_iam_role" "serve" {
 resource "aws_iam_role_policy" "serve" {
   for_each = {
     start   = data.aws_iam_policy_document.start.json
-    data    = data.aws_iam_policy_document.data.json
     metrics = data.aws_iam_policy_document.metrics.json
   }
   name   = each.key
@@ -91,6 +64,7 @@ resource "aws_iam_role_policy" "serve" {
   policy = each.value
 }
 
+# Without a network: the model is in the image.
 resource "aws_sagemaker_model" "serve" {
   name                     = "fairlead-@NAME@-@BUNDLE@"
   execution_role_arn       = aws_iam_role.serve.arn
@@ -122,51 +96,6 @@ resource "aws_sagemaker_endpoint_configuration" "serve" {
 resource "aws_sagemaker_endpoint" "serve" {
   name                 = "fairlead-@NAME@"
   endpoint_config_name = aws_sagemaker_endpoint_configuration.serve.name
-}
-
-resource "aws_appautoscaling_target" "serve" {
-  min_capacity       = var.least
-  max_capacity       = var.most
-  resource_id        = "endpoint/${aws_sagemaker_endpoint.serve.name}/variant/all"
-  scalable_dimension = "sagemaker:variant:DesiredInstanceCount"
-  service_namespace  = "sagemaker"
-}
-
-resource "aws_appautoscaling_policy" "serve" {
-  name               = "load"
-  policy_type        = "TargetTrackingScaling"
-  resource_id        = aws_appautoscaling_target.serve.resource_id
-  scalable_dimension = aws_appautoscaling_target.serve.scalable_dimension
-  service_namespace  = aws_appautoscaling_target.serve.service_namespace
-
-  target_tracking_scaling_policy_configuration {
-    target_value       = 6000
-    scale_in_cooldown  = 300
-    scale_out_cooldown = 30
-
-    predefined_metric_specification {
-      predefined_metric_type = "SageMakerVariantInvocationsPerInstance"
-    }
-  }
-}
-
-resource "aws_cloudwatch_metric_alarm" "failing" {
-  alarm_name          = "fairlead-@NAME@-failing"
-  namespace           = "AWS/SageMaker"
-  metric_name         = "Invocation5XXErrors"
-  statistic           = "Sum"
-  threshold           = 10
-  comparison_operator = "GreaterThanThreshold"
-  period              = 60
-  evaluation_periods  = 5
-  datapoints_to_alarm = 3
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = [aws_sns_topic.alarms.arn]
-
-  dimensions = {
-    EndpointName = aws_sagemaker_endpoint.serve.name
-    VariantName  = "all"
-  }
 }
 
 output "endpoint" {

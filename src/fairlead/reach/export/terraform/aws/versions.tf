@@ -9,6 +9,10 @@ terraform {
   }
 }
 
+variable "region" {
+  type = string
+}
+
 provider "aws" {
   region = var.region
 
