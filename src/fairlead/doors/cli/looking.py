@@ -137,9 +137,11 @@ def doctor(as_json: Json = False) -> None:
 
 
 def tell_doctor(answer: Answer) -> None:
-    table(
-        "",
-        ("check", "verdict", "value", "why"),
-        [(c["name"], c["verdict"], c["value"], c["why"]) for c in answer["checks"]],
-    )
+    out = console()
+    for check in answer["checks"]:
+        colour = {"pass": "green", "fail": "red"}.get(check["verdict"], "yellow")
+        value = check["value"]
+        said = "" if value is None or value == "" else f" ({value:,})" if isinstance(value, int) else f" ({value})"
+        head = f"[{colour}]{check['verdict']}[/] [bold]{escape(check['name'])}[/]{escape(said)}"
+        out.print(f"{head}: {escape(check['why'])}")
     console().print(f"verdict: {answer['verdict']}")
