@@ -52,7 +52,13 @@ class MlflowModel:
                 opened: Opened = reader.open(str(file), sample, hints)
                 return Opened(opened.estimator, f"MLflow's {flavour} flavour: {opened.said}", opened.artefact)
         if "sklearn" in flavours:
-            return _sklearn(folder, flavours["sklearn"], sample, hints)
+            told = flavours["sklearn"]
+            return _estimator(folder, "sklearn", str(told.get("pickled_model", "model.pkl")), told, sample, hints)
+        for flavour in ("lightgbm", "xgboost"):
+            # What follows scikit-learn's ways is written as scikit-learn's own models are, not as the library's file.
+            data = str(flavours.get(flavour, {}).get("data", ""))
+            if data.endswith((".pkl", ".skops")) and (folder / data).is_file():
+                return _estimator(folder, flavour, data, flavours[flavour], sample, hints)
         if "python_function" not in flavours:
             raise SourceUnreadable(f"the MLflow model has no flavour that is known: {', '.join(flavours)}")
         return _pyfunc(folder, sample, hints)
@@ -105,17 +111,20 @@ def _not_fetched(uri: str, failed: Any) -> SourceUnreadable | RemoteError:
     return RemoteError(f"{uri}: MLflow did not hand it over ({code}).")
 
 
-def _sklearn(folder: Path, told: dict[str, Any], sample: pd.DataFrame, hints: Hints) -> Opened:
-    written = str(told.get("serialization_format", "cloudpickle"))
-    file = folder / str(told.get("pickled_model", "model.pkl"))
+def _estimator(
+    folder: Path, flavour: str, data: str, told: dict[str, Any], sample: pd.DataFrame, hints: Hints
+) -> Opened:
+    """An estimator that stands in the file `data`, as its flavour says that it was written."""
+    written = str(told.get("serialization_format", "skops" if data.endswith(".skops") else "cloudpickle"))
+    file = folder / data
     opened: Opened
     if written == "skops":
         opened = variant("source", "skops")().open(str(file), sample, hints)
-        return Opened(opened.estimator, f"MLflow's sklearn flavour: {opened.said}", opened.artefact)
+        return Opened(opened.estimator, f"MLflow's {flavour} flavour: {opened.said}", opened.artefact)
     if not hints.trust:
         raise needs_trust(f"an MLflow model that was written by {written}")
     opened = open_pickle(str(file), sample, hints)
-    return Opened(opened.estimator, f"MLflow's sklearn flavour: {opened.said}", opened.artefact)
+    return Opened(opened.estimator, f"MLflow's {flavour} flavour: {opened.said}", opened.artefact)
 
 
 def _pyfunc(folder: Path, sample: pd.DataFrame, hints: Hints) -> Opened:
