@@ -181,3 +181,23 @@ def test_only_the_newest_are_kept_and_what_they_need(place: Place, tmp_path: Pat
     assert len(list(walk(place.store, "snapshots/"))) == 2
     restore(place.store, tmp_path / "back", LOCK)
     assert n_of(tmp_path / "back") == b"3"
+
+
+def test_a_home_that_follows_takes_nothing_that_another_key_signed(place: Place, tmp_path: Path) -> None:
+    """Keys that are locked for a public key can be locked by anybody who may write to the store."""
+    identity = X25519PrivateKey.generate()
+    ours, theirs = KeyLock("", identity.public_key()), KeyLock("", None, identity)
+    two = tmp_path / "two"
+    backup(place.root, place.state, place.key, place.store, ours)
+    follow(place.store, two, theirs)
+    stranger = Place(tmp_path / "stranger")
+    try:
+        backup(stranger.root, stranger.state, stranger.key, stranger.store, KeyLock("", identity.public_key()))
+        for kind in ("objects/", "snapshots/", "heads/"):
+            for one in walk(stranger.store, kind):
+                place.store.put(one.name, stranger.store.read(one.name))
+    finally:
+        stranger.state.close()
+    with pytest.raises(Refused, match="not trusted here"):
+        follow(place.store, two, theirs)
+    assert SigningKey.load(two / "keys" / "seal.key").public == place.key.public

@@ -73,9 +73,11 @@ def restore(store: Store, into: Path, lock: KeyLock, *, head: Head | None = None
 
 def build(store: Store, head: Head, aside: Path, lock: KeyLock, like: Path | None) -> tuple[Snapshot, int, bool]:
     """Make the home of a snapshot in the folder `aside`, durable; bytes that were there already, and whether its keys
-    are in it. like: a home whose files are copied where they are the same.
+    are in it. like: a home whose files are copied where they are the same, and whose key must have signed: keys that
+    are locked for a public key can be locked by whoever may write to the store.
     """
-    snapshot = read_snapshot(store, head, None)
+    signers = None if like is None else (SigningKey.load(like / "keys" / "seal.key").public,)
+    snapshot = read_snapshot(store, head, signers)
     aside.mkdir(parents=True, exist_ok=True, mode=0o700)
     keys = _bring_keys(store, snapshot, aside, lock)
     _sweep(aside, {one.path for one in snapshot.files})
