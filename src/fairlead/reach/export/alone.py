@@ -12,6 +12,7 @@ from fairlead.contract.routes import Route
 from fairlead.contract.settings import ServeSettings
 from fairlead.ops.flow.release import limits_of
 from fairlead.reach.export.exported import Exported
+from fairlead.runtime.serve.access.starting import VARIABLE
 from fairlead.runtime.serve.terms import RECORDS_VARIABLE, REDACT_VARIABLE, Terms
 
 OF_THIS_MACHINE = ("host", "port", "grpc_port", "platform", "tls_certificate", "tls_key", "tls_client_ca", "insecure",
@@ -61,3 +62,8 @@ def needed(exported: Exported) -> tuple[Needed, ...]:
     if exported.encrypted:
         found.append(Needed(encrypting(exported).removeprefix("env:"), "records-key", "THE-FILE-WITH-IT"))
     return tuple(found)
+
+
+def secrets_of(exported: Exported) -> tuple[Needed, ...]:
+    """All that a container takes from a cloud's store of secrets: the key that callers say, and those of records."""
+    return (Needed(VARIABLE, "key", ""), *needed(exported))

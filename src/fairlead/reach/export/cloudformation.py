@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from fairlead.reach.export.alone import Needed, needed
+from fairlead.reach.export.alone import secrets_of
 from fairlead.reach.export.cloudformation_parts import (
     HOME,
     PORT,
@@ -29,7 +29,6 @@ from fairlead.reach.export.cloudformation_parts import (
 )
 from fairlead.reach.export.exported import Exported, Option
 from fairlead.reach.export.kubernetes.documents import written
-from fairlead.runtime.serve.access.starting import VARIABLE
 
 BALANCER = "AWS/ApplicationELB"
 READY = "/v2/health/ready"
@@ -73,7 +72,7 @@ class CloudFormation:
             "First Serve=no, which makes the repository to push to; then Serve=yes.",
             "Key, bucket, repository and vault stay when the stack is deleted: they hold data.",
             *(
-                ("Its secret needs the entries " + ", ".join(one.entry for one in _secrets(exported)) + ".",)
+                ("Its secret needs the entries " + ", ".join(one.entry for one in secrets_of(exported)) + ".",)
                 if exported.options["serve"] == "ecs"
                 else ()
             ),
@@ -101,14 +100,9 @@ def _parameters(exported: Exported, sagemaker: bool) -> dict[str, Any]:
     }
 
 
-def _secrets(exported: Exported) -> list[Needed]:
-    """What servers take from the secret, besides the key that callers say."""
-    return [Needed(VARIABLE, "key", ""), *needed(exported)]
-
-
 def _keys(exported: Exported) -> dict[str, Any]:
     """The parameter with the secret; it has to be given where nothing would start or answer without."""
-    entries = ", ".join(one.entry for one in _secrets(exported))
+    entries = ", ".join(one.entry for one in secrets_of(exported))
     found = {"Type": "String", "Description": f"ARN of a secret in Secrets Manager, as JSON with {entries}"}
     if exported.encrypted or exported.settings.access.required:
         return {**found, "AllowedPattern": "arn:.+:secretsmanager:.+"}
@@ -189,7 +183,7 @@ def _tasks(exported: Exported) -> Resources:
         "LinuxParameters": {"Capabilities": {"Drop": ["ALL"]}, "InitProcessEnabled": True},
         "StopTimeout": 60,
         "Secrets": {"Fn::If": ["Keyed", [
-            {"Name": one.variable, "ValueFrom": sub(f"${{Keys}}:{one.entry}::")} for one in _secrets(exported)],
+            {"Name": one.variable, "ValueFrom": sub(f"${{Keys}}:{one.entry}::")} for one in secrets_of(exported)],
             ref("AWS::NoValue")]},
         "LogConfiguration": {"LogDriver": "awslogs", "Options": {
             "awslogs-group": ref("Logs"), "awslogs-region": ref("AWS::Region"), "awslogs-stream-prefix": "serve"}},

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
+from fairlead.reach.export.alone import secrets_of
 from fairlead.reach.export.exported import Exported, Option
 
 HERE = Path(__file__).parent
@@ -25,7 +26,12 @@ class Terraform:
     def write(self, exported: Exported, to: Path) -> tuple[Path, ...]:
         """The files of one root module. What differs between accounts are its variables: of all clouds in variables.tf,
         others where they are used."""
+        secrets = secrets_of(exported)
         words = {
+            "ENTRIES": ", ".join(one.entry for one in secrets),
+            "SECRETS": ", ".join(f'{one.variable} = "{one.entry}"' for one in secrets),
+            # It has to be given where nothing would start or answer without.
+            "DEFAULT": "" if exported.encrypted or exported.settings.access.required else '  default     = ""\n',
             "NAME": exported.name,
             "MODEL": exported.model,
             "IMAGE": exported.image,
@@ -45,6 +51,7 @@ class Terraform:
     def notes(self, exported: Exported) -> tuple[str, ...]:
         """What comes before and after."""
         return (
-            f"Push the image of `fairlead export docker` and give its address as variable image ({exported.image}).",
+            f"Push the image of `fairlead export docker` and give its address as variable image ({exported.image}): "
+            "the repository to push to comes first, by `terraform apply -target`.",
             "What holds data is kept from being destroyed; take prevent_destroy out where it is to go.",
         )

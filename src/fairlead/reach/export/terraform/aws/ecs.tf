@@ -19,8 +19,16 @@ variable "certificate" {
   type        = string
 }
 
+variable "keys" {
+  description = "ARN of a secret in Secrets Manager, as JSON with @ENTRIES@."
+  type        = string
+@DEFAULT@}
+
 locals {
   service = "ecs-tasks.amazonaws.com"
+
+  # Only where there is a secret to take them from.
+  secrets = { for name, entry in { @SECRETS@ } : name => entry if var.keys != "" }
 
   logs = {
     actions = ["logs:CreateLogStream", "logs:PutLogEvents"]
@@ -92,6 +100,21 @@ resource "aws_iam_role" "start" {
 resource "aws_iam_role_policy" "start" {
   role   = aws_iam_role.start.id
   policy = data.aws_iam_policy_document.start.json
+}
+
+data "aws_iam_policy_document" "keys" {
+  statement {
+    sid       = "Keys"
+    actions   = ["secretsmanager:GetSecretValue"]
+    resources = [var.keys]
+  }
+}
+
+resource "aws_iam_role_policy" "keys" {
+  count  = var.keys == "" ? 0 : 1
+  name   = "keys"
+  role   = aws_iam_role.start.id
+  policy = data.aws_iam_policy_document.keys.json
 }
 
 resource "aws_iam_role" "task" {
@@ -254,6 +277,7 @@ resource "aws_ecs_task_definition" "serve" {
     portMappings           = [{ containerPort = 8080, protocol = "tcp" }]
     mountPoints            = [{ sourceVolume = "home", containerPath = "/var/lib/fairlead", readOnly = false }]
     linuxParameters        = { capabilities = { drop = ["ALL"] }, initProcessEnabled = true }
+    secrets                = [for name, entry in local.secrets : { name = name, valueFrom = "${var.keys}:${entry}::" }]
     logConfiguration = {
       logDriver = "awslogs"
       options = {
