@@ -149,9 +149,12 @@ class NatsSource:
 
     async def done(self, messages: Sequence[Message]) -> None:
         with _said(self._address):
-            for one in messages:
+            for one in messages[:-1]:
                 await one.token.ack()
-            await self._nc.flush(_TIMEOUT_S)
+            if messages:
+                # They are worked through in order, so this is answered once all are; flushing alone says only that
+                # they came, and the lag would still count them.
+                await messages[-1].token.ack_sync(_TIMEOUT_S)
         self._held = {}
 
     async def lag(self) -> int | None:
