@@ -7,7 +7,8 @@ import re
 from typing import Any
 
 from fairlead.contract.errors import ConfigInvalid
-from fairlead.contract.settings import ModelSettings, Settings, StoresSettings
+from fairlead.contract.settings import ModelSettings, Settings
+from fairlead.contract.stores import StoresSettings
 from fairlead.lab.tables.addresses import SCHEME, holds_secret
 from fairlead.ops.stores.opening import EXTRAS
 from fairlead.reach.export.alone import encrypting, needed
