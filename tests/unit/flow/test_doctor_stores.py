@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.conftest import eventually
+from tests.ports import postgres_server
 from tests.ports.object_stores import google, moto, wiped
 from tests.unit.flow.test_records_in_stores import answered
 
@@ -20,6 +22,8 @@ from fairlead.ops.flow.surroundings_stores import probed, stored
 from fairlead.ops.keep import KeyLock, follow, promote
 from fairlead.ops.keep.examining import backed_up
 from fairlead.ops.project import Project
+from fairlead.ops.state.backends.port import backend_of
+from fairlead.ops.state.leading import Leader
 from fairlead.ops.stores import store_of
 from fairlead.ops.stores.policies import s3_policy
 
@@ -217,6 +221,40 @@ def test_doctor_tells_of_state_stores_and_backups_in_one_answer(tmp_path: Path) 
     assert [name for name, check in checks.items() if check["verdict"] == "fail"] == ["backup"]
     assert {"state", "store of records", "records for the store", "disk"} <= set(checks)
     assert "revision" in checks["state"]["why"]
+
+
+@pytest.mark.long
+@pytest.mark.verified("state", "doctor: reachable, leader, lease, clock, schema", how="run",
+                      by="Debian's PostgreSQL 15: led, lease run out, of a newer schema, stopped")  # fmt: skip
+def test_a_database_and_who_leads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with postgres_server.running() as server:
+        url = server.database()
+        ws = with_settings(tmp_path, f'[state]\nurl = "{url}"\nlease_s = 2\n')
+        assert told(surroundings.led(ws))["leader"] == ("pass", "nobody led yet: `fairlead up` begins")
+        leader = Leader(backend_of(url, holder="one"), "one", 2.0, print)
+        assert leader.seek()
+        verdict, why = told(surroundings.led(ws))["leader"]
+        assert verdict == "pass"
+        assert "its lease was renewed 0." in why
+        assert surroundings.database(ws).verdict == "pass"
+        assert told(surroundings.clocks(ws))["clock of the database"][0] == "pass"
+        eventually(lambda: told(surroundings.led(ws))["leader"][0] == "fail", 10, "the lease run out")
+        assert "start `fairlead up`" in told(surroundings.led(ws))["leader"][1]
+        leader.close()
+        ws.state.close()
+        server.sql("UPDATE alembic_version SET version_num = '9999'", url.partition("@/")[2].partition("?")[0])
+        newer = doctor(tmp_path)
+        assert newer["state"]["verdict"] == "fail"
+        assert "use a newer Fairlead" in newer["state"]["why"]
+        server.stop()
+        monkeypatch.setattr("fairlead.ops.state.backends.postgresql.GONE_S", 0.2)
+        gone = doctor(tmp_path)
+        assert gone["state"]["verdict"] == "fail"
+        assert "cannot be reached" in gone["state"]["why"]
+
+
+def doctor(folder: Path) -> dict[str, dict[str, str]]:
+    return {check["name"]: check for check in fairlead.open(folder).doctor()["checks"]}
 
 
 def test_a_state_that_is_slow_to_answer_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

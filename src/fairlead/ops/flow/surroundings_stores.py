@@ -6,6 +6,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from fairlead.contract.errors import FairleadError
@@ -26,7 +27,7 @@ def stored(ws: Workspace) -> list[Check]:
     for name in ("bundles", "records"):
         address = getattr(ws.settings.stores, name)
         if address:
-            checks += probed(f"store of {name}", lambda address=address: _opened(ws, address), ws.settings.stores.terms)
+            checks += probed(f"store of {name}", partial(_opened, ws, address), ws.settings.stores.terms)
     return checks + waiting(ws)
 
 
