@@ -3,9 +3,8 @@
 Scenarios `spark-score` (a sealed model's answers into a Parquet file) and `spark-profile` (every column counted, as
 drift reports do). Each engine has a process of its own; Spark's session is up and its processes have opened the model
 when the clock starts, `first_s` is what that took. Each figure is the median of `REPEATS`, `seconds` with its lowest
-and
-highest; `of_local` is the rate against this process alone, `one_row_s` what a table of one row takes.
-Arguments: rows, repeats.
+and highest; `of_local` is the rate against this process alone, `one_row_s` what a table of one row takes. Arguments:
+rows, repeats.
 """
 
 from __future__ import annotations

@@ -60,7 +60,9 @@ def cluster(tmp_path: Path) -> Iterator[dict[str, str]]:
 
 
 def test_spark(shop: Path, cluster: dict[str, str]) -> None:
-    table = pd.read_csv(shop / "churn.csv").drop(columns=["Churn"])
+    labelled = pd.read_csv(shop / "churn.csv")
+    labelled.to_parquet(shop / "labelled.parquet", row_group_size=2000)
+    table = labelled.drop(columns=["Churn"])
     table.to_parquet(shop / "rows.parquet", row_group_size=2000)
     table.head(3500).to_parquet(shop / "old.parquet", row_group_size=2000)
     table.tail(3500).to_parquet(shop / "new.parquet", row_group_size=2000)

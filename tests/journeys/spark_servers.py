@@ -15,6 +15,9 @@ from pathlib import Path
 import pytest
 from tests.conftest import eventually
 
+QUICK = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+"""For Java that lives for seconds: it compiles once and not twice, and has one collector."""
+
 
 def spark_home() -> Path:
     """Where pip put Spark. Skips where it is not installed, or Java is not."""
@@ -30,7 +33,8 @@ def process(folder: Path, name: str, *words: str) -> Iterator[Path]:
     log = folder / f"{name}.log"
     env = {
         **os.environ, "SPARK_HOME": str(spark_home()), "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_WORKER_DIR": str(folder),
-        "PYSPARK_PYTHON": sys.executable, "SPARK_NO_DAEMONIZE": "1",
+        "PYSPARK_PYTHON": sys.executable, "SPARK_NO_DAEMONIZE": "1", "SPARK_DAEMON_JAVA_OPTS": QUICK,
+        "SPARK_DAEMON_MEMORY": "700m",
     }  # fmt: skip
     with log.open("w") as out:
         started = subprocess.Popen(words, cwd=folder, env=env, stdout=out, stderr=subprocess.STDOUT)
@@ -47,7 +51,7 @@ def process(folder: Path, name: str, *words: str) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def standalone(folder: Path) -> Iterator[str]:
-    """spark://… of a master with two workers of one core each."""
+    """spark://… of a master with two workers of two cores each: room for two applications that take one of each."""
     spark_class = str(spark_home() / "bin" / "spark-class")
     deploy = "org.apache.spark.deploy"
     with contextlib.ExitStack() as held:
@@ -62,7 +66,7 @@ def standalone(folder: Path) -> Iterator[str]:
             place.mkdir()
             held.enter_context(process(
                 place, f"worker-{number}", spark_class, f"{deploy}.worker.Worker", "--host", "127.0.0.1", "--cores",
-                "1", "--memory", "1g", "--webui-port", "0", master,
+                "2", "--memory", "1g", "--webui-port", "0", master,
             ))  # fmt: skip
         eventually(lambda: log.read_text().count("Registering worker") == 2, 90.0, "two workers")
         yield master
@@ -79,6 +83,7 @@ def connect(folder: Path) -> Iterator[str]:
         str(spark_home() / "bin" / "spark-submit"), "--class", server,
         "--master", "local[2]", "--conf", f"spark.connect.grpc.binding.port={port}",
         "--conf", "spark.connect.grpc.binding.address=127.0.0.1", "--conf", "spark.ui.enabled=false",
+        "--driver-java-options", QUICK, "--driver-memory", "700m",
         "--conf", "spark.driver.bindAddress=127.0.0.1", "--conf", "spark.driver.host=127.0.0.1", "spark-internal",
     )  # fmt: skip
     with process(folder, "connect", *words):

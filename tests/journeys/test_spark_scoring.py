@@ -1,11 +1,16 @@
-"""Scoring, drift and judging on Spark, as a user runs them: the answers are those of this machine, wherever they come
-from, and what refuses a row here refuses it there.
+"""Scoring, drift, quality and judging on Spark, as a user runs them: the answers are those of this machine, wherever
+they come from, and what refuses a row here refuses it there.
+
+One verb a place runs in a process of its own, as at a shell; the others share one, as starting Spark takes longer than
+most of them.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +19,28 @@ import pyarrow.parquet as parquet
 import pytest
 from pyarrow import csv
 from tests.conftest import Program
-from tests.journeys.spark_servers import connect, spark_home, standalone
+from tests.journeys.spark_servers import QUICK, connect, spark_home, standalone
+from tests.journeys.spark_shell import Shell, shell
 
 pytestmark = pytest.mark.long
 
-SETTINGS = """\
-[engine]
-conf = {"spark.executor.memory" = "512m", "spark.driver.memory" = "700m"}
-"""
+CONF = {
+    "spark.executor.memory": "512m", "spark.driver.memory": "700m", "spark.driver.extraJavaOptions": QUICK,
+    "spark.executor.extraJavaOptions": QUICK, "spark.sql.shuffle.partitions": "4", "spark.cores.max": "2",
+}  # fmt: skip
+SETTINGS = "[engine.conf]\n" + "".join(f'"{name}" = "{value}"\n' for name, value in CONF.items())
+
+
+@dataclass(frozen=True)
+class Where:
+    """Which Spark: the options that say so, verbs on a session of it, and the folder where its servers write."""
+
+    options: tuple[str, ...]
+    shell: Shell
+    folder: Path
+
+    def json(self, program: Program, *words: str, expect: int = 0) -> dict[str, Any]:
+        return self.shell.json(program.folder, *words, "--engine", "spark", *self.options, expect=expect)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +63,10 @@ def _project(folder: Path, table: Path, target: str, group: int) -> Program:
     text = text.replace("trials = 30", "trials = 1").replace(
         "folds = 5", 'folds = 2\nlearners = ["hist_gradient_boosting"]'
     )
-    (folder / "fairlead.toml").write_text(text + "\n" + SETTINGS)
+    # What is told of single rows and of sub-populations is of a sample, and tested with it; here it would take minutes.
+    text = text.replace("[evaluate]\n", "")
+    evaluate = "[evaluate]\nexplanations = false\nfind_slices = false\n"
+    (folder / "fairlead.toml").write_text(f"{text}\n{evaluate}\n{SETTINGS}")
     program.run("train")
     parquet.write_table(csv.read_csv(table), folder / "rows.parquet", row_group_size=group)
     program.json("score", "rows.parquet", "here.parquet")
@@ -63,18 +85,19 @@ PLACES = [
 
 
 @pytest.fixture(scope="module", params=PLACES)
-def where(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, ...]]:
-    """Options that say which Spark."""
+def where(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Where]:
+    """A Spark of each kind."""
     folder = tmp_path_factory.mktemp(request.param)
     if request.param == "local":
-        yield "--master", "local[2]"
+        with shell(folder, {"name": "spark", "master": "local[2]", "conf": CONF}) as verbs:
+            yield Where(("--master", "local[2]"), verbs, folder)
     elif request.param == "standalone":
-        with standalone(folder) as master:
-            yield "--master", master
+        with standalone(folder) as master, shell(folder, {"name": "spark", "master": master, "conf": CONF}) as verbs:
+            yield Where(("--master", master), verbs, folder)
     else:
         pytest.importorskip("grpc", reason="the extra spark is not installed")
-        with connect(folder) as address:
-            yield "--connect", address
+        with connect(folder) as address, shell(folder, {"name": "spark", "connect": address}) as verbs:
+            yield Where(("--connect", address), verbs, folder)
 
 
 def same(program: Program, name: str) -> None:
@@ -84,52 +107,93 @@ def same(program: Program, name: str) -> None:
         assert there.column(column).to_pylist() == here.column(column).to_pylist(), column
 
 
-def test_answers_are_bit_equal_wherever_they_are_given(churn: Program, bike: Program, where: tuple[str, ...]) -> None:
+def test_answers_are_bit_equal_wherever_they_are_given(churn: Program, bike: Program, where: Where) -> None:
     for program in (churn, bike):
-        told = program.json("score", "rows.parquet", "there.parquet", "--engine", "spark", *where)
+        told = where.json(program, "score", "rows.parquet", "there.parquet")
         assert told["engine"] == "spark"
         assert told["rows"] == parquet.read_table(program.folder / "rows.parquet").num_rows
         same(program, "there.parquet")
 
 
-def test_a_bad_cell_on_an_executor_is_the_same_error_and_nothing_is_written(
-    churn: Program, where: tuple[str, ...]
-) -> None:
+def test_a_bad_cell_on_an_executor_is_the_same_error_and_nothing_is_written(churn: Program, where: Where) -> None:
     table = parquet.read_table(churn.folder / "rows.parquet")
     tenure = [str(n) for n in table.column("tenure").to_pylist()]
     tenure[5_432] = "two years"
     odd = table.set_column(table.schema.get_field_index("tenure"), "tenure", pa.array(tenure))
     parquet.write_table(odd, churn.folder / "odd.parquet", row_group_size=1_000)
     here = churn.run("score", "odd.parquet", "odd-here.csv", "--json", expect=2)
-    there = churn.run("score", "odd.parquet", "odd.csv", "--engine", "spark", *where, "--json", expect=2)
-    assert json.loads(there.stdout) == json.loads(here.stdout)
-    assert "row 5432, column 'tenure'" in json.loads(there.stdout)["error"]
+    there = where.json(churn, "score", "odd.parquet", "odd.csv", expect=2)
+    assert there == json.loads(here.stdout)
+    assert "row 5432, column 'tenure'" in there["error"]
     assert [p.name for p in churn.folder.iterdir() if "odd.csv" in p.name] == []
 
 
-def test_a_folder_of_files_is_one_table_in_the_order_of_their_names(churn: Program, where: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("kind", ["parquet", "csv"])
+def test_a_folder_of_files_is_one_table_in_the_order_of_their_names(churn: Program, where: Where, kind: str) -> None:
     table = parquet.read_table(churn.folder / "rows.parquet")
-    (churn.folder / "parts").mkdir(exist_ok=True)
+    parts = churn.folder / f"parts-{kind}"
+    parts.mkdir(exist_ok=True)
     for number, start in enumerate(range(0, table.num_rows, 1_500)):
-        parquet.write_table(table.slice(start, 1_500), churn.folder / "parts" / f"part-{number}.parquet")
-    churn.json("score", "parts", "parts.parquet", "--engine", "spark", *where)
+        write = parquet.write_table if kind == "parquet" else csv.write_csv
+        write(table.slice(start, 1_500), parts / f"part-{number}.{kind}")
+    where.json(churn, "score", parts.name, "parts.parquet")
     same(churn, "parts.parquet")
+    equal(churn.json("quality", parts.name), where.json(churn, "quality", parts.name), but=("seconds",))
 
 
-def test_a_drift_report_says_the_same(churn: Program, bike: Program, where: tuple[str, ...]) -> None:
+def test_a_drift_report_says_the_same(churn: Program, bike: Program, where: Where) -> None:
     for program, cut, against in ((churn, 4_000, ()), (bike, 8_000, ("--against", "old.parquet"))):
         table = parquet.read_table(program.folder / "rows.parquet")
         parquet.write_table(table.slice(0, cut), program.folder / "old.parquet", row_group_size=1_500)
         parquet.write_table(table.slice(cut), program.folder / "new.parquet", row_group_size=700)
         here = program.json("drift", "new.parquet", *against)
-        there = program.json("drift", "new.parquet", *against, "--engine", "spark", *where)
-        equal(here, there, but=("seconds",))
+        equal(here, where.json(program, "drift", "new.parquet", *against), but=("seconds",))
 
 
-def test_a_quality_report_says_the_same(churn: Program, where: tuple[str, ...]) -> None:
+def test_a_quality_report_says_the_same(churn: Program, where: Where) -> None:
     here = churn.json("quality", "rows.parquet")
-    there = churn.json("quality", "rows.parquet", "--engine", "spark", *where)
-    equal(here, there, but=("seconds",))
+    equal(here, where.json(churn, "quality", "rows.parquet"), but=("seconds",))
+
+
+def test_a_model_is_judged_as_here_and_each_figure_says_how_far_it_may_be_off(
+    churn: Program, bike: Program, where: Where
+) -> None:
+    for program in (churn, bike):
+        here = program.json("evaluate", "--data", "rows.parquet")
+        there = where.json(program, "evaluate", "--data", "rows.parquet")
+        assert there["engine"] == "spark"
+        assert there["rows"] == there["sampled"] == parquet.read_table(program.folder / "rows.parquet").num_rows
+        assert there["verdict"] == here["verdict"]
+        assert [c["name"] for c in there["checks"]] == [c["name"] for c in here["checks"]]
+        assert set(there["metrics"]) == set(here["metrics"])
+        for name, value in here["metrics"].items():
+            off = there["off_by"].get(name, 0.0)
+            assert off < 0.005, name
+            assert abs(there["metrics"][name] - value) <= off + 1e-12 * max(1.0, abs(value)) * 10, name
+        assert set(there["intervals"]) | set(there["by_sample"]) == set(here["metrics"])
+        assert set(there["by_sample"]) <= {"lift_at_10", "gain_at_10", "median_ae"}
+
+
+def test_the_bundle_goes_once_to_each_executor(churn: Program, where: Where) -> None:
+    if where.options[0] != "--master" or where.options[1].startswith("local"):
+        pytest.skip("of executors that are processes of their own their logs can be read")
+    for name in ("one.parquet", "two.parquet"):
+        where.json(churn, "score", "rows.parquet", name)
+    logs = [p.read_text() for p in where.folder.glob("worker-*/app-*-0000/*/stderr")]
+    assert len(logs) == 2
+    for log in logs:
+        fetched = re.findall(r"Executor: Fetching \S+/(fairlead-\w+\.tar)", log)
+        # Of two models, and of the two that were judged nothing more, however many verbs asked them.
+        assert sorted(fetched) == sorted(set(fetched))
+        assert 1 <= len(fetched) <= 2
+
+
+def test_at_a_shell_of_its_own_nothing_but_the_answer_is_printed(churn: Program, where: Where) -> None:
+    done = churn.run("score", "rows.parquet", "alone.parquet", "--engine", "spark", *where.options)
+    same(churn, "alone.parquet")
+    assert re.fullmatch(r"7,043 rows in [\d.]+ s \(\d+ rows/s\) -> alone\.parquet\s*", done.stdout)
+    assert "WARN" not in done.stderr
+    assert "log4j" not in done.stderr
 
 
 def equal(here: Any, there: Any, but: tuple[str, ...] = (), at: str = "") -> None:

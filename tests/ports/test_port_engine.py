@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
+from pyarrow import csv
 
 from fairlead.contract.engines import EngineSettings
 from fairlead.contract.errors import CellInvalid, SourceUnreadable
@@ -72,8 +73,6 @@ def test_answers_come_in_the_order_of_the_rows_wherever_they_come_from(
 ) -> None:
     source: Any = table if kind == "path" else parquet.read_table(table)
     if kind == "csv":
-        from pyarrow import csv
-
         csv.write_csv(source.select(list(WANTED)), tmp_path / "rows.csv")
         source = tmp_path / "rows.csv"
 
@@ -125,6 +124,41 @@ def test_what_is_shipped_is_there(engine: Engine, table: Path, tmp_path: Path) -
     found = pa.concat_tables(list(engine.map_batches(table, work)))
     assert found.num_rows == ROWS
     assert set(found.column("word").to_pylist()) == {"hello"}
+
+
+def test_what_answers_is_made_once_in_each_process_however_many_tables_it_answers(
+    engine: Engine, table: Path, tmp_path: Path
+) -> None:
+    made = tmp_path / "made"
+
+    def make(_: Any) -> Any:
+        import os
+
+        # A line is written whole or not at all, whoever else writes.
+        with made.open("a") as file:
+            file.write(f"{os.getpid()}\n")
+        return lambda batch, first: batch.select(["number"])
+
+    work = Work(f"made {tmp_path}", make, pa.schema([("number", pa.int64())]), ("number",))
+    for _ in range(3):
+        assert sum(found.num_rows for found in engine.map_batches(table, work)) == ROWS
+    processes = made.read_text().split()
+    assert len(processes) == len(set(processes)) <= 2
+
+
+def test_a_folder_of_files_is_one_table(engine: Engine, table: Path, tmp_path: Path) -> None:
+    whole = parquet.read_table(table)
+    for kind in ("parquet", "csv"):
+        folder = tmp_path / kind
+        folder.mkdir()
+        for part, start in enumerate((0, 4_000, 5_000)):
+            rows = whole.slice(start, (4_000, 1_000, 4_000)[part]).select(list(WANTED))
+            if kind == "parquet":
+                parquet.write_table(rows, folder / f"{part}.parquet")
+            else:
+                csv.write_csv(rows, folder / f"{part}.csv")
+        assert engine.rows(folder) == ROWS
+        assert [int(n) for n in engine.every(folder, 3_000).column("number").to_pylist()] == [0, 3_000, 6_000]
 
 
 def test_what_is_no_table_is_said(engine: Engine, tmp_path: Path) -> None:

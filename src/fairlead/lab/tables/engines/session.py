@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 import tempfile
+import time
 import warnings
 from typing import IO, Any
 
@@ -13,6 +14,8 @@ from fairlead.contract.engines import EngineSettings
 from fairlead.contract.errors import ConfigInvalid, MissingExtra, RemoteError
 
 BATCH_ROWS = 65_536
+EXECUTORS_S = 120.0
+"""How long a cluster has to give an executor."""
 OURS = {
     "spark.app.name": "fairlead",
     "spark.ui.enabled": "false",
@@ -49,11 +52,33 @@ def session(settings: EngineSettings) -> Any:
         try:
             _begin({**chosen, "spark.master": settings.master}, log)
             found = builder.getOrCreate()
+            found.sparkContext.setLogLevel("ERROR")
         except Exception as error:  # Java's errors have many classes, and JVMs that never came up raise plain ones
             told = _cause(log) or _first_line(error)
             raise RemoteError(f"Spark at {settings.master} did not start: {told}") from error
-    found.sparkContext.setLogLevel("ERROR")
+    if settings.master.startswith("spark://"):
+        _await_executors(found, settings.master)
     return found
+
+
+def _await_executors(found: Any, master: str) -> None:
+    """Spark itself waits for ever, without a word, where other applications hold all cores.
+
+    Raises RemoteError where no executor came within EXECUTORS_S. Where they are allotted as jobs need them none is due.
+    """
+    context = found.sparkContext
+    if context.getConf().get("spark.dynamicAllocation.enabled", "false") == "true":
+        return
+    deadline = time.monotonic() + EXECUTORS_S
+    # The driver counts itself as one.
+    while context._jsc.sc().getExecutorMemoryStatus().size() < 2:
+        if time.monotonic() > deadline:
+            found.stop()
+            raise RemoteError(
+                f"Spark at {master} gave no executor within {EXECUTORS_S:.0f} s: other applications hold its cores "
+                "(spark.cores.max bounds what one takes), or no worker has spark.executor.memory free."
+            )
+        time.sleep(0.1)
 
 
 def _begin(chosen: dict[str, str], log: IO[bytes]) -> None:
@@ -66,7 +91,8 @@ def _begin(chosen: dict[str, str], log: IO[bytes]) -> None:
 
     if SparkContext._gateway is None and os.environ.get("FAIRLEAD_DEBUG", "") in {"", "0"}:
         conf = SparkConf(loadDefaults=False).setAll(list(chosen.items()))
-        SparkContext._ensure_initialized(gateway=launch_gateway(conf, {"stderr": log}), conf=conf)
+        gateway = launch_gateway(conf, {"stderr": log})  # type: ignore[no-untyped-call]
+        SparkContext._ensure_initialized(gateway=gateway, conf=conf)
 
 
 def _cause(log: IO[bytes]) -> str:
