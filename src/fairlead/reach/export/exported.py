@@ -22,6 +22,7 @@ from fairlead.contract.signature import Signature
 LISTING = "fairlead-export.json"
 """In every exported folder: what wrote it, and the sha256 of every other file."""
 _MOST_LISTED = 16 * 1024 * 1024
+_ASIDE = re.compile(r"\.(.+)\.(new|old)-([0-9]{1,9})")
 _IMAGE = re.compile(r"[a-z0-9][a-z0-9._:/-]*(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})(@sha256:[0-9a-f]{64})?")
 
 
@@ -196,6 +197,31 @@ def place(made: Path, to: Path, *, listing: Mapping[str, Any], force: bool) -> N
     else:
         os.rename(made, to)
     _sync(to.parent)
+
+
+def take_up(to: Path) -> None:
+    """Put right what an export left that was killed: the folder before is back where none took its place, and what it
+    wrote aside is gone. What a living process writes is left alone."""
+    if not to.parent.is_dir():
+        return
+    for entry in sorted(os.scandir(to.parent), key=lambda one: one.name):
+        found = _ASIDE.fullmatch(entry.name)
+        if found is None or found[1] != to.name or _lives(int(found[3])):
+            continue
+        if found[2] == "old" and not to.exists():
+            os.rename(entry.path, to)
+        else:
+            shutil.rmtree(entry.path, ignore_errors=True)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return process != os.getpid()
 
 
 def require_untouched(folder: Path) -> None:

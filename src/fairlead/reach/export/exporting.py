@@ -16,7 +16,16 @@ from fairlead.contract.ports import ExportTarget
 from fairlead.contract.signature import Signature
 from fairlead.ops.flow import Workspace, making
 from fairlead.ops.flow.release import route_alone
-from fairlead.reach.export.exported import Exported, Sealed, checked_image, image_name, place, require_untouched, told
+from fairlead.reach.export.exported import (
+    Exported,
+    Sealed,
+    checked_image,
+    image_name,
+    place,
+    require_untouched,
+    take_up,
+    told,
+)
 from fairlead.runtime.bundle import verify
 from fairlead.runtime.bundle.manifest import MANIFEST, SEAL, SIGNATURE, encoded
 from fairlead.runtime.bundle.verifying import read_file
@@ -111,6 +120,7 @@ def export(
     bundled = getattr(target, "bundled", True)
     chosen = told(name, target.options, options)
     exported = msgspec.structs.replace(exported_of(ws, version, image=image, bundled=bundled), options=chosen)
+    take_up(to)
     if to.exists() and not force:
         require_untouched(to)
     to.parent.mkdir(parents=True, exist_ok=True)

@@ -206,6 +206,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not self._may():
             return
         if self.path != "/lease":
+            self.close_connection = True  # its body is not read, and would pass for the next request
             self._say(HTTPStatus.NOT_FOUND)
             return
         length = self.headers.get("content-length") or ""
