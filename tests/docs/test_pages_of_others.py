@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from tests.conftest import Program, environment, eventually
+from tests.docs.pages import blocks, pattern
 from tests.docs.reader import Reader
 from tests.journeys.mlflow_server import CALM, MlflowServer, server_python
 from tests.journeys.spark_servers import connect, standalone
@@ -87,3 +89,26 @@ def test_mlflow(shop: Path, tmp_path: Path) -> None:
         reader.follow_all()
     finally:
         server.stop()
+
+
+def test_distributed_training(shop: Path) -> None:
+    pytest.importorskip("pyspark", reason="pyspark is not installed: pip install 'fairlead[spark]'")
+    reader = Reader("distributed-training", shop, {"spark://host:7077": "local[2]"})
+    reader.follow_all()
+    settings = shop / "fairlead.toml"
+    assert "spark_logistic" in settings.read_text()
+    settings.write_text(
+        settings.read_text().replace('"spark_logistic", "spark_forest", "spark_xgboost"', '"spark_logistic"')
+    )
+    assert Program(shop).json("train")["learner"] == "spark_logistic"
+
+
+def test_large_tables(shop: Path) -> None:
+    """The sentence of the page, of a table that is small and must not take more than a megabyte."""
+    reader = Reader("large-tables", shop, {'"auto"': "true", "memory_mb = 2000": "memory_mb = 1"})
+    (settings,) = (block for block in blocks("large-tables") if block.language == "toml")
+    reader.set(settings.text)
+    said = " ".join(Program(shop).run("train").stdout.split())
+    (shown,) = (block.text for block in blocks("large-tables") if block.language == "text")
+    beginning = " ".join(shown.split()).split(", by Newton")[0]
+    assert re.search(pattern(beginning), said), said

@@ -16,7 +16,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of tests in place of this one's, and where its results go."""
     folder = tmp_path / "tests"
     folder.mkdir()
-    (folder / "test_one.py").write_text("")
+    (folder / "test_one.py").write_text("def test_a(): ...\ndef test_b(): ...\n")
     monkeypatch.setattr(verified, "TESTS", folder)
     monkeypatch.setattr(verified, "RESULTS", folder / "verified.json")
     return folder / "verified.json"
@@ -42,7 +42,7 @@ def test_what_passed_is_a_row_with_its_date(results: Path) -> None:
 
 def test_what_fails_is_forgotten_and_what_is_skipped_stays(results: Path) -> None:
     before = [[*MARK, "2026-01-02"]]
-    names = ("test_one.py::test_a", "test_one.py::test_b[2]", "test_gone.py::test_c")
+    names = ("test_one.py::test_a", "test_one.py::test_b[2]", "test_one.py::test_gone", "test_gone.py::test_c")
     results.write_text(json.dumps({f"tests/{name}": before for name in names}))
     recorder = verified.Recorder()
     recorder.pytest_runtest_logreport(report("test_one.py::test_a", "skipped", "setup"))
@@ -51,6 +51,23 @@ def test_what_fails_is_forgotten_and_what_is_skipped_stays(results: Path) -> Non
     recorder.pytest_sessionfinish()
     assert json.loads(results.read_text()) == {"tests/test_one.py::test_a": before}
     assert "| 2026-01-02 |" in verified.table()
+
+
+def test_a_second_run_adds_to_the_first(results: Path) -> None:
+    for name in ("test_a[1]", "test_a[2]", "test_b"):
+        recorder = verified.Recorder()
+        recorder.pytest_runtest_logreport(report(f"test_one.py::{name}", "passed"))
+        recorder.pytest_sessionfinish()
+    assert [test.split("::")[1] for test in json.loads(results.read_text())] == ["test_a[1]", "test_a[2]", "test_b"]
+    assert [path.name for path in results.parent.iterdir() if path.name.startswith("verified")] == ["verified.json"]
+
+
+def test_areas_lead_to_pages_and_what_nothing_could_look_at_is_said(results: Path) -> None:
+    assert set(verified.PAGES) == set(verified.AREAS)
+    how_to = Path(__file__).resolve().parents[2] / "docs" / "how-to"
+    assert all((how_to / f"{page}.md").is_file() for pages in verified.PAGES.values() for page in pages)
+    assert {area for area, _, _ in verified.WRITTEN} <= set(verified.AREAS)
+    assert all(f"| {system} | written | {what} | - |" in verified.table() for _, system, what in verified.WRITTEN)
 
 
 def test_marks_that_mean_nothing_are_refused() -> None:

@@ -28,7 +28,10 @@ def blocks(texts: dict[str, str]) -> list[tuple[str, Any]]:
 
 
 @pytest.mark.verified(
-    "clouds", "Terraform: AWS, Google Cloud, Azure", how="written", by="parsed by python-hcl2; no terraform"
+    "clouds",
+    "Terraform's language: AWS, Google Cloud, Azure",
+    how="validated",
+    by="python-hcl2; names are those of the files",
 )
 @pytest.mark.parametrize("options", FORMS, ids=lambda o: "-".join(o.values()))
 def test_every_file_is_hcl_and_names_only_what_there_is(tmp_path: Path, options: dict[str, str]) -> None:
