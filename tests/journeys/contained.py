@@ -38,7 +38,9 @@ exec env -i "PATH=$PATH" setpriv --no-new-privs \
 ASK = """
 import http.client, json, sys
 port, method, path, body, headers = json.loads(sys.argv[1])
-connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+if body[:1] == "@":  # what is too large for a command line: so many bytes, or a file
+    body = "x" * int(body[1:]) if body[1:].isdigit() else open(body[1:]).read()
 connection.request(method, path, body=body.encode() or None, headers=headers)
 answer = connection.getresponse()
 print(json.dumps([answer.status, answer.read().decode(), dict(answer.getheaders())]))
@@ -118,7 +120,7 @@ class Container:
         self.process, self.root, self.environ, self.log = process, root, environ, log
 
     def ask(self, port: int, path: str, body: str = "", **headers: str) -> Answer | None:
-        """Ask from inside its network, None where nobody listens."""
+        """Ask from inside its network, None for nobody there. body: `@COUNT` for so many bytes, `@PATH` of a file."""
         told = {name.replace("_", "-"): value for name, value in headers.items()}
         asked = json.dumps([port, "POST" if body else "GET", path, body, told])
         done = self._inside("-n", sys.executable, "-c", ASK, asked)

@@ -18,7 +18,7 @@ import pytest
 from tests.conftest import eventually
 from tests.journeys import test_native_models as native_models
 from tests.journeys.cli import fairlead
-from tests.journeys.contained import Buildah, Container, require_programs, started
+from tests.journeys.contained import Answer, Buildah, Container, require_programs, started
 from tests.journeys.python_base import make_rootfs
 from tests.unit.export.sealed_loans import loans
 
@@ -226,10 +226,103 @@ def test_the_same_image_is_what_each_platform_starts(platform: str, built: Built
         assert container.process.wait(30) == 0
 
 
+TWO = "13.6175,car\n20.0,house\n"
+MORE = "the image started its way: limits, batches, formats and probes that its contract names"
+
+
+@pytest.mark.verified("images", "SageMaker", how="run", by=MORE)
+def test_sagemaker_transforms_batches_within_the_limits_that_it_sets(built: Built, tmp_path: Path) -> None:
+    told = {"SAGEMAKER_BATCH": "true", "SAGEMAKER_MAX_PAYLOAD_IN_MB": "1", "SAGEMAKER_BATCH_STRATEGY": "SINGLE_RECORD",
+            "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS": "4", "SAGEMAKER_MODEL_SERVER_WORKERS": "2",
+            "SAGEMAKER_SAFE_PORT_RANGE": "9000-9999"}  # fmt: skip
+    with started(built.root, built.config, tmp_path / "volume", ("serve",), **told) as container:
+        running(container)
+        terms = asked(container, 8080, "/execution-parameters")
+        assert terms.json == {"MaxConcurrentTransforms": 4, "BatchStrategy": "SINGLE_RECORD", "MaxPayloadInMB": 1}
+        for body in (TWO, "income,kind\n" + TWO):
+            begun = time.perf_counter()
+            answer = asked(container, 8080, "/invocations", body, Content_Type="text/csv", Accept="text/csv")
+            assert time.perf_counter() - begun < 60
+            assert (answer.body, answer.headers["content-type"].split(";")[0]) == ("no\nno\n", "text/csv")
+        lines = "\n".join('{"income": 13.6175, "kind": "car"}' for _ in range(3))
+        kind = "application/jsonlines"
+        answer = asked(container, 8080, "/invocations", lines, Content_Type=kind, Accept=kind)
+        assert [json.loads(line)["predicted_label"] for line in answer.body.splitlines()] == ["no"] * 3
+        unknown = {"X_Amzn_SageMaker_Custom_Attributes": "a=b", "X_Amzn_SageMaker_Inference_Id": "77"}
+        asked(container, 8080, "/invocations", TWO, Content_Type="text/csv", **unknown)
+        answer = container.ask(8080, "/invocations", f"@{2 << 20}", Content_Type="text/csv")
+        assert answer is not None
+        assert answer.code == 413
+        workers = [json.loads(one.read_text()) for one in (tmp_path / "volume" / "run").glob("worker-*.json")]
+        assert len([one for one in workers if not one.get("role")]) == 2
+
+
+@pytest.mark.verified("images", "Vertex AI", how="run", by=MORE)
+def test_vertex_asks_at_its_usual_routes_and_sends_parameters(built: Built, tmp_path: Path) -> None:
+    told = {"AIP_MODE": "PREDICTION", "AIP_HTTP_PORT": "8080", "AIP_ENDPOINT_ID": "12", "AIP_DEPLOYED_MODEL_ID": "34",
+            "AIP_STORAGE_URI": "gs://bucket/model"}  # fmt: skip
+    with started(built.root, built.config, tmp_path / "volume", **told) as container:
+        running(container)
+        route = "/v1/endpoints/12/deployedModels/34"
+        begun = time.perf_counter()
+        asked(container, 8080, route)
+        assert time.perf_counter() - begun < 10
+        body = '{"instances": [' + ROW + "], " + '"parameters": {"confidence": 0.5}}'
+        answer = asked(container, 8080, f"{route}:predict", body, Content_Type="application/json")
+        assert answer.json == {"predictions": ["no"]}
+        rows = ", ".join([ROW] * 45_000)
+        most = '{"instances": [' + rows[: 1_500_000 - 20].rpartition("}, ")[0] + "}]}"
+        assert 1_400_000 < len(most) <= 1_500_000
+        (tmp_path / "volume" / "most.json").write_text(most)
+        answer = asked(container, 8080, f"{route}:predict", f"@{tmp_path}/volume/most.json",
+                       Content_Type="application/json")  # fmt: skip
+        assert len(answer.body) <= 1_500_000
+        assert set(answer.json["predictions"]) == {"no"}
+
+
+@pytest.mark.verified("images", "Azure ML", how="run", by=MORE)
+def test_azure_ml_asks_for_life_and_readiness_apart(built: Built, tmp_path: Path) -> None:
+    told = {"AZUREML_MODEL_DIR": "/var/azureml-app/azureml-models/loans/1", "WORKER_COUNT": "2", "WORKER_TIMEOUT": "30"}
+    with started(built.root, built.config, tmp_path / "volume", **told) as container:
+        running(container)
+        for probe in ("/", "/v2/health/live", "/v2/health/ready", "/health/ready"):
+            asked(container, 5001, probe)
+        body = '{"data": [' + ROW + "]}"
+        assert asked(container, 5001, "/score", body, Content_Type="application/json").json == ["no"]
+        workers = [json.loads(one.read_text()) for one in (tmp_path / "volume" / "run").glob("worker-*.json")]
+        assert len([one for one in workers if not one.get("role")]) == 2
+
+
+@pytest.mark.verified("images", "KServe custom container", how="run", by=MORE)
+def test_kserve_finds_both_protocols_and_what_it_scrapes(built: Built, tmp_path: Path) -> None:
+    with started(built.root, built.config, tmp_path / "volume", K_SERVICE="loans") as container:
+        running(container)
+        assert asked(container, 8080, "/v1/models").json == {"models": ["loans"]}
+        assert asked(container, 8080, "/v1/models/loans").json == {"name": "loans", "ready": True}
+        assert asked(container, 8080, "/v2/health/live").json == {"live": True}
+        assert asked(container, 8080, "/v2/models/loans/ready").json == {"name": "loans", "ready": True}
+        told = asked(container, 8080, "/v2/models/loans").json
+        assert {one["name"] for one in told["inputs"]} == {"income", "kind"}
+        asked(container, 8080, "/v1/models/loans:predict", '{"instances": [' + ROW + "]}",
+              Content_Type="application/json")  # fmt: skip
+        assert 'model_name="loans"' in asked(container, 8080, "/metrics").body
+
+
+def asked(container: Container, port: int, path: str, body: str = "", **headers: str) -> Answer:
+    """What is answered with 200."""
+    answer = container.ask(port, path, body, **headers)
+    assert answer is not None, container.said()
+    assert answer.code == 200, (path, answer.body[:500])
+    return answer
+
+
 @pytest.fixture(scope="module")
 def native(workshop: Buildah, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    return native_image(workshop, tmp_path_factory.mktemp("native") / "loans")
+
+
+def native_image(workshop: Buildah, project: Path) -> Built:
     """The image of a model that no form takes, with its own libraries."""
-    project = tmp_path_factory.mktemp("native") / "loans"
     project.mkdir()
     (project / "fairlead.toml").write_text(native_models.CONFIG)
     rows = native_models.table()
