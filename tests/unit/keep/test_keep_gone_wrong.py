@@ -179,7 +179,7 @@ def test_only_the_newest_are_kept_and_what_they_need(place: Place, tmp_path: Pat
         place.write(n)
         place.backup(keep=2)
     assert len(list(walk(place.store, "snapshots/"))) == 2
-    restore(place.store, tmp_path / "back", LOCK)
+    assert restore(place.store, tmp_path / "back", LOCK).signer == place.key.public
     assert n_of(tmp_path / "back") == b"3"
 
 

@@ -31,7 +31,8 @@ _MOST_KEYS = 16 << 20
 
 class Restored(msgspec.Struct, frozen=True):
     """What came back. at: the moment it is of; behind_s: how long before the call that was, the time whose changes may
-    be lost. reused: bytes that were here already. answers: bundles whose golden rows were answered as sealed.
+    be lost. reused: bytes that were here already. answers: bundles whose golden rows were answered as sealed. signer:
+    public key (hex) that signed it, to be compared with the home's where others may write to the store.
     """
 
     snapshot: str
@@ -45,6 +46,7 @@ class Restored(msgspec.Struct, frozen=True):
     answers: int
     keys: bool
     seconds: float
+    signer: str = ""
 
 
 def restore(store: Store, into: Path, lock: KeyLock, *, head: Head | None = None) -> Restored:
@@ -67,7 +69,7 @@ def restore(store: Store, into: Path, lock: KeyLock, *, head: Head | None = None
     place(aside, into)
     return Restored(
         snapshot.id, snapshot.epoch, snapshot.at, round(called - snapshot.at, 3), len(snapshot.files), snapshot.bytes,
-        reused, events, answers, keys, round(time.monotonic() - began, 3),
+        reused, events, answers, keys, round(time.monotonic() - began, 3), snapshot.signer,
     )  # fmt: skip
 
 
