@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 from tests.conftest import Program, eventually, real_table
+from tests.journeys.streamed import deployed, rows
 from tests.journeys.test_bike_loop import LATER, Rows, label_for, quick_bike, typed
 from tests.journeys.test_churn_loop import post, ready_url, split_table
 
@@ -149,3 +150,41 @@ def test_the_watcher_learns_where_the_project_says_so_and_tries_what_passed(
     shown = program.json("inspect", str(passed[1]))
     assert shown["seal"]["verified"]
     assert learning.rows == 13_903 + LATER - len(learning.held)
+
+
+@pytest.mark.timeout(300)
+def test_what_is_told_twice_otherwise_too_early_or_oddly(tmp_path: Path) -> None:
+    """Classes, by request; labels that are no news are not learned, those that are odd do not stop it."""
+    project = deployed(tmp_path / "loans")
+    text = (project / "fairlead.toml").read_text()
+    (project / "fairlead.toml").write_text(text + '\n[retrain]\nonline = "online_linear"\n')
+    program, asked = Program(project), list(rows(30).values())
+    server = program.start("serve")
+    try:
+        url = eventually(lambda: ready_url(project / "serve.log"), what="the ready line")
+
+        def learned(*labels: dict[str, Any]) -> dict[str, int]:
+            assert post(f"{url}/feedback/loans", list(labels))["accepted"] == len(labels)
+            told = program.json("learn", "--once")
+            assert told["paused"] == ""
+            return {name: told[name] for name in ("learned", "again", "other", "unknown", "waiting") if told[name]}
+
+        def label(at: int, said: str, **more: str) -> dict[str, Any]:
+            return {"request": "r", "row": at, "label": said, **more}
+
+        # The truth is there before the collector has brought the record, as from another machine.
+        assert learned(label(0, "yes")) == {"waiting": 1}
+        post(f"{url}/predict/loans", asked, request="r")
+        assert learned(label(1, "no"), label(2, "no"), label(2, "no")) == {"learned": 3}
+        assert learned(label(1, "no"), label(2, "yes")) == {"learned": 1, "again": 1}
+        assert learned(label(4, "yes", definition="v2")) == {"other": 1}
+        # By key alone, and by key what was told by request.
+        assert learned({"key": "L5", "label": "yes"}, {"key": "L2", "label": "yes"}) == {"learned": 1, "again": 1}
+        assert learned({"request": "nobody", "row": 0, "label": "no"}) == {"waiting": 1}
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        assert server.wait(20) == 0
+    work = fairlead.open(project).workspace
+    learning = Learning.load(project / ".fairlead" / "learning" / "loans.state", work.trusted)
+    assert learning.held["repaid"].tolist() == ["yes", "no", "no", "yes", "yes"]
+    assert learning.held["loan"].tolist() == ["L0", "L1", "L2", "L2", "L5"]

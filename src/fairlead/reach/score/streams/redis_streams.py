@@ -64,7 +64,7 @@ def _client(address: Address) -> aio.Redis:
     # Its own options are paths; what they hold is looked at here, where it can be said what is wrong.
     tls.context_of(address, secure)
     own = {"ssl_ca_certs": "ca", "ssl_certfile": "cert", "ssl_keyfile": "key"}
-    certified = {name: address.options.get(option) for name, option in own.items()} if secure else {}
+    certified: dict[str, Any] = {name: address.options.get(option) for name, option in own.items()} if secure else {}
     return aio.Redis(
         host=host, port=port or 6379, db=int(address.number("db", 0)), username=address.user or None,
         password=address.password or None, ssl=secure, socket_connect_timeout=_TIMEOUT_S,
