@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import typer
+from tests import verified
 from tests.docs.pages import HOW_TO, ROOT, SHELLS, blocks, calls, prose
 
 PAGES = sorted(path.stem for path in HOW_TO.glob("*.md"))
@@ -91,6 +92,9 @@ def test_settings_are_there(page: str) -> None:
         if block.language != "toml" or block.note[0] == "file":
             continue
         for table, keys in tomllib.loads(block.text).items():
+            if not isinstance(keys, dict):  # the page says in words of which table the key is
+                assert any(table in one for one in known.values()), f"{block.place}: nothing has the key {table}"
+                continue
             assert table in known, f"{block.place}: there is no [{table}]"
             unknown = set(keys) - set(known[table])
             assert not unknown, f"{block.place}: [{table}] has no {', '.join(sorted(unknown))}"
@@ -109,6 +113,13 @@ def test_extras_and_other_pages_are_there(page: str) -> None:
             assert (ROOT / told).is_file(), told
     for file in re.findall(r"`((?:tests|docs|src|benchmarks)/[\w/.-]+\.\w+)`", text):
         assert (ROOT / file).exists() or file.startswith("tests/behaviour."), file  # a project's own
+
+
+@pytest.mark.parametrize("page", sorted({page for pages in verified.PAGES.values() for page in pages}))
+def test_pages_of_systems_are_followed(page: str) -> None:
+    """By a long test beside this one, or one of its own."""
+    tests = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*page*.py"))
+    assert f'"{page}"' in tests or f"how-to/{page}.md" in tests, page
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -337,7 +337,7 @@ resource "aws_ecs_service" "serve" {
 }
 
 resource "aws_lb" "serve" {
-  name                       = substr("fairlead-@NAME@", 0, 32)
+  name                       = trimsuffix(substr("fairlead-@NAME@", 0, 32), "-")
   internal                   = true
   load_balancer_type         = "application"
   security_groups            = [aws_security_group.door.id]
