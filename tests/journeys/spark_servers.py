@@ -58,7 +58,7 @@ def standalone(folder: Path) -> Iterator[str]:
         words = (spark_class, f"{deploy}.master.Master", "--host", "127.0.0.1", "--port", "0", "--webui-port", "0")
         log = held.enter_context(process(folder, "master", *words))
         found = eventually(
-            lambda: re.search(r"Starting Spark master at (spark://\S+)", log.read_text()), 90.0, "the master"
+            lambda: re.search(r"Starting Spark master at (spark://\S+)", log.read_text()), 240.0, "the master"
         )
         master: str = found.group(1)
         for number in (1, 2):
@@ -68,7 +68,7 @@ def standalone(folder: Path) -> Iterator[str]:
                 place, f"worker-{number}", spark_class, f"{deploy}.worker.Worker", "--host", "127.0.0.1", "--cores",
                 "2", "--memory", "1g", "--webui-port", "0", master,
             ))  # fmt: skip
-        eventually(lambda: log.read_text().count("Registering worker") == 2, 90.0, "two workers")
+        eventually(lambda: log.read_text().count("Registering worker") == 2, 240.0, "two workers")
         yield master
 
 
@@ -87,7 +87,7 @@ def connect(folder: Path) -> Iterator[str]:
         "--conf", "spark.driver.bindAddress=127.0.0.1", "--conf", "spark.driver.host=127.0.0.1", "spark-internal",
     )  # fmt: skip
     with process(folder, "connect", *words):
-        eventually(lambda: _answers(port), 90.0, "Spark Connect")
+        eventually(lambda: _answers(port), 240.0, "Spark Connect")
         yield f"sc://127.0.0.1:{port}"
 
 
