@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.conftest import eventually
 from tests.unit.keep.test_keep import LOCK, Place, n_of, place
@@ -148,6 +148,7 @@ LOCKED = st.builds(
 )  # fmt: skip
 
 
+@settings(max_examples=30)  # each guess of a passphrase costs a tenth of a second
 @given(st.one_of(st.binary(max_size=80), LOCKED.map(msgspec.msgpack.encode)), st.sampled_from(OPENERS))
 def test_whatever_stands_in_the_place_of_keys_is_refused_in_words(locked: bytes, opener: KeyLock) -> None:
     with pytest.raises(FairleadError):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.ports.object_stores import moto
 from tests.unit.stores.test_stored_bundles import home, key, sealed
@@ -45,6 +45,7 @@ def test_a_folder_that_others_use_as_well_is_listed_to_its_end(tmp_path: Path) -
     assert [one.name for one in walk(store, page=2)] == ours
 
 
+@settings(max_examples=25)
 @given(st.sets(st.text(st.sampled_from("ab-/.Z\u00e9%:"), min_size=1, max_size=6), max_size=12), st.integers(1, 4))
 def test_names_come_in_the_order_of_their_text_whatever_else_lies_there(
     tmp_path_factory: pytest.TempPathFactory, names: set[str], page: int
