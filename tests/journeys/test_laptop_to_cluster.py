@@ -220,7 +220,9 @@ def without_s3(cloud: Cloud, server: Machine, load: Load) -> None:
     assert "s3://fleet/records" in said, said
     assert "does not answer" in said, said
     cloud.s3.back()
-    assert server.json("collect")["stored"]["sent"] >= 1
+    stored = server.json("collect")["stored"]
+    assert stored["sent"] >= 1
+    assert (stored["fetched"], stored["bundles"]) == (0, 0), "what others send is for who watches"
 
 
 def without_postgresql(cloud: Cloud, control: Machine, load: Load) -> None:
@@ -271,7 +273,7 @@ def counted(control: Machine, servers: list[Machine], later: list[dict[str, Any]
         f"answered in all: {len(answered):,}; in the store: {stored.num_rows:,} records of {len(records):,} answers",
         f"recorded twice, as asked twice: {twice}; by server: {dict(by)}",
         f"by version: {list(bundles.values())}; files fetched by a fresh home: {pulled.fetched}",
-        f"windows watched: {closed['index'] + 1}; by server in the newest: {closed['by']}; brought: {brought['stored']}",
+        f"windows watched: {closed['index'] + 1}; by server in the newest: {closed['by']}; {brought['stored']}",
     ]  # fmt: skip
 
 
