@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -10,11 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pandas as pd
 import pytest
-from tests.conftest import Program, environment
+from tests.conftest import ROOT, Program, environment, eventually
 from tests.journeys.cli import make_project
-from tests.journeys.mlflow_server import CALM, MlflowServer, server_python
+from tests.journeys.mlflow_server import CALM, MlflowServer, free_port, server_python
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
@@ -123,6 +126,65 @@ def test_mlflows_own_tools_answer_as_the_sealed_model_does(server: MlflowServer,
         assert (answer["yes"] - expected["yes"]).abs().max() < 1e-12
 
 
+@pytest.fixture(scope="module")
+def beside(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of the full MLflow with our base install beside it, and nothing else of ours."""
+    uv, folder = Path(sys.executable).with_name("uv"), tmp_path_factory.mktemp("beside") / "env"
+    python = folder / "bin" / "python"
+    made = ["venv", "-q", "--python", sys.executable, str(folder)]
+    locks = [str(ROOT / "requirements" / f"{lock}.txt") for lock in ("server-mlflow", "base")]
+    # One after the other: where both name a version, ours counts, and MLflow takes it.
+    for words in (made, *(["pip", "install", "-q", "--python", str(python), "-r", lock] for lock in locks),
+                  ["pip", "check", "-q", "--python", str(python)]):  # fmt: skip
+        done = subprocess.run([uv, *words], capture_output=True, text=True, timeout=400, check=False)
+        assert done.returncode == 0, done.stderr
+    return python
+
+
+@pytest.mark.verified(
+    "registries",
+    "MLflow's model server on our versions",
+    how="run",
+    by="`mlflow models serve` in MLflow's own environment",
+)
+def test_mlflows_server_answers_with_our_version_in_an_environment_of_its_own(
+    server: MlflowServer, deployed: Program, beside: Path, tmp_path: Path
+) -> None:
+    rows = pd.read_csv(deployed.folder / "loans.csv").head(30)[["income", "kind"]]
+    rows.to_csv(deployed.folder / "thirty.csv", index=False)
+    deployed.json("score", "thirty.csv", "scored.csv")
+    expected = pd.read_csv(deployed.folder / "scored.csv")
+    port = free_port()
+    words = ["-m", "mlflow", "models", "serve", "-m", "models:/loans@champion", "--env-manager", "local",
+             "--host", "127.0.0.1", "--port", str(port)]  # fmt: skip
+    with (tmp_path / "serve.log").open("w") as log:
+        process = subprocess.Popen(
+            [str(beside), *words], stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=tmp_path,
+            env={**asked(server.url), "PYTHONPATH": str(ROOT / "src"), "PATH": f"{beside.parent}:{os.environ['PATH']}"},
+            start_new_session=True,
+        )  # fmt: skip
+    url = f"http://127.0.0.1:{port}"
+
+    def well() -> bool:
+        assert process.poll() is None, (tmp_path / "serve.log").read_text()
+        try:
+            return httpx.get(f"{url}/ping", timeout=2).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    try:
+        eventually(well, 120, "mlflow models serve to answer")
+        split = json.loads(rows.to_json(orient="split"))
+        answer = httpx.post(f"{url}/invocations", json={"dataframe_split": {k: split[k] for k in ("columns", "data")}})
+        assert answer.status_code == 200, answer.text
+        predicted = pd.DataFrame(answer.json()["predictions"])
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(30)
+    assert predicted["label"].tolist() == expected["label"].tolist()
+    assert (predicted["yes"] - expected["yes"]).abs().max() < 1e-12
+
+
 @pytest.mark.verified(
     "registries",
     "models of others in MLflow",
@@ -154,6 +216,82 @@ def test_models_that_others_registered_are_sealed_and_answer_the_same(
     assert (answers["yes"] - pd.DataFrame(expected)["yes"]).abs().max() < 1e-9
     unknown = deployed.run("bundle", "models:/nobody/1", "--sample", "loans.csv", expect=2)
     assert "knows no such model" in unknown.stderr
+
+
+BOOSTED = """
+import sys
+import lightgbm, mlflow, pandas as pd, xgboost
+
+mlflow.set_tracking_uri(sys.argv[1])
+rows = pd.read_csv(sys.argv[2]).dropna()
+columns, target = rows[["income"]], (rows["repaid"] == "yes").astype(int)
+
+
+class Own(mlflow.pyfunc.PythonModel):
+    def predict(self, context, model_input, params=None):
+        return (model_input["income"] > 12.0).astype(int)
+
+
+told = {"registered_model_name": "theirs-" + sys.argv[3], "name": "model", "pip_requirements": []}
+with mlflow.start_run():
+    if sys.argv[3] == "xgboost":
+        model = xgboost.XGBClassifier(n_estimators=20, max_depth=3).fit(columns, target)
+        mlflow.xgboost.log_model(model, **told)
+    elif sys.argv[3] == "lightgbm":
+        model = lightgbm.LGBMClassifier(n_estimators=20, verbose=-1).fit(columns, target)
+        mlflow.lightgbm.log_model(model, **told)
+    else:
+        model = Own()
+        mlflow.pyfunc.log_model(python_model=model, **told)
+asked = columns.head(20)
+said = model.predict(None, asked) if sys.argv[3] == "pyfunc" else model.predict_proba(asked)[:, 1]
+print(list(map(float, said)))
+"""
+"""Models of three more flavours; each prints what it says of the first 20 rows."""
+
+
+@pytest.mark.verified(
+    "registries", "XGBoost, LightGBM and pyfunc in MLflow", how="run",
+    by="logged by their flavours, sealed from the server, served, asked over HTTP: equal",
+)  # fmt: skip
+@pytest.mark.parametrize("flavour", ["xgboost", "lightgbm", "pyfunc"])
+def test_models_of_other_flavours_are_sealed_and_served(
+    server: MlflowServer, deployed: Program, tmp_path: Path, flavour: str
+) -> None:
+    (tmp_path / "boosted.py").write_text(BOOSTED)
+    words = [sys.executable, "boosted.py", server.url, str(deployed.folder / "loans.csv"), flavour]
+    done = subprocess.run(
+        words, cwd=tmp_path, capture_output=True, text=True, env={**environment(), **CALM}, timeout=200, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    expected = json.loads(done.stdout.strip().splitlines()[-1])
+    native = flavour == "pyfunc"
+    program = Program(make_project(tmp_path / "ours"))
+    settings = program.folder / "fairlead.toml"
+    text = settings.read_text()
+    if native:
+        text = text.replace("[model]", '[model]\ntrust = "native"', 1)
+    settings.write_text(f'{text}\n[registry]\nmlflow = "{server.url}"\n')
+    rows = pd.read_csv(program.folder / "loans.csv").dropna()[["income"]]
+    rows.to_csv(program.folder / "incomes.csv", index=False)
+    trust = ["--trust"] if native else []
+    sealed = program.json("bundle", f"models:/theirs-{flavour}/1", "--sample", "incomes.csv", *trust)
+    assert sealed["form"] == ("native" if native else flavour)
+    asked = [{"income": float(income)} for income in rows["income"].head(20)]
+    words = ["serve", "--bundle", sealed["path"], "--port", "0", *(["--trust-native"] if native else [])]
+    process = program.start(*words)
+    log = program.folder / "serve.log"
+    try:
+        eventually(lambda: "ready: " in log.read_text() or process.poll() is not None, 60, "the ready line")
+        url = next(line.split()[1] for line in log.read_text().splitlines() if line.startswith("ready: "))
+        answer = httpx.post(f"{url}/predict", json=asked, timeout=60)
+        assert answer.status_code == 200, answer.text
+        said = answer.json()["predictions"]
+    finally:
+        process.terminate()
+        process.wait(30)
+    given = [float(one["label"]) if native else one["probabilities"]["1"] for one in said]
+    assert given == pytest.approx(expected, abs=1e-5 if flavour == "xgboost" else 1e-9)
 
 
 THEIR_GRAPH = """
