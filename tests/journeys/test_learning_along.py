@@ -20,7 +20,7 @@ from tests.journeys.test_churn_loop import post, ready_url, split_table
 
 import fairlead
 from fairlead.lab.train.streaming.learning import Learning
-from fairlead.ops.flow.online_state import Place
+from fairlead.ops.flow.online_state import Place, loaded
 
 pytest.importorskip("river", reason="river is not installed: pip install 'fairlead[drift]'")
 pytestmark = pytest.mark.long
@@ -157,7 +157,10 @@ def test_what_is_told_twice_otherwise_too_early_or_oddly(tmp_path: Path) -> None
     """Classes, by request; labels that are no news are not learned, those that are odd do not stop it."""
     project = deployed(tmp_path / "loans")
     text = (project / "fairlead.toml").read_text()
-    (project / "fairlead.toml").write_text(text + '\n[retrain]\nonline = "online_linear"\n')
+    (project / "records.key").write_text("5a" * 32 + "\n")
+    assert "[capture]" not in text
+    more = '\n[retrain]\nonline = "online_linear"\n[capture]\nencrypt = "file:records.key"\n'
+    (project / "fairlead.toml").write_text(text + more)
     program, asked = Program(project), list(rows(30).values())
     server = program.start("serve")
     try:
@@ -185,6 +188,10 @@ def test_what_is_told_twice_otherwise_too_early_or_oddly(tmp_path: Path) -> None
         os.killpg(server.pid, signal.SIGTERM)
         assert server.wait(20) == 0
     work = fairlead.open(project).workspace
-    learning = Learning.load(project / ".fairlead" / "learning" / "loans.state", work.trusted)
+    state = (project / ".fairlead" / "learning" / "loans.state").read_bytes()
+    assert state.startswith(b"fairlead locked")
+    assert b"L1" not in state
+    assert b"repaid" not in state
+    learning = loaded(work)
     assert learning.held["repaid"].tolist() == ["yes", "no", "no", "yes", "yes"]
     assert learning.held["loan"].tolist() == ["L0", "L1", "L2", "L2", "L5"]

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from test_spool import SCHEMA, prediction, tick, write
 
-from fairlead.contract.errors import ConfigInvalid, StateError
+from fairlead.contract.errors import ConfigInvalid, FormatUnknown, StateError
 from fairlead.contract.settings import CaptureSettings
 from fairlead.runtime.capture import Records, Spool, Tally, collect, expire, keys, reconcile, tended
-from fairlead.runtime.capture.locking import scan
+from fairlead.runtime.capture.locking import lock_file, scan, unlock_file
 from fairlead.runtime.capture.spool import segments
 from fairlead.runtime.wire import frames
 
@@ -268,3 +270,31 @@ def test_a_path_in_the_settings_is_taken_from_their_folder(tmp_path: Path) -> No
     wanted = keys.anchored(CaptureSettings(encrypt="file:keys/a"), tmp_path)
     assert wanted.encrypt == f"file:{tmp_path}/keys/a"
     assert keys.anchored(CaptureSettings(encrypt="env:K"), tmp_path).encrypt == "env:K"
+
+
+@given(st.binary(max_size=300), st.integers(0, 10_000), st.integers(1, 255))
+def test_a_file_that_is_written_whole_opens_as_it_was_or_not_at_all(data: bytes, at: int, flip: int) -> None:
+    key = keys.Key("k", bytes(range(32)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fairlead.runtime.capture.locking.find", lambda _home, _id: key)
+        locked = lock_file(data, key, "loans.state")
+        assert unlock_file(locked, Path(), "loans.state") == data
+        assert lock_file(data, key, "loans.state") != locked, "no two share a key"
+        with pytest.raises(FormatUnknown, match=r"other\.state is damaged"):
+            unlock_file(locked, Path(), "other.state")
+        body = locked.index(b"\n") + 1
+        at = body + at % (len(locked) - body)
+        with pytest.raises(FormatUnknown):
+            unlock_file(locked[:at] + bytes([locked[at] ^ flip]) + locked[at + 1 :], Path(), "loans.state")
+
+
+def test_a_file_that_was_never_encrypted_is_itself_and_a_lost_key_is_named(home: Path, key_file: Path) -> None:
+    assert unlock_file(b"fairlead-learning 2\nrows", home, "x") == b"fairlead-learning 2\nrows"
+    key = keys.current(home)
+    assert key is not None
+    locked = lock_file(SECRET_TEXT.encode(), key, "x")
+    assert SECRET_TEXT.encode() not in locked
+    assert unlock_file(locked, home, "x") == SECRET_TEXT.encode()
+    key_file.write_text(os.urandom(32).hex() + "\n")
+    with pytest.raises(ConfigInvalid, match=key.id):
+        unlock_file(locked, home, "x")

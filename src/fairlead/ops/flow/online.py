@@ -16,7 +16,7 @@ import numpy as np
 from fairlead.contract import records as names
 from fairlead.ops.flow import making
 from fairlead.ops.flow.history import recorded_like
-from fairlead.ops.flow.online_state import Place, SealRule, opened, require_able, save, seal_rule, state_path
+from fairlead.ops.flow.online_state import Place, SealRule, loaded, opened, require_able, save, seal_rule, state_path
 from fairlead.ops.flow.ranked import ranking_columns
 from fairlead.ops.flow.renewing import unlearnable
 from fairlead.ops.flow.view import View
@@ -318,13 +318,11 @@ def forgotten(ws: Workspace, learning: Learning, place: Place, *, surely: bool =
 
 def forget_here(ws: Workspace) -> int:
     """After rows were erased: those that what was learned keeps. A process that learns just now does it itself."""
-    from fairlead.lab.train.streaming.learning import Learning
-
     path, lock = state_path(ws), FileLock(ws.home.run / f"learn-{ws.model}.lock")
     if not path.exists() or not lock.take():
         return 0
     try:
-        learning = Learning.load(path, ws.trusted)
+        learning = loaded(ws)
         place = msgspec.json.decode(learning.cursor, type=Place)
         gone = forgotten(ws, learning, place, surely=True)
         save(ws, learning, place)

@@ -17,7 +17,10 @@ from fairlead.ops.flow.gathering import gather
 from fairlead.ops.flow.making import champion_bundle
 from fairlead.ops.flow.workspace import Workspace
 from fairlead.ops.project.triggers import Trigger, parse_trigger
+from fairlead.runtime.bundle.sealing import write
+from fairlead.runtime.capture import keys
 from fairlead.runtime.capture.label_stream import Identity, Position
+from fairlead.runtime.capture.locking import lock_file, unlock_file
 
 if TYPE_CHECKING:
     from fairlead.lab.train.streaming.learning import Learning
@@ -109,12 +112,10 @@ def require_able(ws: Workspace) -> None:
 
 def opened(ws: Workspace, anew: bool) -> tuple[Learning, Place, str]:
     """The state, and why it was begun anew, "" where it goes on. anew: whatever there is, begin."""
-    from fairlead.lab.train.streaming.learning import Learning
-
     path = state_path(ws)
     if anew or not path.exists():
         return *_begun(ws), "asked for" if anew and path.exists() else "nothing was learned yet"
-    learning = Learning.load(path, ws.trusted)
+    learning = loaded(ws)
     place = msgspec.json.decode(learning.cursor, type=Place)
     changed = _changed(ws, learning)
     if changed:
@@ -154,9 +155,19 @@ def _begun(ws: Workspace) -> tuple[Learning, Place]:
     return learning, Place(began=now, sealed_at=now, sealed_rows=learning.rows)
 
 
+def loaded(ws: Workspace) -> Learning:
+    """What `save` wrote. Raises UsageError, FormatUnknown for anything else, ConfigInvalid for a key that is not to
+    be had."""
+    from fairlead.lab.train.streaming.learning import Learning
+
+    path = state_path(ws)
+    return Learning.of(unlock_file(path.read_bytes(), ws.home.root, path.name), ws.trusted, path.name)
+
+
 def save(ws: Workspace, learning: Learning, place: Place) -> None:
-    """Learning and place, together or not at all."""
+    """Learning and place, together or not at all; encrypted where records are: it holds rows of theirs."""
     path = state_path(ws)
     path.parent.mkdir(mode=0o700, exist_ok=True)
     learning.cursor = msgspec.json.encode(place).decode()
-    learning.save(path, ws.key)
+    data, key = learning.signed(ws.key), keys.current(ws.home.root)
+    write(path, data if key is None else lock_file(data, key, path.name))

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 ALGORITHM = "AES-256-GCM/HKDF-SHA256"
+_FILE = b"fairlead locked 1 "
+_SALT = 16
 
 
 class Locker:
@@ -85,6 +87,29 @@ def opens(path: Path) -> None:
     head = next(frames.scan(path), None)
     if head is not None and isinstance(head[2], frames.Lock):
         find(path.parents[3], head[2].key)
+
+
+def lock_file(data: bytes, key: Key, name: str) -> bytes:
+    """The content of a file that is written whole, encrypted by a key of its own. name: what it is, authenticated."""
+    salt = os.urandom(_SALT)
+    head = _FILE + key.id.encode() + b"\n" + salt
+    return head + _cipher(key, salt).encrypt(_nonce(1), data, name.encode())
+
+
+def unlock_file(data: bytes, home: Path, name: str) -> bytes:
+    """What was given to `lock_file`, or `data` as it is where it is not encrypted.
+
+    Raises ConfigInvalid when the key cannot be had, FormatUnknown for bytes that the key does not open."""
+    head, _, rest = data.partition(b"\n")
+    if not head.startswith(_FILE):
+        return data
+    from cryptography.exceptions import InvalidTag
+
+    key = find(home, head.removeprefix(_FILE).decode(errors="replace"))
+    try:
+        return _cipher(key, rest[:_SALT]).decrypt(_nonce(1), rest[_SALT:], name.encode())
+    except InvalidTag:
+        raise FormatUnknown(f"{name} is damaged: key {key.id} does not open it") from None
 
 
 def _inner(plain: bytes, offset: int, end: int) -> Iterator[Item]:

@@ -115,7 +115,15 @@ def test_counts_are_exact_in_prometheus_when_workers_are_killed(home: Path, tmp_
             assert found["status"] == "success", (panel, found)
             empty = any(
                 word in expression
-                for word in ("_events_", "_spans_", "_outside_population_", "_breaking_contract_", "_anomalous_", "> 0", "== 0")
+                for word in (
+                    "_events_",
+                    "_spans_",
+                    "_outside_population_",
+                    "_breaking_contract_",
+                    "_anomalous_",
+                    "> 0",
+                    "== 0",
+                )
             )
             assert bool(found["data"]["result"]) is not empty, panel
 

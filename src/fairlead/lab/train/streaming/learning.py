@@ -231,18 +231,27 @@ class Learning:
 
     def save(self, path: Path | str, key: SigningKey) -> None:
         """What was learned and how far, whole or not at all, signed."""
+        write(Path(path), self.signed(key))
+
+    def signed(self, key: SigningKey) -> bytes:
+        """What `save` writes."""
         body = FORMAT + pickle.dumps(self, protocol=5)
-        write(Path(path), signed_line(key, hashlib.sha256(body).digest()) + body)
+        return signed_line(key, hashlib.sha256(body).digest()) + body
 
     @classmethod
     def load(cls, path: Path | str, trusted: Sequence[str]) -> Learning:
         """What `save` wrote. trusted: public keys. Raises UsageError for anything else, which is not opened."""
-        line, _, body = Path(path).read_bytes().partition(b"\n")
+        return cls.of(Path(path).read_bytes(), trusted, Path(path).name)
+
+    @classmethod
+    def of(cls, data: bytes, trusted: Sequence[str], name: str) -> Learning:
+        """What `signed` gave, from a file called `name`. Raises as `load`."""
+        line, _, body = data.partition(b"\n")
         _, why = check_line(line + b"\n", hashlib.sha256(body).digest(), trusted)
         if why is None and not body.startswith(FORMAT):
             why = "its format is not known; this version reads 2"
         if why is not None:
-            raise UsageError(f"{Path(path).name} is not opened: {why.replace('manifest', 'file')}. Begin anew.")
+            raise UsageError(f"{name} is not opened: {why.replace('manifest', 'file')}. Begin anew.")
         found: Learning = pickle.loads(body[len(FORMAT) :])  # noqa: S301 - its seal holds, by a key that is trusted
         return found
 
