@@ -63,7 +63,7 @@ def told(url: str) -> None:
     assert httpx.post(f"{url}/feedback/loans", json=labels).json()["accepted"] == len(rows)
 
 
-@pytest.mark.verified("kubernetes", "Argo's AnalysisTemplate", how="run",
+@pytest.mark.verified("kserve", "Argo's AnalysisTemplate", how="emulated",
                       by="its URL asked of the running product: inconclusive, then fail or pass")  # fmt: skip
 @pytest.mark.parametrize(
     ("champion", "tried", "loss", "ends"), [(1, 2, 0.01, "Failed"), (2, 1, 0.6, "Successful")], ids=["fail", "pass"]

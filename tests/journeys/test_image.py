@@ -204,7 +204,7 @@ def started_as(name: str) -> Any:
     """A case with its row of the table of evidence."""
     system = SYSTEMS[name.partition("-")[0]]
     by = "the image started its way: variables, port, health, prediction; without the platform itself"
-    return pytest.param(name, marks=pytest.mark.verified("images", system, how="run", by=by))
+    return pytest.param(name, marks=pytest.mark.verified("images", system, how="emulated", by=by))
 
 
 @pytest.mark.parametrize("platform", [started_as(name) for name in PLATFORMS])
@@ -230,7 +230,7 @@ TWO = "13.6175,car\n20.0,house\n"
 MORE = "the image started its way: limits, batches, formats and probes that its contract names"
 
 
-@pytest.mark.verified("images", "SageMaker", how="run", by=MORE)
+@pytest.mark.verified("images", "SageMaker", how="emulated", by=MORE)
 def test_sagemaker_transforms_batches_within_the_limits_that_it_sets(built: Built, tmp_path: Path) -> None:
     told = {"SAGEMAKER_BATCH": "true", "SAGEMAKER_MAX_PAYLOAD_IN_MB": "1", "SAGEMAKER_BATCH_STRATEGY": "SINGLE_RECORD",
             "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS": "4", "SAGEMAKER_MODEL_SERVER_WORKERS": "2",
@@ -257,7 +257,7 @@ def test_sagemaker_transforms_batches_within_the_limits_that_it_sets(built: Buil
         assert len([one for one in workers if not one.get("role")]) == 2
 
 
-@pytest.mark.verified("images", "Vertex AI", how="run", by=MORE)
+@pytest.mark.verified("images", "Vertex AI", how="emulated", by=MORE)
 def test_vertex_asks_at_its_usual_routes_and_sends_parameters(built: Built, tmp_path: Path) -> None:
     told = {"AIP_MODE": "PREDICTION", "AIP_HTTP_PORT": "8080", "AIP_ENDPOINT_ID": "12", "AIP_DEPLOYED_MODEL_ID": "34",
             "AIP_STORAGE_URI": "gs://bucket/model"}  # fmt: skip
@@ -280,7 +280,7 @@ def test_vertex_asks_at_its_usual_routes_and_sends_parameters(built: Built, tmp_
         assert set(answer.json["predictions"]) == {"no"}
 
 
-@pytest.mark.verified("images", "Azure ML", how="run", by=MORE)
+@pytest.mark.verified("images", "Azure ML", how="emulated", by=MORE)
 def test_azure_ml_asks_for_life_and_readiness_apart(built: Built, tmp_path: Path) -> None:
     told = {"AZUREML_MODEL_DIR": "/var/azureml-app/azureml-models/loans/1", "WORKER_COUNT": "2", "WORKER_TIMEOUT": "30"}
     with started(built.root, built.config, tmp_path / "volume", **told) as container:
@@ -293,7 +293,7 @@ def test_azure_ml_asks_for_life_and_readiness_apart(built: Built, tmp_path: Path
         assert len([one for one in workers if not one.get("role")]) == 2
 
 
-@pytest.mark.verified("images", "KServe custom container", how="run", by=MORE)
+@pytest.mark.verified("images", "KServe custom container", how="emulated", by=MORE)
 def test_kserve_finds_both_protocols_and_what_it_scrapes(built: Built, tmp_path: Path) -> None:
     with started(built.root, built.config, tmp_path / "volume", K_SERVICE="loans") as container:
         running(container)

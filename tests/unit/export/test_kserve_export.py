@@ -138,7 +138,7 @@ def validated(documents: list[dict[str, Any]]) -> subprocess.CompletedProcess[st
     return subprocess.run(command, input=json.dumps(documents), capture_output=True, text=True, timeout=60, check=False)
 
 
-@pytest.mark.verified("kubernetes", "Argo Rollouts", how="validated",
+@pytest.mark.verified("kserve", "Argo Rollouts", how="validated",
                       by="@kubernetes-models/argo-rollouts 2.0: its validators, and tsc for unknown words")  # fmt: skip
 @pytest.mark.long
 def test_rollout_and_template_are_of_argos_types_and_no_word_is_unknown(tmp_path: Path) -> None:
