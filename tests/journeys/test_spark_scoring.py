@@ -191,7 +191,7 @@ def test_the_bundle_goes_once_to_each_executor(churn: Program, where: Where) -> 
 def test_at_a_shell_of_its_own_nothing_but_the_answer_is_printed(churn: Program, where: Where) -> None:
     done = churn.run("score", "rows.parquet", "alone.parquet", "--engine", "spark", *where.options)
     same(churn, "alone.parquet")
-    assert re.fullmatch(r"7,043 rows in [\d.]+ s \(\d+ rows/s\) -> alone\.parquet\s*", done.stdout)
+    assert re.fullmatch(r"7,043 rows in [\d.]+ s \([\d,]+ rows/s\) -> alone\.parquet\s*", done.stdout)
     assert "WARN" not in done.stderr
     assert "log4j" not in done.stderr
 

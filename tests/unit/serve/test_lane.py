@@ -27,7 +27,7 @@ from fairlead.contract.routes import Limits
 from fairlead.runtime.capture import collect, reconcile
 from fairlead.runtime.serve import live_workers
 from fairlead.runtime.serve.clock import steady
-from fairlead.runtime.serve.lane import WAITING, Lane, sweep
+from fairlead.runtime.serve.lane import WAITING, Door, Lane, sweep
 from fairlead.runtime.serve.stored import Stored
 
 LARGE = json.dumps([ROW] * 20_000).encode()
@@ -233,6 +233,17 @@ def test_what_a_killed_server_left_is_swept_by_the_next_one(
             with server(home):
                 assert post(running, LARGE).status_code == 200, "a door that is held is not swept, however old"
     assert doors() == set()
+
+
+def test_a_folder_of_temporary_files_with_a_long_path_stops_no_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    far = tmp_path / ("x" * 110)
+    far.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(far))
+    with contextlib.closing(Door()) as door, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as knock:
+        knock.connect(door.path)
+    assert not Path(door.path).exists()
 
 
 def test_what_the_lane_cannot_be_asked_is_answered_here(tmp_path: Path) -> None:

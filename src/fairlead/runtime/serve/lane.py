@@ -49,6 +49,8 @@ EXPLAINING = "fairlead.runtime.serve.explaining.plane:open_plane"
 _PREFIX, _HELD = "fairlead-lane-", "held"
 _MAKING_S = 60.0
 """So old a folder is before it may be left: its server locks it right after it made it."""
+_LONGEST = 104
+"""Bytes of a Unix socket's path, its end included, on the system that allows least."""
 _IDLE_S = 0.2
 _NICE = 5
 _SIZE = struct.Struct("<I")
@@ -85,7 +87,7 @@ class Door:
     def __init__(self) -> None:
         sweep()
         # A path of a Unix socket may have little more than 100 characters, so it is not in the home.
-        self._folder = tempfile.mkdtemp(prefix=_PREFIX)
+        self._folder = tempfile.mkdtemp(prefix=_PREFIX, dir=_root())
         self._held = _hold(Path(self._folder) / _HELD)
         self.path = str(Path(self._folder) / "lane")
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -98,10 +100,17 @@ class Door:
         os.close(self._held)
 
 
+def _root() -> Path:
+    """Where folders of doors lie: of temporary files, unless its own path is so long that no socket fits below it."""
+    usual = Path(tempfile.gettempdir())
+    longest = len(os.fsencode(usual / f"{_PREFIX}12345678" / "lane"))
+    return usual if longest < _LONGEST else Path("/tmp")  # noqa: S108 - the folder made in it is its owner's alone
+
+
 def sweep() -> int:
     """Remove folders of doors whose servers are gone; how many. Those of others and those that may be in the making
     stay."""
-    gone, root = 0, Path(tempfile.gettempdir())
+    gone, root = 0, _root()
     for folder in root.glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError):
             about = folder.lstat()
