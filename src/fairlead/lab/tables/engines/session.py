@@ -91,7 +91,7 @@ def _begin(chosen: dict[str, str], log: IO[bytes]) -> None:
 
     if SparkContext._gateway is None and os.environ.get("FAIRLEAD_DEBUG", "") in {"", "0"}:
         conf = SparkConf(loadDefaults=False).setAll(list(chosen.items()))
-        gateway = launch_gateway(conf, {"stderr": log})  # type: ignore[no-untyped-call]
+        gateway = launch_gateway(conf, {"stderr": log})  # type: ignore[no-untyped-call, unused-ignore]
         SparkContext._ensure_initialized(gateway=gateway, conf=conf)
 
 
