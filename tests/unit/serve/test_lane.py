@@ -196,10 +196,11 @@ def test_the_end_waits_for_the_lane(home: Path) -> None:
 
 
 def test_what_a_killed_server_left_is_swept_by_the_next_one(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    home: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tmp_path / "tmp"
-    folder.mkdir()
+    made = tempfile.TemporaryDirectory(prefix="l")  # where sockets fit, which a test's own folder may be too long for
+    request.addfinalizer(made.cleanup)
+    folder = Path(made.name)
     monkeypatch.setenv("TMPDIR", str(folder))
     monkeypatch.setattr(tempfile, "tempdir", None)
 

@@ -49,9 +49,11 @@ def follow(every_s: float, anew: bool) -> None:
     from fairlead.contract.errors import ConfigInvalid, FairleadError, MissingExtra
     from fairlead.doors.cli.processes import log, pause_after, stop_on_signal
     from fairlead.ops.flow.lifeline import die_with_parent
+    from fairlead.ops.flow.online_state import require_able
 
     die_with_parent()
     stop, work, failures, told = stop_on_signal(), project(), 0, 0.0
+    require_able(work.workspace)  # What no waiting mends is said at once.
     while not stop.is_set():
         try:
             answer = work.learn(anew=anew, stop=stop.is_set)
