@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.drift_page import drift, drift_together
+from benchmarks.reach_page import reach, with_distributed
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path(__file__).parent / "results"
 PEERS = ROOT / "docs" / "explanation" / "peers.md"
 TOGETHER = ROOT / "docs" / "explanation" / "drift-together.md"
+DISTRIBUTED = ROOT / "docs" / "how-to" / "distributed-training.md"
 EXPLANATION = ROOT / "docs" / "explanation" / "where-the-time-goes.md"
 MODELS = ("logistic", "boosted", "forest", "xgboost", "lightgbm", "network")
 
@@ -51,6 +53,7 @@ def lines() -> list[str]:
         ))  # fmt: skip
     rows += beside_peers()
     rows += statistics()
+    rows += reach(result)
     return [f"| {what} | {figure} |" for what, figure in rows]
 
 
@@ -266,7 +269,8 @@ def together(text: str) -> str:
 
 
 def main() -> None:
-    pages = ((ROOT / "README.md", written), (EXPLANATION, explained), (PEERS, compared), (TOGETHER, together))
+    pages = ((ROOT / "README.md", written), (EXPLANATION, explained), (PEERS, compared), (TOGETHER, together),
+             (DISTRIBUTED, lambda text: with_distributed(text, result)))  # fmt: skip
     for path, rewritten in pages:
         path.write_text(rewritten(path.read_text()))
 
