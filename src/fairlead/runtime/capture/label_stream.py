@@ -21,7 +21,7 @@ from fairlead.runtime.capture.joining import join
 from fairlead.runtime.capture.lazy import arrow, compute
 from fairlead.runtime.capture.remembered import files
 from fairlead.runtime.capture.spans import Span, ends, overlap, span_of, statistics_of
-from fairlead.runtime.capture.tables import type_of
+from fairlead.runtime.capture.tables import plain
 
 Identity = tuple[str, int, int]
 """Of a label: segment, offset and item; of a record: segment, offset and row."""
@@ -79,7 +79,7 @@ class LabelStream:
             except FileNotFoundError:
                 continue
             tables.append(table if at is None else table.filter(_beyond(table, at)))
-        return _in_order(_together(tables, names.LABEL_META))
+        return _in_order(plain(tables, names.LABEL_META))
 
     def picked(self, wanted: Collection[Identity]) -> Any:
         """Labels by identity, oldest first; those that were erased meanwhile are left out."""
@@ -92,7 +92,7 @@ class LabelStream:
                 except FileNotFoundError:
                     continue
                 tables.append(table.filter(arrow().array([one in wanted for one in identities(table)], "bool")))
-        return _in_order(_together(tables, names.LABEL_META))
+        return _in_order(plain(tables, names.LABEL_META))
 
     def records_of(self, labels: Any, definition: str = "") -> Found:
         """The records that these labels are for, as `Records.joined` has it, without shadows.
@@ -149,7 +149,7 @@ def _naming(pieces: Sequence[layout.Piece], requests: Any, keys: Any, columns: S
         named, keyed = table.column(names.REQUEST), table.column(names.KEY)
         mine = pc.or_(pc.is_in(named, value_set=requests), pc.is_in(keyed, value_set=keys))
         tables.append(table.filter(mine))
-    return _together(tables, columns)
+    return plain(tables, columns)
 
 
 def _lost(labels: Any, near: Any) -> np.ndarray:
@@ -172,7 +172,7 @@ def _lost(labels: Any, near: Any) -> np.ndarray:
 
 def _nothing_later(_until: float, _keys: Any) -> Any:
     """Of records that are all of their keys there is nothing after them."""
-    return _together([], _LIGHT)
+    return plain([], _LIGHT)
 
 
 def _flat(array: Any) -> list[Any]:
@@ -189,18 +189,6 @@ def _beyond(table: Any, at: tuple[int, int]) -> Any:
     pc = compute()
     offset, item = table.column(names.OFFSET), table.column(names.ITEM)
     return pc.or_(pc.greater(offset, at[0]), pc.and_(pc.equal(offset, at[0]), pc.greater(item, at[1])))
-
-
-def _together(tables: Sequence[Any], columns: Sequence[str]) -> Any:
-    pa = arrow()
-    schema = pa.schema([pa.field(name, type_of(name)) for name in columns])
-    if not tables:
-        return schema.empty_table()
-    table = pa.concat_tables(tables, promote_options="permissive")
-    for name in columns:
-        if name not in table.schema.names:
-            table = table.append_column(name, pa.nulls(table.num_rows, type_of(name)))
-    return table.select(list(columns)).cast(schema)
 
 
 def _in_order(labels: Any) -> Any:

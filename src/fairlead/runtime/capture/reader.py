@@ -26,7 +26,7 @@ from fairlead.runtime.capture.lazy import arrow, compute
 from fairlead.runtime.capture.picking import Identity, pick
 from fairlead.runtime.capture.remembered import files, once, table_of
 from fairlead.runtime.capture.spans import Span, ends, overlap, range_of, span_of, statistics_of
-from fairlead.runtime.capture.tables import type_of
+from fairlead.runtime.capture.tables import plain, type_of
 
 _ORDER = [(name, "ascending") for name in (names.ARRIVED, names.SEGMENT, names.OFFSET, names.ROW)]
 _LABEL_ORDER = [(name, "ascending") for name in (names.ARRIVED, names.SEGMENT, names.OFFSET, names.ITEM)]
@@ -188,7 +188,7 @@ class Records:
                 tables.append(_within(read_table(piece.path), names.ARRIVED, start, end))
             except FileNotFoundError:
                 continue
-        return _sorted(_plain(tables, names.LABEL_META), _LABEL_ORDER)
+        return _sorted(plain(tables, names.LABEL_META), _LABEL_ORDER)
 
     def joined(
         self,
@@ -228,12 +228,12 @@ class Records:
             except FileNotFoundError:
                 continue
         if not tables:
-            return _plain(tables, _LOOKED_UP)
+            return plain(tables, _LOOKED_UP)
         every = arrow().concat_tables(tables, promote_options="default")
         mine = pc.or_(
             pc.is_in(every.column(names.REQUEST), value_set=requests), pc.is_in(every.column(names.KEY), value_set=keys)
         )
-        return _sorted(_plain([every.filter(mine)], _LOOKED_UP), _LABEL_ORDER)
+        return _sorted(plain([every.filter(mine)], _LOOKED_UP), _LABEL_ORDER)
 
     def _label_spans(self) -> list[tuple[Path, Span]]:
         found = []
@@ -359,20 +359,6 @@ def _read_looked_up(path: Path) -> Any:
 def _days(start: float | None, end: float | None) -> tuple[str, str]:
     """Names of the first and last day of arrival in an interval."""
     return layout.day_of(start) if start is not None else "", layout.day_of(end) if end is not None else "9"
-
-
-def _plain(tables: Sequence[Any], columns: Sequence[str]) -> Any:
-    """Label tables as one, with the types that labels have."""
-    pa = arrow()
-    schema = pa.schema([pa.field(name, type_of(name)) for name in columns])
-    if not tables:
-        return schema.empty_table()
-    table = pa.concat_tables(tables, promote_options="permissive")
-    for name in columns:
-        # Of labels that were kept before who sent them was.
-        if name not in table.schema.names:
-            table = table.append_column(name, pa.nulls(table.num_rows, type_of(name)))
-    return table.select(list(columns)).cast(schema)
 
 
 def _read_footer(path: Path) -> _Footer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from fairlead.contract import records as names
@@ -178,3 +179,17 @@ def _cell(where: Where, row: Any, passed: Any, text: bool = False) -> Any:
         return None
     value = passed[at] if from_passes else row[at]
     return text_of(value) if text else value
+
+
+def plain(tables: Sequence[Any], columns: Sequence[str]) -> Any:
+    """Label tables as one, with the types that labels have."""
+    pa = arrow()
+    schema = pa.schema([pa.field(name, type_of(name)) for name in columns])
+    if not tables:
+        return schema.empty_table()
+    table = pa.concat_tables(tables, promote_options="permissive")
+    for name in columns:
+        # Of labels that were kept before who sent them was.
+        if name not in table.schema.names:
+            table = table.append_column(name, pa.nulls(table.num_rows, type_of(name)))
+    return table.select(list(columns)).cast(schema)
