@@ -40,7 +40,7 @@ demo: .venv/.studio  ## the whole story on one machine, about a minute (installs
 
 test: .venv/.dev lint types imports  ## lint, types, import contracts, tests: under 20 minutes on 2 cores
 	@echo "==> tests (some minutes)"
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not long" tests
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --hypothesis-profile same -m "not long" tests
 
 .venv/.long: .venv/.dev requirements/long.txt
 	@echo "==> installing what the long tests need into .venv (Spark, brokers' clients, MLflow's server: about 1.5 GB)"

@@ -17,7 +17,7 @@ FILE = "collected.json"
 FORMAT = 1
 
 
-class Progress(msgspec.Struct, omit_defaults=True):
+class Progress(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     """offset: bytes collected. done: finished and collected whole, so the file may go.
 
     start: where the open range begins, whose file is written again, longer, while it is small; rows, shadows,
@@ -32,7 +32,11 @@ class Progress(msgspec.Struct, omit_defaults=True):
     done: bool = False
 
 
-class Cursor(msgspec.Struct, omit_defaults=True):
+class _Format(msgspec.Struct):
+    format: int = FORMAT
+
+
+class Cursor(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     """rows, labels, shadows: collected from this worker since its first segment. segments: by file name."""
 
     format: int = FORMAT
@@ -46,7 +50,10 @@ def read_cursor(folder: Path) -> Cursor:
     """The cursor of a worker folder. Raises FormatUnknown for one that a newer version wrote, StateError for what is no
     cursor: to begin anew could collect twice what was collected in other ranges."""
     try:
-        cursor = msgspec.json.decode((folder / FILE).read_bytes(), type=Cursor)
+        raw = (folder / FILE).read_bytes()
+        if (found := msgspec.json.decode(raw, type=_Format).format) != FORMAT:
+            raise FormatUnknown(f"{FILE} has format {found}; this version knows format {FORMAT}")
+        return msgspec.json.decode(raw, type=Cursor)
     except FileNotFoundError:
         return Cursor()
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
@@ -54,9 +61,6 @@ def read_cursor(folder: Path) -> Cursor:
             f"{FILE} of {folder.parent.name}/{folder.name} is damaged, and with it how far the spool was collected: "
             "bring it back from a backup of the home"
         ) from None
-    if cursor.format != FORMAT:
-        raise FormatUnknown(f"{FILE} has format {cursor.format}; this version knows format {FORMAT}")
-    return cursor
 
 
 def write_cursor(folder: Path, cursor: Cursor) -> None:

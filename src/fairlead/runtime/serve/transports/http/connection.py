@@ -10,6 +10,7 @@ from fairlead.contract.errors import BodyTooLarge, Busy
 from fairlead.runtime.serve.stored import Stored
 from fairlead.runtime.serve.transports.http.answers import CONTINUE, JSON, said
 from fairlead.runtime.serve.transports.http.chunks import Chunks
+from fairlead.runtime.serve.transports.http.ending import reset
 from fairlead.runtime.serve.transports.http.exchange import Exchange, Outgoing
 from fairlead.runtime.serve.transports.http.gather import Gather
 from fairlead.runtime.serve.transports.http.heads import CHUNKED, Head, Judge, Malformed
@@ -462,7 +463,7 @@ class Connection(asyncio.Protocol):
                 self._unsent = left
                 self.deadline = self.gather.now + self.gather.limits.timeout_s
                 return
-            self.transport.abort()
+            reset(self.transport)
         elif self.last:
             self.transport.abort()
         elif self._head is not None:
