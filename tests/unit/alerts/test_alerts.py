@@ -169,6 +169,28 @@ def test_a_storm_becomes_a_few_messages_and_a_digest(state: State, receiver: Rec
     assert len(outbox.messages()) == 52, "each is kept, and two digests"
 
 
+def test_what_is_critical_waits_for_no_lesser_messages_and_is_bounded_too(
+    state: State, clock: Clock, tmp_path: Path
+) -> None:
+    path = tmp_path / "team.jsonl"
+    outbox = Outbox(state, [FileChannel(path)], clock, per_hour=3)
+    for n in range(6):
+        outbox.notice(finding(f"lesser{n}"))
+    outbox.deliver(wait_s=20)
+    clock.now += 60
+    outbox.notice(finding("later"))
+    outbox.notice(finding("grave0", "critical"))
+    assert outbox.deliver(wait_s=20).waiting == 1, "a lesser one waits for its hour"
+    told = [json.loads(line)["title"] for line in path.read_text().splitlines()]
+    assert "(critical)" in told[3], "it went at once, as the fourth of an hour that takes three"
+    for n in range(1, 8):
+        outbox.notice(finding(f"grave{n}", "critical"))
+    outbox.deliver(wait_s=20)
+    titles = [json.loads(line)["title"] for line in path.read_text().splitlines()][4:]
+    assert len(titles) == 2
+    assert titles[1] == "Fairlead: 6 more messages", "of as many as an hour takes, the last is a digest"
+
+
 def test_what_nobody_answered_reaches_those_it_is_passed_on_to_also_in_a_storm(
     state: State, clock: Clock, tmp_path: Path
 ) -> None:

@@ -166,24 +166,33 @@ class Outbox:
         return self._state.add_message(message)
 
     def _release(self, now: float) -> None:
-        """Let messages out within the hour's bound, the worst first; the last place goes to a digest of the rest."""
+        """Let messages out within the hour's bound, the worst first; the last place goes to a digest of the rest.
+
+        What is critical has a bound of its own: lesser messages fill none of its places.
+        """
         with self._state.transaction():
             waiting = self._state.messages(state="waiting")
-            free = self._per_hour - self._state.released_since(now - 3600.0)
-            if not waiting or free <= 0:
+            if not waiting:
                 return
+            since = now - 3600.0
+            urgent = [message for message in waiting if _urgent(message)]
+            self._release_within(urgent, self._state.released_since(since, severity="critical"), now)
             if self._quiet is not None and self._quiet.until(now) is not None:
-                # What is critical, and what became of something that was told, is not kept until the morning.
-                waiting = [m for m in waiting if m.severity == "critical" and m.kind not in ("reminder", "passed")]
-                if not waiting:
-                    return
-            waiting.sort(key=lambda message: _ORDER.get(message.severity, 1))
-            alone = waiting if len(waiting) <= free else waiting[: free - 1]
-            for message in alone:
-                self._state.release_message(message.id, self._channels_for(message), now)
-            rest = waiting[len(alone) :]
-            if rest:
-                self._release_digest(rest, now)
+                return
+            rest = sorted((m for m in waiting if not _urgent(m)), key=lambda message: _ORDER.get(message.severity, 1))
+            self._release_within(rest, self._state.released_since(since), now)
+
+    def _release_within(self, waiting: list[MessageRow], gone: int, now: float) -> None:
+        """As many as the hour still takes of them, in their order. gone: how many it has seen."""
+        free = self._per_hour - gone
+        if not waiting or free <= 0:
+            return
+        alone = waiting if len(waiting) <= free else waiting[: free - 1]
+        for message in alone:
+            self._state.release_message(message.id, self._channels_for(message), now)
+        rest = waiting[len(alone) :]
+        if rest:
+            self._release_digest(rest, now)
 
     def _release_digest(self, rest: list[MessageRow], now: float) -> None:
         title, body = wording.digest(rest)
@@ -287,6 +296,11 @@ class Outbox:
                 # Better late than never: what it missed follows, in its order.
                 again = msgspec.structs.replace(row, state="waiting", attempts=0, due_at=now, done_at=None)
                 self._state.put_delivery(again)
+
+
+def _urgent(message: MessageRow) -> bool:
+    """Whether it waits for no morning and behind nothing less: critical, and news or what became of what was told."""
+    return message.severity == "critical" and message.kind not in ("reminder", "passed")
 
 
 def seconds_of(duration: str, key: str = "alerts.remind") -> float:

@@ -53,9 +53,11 @@ class OutboxTables(Store):
             row = connection.execute(select(*_MESSAGE).where(messages.c.id == id)).first()
             return MessageRow(*row) if row else None
 
-    def released_since(self, at: float) -> int:
-        """How many messages went out to channels after `at`."""
+    def released_since(self, at: float, *, severity: str | None = None) -> int:
+        """How many messages went out to channels after `at`, or of these only those of a severity."""
         query = select(func.count()).select_from(messages).where(messages.c.released_at > at)
+        if severity is not None:
+            query = query.where(messages.c.severity == severity)
         with self._reading() as connection:
             return int(connection.execute(query).scalar_one())
 
