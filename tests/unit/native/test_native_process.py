@@ -268,3 +268,13 @@ def test_it_sees_no_secret_of_the_environment(model, monkeypatch):
     seen = environment("/tmp")
     assert "x" not in seen.values()
     assert seen["PATH"] == os.environ["PATH"]
+
+
+def test_libraries_of_a_model_tell_their_makers_nothing(monkeypatch):
+    from fairlead.runtime.native.link import environment
+
+    for name, off in {"ORT_DISABLE_TELEMETRY": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}.items():
+        monkeypatch.delenv(name, raising=False)
+        assert environment("/tmp").get(name) == off
+        monkeypatch.setenv(name, "said otherwise")
+        assert environment("/tmp")[name] == "said otherwise"

@@ -22,6 +22,8 @@ MOST_HEAD, MOST_BODY = 16 << 20, 4 << 30
 KEPT = frozenset(
     {"PATH", "HOME", "LANG", "LANGUAGE", "TZ", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV", "CUDA_VISIBLE_DEVICES"}
 )
+UNTOLD = {"ORT_DISABLE_TELEMETRY": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
+"""What keeps libraries from telling their makers of a process; what the person's environment says comes first."""
 
 
 class Gone(Exception):
@@ -121,4 +123,9 @@ class Child:
 def environment(scratch: str) -> dict[str, str]:
     """What a native model sees of our environment: no secret, no setting of ours."""
     kept = {k: v for k, v in os.environ.items() if k in KEPT or k.startswith("LC_") or k.endswith("_NUM_THREADS")}
-    return kept | {"TMPDIR": scratch, "PYTHONDONTWRITEBYTECODE": "1"}
+    return kept | untold() | {"TMPDIR": scratch, "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def untold() -> dict[str, str]:
+    """The part of a child's environment that its libraries' uploaders obey: off unless ours says otherwise."""
+    return {name: os.environ.get(name, off) for name, off in UNTOLD.items()}

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from fairlead.contract.errors import SourceUnreadable
 from fairlead.contract.plugins import variant
 from fairlead.lab.compile.sources.opening import Hints, Opened, needs_trust
+from fairlead.runtime.native.link import untold
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,7 +53,7 @@ def open_pickle(where: str, sample: pd.DataFrame, hints: Hints) -> Opened:
 def _opened_apart(where: str, out: Path) -> str:
     """Have a child write the model to `out`; empty, or why its types cannot be written down."""
     words = [sys.executable, "-m", __name__, str(Path(where).absolute()), str(out)]
-    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+    kept = {name: os.environ[name] for name in KEPT if name in os.environ} | untold()
     try:
         done = subprocess.run(  # noqa: S603
             words,
