@@ -123,6 +123,12 @@ def test_init_says_how_many_cells_are_missing(tmp_path: Path) -> None:
     assert {c["name"]: c["missing"] for c in made["columns"]} == {"loan": 0, "income": 10, "kind": 0, "repaid": 0}
 
 
+def test_the_list_of_verbs_says_each_in_one_whole_line(tmp_path: Path) -> None:
+    listed = fairlead(tmp_path, "--help").out.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
+    assert [line.split()[0] for line in listed] == list(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+    assert not [line for line in listed if line.endswith("...") or len(line) > 80]
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_help_fits_a_terminal(verb: str, tmp_path: Path) -> None:
     ended = fairlead(tmp_path, verb, "--help")
@@ -131,7 +137,6 @@ def test_help_fits_a_terminal(verb: str, tmp_path: Path) -> None:
     command = typer.main.get_command(app).commands[verb]  # type: ignore[attr-defined]
     first = (command.help or "").strip().splitlines()[0]
     assert first.endswith("."), "the first line is a sentence"
-    assert len(first) <= 66, "the list of verbs would cut it on 80 columns"
     for parameter in command.params:
         shown = max(parameter.opts, key=len)
         said = re.search(rf"^ +.*{shown}\b.*  +\w", ended.out, re.M | re.I) is not None

@@ -36,7 +36,7 @@ def compress(
     data: Annotated[str | None, typer.Option(help="rows instead of those that were kept")] = None,
     as_json: Json = False,
 ) -> None:
-    """Seal a smaller model that is hardly worse, with a certificate.
+    """Seal a smaller model, hardly worse, with a certificate.
 
     Fewer trees and leaves, pruned trees, networks with fewer neurons, with weights of eight bits or mostly zeros,
     features that have no effect, small models that learn the large one's answers, and what comes of joining these are

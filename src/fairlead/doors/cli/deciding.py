@@ -21,7 +21,7 @@ def add_to(app: typer.Typer) -> None:
 def decisions(
     last: Annotated[int, typer.Option(help="how many to show", min=1, max=MOST)] = 20, as_json: Json = False
 ) -> None:
-    """What the rule decided, why, what came of it, and how to undo it."""
+    """What was decided, why, what came of it, how to undo it."""
     show(project().decisions(last), as_json, tell_decisions)
 
 
@@ -41,7 +41,7 @@ def undo(
     why: Annotated[str, typer.Option(help="why, for the audit log")] = "undone by hand",
     as_json: Json = False,
 ) -> None:
-    """Take a decision back, as long as nothing else followed upon it."""
+    """Take a decision back while nothing has followed upon it."""
     show(project().undo(decision, why=why), as_json, tell_undone)
 
 

@@ -37,7 +37,7 @@ def explain(
     html: Annotated[Path | None, typer.Option(help="write a page of plots there")] = None,
     as_json: Json = False,
 ) -> None:
-    """Why the model answers as it does: what each column of a row did.
+    """Why the model answers as it does: what each column did.
 
     Attributions are Shapley values: with the baseline they sum to the model's margin.
     """

@@ -24,7 +24,7 @@ def incidents(
     last: Annotated[int, typer.Option(min=1, max=1000, help="how many, the newest")] = 100,
     as_json: Json = False,
 ) -> None:
-    """What is wrong now: findings that belong together, one line each."""
+    """What is wrong now: findings that belong together."""
     show(project().incidents(every, last), as_json, tell_incidents)
 
 

@@ -46,7 +46,7 @@ def serve(
     routes: Annotated[str, typer.Option(help="obey the routes of the control plane at this URL")] = "",
     routes_key: Annotated[list[str] | None, typer.Option(help="its public key; may be repeated")] = None,
 ) -> None:
-    """Run the data plane in the foreground; Ctrl-C stops it cleanly."""
+    """Run the data plane in the foreground; Ctrl-C stops it."""
     from fairlead.doors.cli.processes import run_server
 
     follow = (routes, tuple(routes_key or ()))
