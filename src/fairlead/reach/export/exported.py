@@ -175,9 +175,9 @@ def told(target: str, known: Mapping[str, Option], given: Sequence[str]) -> dict
 
 
 def place(made: Path, to: Path, *, listing: Mapping[str, Any], force: bool) -> None:
-    """Put the folder `made` in place of `to`, whole or not at all; what is there already must be an export, unedited.
+    """Put the folder `made` in place of `to`, whole or not at all; what is there already must be an export.
 
-    Raises UsageError where it is something else or was edited by hand, unless `force`.
+    Raises UsageError where it is something else, or was edited by hand (unless `force`).
     """
     files = {path: _hash(made / path) for path in files_below(made)}
     text = json.dumps({"format": 1, **listing, "files": files}, indent=1, sort_keys=True) + "\n"
@@ -187,8 +187,7 @@ def place(made: Path, to: Path, *, listing: Mapping[str, Any], force: bool) -> N
             _sync(Path(folder) / name)
         _sync(Path(folder))
     if to.exists():
-        if not force:
-            require_untouched(to)
+        require_replaceable(to, force=force)
         gone = to.with_name(f".{to.name}.old-{os.getpid()}")
         shutil.rmtree(gone, ignore_errors=True)
         os.rename(to, gone)
@@ -224,8 +223,11 @@ def _lives(process: int) -> bool:
     return process != os.getpid()
 
 
-def require_untouched(folder: Path) -> None:
-    """Raises UsageError unless `folder` is empty, or what an export left there and nobody edited since."""
+def require_replaceable(folder: Path, *, force: bool = False) -> None:
+    """Raises UsageError unless `folder` is empty, or what an export left there and nobody edited since.
+
+    force: what was edited may go. What no export wrote never does: it would be gone for good.
+    """
     if not folder.is_dir():
         raise UsageError(f"{folder} is a file: give a folder with --out.")
     found = files_below(folder)
@@ -235,9 +237,12 @@ def require_untouched(folder: Path) -> None:
         raw = (folder / LISTING).read_bytes()[:_MOST_LISTED]
         known = msgspec.json.decode(raw, type=_Listing).files
     except (OSError, msgspec.MsgspecError, UnicodeError):
-        raise UsageError(f"{folder} holds files that no export wrote: give another folder with --out.") from None
+        raise UsageError(
+            f"{folder} holds files that no export wrote, which --force does not remove either: give another folder "
+            "with --out."
+        ) from None
     edited = sorted(path for path in found if path != LISTING and known.get(path) != _hash(folder / path))
-    if edited:
+    if edited and not force:
         shown = ", ".join(edited[:3]) + (", …" if len(edited) > 3 else "")
         raise UsageError(
             f"{folder} was edited since it was exported ({shown}): give another folder with --out, or --force."

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from fairlead.contract import plugins
-from fairlead.contract.errors import BundleRefused
+from fairlead.contract.errors import BundleRefused, UsageError
 from fairlead.contract.ports import ExportTarget
 from fairlead.contract.signature import Signature
 from fairlead.ops.flow import Workspace, making
@@ -22,7 +22,7 @@ from fairlead.reach.export.exported import (
     checked_image,
     image_name,
     place,
-    require_untouched,
+    require_replaceable,
     take_up,
     told,
 )
@@ -101,6 +101,15 @@ def sealed_of(ws: Workspace, version: str | None) -> Sealed:
     )
 
 
+def require_beside(to: Path, *kept: Path) -> None:
+    """Raises UsageError where a folder that is replaced whole has the project or its home in it."""
+    for one in kept:
+        if one.resolve().is_relative_to(to):
+            raise UsageError(
+                f"the project lies in {to}, which would be replaced whole: give another folder with --out."
+            )
+
+
 def export(
     ws: Workspace,
     name: str,
@@ -113,16 +122,18 @@ def export(
 ) -> Done:
     """Write what `name` needs of a version into the folder `to`, which is replaced whole; equal input, equal bytes.
 
-    Raises UnknownPlugin, UsageError for options it does not have and for a folder that is no export or was edited,
-    and what `exported_of` raises.
+    force: also over an export that was edited. Raises UnknownPlugin, UsageError for options it does not have and for a
+    folder that is no export, was edited or has the project in it, and what `exported_of` raises.
     """
     target = target_of(name)
     bundled = getattr(target, "bundled", True)
     chosen = told(name, target.options, options)
     exported = msgspec.structs.replace(exported_of(ws, version, image=image, bundled=bundled), options=chosen)
+    to = to.resolve()
+    require_beside(to, ws.project.root, ws.home.root)
     take_up(to)
-    if to.exists() and not force:
-        require_untouched(to)
+    if to.exists():
+        require_replaceable(to, force=force)
     to.parent.mkdir(parents=True, exist_ok=True)
     made = to.with_name(f".{to.name}.new-{os.getpid()}")
     shutil.rmtree(made, ignore_errors=True)
