@@ -86,9 +86,13 @@ def test_the_product_answers_what_the_template_asks(
     with running(program) as worker:
         url = f"http://127.0.0.1:{worker.port}"
         image = "registry.example.org/team/loans:v1"
-        program.run("export", "rollouts", "--out", "argo", "--image", image, "--set", f"control={url}")
-        run = Analysis(program.folder / "argo")
+        for version in (champion, tried):
+            told_to = ("--version", str(version), "--image", image, "--set", f"control={url}")
+            program.run("export", "rollouts", "--out", f"argo-{version}", *told_to)
+        run, other = (Analysis(program.folder / f"argo-{version}") for version in (tried, champion))
+        assert run.measured() == "Inconclusive", "it is not tried yet"
         program.run("deploy", str(tried), "--ab", "50%")
         assert run.measured() == "Inconclusive", "neither condition holds: the Rollout pauses"
         told(url)
         eventually(lambda: run.measured() == ends, within_s=90, what=f"an analysis that ends {ends}")
+        assert other.measured() == "Inconclusive", "a Rollout of another bundle takes no verdict of this one"

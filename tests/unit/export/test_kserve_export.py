@@ -198,7 +198,11 @@ def test_each_step_of_a_rollout_waits_for_the_verdict(tmp_path: Path) -> None:
     asked = [step["analysis"]["templates"][0]["templateName"] for step in steps if "analysis" in step]
     assert asked == [template["metadata"]["name"]] * 3
     (metric,) = template["spec"]["metrics"]
-    assert metric["provider"]["web"]["url"] == "http://fairlead.fairlead.svc:8080/analysis?model={{args.model}}"
+    url = "http://fairlead.fairlead.svc:8080/analysis?model={{args.model}}"
+    assert metric["provider"]["web"]["url"] == f"{url}&bundle={{{{args.bundle}}}}"
+    named = {one["name"]: one["value"] for one in next(s["analysis"] for s in steps if "analysis" in s)["args"]}
+    assert named == {"model": "Churn.2", "bundle": exporting_samples.exported(tmp_path / "again", Rollouts).bundle}
+    assert {one["name"] for one in template["spec"]["args"]} == {"model", "bundle", "key"}
     assert the(documents, "HorizontalPodAutoscaler")["spec"]["scaleTargetRef"]["kind"] == "Rollout"
 
 

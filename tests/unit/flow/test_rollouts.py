@@ -234,6 +234,22 @@ def test_values_of_one_variant_alone_leave_an_analysis_that_can_be_read(door: Do
     assert read_analysis(ws.home.run, ws.model) == told
 
 
+def test_a_version_that_is_tried_again_starts_without_the_verdict_of_its_last_trial(door: Door) -> None:
+    ws = with_rollout(door.ws, objective="value", max_loss=0.05)
+    rolling.start(ws, (2,), Way("ab", 0.5), why="tried")
+    door.tell(door.ask(110), lambda version, n: {"value": 1.0})
+    Loop(ws).once()
+    before = last_told(ws)
+    assert before is not None
+    assert before.n
+    release.deploy(ws, 1)
+    rolling.start(ws, (2,), Way("ab", 0.5), why="tried again")
+    guarding.look(ws)
+    told = last_told(ws)
+    assert told is not None
+    assert (told.verdict, told.n, told.state, told.version) == ("inconclusive", 0, "running", 2)
+
+
 def test_a_value_that_falls_ends_the_trial(door: Door) -> None:
     ws = with_rollout(door.ws, objective="value", value_range=(0.0, 1.0), max_loss=0.05)
     rolling.start(ws, (2,), Way("ab", 0.5), why="tried")

@@ -56,6 +56,30 @@ def test_a_verdict_that_nobody_looks_after_any_more_is_inconclusive_but_an_end_s
     assert get(home)[1]["data"]["verdict"] == "pass"
 
 
+@pytest.mark.parametrize("state", ["ended", "running"])
+@pytest.mark.parametrize("version", [2, 3], ids=["tried again", "of another version"])
+def test_the_verdict_of_a_rollout_before_is_not_told_of_the_one_that_has_begun(
+    home: Path, state: str, version: int
+) -> None:
+    asking.deploy(home, Variant("champion", asking.FIRST, 1), Variant("challenger", asking.SECOND, version, 0.05))
+    published(home, state=state, bundle=asking.SECOND)
+    said = get(home)[1]["data"]
+    if (state, version) == ("running", 2):
+        assert said["verdict"] == "pass"
+        return
+    assert (said["verdict"], said["n"], said["state"], said["version"]) == ("inconclusive", 0, "running", version)
+    assert said["why"] == f"nobody has looked yet at the rollout of version {version}, which has begun"
+
+
+def test_who_asks_about_a_bundle_is_told_of_no_other(home: Path) -> None:
+    published(home, state="ended", bundle=asking.SECOND)
+    for known in (asking.SECOND, asking.SECOND[:12]):
+        assert get(home, f"model=churn&bundle={known}")[1]["data"]["verdict"] == "pass"
+    said = get(home, "model=churn&bundle=" + "e" * 64)[1]["data"]
+    assert (said["verdict"], said["n"]) == ("inconclusive", 0)
+    assert said["why"] == "no verdict on bundle eeeeeeeeeeee: what was told last is of version 2"
+
+
 @pytest.mark.parametrize("damage", [b"", b"{", b"[1]", b'{"model": 3}', b"\xff" * 100])
 def test_a_file_that_cannot_be_read_claims_nothing(home: Path, damage: bytes) -> None:
     published(home)

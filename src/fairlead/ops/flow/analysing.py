@@ -17,6 +17,9 @@ from fairlead.runtime.serve.routes import write_atomic
 ANYTHING = 1e300
 """An end of an interval that is not known: JSON knows no infinity, and nobody could read the file."""
 
+BEGAN = "began"
+"""In the details of what is published: when the rollout began, so that one of the same version later is another."""
+
 FRESH_S = 15.0
 """How often what stays the same is written anew, so that readers know that somebody looks."""
 
@@ -46,6 +49,7 @@ def analysis_of(ws: Workspace, intent: Intent | None, trials: Sequence[Trial]) -
         needed=verdict.needed if verdict is not None else -1,
         guardrails={one.name: one.outcome for one in best.stands},
         others={str(one.version): outcome_of(one) for one in told[1:]},
+        details={BEGAN: intent.rollout.started_wall},
     )
 
 
@@ -112,10 +116,14 @@ def refresh(ws: Workspace, intent: Intent | None, failed: dict[int, str]) -> Non
     if intent is None or intent.rollout is None:
         tell(ws, nothing_tried(ws.model, ws.clock()))
         return
-    if known.state != "running" or all(v.version != known.version for v in intent.variants):
+    began = intent.rollout.started_wall
+    tried = {v.version: v for v in intent.variants}
+    if known.state != "running" or known.version not in tried or known.details.get(BEGAN) != began:
+        version = intent.rollout.challenger
         known = Analysis(
             ws.model, "inconclusive", 0, "running", "no labelled rows of the challenger yet", ws.clock(),
-            version=intent.rollout.challenger, mode=str(intent.rollout.details.get("mode", "canary")),
+            version=version, bundle=tried[version].bundle if version in tried else "",
+            mode=str(intent.rollout.details.get("mode", "canary")), details={BEGAN: began},
         )  # fmt: skip
     if known.version in failed:
         known = msgspec.structs.replace(known, verdict="fail", why=failed[known.version])

@@ -76,11 +76,16 @@ class Rollouts:
         return (
             plan.sizes.says,
             *unnamed(exported),
-            f"Each step waits for the verdict at {exported.options['control']}/analysis: try the version there, too "
-            "(fairlead deploy --canary 5%, or --shadow), so that there is one.",
+            f"Each step waits for the verdict at {exported.options['control']}/analysis: try this version there, too "
+            f"({_deploy(plan)} --canary 5%, or --shadow), so that there is one.",
             f"The Secret {plan.secret} needs the entries {', '.join(entries)}, and analysis: a key that may ask for "
             "metrics there.",
         )
+
+
+def _deploy(plan: Plan) -> str:
+    version = None if plan.routes else plan.exported.version
+    return "fairlead deploy" if version is None else f"fairlead deploy {version}"
 
 
 def _shared(plan: Plan) -> Plan:
@@ -93,8 +98,10 @@ def _shared(plan: Plan) -> Plan:
 def rollout_of(plan: Plan) -> Document:
     """Steps of [rollout], each of which ends with the verdict."""
     shares = [round(100 * share) for share in plan.exported.settings.rollout.steps]
-    look = {"analysis": {"templates": [{"templateName": f"{plan.name}-{TEMPLATE}"}],
-                         "args": [{"name": "model", "value": plan.exported.model}]}}  # fmt: skip
+    args = [{"name": "model", "value": plan.exported.model}]
+    if not plan.routes:
+        args.append({"name": "bundle", "value": plan.exported.bundle})
+    look = {"analysis": {"templates": [{"templateName": f"{plan.name}-{TEMPLATE}"}], "args": args}}
     steps: list[Document] = []
     for share in dict.fromkeys(max(1, share) for share in shares):
         steps += [{"setWeight": share}, look]
@@ -117,7 +124,11 @@ def rollout_of(plan: Plan) -> Document:
 
 
 def analysis_template(plan: Plan, control: str, interval: str) -> Document:
-    """The verdict of the running product: pass goes on, fail goes back, anything else pauses and asks again."""
+    """The verdict of the running product: pass goes on, fail goes back, anything else pauses and asks again.
+
+    Where the image holds the bundle, it is asked about that one: the verdict of a rollout before is none of it.
+    """
+    asked = "/analysis?model={{args.model}}" + ("" if plan.routes else "&bundle={{args.bundle}}")
     return {
         "apiVersion": "argoproj.io/v1alpha1",
         "kind": "AnalysisTemplate",
@@ -125,6 +136,7 @@ def analysis_template(plan: Plan, control: str, interval: str) -> Document:
         "spec": {
             "args": [
                 {"name": "model"},
+                *([] if plan.routes else [{"name": "bundle"}]),
                 {"name": "key", "valueFrom": {"secretKeyRef": {"name": plan.secret, "key": "analysis"}}},
             ],
             "metrics": [
@@ -138,7 +150,7 @@ def analysis_template(plan: Plan, control: str, interval: str) -> Document:
                     "inconclusiveLimit": 10,
                     "provider": {
                         "web": {
-                            "url": control + "/analysis?model={{args.model}}",
+                            "url": control + asked,
                             "headers": [{"key": "Authorization", "value": "Bearer {{args.key}}"}],
                             "timeoutSeconds": 20,
                             "jsonPath": "{$.data}",
