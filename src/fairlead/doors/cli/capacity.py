@@ -52,13 +52,13 @@ def whole_numbers(text: str, what: str) -> tuple[int, ...]:
 
 def loadtest(
     version: Annotated[str | None, typer.Argument(help="version, alias or bundle; default what answers now")] = None,
-    p99: Annotated[str, typer.Option(help="limit that the rates are chosen by")] = "50ms",
+    p99: Annotated[str, typer.Option(help="the largest p99 that counts as carried")] = "50ms",
     workers: Annotated[str, typer.Option(help="numbers of worker processes to measure, as 1,2")] = "1",
     rates: Annotated[str, typer.Option(help="requests a second, as 100,200; default up to the limit")] = "",
-    seconds: Annotated[float, typer.Option(help="of each step")] = 4.0,
-    connections: Annotated[int, typer.Option(help="kept open")] = 64,
+    seconds: Annotated[float, typer.Option(help="seconds of each step")] = 4.0,
+    connections: Annotated[int, typer.Option(help="connections kept open")] = 64,
     rows: Annotated[int, typer.Option(help="rows in a request")] = 1,
-    processes: Annotated[int, typer.Option(min=1, max=64, help="of the load generator")] = 1,
+    processes: Annotated[int, typer.Option(min=1, max=64, help="processes of the load generator")] = 1,
     data: Annotated[str | None, typer.Option(help="table of rows to ask; default the bundle's golden rows")] = None,
     url: Annotated[str, typer.Option(help="a server that runs already; it captures what is asked")] = "",
     out: Annotated[Path | None, typer.Option(help="file for the result; default loadtest.json")] = None,
@@ -113,8 +113,10 @@ def capacity(
     p99: Annotated[str, typer.Option(help="latency that 99 of 100 requests stay within")] = "50ms",
     headroom: Annotated[float, typer.Option(min=0.0, max=10.0, help="room above the volume, as a share")] = 0.3,
     spare: Annotated[int, typer.Option(min=0, max=100, help="replicas that may be lost")] = 1,
-    workers: Annotated[int | None, typer.Option(min=1, help="of each replica; default the cheapest measured")] = None,
-    loadtest: Annotated[list[Path] | None, typer.Option(help="results; default loadtest.json; may be repeated")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="workers of each replica; default the cheapest")] = None,
+    loadtest: Annotated[
+        list[Path] | None, typer.Option(help="file of results; repeatable; default loadtest.json")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """How many replicas a volume and a latency need.

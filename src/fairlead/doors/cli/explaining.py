@@ -26,8 +26,12 @@ def explain(
     bundle: Annotated[
         str | None, typer.Option(help="bundle, version or alias; else the champion or the latest")
     ] = None,
-    method: Annotated[str, typer.Option(help="linear, trees, enumeration, permutation, shap; else the first fit")] = "",
-    most: Annotated[int | None, typer.Option("--rows", help="rows of a table, from its first; else 100, or 5")] = None,
+    method: Annotated[
+        str, typer.Option(help="linear, trees, enumeration, permutation, shap; else the first that can")
+    ] = "",
+    most: Annotated[
+        int | None, typer.Option("--rows", help="how many rows of a table; else 100 (5 with --counterfactual)")
+    ] = None,
     whole: Annotated[bool, typer.Option("--global", help="the whole model: what matters overall")] = False,
     data: Annotated[str | None, typer.Option(help="with --global: other rows than those it was judged on")] = None,
     counterfactual: Annotated[

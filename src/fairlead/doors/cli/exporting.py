@@ -25,9 +25,11 @@ def export(
     image: Annotated[str, typer.Option(help="reference of the container image, as registry/churn:v3")] = "",
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="of the target; `fairlead export` lists them"),
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="option of the target, may be repeated; `fairlead export` lists them"
+        ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="also over files that were edited")] = False,
+    force: Annotated[bool, typer.Option("--force", help="write also over files that were edited")] = False,
     as_json: Json = False,
 ) -> None:
     """Write what another system needs to run a version.

@@ -14,7 +14,7 @@ Answer = dict[str, Any]
 
 Passphrase = Annotated[str, typer.Option(help="where the passphrase of the keys is: env:NAME or file:PATH")]
 Identity = Annotated[Path | None, typer.Option(help="PEM file of the private X25519 key that opens the keys")]
-Every = Annotated[float, typer.Option(min=0.0, help="go on, once every so many seconds")]
+Every = Annotated[float, typer.Option(min=0.0, help="go on, once every so many seconds; 0: only once")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -79,7 +79,7 @@ def tell_backup(answer: Answer) -> None:
 
 def restore(
     source: Annotated[str, typer.Argument(help="where backups are")],
-    into: Annotated[Path | None, typer.Option(help="the home's folder; the project's without")] = None,
+    into: Annotated[Path | None, typer.Option(help="the home's folder; else the project's home")] = None,
     passphrase: Passphrase = "",
     identity: Identity = None,
     follow: Annotated[bool, typer.Option("--follow", help="keep a second home up to date")] = False,

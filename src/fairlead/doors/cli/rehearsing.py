@@ -17,7 +17,7 @@ def rehearse(
     data: Annotated[str | None, typer.Option(help="another history than [data] train")] = None,
     policy: Annotated[
         list[str] | None,
-        typer.Option(help="never, always, recent, scheduled, performance, project, window:last:4, ..."),
+        typer.Option(help="what to replay: never, always, recent, scheduled, performance, project, window:last:4, ..."),
     ] = None,
     windows: Annotated[bool, typer.Option("--windows", help="also the project with every choice of rows")] = False,
     faults: Annotated[bool, typer.Option("--faults", help="put faults in at random times: what is found?")] = False,
