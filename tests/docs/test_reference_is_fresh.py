@@ -19,6 +19,6 @@ def test_generated_document_is_not_stale(path: Path) -> None:
 
 def test_settings_are_told_as_they_are_written() -> None:
     rows = [line.split(" | ") for line in configuration().splitlines() if line.startswith("| `")]
-    python = re.compile(r"Literal|Union|Optional|NoneType|class|tuple|dict|null|\bstr\b|\bint\b|fairlead\.")
+    python = re.compile(r"Literal|Union|Optional|NoneType|<class|tuple|dict|null|\bstr\b|\bint\b|fairlead\.")
     assert len(rows) > 150
     assert not [row[0] for row in rows if python.search(f"{row[1]} {row[2]}")]
