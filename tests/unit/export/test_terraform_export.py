@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from tests.unit.export.exporting_samples import exported
 
@@ -85,3 +86,31 @@ def test_the_same_version_gives_the_same_bytes_and_data_is_kept(tmp_path: Path, 
 def test_each_way_to_serve_has_its_own_file(tmp_path: Path) -> None:
     assert "ecs.tf" in written(tmp_path / "a", FORMS[0])
     assert "ecs.tf" not in written(tmp_path / "b", FORMS[1])
+
+
+@pytest.mark.parametrize("options", FORMS, ids=lambda o: "-".join(o.values()))
+def test_names_are_as_short_as_each_cloud_wants_them(tmp_path: Path, options: dict[str, str]) -> None:
+    """A name of forty characters made a prefix of a bucket that AWS refuses, and accounts that ended with a dash."""
+    own = exported(tmp_path, Terraform, **options)
+    names = []
+    for model in ("Orders_EU.2024-late-delivery-prediction-v1", "Orders_EU.2024-late-delivery-prediction-v2"):
+        (tmp_path / model).mkdir()
+        made = Terraform().write(msgspec.structs.replace(own, model=model), tmp_path / model)
+        whole = "\n".join(path.read_text() for path in made)
+        for key, most in MOST.items():
+            found = re.findall(rf'^resource "{key[0]}" "\w+" {{(?:\n(?!}}).*?)*\n  {key[1]} += ([^\n]*)', whole, re.M)
+            for name in found:
+                assert re.fullmatch(
+                    rf'"[a-z][a-z0-9-]{{0,{most - 2}}}{"-" if "prefix" in key[1] else "[a-z0-9]"}"', name
+                )
+                names.append((key, name))
+    assert len(names) == len(set(names)) > 0, "two models, no name twice"
+
+
+MOST = {
+    ("aws_s3_bucket", "bucket_prefix"): 37, ("aws_lb", "name"): 32, ("google_service_account", "account_id"): 30,
+    ("aws_sagemaker_endpoint_configuration", "name_prefix"): 37, ("azurerm_container_app", "name"): 32,
+    ("aws_backup_vault", "name"): 50, ("azurerm_data_protection_backup_vault", "name"): 50,
+    ("google_cloud_run_v2_service", "name"): 49,
+}  # fmt: skip
+"""Characters at most, as the clouds' own providers and services take them."""

@@ -14,7 +14,7 @@ from tests.unit.export.exporting_samples import exported
 
 from fairlead.contract.errors import ConfigInvalid, FairleadError, UsageError
 from fairlead.contract.stores import StoresSettings
-from fairlead.reach.export.exported import Option, checked_image, dns_name, image_name, told
+from fairlead.reach.export.exported import Option, checked_image, dns_name, fitted, image_name, told
 from fairlead.reach.export.kubernetes.collecting import project_text
 from fairlead.reach.export.kubernetes.pod import Plan
 from fairlead.reach.export.kubernetes.target import Kubernetes, plan_of
@@ -119,3 +119,19 @@ def test_nothing_but_errors_of_ours_comes_out_of_bad_references() -> None:
     for text in ("", ":", "a", "A:1", "a:latest", "a:1@sha256:0", "a:" + "b" * 200, "a b:1", "a:1\nRUN x"):
         with pytest.raises(FairleadError):
             checked_image(text)
+
+
+@given(st.from_regex(r"[a-z][a-z0-9-]{0,60}[a-z0-9]", fullmatch=True), st.integers(20, 50))
+def test_a_name_that_is_cut_is_still_a_name(name: str, most: int) -> None:
+    found = fitted(name, most)
+    assert len(found) <= most
+    assert re.fullmatch(r"[a-z]([a-z0-9-]*[a-z0-9])?", found)
+    assert found == name or len(name) > most
+
+
+def test_long_names_that_begin_alike_stay_apart() -> None:
+    """Cut off at forty characters they were one name, and the second model took the place of the first."""
+    one, two = (dns_name(f"Orders_EU.2024-late-delivery-prediction-model-v{n}") for n in (1, 2))
+    assert one != two
+    assert one.startswith("orders-eu-2024-late-delivery-pred")
+    assert fitted("fairlead-churn-in-the-north", 22) != fitted("fairlead-churn-in-the-south", 22)

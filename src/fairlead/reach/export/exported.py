@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -135,10 +136,18 @@ class Exported(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
 def dns_name(text: str) -> str:
     """`text` as a DNS label of at most 40 characters; "model" where nothing of it may stand in one."""
-    plain = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:40].strip("-")
+    plain = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
     if not plain:
         return "model"
-    return plain if plain[0].isalpha() else f"m-{plain}"[:40].strip("-")
+    return fitted(plain if plain[0].isalpha() else f"m-{plain}", 40)
+
+
+def fitted(name: str, most: int) -> str:
+    """A DNS label in at most `most` characters. One that is cut ends with digits of its hash: two that only begin alike
+    stay two names, where the second would take the place of the first."""
+    if len(name) <= most:
+        return name
+    return f"{name[: most - 7].rstrip('-')}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
 
 
 def image_name(model: str, version: int | None, bundle: str) -> str:
@@ -259,8 +268,6 @@ class _Listing(msgspec.Struct):
 
 
 def _hash(path: Path) -> str:
-    import hashlib
-
     if path.is_symlink():
         return f"-> {os.readlink(path)}"
     with open(path, "rb") as file:

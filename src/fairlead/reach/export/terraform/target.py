@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from fairlead.reach.export.alone import secrets_of
-from fairlead.reach.export.exported import Exported, Option
+from fairlead.reach.export.exported import Exported, Option, fitted
 
 HERE = Path(__file__).parent
 """A folder a cloud, and one for every cloud, with @WORDS@ that are filled in."""
@@ -33,6 +33,11 @@ class Terraform:
             # It has to be given where nothing would start or answer without.
             "DEFAULT": "" if exported.encrypted or exported.settings.access.required else '  default     = ""\n',
             "NAME": exported.name,
+            # Names that some of the clouds want shorter than others.
+            "BUCKET": fitted(f"fairlead-{exported.name}", 36),
+            "BALANCER": fitted(f"fairlead-{exported.name}", 32),
+            "ACCOUNT": fitted(f"fairlead-{exported.name}", 30),
+            "APP": fitted(f"fl-{exported.name}", 32),
             "MODEL": exported.model,
             "IMAGE": exported.image,
             "BUNDLE": exported.bundle[:12],

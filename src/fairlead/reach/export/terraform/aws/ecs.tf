@@ -337,7 +337,7 @@ resource "aws_ecs_service" "serve" {
 }
 
 resource "aws_lb" "serve" {
-  name                       = trimsuffix(substr("fairlead-@NAME@", 0, 32), "-")
+  name                       = "@BALANCER@"
   internal                   = true
   load_balancer_type         = "application"
   security_groups            = [aws_security_group.door.id]

@@ -78,7 +78,7 @@ resource "aws_sagemaker_model" "serve" {
 }
 
 resource "aws_sagemaker_endpoint_configuration" "serve" {
-  name_prefix = substr("fairlead-@NAME@-", 0, 37)
+  name_prefix = "@BUCKET@-"
   kms_key_arn = aws_kms_key.data.arn
 
   production_variants {

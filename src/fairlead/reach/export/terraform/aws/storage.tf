@@ -57,7 +57,7 @@ resource "aws_kms_key" "data" {
 }
 
 resource "aws_s3_bucket" "data" {
-  bucket_prefix = "fairlead-@NAME@-"
+  bucket_prefix = "@BUCKET@-"
 
   lifecycle {
     prevent_destroy = true

@@ -177,7 +177,7 @@ resource "azurerm_container_app_environment" "here" {
 }
 
 resource "azurerm_container_app" "serve" {
-  name                         = substr("fl-@NAME@", 0, 32)
+  name                         = "@APP@"
   resource_group_name          = azurerm_resource_group.here.name
   container_app_environment_id = azurerm_container_app_environment.here.id
   revision_mode                = "Single"

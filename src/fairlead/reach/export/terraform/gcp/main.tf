@@ -119,7 +119,7 @@ resource "google_artifact_registry_repository" "images" {
 }
 
 resource "google_service_account" "serve" {
-  account_id   = substr("fairlead-@NAME@", 0, 30)
+  account_id   = "@ACCOUNT@"
   display_name = "what serves @NAME@"
 }
 
