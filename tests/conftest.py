@@ -75,7 +75,7 @@ def bike_csv() -> Path:
     return real_table("bike-sharing-hour.csv")
 
 
-def eventually(check: Callable[[], Any], within_s: float = 20.0, what: str = "the condition") -> Any:
+def eventually(check: Callable[[], Any], within_s: float = 60.0, what: str = "the condition") -> Any:
     """The first true answer of `check`; fails with its last answer when there is none in time."""
     deadline = time.monotonic() + within_s
     last = None

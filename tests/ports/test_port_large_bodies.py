@@ -23,9 +23,11 @@ from fairlead.contract.plugins import names
 
 BOUND = 262_144
 BOUNDS: dict[str, Any] = {
-    "limits": {"max_body_bytes": 48_000_000, "timeout_s": 1.5, "max_queue": 128, "batch_bytes": BOUND},
-    "server": {"header_s": 1.0, "keep_alive_s": 30.0},
+    "limits": {"max_body_bytes": 48_000_000, "timeout_s": 30.0, "max_queue": 128, "batch_bytes": BOUND},
+    "server": {"header_s": 30.0, "keep_alive_s": 30.0},
 }
+HASTY: dict[str, Any] = {"limits": {**BOUNDS["limits"], "timeout_s": 1.5}}
+"""For what is given up; 48 MB may take longer than that where others use the machine, too."""
 LONGEST_MS = 10.0
 CHUNKED = b"POST %s HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
 STORES = {"bare"}
@@ -52,6 +54,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(scope="module")
 def running(transport: str) -> Iterator[Server]:
     with serving(transport, **BOUNDS) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def hasty(transport: str) -> Iterator[Server]:
+    with serving(transport, **HASTY) as one:
         yield one
 
 
@@ -82,7 +90,7 @@ def files(server: Server) -> list[int]:
 
 
 def nothing_is_left(server: Server) -> None:
-    eventually(lambda: files(server)[0] == 0, 10.0, "the files are closed")
+    eventually(lambda: files(server)[0] == 0, 30.0, "the files are closed")
 
 
 @pytest.mark.parametrize("size", [65_536, BOUND - 1, BOUND, BOUND + 1, 1_000_001, 9_000_000])
@@ -225,23 +233,23 @@ def test_a_slow_reader_of_large_answers_costs_little_memory(running: Server) -> 
     nothing_is_left(running)
 
 
-def test_who_does_not_read_a_large_answer_is_given_up(running: Server) -> None:
-    with Peer(running.port, receive=4096) as slow:
+def test_who_does_not_read_a_large_answer_is_given_up(hasty: Server) -> None:
+    with Peer(hasty.port, receive=4096) as slow:
         slow.send(get("/stored?bytes=30000000"))
         assert slow.socket.recv(1) == b"H"
-        assert files(running)[0] == 1
-        nothing_is_left(running)
+        assert files(hasty)[0] == 1
+        nothing_is_left(hasty)
         with pytest.raises(Closed):
             slow.answer()
 
 
-def test_a_large_body_that_does_not_come_is_given_up(running: Server) -> None:
-    with Peer(running.port) as slow, Peer(running.port) as chunks:
+def test_a_large_body_that_does_not_come_is_given_up(hasty: Server) -> None:
+    with Peer(hasty.port) as slow, Peer(hasty.port) as chunks:
         slow.send(post(noise(5_000_000))[:1_000_000])
         chunks.send((CHUNKED % b"/echo" + chunked(noise(5_000_000), 100_000))[:1_000_000])
         assert slow.answer().code == 408
         assert chunks.answer().code == 408
-    nothing_is_left(running)
+    nothing_is_left(hasty)
 
 
 def test_more_than_a_body_may_have_is_refused(running: Server) -> None:
@@ -285,13 +293,13 @@ def test_a_large_body_is_turned_away_before_it_is_sent(running: Server) -> None:
 
 
 def test_stored_bodies_of_all_connections_are_bounded_together() -> None:
-    limits = {"max_body_bytes": 1_000_000, "timeout_s": 5.0, "batch_bytes": BOUND}
+    limits = {"max_body_bytes": 1_000_000, "timeout_s": 30.0, "batch_bytes": BOUND}
     with serving("bare", limits=limits) as one:
         peers = [Peer(one.port) for _ in range(24)]
         for each in peers:
             each.send(post(noise(1_000_000))[:950_000])
         with Peer(one.port) as other:
-            eventually(lambda: other.ask(get("/files")).json[0] == 16, 10.0, "as many as may be are held")
+            eventually(lambda: other.ask(get("/files")).json[0] == 16, 30.0, "as many as may be are held")
         for each in peers:
             _send_if_taken(each, post(noise(1_000_000))[950_000:])
         codes = sorted(each.answer().code for each in peers)
@@ -308,7 +316,7 @@ def test_no_large_request_holds_up_the_loop(running: Server) -> None:
         other.ask(get("/longest"))
         # All but a byte: what the application does with it is not the question.
         large.send(post(body)[:-1])
-        eventually(lambda: other.ask(get("/files")).json[0] == 1, 10.0, "it is stored")
+        eventually(lambda: other.ask(get("/files")).json[0] == 1, 30.0, "it is stored")
         assert other.ask(get("/longest")).json < LONGEST_MS
     nothing_is_left(running)
     with Peer(running.port) as other, Peer(running.port, receive=65_536) as large:
@@ -338,14 +346,14 @@ def test_large_bodies_and_answers_over_tls(transport: str, tmp_path: Path) -> No
             gone.send(post(body)[:3_000_000])
             gone.reset()
         with Peer(one.port, tls=authority.client()) as secure:
-            eventually(lambda: secure.ask(get("/files")).json[0] == 0, 10.0, "the files are closed")
+            eventually(lambda: secure.ask(get("/files")).json[0] == 0, 30.0, "the files are closed")
 
 
 def test_the_end_waits_for_large_ones(transport: str) -> None:
     with serving(transport, **BOUNDS) as one:
         with Peer(one.port) as peer, socket.create_connection(("127.0.0.1", one.port)):
             peer.send(post(noise(2_000_000), "/stored?bytes=4000000&ms=400"))
-            eventually(lambda: _taken(one) >= 1, 5.0, "it is asked")
+            eventually(lambda: _taken(one) >= 1, 30.0, "it is asked")
             one.process.terminate()
             assert len(peer.answer().body) == 4_000_000
         assert one.ended() == 0

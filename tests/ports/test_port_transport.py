@@ -18,14 +18,19 @@ import pytest
 from tests.conftest import eventually
 from tests.ports.transport_certificates import Authority
 from tests.ports.transport_corpus import REFUSED, TAKEN
-from tests.ports.transport_peer import Answer, Closed, Peer, Server, get, kill, post, serving
+from tests.ports.transport_peer import Answer, Closed, Peer, Server, cpu_s, get, kill, post, serving
 
 from fairlead.contract.plugins import names
 
 BOUNDS: dict[str, Any] = {
-    "limits": {"max_body_bytes": 100_000, "timeout_s": 1.0, "max_queue": 128},
-    "server": {"header_s": 1.0, "keep_alive_s": 1.5, "max_header_kb": 8, "max_connections": 200},
+    "limits": {"max_body_bytes": 100_000, "timeout_s": 20.0, "max_queue": 128},
+    "server": {"header_s": 20.0, "keep_alive_s": 20.0, "max_header_kb": 8, "max_connections": 200},
 }
+HASTY: dict[str, Any] = {
+    "limits": {"timeout_s": 1.0},
+    "server": {"header_s": 1.0, "keep_alive_s": 1.5},
+}
+"""For what is given up: who is only slow, as a test on a busy machine is, must not be."""
 BUG = "hyper, which granian builds on,"
 CANNOT: dict[str, dict[str, str]] = {
     "granian": {
@@ -79,6 +84,13 @@ def test_the_table_of_what_cannot_be_names_tests() -> None:
 def running(transport: str) -> Iterator[Server]:
     """One worker with small bounds, for all that does not end it."""
     with serving(transport, **BOUNDS) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def hasty(transport: str) -> Iterator[Server]:
+    """One worker that waits for nobody for long."""
+    with serving(transport, **HASTY) as one:
         yield one
 
 
@@ -229,7 +241,7 @@ def test_requests_that_wait_for_the_loop_are_answered_together(running: Server) 
 def test_answers_may_come_after_the_tick(running: Server) -> None:
     with Peer(running.port) as held, Peer(running.port) as other:
         held.send(get("/hold"))
-        eventually(lambda: other.ask(get("/held")).json[0] == 1, 5.0, "the request is held")
+        eventually(lambda: other.ask(get("/held")).json[0] == 1, 30.0, "the request is held")
         assert other.ask(get("/release")).json == 1
         assert held.answer().json["path"] == "/hold"
 
@@ -239,7 +251,7 @@ def test_a_client_that_went_away_costs_nobody_anything(running: Server) -> None:
         for _ in range(5):
             gone = Peer(running.port)
             gone.send(get("/hold"))
-            eventually(lambda: other.ask(get("/held")).json[0] == 1, 5.0, "the request is held")
+            eventually(lambda: other.ask(get("/held")).json[0] == 1, 30.0, "the request is held")
             gone.reset()
             assert other.ask(get("/release")).json == 1
     answers_still(running)
@@ -258,7 +270,7 @@ def test_what_is_unusual_but_valid_is_answered(transport: str, running: Server, 
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_is_no_request_is_refused_and_ends_the_connection(transport: str, running: Server, case: str) -> None:
     data, code = REFUSED[case]
-    with Peer(running.port, within_s=3.0) as one:
+    with Peer(running.port) as one:
         one.send(data)
         if case not in DEVIATES.get(transport, ()):
             answer = one.answer()
@@ -285,20 +297,20 @@ def test_a_body_is_bounded_by_what_it_says_and_by_what_it_is(running: Server) ->
         assert one.ask(post(b"x" * 100_000)).json["size"] == 100_000
 
 
-def test_a_body_that_does_not_come_is_given_up(running: Server) -> None:
+def test_a_body_that_does_not_come_is_given_up(hasty: Server) -> None:
     for head in (b"content-length: 100\r\n\r\nonly this", b"transfer-encoding: chunked\r\n\r\n5\r\nhel"):
-        with Peer(running.port) as one:
+        with Peer(hasty.port) as one:
             assert one.ask(b"POST /echo HTTP/1.1\r\nhost: x\r\n" + head).code == 408
             assert one.ended()
 
 
-def test_a_head_that_does_not_come_is_given_up(running: Server) -> None:
-    with Peer(running.port) as one:
+def test_a_head_that_does_not_come_is_given_up(hasty: Server) -> None:
+    with Peer(hasty.port) as one:
         one.send(b"GET /echo HTTP/1.1\r\nho")
         assert one.answer().code == 408
         assert one.ended()
     # Nor does it help to send a little now and then.
-    with Peer(running.port) as slow:
+    with Peer(hasty.port) as slow:
         started = time.monotonic()
         slow.socket.settimeout(0.05)
         slow.send(b"GET /echo HTTP/1.1\r\n")
@@ -310,8 +322,8 @@ def test_a_head_that_does_not_come_is_given_up(running: Server) -> None:
             except TimeoutError:
                 return False
 
-        eventually(given_up, 5.0, "the slow head is given up")
-        assert 0.7 < time.monotonic() - started < 3.0
+        eventually(given_up, 30.0, "the slow head is given up")
+        assert time.monotonic() - started > 0.7
 
 
 def test_a_head_is_bounded(running: Server) -> None:
@@ -326,13 +338,13 @@ def test_a_head_is_bounded(running: Server) -> None:
         assert one.ask(b"GET /echo HTTP/1.1\r\nhost: x\r\nx-a: " + b"x" * 8000 + b"\r\n\r\n").code == 200
 
 
-def test_idle_connections_end(running: Server) -> None:
-    with Peer(running.port) as silent, Peer(running.port) as once:
+def test_idle_connections_end(hasty: Server) -> None:
+    started = time.monotonic()
+    with Peer(hasty.port) as silent, Peer(hasty.port) as once:
         once.ask(get("/echo"))
-        started = time.monotonic()
         assert silent.ended()
         assert once.ended()
-        assert 0.7 < time.monotonic() - started < 5.0
+        assert time.monotonic() - started > 0.7
 
 
 def test_no_more_connections_than_may_be(transport: str) -> None:
@@ -350,7 +362,7 @@ def test_no_more_connections_than_may_be(transport: str) -> None:
             with Peer(one.port) as next_one:
                 return next_one.ask(get("/echo")).code == 200
 
-        eventually(again, 5.0, "a connection that ended makes room")
+        eventually(again, 30.0, "a connection that ended makes room")
         for each in peers:
             assert each.ask(get("/echo")).code == 200
             each.socket.close()
@@ -368,7 +380,7 @@ def test_more_than_may_wait_is_turned_away_before_work_is_begun(transport: str) 
                     answer = more.ask(post(b"{}"))
                     return answer.code == 503 and answer.headers["retry-after"] == "1"
 
-                eventually(turned_away, 5.0, "a request is turned away while three wait")
+                eventually(turned_away, 30.0, "a request is turned away while three wait")
             for each in held:
                 each.reset()
             assert other.ask(get("/echo")).code in {200, 503}
@@ -392,14 +404,14 @@ def test_a_client_that_does_not_read_is_given_up_and_costs_little(transport: str
             # What was asked would be gigabytes; what is kept for one connection is a pipeline's worth at most.
             assert one.memory_kb() - before < 100_000
             answers_still(one)
-            eventually(lambda: _is_reset(deaf), 10.0, "the connection is cut off")
+            eventually(lambda: _is_reset(deaf), 30.0, "the connection is cut off")
 
 
 def test_who_asked_for_much_at_once_and_reads_nothing_is_cut_off(transport: str) -> None:
     """All requests are read by then, so that nothing unread makes the kernel reset the connection by itself."""
     with serving(transport, limits={"timeout_s": 0.5}) as one, Peer(one.port, receive=4096) as deaf:
         deaf.send(get("/large?bytes=8000000") * 8)
-        eventually(lambda: _is_reset(deaf), 10.0, "the connection is cut off")
+        eventually(lambda: _is_reset(deaf), 30.0, "the connection is cut off")
         answers_still(one)
 
 
@@ -538,9 +550,9 @@ class Asking:
 def test_stopping_under_load_fails_no_request(transport: str) -> None:
     for workers in (1, 2):
         with serving(transport, workers=workers) as one, Asking(one.port, 12) as load:
-            eventually(lambda load=load: load.answered > 200, 10.0, "answers")
+            eventually(lambda load=load: load.answered > 200, 30.0, "answers")
             assert one.stop() == 0
-            eventually(load.ended, 10.0, "all clients notice that nobody listens")
+            eventually(load.ended, 30.0, "all clients notice that nobody listens")
         assert load.failed == []
         assert one.log.count("closed") == workers
 
@@ -563,7 +575,7 @@ def test_stopping_answers_what_is_asked_and_says_that_it_is_the_last(transport: 
 
 def test_a_killed_worker_is_replaced_and_the_others_go_on(transport: str) -> None:
     with serving(transport, workers=2) as one:
-        eventually(lambda: len(one.workers()) == 2, 10.0, "both workers are there")
+        eventually(lambda: len(one.workers()) == 2, 30.0, "both workers are there")
 
         def both() -> list[Peer]:
             """A connection to each worker."""
@@ -579,7 +591,7 @@ def test_a_killed_worker_is_replaced_and_the_others_go_on(transport: str) -> Non
                     break
             return [found[slot] for slot in sorted(found)]
 
-        eventually(lambda: len(both()) == 2, 10.0, "both workers answer")
+        eventually(lambda: len(both()) == 2, 30.0, "both workers answer")
         first, second = both()
         before = one.workers()
         kill(first.ask(get("/echo")).json["pid"])
@@ -587,10 +599,10 @@ def test_a_killed_worker_is_replaced_and_the_others_go_on(transport: str) -> Non
             assert second.ask(get("/echo")).code == 200
         # Whoever connects meanwhile waits for nobody.
         for _ in range(20):
-            with Peer(one.port, within_s=2.0) as fresh:
+            with Peer(one.port) as fresh:
                 assert fresh.ask(get("/echo")).code == 200
-        eventually(lambda: len(one.workers()) == 2 and one.workers() != before, 10.0, "the worker is replaced")
-        eventually(lambda: len(both()) == 2, 10.0, "both workers answer")
+        eventually(lambda: len(one.workers()) == 2 and one.workers() != before, 30.0, "the worker is replaced")
+        eventually(lambda: len(both()) == 2, 30.0, "both workers answer")
 
 
 def test_the_only_worker_is_replaced_and_who_connects_meanwhile_is_answered(transport: str) -> None:
@@ -605,11 +617,11 @@ def test_the_only_worker_is_replaced_and_who_connects_meanwhile_is_answered(tran
 
 def test_workers_end_when_their_supervisor_is_killed(transport: str) -> None:
     with serving(transport, workers=2) as one:
-        eventually(lambda: len(one.workers()) == 2, 10.0, "both workers are there")
+        eventually(lambda: len(one.workers()) == 2, 30.0, "both workers are there")
         pids = one.workers()
         kill(one.process.pid)
         one.process.wait(10)
-        eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), 15.0, "the workers end")
+        eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), 30.0, "the workers end")
 
 
 def test_workers_share_connections_fairly(transport: str) -> None:
@@ -623,7 +635,7 @@ def test_workers_share_connections_fairly(transport: str) -> None:
                 each.socket.close()
             return slots.count(0)
 
-        eventually(lambda: 0 < spread() < 64, 10.0, "both workers answer")
+        eventually(lambda: 0 < spread() < 64, 30.0, "both workers answer")
         # A worker that gets no processor for a while gets no connections; so the middle of several.
         assert 20 <= sorted(spread() for _ in range(7))[3] <= 44
 
@@ -635,20 +647,15 @@ def test_who_connects_while_a_worker_computes_is_answered_by_another(transport: 
         def connected() -> bool:
             each = Peer(one.port)
             slots[each.ask(get("/echo")).json["slot"]].append(each)
-            return len(slots[0]) >= 2 and bool(slots[1])
+            return bool(slots[0]) and bool(slots[1])
 
-        eventually(connected, 10.0, "both workers answer")
-        busy, probe = slots[0][:2]
-        busy.send(get("/busy?ms=3000"))
-        probe.socket.settimeout(0.1)
-
-        def stands_still() -> bool:
-            try:
-                return probe.ask(get("/echo")).code != 200
-            except TimeoutError:
-                return True
-
-        eventually(stands_still, 5.0, "the worker computes")
+        eventually(connected, 30.0, "both workers answer")
+        busy = slots[0][0]
+        pid = busy.ask(get("/echo")).json["pid"]
+        before = cpu_s(pid)
+        busy.send(get("/busy?ms=9000"))
+        # By its processor time and not by its silence: one that is only kept waiting takes connections, too.
+        eventually(lambda: cpu_s(pid) > before + 0.1, 6.0, "the worker computes")
         answered: list[int] = []
         began = time.monotonic()
         while time.monotonic() - began < 1.5 and len(answered) < 20:
@@ -656,6 +663,7 @@ def test_who_connects_while_a_worker_computes_is_answered_by_another(transport: 
                 answered.append(fresh.ask(get("/echo")).json["slot"])
         assert len(answered) >= 2
         assert set(answered) == {1}
+        kill(pid)  # nobody waits for what it computes
         for each in (*slots[0], *slots[1]):
             each.socket.close()
 
@@ -763,10 +771,10 @@ def test_a_renewed_certificate_is_taken_up(transport: str, authority: Authority,
     with serving(transport, server=files) as one, Peer(one.port, tls=authority.client()) as old:
         assert old.ask(get("/echo")).code == 200
         certificate.write_text("broken")
-        eventually(lambda: "is not used, the old one goes on" in one.log, 10.0, "the broken file is told")
+        eventually(lambda: "is not used, the old one goes on" in one.log, 30.0, "the broken file is told")
         assert shown() == "localhost"
         renew("renewed")
-        eventually(lambda: shown() == "renewed", 10.0, "the new certificate is shown")
+        eventually(lambda: shown() == "renewed", 30.0, "the new certificate is shown")
         assert old.ask(get("/echo")).code == 200
 
 

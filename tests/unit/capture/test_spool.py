@@ -351,7 +351,7 @@ def test_a_tended_spool_is_brought_to_the_disk_by_interval(tmp_path: Path) -> No
         write(spool, number)
         spool.turn()
         write(spool, number)
-        eventually(lambda: not spool._dirty and not spool._retired and not spool._named, within_s=5.0)
+        eventually(lambda: not spool._dirty and not spool._retired and not spool._named, within_s=30)
     spool.close()
     assert reconcile(tmp_path).ok
     kept = TendedSpool(None, tmp_path / "spool", "i", "0", 1 << 30)

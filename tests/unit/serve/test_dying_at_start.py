@@ -68,7 +68,7 @@ def test_a_server_that_was_ready_waits_until_workers_can_start_again(home: Path)
         eventually(lambda: live.log.read_text().count("a worker could not go on") > TRIES, 30.0, "it is tried again")
         (home / "spool").unlink()
         (home / "spool.away").rename(home / "spool")
-        eventually(lambda: len(live_workers(home)) == 1, 10.0, "a worker lives again")
+        eventually(lambda: len(live_workers(home)) == 1, 30.0, "a worker lives again")
         assert httpx.post(f"{live.url}/predict", json=ROW, timeout=10).status_code == 200
         assert live.stop() == 0
 

@@ -21,6 +21,7 @@ import httpx
 import pytest
 from asking import ROW, Server, deploy, plane, server
 from tests.conftest import eventually
+from tests.ports.transport_peer import cpu_s
 
 from fairlead.contract.ports import Request
 from fairlead.contract.routes import Limits
@@ -90,7 +91,7 @@ def test_a_killed_lane_costs_its_request_alone(home: Path) -> None:
                 codes.append(post(running, LARGE).status_code)
             return codes[-1:] == [200]
 
-        eventually(asked, 15.0, "the lane is replaced")
+        eventually(asked, 30.0, "the lane is replaced")
         assert set(codes) <= {200, 503}
         assert post(running, json.dumps(ROW).encode()).status_code == 200
     collect(home)
@@ -113,7 +114,8 @@ def test_large_ones_one_after_the_other_and_at_once(home: Path, transport: str, 
         with ThreadPoolExecutor(WAITING) as pool:
             replies = list(pool.map(lambda count: post(running, body(count)), rows))
         assert [len(reply.json()["predictions"]) for reply in replies] == rows
-        assert stored_by(running) == 0
+        # A client has its answer before the lane lets go of the file that it was in.
+        eventually(lambda: stored_by(running) == 0, what="all files are closed")
     collect(home)
     books = reconcile(home)
     assert books.ok
@@ -155,16 +157,10 @@ def test_a_lane_killed_at_work_costs_its_requests_alone(home: Path) -> None:
             reply = waiting.result(30)
         assert reply.status_code == 503
         assert reply.headers["retry-after"] == "1"
-        eventually(lambda: stored_by(running) == 0, 5.0, "its file is closed")
+        eventually(lambda: stored_by(running) == 0, 30.0, "its file is closed")
         assert post(running, json.dumps(ROW).encode()).status_code == 200
     collect(home)
     assert reconcile(home).ok
-
-
-def cpu_s(pid: int) -> float:
-    """That a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def connections(pid: int) -> int:

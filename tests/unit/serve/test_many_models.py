@@ -110,7 +110,7 @@ def test_of_a_few_models_a_bad_one_leaves_the_others_serving_and_is_said(tmp_pat
     with server(tmp_path) as running, httpx.Client(base_url=running.url) as client:
         assert client.post("/predict/m0", json=ROW).status_code == 200
         assert client.post("/predict/m1", json=ROW).status_code == 503
-        found = eventually(lambda: live_workers(tmp_path)[0].refused, 5.0, "the refusal")
+        found = eventually(lambda: live_workers(tmp_path)[0].refused, 30.0, "the refusal")
         assert "the seal does not hold" in found
 
 

@@ -185,19 +185,19 @@ def test_more_than_may_wait_is_turned_away_and_told_when_to_come_back(home: Path
             assert sum(found[:2]) == 10
             return found == [3, 7, 7]
 
-        eventually(turned_away, 5.0, "what comes with a tick over the bound is turned away")
+        eventually(turned_away, 30.0, "what comes with a tick over the bound is turned away")
 
 
 @pytest.mark.parametrize("deploys", [4, pytest.param(40, marks=pytest.mark.long)])
 def test_deploys_under_load_fail_no_request(home: Path, deploys: int) -> None:
     with server(home, workers=2) as one, Load(one.port, 8) as load:
-        eventually(lambda: len(live_workers(home)) == 2, 10.0, "both workers are there")
+        eventually(lambda: len(live_workers(home)) == 2, 30.0, "both workers are there")
         for generation in range(2, deploys + 2):
             bundle = SECOND if generation % 2 == 0 else FIRST
             deploy(home, Variant("champion", bundle, generation), generation=generation)
-            done = confirm(home, generation, 10.0)
+            done = confirm(home, generation, 30.0)
             assert (done.confirmed, done.workers) == (True, 2)
-        eventually(lambda: str(deploys + 1) in load.versions, 5.0, "the last version answers")
+        eventually(lambda: str(deploys + 1) in load.versions, 30.0, "the last version answers")
     assert set(load.codes) == {200}
     assert load.broken == 0
     assert len(load.versions) >= deploys / 2
@@ -207,12 +207,12 @@ def test_a_bundle_that_is_refused_leaves_the_running_version_and_says_why(runnin
     home, one = running
     stand_in.write(home / "bundles" / ("c" * 64), refuse="its seal does not hold")
     deploy(home, Variant("champion", "c" * 64, 2), generation=2)
-    done = confirm(home, 2, 10.0)
+    done = confirm(home, 2, 30.0)
     assert not done.confirmed
     assert "its seal does not hold" in done.refused[0]
     assert post(one, json=ROW).status_code == 200
     deploy(home, generation=3)
-    assert confirm(home, 3, 10.0).confirmed
+    assert confirm(home, 3, 30.0).confirmed
     assert live_workers(home)[0].refused == ""
 
 
@@ -228,13 +228,13 @@ def test_no_acknowledged_request_is_lost_or_doubled_when_workers_are_killed(home
         with Load(one.port, 8) as load:
             for turn in range(kills):
                 before = len(load.acknowledged)
-                eventually(lambda before=before: len(load.acknowledged) > before + 50, 10.0, "answers")
+                eventually(lambda before=before: len(load.acknowledged) > before + 50, 30.0, "answers")
                 pid = killed(home, lambda pids, turn=turn: pids[turn % len(pids)])
                 if turn % 2:
                     collect(home)
                 eventually(
                     lambda pid=pid: len(live_workers(home)) == 2 and pid not in {w.pid for w in live_workers(home)},
-                    10.0,
+                    30.0,
                     "the worker is replaced",
                 )
         assert one.stop() == 0
@@ -267,9 +267,9 @@ def test_stopping_answers_what_was_asked_and_ends_with_zero(home: Path) -> None:
 
 def test_workers_end_when_their_supervisor_is_killed(home: Path) -> None:
     with server(home, workers=2) as one:
-        eventually(lambda: len(live_workers(home)) == 2, 10.0, "both workers are there")
+        eventually(lambda: len(live_workers(home)) == 2, 30.0, "both workers are there")
         one.stop(signal.SIGKILL)
-        eventually(lambda: live_workers(home) == [], 10.0, "workers end")
+        eventually(lambda: live_workers(home) == [], 30.0, "workers end")
         with server(home) as again:
             assert post(again, json=ROW).status_code == 200
             assert len({worker.instance for worker in live_workers(home)}) == 1
@@ -301,7 +301,7 @@ def test_a_home_without_routes_is_alive_but_not_ready_until_something_is_deploye
         assert post(one, json=ROW).status_code == 404
         stand_in.write(tmp_path / "bundles" / FIRST, shift=0.5)
         deploy(tmp_path)
-        assert confirm(tmp_path, 1, 10.0).confirmed
+        assert confirm(tmp_path, 1, 30.0).confirmed
         assert post(one, json=ROW).status_code == 200
 
 

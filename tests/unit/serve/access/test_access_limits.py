@@ -55,7 +55,7 @@ def test_turns_come_back_with_time(path: Path) -> None:
 
 
 def test_without_a_burst_a_second_of_requests_may_come_at_once(path: Path) -> None:
-    assert taken(limit(path, rate=7.5), 50) == 8
+    assert taken(limit(path, rate=1.5), 50) == 2
 
 
 def test_the_rate_is_shared_by_all_workers_of_a_server(path: Path) -> None:

@@ -143,9 +143,9 @@ def test_a_rotated_key_is_fetched_for_the_first_token_that_names_it(signer: Sign
         published.show(second)
         token = second.token()
         assert found.read(token) is None, "no request waits for a fetch"
-        eventually(lambda: found.read(token), within_s=5)
+        eventually(lambda: found.read(token))
         assert found.read(signer.token()) is None, "a key that was withdrawn signs nothing any more"
-        assert len(changed) == 2
+        eventually(lambda: len(changed) == 2, what="that keys changed is told after they have")
 
 
 def test_a_flood_of_unknown_keys_makes_no_flood_of_fetches(signer: Signer) -> None:
@@ -154,7 +154,7 @@ def test_a_flood_of_unknown_keys_makes_no_flood_of_fetches(signer: Signer) -> No
         began, asked = time.monotonic(), published.asked
         while time.monotonic() - began < 1.0:
             assert found.read(Signer("stranger").token()) is None
-        assert published.asked - asked <= 5
+        assert published.asked - asked <= (time.monotonic() - began) / 0.3 + 2
         assert found.read(signer.token()) is not None
 
 
@@ -164,7 +164,7 @@ def test_a_fetch_that_fails_keeps_the_keys_that_are_known(signer: Signer) -> Non
         for broken in (None, b"{", b'{"keys": []}', b'"text"', b"\xff" * 10, b"[" * 5000):
             before, published.body = published.asked, broken
             assert found.read(Signer("unknown").token()) is None
-            eventually(lambda before=before: published.asked > before, within_s=5)
+            eventually(lambda before=before: published.asked > before)
             assert found.read(signer.token()) is not None
 
 
@@ -173,12 +173,27 @@ def test_a_key_that_is_asked_for_while_older_ones_are_on_their_way_is_fetched(si
     with serving(published) as url, following(issuer(url), patience_s=0.05) as found:
         published.let.clear()
         assert found.read(second.token()) is None
-        eventually(lambda: published.asked == 2, within_s=5)
+        eventually(lambda: published.asked == 2)
         published.show(signer, second)
         assert found.read(second.token()) is None
         published.let.set()
-        eventually(lambda: published.asked == 3, within_s=5)
-        eventually(lambda: found.read(second.token()), within_s=5)
+        eventually(lambda: published.asked == 3)
+        eventually(lambda: found.read(second.token()))
+
+
+def test_who_waits_for_the_first_keys_finds_them(signer: Signer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `follow` waits for is true only once the keys are there, however long the machine takes over it."""
+    from fairlead.runtime.serve.access import tokens as module
+
+    seen: list[float] = []
+    raw = module._raw
+    with serving(Published(signer)) as url:
+        source = module.Source(issuer(url))
+        monkeypatch.setattr(module, "_raw", lambda key: (seen.append(source.tried), raw(key))[1])
+        assert source.refresh()
+    assert source.tried
+    assert source.keys
+    assert seen == [0.0], "before it had them it had not tried"
 
 
 def test_keys_come_from_no_redirect_no_stranger_and_in_bounded_size(signer: Signer) -> None:
@@ -202,7 +217,7 @@ def test_an_issuer_that_cannot_be_reached_holds_no_worker_up(home: Path, signer:
     began = time.monotonic()
     with guarded(home) as app:
         assert ask(app, ROW, authorization=f"Bearer {signer.token()}")[0].code == 401
-    assert time.monotonic() - began < 4.0
+    assert time.monotonic() - began < 20.0
 
 
 def test_a_server_takes_tokens_by_their_scopes_and_forgets_those_of_withdrawn_keys(
@@ -232,4 +247,4 @@ def test_a_server_takes_tokens_by_their_scopes_and_forgets_those_of_withdrawn_ke
             published.show(second)
             assert code(second.token()) == 401
             eventually(lambda: code(second.token()) == 200, within_s=40)
-            eventually(lambda: code(token) == 401, within_s=5)
+            eventually(lambda: code(token) == 401)

@@ -202,7 +202,7 @@ def test_all_workers_answer_on_one_port_and_the_killed_are_replaced(home: Path) 
         os.kill(min(before), signal.SIGKILL)
         eventually(lambda: {w.pid for w in live_workers(home) if w.state == "serving"} - before, what="a successor")
         deploy(home, Variant("champion", SECOND, 2), generation=2)
-        assert confirm(home, 2, 10.0).workers == 2
+        assert confirm(home, 2, 30.0).workers == 2
         for _ in range(20):
             with Client(server.target, use_local_subchannel_pool=1) as client:
                 assert client.infer([ROW])[0].model_version == "2"
@@ -227,7 +227,7 @@ def test_no_call_fails_while_models_are_swapped_and_the_server_drains(home: Path
             thread.start()
         for generation in range(2, 8):
             deploy(home, Variant("champion", (FIRST, SECOND)[generation % 2], generation), generation=generation)
-            confirm(home, generation, 10.0)
+            confirm(home, generation, 30.0)
             eventually(lambda said=str(generation): said in versions)
         over.set()
         for thread in threads:

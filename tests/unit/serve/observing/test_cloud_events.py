@@ -118,7 +118,7 @@ def test_a_sink_that_fails_first_gets_every_event_exactly_once(home: Path) -> No
         ids = [f"r-{number}" for number in range(50)]
         for id in ids:
             ask(app, ROW, x_request_id=id)
-        eventually(lambda: len(sink.taken) == 100, 15.0, "all events arrive")
+        eventually(lambda: len(sink.taken) == 100, 30.0, "all events arrive")
         page = ask(app, b"", path="/metrics", method="GET")[0].body.decode()
         app.close()
     assert sink.refused == 3
@@ -157,7 +157,7 @@ def test_a_sink_that_is_not_there_is_waited_for_and_then_gets_them(home: Path) -
     replies: list[Reply] = ask(app, *[ROW] * 10)
     assert {reply.code for reply in replies} == {200}
     with Sink(port=port) as sink:
-        eventually(lambda: len(sink.taken) == 20, 15.0, "events arrive when the sink is there")
+        eventually(lambda: len(sink.taken) == 20, 30.0, "events arrive when the sink is there")
         app.close()
 
 

@@ -99,7 +99,7 @@ def test_counts_are_exact_in_prometheus_when_workers_are_killed(home: Path, tmp_
         assert (group.cause, group.column) == ("CellInvalid", "tenure")
         # Each of the three that were killed may have counted one that it then could not group.
         assert 0 <= refused - group.count <= 3
-        eventually(lambda: "'tenure'" in error_groups(home / "run")[0].example, 5.0, "an example is written")
+        eventually(lambda: "'tenure'" in error_groups(home / "run")[0].example, 30.0, "an example is written")
         settled(url, 'sum(fairlead_requests_total{code="200",protocol="native"})', answered)
         timed = float(re.findall(r"\nrequest_predict_seconds_count{.*} (\S+)", text)[0])
         assert load.codes[200] <= timed <= answered  # a tick is counted at once, its times one by one

@@ -128,7 +128,7 @@ def test_durations_are_exported_as_the_counters_have_them(
     monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test")
     app = traced(home, sink, sample=0.0)
     ask(app, *[ROW] * 40, {})
-    eventually(lambda: [p for p in sink.taken if p.path == "/v1/metrics"], 10.0, "metrics are exported by themselves")
+    eventually(lambda: [p for p in sink.taken if p.path == "/v1/metrics"], 30.0, "metrics are exported by themselves")
     app.close()
     last = [p for p in sink.taken if p.path == "/v1/metrics"][-1]
     (resource,) = metrics_pb.ExportMetricsServiceRequest.FromString(last.body).resource_metrics
@@ -157,7 +157,7 @@ def test_a_receiver_that_is_gone_costs_spans_that_are_counted_and_no_answer(home
         page = ask(app, b"", path="/metrics", method="GET")[0].body.decode()
         return 'fairlead_spans_total{outcome="dropped",reason="not_taken"} 100' in page
 
-    eventually(dropped, 15.0, "spans that nobody took are counted")
+    eventually(dropped, 30.0, "spans that nobody took are counted")
     app.close()
 
 

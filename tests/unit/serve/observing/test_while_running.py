@@ -52,7 +52,7 @@ def test_logs_of_server_and_workers_are_json_lines(home: Path) -> None:
     with running(home, workers=2, telemetry="log='json'") as server:
         httpx.post(f"{server.url}/predict", json={**ROW, "tenure": "Ada"}, headers={"x-request-id": "r-1"})
         (home / "routes.json").write_text("{")
-        eventually(lambda: len(lines(server)) >= 3, 10.0, "both workers refuse routes that do not read")
+        eventually(lambda: len(lines(server)) >= 3, 30.0, "both workers refuse routes that do not read")
     said = lines(server)
     refused = next(line for line in said if line.get("request_id") == "r-1")
     assert (refused["model"], refused["code"], refused["error"]) == ("churn", 400, "CellInvalid")
@@ -63,7 +63,7 @@ def test_logs_of_server_and_workers_are_json_lines(home: Path) -> None:
 
 def test_a_worker_that_dies_is_a_line_in_the_log(home: Path) -> None:
     with running(home, telemetry="log='json'") as server:
-        (worker,) = eventually(lambda: live_workers(home), 10.0, "the worker is there")
+        (worker,) = eventually(lambda: live_workers(home), 30.0, "the worker is there")
         os.kill(worker.pid, signal.SIGKILL)
         eventually(lambda: [w for w in live_workers(home) if w.pid != worker.pid], 20.0, "it is replaced")
         (said,) = [line for line in lines(server) if line["message"] == "a worker ended and is replaced"]
@@ -126,7 +126,7 @@ def test_small_and_large_requests_are_told_of_once_over_every_transport(home: Pa
             assert reply.status_code == 200
         eventually(lambda: len(sink.taken) >= 4, 20.0, "both are told of")
         sent = 'fairlead_events_total{outcome="sent",reason=""} 4\n'
-        eventually(lambda: sent in httpx.get(f"{server.url}/metrics").text, 10.0, "both are counted")
+        eventually(lambda: sent in httpx.get(f"{server.url}/metrics").text, 30.0, "both are counted")
         counted = httpx.get(f"{server.url}/metrics").text
     told = {(one.headers["ce-id"], one.headers["ce-type"].rpartition(".")[2]): one for one in sink.taken}
     assert len(told) == len(sink.taken) == 4

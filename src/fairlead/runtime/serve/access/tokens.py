@@ -59,6 +59,8 @@ class Source:
         self.asked_for = False
         try:
             found = usable_keys(fetch(self.issuer.jwks))
+            changed = {name: _raw(key) for name, key in found.items()} != {n: _raw(k) for n, k in self.keys.items()}
+            self.keys = found
         except Exception as failed:
             why = f"{type(failed).__name__}: {failed}"
             if why != self.said:
@@ -67,10 +69,9 @@ class Source:
             self.said = why
             return False
         finally:
+            # Last, since `follow` waits for it: by then the keys are there.
             self.tried = time.monotonic()
         self.said = ""
-        changed = {name: _raw(key) for name, key in found.items()} != {n: _raw(key) for n, key in self.keys.items()}
-        self.keys = found
         return changed
 
     def read(self, token: str, algorithm: str, key: Any) -> Token | None:
