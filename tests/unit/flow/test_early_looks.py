@@ -15,13 +15,17 @@ import msgspec
 from bundle_samples import LINEAGE, SIGNATURE, files, write_files
 
 import fairlead
+from fairlead.contract.events import Window
 from fairlead.contract.evidence import Attestation
 from fairlead.contract.profile import Reference
 from fairlead.doors.cli.why_watched import tell_why
 from fairlead.lab.stats import bins_for, profile, score_bins, total
-from fairlead.ops.flow import Loop, Workspace, making, release
+from fairlead.ops.flow import Loop, Workspace, making, release, telling
 from fairlead.ops.flow.telling import told_of
 from fairlead.ops.flow.tracker import read_tracker
+from fairlead.ops.monitor import Looked
+from fairlead.ops.monitor.seen import Told
+from fairlead.ops.monitor.statistic import Judged
 from fairlead.runtime.bundle import attest, seal, verify
 from fairlead.runtime.bundle.manifest import canonical
 from fairlead.runtime.capture import Spool, Tally, collect
@@ -186,3 +190,17 @@ def test_a_row_of_the_far_future_does_not_end_the_watching_of_now(ws: Workspace)
         (1, SERVED + 7 * DAY, 4 * A_DAY), (2, SERVED + 14 * DAY, 3 * A_DAY)
     ]  # fmt: skip
     assert read_tracker(ws).largest < SERVED + 24 * DAY
+
+
+def test_what_labels_show_of_a_window_stands_before_what_was_silent_of_its_inputs(ws: Workspace) -> None:
+    window = told_of(ws)[-1]
+    spoke = Told("promise", "loss", Judged(40.0, 30.0, 0.0, True, False, np.nan, "the loss is higher"), "evidence")
+    silent = Told("promise", "other", Judged(29.0, 30.0, 0.0, False, False, np.nan, "within"), "evidence")
+    telling.tell(
+        ws, Window("churn", window.index, window.start, window.end, window.rows, state="scored"),
+        Looked([], {}, (spoke, silent), ""),
+    )  # fmt: skip
+    lines = told_of(ws)[-1].lines
+    assert lines[0].speaks
+    assert [line.speaks for line in lines] == sorted((line.speaks for line in lines), reverse=True)
+    assert next((line.check, line.key) for line in lines if not line.speaks) == ("promise", "other")

@@ -8,13 +8,16 @@ import msgspec
 import numpy as np
 import pytest
 
+from fairlead.contract.events import Window
 from fairlead.contract.evidence import Interval
 from fairlead.contract.profile import HeldOut, Profile, Reference
 from fairlead.contract.settings import ModelSettings, MonitorSettings, Settings
 from fairlead.contract.signature import Column, Signature
 from fairlead.lab.stats import bins_for, profile, total
-from fairlead.ops.monitor import Thresholds, Traffic, calibrate, carry, check_drift, check_quality
+from fairlead.ops.monitor import Seen, Thresholds, Traffic, calibrate, carry, check_drift, check_quality, start, step
+from fairlead.ops.monitor.checks.promised import Promised
 from fairlead.ops.monitor.performance import check_performance
+from fairlead.ops.monitor.seen import Told
 
 DAY = 86_400.0
 ROWS = 40
@@ -244,3 +247,34 @@ def test_more_categories_than_are_counted_are_told_apart_from_new_ones() -> None
     elsewhere = profile({"city": np.array(["elsewhere"] * 500, dtype=object)}, bins, gram=False)
     found = [f for f in check_quality(elsewhere, reference, thresholds) if f.check == "new_category"]
     assert "usually" in found[0].message
+
+
+def why_promised(held_out: list[float], losses: list[float]) -> Told:
+    """What `watch --explain` is told of the promise after these windows."""
+    done = step(start(held_out), losses[0], 500, 0.0)
+    for at, loss in enumerate(losses[1:], start=1):
+        done = step(done.promise, loss, 500, float(at))
+    reference = reference_of(8, seed=1)
+    live = week(reference, rows(np.random.default_rng(0), ROWS))
+    window = Window("m", 3, 0.0, 7 * DAY, rows=ROWS, state="scored")
+    seen = Seen(window, live, reference, calibrate(reference, SETTINGS), SETTINGS, SIGNATURE, step=done)
+    Promised().look(seen, 0.01)
+    (told,) = seen.told
+    return told
+
+
+def test_it_is_explained_why_the_promise_spoke_or_was_silent_and_what_it_rests_on() -> None:
+    rng = np.random.default_rng(2)
+    quiet = why_promised(rng.normal(0.1, 0.01, 16).tolist(), rng.normal(0.1, 0.01, 8).tolist())
+    assert (quiet.check, quiet.unit, quiet.judged.speaks) == ("promise", "evidence", False)
+    assert quiet.judged.value < quiet.judged.limit == 30.0
+    assert quiet.judged.why.startswith("within what was promised; mean loss 0.0999 promised, 0.1041 now")
+    assert quiet.judged.why.endswith(" in 24 windows")
+    broken = why_promised(rng.normal(0.1, 0.01, 16).tolist(), rng.normal(0.2, 0.01, 8).tolist())
+    assert broken.judged.speaks
+    assert broken.judged.value > broken.judged.limit
+    assert broken.judged.why.startswith("the loss is higher than was promised")
+    learning = why_promised([0.1] * 3, [0.1])
+    assert learning.judged.why.startswith("calibrating: 4 of 8 windows that it needs")
+    slow = why_promised((0.1 + 0.01 * np.sin(np.arange(16) / 3.0)).tolist(), [0.1] * 4)
+    assert "they depend on the window before, which the promise does not know" in slow.judged.why

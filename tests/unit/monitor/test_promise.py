@@ -10,6 +10,7 @@ from fairlead.contract.profile import HeldOut
 from fairlead.contract.settings import ModelSettings, MonitorSettings, Settings
 from fairlead.ops.monitor import Promise, finding_of, reset, start, step
 from fairlead.ops.monitor.budget import between_alarms
+from fairlead.ops.monitor.dependence import dependence
 
 
 def live(rng: np.random.Generator, error: float, rows: int = 500) -> float:
@@ -258,3 +259,45 @@ def test_a_lucky_promise_does_not_alarm_again_and_again() -> None:
             alarms[-1] += done.alarm
     assert 30.0 * sum(alarms) / (30 * 79) <= 0.75
     assert max(alarms) <= 6
+
+
+def dependent(rng: np.random.Generator, phi: float, windows: int) -> list[float]:
+    """Mean losses of windows, each dependent on the one before."""
+    noise = rng.standard_normal(windows)
+    for at in range(1, windows):
+        noise[at] = phi * noise[at - 1] + np.sqrt(1.0 - phi * phi) * noise[at]
+    return (0.1 + 0.01 * noise).tolist()
+
+
+def lived(losses: list[float], held: int = 16) -> Promise:
+    """The promise of the first ones after the others, never reset."""
+    promise = start(losses[:held])
+    for at, loss in enumerate(losses[held:]):
+        promise = step(promise, loss, 500, float(at)).promise
+    return promise
+
+
+@pytest.mark.parametrize(("phi", "least", "most"), [(0.0, 0.0, 0.03), (0.3, 0.0, 0.3), (0.9, 0.9, 1.0)])
+def test_windows_that_depend_on_each_other_are_told_and_others_are_not(phi: float, least: float, most: float) -> None:
+    found = [dependence(lived(dependent(np.random.default_rng([seed, 3]), phi, 48))) for seed in range(60)]
+    known = [one for one in found if one is not None]
+    assert len(known) == 60
+    assert least <= np.mean([one.high for one in known]) <= most
+    # Where an alarm stands, what it takes for a new level is measured about its own mean.
+    assert abs(np.median([one.autocorrelation for one in known]) - phi) < 0.25
+
+
+def test_a_level_that_moved_is_no_dependence() -> None:
+    rng = np.random.default_rng(1)
+    promise = lived([*dependent(rng, 0.0, 30), *(loss + 0.1 for loss in dependent(rng, 0.0, 12))])
+    assert promise.stands
+    found = dependence(promise)
+    assert found is not None
+    assert found.windows == 42
+    assert not found.high
+    assert abs(found.autocorrelation) < 0.4
+
+
+@pytest.mark.parametrize("losses", [[], [0.1] * 40, [0.1, 0.2] * 5])
+def test_of_few_or_equal_losses_no_dependence_is_told(losses: list[float]) -> None:
+    assert dependence(Promise(tuple(losses), 30.0)) is None

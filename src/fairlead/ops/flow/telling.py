@@ -70,7 +70,8 @@ def tell(ws: Workspace, window: Window, looked: Looked) -> None:
     if window.state == "scored":
         # What was said of its labels stands beside what was said of its inputs.
         kept = next((known for known in before if known.index == window.index), made)
-        lines = (*(line for line in kept.lines if line not in made.lines), *made.lines)[:MOST_LINES]
+        every = (*(line for line in kept.lines if line not in made.lines), *made.lines)
+        lines = tuple(sorted(every, key=_nearness))[:MOST_LINES]
         made = msgspec.structs.replace(kept, state="scored", lines=lines)
     others = [known for known in before if known.index != window.index]
     ws.state.put(_name(ws), msgspec.json.encode(sorted([*others, made], key=lambda one: one.index)[-NEWEST:]))
@@ -97,6 +98,11 @@ def spent(ws: Workspace, until: float) -> Spent:
     ]  # fmt: skip
     parts: dict[str, float] = {"jointly calibrated": JOINT, **{str(name): part for name, part in PARTS.items()}}
     return Spent(ws.settings.monitor.false_alarms_per_month, len(recent), until, parts)
+
+
+def _nearness(line: Line) -> tuple[bool, float]:
+    """What spoke first, then what came nearest to its limit, as `Looked.told`."""
+    return not line.speaks, -line.value / line.limit if line.value and line.limit and line.limit > 0 else 0.0
 
 
 def _name(ws: Workspace) -> str:
