@@ -184,7 +184,28 @@ def verified() -> str:
     return table()
 
 
+def decisions() -> str:
+    """docs/decisions/README.md from the first lines of the pages beside it. Raises ValueError: one has no number."""
+    lines = [
+        "# Decisions",
+        "",
+        "What differs from what one might expect, and why: what was found, what was decided, what it costs. Figures",
+        "are those of the day; the newest are in the [README](../../README.md) and in `benchmarks/results`. Some",
+        "numbers are not in use. This list is made by `make docs`.",
+        "",
+        "| | |",
+        "|---|---|",
+    ]
+    for path in sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md")):
+        head, number = path.read_text().partition("\n")[0], int(path.name[:4])
+        if not head.startswith(f"# {number}. "):
+            raise ValueError(f"{path.name} begins with {head!r}, not with '# {number}. '")
+        lines.append(f"| {number} | [{head.partition('. ')[2]}]({path.name}) |")
+    return "\n".join(lines) + "\n"
+
+
 GENERATED = {
+    ROOT / "docs" / "decisions" / "README.md": decisions,
     REFERENCE / "contract.schema.json": contract_schema,
     REFERENCE / "drift.schema.json": drift_schema,
     REFERENCE / "cli.md": command_line,

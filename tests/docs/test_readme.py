@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ TEXT = (ROOT / "README.md").read_text()
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
+@cache
 def verbs() -> set[str]:
     """Every verb of the program."""
     import typer
@@ -36,6 +38,25 @@ def test_links_between_documents_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
         if not target.startswith(("http:", "https:", "mailto:")):
             assert (page.parent / target).exists(), f"{page.name} links to {target}, which is not there"
+
+
+def test_every_page_is_linked_from_another() -> None:
+    linked = {
+        (page.parent / target).resolve()
+        for page in PAGES
+        for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text())
+        if not target.startswith(("http:", "https:", "mailto:")) and (page.parent / target).resolve() != page
+    }
+    assert not [str(page.relative_to(ROOT)) for page in PAGES[1:] if page.resolve() not in linked]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_settings_that_are_named_exist(page: Path) -> None:
+    from fairlead.ops.project.reading import sections
+
+    known = sections()
+    for section, key in re.findall(r"`\[(\w+)\] (\w+)", page.read_text()):
+        assert key in known.get(section, ()), f"{page.name}: there is no [{section}] {key}"
 
 
 def test_numbers_come_from_the_results() -> None:

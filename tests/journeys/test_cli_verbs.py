@@ -17,7 +17,7 @@ from fairlead.doors.cli.main import app
 
 VERBS = sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
 
-# In the order of a life; each with the keys that design section 5 promises.
+# In the order of a life; each with the keys that `--json` promises at least.
 LIFE = [
     ("train", 0, "candidate bundle learner metrics leaderboard parity seconds"),
     ("evaluate", 0, "bundle verdict checks report"),

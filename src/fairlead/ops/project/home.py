@@ -1,4 +1,4 @@
-"""The home: where state lives. Every path of design section 4 in one place."""
+"""The home: where state lives. Every path in it, in one place."""
 
 from __future__ import annotations
 
