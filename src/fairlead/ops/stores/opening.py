@@ -13,6 +13,11 @@ EXTRAS = {"s3": "clouds", "hdfs": "clouds", "az": "azure", "gs": "gcp"}
 _SAME = {"s3a": "s3", "abfs": "az", "abfss": "az", "gcs": "gs", "webhdfs": "hdfs"}
 
 
+def extra_of(scheme: str) -> str:
+    """The extra with which addresses of this scheme are reached."""
+    return EXTRAS.get(_SAME.get(scheme, scheme), "clouds")
+
+
 def store_of(address: str, terms: StoreTerms | None = None) -> Store:
     """The store at an address: a folder, file://, s3://bucket/prefix, az://container/prefix, gs://bucket/prefix,
     hdfs://host:port/path (the port of WebHDFS), or the scheme of a plugin.
@@ -31,9 +36,7 @@ def store_of(address: str, terms: StoreTerms | None = None) -> Store:
     rest = SCHEME.sub("", place.text, count=1)
     if not rest.strip("/") and scheme != "file":
         raise UsageError(f"{place.shown}: says no bucket, container or host.")
-    store: Store = variant("store", scheme, extra=EXTRAS.get(scheme, "clouds"))(
-        rest, place.shown, terms or StoreTerms()
-    )
+    store: Store = variant("store", scheme, extra=extra_of(scheme))(rest, place.shown, terms or StoreTerms())
     return store
 
 

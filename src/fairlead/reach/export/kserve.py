@@ -11,15 +11,17 @@ from fairlead.contract.errors import UsageError
 from fairlead.reach.export.alone import needed
 from fairlead.reach.export.exported import Exported, Option, checked_image
 from fairlead.reach.export.kubernetes.documents import Document, write_files, written
-from fairlead.reach.export.kubernetes.pod import HOME, PORT, USER, locked_down
+from fairlead.reach.export.kubernetes.pod import HOME, PORT, USER, locked_down, scratch
 from fairlead.reach.export.kubernetes.sizing import Sizes, sizes_of
-from fairlead.reach.export.kubernetes.target import unnamed
+from fairlead.reach.export.kubernetes.target import name_in, unnamed
 
 FORMAT = "fairlead"
 MODELS = "/mnt/models"
 CONTAINER = "kserve-container"
 _COUNT = re.compile(r"[0-9]{1,4}")
 _PLACE = re.compile(r"(s3|gs|az|abfs|hdfs|https|pvc|oci)://[^\s]+")
+
+_SINK = re.compile(r"https?://[^\s]+")
 
 
 class KServe:
@@ -50,6 +52,9 @@ class KServe:
             raise UsageError(
                 "--set form=model needs --set storage=ADDRESS of the bundle's folder, as s3://bucket/churn/3."
             )
+        if told["sink"] and not _SINK.fullmatch(told["sink"]):
+            raise UsageError(f"--set sink={told['sink']!r}: give a URL, as http://sink.example.svc/events.")
+        name_in(told, "secret")
         files = {"inferenceservice.yaml": written([service_of(exported, sizes)], sizes.says)}
         if told["form"] == "model":
             files["servingruntime.yaml"] = written([runtime_of(exported, sizes)], sizes.says)
@@ -175,7 +180,7 @@ def pod_spec(exported: Exported) -> Document:
             "fsGroup": USER,
             "seccompProfile": _SECCOMP,
         },
-        "volumes": [{"name": "home", "emptyDir": {"sizeLimit": "2Gi"}}],
+        "volumes": [scratch(exported, least=2)],
     }
 
 

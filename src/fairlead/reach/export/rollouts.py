@@ -10,14 +10,24 @@ from typing import ClassVar
 from fairlead.contract.errors import UsageError
 from fairlead.reach.export.exported import Exported, Option
 from fairlead.reach.export.kubernetes import parts
-from fairlead.reach.export.kubernetes.collecting import collector_of, project_map
+from fairlead.reach.export.kubernetes.collecting import pod_with_collector, project_map
 from fairlead.reach.export.kubernetes.documents import Document, write_files, written
 from fairlead.reach.export.kubernetes.network import network_policy
-from fairlead.reach.export.kubernetes.pod import Plan, pod_of, secrets_of
-from fairlead.reach.export.kubernetes.target import Kubernetes, counts, plan_of, unnamed
+from fairlead.reach.export.kubernetes.pod import Plan, scratch, secrets_of
+from fairlead.reach.export.kubernetes.target import (
+    Kubernetes,
+    class_of,
+    counts,
+    neighbours,
+    plan_of,
+    size_of,
+    unnamed,
+)
 
 TEMPLATE = "model-quality"
 _ADDRESS = re.compile(r"https?://[^\s/?#{}]+")
+
+_INTERVAL = re.compile(r"[1-9][0-9]{0,4}[smh]")
 
 
 class Rollouts:
@@ -44,18 +54,19 @@ class Rollouts:
         told = exported.options
         if not _ADDRESS.fullmatch(told["control"]):
             raise UsageError(f"--set control={told['control']!r}: give an address, as https://control.example.org.")
+        if not _INTERVAL.fullmatch(told["interval"]):
+            raise UsageError(f"--set interval={told['interval']!r}: a time, as 30s, 1m or 2h.")
         plan = _shared(plan_of(exported))
         least, most = counts(told)
-        callers = tuple(one.strip() for one in told["callers"].split(",") if one.strip())
         documents: dict[str, list[Document]] = {
             "serviceaccount.yaml": [parts.service_account(plan)],
             "services.yaml": parts.services(plan)[:1],
-            "records.yaml": [parts.records_claim(plan, told["storage"], told["storage-class"])],
+            "records.yaml": [parts.records_claim(plan, size_of(told["storage"]), class_of(told))],
             "rollout.yaml": [rollout_of(plan)],
             "analysis.yaml": [analysis_template(plan, told["control"], told["interval"])],
             "autoscaler.yaml": [parts.autoscaler(plan, least, most, told["scale"], "Rollout")],
             "disruption.yaml": [parts.disruption_budget(plan)],
-            "network.yaml": [network_policy(plan, callers, told["monitoring"])],
+            "network.yaml": [network_policy(plan, *neighbours(told))],
             "servicemonitor.yaml": [parts.service_monitor(plan)],
             "alerts.yaml": [parts.prometheus_rule(plan)],
         }
@@ -105,9 +116,8 @@ def rollout_of(plan: Plan) -> Document:
     steps: list[Document] = []
     for share in dict.fromkeys(max(1, share) for share in shares):
         steps += [{"setWeight": share}, look]
-    template = pod_of(plan, [collector_of(plan)] if plan.collector else [])
-    scratch = {"name": "home", "emptyDir": {"sizeLimit": "4Gi"}}
-    template["spec"]["volumes"] = [scratch, *template["spec"].get("volumes", [])]
+    template = pod_with_collector(plan)
+    template["spec"]["volumes"] = [scratch(plan.exported, least=4), *template["spec"].get("volumes", [])]
     return {
         "apiVersion": "argoproj.io/v1alpha1",
         "kind": "Rollout",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from typing import Any
@@ -10,7 +11,7 @@ from fairlead.contract.errors import ConfigInvalid
 from fairlead.contract.settings import ModelSettings, Settings
 from fairlead.contract.stores import StoresSettings
 from fairlead.lab.tables.addresses import SCHEME, holds_secret
-from fairlead.ops.stores.opening import EXTRAS
+from fairlead.ops.stores.opening import extra_of
 from fairlead.reach.export.alone import encrypting, needed
 from fairlead.reach.export.exported import Exported
 from fairlead.reach.export.kubernetes.documents import Document
@@ -23,6 +24,7 @@ from fairlead.reach.export.kubernetes.pod import (
     locked_down,
     mounts_of,
     of_secret,
+    pod_of,
 )
 
 _WATCHED_ELSEWHERE = "image:"
@@ -52,6 +54,15 @@ def collector_of(plan: Plan) -> Document:
         "securityContext": locked_down(),
         "volumeMounts": [*mounts_of(plan), {"name": "project", "mountPath": PROJECT, "readOnly": True}],
     }
+
+
+def pod_with_collector(plan: Plan) -> Document:
+    """The pod template of a plan. What its collector is told of the project is hashed in it: the collector reads that
+    when it starts, and a ConfigMap alone changes no pod."""
+    if not plan.collector:
+        return pod_of(plan)
+    told = hashlib.sha256(project_text(plan).encode()).hexdigest()[:12]
+    return pod_of(plan, [collector_of(plan)], {"fairlead.dev/project": told})
 
 
 def project_map(plan: Plan) -> Document:
@@ -109,10 +120,23 @@ def _toml(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
+def collector_name(exported: Exported) -> str:
+    """The image of the collector where nobody named one: beside the image that answers, in the same registry. Its tag
+    says what was installed beside the product, so that two kinds of it never share a name."""
+    folder = exported.image.rpartition("/")[0] or "fairlead"
+    extra = _extra(exported)
+    tag = exported.fairlead.replace("+", "-") + (f"-{extra}" if extra else "")
+    return f"{folder}/{'collector' if folder == 'fairlead' else 'fairlead-collector'}:{tag}"
+
+
+def _extra(exported: Exported) -> str:
+    scheme = store_of_records(exported.settings).partition("://")[0]
+    return extra_of(scheme) if scheme else ""
+
+
 def collector_image(exported: Exported, name: str) -> str:
     """The image of the collector: the product with what reads and writes Parquet, and what its store takes."""
-    scheme = store_of_records(exported.settings).partition("://")[0]
-    extra = f",{EXTRAS.get(scheme, 'clouds')}" if scheme else ""
+    extra = f",{_extra(exported)}" if _extra(exported) else ""
     return f"""\
 # The collector beside each pod: docker build -t {name} collector
 FROM docker.io/library/python:3.11-slim-bookworm

@@ -6,9 +6,9 @@ from importlib.resources import files
 
 import yaml
 
-from fairlead.reach.export.kubernetes.collecting import collector_of
+from fairlead.reach.export.kubernetes.collecting import pod_with_collector
 from fairlead.reach.export.kubernetes.documents import Document
-from fairlead.reach.export.kubernetes.pod import PORT, SERVER, Plan, pod_of
+from fairlead.reach.export.kubernetes.pod import PORT, SERVER, Plan
 
 QUEUE = "fairlead_requests_in_flight"
 BUSY = 16
@@ -34,7 +34,7 @@ def stateful_set(plan: Plan, storage: str, storage_class: str) -> Document:
             # What was not collected yet must not go with a pod.
             "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Retain", "whenScaled": "Retain"},
             "selector": {"matchLabels": plan.chosen},
-            "template": pod_of(plan, [collector_of(plan)] if plan.collector else []),
+            "template": pod_with_collector(plan),
             "volumeClaimTemplates": [{"metadata": {"name": "home", "labels": plan.chosen}, "spec": claim}],
         },
     }

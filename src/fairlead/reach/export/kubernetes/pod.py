@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -76,8 +77,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
-def pod_of(plan: Plan, beside: Sequence[Document] = ()) -> Document:
-    """A pod template. Volumes `home` come from the claims of whoever owns it. beside: sidecars."""
+def pod_of(plan: Plan, beside: Sequence[Document] = (), said: Mapping[str, str] = MappingProxyType({})) -> Document:
+    """A pod template. Volumes `home` come from the claims of whoever owns it. beside: sidecars. said: annotations."""
     spec: Document = {
         "serviceAccountName": plan.name,
         "automountServiceAccountToken": False,
@@ -102,7 +103,7 @@ def pod_of(plan: Plan, beside: Sequence[Document] = ()) -> Document:
         volumes.append({"name": "records", "persistentVolumeClaim": {"claimName": f"{plan.name}-records"}})
     if volumes:
         spec["volumes"] = volumes
-    return {"metadata": {"labels": plan.labels, "annotations": plan.said()}, "spec": spec}
+    return {"metadata": {"labels": plan.labels, "annotations": {**plan.said(), **said}}, "spec": spec}
 
 
 _HOST = "kubernetes.io/hostname"
@@ -112,6 +113,15 @@ def grace_s(plan: Plan) -> int:
     """Seconds that a pod has to end: what was asked last is answered within the time limit of requests, and
     collected."""
     return LEAVE_S + max(DRAIN_S, math.ceil(plan.exported.settings.serve.timeout_s) + 1) + COLLECT_S
+
+
+def scratch(exported: Exported, least: int) -> Document:
+    """A volume `home` that goes with its pod: room for spools at their bound, as who takes more than it may is evicted.
+
+    least: GiB.
+    """
+    bound = exported.settings.serve.workers * exported.settings.capture.max_spool_mb / 1024
+    return {"name": "home", "emptyDir": {"sizeLimit": f"{max(least, math.ceil(bound) + 1)}Gi"}}
 
 
 def server_of(plan: Plan) -> Document:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from fairlead.contract.errors import UsageError
-from fairlead.reach.export.exported import Exported, Option
+from fairlead.reach.export.exported import Exported, Option, checked_image
 from fairlead.reach.export.kubernetes import parts
-from fairlead.reach.export.kubernetes.collecting import collector_image, project_map, store_of_records
+from fairlead.reach.export.kubernetes.collecting import collector_image, collector_name, project_map, store_of_records
 from fairlead.reach.export.kubernetes.documents import Document, write_files, written
 from fairlead.reach.export.kubernetes.network import network_policy
 from fairlead.reach.export.kubernetes.pod import Plan, secrets_of
@@ -19,6 +19,7 @@ from fairlead.reach.export.kubernetes.sizing import sizes_of
 
 _SIZE = re.compile(r"[1-9][0-9]{0,5}(Mi|Gi|Ti)")
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
+_NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _LABEL = re.compile(r"([a-z0-9.-]{1,253}/)?[A-Za-z0-9][A-Za-z0-9._-]{0,62}=[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _KEY = re.compile(r"[0-9a-f]{64}")
 
@@ -40,7 +41,7 @@ class Kubernetes:
         "storage": Option("4Gi", "volume of each pod: spool, records, last good routes"),
         "storage-class": Option("", "its class; default: the cluster's"),
         "records": Option("pod", "where records lie: on each pod's volume, or on one for all", ("pod", "shared")),
-        "collector": Option("", "image of the collector, off for none; default: fairlead/collector:VERSION"),
+        "collector": Option("", "image of the collector, off for none; default: beside that of --image"),
         "loadtest": Option("", "result of `fairlead loadtest`, from which sizes are taken"),
         "callers": Option("", "namespaces that may ask, with commas; * for all; default: its own alone"),
         "monitoring": Option("monitoring", "namespace of Prometheus"),
@@ -55,22 +56,22 @@ class Kubernetes:
         least, most = counts(told)
         head = plan.sizes.says
         _require_room(plan, told["storage"])
-        stateful = parts.stateful_set(plan, _size(told["storage"]), told["storage-class"])
-        policy = network_policy(plan, _names_in(told["callers"]), told["monitoring"])
+        storage, kind = size_of(told["storage"]), class_of(told)
+        stateful = parts.stateful_set(plan, storage, kind)
         base: dict[str, list[Document]] = {
             "serviceaccount.yaml": [parts.service_account(plan)],
             "services.yaml": parts.services(plan),
             "statefulset.yaml": [stateful],
             "autoscaler.yaml": [parts.autoscaler(plan, least, most, told["scale"])],
             "disruption.yaml": [parts.disruption_budget(plan)],
-            "network.yaml": [policy],
+            "network.yaml": [network_policy(plan, *neighbours(told))],
             "servicemonitor.yaml": [parts.service_monitor(plan)],
             "alerts.yaml": [parts.prometheus_rule(plan)],
         }
         if plan.collector:
             base["project.yaml"] = [project_map(plan)]
         if plan.records == "shared":
-            base["records.yaml"] = [parts.records_claim(plan, _size(told["storage"]), told["storage-class"])]
+            base["records.yaml"] = [parts.records_claim(plan, storage, kind)]
         files = {
             f"base/{name}": written(documents, head if name == "statefulset.yaml" else "")
             for name, documents in base.items()
@@ -91,7 +92,8 @@ class Kubernetes:
         return (
             plan.sizes.says,
             *unnamed(exported),
-            f"Make the Secret {plan.secret} first, then: kubectl apply -k overlays/staging (README.md says how)",
+            f"README.md says what comes next: images, the Secret {plan.secret} in the namespace "
+            f"{exported.options['namespace']} (or {exported.options['namespace']}-staging), kubectl apply -k.",
         )
 
 
@@ -101,19 +103,19 @@ def plan_of(exported: Exported) -> Plan:
     routes = told.get("routes", "")
     if routes and not re.fullmatch(r"https?://[^\s/]+/\S*", routes):
         raise UsageError(f"--set routes={routes!r}: give a URL, as https://control.example.org/routes.")
-    keys = _names_in(told.get("routes-keys", "")) or exported.trusted
+    keys = _words(told.get("routes-keys", "")) or exported.trusted
     if routes and not all(_KEY.fullmatch(key) for key in keys):
         raise UsageError("--set routes-keys: public keys have 64 hex characters (`fairlead routes --key` prints one).")
-    collector = told.get("collector", "") or f"fairlead/collector:{exported.fairlead.replace('+', '-')}"
+    collector = told.get("collector", "") or collector_name(exported)
     return Plan(
         exported=exported,
         sizes=sizes_of(exported, told.get("loadtest", "")),
         routes=routes,
         keys=tuple(keys) if routes else (),
-        collector="" if collector == "off" else collector,
+        collector="" if collector == "off" else checked_image(collector, "--set collector"),
         records=told.get("records", "pod"),
-        credentials=_one(_names_in(told.get("collector-secret", ""))),
-        pulls=_names_in(told.get("pull-secrets", "")),
+        credentials=name_in(told, "collector-secret"),
+        pulls=names_in(told, "pull-secrets"),
         watched=_labels(told.get("monitor-labels", "")),
     )
 
@@ -139,7 +141,8 @@ def counts(told: Mapping[str, str]) -> tuple[int, int]:
     return least, most
 
 
-def _size(text: str) -> str:
+def size_of(text: str) -> str:
+    """The size of a volume. Raises UsageError."""
     if not _SIZE.fullmatch(text):
         raise UsageError(f"--set storage={text!r}: write a size as 500Mi or 4Gi.")
     return text
@@ -149,18 +152,12 @@ def _require_room(plan: Plan, storage: str) -> None:
     """Raises UsageError where the spools at their bound would not fit on the volume."""
     settings = plan.exported.settings
     workers, bound = settings.serve.workers, settings.capture.max_spool_mb
-    size = int(_size(storage)[:-2]) * {"Mi": 1, "Gi": 1024, "Ti": 1024 * 1024}[storage[-2:]]
+    size = int(size_of(storage)[:-2]) * {"Mi": 1, "Gi": 1024, "Ti": 1024 * 1024}[storage[-2:]]
     if size < workers * bound:
         raise UsageError(
             f"--set storage={storage}: {workers} workers whose spools may hold {bound:,.0f} MB each ([capture] "
             f"max_spool_mb) need {math.ceil(workers * bound / 1024)}Gi and room for records."
         )
-
-
-def _one(names: tuple[str, ...]) -> str:
-    if len(names) > 1:
-        raise UsageError("--set collector-secret: one name.")
-    return names[0] if names else ""
 
 
 def _labels(text: str) -> dict[str, str]:
@@ -172,11 +169,37 @@ def _labels(text: str) -> dict[str, str]:
     return found
 
 
-def _names_in(text: str) -> tuple[str, ...]:
-    found = tuple(one.strip() for one in text.split(",") if one.strip())
-    if wrong := [one for one in found if one != "*" and not _NAME.fullmatch(one) and not _KEY.fullmatch(one)]:
-        raise UsageError(f"{wrong[0]!r} is no name that Kubernetes takes.")
+def class_of(told: Mapping[str, str]) -> str:
+    """The class of volumes, "" for the cluster's. Raises UsageError."""
+    return name_in(told, "storage-class")
+
+
+def neighbours(told: Mapping[str, str]) -> tuple[tuple[str, ...], str]:
+    """The namespaces that may ask, and that of Prometheus. Raises UsageError."""
+    return names_in(told, "callers", _NAMESPACE), name_in(told, "monitoring", _NAMESPACE)
+
+
+def name_in(told: Mapping[str, str], option: str, fits: re.Pattern[str] = _NAME) -> str:
+    """The one name of an option, or "". Raises UsageError."""
+    found = names_in(told, option, fits)
+    if len(found) > 1:
+        raise UsageError(f"--set {option}: one name.")
+    return found[0] if found else ""
+
+
+def names_in(told: Mapping[str, str], option: str, fits: re.Pattern[str] = _NAME) -> tuple[str, ...]:
+    """The names of an option, with commas between; * in one of namespaces. Raises UsageError."""
+    found = _words(told.get(option, ""))
+    wrong = [one for one in found if not fits.fullmatch(one) and not (one == "*" and option == "callers")]
+    if wrong:
+        raise UsageError(
+            f"--set {option}: {wrong[0]!r} is no name that Kubernetes takes: lower case, digits and dashes."
+        )
     return found
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(one.strip() for one in text.split(",") if one.strip())
 
 
 def _kustomization(resources: list[str]) -> Document:
@@ -185,7 +208,7 @@ def _kustomization(resources: list[str]) -> Document:
 
 def overlays(plan: Plan, namespace: str, least: int, most: int) -> dict[str, bytes]:
     """staging: as small as it can be; production: as the base is. Each in a namespace that admits no less than this."""
-    if not _NAME.fullmatch(namespace) or len(namespace) > 55:
+    if not _NAMESPACE.fullmatch(namespace) or len(namespace) > 55:
         raise UsageError(f"--set namespace={namespace!r}: lower case, digits and dashes, 55 characters at most.")
     found = {}
     for name, where, bounds in (
@@ -229,11 +252,18 @@ def readme(plan: Plan, namespace: str) -> str:
     return f"""\
 # {plan.exported.model} on Kubernetes
 
+In this folder:
+
     docker build -t {plan.exported.image} ../docker        # of `fairlead export docker`; push it
 {beside}
+In the project's folder, as it has the keys (staging has the namespace `{namespace}-staging` and a Secret of its own):
+
     kubectl create namespace {namespace}
     kubectl -n {namespace} create secret generic {plan.secret} \\
       {literals}
+
+In this folder again; `overlays/production` is for `{namespace}`, `overlays/staging` for `{namespace}-staging`:
+
     kubectl apply -k overlays/production
 
 {about}{keys}
