@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from functools import cache
 from pathlib import Path
 
@@ -61,6 +62,13 @@ def test_settings_that_are_named_exist(page: Path) -> None:
 
 def test_numbers_come_from_the_results() -> None:
     assert written(TEXT) == TEXT, "run `python -m benchmarks.readme`"
+
+
+def test_every_extra_is_told_once() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    rows = TEXT.partition("| extra | for |")[2].partition("\n\n")[0]
+    told = [name for row in rows.splitlines() for name in re.findall(r"`(\w+)`", row.split(" | ")[0])]
+    assert sorted(told) == sorted(set(project["optional-dependencies"]) - {"dev", "long"})
 
 
 def test_make_targets_that_are_named_exist() -> None:

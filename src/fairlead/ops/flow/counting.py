@@ -57,6 +57,7 @@ def begin(ws: Workspace, promoted: Promoted | None = None) -> None:
 
 
 def write(ws: Workspace, counting: Counting) -> None:
+    """Keep what is counted of a model, in the caller's transaction."""
     ws.state.put(f"counting:{ws.model}", msgspec.json.encode(counting))
 
 
