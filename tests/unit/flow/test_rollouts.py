@@ -391,6 +391,34 @@ def test_a_champion_that_took_over_and_fails_is_rolled_back_unless_pinned(door: 
     assert guarding.look(ws.as_rule()) == []
 
 
+def test_a_champion_that_fails_while_another_is_tried_goes_back_to_who_was_before_it(door: Door) -> None:
+    ws = door.ws
+    rolling.start(ws, (2,), Way("ab", 0.5), why="tried")
+    fail_requests(ws, {1: (500, 0), 2: (500, 0)})
+    guarding.look(ws.as_rule())
+    release.promote(ws)
+    rolling.start(ws, (3,), Way("ab", 0.5), why="tried")
+    fail_requests(ws, {2: (100, 60), 3: (100, 0)})
+    done = guarding.look(ws.as_rule())
+    assert [d.action for d in done] == ["roll_back"]
+    assert roles(ws) == {1: "champion"}
+
+
+def test_a_trial_that_ended_leaves_what_can_be_gone_back_to(door: Door) -> None:
+    ws = door.ws
+    rolling.start(ws, (2,), Way("ab", 0.5), why="tried")
+    release.roll_back(ws)
+    with pytest.raises(UsageError, match="no earlier champion"):
+        release.roll_back(ws)
+    release.deploy(ws, 2)
+    release.deploy(ws, 2)
+    rolling.start(ws, (3,), Way("canary", 0.05), why="tried")
+    release.roll_back(ws)
+    assert roles(ws) == {2: "champion"}
+    release.roll_back(ws)
+    assert roles(ws) == {1: "champion"}
+
+
 def test_a_frozen_model_is_left_alone_and_a_pinned_one_loses_its_challenger(door: Door) -> None:
     ws = door.ws
     rolling.start(ws, (2,), Way("ab", 0.5), why="tried")

@@ -175,7 +175,10 @@ def roll_back(ws: Workspace, decision: Decision) -> dict[str, Any]:
     """The champion before this one answers again."""
     intent = ws.state.intent(ws.model)
     champion = next((v for v in intent.variants if v.name == "champion"), None) if intent else None
-    if champion is not None and champion.bundle == decision.details.get("from"):
+    if intent is not None and champion is not None and champion.bundle == decision.details.get("from"):
+        if len(intent.variants) > 1:
+            # Going back ends what is being tried and stops there, which would leave the failing champion answering.
+            release.end_rollout(ws, why=decision.why)
         release.roll_back(ws, why=decision.why)
     return {"version": decision.details.get("version")}
 

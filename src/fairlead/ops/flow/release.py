@@ -277,10 +277,17 @@ def deploy(
         since=ws.clock(),
         why=why,
         decided_by="rule" if ws.actor == RULE else "person",
-        previous=champion.version if champion else None,
+        previous=_before(intent, champion, chosen.number),
     )
     told = {"version": chosen.number, "bundle": chosen.bundle, "mode": mode}
     return apply(ws, new, "deploy", why, told, upon=intent)
+
+
+def _before(intent: Intent | None, champion: Variant | None, version: int) -> int | None:
+    """What to go back to from a version that is deployed: who answers again comes after what it came after."""
+    if intent is None or champion is None:
+        return None
+    return intent.previous if champion.version == version else champion.version
 
 
 def unseen_from(ws: Workspace, bundle: str) -> float:
@@ -366,8 +373,8 @@ def roll_back(ws: Workspace, *, why: str = "rolled back by hand") -> Deployed:
     require_free(ws, intent)
     if challenger is not None:
         target = champion
-    elif intent.previous is None:
-        raise UsageError(f"{ws.model} has no earlier champion to go back to.")
+    elif intent.previous is None or intent.previous == champion.version:
+        raise UsageError(f"{ws.model} has no earlier champion to go back to than version {champion.version}.")
     else:
         earlier = ws.state.version(ws.model, intent.previous)
         # It has answered before: whoever has to approve today must not keep a bad model in place.

@@ -109,7 +109,8 @@ def start(
         decided_by="rule" if ws.actor == RULE else "person",
         hold=intent.hold if intent.hold == "pinned" else "",
         rollout=Rollout(chosen[0].number, float(begun), ws.clock(), details=details),
-        previous=champion.version,
+        # A trial leaves the champion's own predecessor where it was: it is gone back to when the trial is over.
+        previous=intent.previous,
     )
     told = {"version": chosen[0].number, "bundle": chosen[0].bundle, "mode": way.mode, "share": way.share}
     if len(chosen) > 1:
