@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from fairlead.contract.errors import CellInvalid, ColumnMissing, UsageError
 from fairlead.contract.signature import Column, Signature
-from fairlead.lab.tables import columns_of, event_times, frame_of, target_of
+from fairlead.lab.tables import columns_of, event_times, frame_of, open_table, target_of
 
 
 def one(values, **column):
@@ -128,6 +128,13 @@ def test_sklearn_sees_pinned_dtypes_and_fills_gaps():
     assert frame.dtypes.tolist() == [np.float64, object]
     assert SimpleImputer(strategy="most_frequent").fit_transform(frame[["c"]]).ravel().tolist() == ["a", "a", "a"]
     assert columns["c"][2] is None
+
+
+def test_whole_numbers_beyond_64_bits_stay_what_they_are(tmp_path):
+    (tmp_path / "t.csv").write_text(f"n,m\n{10**300},1\n-{10**20},2\n3,3\n")
+    frame = open_table(tmp_path / "t.csv").frame()
+    assert frame["n"].tolist() == [1e300, -1e20, 3.0]
+    assert frame["m"].dtype == np.int64
 
 
 def test_targets():

@@ -337,7 +337,8 @@ def typed_frame(table: Table) -> pd.DataFrame:
             series[name] = pd.Series(_objects(without_blanks(array).dictionary_encode()), dtype=object)
         elif facts.kind in {"number", "integer"} or facts.coded == "integer":
             values = parse_numbers(array)[0]
-            exact = (facts.kind == "integer" or facts.coded == "integer") and not np.isnan(values).any()
+            # NaN and whole numbers that 64 bits cannot hold stay floats: cast, they would be other numbers.
+            exact = (facts.kind == "integer" or facts.coded == "integer") and bool((np.abs(values) < 2.0**63).all())
             series[name] = values.astype(np.int64) if exact else values
         elif facts.kind == "boolean":
             flags = _flags(array, *parse_numbers(array))[0]
