@@ -12,6 +12,7 @@ import subprocess
 from pathlib import Path
 
 from tests.conftest import Program, eventually
+from tests.docs.pages import misses
 from tests.journeys.test_churn_loop import typed
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "tutorial" / "churn.md").read_text()
@@ -22,6 +23,12 @@ def command(verb: str) -> list[str]:
     found = re.search(rf"^fairlead ({verb}\b[^#\n]*)", TEXT, re.M)
     assert found, f"the tutorial has no fairlead {verb}"
     return found[1].split()
+
+
+def unlike_shown(first: str, printed: str) -> list[str]:
+    """The lines of the tutorial's block that begins so which were not printed."""
+    (block,) = (one for one in re.findall(r"```text\n(.*?)```", TEXT, re.S) if one.startswith(first))
+    return misses(tuple(line for line in block.splitlines() if line.strip()), printed)
 
 
 def shorten(folder: Path) -> None:
@@ -40,10 +47,10 @@ def test_the_tutorial_from_table_to_feedback(program: Program, churn_csv: Path) 
     with (folder / "labels.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerows([["customerID", "Churn"], *([row["customerID"], row["Churn"]] for row in rows[:50])])
-    program.run(*command("init"))
+    assert not unlike_shown("wrote fairlead.toml", program.run(*command("init")).stdout)
     shorten(folder)
     program.run(*command("train"))
-    program.run(*command("evaluate"))
+    assert not unlike_shown("Gate: ", program.run(*command("evaluate")).stdout)
     process = program.start(*command("up"))
     try:
         log = folder / "up.log"
@@ -58,8 +65,11 @@ def test_the_tutorial_from_table_to_feedback(program: Program, churn_csv: Path) 
         assert json.loads(answer.stdout)["predictions"][0]["label"] in {"Churned", "Stayed"}
         predicted = program.json(*command("predict"))
         assert predicted["rows"] == len(rows)
-        assert program.json(*command("feedback"))["accepted"] == 50
-        assert program.json("status")["models"][0]["deployed"]
+        assert not unlike_shown("churn version 1 deployed", log.read_text())
+        assert not unlike_shown("50 labels", program.run(*command("feedback")).stdout)
+        assert not unlike_shown("churn: since", program.run("status").stdout)
     finally:
         os.kill(process.pid, signal.SIGINT)
         assert process.wait(60) == 0
+    refused = program.run(*command("rehearse"), expect=2).stderr
+    assert "the project has no event time" in refused
