@@ -71,5 +71,3 @@ def test_the_tutorial_from_table_to_feedback(program: Program, churn_csv: Path) 
     finally:
         os.kill(process.pid, signal.SIGINT)
         assert process.wait(60) == 0
-    refused = program.run(*command("rehearse"), expect=2).stderr
-    assert "the project has no event time" in refused
