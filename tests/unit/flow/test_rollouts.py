@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ from fairlead.ops.flow import Workspace, guarding, release, rolling
 from fairlead.ops.flow.analysing import last_told
 from fairlead.ops.flow.loop import Loop
 from fairlead.ops.flow.rolling import Way, stages_of
+from fairlead.ops.flow.status import status_of
 from fairlead.ops.flow.tracker import read_tracker
 from fairlead.ops.flow.trial import trials_of
 from fairlead.runtime.capture import collect
@@ -522,6 +524,31 @@ def test_two_challengers_grow_together_each_by_its_part(door: Door) -> None:
     now = shares(ws)
     assert now[2] == now[3] > 0.05
     assert sum(now.values()) == pytest.approx(1.0)
+
+
+def test_a_trial_that_a_rule_began_says_how_long_it_takes_at_the_traffic_of_now(door: Door) -> None:
+    ws = with_rollout(door.ws, max_loss=0.001, max_days=3.0)
+    began = ws.clock()
+    door.tell(door.ask(200), lambda version, n: {"label": "yes" if n % 7 > 3 else "no"})
+    assert Loop(ws).once().windows
+    # 200 rows came in a moment, and for fifteen hours no others: twenty an hour fit that at most.
+    ws.clock = lambda: began + 15 * 3600.0
+    release.deploy(ws.as_rule(), 2, mode="canary", share=0.05)
+    waits = status_of(ws)["models"][0]["waits_for"]
+    assert "labelled rows, at 480 a day" in waits
+    assert "longer than the 3 days of rollout.max_days" in waits
+    ws.clock = lambda: began + 150 * 3600.0
+    assert "labelled rows, at 48 a day" in status_of(ws)["models"][0]["waits_for"]
+
+    ws.clock = time.time
+    rolling.start(ws, (2,), Way("canary", 0.05), why="tried")
+    door.tell(door.ask(110), lambda version, n: {"label": "yes" if n % 7 > 3 else "no"})
+    Loop(ws).once()
+    told = last_told(ws)
+    assert told is not None
+    assert "not decided after" in told.why
+    assert re.search(r"about \d+ more rows are needed, at [\d,]+ a day \d+ (hours?|days)$", told.why), told.why
+    assert told.why in status_of(ws)["models"][0]["waits_for"]
 
 
 def test_a_planned_comparison_of_values_waits_for_its_look(door: Door) -> None:

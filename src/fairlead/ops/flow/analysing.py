@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,7 +38,7 @@ def analysis_of(ws: Workspace, intent: Intent | None, trials: Sequence[Trial]) -
         verdict=outcome_of(best),
         n=verdict.n if verdict is not None else 0,
         state="running",
-        why=why_of(best),
+        why=f"{why_of(best)}{_still(ws, intent, best)}",
         at=ws.clock(),
         version=best.version,
         bundle=best.bundle,
@@ -68,6 +69,18 @@ def why_of(trial: Trial) -> str:
     if trial.mismatch:
         return trial.mismatch
     return trial.verdict.why if trial.verdict is not None else "no labelled rows of the challenger yet"
+
+
+def _still(ws: Workspace, intent: Intent, trial: Trial) -> str:
+    """How long it takes until as many rows came as are still needed, at the pace of now; "" where nobody knows."""
+    from fairlead.ops.flow.planning import days_left
+    from fairlead.ops.rollout.planning import in_days, paced
+
+    verdict = trial.verdict
+    if intent.rollout is None or verdict is None or verdict.needed <= 0 or outcome_of(trial) != "inconclusive":
+        return ""
+    days, per_day = days_left(ws, intent.rollout, verdict.needed)
+    return f", at {paced(per_day)} {in_days(days)}" if math.isfinite(days) else ""
 
 
 def tell(ws: Workspace, found: Analysis) -> Analysis:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from fairlead.contract import records as names
 from fairlead.contract.errors import UsageError
+from fairlead.contract.events import Window
 from fairlead.ops.flow import making
 from fairlead.ops.flow.forecasts import label_delay
+from fairlead.ops.flow.situating import NEWEST, rows_per_day
 from fairlead.ops.flow.workspace import Workspace
 from fairlead.ops.monitor.windows import DAY
-from fairlead.ops.rollout.planning import Plan, plan
+from fairlead.ops.rollout.planning import Plan, at_pace, plan
+from fairlead.ops.state import Rollout
 
 UNKNOWN = 0.2
 """Of paired losses, where no rows are kept to measure it on: rather too much than too little."""
 NEWEST_DAYS = 14.0
+HOUR = 3600.0
 MOST_ROWS = 20_000
 
 
@@ -27,15 +33,37 @@ def plan_of(ws: Workspace, version: int, share: float, *, shadow: bool = False, 
     if champion is None:
         raise UsageError("there is no champion to compare with: deploy without --canary, --shadow or --ab first.")
     chosen = ws.state.version(ws.model, version)
-    delay = label_delay(ws.settings, ws.load(champion).signature) / DAY
     terms: dict[str, Any] = {
-        "alpha": 0.05 / max(challengers, 1), "anytime": rollout.design == "anytime", "delay_days": delay,
+        "alpha": 0.05 / max(challengers, 1), "anytime": rollout.design == "anytime", "delay_days": _delay(ws),
+        "max_days": rollout.max_days,
     }  # fmt: skip
     if rollout.objective == "value" and not shadow:
         spread, per_day = spread_of_values(ws)
         return plan(spread, rollout.max_loss, per_day, share, paired=False, what="values", **terms)
     deviation = deviation_of(ws, champion, chosen.bundle)
     return plan(deviation, rollout.max_loss, labels_per_day(ws), share, paired=True, **terms)
+
+
+def plan_kept(ws: Workspace, rollout: Rollout) -> Plan | None:
+    """The plan that a rollout began with, at the pace of now; None where it began without."""
+    kept = rollout.details.get("plan")
+    if not kept or "share" not in kept:
+        return None
+    # What values a day there are is read from records, which is more than those who ask for the status should wait for.
+    per_day = labels_per_day(ws) if kept["paired"] else float(kept["per_day"])
+    return at_pace(kept, per_day, _delay(ws), ws.settings.rollout.max_days)
+
+
+def days_left(ws: Workspace, rollout: Rollout, needed: int) -> tuple[float, float]:
+    """Days in which so many further rows come, and how many of them come a day now; inf and 0 where nobody knows."""
+    kept = rollout.details.get("plan") or {}
+    per_day = labels_per_day(ws) if kept.get("paired", True) else float(kept["per_day"])
+    return (needed / per_day if needed >= 0 and per_day > 0 else math.inf), per_day
+
+
+def _delay(ws: Workspace) -> float:
+    champion = making.champion_bundle(ws)
+    return label_delay(ws.settings, ws.load(champion).signature) / DAY if champion is not None else 0.0
 
 
 def deviation_of(ws: Workspace, champion: str, challenger: str) -> float:
@@ -64,13 +92,25 @@ def deviation_of(ws: Workspace, champion: str, challenger: str) -> float:
 
 def labels_per_day(ws: Workspace) -> float:
     """Labelled rows a day of event time, in windows that were scored; before any, rows, as labels may still come."""
-    from fairlead.ops.flow.situating import rows_per_day
-
     windows = ws.state.windows(ws.model)
     scored = [w for w in windows if w.state == "scored"]
     rows, labelled = sum(w.rows for w in scored), sum(w.labelled for w in scored)
     share = labelled / rows if rows and labelled else 1.0
-    return rows_per_day(windows) * share if windows else answers_per_day(ws)
+    return rows_per_day(windows) * quietened(ws, windows) * share if windows else answers_per_day(ws)
+
+
+def quietened(ws: Workspace, windows: Sequence[Window]) -> float:
+    """By what the pace of the newest windows has to be multiplied where time is arrival, at most 1.
+
+    Windows of a number of rows say how fast rows came while they came: what came in one burst is taken to come once an
+    hour at most, and once the next window takes longer than those before it, the time in which nothing came counts.
+    """
+    if ws.settings.model.time_columns:
+        return 1.0
+    newest = windows[-NEWEST:]
+    lasted = max(newest[-1].end - newest[0].start, 1e-9 * DAY)
+    since = (ws.clock() - newest[0].start) * len(newest) / (len(newest) + 1.0)
+    return lasted / max(lasted, since, HOUR)
 
 
 def answers_per_day(ws: Workspace) -> float:

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from fairlead.contract.errors import UsageError
+from fairlead.contract.errors import FairleadError, UsageError
 from fairlead.contract.routes import Variant
 from fairlead.ops.flow.workspace import RULE, Workspace
 from fairlead.ops.rollout.ways import Mode, judged_by, note, refusal
@@ -92,10 +92,8 @@ def start(
     _check(way, champion, [(one.number, one.bundle) for one in chosen])
     variants = _variants(champion, [(one.number, one.bundle) for one in chosen], way)
     details = {"mode": way.mode, "share": way.share, "way": msgspec.to_builtins(way), "stages": []}
-    if plan is None and ws.settings.rollout.design == "fixed" and way.mode != "pilot":
-        from fairlead.ops.flow.planning import plan_of
-
-        plan = msgspec.to_builtins(plan_of(ws, chosen[0].number, way.share, challengers=len(chosen)))
+    if plan is None and way.mode != "pilot":
+        plan = _planned(ws, chosen[0].number, way, len(chosen))
     if plan is not None:
         # Kept with the rollout: what a planned comparison looks at must not move with what it has seen.
         details |= {"plan": dict(plan), "rows": plan["rows"]}
@@ -116,6 +114,20 @@ def start(
     if len(chosen) > 1:
         told["versions"] = [one.number for one in chosen]
     return release.apply(ws, new, way.mode, why, told, upon=intent)
+
+
+def _planned(ws: Workspace, version: int, way: Way, challengers: int) -> Mapping[str, Any] | None:
+    """How long the trial will take, for one that a rule begins; None where that cannot be told."""
+    from fairlead.ops.flow.planning import plan_of
+
+    try:
+        found = plan_of(ws, version, way.share, shadow=way.mode == "shadow", challengers=challengers)
+    except (FairleadError, OSError, ValueError, LookupError):
+        if ws.settings.rollout.design == "fixed":
+            raise
+        return None  # Looked at always, it needs no plan: what is only told holds nothing up.
+    told: dict[str, Any] = msgspec.to_builtins(found)
+    return told
 
 
 def require_way(ws: Workspace, way: Way, challengers: int) -> None:

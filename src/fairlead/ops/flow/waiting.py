@@ -14,6 +14,7 @@ from fairlead.ops.flow.decide import frozen_words
 from fairlead.ops.flow.forecasts import label_delay
 from fairlead.ops.flow.freezing import frozen
 from fairlead.ops.flow.freshness import knows_until
+from fairlead.ops.flow.planning import days_left, plan_kept
 from fairlead.ops.flow.policy import Triggers, cool_down_of, triggers_of
 from fairlead.ops.flow.renewing import DAY, MONTH_DAYS
 from fairlead.ops.flow.rolling import challengers, way_of
@@ -44,7 +45,7 @@ def awaited(ws: Workspace, intent: Intent | None) -> tuple[Awaited, ...]:
         found.append(Awaited("person", f"a person: the model is {held} (`fairlead release` lifts that)"))
     found += _freeze(ws)
     found += _approval(ws, tracker)
-    found += _rollout(ws, intent)
+    found += _rollout(ws, intent, tracker)
     found += _windows(ws, tracker)
     if not intent.hold:
         found += _retraining(ws, tracker)
@@ -67,7 +68,7 @@ def _approval(ws: Workspace, tracker: Tracker) -> list[Awaited]:
     ]
 
 
-def _rollout(ws: Workspace, intent: Intent) -> list[Awaited]:
+def _rollout(ws: Workspace, intent: Intent, tracker: Tracker) -> list[Awaited]:
     if intent.rollout is None:
         return []
     way = way_of(intent.rollout)
@@ -78,12 +79,14 @@ def _rollout(ws: Workspace, intent: Intent) -> list[Awaited]:
     what = "values" if ws.settings.rollout.objective == "value" else "labels"
     tried = ", ".join(str(v.version) for v in challengers(intent))
     said = f"a verdict on version {tried}, from {what} of rows answered since its trial began"
-    told, plan = last_told(ws), intent.rollout.details.get("plan")
+    told, plan, days = last_told(ws), plan_kept(ws, intent.rollout), 0.0
     if told is not None and told.state == "running" and told.n:
         said += f": {told.why}"
-    elif plan:
-        said += f": {plan['why']}"
-    return [Awaited("verdict", f"{said}; undecided it ends {_day(ws, ends)}", ends)]
+        days = days_left(ws, intent.rollout, told.needed)[0] if told.needed > 0 else 0.0
+    elif plan is not None:
+        said += f": {plan.why}"
+    late = ", before that" if math.isfinite(days) and moment_of(ws, tracker) + days * DAY > ends else ""
+    return [Awaited("verdict", f"{said}; undecided it ends {_day(ws, ends)}{late}", ends)]
 
 
 def _windows(ws: Workspace, tracker: Tracker) -> list[Awaited]:

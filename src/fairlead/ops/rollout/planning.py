@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -11,7 +12,6 @@ SHARES = (0.05, 0.1, 0.2, 0.5)
 POWER = 0.9
 LEARNING = 1.15
 """Rows more than a bettor needs who knows the spread from the start: as measured, `docs/explanation/verdicts.md`."""
-LONG_DAYS = 28.0
 
 
 class ShareDays(msgspec.Struct, frozen=True):
@@ -49,12 +49,13 @@ def plan(
     alpha: float = 0.05,
     anytime: bool = True,
     delay_days: float = 0.0,
+    max_days: float = math.inf,
     what: str = "labelled rows",
 ) -> Plan:
     """The plan of a rollout. deviation: standard deviation of what is compared, in the unit of `max_loss`.
 
-    per_day: rows a day with a label or value; delay_days: how long these take to come. Not paired, a row tells of one
-    variant alone, so the rarer one decides.
+    per_day: rows a day with a label or value; delay_days: how long these take to come; max_days: after which an
+    undecided rollout ends. Not paired, a row tells of one variant alone, so the rarer one decides.
     """
     from fairlead.lab.stats.spending import needed_rows
 
@@ -62,15 +63,33 @@ def plan(
     if anytime:
         once = anytime_rows(deviation, max_loss, alpha)
 
+    return _spread(once, deviation, per_day, share, paired, delay_days, max_days, what)
+
+
+def at_pace(known: Mapping[str, Any], per_day: float, delay_days: float = 0.0, max_days: float = math.inf) -> Plan:
+    """The plan of a rollout that goes on, `known` as it was kept, at another number of rows a day."""
+    rows, share, paired = float(known["rows"]), float(known["share"]), bool(known["paired"])
+    once = rows if paired else rows / (1.0 / share + 1.0 / (1.0 - share))
+    what = "labelled rows" if paired else "values"
+    return _spread(once, float(known["deviation"]), per_day, share, paired, delay_days, max_days, what)
+
+
+def _spread(
+    once: float, deviation: float, per_day: float, share: float, paired: bool, delay: float, max_days: float, what: str
+) -> Plan:
+    """The plan for each share. once: rows of a comparison in which every row tells of both variants."""
+
     def rows_at(one: float) -> float:
         return once if paired else once * (1.0 / one + 1.0 / (1.0 - one))
 
     def days_at(one: float) -> float:
-        return rows_at(one) / per_day + delay_days if per_day > 0 else math.inf
+        return rows_at(one) / per_day + delay if per_day > 0 else math.inf
 
     offered = tuple(ShareDays(one, days_at(one)) for one in sorted({*SHARES, share}))
-    rows, days = math.ceil(rows_at(share)), days_at(share)
+    rows, days = math.ceil(rows_at(share) - 1e-9 * once), days_at(share)
     why = _said(rows, per_day, share, days, offered, paired, what)
+    if max_days < days < math.inf:
+        why += f"; that is longer than the {max_days:g} days of rollout.max_days, after which it ends undecided"
     return Plan(rows, deviation, per_day, share, days, offered, paired, why)
 
 
@@ -96,14 +115,22 @@ def _said(
 ) -> str:
     if per_day <= 0:
         return f"a verdict takes about {rows:,} {what}; how many come a day is not known yet"
-    pace = f"{per_day:,.0f} a day" if per_day >= 1 else f"{per_day * 30:,.1f} a month"
-    told = f"a verdict takes about {rows:,} {what}, at {pace} {in_days(days)}"
+    told = f"a verdict takes about {rows:,} {what}, at {paced(per_day)} {in_days(days)}"
     if paired:
         return f"{told}; both versions are asked about each of them, so another share would not shorten it"
     best = min(offered, key=lambda one: one.days)
     if best.share != share and best.days < 0.8 * days:
         return f"{told} with {share:.0%}: {best.share:.0%} would take {in_days(best.days)}"
     return f"{told} with {share:.0%}"
+
+
+def paced(per_day: float) -> str:
+    """Rows a day as people say it.
+
+    >>> paced(480.0), paced(0.25)
+    ('480 a day', '7.5 a month')
+    """
+    return f"{per_day:,.0f} a day" if per_day >= 1 else f"{per_day * 30:,.1f} a month"
 
 
 def in_days(days: float) -> str:
