@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -210,6 +211,31 @@ def test_backups_too_old_never_tried_and_taken_over(tmp_path: Path, monkeypatch:
     (tmp_path / "kept").rename(tmp_path / "away")
     verdict, why = told(backed_up(ws))[f"backup to {kept}: store"]
     assert (verdict, "is gone: back up anew" in why) == ("fail", True)
+
+
+def test_a_copy_of_a_home_that_backs_up_to_the_same_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCK", "correct horse battery")
+    (tmp_path / "one").mkdir()
+    ws, kept = with_settings(tmp_path / "one", ""), str(tmp_path / "kept")
+    fairlead.open(tmp_path / "one").backup(kept, passphrase="env:LOCK")
+    name = f"backup to {kept}: store"
+    assert told(backed_up(ws))[name] == ("pass", "holds the newest that was made here")
+    shutil.copytree(tmp_path / "one", tmp_path / "other")
+    fairlead.open(tmp_path / "other").backup(kept, passphrase="env:LOCK")
+    verdict, why = told(backed_up(ws))[name]
+    assert (verdict, "copy of this home" in why, "place of its own" in why) == ("fail", True, True)
+    assert told(backed_up(Workspace.find(tmp_path / "other")))[name][0] == "pass"
+
+
+def test_a_place_that_is_spelled_in_two_ways_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCK", "correct horse battery")
+    ws = with_settings(tmp_path, "")
+    (tmp_path / "deep").mkdir()
+    monkeypatch.chdir(tmp_path / "deep")
+    for spelled in ("../kept", f"{tmp_path}/kept", f"{tmp_path}/deep/../kept/"):
+        fairlead.open(tmp_path).backup(spelled, passphrase="env:LOCK", verify=spelled == "../kept")
+    assert len(found := backed_up(ws)) == 3
+    assert "seconds since one was brought back" in found[1].why
 
 
 def test_doctor_tells_of_state_stores_and_backups_in_one_answer(tmp_path: Path) -> None:

@@ -6,15 +6,26 @@ import hashlib
 import os
 import shutil
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
 
-from fairlead.contract.errors import AuditBroken, BundleRefused, FormatUnknown, ObjectNotFound, StateError, UsageError
+from fairlead.contract.errors import (
+    AuditBroken,
+    BundleRefused,
+    FormatUnknown,
+    ObjectDamaged,
+    ObjectNotFound,
+    StateError,
+    UsageError,
+)
 from fairlead.contract.stores import Store
 from fairlead.ops.audit import Audit
 from fairlead.ops.keep.epochs import FILE, Own, new_owner, newest_head
+from fairlead.ops.keep.epochs import place as place_of
 from fairlead.ops.keep.locking import KeyLock
 from fairlead.ops.keep.snapshot import PART_BYTES, Head, Kept, Snapshot, object_name, read_snapshot
 from fairlead.ops.keep.staging import HEAD, STATE
@@ -27,6 +38,10 @@ from fairlead.runtime.serve.remote.document import new_epoch
 
 THREADS = 4
 _MOST_KEYS = 16 << 20
+_ELSE = (
+    "Take an older snapshot (--snapshot), an older copy of the store (versions of the bucket), or another backup, and "
+    "back up to a new place from then on."
+)
 
 
 class Restored(msgspec.Struct, frozen=True):
@@ -49,21 +64,25 @@ class Restored(msgspec.Struct, frozen=True):
     signer: str = ""
 
 
-def restore(store: Store, into: Path, lock: KeyLock, *, head: Head | None = None) -> Restored:
+def restore(store: Store, into: Path, lock: KeyLock, *, head: Head | None = None, signer: str = "") -> Restored:
     """Bring a home back from the newest snapshot (or that of `head`) into `into`, which must be empty or absent.
 
-    What a call that was killed had fetched is used. Raises UsageError, Refused for keys that do not open, BundleRefused
-    and AuditBroken for what does not verify, StoreFailed; nothing is at `into` then.
+    signer: public key (hex) that must have signed it; "" believes the key that lies in the backup. What a call that
+    was killed had fetched is used. Raises UsageError, Refused for keys that do not open, BundleRefused and AuditBroken
+    for what does not verify, StoreFailed; nothing is at `into` then, and opened keys are nowhere.
     """
     if into.exists() and (not into.is_dir() or any(into.iterdir())):
         raise UsageError(f"{into.name} is not empty: restore into an empty folder, or move it away first.")
     began, called = time.monotonic(), time.time()
-    head = head or newest_head(store)
+    asked = newest_head(store) if head is None else head
     aside = into.with_name(f".{into.name}.restoring")
-    snapshot, reused, keys = build(store, head, aside, lock, like=None)
-    events, answers = check(aside, keys)
+    with _making(aside):
+        snapshot, reused, keys = build(store, asked, aside, lock, like=None, signer=signer)
+        events, answers = check(aside, keys)
     if keys:
-        write_durable(aside / FILE, msgspec.json.encode(Own(new_owner(), {store.address: -head.epoch})))
+        whence, newest = place_of(store), asked if head is None else newest_head(store)
+        own = Own(new_owner(), {whence: -newest.epoch}, {whence: (newest.snapshot,)})
+        write_durable(aside / FILE, msgspec.json.encode(own))
     # What servers on other machines obeyed since this snapshot may bear a larger number than what is decided next.
     new_epoch(aside)
     place(aside, into)
@@ -73,13 +92,39 @@ def restore(store: Store, into: Path, lock: KeyLock, *, head: Head | None = None
     )  # fmt: skip
 
 
-def build(store: Store, head: Head, aside: Path, lock: KeyLock, like: Path | None) -> tuple[Snapshot, int, bool]:
+@contextmanager
+def _making(aside: Path) -> Iterator[None]:
+    """Whatever fails, keys that were opened do not stay beside a home that never came; where the store lost something,
+    what to do."""
+    try:
+        yield
+    except BaseException as failure:
+        shutil.rmtree(aside / "keys", ignore_errors=True)
+        with suppress(OSError):
+            aside.rmdir()
+        if isinstance(failure, ObjectDamaged | ObjectNotFound):
+            raise type(failure)(f"{failure}. {_ELSE}") from None
+        raise
+
+
+def build(
+    store: Store, head: Head, aside: Path, lock: KeyLock, like: Path | None, signer: str = ""
+) -> tuple[Snapshot, int, bool]:
     """Make the home of a snapshot in the folder `aside`, durable; bytes that were there already, and whether its keys
     are in it. like: a home whose files are copied where they are the same, and whose key must have signed: keys that
-    are locked for a public key can be locked by whoever may write to the store.
+    are locked for a public key can be locked by whoever may write to the store. signer: who must have, as well.
     """
-    signers = None if like is None else (SigningKey.load(like / "keys" / "seal.key").public,)
-    snapshot = read_snapshot(store, head, signers)
+    own = "" if like is None else SigningKey.load(like / "keys" / "seal.key").public
+    if signer and own and signer != own:
+        raise UsageError(f"--signer names another key than the one of this home, {own}.")
+    expected = signer or own
+    try:
+        snapshot = read_snapshot(store, head, (expected,) if expected else None)
+    except BundleRefused as refused:
+        if not expected:
+            raise
+        why = f"It must be signed by {expected}: this one is of another home, or somebody else wrote to the store"
+        raise BundleRefused(f"{refused}. {why}") from None
     aside.mkdir(parents=True, exist_ok=True, mode=0o700)
     keys = _bring_keys(store, snapshot, aside, lock)
     _sweep(aside, {one.path for one in snapshot.files})
@@ -166,10 +211,9 @@ class _Fetch:
         try:
             return self._store.read(object_name(part), limit=PART_BYTES, sha256=part)
         except ObjectNotFound:
-            raise ObjectNotFound(
-                f"{self._store.address} lacks a part of {kept.path}: somebody removed it. Take an older copy of the "
-                "store (versions of the bucket), or another backup."
-            ) from None
+            raise ObjectNotFound(f"{self._store.address} lacks a part of {kept.path}: somebody removed it") from None
+        except ObjectDamaged as damaged:
+            raise ObjectDamaged(f"{damaged}: a part of {kept.path} is damaged") from None
 
 
 def _settle(path: Path, kept: Kept) -> None:

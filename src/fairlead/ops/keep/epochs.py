@@ -11,6 +11,7 @@ import secrets
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from fairlead.contract.errors import ObjectExists, ObjectNotFound, Refused, UsageError
 from fairlead.contract.stores import Store, walk
@@ -32,15 +33,27 @@ class Claim(msgspec.Struct, frozen=True):
 
 
 class Own(msgspec.Struct, frozen=True):
-    """What a home knows of itself. owner: its name, of chance. epochs: by store, the one it writes in, or, where it is
-    negative, the one that it was brought back from and has yet to follow."""
+    """What a home knows of itself. owner: its name, of chance. epochs: by place, the one it writes in, or, where it is
+    negative, the one that it was brought back from and has yet to follow. last: by place, the snapshots of which one is
+    the newest there while nobody but this home writes; copies of a home have one name, and this tells them apart."""
 
     owner: str
     epochs: dict[str, int] = {}
+    last: dict[str, tuple[str, ...]] = {}
+
+    def epoch_at(self, store: Store) -> int | None:
+        """See `epochs`; None for a place that this home does not know."""
+        return self.epochs.get(place(store), self.epochs.get(store.address))
+
+    def wrote(self, store: Store, head: Head) -> bool:
+        """Whether the newest snapshot there may be this home's own: it is, or nothing is known of the place, or it is
+        older than what this home made, as where somebody put it back."""
+        known = self.last.get(place(store), ())
+        return not known or head.snapshot in known or head.snapshot < max(known)
 
 
 class Following(msgspec.Struct, frozen=True):
-    """A home that is kept up to date and is not live. address: of the store."""
+    """A home that is kept up to date and is not live. address: of the store, as `place` has it."""
 
     owner: str
     address: str
@@ -57,6 +70,12 @@ def own(root: Path) -> Own:
         write_durable(path, msgspec.json.encode(made))
         os.chmod(path, 0o600)
         return made
+
+
+def place(store: Store) -> str:
+    """One name for a store, however its address is spelled: of a folder its whole path."""
+    root = getattr(store, "root", None)
+    return str(root.resolve()) if isinstance(root, Path) else store.address.rstrip("/")
 
 
 def new_owner() -> str:
@@ -108,7 +127,7 @@ def epoch_to_write(root: Path, store: Store, at: float) -> int:
     Raises Refused if another home took over, UsageError if the store is another home's.
     """
     mine, claim = own(root), newest_claim(store)
-    known = mine.epochs.get(store.address)
+    known = mine.epoch_at(store)
     if claim is None:
         epoch = claim_next(store, mine.owner, at, None, 0)
     elif claim.owner == mine.owner:
@@ -123,8 +142,24 @@ def epoch_to_write(root: Path, store: Store, at: float) -> int:
             "this home is no longer the live one, and nothing was written"
         )
     if known != epoch:
-        keep_epoch(root, mine, store.address, epoch)
+        write_durable(root / FILE, msgspec.json.encode(replace(mine, epochs={**mine.epochs, place(store): epoch})))
     return epoch
+
+
+def keep_last(root: Path, store: Store, head: Head | None, coming: str) -> None:
+    """Remember, before it is put in front of `head`, which snapshot comes next: killed in between, either is ours.
+
+    Raises Refused if what is there was written by a copy of this home.
+    """
+    mine = own(root)
+    if head is not None and not mine.wrote(store, head):
+        raise Refused(
+            f"{store.address} holds snapshot {head.snapshot}, which was not made here: a copy of this home backs up "
+            "there, too, or this one was put back to an earlier time. Take one of the two off, or give it a place of "
+            "its own; what the store holds comes back by `fairlead restore`"
+        )
+    last = (coming,) if head is None else (head.snapshot, coming)
+    write_durable(root / FILE, msgspec.json.encode(replace(mine, last={**mine.last, place(store): last})))
 
 
 def require_epoch(store: Store, epoch: int) -> None:
@@ -132,8 +167,3 @@ def require_epoch(store: Store, epoch: int) -> None:
     claim = newest_claim(store)
     if claim is None or claim.epoch != epoch:
         raise Refused(f"another home took over {store.address} while this backup went on: it does not count")
-
-
-def keep_epoch(root: Path, mine: Own, address: str, epoch: int) -> None:
-    """Remember it in the home."""
-    write_durable(root / FILE, msgspec.json.encode(Own(mine.owner, {**mine.epochs, address: epoch})))

@@ -65,18 +65,25 @@ def _there(ws: Workspace, one: Noted) -> Iterator[Check]:
     try:
         store = store_of(one.to, ws.settings.stores.terms)
         try:
-            claim, head = newest_claim(store), newest_head(store)
+            claim, head, mine = newest_claim(store), newest_head(store), own(ws.home.root)
+            ours = mine.wrote(store, head)
         finally:
             store.close()
     except FairleadError as failure:
         lost = "" if isinstance(failure, StoreFailed) else " What was backed up there is gone: back up anew."
         yield Check(name, None, None, "fail", f"{failure}{lost}")
         return
-    if claim is not None and claim.owner != own(ws.home.root).owner:
+    if claim is not None and claim.owner != mine.owner:
         why = f"another home took over (epoch {claim.epoch}): this one is not live any more, take it off the network"
         yield Check(name, claim.epoch, one.epoch, "fail", why)
     elif head.at < one.at - 1e-3:
         why = f"its newest is {head.snapshot}, older than {one.snapshot}, which was made here: somebody put it back"
+        yield Check(name, head.snapshot, one.snapshot, "fail", why)
+    elif not ours:
+        why = (
+            f"its newest is {head.snapshot}, which was not made here: a copy of this home backs up there, too, or this "
+            "one was put back to an earlier time. Take one of the two off the network, or give it a place of its own"
+        )
         yield Check(name, head.snapshot, one.snapshot, "fail", why)
     else:
         yield Check(name, head.snapshot, one.snapshot, "pass", "holds the newest that was made here")

@@ -22,6 +22,7 @@ from fairlead.ops.keep.epochs import (
     newest_claim,
     newest_head,
 )
+from fairlead.ops.keep.epochs import place as place_of
 from fairlead.ops.keep.locking import KeyLock
 from fairlead.ops.keep.snapshot import decoded
 from fairlead.ops.state import FileLock
@@ -59,34 +60,35 @@ def following(root: Path) -> Following | None:
         return None
 
 
-def follow(store: Store, root: Path, lock: KeyLock) -> Followed:
+def follow(store: Store, root: Path, lock: KeyLock, *, signer: str = "") -> Followed:
     """Bring the home at `root` up to the newest snapshot, if it is not. Absent or empty, it begins to follow.
 
-    The next home is made beside it, files that are the same copied from here, checked, and put in its place. Raises
+    The next home is made beside it, files that are the same copied from here, checked, and put in its place. signer:
+    as for `restore`; from the second time on the key of the home itself must have signed in any case. Raises
     UsageError for a live home, and what `restore` raises; the home is then as it was.
     """
     with _alone(root):
-        return _follow(store, root, lock)
+        return _follow(store, root, lock, signer)
 
 
-def _follow(store: Store, root: Path, lock: KeyLock) -> Followed:
+def _follow(store: Store, root: Path, lock: KeyLock, signer: str = "") -> Followed:
     began = time.monotonic()
     _recover(root)
     known = following(root)
     if known is None and root.exists() and any(root.iterdir()):
         raise UsageError(f"{root.name} is a live home, or none: a home that follows begins in an empty folder.")
-    if known is not None and known.address != store.address:
+    if known is not None and known.address not in (place_of(store), store.address):
         raise UsageError(f"{root.name} follows {known.address}, not {store.address}.")
     head = newest_head(store)
     if known is not None and known.head == head:
         return Followed(head.snapshot, False, head.at, _behind(head.at), 0, 0, round(time.monotonic() - began, 3))
     aside = _next(root)
-    snapshot, reused, keys = build(store, head, aside, lock, like=root if known else None)
+    snapshot, reused, keys = build(store, head, aside, lock, like=root if known else None, signer=signer)
     if not keys:
         raise UsageError("this backup has no keys: a home that follows could never become the live one.")
     check(aside, keys)
     owner = known.owner if known else new_owner()
-    write_durable(aside / FOLLOWING, msgspec.json.encode(Following(owner, store.address, head)))
+    write_durable(aside / FOLLOWING, msgspec.json.encode(Following(owner, place_of(store), head)))
     if known is None:
         place(aside, root)
     else:
@@ -116,7 +118,9 @@ def promote(store: Store, root: Path, lock: KeyLock) -> Promoted:
             epoch = claim_next(store, known.owner, time.time(), known.head, known.head.epoch)
         else:
             epoch = claim.epoch  # claimed by a call that was killed right after
-        write_durable(root / FILE, msgspec.json.encode(Own(known.owner, {store.address: epoch})))
+        whence = place_of(store)
+        own = Own(known.owner, {whence: epoch}, {whence: (known.head.snapshot,)})
+        write_durable(root / FILE, msgspec.json.encode(own))
         new_epoch(root)  # servers on other machines obey this home, whatever the one before told them last
         (root / FOLLOWING).unlink()
         sync_folder(root)

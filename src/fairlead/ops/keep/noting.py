@@ -42,14 +42,14 @@ def backups_of(run: Path) -> list[Noted]:
 
 def place_of(to: str, root: Path) -> str:
     """An address as it is, a folder by its whole path, seen from `root`."""
-    return to if SCHEME.match(to) else str((root / to).absolute())
+    return to if SCHEME.match(to) else str((root / to).resolve())
 
 
 def note_backup(run: Path, noted: Noted) -> None:
     """Keep it in place of the one before; the time of the last that was checked stays."""
     known = backups_of(run)
-    before = next((one for one in known if one.address == noted.address), None)
-    if before is not None and not noted.verified_at:
-        noted = msgspec.structs.replace(noted, verified_at=before.verified_at)
-    others = [one for one in known if one.address != noted.address]
+    same = [one for one in known if one.address == noted.address or (one.to and one.to == noted.to)]
+    if same and not noted.verified_at:
+        noted = msgspec.structs.replace(noted, verified_at=max(one.verified_at for one in same))
+    others = [one for one in known if one not in same]
     write_atomic(run / FILE, msgspec.json.encode([noted, *others][:MOST]))

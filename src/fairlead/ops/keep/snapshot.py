@@ -15,8 +15,8 @@ from typing import TypeVar
 
 import msgspec
 
-from fairlead.contract.errors import BundleRefused, FormatUnknown, StateError
-from fairlead.contract.stores import Store
+from fairlead.contract.errors import BundleRefused, FormatUnknown, ObjectNotFound, StateError
+from fairlead.contract.stores import Store, walk
 from fairlead.runtime.bundle.keys import SigningKey, check_line, signed_line
 
 T = TypeVar("T")
@@ -88,6 +88,17 @@ def write_snapshot(store: Store, snapshot: Snapshot, key: SigningKey) -> Head:
     digest = hashlib.sha256(whole).hexdigest()
     store.put(snapshot_name(snapshot.epoch, snapshot.id), whole, sha256=digest)
     return Head(snapshot.id, snapshot.epoch, digest, snapshot.at)
+
+
+def head_of(store: Store, id: str) -> Head:
+    """The head that would lead to a snapshot, older ones too. Raises ObjectNotFound, which names the newest ten."""
+    known = [one.name for one in walk(store, "snapshots/")]
+    name = next((one for one in known if one.endswith(f"/{id}.json")), None)
+    if name is None:
+        newest = ", ".join(one.rsplit("/", 1)[1].removesuffix(".json") for one in sorted(known)[:-11:-1])
+        raise ObjectNotFound(f"{store.address} holds no snapshot {id[:60]!r}; the newest are: {newest or 'none'}.")
+    whole = store.read(name, limit=MOST_BYTES)
+    return Head(id, int(name.split("/")[1]), hashlib.sha256(whole).hexdigest(), 0.0)
 
 
 def read_snapshot(store: Store, head: Head, trusted: tuple[str, ...] | None) -> Snapshot:

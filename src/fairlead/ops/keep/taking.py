@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,7 +19,7 @@ import msgspec
 from fairlead.contract.errors import ObjectNotFound, StateError, UsageError
 from fairlead.contract.stores import Store, walk
 from fairlead.ops.keep.bringing import Restored, restore
-from fairlead.ops.keep.epochs import epoch_to_write, newest_head, own, require_epoch
+from fairlead.ops.keep.epochs import epoch_to_write, keep_last, newest_head, own, require_epoch
 from fairlead.ops.keep.locking import KeyLock
 from fairlead.ops.keep.snapshot import (
     PART_BYTES,
@@ -39,10 +40,12 @@ _RACY_NS = 2_000_000_000
 """A file whose time is this close to its backup may have changed again within the same tick of its clock."""
 _ASKED_EVERY_S = 1.0
 _VERIFIED = ".verified-"
+_STAMP = "%Y%m%dT%H%M%S%f"
 
 
 class BackedUp(msgspec.Struct, frozen=True):
-    """What a backup did. bytes: of the whole home; stored: bytes that went up, of `parts` parts."""
+    """What a backup did. bytes: of the whole home; stored: bytes that went up, of `parts` parts. signer: public key
+    (hex) that signed it, to be kept elsewhere and given to `restore`."""
 
     snapshot: str
     epoch: int
@@ -53,6 +56,7 @@ class BackedUp(msgspec.Struct, frozen=True):
     stored: int
     seconds: float
     pruned: int = 0
+    signer: str = ""
 
 
 def backup(
@@ -78,9 +82,10 @@ def backup(
     try:
         began, at = time.monotonic(), time.time()
         epoch = epoch_to_write(root, store, at)
-        before = _before(store, key)
-        # To the microsecond: names sort by when they were taken, and the oldest go by that order.
-        id = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(at))}{int(at % 1 * 1e6):06d}-{secrets.token_hex(4)}"
+        head = _head(store)
+        before = _before(store, head, key)
+        id = f"{_stamp(at, head)}-{secrets.token_hex(4)}"
+        keep_last(root, store, head, id)
         with held_still(root, state) as still:
             upload = _Upload(store, before)
             say(f"{len(still.files):,} files")
@@ -93,13 +98,13 @@ def backup(
                     raise
         keys = _keys(root, store, lock, id)
         snapshot = Snapshot(id, at, epoch, own(root).owner, version("fairlead"), files, keys, key.public)
-        head = write_snapshot(store, snapshot, key)
+        newest = write_snapshot(store, snapshot, key)
         require_epoch(store, epoch)
-        store.put(head_name(epoch), msgspec.json.encode(head))
+        store.put(head_name(epoch), msgspec.json.encode(newest))
         pruned = _prune(store, epoch, keep, key) if keep else 0
         seconds = time.monotonic() - began
         return BackedUp(
-            id, epoch, at, len(files), snapshot.bytes, upload.parts, upload.bytes, round(seconds, 3), pruned
+            id, epoch, at, len(files), snapshot.bytes, upload.parts, upload.bytes, round(seconds, 3), pruned, key.public
         )
     finally:
         mutex.release()
@@ -169,11 +174,31 @@ class _Upload:
         return digest
 
 
-def _before(store: Store, key: SigningKey) -> Snapshot | None:
+def _head(store: Store) -> Head | None:
+    try:
+        return newest_head(store)
+    except UsageError:
+        return None
+
+
+def _stamp(at: float, head: Head | None) -> str:
+    """To the microsecond: names sort by when they were taken, and the oldest go by that order. Where the clock was set
+    back, the next microsecond after the newest there is."""
+    stamp = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(at))}{int(at % 1 * 1e6):06d}"
+    if head is None or head.snapshot < stamp:
+        return stamp
+    try:
+        last = datetime.strptime(head.snapshot[: len(stamp)], _STAMP)
+    except ValueError:
+        return stamp
+    return (last + timedelta(microseconds=1)).strftime(_STAMP)
+
+
+def _before(store: Store, head: Head | None, key: SigningKey) -> Snapshot | None:
     """The newest snapshot of this home in this store, to which the next one adds; None before any."""
     try:
-        return read_snapshot(store, newest_head(store), (key.public,))
-    except (UsageError, ObjectNotFound):
+        return None if head is None else read_snapshot(store, head, (key.public,))
+    except ObjectNotFound:
         # The one that this home was brought back from may be gone by now: then all goes up.
         return None
 

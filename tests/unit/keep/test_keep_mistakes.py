@@ -1,0 +1,135 @@
+"""What operators do with homes and backups that nobody meant them to do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.unit.keep.test_keep import LOCK, Place, n_of, place
+
+from fairlead.contract.errors import (
+    BundleRefused,
+    ObjectDamaged,
+    ObjectNotFound,
+    Refused,
+    UsageError,
+)
+from fairlead.contract.stores import walk
+from fairlead.ops.keep import backup, follow, promote, restore
+from fairlead.ops.keep.epochs import newest_head
+from fairlead.ops.keep.snapshot import head_of
+from fairlead.ops.state import State
+from fairlead.ops.stores import store_of
+from fairlead.runtime.bundle import SigningKey
+
+__all__ = ["place"]
+
+
+def backed_up(root: Path, address: str) -> Any:
+    """A backup of the home at `root`, as a process of its own would make it."""
+    with State.open(root / "state.db") as state:
+        return backup(root, state, SigningKey.load(root / "keys" / "seal.key"), store_of(address), LOCK)
+
+
+@pytest.mark.parametrize("first", ["copy", "original"])
+def test_of_two_copies_of_a_home_one_goes_on_backing_up(place: Place, tmp_path: Path, first: str) -> None:
+    place.backup()
+    place.backup()
+    twin = tmp_path / "twin"
+    shutil.copytree(place.root, twin)
+    one, other = (twin, place.root) if first == "copy" else (place.root, twin)
+    newest = backed_up(one, place.address)
+    with pytest.raises(Refused, match=f"{newest.snapshot}.*copy of this home"):
+        backed_up(other, place.address)
+    assert newest_head(place.store).snapshot == newest.snapshot
+    assert backed_up(one, place.address).epoch == newest.epoch
+    assert backed_up(other, str(tmp_path / "own place")).epoch == 1
+
+
+def test_copies_of_a_home_that_was_brought_back_are_told_apart(place: Place, tmp_path: Path) -> None:
+    place.backup()
+    restore(place.store, tmp_path / "back", LOCK)
+    shutil.copytree(tmp_path / "back", tmp_path / "twin")
+    backed_up(tmp_path / "back", place.address)
+    with pytest.raises(Refused, match="copy of this home"):
+        backed_up(tmp_path / "twin", place.address)
+
+
+def test_a_place_may_be_spelled_in_several_ways(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.backup()
+    (tmp_path / "deep").mkdir()
+    os.symlink(place.address, tmp_path / "link")
+    monkeypatch.chdir(tmp_path / "deep")
+    restore(store_of("../store"), tmp_path / "back", LOCK)
+    assert backed_up(tmp_path / "back", place.address).epoch == 2
+    assert backed_up(tmp_path / "back", f"{tmp_path}/link/").epoch == 2
+    with pytest.raises(Refused, match="took over"):
+        backed_up(place.root, "../store")
+    follow(store_of("../store"), tmp_path / "second", LOCK)
+    assert not follow(store_of(f"{place.address}/"), tmp_path / "second", LOCK).new
+    assert promote(store_of("../link"), tmp_path / "second", LOCK).epoch == 3
+
+
+def test_a_clock_that_is_set_back_does_not_cost_the_newest_snapshot(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + 7200.0)
+    first = [place.backup(keep=2).snapshot for _ in range(3)]
+    monkeypatch.setattr(time, "time", real)
+    place.write(5)
+    newest = place.backup(keep=2)
+    names = [one.name.rsplit("/", 1)[1].removesuffix(".json") for one in walk(place.store, "snapshots/")]
+    assert names == [first[-1], newest.snapshot]
+    done = restore(place.store, tmp_path / "back", LOCK)
+    assert (n_of(tmp_path / "back"), done.at) == (b"5", newest.at)
+
+
+def test_a_first_restore_believes_the_signer_that_is_expected_alone(place: Place, tmp_path: Path) -> None:
+    """Who knows the public key that keys are locked for and may write to the store can put a home of his own there."""
+    ours = place.backup()
+    stranger = Place(tmp_path / "stranger")
+    stranger.backup()
+    for sink in (restore, follow):
+        with pytest.raises(BundleRefused, match=f"not trusted here. It must be signed by {ours.signer}"):
+            sink(stranger.store, tmp_path / "back", LOCK, signer=ours.signer)
+        assert [path.name for path in tmp_path.iterdir() if "back" in path.name] in ([], [".back.following.lock"])
+    stranger.state.close()
+    assert follow(place.store, tmp_path / "second", LOCK, signer=ours.signer).new
+    place.backup()
+    with pytest.raises(UsageError, match="another key than the one of this home"):
+        follow(place.store, tmp_path / "second", LOCK, signer="ab" * 32)
+    assert restore(place.store, tmp_path / "back", LOCK, signer=ours.signer).signer == ours.signer == place.key.public
+
+
+def test_an_older_snapshot_comes_back_where_the_newest_is_damaged(place: Place, tmp_path: Path) -> None:
+    older = place.backup()
+    place.write(6)
+    before = {one.name for one in walk(place.store, "objects/")}
+    newest = place.backup()
+    fresh = sorted({one.name for one in walk(place.store, "objects/")} - before)
+    for name in fresh:
+        (Path(place.address) / name).write_bytes(b"not what was put here")
+    with pytest.raises(ObjectDamaged, match="Take an older snapshot"):
+        restore(place.store, tmp_path / "back", LOCK)
+    assert not (tmp_path / ".back.restoring" / "keys").exists(), "keys that were opened do not stay in the clear"
+    with pytest.raises(ObjectNotFound, match=f"the newest are: {newest.snapshot}, {older.snapshot}"):
+        head_of(place.store, "no such")
+    done = restore(place.store, tmp_path / "back", LOCK, head=head_of(place.store, older.snapshot))
+    assert (done.snapshot, n_of(tmp_path / "back")) == (older.snapshot, b"0")
+    assert backed_up(tmp_path / "back", str(tmp_path / "new place")).epoch == 1
+
+
+def test_a_home_of_an_older_snapshot_goes_on_backing_up(place: Place, tmp_path: Path) -> None:
+    older = place.backup()
+    place.write(6)
+    newest = place.backup()
+    restore(place.store, tmp_path / "back", LOCK, head=head_of(place.store, older.snapshot))
+    done = backed_up(tmp_path / "back", place.address)
+    assert (done.epoch, done.snapshot > newest.snapshot) == (2, True)
+    restore(place.store, tmp_path / "again", LOCK)
+    assert n_of(tmp_path / "again") == b"0"
