@@ -59,7 +59,8 @@ class Address(NamedTuple):
 def address_of(text: str, environ: Mapping[str, str] | None = None) -> Address:
     """The place that a text names, ${NAME} taken from the environment. Raises UsageError for a name that has no value.
 
-    In the part before an address' host (user:password@) values are quoted, so that any password can be one.
+    In the part before an address' host (user:password@), and in one of Spark Connect, values are quoted, so that any
+    password or token can be one.
     """
     known = os.environ if environ is None else environ
     secrets: list[str] = []
@@ -74,7 +75,8 @@ def address_of(text: str, environ: Mapping[str, str] | None = None) -> Address:
     rest = text[scheme.end() :] if scheme else text
     user, at, place = _split_user(rest) if scheme else ("", "", rest)
     user = _NAMED.sub(lambda name: value(name, quoted=True), user)
-    place = _NAMED.sub(lambda name: value(name, quoted=False), place)
+    connect = bool(scheme) and text.startswith("sc://")
+    place = _NAMED.sub(lambda name: value(name, quoted=connect), place)
     whole = f"{scheme[0] if scheme else ''}{user}{at}{place}"
     secrets.extend(known[name] for name in _NAMED.findall(text))
     secrets.extend(_passwords(whole))
@@ -139,4 +141,5 @@ def _passwords(whole: str) -> list[str]:
     user, _, place = _split_user(whole[scheme.end() :])
     password = user.partition(":")[2]
     parts = [part.partition("=")[2] for part in place.partition("?")[2].split("&")]
-    return [word for word in (password, unquote(password), *parts) if word]
+    tokens = [found[2] for found in _TOKEN.finditer(place.partition("?")[0])]
+    return [word for word in (password, unquote(password), *parts, *tokens) if word]

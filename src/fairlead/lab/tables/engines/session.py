@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import sys
@@ -11,11 +12,14 @@ import warnings
 from typing import IO, Any
 
 from fairlead.contract.engines import EngineSettings
-from fairlead.contract.errors import ConfigInvalid, MissingExtra, RemoteError
+from fairlead.contract.errors import ConfigInvalid, MissingExtra, RemoteError, UsageError
+from fairlead.lab.tables.addresses import address_of, shown_of
 
 BATCH_ROWS = 65_536
 EXECUTORS_S = 120.0
 """How long a cluster has to give an executor."""
+CONNECT_S = 30.0
+"""How long a server of Spark Connect has to take a connection."""
 OURS = {
     "spark.app.name": "fairlead",
     "spark.ui.enabled": "false",
@@ -54,7 +58,7 @@ def session(settings: EngineSettings) -> Any:
             found = builder.getOrCreate()
             found.sparkContext.setLogLevel("ERROR")
         except Exception as error:  # Java's errors have many classes, and JVMs that never came up raise plain ones
-            told = _cause(log) or _first_line(error)
+            told = _cause(log) or _first_line(str(error)) or type(error).__name__
             raise RemoteError(f"Spark at {settings.master} did not start: {told}") from error
     if settings.master.startswith("spark://"):
         _await_executors(found, settings.master)
@@ -107,20 +111,65 @@ def _cause(log: IO[bytes]) -> str:
 def _connected(builder: Any, address: str, chosen: dict[str, str]) -> Any:
     if not address.startswith(("sc://", "local")):
         raise ConfigInvalid(
-            f"not an address of Spark Connect: {address!r}.", key="engine.connect", cure="sc://host:15002"
+            f"not an address of Spark Connect: {shown_of(address)!r}.", key="engine.connect", cure="sc://host:15002"
         )
     try:
-        found = builder.builder.remote(address).getOrCreate()
+        place = address_of(address)
+    except UsageError as unset:
+        raise ConfigInvalid(str(unset), key="engine.connect", cure="set it") from None
+    before = builder.getActiveSession()
+    try:
+        if place.scheme:
+            _await_server(place.text)
+        found = builder.builder.remote(place.text).getOrCreate()
         for name, value in chosen.items():
             # What a server settled when it started is not ours to change.
             with contextlib.suppress(Exception):
                 found.conf.set(name, value)
         _ = found.version
+        if found is not before:
+            atexit.register(_ask_once, found)
     except ModuleNotFoundError as missing:
         raise MissingExtra(missing.name or "grpc", "spark") from missing
     except Exception as error:
-        raise RemoteError(f"Spark Connect at {address} does not answer: {_first_line(error)}") from error
+        left = builder.getActiveSession()
+        if left is not None and left is not before:
+            left.release_session_on_close = False
+            left.stop()
+        # What the library raises may hold the token.
+        told = _first_line(place.scrubbed(str(error))) or type(error).__name__
+        raise RemoteError(f"Spark Connect at {place.shown} does not answer: {told}") from None
     return found
+
+
+def _await_server(address: str) -> None:
+    """Spark's own client tries for ten minutes, without a word, where nobody listens.
+
+    Raises TimeoutError where no connection stands within CONNECT_S.
+    """
+    import grpc
+    from pyspark.sql.connect.client import DefaultChannelBuilder
+
+    with DefaultChannelBuilder(address).toChannel() as channel:
+        try:
+            grpc.channel_ready_future(channel).result(timeout=CONNECT_S)
+        except grpc.FutureTimeoutError:
+            raise TimeoutError(
+                f"no connection within {CONNECT_S:.0f} s: is it up, is the port that of Spark Connect, and does it "
+                "speak TLS if the address has a token or use_ssl?"
+            ) from None
+
+
+def end(found: Any) -> None:
+    """Let go of a session; a server of Spark Connect that is gone by now is not waited for."""
+    _ask_once(found)
+    found.stop()
+
+
+def _ask_once(found: Any) -> None:
+    """What a client of Spark Connect asks at its end it would ask for ten minutes, where nobody listens any more."""
+    if "connect" in type(found).__module__:
+        found.client.set_retry_policies([])
 
 
 def _check_master(master: str) -> None:
@@ -131,6 +180,6 @@ def _check_master(master: str) -> None:
         )
 
 
-def _first_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0][:300] if lines else type(error).__name__
+def _first_line(said: str) -> str:
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    return lines[0][:300] if lines else ""

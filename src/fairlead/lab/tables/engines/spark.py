@@ -21,6 +21,7 @@ from fairlead.contract.engines import EngineSettings
 from fairlead.contract.errors import FairleadError, RemoteError, SourceUnreadable
 from fairlead.lab.tables.engines import Fold, Found, State, Work
 from fairlead.lab.tables.engines import executing as ex
+from fairlead.lab.tables.engines.session import end
 from fairlead.lab.tables.engines.session import session as session
 from fairlead.lab.tables.engines.spark_sources import columns_of, numbered, quoted, rows_of
 from fairlead.lab.tables.engines.travelling import error_of, packed
@@ -117,7 +118,7 @@ class SparkEngine:
     def close(self) -> None:
         """See `Engine`. A session that was there before stays."""
         if self._session is not None and self._ours:
-            self._session.stop()
+            end(self._session)
         self._session = None
 
     def _sent(self, ships: Mapping[str, Path]) -> dict[str, str]:
