@@ -72,7 +72,7 @@ def pictured(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         yield Served(http, grpc, case, bundle)
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(30)
+        process.wait(60)
 
 
 def plain(image: object) -> object:

@@ -127,7 +127,7 @@ def test_it_answers_is_captured_corrected_and_watched(project: Program) -> None:
             assert '"Larger is stranger."' in reply.read().decode()
     finally:
         os.killpg(server.pid, signal.SIGTERM)
-        assert server.wait(20) == 0
+        assert server.wait(60) == 0
     opened = fairlead.open(project.folder)
     collected = opened.collect()
     assert (collected["records"], collected["labels"]) == (300, 100)

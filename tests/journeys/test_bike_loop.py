@@ -104,7 +104,7 @@ def test_served_as_trained_and_watched_by_weeks(project: tuple[Program, Rows]) -
             assert post(f"{url}/feedback/bike", labels) == {"accepted": len(part), "rejected": []}
     finally:
         os.killpg(server.pid, signal.SIGTERM)
-        assert server.wait(20) == 0
+        assert server.wait(60) == 0
     collected = program.json("collect")
     assert (collected["records"], collected["labels"]) == (len(later), len(later))
     scored = [w for w in program.json("watch", "--once")["windows"] if w["state"] == "scored"]
@@ -209,7 +209,7 @@ def test_up_retrains_and_promotes_when_the_world_changes(tmp_path: Path) -> None
         assert {"alert", "retrain", "canary", "promote"} <= set(decided)
     finally:
         os.kill(process.pid, signal.SIGINT)
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
     assert program.json("doctor")["verdict"] == "pass"
     assert program.json("audit")["ok"]
 

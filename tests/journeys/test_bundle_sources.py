@@ -389,7 +389,7 @@ def test_served_over_a_socket_it_answers_as_the_library_does(library, project, p
             said = json.load(reply)["predictions"]
     finally:
         os.killpg(server.pid, signal.SIGTERM)
-        server.wait(20)
+        server.wait(60)
     found = np.array([list(one["probabilities"].values()) for one in said])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

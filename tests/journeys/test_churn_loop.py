@@ -121,7 +121,7 @@ def test_served_captured_labelled_watched(project: tuple[Program, list[dict[str,
             assert told["accepted"] == len(labels[start : start + 500])
     finally:
         os.killpg(server.pid, signal.SIGTERM)
-        assert server.wait(20) == 0
+        assert server.wait(60) == 0
     collected = program.json("collect")
     assert collected["records"] == len(later)
     assert collected["labels"] == len(later)

@@ -77,7 +77,7 @@ def server(project: Path) -> Iterator[str]:
         yield eventually(lambda: re.search(r"ready: (\S+)", log.read_text()), what="the ready line")[1]
     finally:
         os.killpg(process.pid, signal.SIGTERM)
-        process.wait(20)
+        process.wait(60)
 
 
 def only_json(ended: Ended, keys: str) -> None:

@@ -112,7 +112,7 @@ def test_new_rows_get_their_group_in_every_form(project: Program) -> None:
         assert "not a cluster of this model" in answered["rejected"][0]["reason"]
     finally:
         os.killpg(server.pid, signal.SIGTERM)
-        assert server.wait(20) == 0
+        assert server.wait(60) == 0
     opened = fairlead.open(project.folder)
     assert opened.collect()["records"] == 300
     watched = opened.watch()

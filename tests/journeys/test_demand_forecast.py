@@ -108,7 +108,7 @@ def test_asked_over_http_and_told_what_came(project: tuple[Program, fairlead.Pro
             assert post(f"{url}/feedback/demand", labels) == {"accepted": len(labels), "rejected": []}
     finally:
         os.killpg(server.pid, signal.SIGTERM)
-        assert server.wait(20) == 0
+        assert server.wait(60) == 0
     answers = np.array(said)
     assert answers.shape == truth.shape
     naive = min(np.abs(seasonal_naive(histories, HORIZON, season) - truth).mean() for season in (24, 168))
@@ -136,7 +136,7 @@ def test_a_table_asks_and_a_table_tells(project: tuple[Program, fairlead.Project
         assert opened.feedback(later.iloc[LAGS : LAGS + 13])["rejected"] == []
     finally:
         os.killpg(server.pid, signal.SIGTERM)
-        assert server.wait(20) == 0
+        assert server.wait(60) == 0
     opened.collect()
     origin = datetime.fromisoformat(answer["asked"][0]["origin"]).timestamp()
     records = Records(opened.workspace.home.root, "demand").joined(origin, origin + 1.0, tensors=False)

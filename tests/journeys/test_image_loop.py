@@ -219,7 +219,7 @@ def test_every_form_of_a_tensor_gets_the_networks_own_answer(made: Made) -> None
         assert "uint8 of shape [8, 8]" in refused.value.read().decode()
     finally:
         os.killpg(server.pid, signal.SIGTERM)
-        assert server.wait(20) == 0
+        assert server.wait(60) == 0
     recorded(made, {f"told-{name}" for name in forms})
 
 

@@ -82,7 +82,7 @@ def start_up(program: Program) -> Any:
 def stop_up(process: Any) -> None:
     """Ctrl-C, a clean end."""
     os.kill(process.pid, signal.SIGINT)
-    assert process.wait(30) == 0
+    assert process.wait(60) == 0
 
 
 def captured(program: Program) -> collections.Counter[str]:
@@ -163,7 +163,7 @@ def test_killed_all_at_once_and_up_again_goes_on(deployed: tuple[Program, list[d
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
         load.stop()
-    process.wait(10)
+    process.wait(60)
     (program.folder / "up.log").unlink()
     again = start_up(program)
     stop_up(again)

@@ -97,7 +97,7 @@ def serve(program: Program, rows: pd.DataFrame, name: str, truth: list[str]) -> 
         assert "barbera, barolo, grignolino" in refused["rejected"][0]["reason"]
     finally:
         os.killpg(server.pid, signal.SIGTERM)
-        assert server.wait(20) == 0
+        assert server.wait(60) == 0
     return answers
 
 

@@ -107,7 +107,7 @@ def serving(program: Program, *arguments: str, port: int | None = None) -> Itera
         yield found[1], server
     finally:
         os.killpg(server.pid, signal.SIGTERM)
-        server.wait(20)
+        server.wait(60)
 
 
 def ask(url: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -132,12 +132,14 @@ def natives(program: Program) -> list[int]:
     from fairlead.runtime.serve import live_workers
 
     workers = [worker.pid for worker in live_workers(program.folder / ".fairlead")]
-    return [
-        child
-        for worker in workers
-        for child in children(worker)
-        if b"native/__main__.py" in Path(f"/proc/{child}/cmdline").read_bytes()
-    ]
+    return [child for worker in workers for child in children(worker) if b"native/__main__.py" in words(child)]
+
+
+def words(pid: int) -> bytes:
+    """The command line of a process; nothing of one that has gone since it was listed."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""
 
 
 def test_the_verb_says_what_it_did_and_why(deployed: tuple[Program, dict[str, Any]]) -> None:

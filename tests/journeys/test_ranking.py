@@ -134,7 +134,7 @@ def _served(program: Program, rows: pd.DataFrame) -> list[dict[str, Any]]:
         assert np.argsort(told["ranks"]).tolist() == best.tolist()
     finally:
         os.killpg(server.pid, signal.SIGTERM)
-        assert server.wait(20) == 0
+        assert server.wait(60) == 0
     return found
 
 

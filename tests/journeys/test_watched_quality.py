@@ -74,7 +74,7 @@ def served(project: tuple[Program, Rows]) -> Iterator[tuple[Program, str, list[d
         yield program, url, passes
     finally:
         os.killpg(server.pid, signal.SIGTERM)
-        server.wait(20)
+        server.wait(60)
 
 
 @pytest.mark.long

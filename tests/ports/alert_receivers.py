@@ -182,4 +182,4 @@ def alertmanager(folder: Path) -> Iterator[Alertmanager]:
             yield running
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(60)

@@ -75,7 +75,7 @@ class Server:
             if self._process.poll() is None:
                 self._process.send_signal(how)
             try:
-                self._process.wait(20.0)
+                self._process.wait(60)
             except subprocess.TimeoutExpired:
                 os.killpg(self._process.pid, signal.SIGKILL)
                 self._process.wait()

@@ -570,7 +570,7 @@ def test_stopping_answers_what_is_asked_and_says_that_it_is_the_last(transport: 
             assert answer.json["size"] == 5
             assert late.answer().code == 200
             assert idle.ended()
-        assert one.process.wait(10) == 0
+        assert one.process.wait(60) == 0
 
 
 def test_a_killed_worker_is_replaced_and_the_others_go_on(transport: str) -> None:
@@ -620,7 +620,7 @@ def test_workers_end_when_their_supervisor_is_killed(transport: str) -> None:
         eventually(lambda: len(one.workers()) == 2, 30.0, "both workers are there")
         pids = one.workers()
         kill(one.process.pid)
-        one.process.wait(10)
+        one.process.wait(60)
         eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), 30.0, "the workers end")
 
 
@@ -728,7 +728,7 @@ def test_stopping_under_load_over_tls_fails_no_request(transport: str, authority
                 assert other.ask(get("/echo")).code == 200
             one.process.send_signal(signal.SIGTERM)
             assert secure.answer().code == 200
-        assert one.process.wait(10) == 0
+        assert one.process.wait(60) == 0
 
 
 def test_without_a_certificate_that_is_trusted_nobody_gets_in(transport: str, authority: Authority) -> None:

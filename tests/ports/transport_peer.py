@@ -80,14 +80,14 @@ class Server:
                 total += sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("Private_"))
         return total
 
-    def ended(self, within_s: float = 20.0) -> int:
+    def ended(self, within_s: float = 60.0) -> int:
         """The exit code, once it ends by itself."""
         code = self.process.wait(within_s)
         assert self.process.stdout is not None
         self.process.stdout.close()
         return code
 
-    def stop(self, number: int = signal.SIGTERM, within_s: float = 20.0) -> int:
+    def stop(self, number: int = signal.SIGTERM, within_s: float = 60.0) -> int:
         """The exit code."""
         if self.process.poll() is None:
             self.process.send_signal(number)
@@ -106,7 +106,7 @@ def serving(transport: str, **how: Any) -> Iterator[Server]:
             made.stop()
         if made.process.poll() is None:
             made.process.kill()
-            made.process.wait(10)
+            made.process.wait(60)
 
 
 class Answer:

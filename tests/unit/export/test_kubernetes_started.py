@@ -94,7 +94,7 @@ def started(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[st
         yield line.split()[1], keyed, said
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(60)
         assert process.stdout is not None
         process.stdout.close()
         assert os.path.isdir(tmp_path / "home")
@@ -170,7 +170,7 @@ def test_the_collector_ends_after_the_server_and_brings_its_last_answers(tmp_pat
     finally:
         for process in started.values():
             process.kill()
-            process.wait(10)
+            process.wait(60)
             assert process.stdout is not None
             process.stdout.close()
     (records,) = (tmp_path / "home" / "records").rglob("*.parquet")

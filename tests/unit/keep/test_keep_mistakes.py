@@ -19,6 +19,7 @@ from fairlead.contract.errors import (
     UsageError,
 )
 from fairlead.contract.stores import walk
+from fairlead.doors.python.keeping import public_key
 from fairlead.ops.keep import backup, follow, promote, restore
 from fairlead.ops.keep.epochs import newest_head
 from fairlead.ops.keep.snapshot import head_of
@@ -133,3 +134,18 @@ def test_a_home_of_an_older_snapshot_goes_on_backing_up(place: Place, tmp_path: 
     assert (done.epoch, done.snapshot > newest.snapshot) == (2, True)
     restore(place.store, tmp_path / "again", LOCK)
     assert n_of(tmp_path / "again") == b"0"
+
+
+@pytest.mark.parametrize("given", ["as hex", "in capitals", "in a file"])
+def test_a_signer_is_given_as_hex_or_as_a_file(tmp_path: Path, given: str) -> None:
+    key = "0a" * 32
+    (tmp_path / "theirs.pub").write_text(key + "\n")
+    text = {"as hex": key, "in capitals": key.upper(), "in a file": str(tmp_path / "theirs.pub")}[given]
+    assert public_key(text) == key
+    assert public_key("") == ""
+
+
+@pytest.mark.parametrize("text", ["0a", "no such file", "/dev/null", "g" * 64, "/"])
+def test_what_names_no_signer_is_refused_in_words(text: str) -> None:
+    with pytest.raises(UsageError, match="64 hex characters that `fairlead backup` names"):
+        public_key(text)

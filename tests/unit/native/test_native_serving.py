@@ -55,7 +55,7 @@ class Server:
         """End it, unless it has ended."""
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGTERM)
-            self.process.wait(20)
+            self.process.wait(60)
 
     def ask(self, model: str, row) -> tuple[int, dict, float]:
         """Code, body and seconds."""
@@ -148,13 +148,17 @@ def test_a_crash_and_an_exception_are_500_without_a_word_of_why(server, amount, 
 
 
 def test_while_it_starts_again_requests_are_told_to_come_back(server):
-    server.until(200, row(10.0))
-    server.ask("fickle", row(667.0))
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
-    connection.request("POST", "/predict/fickle", json.dumps(row(1.0)), {"content-type": "application/json"})
-    reply = connection.getresponse()
-    reply.read()
-    connection.close()
+    # It may be there again before a busy machine lets us ask; then once more.
+    for _ in range(5):
+        server.until(200, row(10.0))
+        server.ask("fickle", row(667.0))
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+        connection.request("POST", "/predict/fickle", json.dumps(row(1.0)), {"content-type": "application/json"})
+        reply = connection.getresponse()
+        reply.read()
+        connection.close()
+        if reply.status == 503:
+            break
     assert reply.status == 503
     assert int(reply.headers["retry-after"]) >= 1
     server.until(200, row(10.0))

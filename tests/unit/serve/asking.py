@@ -111,7 +111,7 @@ class Server:
     def stop(self, number: int = signal.SIGTERM) -> int:
         """The exit code."""
         self.process.send_signal(number)
-        code = self.process.wait(20)
+        code = self.process.wait(60)
         assert self.process.stdout is not None
         self.process.stdout.close()
         return code

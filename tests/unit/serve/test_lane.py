@@ -15,6 +15,7 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import httpx
@@ -219,7 +220,7 @@ def test_what_a_killed_server_left_is_swept_by_the_next_one(
         assert sweep() == 1, "the one of before; the others are held"
         workers = [worker.pid for worker in live_workers(home, lanes=True)]
         os.kill(killed.process.pid, signal.SIGKILL)
-        killed.process.wait(10)
+        killed.process.wait(60)
         eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), 20.0, "its workers have gone")
         age()
         with server(home) as running:
@@ -345,23 +346,34 @@ def test_single_rows_are_not_held_up(home: Path) -> None:
                 taken.append(time.perf_counter() - began)
             return sorted(taken)[int(count * 0.99)]
 
+        def large() -> float:
+            began = time.perf_counter()
+            post(running, LARGE)
+            return time.perf_counter() - began
+
+        def beside() -> float:
+            """The slowest of single rows while large requests come without a pause."""
+            over: list[int] = []
+
+            def flood() -> None:
+                while not over:
+                    post(running, LARGE)
+
+            thread = Thread(target=flood)
+            thread.start()
+            try:
+                return slowest(300)
+            finally:
+                over.append(1)
+                thread.join(30)
+
         slowest(50)
-        alone = slowest(300)
-        began = time.perf_counter()
-        post(running, LARGE)
-        large = time.perf_counter() - began
-        from threading import Thread
-
-        over: list[int] = []
-
-        def flood() -> None:
-            while not over:
-                post(running, LARGE)
-
-        thread = Thread(target=flood)
-        thread.start()
-        beside = slowest(300)
-        over.append(1)
-        thread.join(30)
-    # A worker that answered the large one itself would be as slow as it.
-    assert beside < max(large / 3, alone * 4), (alone, beside, large)
+        measured = []
+        # Where others use the machine, too, slow moments are theirs: one round of three will do. A worker that answered
+        # the large ones itself would be as slow as they are in each.
+        for _ in range(3):
+            measured.append((slowest(300), beside(), large()))
+            one, other, whole = measured[-1]
+            if other < max(whole / 3, one * 4):
+                return
+    raise AssertionError(f"alone, beside large ones, a large one: {measured}")

@@ -152,7 +152,7 @@ def started(
         yield line.removeprefix("ready: ").split()[0]
     finally:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
         process.communicate()
 
 

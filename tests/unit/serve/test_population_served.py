@@ -94,7 +94,7 @@ def url(home: Path) -> Iterator[str]:
     assert found.startswith("http://"), (home / "server.log").read_text()
     yield found
     process.terminate()
-    process.wait(20)
+    process.wait(60)
     process.stdout.close()
     log.close()
 

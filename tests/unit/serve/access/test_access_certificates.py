@@ -56,7 +56,7 @@ def test_a_certificate_is_a_caller_unless_keys_are_demanded_in_words(home: Path,
             assert wrong.status_code == 401, "a key that does not hold is not made good by a certificate"
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(20)
+        process.wait(60)
     found = [frame for path in (home / "spool").rglob("*.spool") for _, _, frame in frames.scan(path)]
     marks = [caller for frame in found if isinstance(frame, frames.Tick) for caller in frame.callers or [None]]
     by_key, by_name = (redact(id, bytes.fromhex(REDACT)) for id in ("k-app", "certificate billing"))

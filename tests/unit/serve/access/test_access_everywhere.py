@@ -170,7 +170,7 @@ def test_over_a_socket_every_address_is_closed_too(home: Path, transport: str) -
         eventually(lambda: spoken_raw(port, "GET", "/v2", x_api_key=secret)[0] == 401, within_s=30)
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(20)
+        process.wait(60)
 
 
 @pytest.mark.parametrize("transport", ["granian", "bare"])
@@ -199,4 +199,4 @@ def test_the_batch_lane_asks_who_its_callers_are_too(home: Path, transport: str)
         assert codes == [401, 403, 200, 429]
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(20)
+        process.wait(60)

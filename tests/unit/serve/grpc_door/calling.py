@@ -57,7 +57,7 @@ def grpc_server(home: Path, workers: int = 1, **server: Any) -> Iterator[GrpcSer
     finally:
         if made.process.poll() is None:
             made.process.send_signal(signal.SIGTERM)
-            made.process.wait(20)
+            made.process.wait(60)
         assert made.process.stdout is not None
         made.process.stdout.close()
 

@@ -36,7 +36,7 @@ def test_every_transport_opens_it(home: Path, transport: str) -> None:
         assert client.infer([ROW])[0].outputs
         assert httpx.post(server.url + "/predict", json=ROW).status_code == 200
         server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(20) == 0
+        assert server.process.wait(60) == 0
 
 
 def refused(of: pytest.ExceptionInfo[grpc.RpcError]) -> tuple[grpc.StatusCode, str]:

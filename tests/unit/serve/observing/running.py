@@ -42,7 +42,7 @@ class Running:
         """As a service manager does."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-            self.process.wait(30)
+            self.process.wait(60)
         assert self.process.stdout is not None
         self.process.stdout.close()
 

@@ -51,7 +51,7 @@ def prometheus(folder: Path, port: int) -> Iterator[str]:
         yield f"http://{address}"
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 def asked(url: str, query: str) -> float:

@@ -320,7 +320,7 @@ def served(home: Path, control: Control, *more: str) -> Iterator[tuple[str, subp
             yield line.split()[1], process
         finally:
             process.kill()
-            process.wait(10)
+            process.wait(60)
             process.stdout.close()
 
 

@@ -51,7 +51,7 @@ def test_predictions_over_tls(home: Path, tmp_path: Path, demanded: bool) -> Non
                 httpx.post(url + "/predict", json=ROW, verify=authority.client(), timeout=10)
     finally:
         process.terminate()
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
         assert process.stdout is not None
         process.stdout.close()
 
