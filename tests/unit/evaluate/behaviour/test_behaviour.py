@@ -233,6 +233,7 @@ def test_no_row_that_fits(churn: Any, tmp_path: Path) -> None:
         ),
         ("[base]\nheight = 1\n", "no column 'height'"),
         ('[[minimum]]\nname = "a"\nrows = [{ age = "old" }]\nabove = 1.0\n', "does not fit its column"),
+        ('[[minimum]]\nname = "a"\nrows = [{ town = "north" }]\nabove = 1.0\n', r"State it there or in \[base\]"),
         ('[[invariance]]\nname = "a"\nchanges = [{ age = "old" }]\n', "does not fit its column"),
         (
             '[[minimum]]\nname = "a"\nrows = [{ age = 1 }]\nabove = 0.1\n[[direction]]\nname = "a"\ncolumn = "age"\n'

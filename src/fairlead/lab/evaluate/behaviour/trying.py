@@ -53,10 +53,12 @@ class _Trials:
 
     def minimum(self, one: Minimum) -> Result:
         """Each of its rows against what must be answered."""
+        stated = [{**self.expected.base, **row} for row in one.rows]
         try:
-            rows = rows_from([self.whole({**self.expected.base, **row}) for row in one.rows], self.signature)
+            rows = rows_from([self.whole(row) for row in stated], self.signature)
         except CellInvalid as wrong:
-            raise _misfit(one, wrong) from None
+            unsaid = wrong.column not in stated[wrong.row]
+            raise _misfit(one, wrong, "State it there or in [base]." if unsaid else "") from None
         columns = columns_of_rows(rows, self.signature)
         table = self.table(columns)
         scores = self.scored(table, one)
@@ -207,5 +209,6 @@ def _told(value: Any, column: Any) -> Any:
     return value == "true" if column.coded == "boolean" else value
 
 
-def _misfit(one: Expectation, wrong: CellInvalid) -> ConfigInvalid:
-    return ConfigInvalid(f"a cell does not fit its column: {wrong}", file=FILE, key=repr(one.name))
+def _misfit(one: Expectation, wrong: CellInvalid, cure: str = "") -> ConfigInvalid:
+    what = f"a cell does not fit its column: {wrong}{'.' if cure else ''}"
+    return ConfigInvalid(what, file=FILE, key=repr(one.name), cure=cure)
