@@ -67,6 +67,7 @@ def backed_up(answer: Answer) -> str:
 def tell_backup(answer: Answer) -> None:
     out = console()
     out.print(f"{escape(backed_up(answer))} to {escape(answer['to'])}")
+    out.print(f"signed by {answer['signer']}: keep that elsewhere, `restore --signer` takes nobody else's")
     if answer["pruned"]:
         out.print(f"{answer['pruned']:,} objects of older snapshots are gone")
     if "verified" in answer:
@@ -85,6 +86,10 @@ def restore(
     follow: Annotated[bool, typer.Option("--follow", help="keep a second home up to date")] = False,
     every: Every = 0.0,
     promote: Annotated[bool, typer.Option("--promote", help="make the home that follows the live one")] = False,
+    signer: Annotated[
+        str, typer.Option(help="public key that must have signed it, as `backup` named it: hex, or a file of it")
+    ] = "",
+    snapshot: Annotated[str, typer.Option(help="an older snapshot than the newest, by its name")] = "",
     as_json: Json = False,
 ) -> None:
     """Bring a home back from a backup, whole or not at all.
@@ -96,15 +101,18 @@ def restore(
 
     def once() -> Answer:
         return bring(
-            chosen.folder, source, into=into, passphrase=passphrase, identity=identity, follow=follow, promote=promote
-        )
+            chosen.folder, source, into=into, passphrase=passphrase, identity=identity, follow=follow, promote=promote,
+            signer=signer, snapshot=snapshot,
+        )  # fmt: skip
 
     if every:
         if not follow:
             raise UsageError("--every goes with --follow.")
         on_and_on(as_json, every, lambda: tell_followed(once()))
         return
-    tell = tell_promoted if promote else (lambda a: console().print(escape(tell_followed(a)))) if follow else tell_back
+    tell = tell_promoted if promote else (lambda a: console().print(escape(tell_followed(a)))) if follow else (
+        lambda a: tell_back(a, bool(signer))
+    )  # fmt: skip
     show(once(), as_json, tell)
 
 
@@ -131,7 +139,7 @@ def tell_promoted(answer: Answer) -> None:
     out.print(f"next: {program('up')}")
 
 
-def tell_back(answer: Answer) -> None:
+def tell_back(answer: Answer, expected: bool) -> None:
     out = console()
     rate = answer["bytes"] / max(answer["seconds"], 1e-9)
     out.print(f"{answer['files']:,} files, {size(answer['bytes'])} in {answer['seconds']:.1f} s ({size(rate)}/s)")
@@ -144,6 +152,8 @@ def tell_back(answer: Answer) -> None:
         out.print(f"[green]checked[/]: {held}, {answer['answers']} bundles answer their golden rows as sealed")
     else:
         out.print(f"{held}; [yellow]without keys[/]: nothing was held to its seals")
+    if not expected:
+        out.print(f"signed by {answer['signer']}: is it what `backup` named? --signer asks so before anything is taken")
     out.print(f"next: {program('doctor')}, then {program('up')}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from fairlead.contract.errors import UsageError
 from fairlead.ops.flow import Workspace
 
 Answer = dict[str, Any]
+_PUBLIC = re.compile(r"[0-9a-fA-F]{64}")
 
 
 def backup(
@@ -77,32 +79,59 @@ def restore(
     identity: Path | None = None,
     follow: bool = False,
     promote: bool = False,
+    signer: str = "",
+    snapshot: str = "",
 ) -> Answer:
-    """See `fairlead.restore`: from no project too, if `into` says where."""
+    """See `fairlead.restore`: from no project too, if `into` says where. signer: whose backup it must be, hex or a file
+    that holds it; snapshot: an older one than the newest."""
     from fairlead.ops import keep as keeping
+    from fairlead.ops.keep.snapshot import head_of
     from fairlead.ops.stores import store_of
 
     if follow and promote:
         raise UsageError("a home either follows on or is promoted: give --follow or --promote.")
+    if snapshot and (follow or promote):
+        raise UsageError("a home that follows goes to the newest snapshot: leave --snapshot out.")
+    if signer and promote:
+        raise UsageError("a home that follows knows its signer: leave --signer out.")
+    signer = public_key(signer)
     project = project_of(folder, into)
     root = (into if into is not None else project.home.root).absolute()
     lock = keeping.lock_of(passphrase, None, identity)
     store = store_of(source, None if project is None else project.settings.stores.terms)
     try:
         if follow:
-            return {"into": str(root), **msgspec.to_builtins(keeping.follow(store, root, lock))}
+            return {"into": str(root), **msgspec.to_builtins(keeping.follow(store, root, lock, signer=signer))}
         if promote:
             done = keeping.promote(store, root, lock)
             answer = {"into": str(root), **msgspec.to_builtins(done)}
         else:
             if project is not None and project.settings.state.url:
                 require_empty(project)
-            answer = {"into": str(root), **msgspec.to_builtins(keeping.restore(store, root, lock))}
+            head = head_of(store, snapshot) if snapshot else None
+            back = keeping.restore(store, root, lock, head=head, signer=signer)
+            answer = {"into": str(root), **msgspec.to_builtins(back)}
     finally:
         store.close()
     if project is not None:
         took_over(project, answer, "promoted" if promote else "restored")
     return answer
+
+
+def public_key(text: str) -> str:
+    """A public key in hex, given as that or by a file that holds it, as `keys/*.pub` do; "" for none."""
+    if not text or _PUBLIC.fullmatch(text):
+        return text.lower()
+    try:
+        with open(text, encoding="ascii") as file:
+            found = file.read(200).strip()
+    except (OSError, UnicodeDecodeError):
+        found = ""
+    if not _PUBLIC.fullmatch(found):
+        raise UsageError(
+            f"--signer: {text[:80]!r} is neither the 64 hex characters that `fairlead backup` names nor a file of them."
+        )
+    return found.lower()
 
 
 def project_of(folder: Path, into: Path | None) -> Any:

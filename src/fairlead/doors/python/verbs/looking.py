@@ -82,7 +82,7 @@ class Looking(Opened):
 
     def restore(self, source: str, **how: Any) -> Answer:
         """Bring the home back from a backup into its empty folder. how: passphrase or identity, into, follow,
-        promote."""
+        promote, signer, snapshot."""
         from fairlead.doors.python import keeping
 
         return keeping.restore(self.folder, source, **how)
