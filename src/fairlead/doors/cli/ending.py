@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import platform
 import signal
@@ -26,6 +27,12 @@ EXIT: tuple[tuple[type[Exception], int], ...] = (
 )
 DEBUG = "FAIRLEAD_DEBUG"
 KEPT_ACCIDENTS = 10
+_CURES = {
+    errno.ENOSPC: ". Make room on that disk and try again; `fairlead doctor` says how much is left for the home.",
+    errno.EDQUOT: ". Make room within this user's quota and try again.",
+    errno.EROFS: ". Its disk is mounted read-only: mount it to be written, or let FAIRLEAD_HOME name another folder.",
+    errno.EMFILE: ". Too many files are open: raise the limit (`ulimit -n`).",
+}
 OURS = "fairlead"
 
 
@@ -97,7 +104,7 @@ def refused_by_system(failure: OSError) -> str:
     said = f"{' -> '.join(names)}: {reason}" if names else reason
     if isinstance(failure, PermissionError) and any(".fairlead" in Path(name).parts for name in names):
         said += ". The home must be writable; FAIRLEAD_HOME names another folder for it."
-    return said
+    return said + _CURES.get(failure.errno or 0, "")
 
 
 def keep(failure: Exception) -> Path | None:

@@ -97,7 +97,9 @@ def permissions(ws: Workspace) -> list[Check]:
     closed = [
         p.name for p in (root, ws.home.run, ws.home.spool, ws.home.records) if not os.access(p, os.W_OK | os.X_OK)
     ]
-    why = f"{', '.join(closed)} cannot be written: chown -R $(id -un) the home" if closed else "the home can be written"
+    mounted = os.statvfs(root).f_flag & os.ST_RDONLY
+    cure = "its disk is mounted read-only, mount it to be written" if mounted else "chown -R $(id -un) the home"
+    why = f"{', '.join(closed)} cannot be written: {cure}" if closed else "the home can be written"
     checks = [Check("home", len(closed), 0, "fail" if closed else "pass", why)]
     wide = [p.name for p in (ws.home.keys, ws.home.state_db) if p.exists() and p.stat().st_mode & 0o077]
     why = f"run: chmod go= {' '.join(wide)}" if wide else "keys and state are for their owner's eyes alone"

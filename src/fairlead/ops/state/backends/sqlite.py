@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ BUSY_S = 30.0
 WRITING = "fairlead_writing"
 _PAGES = 256
 """Pages that a copy takes at a time: writers wait for no more than that."""
+_LEAST_FREE = 1 << 16
+"""Bytes; SQLite tells a disk that is full by several names, among them "disk I/O error"."""
 
 
 class SqliteBackend:
@@ -70,8 +73,21 @@ class SqliteBackend:
         cause = str(error.orig or "unknown")
         if "locked" in cause or "busy" in cause:
             return StateError(f"the state database was busy for over {BUSY_S:.0f} s; is another process stuck?")
-        if "readonly" in cause:
-            return StateError("the state database cannot be written: the home is read-only for this user.")
+        if "readonly" in cause or not os.access(self.path.parent, os.W_OK | os.X_OK):
+            return StateError(
+                "the state database cannot be written: the home is read-only for this user, or its disk was mounted so. "
+                "FAIRLEAD_HOME names another folder for the home."
+            )
+        if "malformed" in cause or "not a database" in cause:
+            return StateError(
+                f"the state database is damaged ({cause}): keep the home as it is, and bring back its newest backup into "
+                "an empty one (`fairlead restore`)."
+            )
+        if "full" in cause or shutil.disk_usage(self.path.parent).free < _LEAST_FREE:
+            return StateError(
+                "the state database cannot be written: the disk of the home is full. Make room there; what was begun "
+                "is undone, and nothing of before is lost."
+            )
         return StateError(f"the state database cannot be used: {cause}")
 
     def now(self) -> float:
