@@ -11,12 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.ports.object_stores import moto
+from tests.unit.stores.test_mirrored_records import captured
 from tests.unit.stores.test_stored_bundles import home, key, sealed
 
-from fairlead.contract.errors import UsageError
+from fairlead.contract.errors import ObjectDamaged, StoreFailed, UsageError
 from fairlead.contract.stores import StoreTerms, check_name, fits, walk
-from fairlead.ops.stores import store_of
+from fairlead.ops.stores import Mirror, store_of
 from fairlead.runtime.bundle import SigningKey
+from fairlead.runtime.capture import Records
 
 __all__ = ["key", "sealed"]
 
@@ -104,3 +106,43 @@ def test_an_upload_that_a_rule_of_the_bucket_ended_begins_anew(monkeypatch: pyte
         for odd in ("here/50%", "here//double", "here/a:b", "here/"):
             s3.put_object(Bucket="kept", Key=odd, Body=b"theirs")
         assert [one.name for one in walk(store)] == ["large"]
+
+
+def test_what_others_put_among_the_records_stays_there_and_harms_nobody(tmp_path: Path) -> None:
+    here, there, store = tmp_path / "here", tmp_path / "there", store_of(str(tmp_path / "store"))
+    captured(there, 0, 3)
+    Mirror(there, store).push()
+    for name in ("m/analysis.parquet", "m/2020-09-13/12/x.parquet", "m/2020-09-13/12/part-0001.csv", "m/a-1.parquet"):
+        store.put(f"records/{name}", b"theirs")
+    assert Mirror(here, store).pull().fetched >= 1
+    assert Records(here, "m").between(None, None).num_rows == 3
+    torn = "records/m/2020-09-13/12/!torn-0.parquet"
+    store.put(torn, b"of a name that could be ours")
+    captured(there, 3, 2, instance="j")
+    Mirror(there, store).push()
+    with pytest.raises(ObjectDamaged, match=f"{torn} is no file of records"):
+        Mirror(here, store).pull()
+    assert Records(here, "m").between(None, None).num_rows == 5
+    with pytest.raises(ObjectDamaged):  # each time, and nothing of it lies here
+        Mirror(here, store).pull()
+    assert not (here / torn).exists()
+    assert Mirror(here, store).reconcile().files == Mirror(there, store).reconcile().files
+
+
+def test_a_damaged_file_of_records_here_is_sent_and_holds_nothing_up(tmp_path: Path) -> None:
+    home, store = tmp_path / "home", store_of(str(tmp_path / "store"))
+    captured(home, 0, 3)
+    torn = next((home / "records").rglob("*.parquet"))
+    torn.write_bytes(torn.read_bytes()[:-9])
+    captured(home, 3, 2, instance="j")
+    mirror = Mirror(home, store)
+    assert mirror.push().sent >= 2
+    assert mirror.waiting() == ()
+
+
+def test_a_name_that_no_disk_takes_is_said_by_every_question(tmp_path: Path) -> None:
+    store = store_of(str(tmp_path))
+    store.put("a", b"x")
+    for ask in (store.exists, store.stat, store.read):
+        with pytest.raises(StoreFailed, match="name too long"):
+            ask("n" * 300)

@@ -99,7 +99,8 @@ class FolderStore:
             return True
 
     def exists(self, name: str) -> bool:
-        return (self.root / check_name(name)).is_file()
+        with self._told(name):
+            return (self.root / check_name(name)).is_file()
 
     def close(self) -> None:
         """Nothing is held."""

@@ -12,13 +12,14 @@ after the other one had put it without.
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
 
-from fairlead.contract.errors import ConfigInvalid, ObjectNotFound
+from fairlead.contract.errors import ConfigInvalid, ObjectDamaged, ObjectNotFound, StateError
 from fairlead.contract.stores import READ_LIMIT, Store, Stored, walk
 from fairlead.ops.stores.checking import Bytes
 from fairlead.runtime.capture.collector import alone
@@ -27,6 +28,10 @@ from fairlead.runtime.capture.retention import oldest_day
 
 KINDS = ("records", "labels")
 SUFFIX = ".parquet"
+OURS = re.compile(
+    r"records/[^/]+/\d{4}-\d\d-\d\d/\d\d/[^/.][^/]*-\d{1,18}\.parquet|labels/[^/]+/(?:[^/]+/)?[^/.][^/]*-\d{1,18}\.parquet"
+)
+"""Names that the collector gives; what others put beside them is not ours to fetch."""
 NOTED_EVERY = 50
 LOCK = "stored.lock"
 PATIENCE_S = 60.0
@@ -104,20 +109,25 @@ class Mirror:
 
     def pull(self) -> Mirrored:
         """Bring here what others sent, for a home that watches models which are served elsewhere, and what was lost
-        here. Days that are over stay away."""
+        here. Days that are over stay away. Raises ObjectDamaged for files that are none, after all the others."""
         with alone(self.home, PATIENCE_S, LOCK):
             return self._pull()
 
     def _pull(self) -> Mirrored:
         done, noted = Mirrored(), self._noted()
+        damaged: ObjectDamaged | None = None
         for kind in KINDS:
             for stored in walk(self.store, f"{kind}/"):
-                if not stored.name.endswith(SUFFIX) or self._over(stored.name):
+                if not OURS.fullmatch(stored.name) or self._over(stored.name):
                     continue
-                if self._fetch(stored, noted):
-                    done.fetched += 1
+                try:
+                    done.fetched += self._fetch(stored, noted)
+                except ObjectDamaged as found:
+                    damaged = damaged or found
         if done.fetched:
             self._note(noted)
+        if damaged is not None:
+            raise damaged
         return done
 
     def waiting(self) -> tuple[str, ...]:
@@ -165,7 +175,11 @@ class Mirror:
             got = self.store.get(stored.name, path)
         except ObjectNotFound:
             return False
-        noted[stored.name] = _sent(path.stat(), got, rows_of(path))
+        if (rows := _rows(path)) is None:
+            # Who reads records here would stumble over it.
+            path.unlink(missing_ok=True)
+            raise ObjectDamaged(f"{self.store.address}/{stored.name} is no file of records: put it away")
+        noted[stored.name] = _sent(path.stat(), got, rows)
         return True
 
     def _over(self, name: str) -> bool:
@@ -200,11 +214,19 @@ class Mirror:
 
 
 def rows_of(path: Path) -> int:
-    """Rows of a file of records or labels, by its footer; 0 where it is gone, or no key that opens it is here."""
+    """Rows of a file of records or labels, by its footer; 0 where it is gone or damaged, or no key that opens it is
+    here."""
+    return _rows(path) or 0
+
+
+def _rows(path: Path) -> int | None:
+    """None of a file that is damaged, or of another place."""
     try:
         return int(read_metadata(path).num_rows)
     except (FileNotFoundError, ConfigInvalid):
         return 0
+    except (StateError, ValueError, OSError):  # pyarrow's errors are one of the last two
+        return None
 
 
 def _sent(about: os.stat_result, stored: Stored, rows: int) -> Sent:
