@@ -109,6 +109,17 @@ def toml(value: Any) -> str:
     return f"[{', '.join(map(toml, value))}]" if isinstance(value, list) else json.dumps(value)
 
 
+VARIABLES = {
+    "FAIRLEAD_HOME": "the home, in the place of `.fairlead/` in the project; several projects may share one",
+    "FAIRLEAD_DEBUG": "1: tracebacks of errors, and what Spark says of itself",
+    "FAIRLEAD_KEY": "what `predict` and `feedback` send; what callers of a server without a home must send",
+    "FAIRLEAD_ROUTES_TOKEN": "the secret that a control plane and the servers that obey its routes by URL share",
+    "FAIRLEAD_REDACT_KEY": "of an image: the digits of `keys/redact.key`, so that hashes agree everywhere",
+    "FAIRLEAD_RECORDS_KEY": "of an image: the key of `[capture] encrypt`",
+    "FAIRLEAD_SPARK_SCRATCH": "a folder that Spark's executors and this machine reach",
+}
+
+
 def configuration() -> str:
     """docs/reference/configuration.md from the settings structs."""
     from fairlead.contract.settings import DOC, Settings
@@ -131,6 +142,8 @@ def configuration() -> str:
                 default = f"`{toml(msgspec.to_builtins(field.default_factory()))}`"
             meaning = DOC[f"{section.name}.{field.name}"]
             lines.append(f"| `{field.name}` | {type_words(field.type)} | {default} | {meaning.replace('|', 'or')} |")
+    lines += ["", "## In the environment alone", "", "| variable | meaning |", "|---|---|"]
+    lines += [f"| `{name}` | {meaning} |" for name, meaning in VARIABLES.items()]
     return "\n".join(lines) + "\n"
 
 
