@@ -129,15 +129,22 @@ def test_what_others_put_among_the_records_stays_there_and_harms_nobody(tmp_path
     assert Mirror(here, store).reconcile().files == Mirror(there, store).reconcile().files
 
 
-def test_a_damaged_file_of_records_here_is_sent_and_holds_nothing_up(tmp_path: Path) -> None:
+def test_a_damaged_file_of_records_takes_the_place_of_none_and_holds_nothing_up(tmp_path: Path) -> None:
     home, store = tmp_path / "home", store_of(str(tmp_path / "store"))
     captured(home, 0, 3)
-    torn = next((home / "records").rglob("*.parquet"))
-    torn.write_bytes(torn.read_bytes()[:-9])
-    captured(home, 3, 2, instance="j")
     mirror = Mirror(home, store)
-    assert mirror.push().sent >= 2
-    assert mirror.waiting() == ()
+    mirror.push()
+    torn = next((home / "records").rglob("*.parquet"))
+    whole = torn.read_bytes()
+    torn.write_bytes(whole[:-9])
+    captured(home, 3, 2, instance="j")
+    with pytest.raises(ObjectDamaged, match=f"{torn.name} is damaged here and was not sent"):
+        mirror.push()
+    assert mirror.waiting() == (torn.relative_to(home).as_posix(),)
+    torn.unlink()
+    assert mirror.pull().fetched == 1
+    assert torn.read_bytes() == whole
+    assert Records(home, "m").between(None, None).num_rows == 5
 
 
 def test_a_name_that_no_disk_takes_is_said_by_every_question(tmp_path: Path) -> None:

@@ -39,8 +39,11 @@ def keep(ws: Workspace) -> Kept:
     bundles = ws.store.send_all() if isinstance(ws.store, StoredBundles) and not elsewhere else 0
     sent, fetched = Mirrored(), Mirrored()
     if ws.mirror is not None:
-        sent = ws.mirror.push()
-        fetched = fetched if elsewhere else ws.mirror.pull()
+        try:
+            sent = ws.mirror.push()
+        finally:
+            # A file that cannot be sent keeps nothing away that others sent.
+            fetched = fetched if elsewhere else ws.mirror.pull()
     return Kept(bundles, sent.sent, sent.removed, fetched.fetched)
 
 

@@ -85,15 +85,24 @@ class Mirror:
         self._keep_days, self._clock = keep_days, clock
 
     def push(self) -> Mirrored:
-        """Send what is new or was written again here; remove there what was sent, is here no more, and is over."""
+        """Send what is new or was written again here; remove there what was sent, is here no more, and is over.
+
+        Raises ObjectDamaged, after all the others, for a file that is damaged here: what the store has of it stays.
+        """
         with alone(self.home, PATIENCE_S, LOCK):
             return self._push()
 
     def _push(self) -> Mirrored:
         done, noted, here = Mirrored(), self._noted(), dict(self._here())
+        damaged: ObjectDamaged | None = None
         try:
             for name, path in here.items():
-                if (sent := self._send(name, path, noted.get(name))) is not None:
+                try:
+                    sent = self._send(name, path, noted.get(name))
+                except ObjectDamaged as found:
+                    damaged = damaged or found
+                    continue
+                if sent is not None:
                     noted[name] = sent
                     done.sent += 1
                     if done.sent % NOTED_EVERY == 0:
@@ -105,6 +114,8 @@ class Mirror:
         finally:
             if done.sent or done.removed:
                 self._note(noted)
+        if damaged is not None:
+            raise damaged
         return done
 
     def pull(self) -> Mirrored:
@@ -164,7 +175,9 @@ class Mirror:
         digest = Bytes(what).sha256()
         if known is not None and known.sha256 == digest:
             return _sent(before, Stored(name, known.size, known.etag, digest), known.rows)
-        return _sent(before, self.store.put(name, what, sha256=digest), rows_of(path))
+        if (rows := _rows(path)) is None:
+            raise ObjectDamaged(f"{name} is damaged here and was not sent: put it away, then what was sent comes back")
+        return _sent(before, self.store.put(name, what, sha256=digest), rows)
 
     def _fetch(self, stored: Stored, noted: dict[str, Sent]) -> bool:
         path, known = self.home / stored.name, noted.get(stored.name)
