@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.flow.test_doctor_stores import told, with_settings
 from tests.unit.keep.test_keep import LOCK, Place, n_of, place
 
+import fairlead
 from fairlead.contract.errors import (
     BundleRefused,
     ObjectDamaged,
@@ -22,8 +24,11 @@ from fairlead.contract.stores import walk
 from fairlead.doors.python.keeping import public_key
 from fairlead.ops.keep import backup, follow, promote, restore
 from fairlead.ops.keep.epochs import newest_head
+from fairlead.ops.keep.examining import backed_up as examined
 from fairlead.ops.keep.snapshot import head_of
-from fairlead.ops.state import State
+from fairlead.ops.keep.staging import HELD, held_still
+from fairlead.ops.keep.taking import let_go
+from fairlead.ops.state import FileLock, State
 from fairlead.ops.stores import store_of
 from fairlead.runtime.bundle import SigningKey
 
@@ -134,6 +139,33 @@ def test_a_home_of_an_older_snapshot_goes_on_backing_up(place: Place, tmp_path: 
     assert (done.epoch, done.snapshot > newest.snapshot) == (2, True)
     restore(place.store, tmp_path / "again", LOCK)
     assert n_of(tmp_path / "again") == b"0"
+
+
+def test_what_killed_backups_left_in_the_home_goes_when_somebody_is_forgotten(place: Place) -> None:
+    """Links to files of records outlive the files; a verification has the keys in it."""
+    run = place.home.run
+    with held_still(place.root, place.state) as still:
+        assert any(path.is_file() for path in still.folder.rglob("*.parquet"))
+        shutil.copytree(still.folder, run / "by nobody")
+    os.rename(run / "by nobody", run / HELD)
+    (run / ".verified-x" / "home" / "keys").mkdir(parents=True)
+    with FileLock(run / "backup.lock"), FileLock(run / "verify.lock"):
+        assert let_go(place.root) == 0, "one that lives keeps what it holds"
+    assert (run / HELD).exists()
+    assert let_go(place.root) == 2
+    assert sorted(path.name for path in run.iterdir()) == ["backup.lock", "collect.lock", "verify.lock"]
+    assert let_go(place.root) == 0
+
+
+def test_forget_and_doctor_see_what_killed_backups_and_restores_left(tmp_path: Path) -> None:
+    ws = with_settings(tmp_path, "")
+    (ws.home.run / HELD / "records").mkdir(parents=True)
+    fairlead.open(tmp_path).forget("somebody")
+    assert not (ws.home.run / HELD).exists()
+    assert "restore" not in told(examined(ws))
+    ws.home.root.with_name(f".{ws.home.root.name}.restoring").mkdir()
+    verdict, why = told(examined(ws))["restore"]
+    assert (verdict, "holds keys: remove it" in why) == ("fail", True)
 
 
 @pytest.mark.parametrize("given", ["as hex", "in capitals", "in a file"])

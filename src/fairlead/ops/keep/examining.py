@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from fairlead.contract.errors import FairleadError, StoreFailed
 from fairlead.contract.evidence import Check
@@ -16,7 +17,19 @@ from fairlead.ops.stores import store_of
 def backed_up(ws: Workspace) -> list[Check]:
     """Each place that this home was backed up to, and the one it is to be: how old the newest is, whether one was
     brought back and checked, and whether another home took over."""
-    noted, asked = backups_of(ws.home.run), ws.settings.backup
+    return [*_left(ws.home.root), *_places(ws, backups_of(ws.home.run))]
+
+
+def _left(root: Path) -> Iterator[Check]:
+    """A `restore` that was killed leaves opened keys beside the home that it was to make."""
+    aside = root.with_name(f".{root.name}.restoring")
+    if aside.exists():
+        why = f"{aside.name}, beside the home, is of a restore that was killed and holds keys: remove it"
+        yield Check("restore", 1, 0, "fail", why)
+
+
+def _places(ws: Workspace, noted: list[Noted]) -> list[Check]:
+    asked = ws.settings.backup
     if asked.to and not any(one.to == place_of(asked.to, ws.project.root) for one in noted):
         why = f"[backup] to says {asked.to}, and this home was never backed up there: run `fairlead backup {asked.to}`"
         checks = [Check("backup", None, None, "fail", why)]

@@ -22,6 +22,7 @@ from fairlead.ops.state import FileLock, State
 HEAD = "audit.head"
 STATE = "state.db"
 MLFLOW = "mlflow.db"
+HELD = "backup"
 MOVED = ("spool", "records", "labels")
 _OURS = {"run", "keys", FILE, FOLLOWING, HEAD, *MOVED}
 _COLLECTOR_S = 60.0
@@ -65,7 +66,7 @@ class Still:
 @contextmanager
 def held_still(root: Path, state: State) -> Iterator[Still]:
     """Everything of a home but its keys and what belongs to live processes."""
-    folder = root / "run" / "backup"
+    folder = root / "run" / HELD
     # One that was killed leaves links behind.
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, mode=0o700)

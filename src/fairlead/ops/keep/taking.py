@@ -31,7 +31,7 @@ from fairlead.ops.keep.snapshot import (
     read_snapshot,
     write_snapshot,
 )
-from fairlead.ops.keep.staging import MOVED, held_still
+from fairlead.ops.keep.staging import HELD, MOVED, held_still
 from fairlead.ops.state import FileLock, State
 from fairlead.runtime.bundle import SigningKey
 
@@ -121,6 +121,23 @@ def verify_backup(store: Store, lock: KeyLock, beside: Path) -> Restored:
             return restore(store, folder / "home", lock)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def let_go(root: Path) -> int:
+    """Remove what a backup or a verification that was killed left in the home at `root`: rows as they were then, and
+    opened keys. What one that lives holds stays, and goes with it. How many such folders went."""
+    gone = 0
+    for lock, pattern in (("backup.lock", HELD), ("verify.lock", f"{_VERIFIED}*")):
+        mutex = FileLock(root / "run" / lock)
+        if not any((root / "run").glob(pattern)) or not mutex.take():
+            continue
+        try:
+            for left in (root / "run").glob(pattern):
+                shutil.rmtree(left, ignore_errors=True)
+                gone += 1
+        finally:
+            mutex.release()
+    return gone
 
 
 def _require_outside(root: Path, store: Store) -> None:
