@@ -7,6 +7,8 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -67,22 +69,42 @@ class Run:
         return [f"{kind}.{name}" for kind, name in re.findall(r'^resource "(\w+)" "(\w+)"', text, re.M)]
 
 
-def account(environ: dict[str, str], port: int, serve: str) -> dict[str, Any]:
-    """What the variables without a default are in moto's account."""
+def client_of(environ: dict[str, str], port: int) -> Callable[[str], Any]:
+    """Clients of moto's services."""
     import boto3
 
+    return partial(
+        boto3.client, endpoint_url=f"http://127.0.0.1:{port}", region_name="us-east-1",
+        aws_access_key_id=environ["AWS_ACCESS_KEY_ID"], aws_secret_access_key=environ["AWS_SECRET_ACCESS_KEY"],
+    )  # fmt: skip
+
+
+def account(environ: dict[str, str], port: int, serve: str) -> dict[str, Any]:
+    """What the variables without a default are in moto's account, and the collector's image."""
     if serve == "sagemaker":
         return {"region": "us-east-1"}
-    asked = {"endpoint_url": f"http://127.0.0.1:{port}", "region_name": "us-east-1",
-             "aws_access_key_id": environ["AWS_ACCESS_KEY_ID"],
-             "aws_secret_access_key": environ["AWS_SECRET_ACCESS_KEY"]}  # fmt: skip
-    network = boto3.client("ec2", **asked)
-    certificate = boto3.client("acm", **asked).request_certificate(DomainName="models.example.org")
+    asked = client_of(environ, port)
+    network = asked("ec2")
+    certificate = asked("acm").request_certificate(DomainName="models.example.org")
     return {
         "region": "us-east-1", "vpc": network.describe_vpcs()["Vpcs"][0]["VpcId"],
         "subnets": [one["SubnetId"] for one in network.describe_subnets()["Subnets"]][:2],
-        "certificate": certificate["CertificateArn"],
+        "certificate": certificate["CertificateArn"], "collector": "registry.example.org/collector:1",
     }  # fmt: skip
+
+
+def beside_each_other(environ: dict[str, str], port: int) -> None:
+    """The task that moto was told: a server, and a collector that starts before it and sends to the bucket."""
+    asked = client_of(environ, port)
+    (name,) = asked("ecs").list_task_definitions()["taskDefinitionArns"]
+    task = asked("ecs").describe_task_definition(taskDefinition=name)["taskDefinition"]
+    server, collector = task["containerDefinitions"]
+    assert server["dependsOn"] == [{"containerName": "collector", "condition": "START"}]
+    (bucket,) = asked("s3").list_buckets()["Buckets"]
+    told = {one["name"]: one["value"] for one in collector["environment"]}
+    assert told["FAIRLEAD_STORES__RECORDS"] == f"s3://{bucket['Name']}/records"
+    assert [one["name"] for one in task["volumes"]] == ["home"]
+    assert not task["volumes"][0].get("efsVolumeConfiguration")
 
 
 @pytest.mark.verified(
@@ -131,6 +153,8 @@ def test_what_is_planned_is_made_stays_and_is_unmade(tmp_path: Path, serve: str)
         count = int(re.search(r"Resources: (\d+) added, 0 changed", told)[1])  # type: ignore[index]
         print(f"{serve}: {count} of {whole[1]} resources made by moto")
         assert count >= BY_MOTO[serve], told[-500:]
+        if serve == "ecs":
+            beside_each_other(environ, port)
         # SageMaker's alarms name the endpoint, and a target brings along what it names.
         forgotten = (*FORGOTTEN, *(("aws_cloudwatch_metric_alarm",) if serve == "sagemaker" else ()))
         remembered = [f"-target={one}" for one in made if not one.startswith(forgotten)]

@@ -14,18 +14,21 @@ from typing import Any
 import msgspec
 import pytest
 import yaml
+from tests.journeys.cli import fairlead
 from tests.unit.export.exporting_samples import exported
 
 from fairlead.contract.settings import AccessSettings
+from fairlead.ops.stores.policies import S3_CALLS
 from fairlead.reach.export.cloudformation import CloudFormation
+from fairlead.reach.export.fargate import environment
 
 SERVES = ("ecs", "sagemaker")
 
 
 def template(folder: Path, serve: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    (file,) = CloudFormation().write(exported(folder.parent, CloudFormation, serve=serve), folder)
-    return file
+    CloudFormation().write(exported(folder.parent, CloudFormation, serve=serve), folder)
+    return folder / "template.yaml"
 
 
 @pytest.mark.parametrize("serve", SERVES)
@@ -41,8 +44,10 @@ def test_no_right_is_wider_than_it_has_to_be(tmp_path: Path, serve: str) -> None
     roles = {name: one["Properties"] for name, one in resources.items() if one["Type"] == "AWS::IAM::Role"}
     for properties in roles.values():
         for policy in properties.get("Policies", ()):
-            for asked in policy["PolicyDocument"]["Statement"]:
-                statement = asked["Fn::If"][1] if "Fn::If" in asked else asked
+            asked = policy["PolicyDocument"]["Statement"]
+            either = [one for found in asked for one in found.get("Fn::If", [None, found])[1:] if "Action" in one]
+            assert either
+            for statement in either:
                 assert not any("*" in action for action in statement["Action"])
                 if "*" in statement["Resource"]:
                     assert statement["Action"] in (["ecr:GetAuthorizationToken"], ["cloudwatch:PutMetricData"])
@@ -124,6 +129,8 @@ def test_a_stack_is_made_found_the_same_and_unmade(tmp_path: Path, aws: Any, ser
     assert aws("ecr").describe_repositories()["repositories"]
     assert aws("ecs").list_clusters()["clusterArns"] == aws("sagemaker").list_models()["Models"] == []
     given.append({"ParameterKey": "Serve", "ParameterValue": "yes"})
+    if serve == "ecs":
+        given.append({"ParameterKey": "Collector", "ParameterValue": "registry.example.org/collector:1"})
     formation.update_stack(**told, Parameters=given)
     (stack,) = formation.describe_stacks(StackName="churn")["Stacks"]
     assert stack["StackStatus"] == "UPDATE_COMPLETE"
@@ -143,6 +150,9 @@ def test_a_stack_is_made_found_the_same_and_unmade(tmp_path: Path, aws: Any, ser
         (service,) = aws("ecs").list_services(cluster=cluster)["serviceArns"]
         (found,) = aws("ecs").describe_services(cluster=cluster, services=[service])["services"]
         assert found["status"] == "ACTIVE"
+        task = aws("ecs").describe_task_definition(taskDefinition=found["taskDefinition"])["taskDefinition"]
+        # How many there are is all that moto keeps of a template's containers.
+        assert len(task["containerDefinitions"]) == 2
         (target,) = aws("elbv2").describe_target_groups()["TargetGroups"]
         assert target["HealthCheckPath"] == "/v2/health/ready"
     else:
@@ -172,9 +182,80 @@ def test_what_could_not_start_without_a_secret_asks_for_one(tmp_path: Path) -> N
     encrypted = msgspec.structs.replace(own, encrypted="env:RECORDS")
     for one, names in ((required, ["FAIRLEAD_KEY"]), (encrypted, ["FAIRLEAD_KEY", "RECORDS"])):
         (tmp_path / "out").mkdir(exist_ok=True)
-        (file,) = CloudFormation().write(one, tmp_path / "out")
-        told = yaml.safe_load(file.read_text())
+        CloudFormation().write(one, tmp_path / "out")
+        told = yaml.safe_load((tmp_path / "out" / "template.yaml").read_text())
         assert "Default" not in told["Parameters"]["Keys"]
-        (container,) = told["Resources"]["Task"]["Properties"]["ContainerDefinitions"]
-        assert [secret["Name"] for secret in container["Secrets"]["Fn::If"][1]] == names
+        task = resolved(told["Resources"]["Task"]["Properties"], {"Keyed": True, "Beside": False})
+        (container,) = task["ContainerDefinitions"]
+        assert [secret["Name"] for secret in container["Secrets"]] == names
     assert told["Resources"]["Topic"]["Properties"]["KmsMasterKeyId"] == {"Ref": "Key"}, "SNS's own is not CloudWatch's"
+
+
+def resolved(found: Any, told: dict[str, bool]) -> Any:
+    """What CloudFormation makes of `Fn::If` by these conditions."""
+    if isinstance(found, dict) and "Fn::If" in found:
+        name, then, otherwise = found["Fn::If"]
+        return resolved(then if told[name] else otherwise, told)
+    if isinstance(found, dict):
+        values = {key: resolved(value, told) for key, value in found.items()}
+        return {key: value for key, value in values.items() if value != {"Ref": "AWS::NoValue"}}
+    if isinstance(found, list):
+        return [one for one in (resolved(value, told) for value in found) if one != {"Ref": "AWS::NoValue"}]
+    return found
+
+
+def test_a_collector_beside_each_server_sends_what_was_recorded(tmp_path: Path) -> None:
+    """Records waited on a file system for ever, where nobody collected them, and servers had rights they never used."""
+    own = msgspec.structs.replace(exported(tmp_path, CloudFormation, serve="ecs"), encrypted="env:RECORDS")
+    files = {path.name: path.read_text() for path in CloudFormation().write(own, tmp_path / "out")}
+    told = yaml.safe_load(files["template.yaml"])["Resources"]
+    task = resolved(told["Task"]["Properties"], {"Beside": True, "Keyed": True})
+    server, collector = task["ContainerDefinitions"]
+    assert server["DependsOn"] == [{"ContainerName": "collector", "Condition": "START"}], "so it ends after the server"
+    assert (server["Essential"], collector["Essential"], collector["Image"]) == (True, False, {"Ref": "Collector"})
+    assert collector["Command"] == ["-C", "/project", "collect", "--follow", "--every", "2"]
+    environ = {one["Name"]: one["Value"] for one in collector["Environment"]}
+    assert environ.pop("FAIRLEAD_STORES__RECORDS") == {"Fn::Sub": "s3://${Bucket}/records"}
+    assert environ == {
+        "FAIRLEAD_HOME": "/var/lib/fairlead", "TMPDIR": "/var/lib/fairlead", "FAIRLEAD_SERVE__ROUTES": "image:",
+    }  # fmt: skip
+    assert [one["Name"] for one in collector["Secrets"]] == ["RECORDS"], "it says no key of callers"
+    assert server["MountPoints"] == collector["MountPoints"]
+    assert task["Volumes"] == [{"Name": "home"}], "of the task alone: spools are removed by who collected them"
+    rights = resolved(told["TaskRole"]["Properties"], {"Beside": True})["Policies"][0]["PolicyDocument"]["Statement"]
+    assert {action for one in rights for action in one["Action"]} == {
+        *S3_CALLS.values(), "kms:Decrypt", "kms:GenerateDataKey",
+    }  # fmt: skip
+    alone = resolved(told["Task"]["Properties"], {"Beside": False, "Keyed": False})
+    assert [one["Name"] for one in alone["ContainerDefinitions"]] == ["fairlead"]
+    assert "EFSVolumeConfiguration" in alone["Volumes"][0]
+    (mount,) = resolved(told["TaskRole"]["Properties"], {"Beside": False})["Policies"][0]["PolicyDocument"]["Statement"]
+    assert mount["Action"] == ["elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"]
+    assert "COPY fairlead.toml /project/" in files["Dockerfile"]
+    assert 'VOLUME ["/var/lib/fairlead"]' in files["Dockerfile"]
+    assert "fairlead[studio,clouds]==0.1.0" in files["Dockerfile"]
+
+
+def test_the_collector_of_a_task_takes_its_project_and_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The real verb, with the very project and variables, to a folder in place of the bucket."""
+    own = exported(tmp_path, CloudFormation, serve="ecs")
+    CloudFormation().write(own, tmp_path / "out")
+    for name, value in environment(own, "lake").items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("FAIRLEAD_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setenv("FAIRLEAD_STORES__RECORDS", f"file://{tmp_path}/lake")
+    done = fairlead(tmp_path / "out" / "collector", "collect", "--json")
+    assert done.code == 0, done.err
+    assert done.json["stored"]["sent"] == 0
+    assert not (tmp_path / "home" / "state.db").exists(), "it needs no state"
+
+
+def test_a_version_that_has_no_number_is_not_called_none(tmp_path: Path) -> None:
+    own = exported(tmp_path, CloudFormation, serve="ecs")
+    nameless = msgspec.structs.replace(own, sealed=msgspec.structs.replace(own.the(), version=None))
+    CloudFormation().write(nameless, tmp_path / "out")
+    said = yaml.safe_load((tmp_path / "out" / "template.yaml").read_text())["Description"]
+    assert said == f"Churn.2, bundle {own.bundle[:12]}, served"

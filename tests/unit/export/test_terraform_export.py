@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from tests.unit.export.exporting_samples import exported
 
+from fairlead.ops.stores.policies import S3_CALLS
 from fairlead.reach.export.terraform.target import Terraform
 
 FORMS = ({"cloud": "aws", "serve": "ecs"}, {"cloud": "aws", "serve": "sagemaker"}, {"cloud": "gcp"}, {"cloud": "azure"})
@@ -18,7 +19,7 @@ FORMS = ({"cloud": "aws", "serve": "ecs"}, {"cloud": "aws", "serve": "sagemaker"
 def written(folder: Path, options: dict[str, str]) -> dict[str, str]:
     folder.mkdir(parents=True, exist_ok=True)
     made = Terraform().write(exported(folder.parent, Terraform, **options), folder)
-    return {path.name: path.read_text() for path in made}
+    return {path.name: path.read_text() for path in made if path.suffix == ".tf"}
 
 
 def blocks(texts: dict[str, str]) -> list[tuple[str, Any]]:
@@ -96,7 +97,7 @@ def test_names_are_as_short_as_each_cloud_wants_them(tmp_path: Path, options: di
     for model in ("Orders_EU.2024-late-delivery-prediction-v1", "Orders_EU.2024-late-delivery-prediction-v2"):
         (tmp_path / model).mkdir()
         made = Terraform().write(msgspec.structs.replace(own, model=model), tmp_path / model)
-        whole = "\n".join(path.read_text() for path in made)
+        whole = "\n".join(path.read_text() for path in made if path.suffix == ".tf")
         for key, most in MOST.items():
             found = re.findall(rf'^resource "{key[0]}" "\w+" {{(?:\n(?!}}).*?)*\n  {key[1]} += ([^\n]*)', whole, re.M)
             for name in found:
@@ -114,3 +115,14 @@ MOST = {
     ("google_cloud_run_v2_service", "name"): 49,
 }  # fmt: skip
 """Characters at most, as the clouds' own providers and services take them."""
+
+
+def test_who_collects_has_the_rights_to_send_and_servers_none(tmp_path: Path) -> None:
+    """What is written out is what the store's calls ask for (`fairlead.ops.stores.policies`)."""
+    text = written(tmp_path / "t", FORMS[0])["ecs.tf"]
+    (rights,) = re.findall(r'sid += "Record"\n +actions += \[([^\]]*)\]', text)
+    assert {*re.findall(r'"([^"]*)"', rights), "s3:ListBucket"} == set(S3_CALLS.values())
+    assert re.search(r'"aws_iam_role_policy" "data" {\n +count += var.collector == "" \? 0 : 1\n', text)
+    assert "bundles/" not in text, "the model is in the image"
+    made = sorted(path.relative_to(tmp_path / "t").as_posix() for path in (tmp_path / "t" / "collector").iterdir())
+    assert made == ["collector/Dockerfile", "collector/fairlead.toml"]

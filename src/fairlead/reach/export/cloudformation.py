@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from fairlead.reach.export.alone import secrets_of
+from fairlead.reach.export.alone import Needed, secrets_of
 from fairlead.reach.export.cloudformation_parts import (
     HOME,
     PORT,
     PULL,
-    READ,
+    RECORD,
     USER,
-    WRITE,
     Resources,
     alarm,
     allow,
     get,
+    given,
     kept,
     logged,
     ref,
@@ -28,11 +28,13 @@ from fairlead.reach.export.cloudformation_parts import (
     told,
 )
 from fairlead.reach.export.exported import Exported, Option
-from fairlead.reach.export.kubernetes.documents import written
+from fairlead.reach.export.fargate import COMMAND, collector_files, environment, secrets_of_collector
+from fairlead.reach.export.kubernetes.documents import write_files, written
 
 BALANCER = "AWS/ApplicationELB"
 READY = "/v2/health/ready"
-SERVING = "Serving"
+SERVING, BESIDE = "Serving", "Beside"
+"""Conditions: whether it serves, and whether a collector is beside each server."""
 STAYING = {"Topic", "Logs", "Files"}
 """Of what serves: stays, whether it serves or not, as it has data or a name that is taken once."""
 FILES = sub("arn:${AWS::Partition}:elasticfilesystem:${AWS::Region}:${AWS::AccountId}:file-system/${Files}")
@@ -48,22 +50,21 @@ class CloudFormation:
     }
 
     def write(self, exported: Exported, to: Path) -> tuple[Path, ...]:
-        """template.yaml; values that differ between accounts are its parameters."""
+        """template.yaml, whose parameters are what differs between accounts; what the collector's image is built of."""
         sagemaker = exported.options["serve"] == "sagemaker"
         resources = kept(exported) | told() | (_sagemaker(exported) if sagemaker else _ecs(exported))
         for name in resources.keys() - kept(exported).keys() - STAYING:
             resources[name]["Condition"] = SERVING
         template = {
             "AWSTemplateFormatVersion": "2010-09-09",
-            "Description": f"{exported.model} version {exported.version} ({exported.bundle[:12]}), served",
+            "Description": f"{exported.model}, {_said(exported)}, served",
             "Parameters": _parameters(exported, sagemaker),
             "Conditions": _conditions(sagemaker),
             "Resources": resources,
             "Outputs": _outputs(sagemaker),
         }
-        file = to / "template.yaml"
-        file.write_bytes(written([template], head="Written by `fairlead export cloudformation`."))
-        return (file,)
+        text = written([template], head="Written by `fairlead export cloudformation`.")
+        return write_files(to, {"template.yaml": text, **({} if sagemaker else collector_files(exported))})
 
     def notes(self, exported: Exported) -> tuple[str, ...]:
         """What comes before and after."""
@@ -72,11 +73,20 @@ class CloudFormation:
             "First Serve=no, which makes the repository to push to; then Serve=yes.",
             "Key, bucket, repository and vault stay when the stack is deleted: they hold data.",
             *(
-                ("Its secret needs the entries " + ", ".join(one.entry for one in secrets_of(exported)) + ".",)
+                (
+                    "Its secret needs the entries " + ", ".join(one.entry for one in secrets_of(exported)) + ".",
+                    "Without parameter Collector (the image that collector/Dockerfile makes) records wait on the file "
+                    "system, where nobody collects them.",
+                )
                 if exported.options["serve"] == "ecs"
                 else ()
             ),
         )
+
+
+def _said(exported: Exported) -> str:
+    bundle = f"bundle {exported.bundle[:12]}"
+    return bundle if exported.version is None else f"version {exported.version} ({bundle})"
 
 
 def _parameters(exported: Exported, sagemaker: bool) -> dict[str, Any]:
@@ -96,6 +106,7 @@ def _parameters(exported: Exported, sagemaker: bool) -> dict[str, Any]:
         "SubnetB": {"Type": "AWS::EC2::Subnet::Id", "Description": "private, in another zone"},
         "Clients": {"Type": "String", "Default": "10.0.0.0/8", "Description": "the network that may ask"},
         "Certificate": {"Type": "String", "AllowedPattern": "arn:.+:acm:.+", "Description": "of the balancer, in ACM"},
+        "Collector": {"Type": "String", "Default": "", "Description": "the collector's image; empty for no collector"},
         "Keys": _keys(exported),
     }
 
@@ -111,7 +122,12 @@ def _keys(exported: Exported) -> dict[str, Any]:
 
 def _conditions(sagemaker: bool) -> dict[str, Any]:
     found: dict[str, Any] = {SERVING: {"Fn::Equals": [ref("Serve"), "yes"]}}
-    return found if sagemaker else {**found, "Keyed": {"Fn::Not": [{"Fn::Equals": [ref("Keys"), ""]}]}}
+    if sagemaker:
+        return found
+    told = {
+        name: {"Fn::Not": [{"Fn::Equals": [ref(of), ""]}]} for name, of in (("Keyed", "Keys"), (BESIDE, "Collector"))
+    }
+    return {**found, **told}
 
 
 def _outputs(sagemaker: bool) -> dict[str, Any]:
@@ -174,36 +190,60 @@ def _files() -> Resources:
     }  # fmt: skip
 
 
-def _tasks(exported: Exported) -> Resources:
-    mount = allow(["elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"], FILES)
-    container = {
-        "Name": "fairlead", "Image": ref("Image"), "Essential": True, "User": USER, "ReadonlyRootFilesystem": True,
-        "PortMappings": [{"ContainerPort": PORT, "Protocol": "tcp"}],
+def _container(name: str, image: str, secrets: Sequence[Needed], **more: Any) -> dict[str, Any]:
+    """What both containers of a task are held to."""
+    named = [{"Name": one.variable, "ValueFrom": sub(f"${{Keys}}:{one.entry}::")} for one in secrets]
+    return {
+        "Name": name, "Image": ref(image), "User": USER, "ReadonlyRootFilesystem": True,
         "MountPoints": [{"SourceVolume": "home", "ContainerPath": HOME, "ReadOnly": False}],
         "LinuxParameters": {"Capabilities": {"Drop": ["ALL"]}, "InitProcessEnabled": True},
         "StopTimeout": 60,
-        "Secrets": {"Fn::If": ["Keyed", [
-            {"Name": one.variable, "ValueFrom": sub(f"${{Keys}}:{one.entry}::")} for one in secrets_of(exported)],
-            ref("AWS::NoValue")]},
+        **({"Secrets": given("Keyed", named)} if named else {}),
         "LogConfiguration": {"LogDriver": "awslogs", "Options": {
-            "awslogs-group": ref("Logs"), "awslogs-region": ref("AWS::Region"), "awslogs-stream-prefix": "serve"}},
+            "awslogs-group": ref("Logs"), "awslogs-region": ref("AWS::Region"), "awslogs-stream-prefix": name}},
+        **more,
     }  # fmt: skip
-    home = {"Name": "home", "EFSVolumeConfiguration": {
+
+
+def _containers(exported: Exported) -> dict[str, Any]:
+    """The server, and the collector where its image is given; it starts before the server and so ends after it."""
+    server = _container(
+        "fairlead", "Image", secrets_of(exported), Essential=True,
+        PortMappings=[{"ContainerPort": PORT, "Protocol": "tcp"}],
+    )  # fmt: skip
+    told = environment(exported, "${Bucket}")
+    collector = _container(
+        "collector", "Collector", secrets_of_collector(exported), Essential=False, Command=[*COMMAND], Memory=768,
+        RestartPolicy={"Enabled": True},
+        Environment=[{"Name": name, "Value": sub(v) if "${Bucket}" in v else v} for name, v in told.items()],
+    )  # fmt: skip
+    after = {**server, "DependsOn": [{"ContainerName": "collector", "Condition": "START"}]}
+    return given(BESIDE, [after, collector], [server])
+
+
+def _tasks(exported: Exported) -> Resources:
+    mount = allow(["elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"], FILES)
+    shared = {"Name": "home", "EFSVolumeConfiguration": {
         "FilesystemId": ref("Files"), "TransitEncryption": "ENABLED",
         "AuthorizationConfig": {"AccessPointId": ref("Point"), "IAM": "ENABLED"}}}  # fmt: skip
+    home = given(BESIDE, {"Name": "home"}, shared)
     logs = allow(["logs:CreateLogStream", "logs:PutLogEvents"], get("Logs", "Arn"))
-    keys = {"Fn::If": ["Keyed", allow(["secretsmanager:GetSecretValue"], ref("Keys")), ref("AWS::NoValue")]}
+    keys = given("Keyed", allow(["secretsmanager:GetSecretValue"], ref("Keys")))
     network = {"AwsvpcConfiguration": {
         "AssignPublicIp": "DISABLED", "SecurityGroups": [ref("Servers")],
         "Subnets": [ref("SubnetA"), ref("SubnetB")]}}  # fmt: skip
     return {
         "StartRole": role("ecs-tasks.amazonaws.com", *PULL, logs, keys),
-        "TaskRole": role("ecs-tasks.amazonaws.com", *READ, *WRITE, mount),
+        "TaskRole": role(
+            "ecs-tasks.amazonaws.com",
+            *(given(BESIDE, one) for one in RECORD),
+            given(BESIDE, ref("AWS::NoValue"), mount),
+        ),
         "Cluster": resource("ECS::Cluster", ClusterSettings=[{"Name": "containerInsights", "Value": "enabled"}]),
         "Task": resource(
             "ECS::TaskDefinition", Family=f"fairlead-{exported.name}", RequiresCompatibilities=["FARGATE"],
             NetworkMode="awsvpc", Cpu="1024", Memory="2048", ExecutionRoleArn=get("StartRole", "Arn"),
-            TaskRoleArn=get("TaskRole", "Arn"), ContainerDefinitions=[container], Volumes=[home],
+            TaskRoleArn=get("TaskRole", "Arn"), ContainerDefinitions=_containers(exported), Volumes=[home],
         ),
         "Service": resource(
             # How many there are is the scaling's: a number here would undo it at every update.

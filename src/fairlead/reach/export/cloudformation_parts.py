@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from fairlead.reach.export.exported import Exported
+from fairlead.reach.export.fargate import RIGHTS
 
 Resources = dict[str, Any]
 PORT = 8080
@@ -65,6 +66,11 @@ def allow(actions: list[str], *resources: Any) -> dict[str, Any]:
     return {"Effect": "Allow", "Action": actions, "Resource": list(resources)}
 
 
+def given(condition: str, then: Any, otherwise: Any = None) -> dict[str, Any]:
+    """One of two, by a condition of the template; without the second, nothing."""
+    return {"Fn::If": [condition, then, ref("AWS::NoValue") if otherwise is None else otherwise]}
+
+
 PULL = (
     allow(["ecr:GetAuthorizationToken"], "*"),
     allow(
@@ -72,15 +78,12 @@ PULL = (
         get("Repository", "Arn"),
     ),
 )
-READ = (
+RECORD = (
     allow(["s3:ListBucket"], get("Bucket", "Arn")),
-    allow(["s3:GetObject"], sub("${Bucket.Arn}/bundles/*")),
-    allow(["kms:Decrypt"], get("Key", "Arn")),
+    allow([*RIGHTS], sub("${Bucket.Arn}/records/*")),
+    allow(["kms:Decrypt", "kms:GenerateDataKey"], get("Key", "Arn")),
 )
-WRITE = (
-    allow(["s3:GetObject", "s3:PutObject"], sub("${Bucket.Arn}/records/*")),
-    allow(["kms:GenerateDataKey"], get("Key", "Arn")),
-)
+"""What sends records to the bucket."""
 
 
 def kept(exported: Exported) -> Resources:

@@ -27,7 +27,7 @@ from fairlead.reach.export.kubernetes.pod import (
     pod_of,
 )
 
-_WATCHED_ELSEWHERE = "image:"
+WATCHED_ELSEWHERE = "image:"
 """As `[serve] routes` of a pod that obeys none: like those that do, it fetches nothing of what the others sent."""
 _SECRET = re.compile(r"sig|token|secret|password|key|credential", re.IGNORECASE)
 _MODEL = ("name", "task", "target", "positive", "id", "time", "timezone", "group", "item", "series", "horizon", "every")
@@ -77,18 +77,23 @@ def project_map(plan: Plan) -> Document:
 
 def project_text(plan: Plan) -> str:
     """A project file with the model's name, how records are kept, and where they are sent."""
-    settings = plan.exported.settings
+    return project_of(plan.exported, plan.routes)
+
+
+def project_of(exported: Exported, routes: str = "") -> str:
+    """`project_text` of a version that obeys the routes at that URL, or those of its image."""
+    settings = exported.settings
     plain = ModelSettings(name="plain", task="classification")
     model = {name: getattr(settings.model, name) for name in _MODEL}
     parts = [("model", {k: v for k, v in model.items() if k in {"name", "task"} or v != getattr(plain, k)})]
     kept: dict[str, Any] = {"keep_days": settings.capture.keep_days}
-    if source := encrypting(plan.exported):
+    if source := encrypting(exported):
         kept["encrypt"] = source
     parts.append(("capture", kept))
     if records := store_of_records(settings):
         terms, usual = settings.stores, StoresSettings()
         said = {name: getattr(terms, name) for name in terms.__struct_fields__ if name not in {"bundles", "records"}}
-        parts.append(("serve", {"routes": plan.routes or _WATCHED_ELSEWHERE}))
+        parts.append(("serve", {"routes": routes or WATCHED_ELSEWHERE}))
         parts.append(("stores", {"records": records, **{k: v for k, v in said.items() if v != getattr(usual, k)}}))
     return "\n".join(_section(name, values) for name, values in parts)
 
@@ -124,24 +129,28 @@ def collector_name(exported: Exported) -> str:
     """The image of the collector where nobody named one: beside the image that answers, in the same registry. Its tag
     says what was installed beside the product, so that two kinds of it never share a name."""
     folder = exported.image.rpartition("/")[0] or "fairlead"
-    extra = _extra(exported)
+    extra = extra_for(exported)
     tag = exported.fairlead.replace("+", "-") + (f"-{extra}" if extra else "")
     return f"{folder}/{'collector' if folder == 'fairlead' else 'fairlead-collector'}:{tag}"
 
 
-def _extra(exported: Exported) -> str:
+def extra_for(exported: Exported) -> str:
+    """What is installed beside the product to reach the store of the project's records; "" where there is none."""
     scheme = store_of_records(exported.settings).partition("://")[0]
     return extra_of(scheme) if scheme else ""
 
 
-def collector_image(exported: Exported, name: str) -> str:
-    """The image of the collector: the product with what reads and writes Parquet, and what its store takes."""
-    extra = f",{_extra(exported)}" if _extra(exported) else ""
+def collector_image(exported: Exported, name: str, extra: str = "", carried: str = "") -> str:
+    """The image of the collector: the product with what reads and writes Parquet, and what its store takes.
+
+    extra: taken where the project names no store. carried: lines of what is in it besides.
+    """
+    extra = extra_for(exported) or extra
     return f"""\
-# The collector beside each pod: docker build -t {name} collector
+# The collector beside each server: docker build -t {name} collector
 FROM docker.io/library/python:3.11-slim-bookworm
-RUN pip install --no-cache-dir "fairlead[studio{extra}]=={exported.fairlead}" \\
+RUN pip install --no-cache-dir "fairlead[studio{f",{extra}" if extra else ""}]=={exported.fairlead}" \\
  && install -d -o {USER} -g 0 -m 0770 {HOME}
-USER {USER}:{USER}
+{carried}USER {USER}:{USER}
 ENTRYPOINT ["python", "-m", "fairlead"]
 """

@@ -9,7 +9,10 @@ from typing import ClassVar
 
 from fairlead.reach.export.alone import secrets_of
 from fairlead.reach.export.exported import Exported, Option, fitted
+from fairlead.reach.export.fargate import RIGHTS, collector_files, environment
+from fairlead.reach.export.kubernetes.documents import write_files
 
+BUCKET = "${aws_s3_bucket.data.id}"
 HERE = Path(__file__).parent
 """A folder a cloud, and one for every cloud, with @WORDS@ that are filled in."""
 
@@ -32,6 +35,8 @@ class Terraform:
             "SECRETS": ", ".join(f'{one.variable} = "{one.entry}"' for one in secrets),
             # It has to be given where nothing would start or answer without.
             "DEFAULT": "" if exported.encrypted or exported.settings.access.required else '  default     = ""\n',
+            "SETTINGS": ", ".join(f'{name} = "{value}"' for name, value in environment(exported, BUCKET).items()),
+            "RIGHTS": ", ".join(f'"{right}"' for right in RIGHTS),
             "NAME": exported.name,
             # Names that some of the clouds want shorter than others.
             "BUCKET": fitted(f"fairlead-{exported.name}", 36),
@@ -51,6 +56,8 @@ class Terraform:
                 text = re.sub(r"@([A-Z]+)@", lambda found: words[found[1]], file.read_text(encoding="utf-8"))
                 (to / file.name).write_text(text, encoding="utf-8")
                 made.append(to / file.name)
+        if (to / "ecs.tf").exists():
+            made += write_files(to, collector_files(exported))
         return tuple(made)
 
     def notes(self, exported: Exported) -> tuple[str, ...]:
@@ -58,5 +65,13 @@ class Terraform:
         return (
             f"Push the image of `fairlead export docker` and give its address as variable image ({exported.image}): "
             "the repository to push to comes first, by `terraform apply -target`.",
+            *(
+                (
+                    "Without variable collector (the image that collector/Dockerfile makes) records wait on the file "
+                    "system, where nobody collects them.",
+                )
+                if (exported.options["cloud"], exported.options["serve"]) == ("aws", "ecs")
+                else ()
+            ),
             "What holds data is kept from being destroyed; take prevent_destroy out where it is to go.",
         )

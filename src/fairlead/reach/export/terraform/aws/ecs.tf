@@ -19,6 +19,12 @@ variable "certificate" {
   type        = string
 }
 
+variable "collector" {
+  description = "The collector's image; empty for no collector."
+  type        = string
+  default     = ""
+}
+
 variable "keys" {
   description = "ARN of a secret in Secrets Manager, as JSON with @ENTRIES@."
   type        = string
@@ -29,6 +35,44 @@ locals {
 
   # Only where there is a secret to take them from.
   secrets = { for name, entry in { @SECRETS@ } : name => entry if var.keys != "" }
+
+  # What both containers of a task are held to.
+  contained = {
+    user                   = "65532"
+    readonlyRootFilesystem = true
+    stopTimeout            = 60
+    mountPoints            = [{ sourceVolume = "home", containerPath = "/var/lib/fairlead", readOnly = false }]
+    linuxParameters        = { capabilities = { drop = ["ALL"] }, initProcessEnabled = true }
+  }
+
+  logging = {
+    awslogs-group  = aws_cloudwatch_log_group.servers.name
+    awslogs-region = var.region
+  }
+
+  server = merge(local.contained, {
+    name             = "fairlead"
+    image            = var.image
+    essential        = true
+    portMappings     = [{ containerPort = 8080, protocol = "tcp" }]
+    secrets          = [for name, entry in local.secrets : { name = name, valueFrom = "${var.keys}:${entry}::" }]
+    logConfiguration = { logDriver = "awslogs", options = merge(local.logging, { awslogs-stream-prefix = "serve" }) }
+
+    # It starts after the collector, and so ends before it.
+    dependsOn = [for name in ["collector"] : { containerName = name, condition = "START" } if var.collector != ""]
+  })
+
+  collector = merge(local.contained, {
+    name             = "collector"
+    image            = var.collector
+    essential        = false
+    memory           = 768
+    command          = ["-C", "/project", "collect", "--follow", "--every", "2"]
+    restartPolicy    = { enabled = true }
+    environment      = [for name, value in { @SETTINGS@ } : { name = name, value = value }]
+    secrets          = [for name, entry in local.secrets : { name = name, valueFrom = "${var.keys}:${entry}::" } if entry == "records-key"]
+    logConfiguration = { logDriver = "awslogs", options = merge(local.logging, { awslogs-stream-prefix = "collect" }) }
+  })
 
   logs = {
     actions = ["logs:CreateLogStream", "logs:PutLogEvents"]
@@ -66,14 +110,8 @@ data "aws_iam_policy_document" "data" {
   }
 
   statement {
-    sid       = "Read"
-    actions   = ["s3:GetObject"]
-    resources = ["${aws_s3_bucket.data.arn}/bundles/*"]
-  }
-
-  statement {
     sid       = "Record"
-    actions   = ["s3:GetObject", "s3:PutObject"]
+    actions   = [@RIGHTS@]
     resources = ["${aws_s3_bucket.data.arn}/records/*"]
   }
 
@@ -122,12 +160,15 @@ resource "aws_iam_role" "task" {
   assume_role_policy = data.aws_iam_policy_document.taken_on.json
 }
 
+# What sends records to the bucket; servers ask it for nothing.
 resource "aws_iam_role_policy" "data" {
+  count  = var.collector == "" ? 0 : 1
   role   = aws_iam_role.task.id
   policy = data.aws_iam_policy_document.data.json
 }
 
 resource "aws_iam_role_policy" "files" {
+  count  = var.collector == "" ? 1 : 0
   role   = aws_iam_role.task.id
   policy = data.aws_iam_policy_document.files.json
 }
@@ -267,37 +308,23 @@ resource "aws_ecs_task_definition" "serve" {
   execution_role_arn       = aws_iam_role.start.arn
   task_role_arn            = aws_iam_role.task.arn
 
-  container_definitions = jsonencode([{
-    name                   = "fairlead"
-    image                  = var.image
-    essential              = true
-    user                   = "65532"
-    readonlyRootFilesystem = true
-    stopTimeout            = 60
-    portMappings           = [{ containerPort = 8080, protocol = "tcp" }]
-    mountPoints            = [{ sourceVolume = "home", containerPath = "/var/lib/fairlead", readOnly = false }]
-    linuxParameters        = { capabilities = { drop = ["ALL"] }, initProcessEnabled = true }
-    secrets                = [for name, entry in local.secrets : { name = name, valueFrom = "${var.keys}:${entry}::" }]
-    logConfiguration = {
-      logDriver = "awslogs"
-      options = {
-        awslogs-group         = aws_cloudwatch_log_group.servers.name
-        awslogs-region        = var.region
-        awslogs-stream-prefix = "serve"
-      }
-    }
-  }])
+  container_definitions = jsonencode([for one in [local.server, local.collector] : one if one.image != ""])
 
+  # With a collector the disk of the task, from which records go to the bucket; without one they wait on the file system.
   volume {
     name = "home"
 
-    efs_volume_configuration {
-      file_system_id     = aws_efs_file_system.spools.id
-      transit_encryption = "ENABLED"
+    dynamic "efs_volume_configuration" {
+      for_each = var.collector == "" ? [aws_efs_access_point.spools] : []
 
-      authorization_config {
-        access_point_id = aws_efs_access_point.spools.id
-        iam             = "ENABLED"
+      content {
+        file_system_id     = aws_efs_file_system.spools.id
+        transit_encryption = "ENABLED"
+
+        authorization_config {
+          access_point_id = efs_volume_configuration.value.id
+          iam             = "ENABLED"
+        }
       }
     }
   }
