@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "monitor"))
@@ -87,3 +88,18 @@ def test_what_where_since_when_how_large_and_what_to_do(fault: str) -> None:
     assert any(line.startswith(f"Since {wording.moment(finding.since)}") for line in lines)
     assert size in body
     assert f"What to do: {todo}" in lines
+
+
+def test_a_loss_measured_with_labels_that_look_poisoned_is_named_so() -> None:
+    cause = Cause("time", "arrival in short runs", 1.0, "86 labels disagree beyond what blocks differ usually")
+    concept, moved = Cause("time", "concept", 1.0, "no column moved"), Cause("column", "hum", 0.6, "it moved by 0.20")
+    loss = found("performance", "promise", "the model loses +0.5 a row more", causes=(concept, moved))
+    loss = msgspec.structs.replace(loss, id="loss", severity="critical")
+    doubted = found("labels", "poisoned_arrival", "labels disagree", segment="arrival in short runs", causes=(cause,))
+    (incident,) = group((), [loss, doubted], {}, SINCE, 1).incidents
+    assert incident.title == "performance and labels (likely poisoned labels of arrival in short runs)"
+    assert incident.causes[0] == cause
+    _, body = wording.notice(incident, [loss, doubted])
+    assert "What to do: Look at where these labels come from before a model learns from them." in body.splitlines()
+    (alone,) = group((), [doubted], {}, SINCE, 1).incidents
+    assert alone.title == "labels of arrival in short runs (likely poisoned)"

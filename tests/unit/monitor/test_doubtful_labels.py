@@ -5,8 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from fairlead.contract.events import Window
+from fairlead.contract.profile import Reference
+from fairlead.contract.settings import ModelSettings, Settings
+from fairlead.contract.signature import Column, Signature
+from fairlead.lab.stats import bins_for, profile
+from fairlead.ops.monitor import calibrate
+from fairlead.ops.monitor.checks.poisoned import PoisonedLabels, spreads_in
 from fairlead.ops.monitor.doubtful import CALLER, KEY, TIME, Doubt, doubtful_labels, kinds_of
-from fairlead.ops.monitor.seen import Rows
+from fairlead.ops.monitor.scattered import Scattered, Spread, scattered_labels
+from fairlead.ops.monitor.seen import Rows, Seen
 
 CALLERS = np.array([f"c{i}" for i in range(8)], dtype=object)
 
@@ -116,3 +124,107 @@ def test_numbers_too_and_little_is_nothing() -> None:
     few = doubtful_labels(losses[:40], answers[:40], {"batch": blocks[:40]})
     assert few.blocks == ()
     assert few.left_out.shape == (40,)
+
+
+def quiet(random: np.random.Generator, between: float, labels: int = 420) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities and classes; stretches of 25 labels that came together differ by `between` in the logit."""
+    logit = random.normal(-0.5, 1.5, labels)
+    level = np.repeat(between * random.standard_normal(labels // 25 + 1), 25)[:labels]
+    truth = random.random(labels) < 1 / (1 + np.exp(-logit - level))
+    return 1 / (1 + np.exp(-logit)), truth.astype(float)
+
+
+def runs(p: np.ndarray, truth: np.ndarray, earlier: list[Spread], allowed: float = 0.004) -> Scattered:
+    found = scattered_labels((p - truth) ** 2, np.column_stack([1 - p, p]), np.arange(len(p)), earlier, allowed)
+    assert found is not None
+    return found
+
+
+def earlier_windows(random: np.random.Generator, between: float, windows: int = 8) -> list[Spread]:
+    return [runs(*quiet(random, between), []).spread for _ in range(windows)]
+
+
+def test_wrong_labels_in_blocks_all_over_a_window_are_found_together_where_no_run_stands_out() -> None:
+    random = np.random.default_rng(11)
+    together = alone = 0
+    for _ in range(20):
+        earlier = earlier_windows(random, 0.2)
+        p, truth = quiet(random, 0.2)
+        wrong = (np.random.default_rng(0).permutation(17) < 4)[np.minimum(np.arange(420) // 25, 16)]
+        told = np.where(wrong, 1 - truth, truth)
+        found = runs(p, told, earlier)
+        assert found.block is not None
+        together += found.block.suspicious
+        times = {TIME: kinds_of(Rows(columns={}, times=np.arange(420.0)), np.arange(420))[TIME]}
+        alone += bool(doubtful_labels((p - told) ** 2, np.column_stack([1 - p, p]), times).left_out.any())
+        if found.block.suspicious:
+            assert found.block.low < found.block.excess < found.block.high
+            assert wrong[found.rows].mean() > 0.5
+    assert together >= 12
+    assert alone <= together / 2
+
+
+@pytest.mark.parametrize("between", [0.0, 0.5, 1.0])
+def test_runs_that_differ_as_they_always_do_are_no_poison(between: float) -> None:
+    random = np.random.default_rng(12)
+    allowed, alarms = 0.02, 0
+    for _ in range(15):
+        earlier = earlier_windows(random, between)
+        for _ in range(6):
+            block = runs(*quiet(random, between), earlier, allowed).block
+            alarms += block is not None and block.suspicious
+    assert alarms <= 90 * allowed + 3 * np.sqrt(90 * allowed)
+
+
+@pytest.mark.parametrize(("first", "last"), [(200, 420), (120, 240), (0, 420)], ids=["stays", "an event", "all of it"])
+def test_one_stretch_that_is_apart_is_a_change_or_an_event_and_not_scattered(first: int, last: int) -> None:
+    random = np.random.default_rng(13)
+    for _ in range(10):
+        earlier = earlier_windows(random, 0.2)
+        p, truth = quiet(random, 0.2)
+        at = (np.arange(420) >= first) & (np.arange(420) < last) & (random.random(420) < 0.6)
+        block = runs(p, np.where(at, 1 - truth, truth), earlier).block
+        assert block is None or not block.suspicious
+
+
+def test_few_labels_and_few_windows_say_nothing() -> None:
+    p, truth = quiet(np.random.default_rng(14), 0.2)
+    assert scattered_labels(truth[:150], np.column_stack([1 - p, p])[:150], np.arange(150), [], 0.01) is None
+    turned = np.where(np.arange(420) // 25 % 4 == 0, 1 - truth, truth)
+    found = runs(p, turned, [Spread(1.0, 17.0)] * 3)
+    assert found.block is None
+    assert not found.rows.any()
+
+
+def test_scattered_poison_is_told_by_the_check_once_four_windows_were_quiet() -> None:
+    random = np.random.default_rng(15)
+    signature = Signature("classification", (Column("a", "number"),), target="y", classes=("no", "yes"), positive="yes")
+    settings = Settings(model=ModelSettings(name="m", task="classification", target="y", positive="yes", time="at"))
+    columns = {"a": random.normal(size=420)}
+    bins = bins_for(columns, signature)
+    live = profile(columns, bins, start=0.0, end=420.0)
+    reference = Reference(profile=live, blocks=(live,))
+    memory, told = None, []
+    for window in range(6):
+        p, truth = quiet(random, 0.2)
+        if window == 5:
+            truth = np.where(np.arange(420) // 25 % 4 == 0, 1 - truth, truth)
+        labels = np.where(truth > 0.5, "yes", "no").astype(object)
+        rows = Rows(
+            columns,
+            np.arange(420) * 60.0,
+            np.column_stack([1 - p, p]),
+            labels=labels,
+            labelled=np.ones(420, dtype=bool),
+        )
+        seen = Seen(
+            Window("m", window, 0.0, 420 * 60.0, rows=420, state="scored"), live, reference,
+            calibrate(reference, settings), settings, signature, rows=rows, memory=memory,
+        )  # fmt: skip
+        told.append(PoisonedLabels().look(seen, 0.01))
+        memory = seen.kept[0] if seen.kept else memory
+    assert told[:5] == [[]] * 5
+    (finding,) = told[5]
+    assert (finding.area, finding.check, finding.segment) == ("labels", "poisoned_arrival", "arrival in short runs")
+    assert finding.low < finding.size < finding.high
+    assert len(spreads_in(memory)) == 5, "the window that is doubted teaches nothing"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -13,8 +14,9 @@ from fairlead.contract.settings import ModelSettings, MonitorSettings, Settings
 from fairlead.ops.rehearse import Rehearsal, agrawal, rehearse, write_rehearsal
 from fairlead.ops.rehearse.baselines import persistence
 from fairlead.ops.rehearse.history import history_of
+from fairlead.ops.rehearse.injecting import first_of
 from fairlead.ops.rehearse.models import Meter, Models
-from fairlead.ops.rehearse.replay import Policy, Replay, always
+from fairlead.ops.rehearse.replay import Alarm, Policy, Replay, always
 from fairlead.ops.rehearse.stage import Stage, even, one_thread, performance_policy
 
 WEEKS, CHANGE, ROWS = 36, 20, 120
@@ -181,3 +183,11 @@ def test_what_cannot_be_rehearsed_is_refused() -> None:
         rehearse(table(), project(), policies=("sometimes",))
     with pytest.raises(UsageError, match="windows"):
         rehearse(table().iloc[: 3 * ROWS], project())
+
+
+def test_of_alarms_told_at_one_moment_the_one_that_names_the_fault_counts_as_first() -> None:
+    loss = Alarm(3, "labels", "performance", "promise", "the loss is higher")
+    doubted = Alarm(3, "labels", "labels", "poisoned_arrival", "labels disagree")
+    assert first_of([loss, doubted], lambda alarm: float(alarm.window)) == doubted
+    later = msgspec.structs.replace(doubted, window=4)
+    assert first_of([loss, later], lambda alarm: float(alarm.window)) == loss

@@ -37,6 +37,8 @@ def advice(incident: Incident, findings: Sequence[Finding]) -> str:
         return _OF_RESOURCE[named.name]
     if lead.area == "code":
         return _of_code(lead)
+    if any(f.area == "labels" and f.check.startswith("poisoned") and f.severity != "info" for f in findings):
+        return _OF_AREA["labels"]
     if lead.area in ("performance", "concept_drift", "estimated"):
         return "A model of newer rows: `fairlead retrain`. The version before: `fairlead rollback`."
     if lead.area in ("quality", "contract", "data_drift", "score_drift"):

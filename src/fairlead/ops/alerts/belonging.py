@@ -314,6 +314,10 @@ def title_of(findings: Sequence[Finding], causes: Sequence[Cause]) -> str:
         to_blame = next((c.name for c in lead.causes if c.weight >= LEAST_SHARED), "")
         if to_blame:
             return f"{text}: version {to_blame}" if to_blame.isdecimal() else f"{text}: {to_blame}"
+    wrong = next((f for f in findings if f.area == "labels" and f.check.startswith("poisoned")), None)
+    if wrong is not None and lead.severity != "info":
+        # Labels that are wrong explain a loss measured with them, whatever else moved.
+        return f"{text} (likely poisoned)" if wrong is lead else f"{text} (likely poisoned labels of {wrong.segment})"
     strong = [c for c in causes if c.weight >= LEAST_SHARED and c.kind not in (*_TIMES, "upstream")]
     # Who sent it says more than which column; a column is news only if it is likelier than those named already.
     likely = next((c for c in strong if c.kind != "column"), strong[0] if strong else None)

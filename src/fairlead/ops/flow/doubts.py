@@ -10,11 +10,15 @@ from fairlead.ops.flow.making import champion_bundle
 from fairlead.ops.flow.seeing import memories_of, rows_of
 from fairlead.ops.flow.view import View
 from fairlead.ops.flow.workspace import Workspace
-from fairlead.ops.monitor.doubtful import doubtful_labels, kinds_of
+from fairlead.ops.monitor.checks.poisoned import spreads_in
+from fairlead.ops.monitor.doubtful import doubtful_labels, in_words, kinds_of
+from fairlead.ops.monitor.scattered import scattered_labels
 
 TASKS = ("classification", "regression")
 NEWEST = 64
 """Windows that are looked at, the newest ones."""
+ALLOWED = 0.01
+"""Chance to leave short runs of labels out of a window where nothing is wrong."""
 REMEMBERED = 3
 """Windows of which it has to be known how much blocks differ, before that is a yardstick."""
 
@@ -39,10 +43,9 @@ def doubted(ws: Workspace, view: View) -> Doubted:
         return nothing
     answered = view.answered()
     known = view.labelled & np.isfinite(answered).all(axis=1)
+    memory: dict[str, list[float]] = memories_of(ws).get("poisoned") or {}
     usual = {
-        kind: max(values)
-        for kind, values in (memories_of(ws).get("poisoned") or {}).items()
-        if isinstance(values, list) and len(values) >= REMEMBERED
+        kind: max(values) for kind, values in memory.items() if isinstance(values, list) and len(values) >= REMEMBERED
     }
     left_out, told = np.zeros(view.rows, dtype=bool), []
     rows = rows_of(view, answered)
@@ -57,4 +60,9 @@ def doubted(ws: Workspace, view: View) -> Doubted:
         left_out[chosen[doubt.left_out]] = True
         if doubt.why:
             told.append(f"window {window.index}: {doubt.why}")
+        arrived = (rows.times if rows.arrived is None else rows.arrived)[chosen]
+        runs = scattered_labels(lost, answered[chosen], arrived, spreads_in(memory), ALLOWED)
+        if runs is not None and runs.block is not None and runs.block.suspicious:
+            left_out[chosen[runs.rows]] = True
+            told.append(f"window {window.index}: {in_words((runs.block,), int(runs.rows.sum()))}")
     return Doubted(left_out, tuple(told))

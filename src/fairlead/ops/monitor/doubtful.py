@@ -84,7 +84,7 @@ def doubtful_labels(
     tested = [(kind, name, rows) for kind, name, rows in tested if FEWEST <= len(rows) <= n - FEWEST]
     if n < 2 * FEWEST or not tested:
         return Doubt((), np.zeros(n, dtype=bool), "")
-    cells, sums, squares, counts = _by_answer(losses, scores)
+    cells, sums, squares, counts = by_answer(losses, scores)
     told = [(kind, name, rows, *_excess(losses, cells, (sums, squares, counts), rows)) for kind, name, rows in tested]
     known = usual or {}
     blocks: list[tuple[Block, np.ndarray]] = []
@@ -154,7 +154,7 @@ def _runs(order: np.ndarray, n: int) -> np.ndarray:
     return found
 
 
-def _by_answer(losses: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def by_answer(losses: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """The cell of each row among rows answered alike, and sums of losses, of their squares and of rows by cell."""
     told = scores.max(axis=1) if scores.shape[1] > 2 else scores[:, -1]
     edges = np.unique(np.nanquantile(told, np.linspace(0, 1, GRID + 1)[1:-1]))

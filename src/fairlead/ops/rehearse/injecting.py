@@ -7,7 +7,7 @@ makes windows differ from each other stays: hours, days, and whatever a season d
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 
 from fairlead.contract.evidence import Interval
+from fairlead.ops.alerts.evidence import HARM
 from fairlead.ops.monitor.seen import Rows
 from fairlead.ops.monitor.windows import DAY, MONTH_DAYS
 from fairlead.ops.rehearse.copies import CleanCopy, pass_window
@@ -171,7 +172,7 @@ class _Happened:
             scored = pass_window(history, watcher, watch, (copy.key, False), window, scored, alarms, self.rows)
             new = [a for a in alarms if (a.moment, a.check, a.columns) not in known and a.window >= self.first]
             if new:
-                first = min(new, key=self._at)
+                first = first_of(new, self._at)
                 break
         by = "" if first is None else f"{first.area}/{first.check}"
         days = None if first is None else (self._at(first) - self.begin) / DAY
@@ -187,6 +188,11 @@ class _Happened:
 def _late(history: History) -> int:
     """Windows after one until its labels have come."""
     return int(np.ceil(history.delay / max(history.window_s, 1e-9)))
+
+
+def first_of(alarms: Sequence[Alarm], at: Callable[[Alarm], float]) -> Alarm:
+    """The alarm that is told first; of those at one moment one that says more than that the loss is higher."""
+    return min(alarms, key=lambda alarm: (at(alarm), alarm.area in HARM))
 
 
 def _whole(history: History, first: int, last: int) -> Rows:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
 
 from fairlead.contract.events import Cause, Finding
 from fairlead.ops.monitor.budget import Family
-from fairlead.ops.monitor.doubtful import ENOUGH, Block, doubtful_labels, kinds_of
+from fairlead.ops.monitor.doubtful import ENOUGH, TIME, Block, doubtful_labels, kinds_of
 from fairlead.ops.monitor.identity import finding_id
+from fairlead.ops.monitor.scattered import Spread, scattered_labels
 from fairlead.ops.monitor.seen import Moment, Rows, Seen
 from fairlead.ops.monitor.statistic import Judged
 
 TASKS = ("classification", "regression")
 REMEMBERED = 32
+SPREAD = ("scattered:ratio", "scattered:freedom")
+"""Entries of the memory: how much short runs of arrivals differed in earlier windows."""
 WINDOWS = 3
 """Windows from which the deviation of blocks of a kind is known where a window has few of them."""
 
@@ -37,17 +41,37 @@ class PoisonedLabels:
             return []
         memory: dict[str, list[float]] = seen.memory or {}
         usual = {kind: max(values) for kind, values in memory.items() if len(values) >= WINDOWS}
-        doubt = doubtful_labels(losses, rows.scores[chosen], kinds_of(rows, chosen), allowed=allowed, usual=usual)
-        for block in doubt.blocks:
-            seen.tell("poisoned", f"{block.by} {block.name}", _told(block, allowed), "loss above the expected")
+        kinds = kinds_of(rows, chosen)
+        doubt = doubtful_labels(losses, rows.scores[chosen], kinds, allowed=allowed / 2.0, usual=usual)
+        arrived = (rows.times if rows.arrived is None else rows.arrived)[chosen]
+        runs = scattered_labels(losses, rows.scores[chosen], arrived, spreads_in(memory), allowed / 2.0)
+        told = [*doubt.blocks, *([runs.block] if runs is not None and runs.block is not None else [])]
+        for block in told:
+            seen.tell("poisoned", f"{block.by} {block.name}", _told(block, allowed / 2.0), "loss above the expected")
         found: dict[str, Finding] = {}
-        for block in doubt.blocks:
+        for block in told:
             if block.suspicious and block.by not in found:
-                at = chosen[kinds_of(rows, chosen)[block.by] == block.name]
-                found[block.by] = _finding(seen, block, float(rows.times[at].min()), allowed)
+                of_block = runs.rows if runs is not None and block is runs.block else kinds[block.by] == block.name
+                found[block.by] = _finding(seen, block, float(rows.times[chosen[of_block]].min()), allowed / 2.0)
         if not found:
-            seen.keep(_learnt(memory, doubt.blocks))
+            known = _learnt(memory, doubt.blocks)
+            seen.keep(known if runs is None else with_spread(known, runs.spread))
         return list(found.values())
+
+
+def spreads_in(memory: Mapping[str, object]) -> tuple[Spread, ...]:
+    """How much short runs of arrivals differed in earlier windows, as the memory has it."""
+    ratios, freedoms = (memory.get(name) for name in SPREAD)
+    if not isinstance(ratios, list) or not isinstance(freedoms, list):
+        return ()
+    return tuple(Spread(float(ratio), float(freedom)) for ratio, freedom in zip(ratios, freedoms, strict=False))
+
+
+def with_spread(memory: dict[str, list[float]], spread: Spread) -> dict[str, list[float]]:
+    """The memory with one more window."""
+    return memory | {
+        name: [*memory.get(name, []), round(value, 6)][-REMEMBERED:] for name, value in zip(SPREAD, spread, strict=True)
+    }
 
 
 def losses_of(seen: Seen, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
@@ -69,12 +93,13 @@ def losses_of(seen: Seen, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
 def _learnt(memory: dict[str, list[float]], blocks: tuple[Block, ...]) -> dict[str, list[float]]:
     """Deviations of blocks from each other, of kinds that have few of them in a window."""
     kinds = {block.by for block in blocks}
-    known = dict(memory)
+    spread = {name: memory[name] for name in SPREAD if name in memory}
+    known = {kind: values for kind, values in memory.items() if kind not in SPREAD}
     for kind in kinds:
         excess = [block.excess for block in blocks if block.by == kind]
         if 2 <= len(excess) <= ENOUGH:
             known[kind] = [*known.get(kind, []), round(float(np.std(excess, ddof=1)), 6)][-REMEMBERED:]
-    return dict(sorted(known.items())[:REMEMBERED])
+    return dict(sorted(known.items())[:REMEMBERED]) | spread
 
 
 def _told(block: Block, allowed: float) -> Judged:
@@ -89,7 +114,7 @@ def _finding(seen: Seen, block: Block, first: float, allowed: float) -> Finding:
     window = seen.window
     severity: Literal["warning", "critical"] = "warning"
     said = f"{block.by} {block.name}"
-    kind: Literal["time", "labels", "source"] = "time" if block.by == "arrival" else "source"
+    kind: Literal["time", "labels", "source"] = "time" if block.by == TIME else "source"
     what = (
         f"labels of {said} disagree: mean loss {block.expected + block.excess:.2f}, {block.expected:.2f} where others"
     )
