@@ -262,9 +262,9 @@ TAIL = """
   twice), and lies within the whole budget.
 - Poisoned labels, another rule and larger errors are all found by the promise and by concept drift. That labels are
   poisoned, in blocks of 25 all over what came, is seen where short runs of arrivals differ more than those of earlier
-  weeks did: always of numbers, of classes in half of the worlds within six weeks, as 25 of them tell little. A rule that
-  changes is not taken for it, nor is one stretch that goes on to the end. The first four weeks know no usual. Labels that
-  are late, or of another definition, are named for what they are.
+  weeks did: always of numbers, of classes in half of the worlds within six weeks, as 25 of them tell little. A rule
+  that changes is not taken for it, nor is one stretch that goes on to the end. The first four weeks know no usual.
+  Labels that are late, or of another definition, are named for what they are.
 - With fewer than about a hundred days (more for a tighter budget) nothing of this is an alarm: it is information, with
   "calibrating" and how long that will take beside it.
 
