@@ -201,7 +201,9 @@ def test_the_process_ends_with_its_model(bundle, key):
     eventually(lambda: not alive(pid))
 
 
-def test_the_process_ends_with_its_parent_even_while_it_hangs(bundle, key):
+def test_the_process_ends_with_its_parent_even_while_it_hangs_and_its_folder_at_the_next_start(
+    bundle, key, tmp_path, monkeypatch
+):
     program = f"""
 import sys, threading
 from fairlead.runtime.bundle import load
@@ -211,14 +213,23 @@ threading.Thread(target=model.score_rows, args=([[669.0, "pro"]],), daemon=True)
 print(model.process.pid, flush=True)
 sys.stdin.read()
 """
-    parent = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    environ = {**os.environ, "TMPDIR": str(tmp_path)}
+    parent = subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environ
+    )
     pid = int(parent.stdout.readline())
     assert alive(pid)
+    (left,) = tmp_path.iterdir()
+    (left / "of the model").write_text("rows")
     parent.kill()
     parent.wait()
     parent.stdin.close()
     parent.stdout.close()
     eventually(lambda: not alive(pid))
+    assert (left / "of the model").exists()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    load(bundle, (key.public,), native=TERMS).close()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_fork_has_a_process_of_its_own_and_leaves_the_first_alone(model):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import shutil
 import tempfile
 import threading
 import weakref
@@ -21,6 +20,7 @@ import numpy.typing as npt
 from fairlead.contract.errors import BundleRefused, Busy, DeadlineExceeded, NativeFailed
 from fairlead.runtime.native.form import NativeForm, NativeTerms
 from fairlead.runtime.native.link import Child, Gone, Late
+from fairlead.runtime.native.scratch import Scratch
 
 Floats = npt.NDArray[np.float64]
 CHUNK = 16_384
@@ -42,8 +42,7 @@ class NativeProcess:
 
     def __init__(self, form: NativeForm, artefact: bytes, terms: NativeTerms, locked: Mapping[str, str]) -> None:
         self.form, self.terms, self._locked = form, terms, dict(locked)
-        self._artefact = _held(artefact)
-        self._scratch = tempfile.mkdtemp(prefix="fairlead-native-")
+        self._artefact, self._scratch = _held(artefact), Scratch()
         self._state = threading.Condition()
         self._turn = threading.Lock()
         self._child: Child | None = None
@@ -129,8 +128,9 @@ class NativeProcess:
             self._child.end()
         self._child, self._box.child, self._restarting = None, None, False
         self._state, self._turn = threading.Condition(), threading.Lock()
-        self._scratch = tempfile.mkdtemp(prefix="fairlead-native-")
         self._end.detach()
+        self._scratch.close(remove=False)
+        self._scratch = Scratch()
         self._end = weakref.finalize(self, _clear, self._box, self._artefact, self._scratch, os.getpid())
         self._start()
 
@@ -194,10 +194,9 @@ class NativeProcess:
 
     def _start(self) -> None:
         """Start, and wait until the model is open. Raises BundleRefused."""
-        for left in os.scandir(self._scratch):
-            shutil.rmtree(left.path, ignore_errors=True)
+        self._scratch.empty()
         try:
-            child = Child(self.terms.python, self._artefact, self._scratch)
+            child = Child(self.terms.python, self._artefact, self._scratch.path)
         except OSError as why:
             raise BundleRefused(f"the interpreter for native models cannot be started: {why.strerror}") from why
         told = {
@@ -232,13 +231,13 @@ class _Box:
     child: Child | None = None
 
 
-def _clear(box: _Box, artefact: int, scratch: str, owner: int) -> None:
+def _clear(box: _Box, artefact: int, scratch: Scratch, owner: int) -> None:
     if box.child is not None:
         box.child.end()
     if os.getpid() == owner:
         with contextlib.suppress(OSError):
             os.close(artefact)
-        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.close()
 
 
 def _why_not(said: Mapping[str, Any]) -> str:
