@@ -10,7 +10,7 @@ FairleadError                     the root: catch this to catch us
 ├── InputInvalid                  rows that do not fit the signature (HTTP 400)
 │   ├── BodyInvalid               not JSON, or not the shape a protocol asks for
 │   ├── BodyTooLarge              over the stated limit (HTTP 413)
-│   ├── TooManyRows           more rows than a call takes at once (HTTP 413)
+│   ├── TooManyRows               more rows than a call takes at once (HTTP 413)
 │   ├── MediaUnsupported          a content type or encoding that is not taken (HTTP 415)
 │   ├── ColumnMissing             columns the model needs
 │   ├── ColumnUnknown             columns the model does not know
