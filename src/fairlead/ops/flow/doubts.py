@@ -60,6 +60,7 @@ def doubted(ws: Workspace, view: View) -> Doubted:
         left_out[chosen[doubt.left_out]] = True
         if doubt.why:
             told.append(f"window {window.index}: {doubt.why}")
+            continue
         arrived = (rows.times if rows.arrived is None else rows.arrived)[chosen]
         runs = scattered_labels(lost, answered[chosen], arrived, spreads_in(memory), ALLOWED)
         if runs is not None and runs.block is not None and runs.block.suspicious:

@@ -45,7 +45,10 @@ class PoisonedLabels:
         doubt = doubtful_labels(losses, rows.scores[chosen], kinds, allowed=allowed / 2.0, usual=usual)
         arrived = (rows.times if rows.arrived is None else rows.arrived)[chosen]
         runs = scattered_labels(losses, rows.scores[chosen], arrived, spreads_in(memory), allowed / 2.0)
-        told = [*doubt.blocks, *([runs.block] if runs is not None and runs.block is not None else [])]
+        told = list(doubt.blocks)
+        if runs is not None and runs.block is not None and not doubt.why:
+            # A sender that stands out alone explains short runs, and is told in their place.
+            told.append(runs.block)
         for block in told:
             seen.tell("poisoned", f"{block.by} {block.name}", _told(block, allowed / 2.0), "loss above the expected")
         found: dict[str, Finding] = {}
