@@ -79,3 +79,21 @@ def test_tables_fit_80_columns(capsys: pytest.CaptureFixture[str], monkeypatch: 
         "DeadlineExceeded",
     ):
         assert word in shown
+
+
+def test_a_long_example_of_a_refusal_takes_a_few_lines(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    columns = ", ".join(f"column_{n}" for n in range(19))
+    failed = {
+        "count": 1, "code": 400, "cause": "ColumnMissing", "first": 1_700_000_000.0, "last": 1_700_000_060.0,
+        "example": f"row 0: columns missing: tenure. This model expects: {columns}",
+    }  # fmt: skip
+    shown = said(capsys, errors=[failed])
+    assert "columns missing: tenure" in " ".join(shown.split())
+    assert len(shown.splitlines()) < 14
+
+
+def test_settings_that_what_runs_has_not_read_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "start it again" in said(capsys, outdated="fairlead.toml was changed: start it again")

@@ -278,10 +278,12 @@ def deploy_first(ws: Any, say: Callable[[str], None]) -> None:
 def run_up(port: int | None, every_s: float) -> None:
     """`fairlead up`: everything, supervised, until Ctrl-C. Where routes come from elsewhere, what answers and collects:
     what is deployed, and whether all is well, is decided there."""
+    from fairlead.ops.flow.outdated import settings_of
     from fairlead.ops.flow.supervise import Service, Supervisor
     from fairlead.ops.project import Project
 
     project = Project.find(chosen.folder)
+    read = settings_of(project.root)
     project.home.ensure()
     asked = project.settings.serve
     program = (sys.executable, "-m", "fairlead", "-C", str(chosen.folder))
@@ -299,6 +301,7 @@ def run_up(port: int | None, every_s: float) -> None:
         services,
         lambda name, line: log(f"{name}: {line}"),
         run=project.home.run,
+        about=(str(project.root), read),
         on_ready=lambda: tell_up(project.settings.model.name, project.home.root, asked.routes),
     )
     sys.exit(supervisor.run())

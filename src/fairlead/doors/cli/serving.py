@@ -14,6 +14,8 @@ from fairlead.doors.cli.output import Json, console, escape, moment, number, pro
 from fairlead.doors.cli.streaming import stream_lines
 
 Answer = dict[str, Any]
+EXAMPLE = 120
+"""Characters of a refused request's answer that a table of them shows."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -222,6 +224,11 @@ def tell_feedback(answer: Answer) -> None:
         out.print(f"  row {one['item']}: {escape(one['reason'])}")
     if len(answer["rejected"]) > 5:
         out.print("  ... (--json shows all)")
+    if answer["accepted"] and answer["judged_after"]:
+        out.print(
+            f"They are joined to the rows that they name, and count once a window is judged: {answer['judged_after']} "
+            "after it ends (monitor.label_delay)"
+        )
 
 
 def status(as_json: Json = False) -> None:
@@ -256,6 +263,8 @@ def tell_status(answer: Answer) -> None:
             mode = tried["details"].get("mode", "rollout")
             out.print(f"  {mode} of version {tried['challenger']} since {moment(tried['started_wall'])} UTC")
         out.print(f"  {running(answer['workers'])}")
+        if answer.get("outdated"):
+            out.print(f"  [yellow]{escape(answer['outdated'])}[/]")
         if answer.get("leader"):
             out.print(f"  {escape(led(answer['leader']))}")
         for line in machine_lines(answer.get("machine") or {}):
@@ -275,10 +284,10 @@ def tell_status(answer: Answer) -> None:
         tell_table(answer["incidents"])
     if answer.get("errors"):
         failed = [
-            (e["count"], e["code"], e["cause"], moment(e["first"]), moment(e["last"]), e["example"])
+            (e["count"], e["code"], e["cause"], moment(e["last"]), shortened(e["example"]))
             for e in answer["errors"][:10]
         ]
-        heads = ("times", "code", "cause", "first (UTC)", "last (UTC)", "for example")
+        heads = ("times", "code", "cause", "last (UTC)", "for example")
         table("Requests answered with an error, since the server started", heads, failed, wraps=heads[3:])
     if answer["decisions"]:
         decided = [
@@ -286,6 +295,11 @@ def tell_status(answer: Answer) -> None:
             for d in answer["decisions"]
         ]
         table("Decisions", ("when (UTC)", "what", "why", "fairlead undo"), decided, wraps=("why",))
+
+
+def shortened(text: str) -> str:
+    """As much of an example as a line or two of a table hold; `--json` has all that was kept of it."""
+    return text if len(text) <= EXAMPLE else f"{text[:EXAMPLE].rstrip()} ..."
 
 
 def running(workers: list[Answer]) -> str:

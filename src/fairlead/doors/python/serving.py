@@ -132,7 +132,7 @@ def feedback(ws: Workspace, labels: Any) -> Answer:
         answer = ask(ws, f"/feedback/{ws.model}", body)
         accepted += answer["accepted"]
         rejected.extend(answer["rejected"])
-    return {"accepted": accepted, "rejected": rejected}
+    return {"accepted": accepted, "rejected": rejected, "judged_after": ws.settings.monitor.label_delay}
 
 
 def label_of(ws: Workspace, row: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import msgspec
 
 from fairlead.contract.errors import BundleRefused, FairleadError
 from fairlead.contract.evidence import Check
+from fairlead.ops.flow.outdated import settings_read
 from fairlead.ops.flow.streams import streams
 from fairlead.ops.flow.surroundings import look
 from fairlead.ops.flow.workspace import Workspace
@@ -29,7 +30,7 @@ def examine(ws: Workspace, *further: Callable[[Workspace], Check | list[Check]])
     unread = tried("state", opened, ws)
     checks = (
         reconciled(reconciliation), *tried("collected", collected, ws),
-        *keys(ws), *unread, *([] if unread else tried("bundles", bundles, ws)), served(ws),
+        *keys(ws), *unread, *([] if unread else tried("bundles", bundles, ws)), served(ws), settings_read(ws),
         *([] if unread else tried("audit", chain, ws)),
         disk(ws), *tried("streams", streams, ws), *look(ws, state=not unread),
         *(check for one in further for check in tried(one.__name__, one, ws)),

@@ -9,6 +9,7 @@ import msgspec
 from fairlead.contract.incidents import Incident
 from fairlead.ops.flow.infrastructure import machine_of
 from fairlead.ops.flow.leading import leader_of
+from fairlead.ops.flow.outdated import outdated
 from fairlead.ops.flow.streams import told_streams
 from fairlead.ops.flow.undoing import told
 from fairlead.ops.flow.waiting import awaited
@@ -56,6 +57,7 @@ def status_of(ws: Workspace) -> dict[str, Any]:
         "workers": [{**msgspec.to_builtins(w), "url": w.url} for w in workers],
         "streams": told_streams(ws),
         "leader": leader_of(ws),
+        "outdated": outdated(ws),
         "machine": machine_of(ws),
         "errors": [msgspec.to_builtins(group) for group in errors],
         "incidents": [told_incident(one) for one in incidents],

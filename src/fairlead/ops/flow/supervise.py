@@ -66,7 +66,10 @@ class ServiceStatus(msgspec.Struct, frozen=True):
 
 
 class UpStatus(msgspec.Struct, frozen=True):
-    """run/up.json: what `up` last said of itself. Times are seconds since the epoch."""
+    """run/up.json: what `up` last said of itself. Times are seconds since the epoch.
+
+    folder: of the project that it serves. settings: sha256 of its file as it was when `up` began.
+    """
 
     pid: int
     token: str
@@ -74,6 +77,8 @@ class UpStatus(msgspec.Struct, frozen=True):
     services: tuple[ServiceStatus, ...]
     state: Literal["running", "stopped"] = "running"
     format: int = 1
+    folder: str = ""
+    settings: str = ""
 
 
 def read_up(run: Path) -> UpStatus | None:
@@ -126,7 +131,8 @@ class Supervisor:
     """Keeps services alive until it is told to stop.
 
     services: in the order of their start; they are stopped in the reverse order.
-    run: folder for `up.lock` and `up.json`. on_ready: called once, when all are ready for the first time.
+    run: folder for `up.lock` and `up.json`. about: folder and settings of the project, for `UpStatus`.
+    on_ready: called once, when all are ready for the first time.
     on_trouble: called with a service's name and why, when it starts to fail again and again.
     """
 
@@ -136,11 +142,12 @@ class Supervisor:
         log: Log,
         *,
         run: Path,
+        about: tuple[str, str] = ("", ""),
         on_ready: Callable[[], None] = lambda: None,
         on_trouble: Callable[[str, str], None] = lambda name, why: None,
     ) -> None:
         self._children = [_Child(service) for service in services]
-        self._run = run
+        self._run, self._about = run, about
         self._log_to, self._log_lock = log, threading.Lock()
         self._on_ready, self._on_trouble = on_ready, on_trouble
         self._token, self._since = uuid.uuid4().hex, time.time()
@@ -288,7 +295,10 @@ class Supervisor:
     def _publish(self, state: Literal["running", "stopped"] = "running") -> None:
         self._stale = False
         services = tuple(child.status() for child in self._children)
-        status = UpStatus(os.getpid(), self._token, self._since, services, state)
+        folder, settings = self._about
+        status = UpStatus(
+            os.getpid(), self._token, self._since, services, state, folder=folder, settings=settings
+        )  # fmt: skip
         fd, temporary = tempfile.mkstemp(prefix="up.", dir=self._run)
         with os.fdopen(fd, "wb") as file:
             file.write(msgspec.json.encode(status))

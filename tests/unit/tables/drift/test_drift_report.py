@@ -19,6 +19,7 @@ from fairlead.lab.tables import open_table
 from fairlead.lab.tables.drift.folding import BATCH_ROWS, begun
 from fairlead.lab.tables.drift.page import render, write_page
 from fairlead.lab.tables.drift.report import DriftReport, drift_schema
+from fairlead.lab.tables.drift.reporting import headline
 from fairlead.ops.flow.drifting import against_table
 
 SCHEMA = Path(__file__).resolve().parents[4] / "docs" / "reference" / "drift.schema.json"
@@ -187,6 +188,17 @@ def test_too_few_rows_are_said_to_be_too_few() -> None:
     found = report(rows(rng, 3), rows(rng, 2))
     assert not found.moved
     assert found.headline == "Too few rows to say whether anything moved."
+
+
+def test_the_headline_passes_over_neither_missing_columns_nor_few_rows() -> None:
+    said = headline((), (), (), (), None, True, ("tenure",), 3)
+    assert (
+        said
+        == "Nothing moved beyond what 3 rows may show by chance. One of the reference's columns is missing: tenure."
+    )
+    many = headline((), (), (), (), None, True, tuple("abcdefg"), 5000)
+    assert many == "Nothing moved that matters. 7 of the reference's columns are missing: a, b, c, d, e, ..."
+    assert headline((), (), (), (), None, True, (), 5000) == "Nothing moved that matters."
 
 
 def test_tables_without_a_column_in_common_are_refused() -> None:

@@ -26,6 +26,9 @@ from fairlead.lab.tables.drift.together import Spread, judge_together
 RATE_FLOOR = 0.02
 """Least change of the share of a decision that matters."""
 
+FEW_ROWS = 100
+"""Fewer than these show large movements alone, which the headline must not pass over."""
+
 
 def drift_report(
     before: Sequence[Profile],
@@ -70,7 +73,8 @@ def drift_report(
     verdicts.append(together is not None and together.moved)
     return DriftReport(
         source=source, reference=reference, rows=sides.whole_now.rows, reference_rows=sides.whole_before.rows,
-        moved=any(verdicts), headline=headline(columns, pairs, scores, rates, together, sides.enough),
+        moved=any(verdicts),
+        headline=headline(columns, pairs, scores, rates, together, sides.enough, lacking, sides.whole_now.rows),
         columns=columns, pairs=pairs, pairs_tried=tried, scores=scores, decisions=rates, together=together,
         left_out=dict(left_out or {}), lacking=tuple(lacking), surplus=tuple(surplus), notes=tuple(notes),
         blocks=len(sides.now), other_blocks=len(sides.before), alpha=ALPHA, floor=FLOOR,
@@ -80,11 +84,15 @@ def drift_report(
 
 def headline(
     columns: Sequence[Moved], pairs: Sequence[Pair], scores: Sequence[Moved], rates: Sequence[Rate],
-    together: Together | None, enough: bool,
+    together: Together | None, enough: bool, lacking: Sequence[str] = (), rows: int = FEW_ROWS,
 ) -> str:  # fmt: skip
-    """The outcome in one sentence."""
+    """The outcome in one sentence, and in another which columns are not there to be compared."""
+    gone = f" {len(lacking)} of the reference's columns are missing: {', '.join(lacking[:5])}" if lacking else ""
+    if len(lacking) == 1:
+        gone = f" One of the reference's columns is missing: {lacking[0]}"
+    gone += ", ..." if len(lacking) > 5 else "." if lacking else ""
     if not enough:
-        return "Too few rows to say whether anything moved."
+        return f"Too few rows to say whether anything moved.{gone}"
     told = []
     parts: tuple[tuple[str, list[bool]], ...] = (
         ("columns", [m.moved for m in columns]), ("scores", [m.moved for m in scores]),
@@ -96,7 +104,11 @@ def headline(
             told.append(f"{sum(found)}{of} {what}")
     if together is not None and together.moved and not any(m.moved for m in columns):
         told.append("all columns together")
-    return "Moved: " + ", ".join(told) + "." if told else "Nothing moved that matters."
+    if told:
+        return f"Moved: {', '.join(told)}.{gone}"
+    if rows < FEW_ROWS:
+        return f"Nothing moved beyond what {rows:,} row{'s' if rows != 1 else ''} may show by chance.{gone}"
+    return f"Nothing moved that matters.{gone}"
 
 
 def judge_decisions(sides: Sides, signature: Signature) -> tuple[Rate, ...]:
