@@ -24,7 +24,8 @@ def test_a_change_of_settings_that_up_has_not_read_is_told_until_it_is_started_a
         thread.start()
         try:
             for _ in range(1000):
-                if read_up(ws.home.run) is not None:
+                running = read_up(ws.home.run)
+                if running is not None and (running.folder, running.state) == (str(folder), "running"):
                     break
                 thread.join(0.01)
             assert status_of(ws)["outdated"] == ""
