@@ -57,3 +57,32 @@ def test_a_link_to_a_folder_is_that_folder(tmp_path: Path) -> None:
     assert (project / "out").is_symlink()
     assert (tmp_path / "real" / "ci" / ".gitlab-ci.yml").is_file()
     assert [path.name for path in tmp_path.rglob(".*.old-*")] == []
+
+
+def test_another_image_by_the_same_name_is_told(
+    loans_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nodes keep what they have by a name: rows that were to be redacted went on being written down as they came."""
+    words = ("export", "docker", "--out", str(tmp_path / "docker"), "--json")
+    for _ in range(2):
+        assert not any("another image" in note for note in fairlead(loans_project, *words).json["notes"])
+    monkeypatch.setenv("FAIRLEAD_CAPTURE__SAMPLE", "0.5")
+    (note,) = [one for one in fairlead(loans_project, *words).json["notes"] if "another image" in one]
+    assert "terms.json" in note
+    assert "--image" in note
+    named = fairlead(loans_project, *words, "--image", "registry.example.org/loans:v1-half").json["notes"]
+    assert not any("another image" in one for one in named)
+
+
+def test_a_digest_alone_names_an_image_that_is_there_and_none_that_is_to_be_built(
+    loans_project: Path, tmp_path: Path
+) -> None:
+    image = "registry.example.org:5000/team/loans@sha256:" + "0a" * 32
+    made = fairlead(loans_project, "export", "kubernetes", "--out", str(tmp_path / "k"), "--image", image)
+    assert made.code == 0, made.err
+    assert f"image: {image}" in (tmp_path / "k" / "base" / "statefulset.yaml").read_text()
+    refused = fairlead(loans_project, "export", "docker", "--out", str(tmp_path / "d"), "--image", image)
+    assert refused.code == 2
+    assert "digest" in refused.err
+    for wrong in ("registry.example.org:5000/loans", "loans:latest@sha256:" + "0a" * 32, "loans@sha256:0"):
+        assert fairlead(loans_project, "export", "kubernetes", "--image", wrong).code == 2

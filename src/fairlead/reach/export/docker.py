@@ -34,6 +34,7 @@ class Docker:
     """
 
     name: ClassVar[str] = "docker"
+    builds: ClassVar[bool] = True
     options: ClassVar[Mapping[str, Option]] = {
         "python": Option("3.11", "Python of the image", PYTHONS),
         "base": Option("", "base image with this Python and pip; default docker.io/library/python:3.11-slim-bookworm"),
@@ -44,8 +45,11 @@ class Docker:
     def write(self, exported: Exported, to: Path) -> tuple[Path, ...]:
         """Dockerfile, lock, wheels, bundle, bill of materials, licences, compose file, README.
 
-        Raises LicenceRefused, and UsageError for wheels that do not fit the lock or a native model without wheels.
+        Raises LicenceRefused, and UsageError for wheels that do not fit the lock, a native model without wheels, and an
+        image that has a digest already.
         """
+        if "@" in exported.image:
+            raise UsageError("--image: an image has a digest when it is built: name it by a tag alone.")
         (to / "wheels").mkdir()
         parts = [write_plane(to / "wheels"), *self._installed(exported, to / "wheels")]
         self._licensed(exported, parts)

@@ -24,7 +24,10 @@ LISTING = "fairlead-export.json"
 """In every exported folder: what wrote it, and the sha256 of every other file."""
 _MOST_LISTED = 16 * 1024 * 1024
 _ASIDE = re.compile(r"\.(.+)\.(new|old)-([0-9]{1,9})")
-_IMAGE = re.compile(r"[a-z0-9][a-z0-9._:/-]*(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})(@sha256:[0-9a-f]{64})?")
+_IMAGE = re.compile(
+    r"(?:[a-z0-9][a-z0-9.-]*(?::[0-9]{1,5})?/)?[a-z0-9][a-z0-9._/-]*(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?"
+    r"(@sha256:[0-9a-f]{64})?"
+)
 
 
 class Option(msgspec.Struct, frozen=True):
@@ -156,10 +159,10 @@ def image_name(model: str, version: int | None, bundle: str) -> str:
 
 
 def checked_image(reference: str, key: str = "--image") -> str:
-    """An image reference with a tag (and perhaps a digest). key: where it was given. Raises ConfigInvalid for none, and
-    for `latest`."""
+    """An image reference with a tag, a digest or both. key: where it was given. Raises ConfigInvalid for none, and for
+    `latest`."""
     found = _IMAGE.fullmatch(reference)
-    if found is None or found[1] == ":latest" or len(reference) > 512:
+    if found is None or not (found[1] or found[2]) or found[1] == ":latest" or len(reference) > 512:
         raise ConfigInvalid(
             f"{reference!r} is no image reference with a tag other than latest.",
             key=key,
@@ -242,15 +245,13 @@ def require_replaceable(folder: Path, *, force: bool = False) -> None:
     found = files_below(folder)
     if not found:
         return
-    try:
-        raw = (folder / LISTING).read_bytes()[:_MOST_LISTED]
-        known = msgspec.json.decode(raw, type=_Listing).files
-    except (OSError, msgspec.MsgspecError, UnicodeError):
+    known = listing_of(folder)
+    if known is None:
         raise UsageError(
             f"{folder} holds files that no export wrote, which --force does not remove either: give another folder "
             "with --out."
-        ) from None
-    edited = sorted(path for path in found if path != LISTING and known.get(path) != _hash(folder / path))
+        )
+    edited = sorted(path for path in found if path != LISTING and known.files.get(path) != _hash(folder / path))
     if edited and not force:
         shown = ", ".join(edited[:3]) + (", …" if len(edited) > 3 else "")
         raise UsageError(
@@ -263,8 +264,20 @@ def files_below(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir())
 
 
-class _Listing(msgspec.Struct):
+class Listing(msgspec.Struct):
+    """What an export left in its folder. image: how it named its image. files: their hashes by path."""
+
     files: dict[str, str]
+    image: str = ""
+
+
+def listing_of(folder: Path) -> Listing | None:
+    """None where no export wrote the folder."""
+    try:
+        raw = (folder / LISTING).read_bytes()[:_MOST_LISTED]
+        return msgspec.json.decode(raw, type=Listing)
+    except (OSError, msgspec.MsgspecError, UnicodeError):
+        return None
 
 
 def _hash(path: Path) -> str:

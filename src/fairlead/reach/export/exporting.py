@@ -18,9 +18,11 @@ from fairlead.ops.flow import Workspace, making
 from fairlead.ops.flow.release import route_alone
 from fairlead.reach.export.exported import (
     Exported,
+    Listing,
     Sealed,
     checked_image,
     image_name,
+    listing_of,
     place,
     require_replaceable,
     take_up,
@@ -110,6 +112,21 @@ def require_beside(to: Path, *kept: Path) -> None:
             )
 
 
+def renamed(before: Listing | None, now: Listing | None) -> tuple[str, ...]:
+    """What to know where a folder that an image is built of is another one, and the image's name is not."""
+    if before is None or now is None or before.image != now.image:
+        return ()
+    paths = (before.files.keys() | now.files.keys()) - {"README.md", "compose.yaml"}
+    changed = sorted(path for path in paths if before.files.get(path) != now.files.get(path))
+    if not changed:
+        return ()
+    shown = ", ".join(changed[:3]) + (", …" if len(changed) > 3 else "")
+    return (
+        f"This is another image by the same name, {now.image}: {shown} changed since the export before. Registries and "
+        "machines keep what they have by a name: push it under another one, by --image.",
+    )
+
+
 def export(
     ws: Workspace,
     name: str,
@@ -134,6 +151,7 @@ def export(
     take_up(to)
     if to.exists():
         require_replaceable(to, force=force)
+    before = listing_of(to)
     to.parent.mkdir(parents=True, exist_ok=True)
     made = to.with_name(f".{to.name}.new-{os.getpid()}")
     shutil.rmtree(made, ignore_errors=True)
@@ -147,7 +165,8 @@ def export(
     finally:
         shutil.rmtree(made, ignore_errors=True)
     files = tuple(sorted(path.relative_to(made).as_posix() for path in written))
-    notes = tuple(getattr(target, "notes", lambda _: ())(exported))
+    said = renamed(before, listing_of(to)) if getattr(target, "builds", False) else ()
+    notes = (*getattr(target, "notes", lambda _: ())(exported), *said)
     subject = bundle or exported.model
     ws.audit.record(ws.actor, "export", subject, f"exported as {name}", {"target": name, "files": len(files)})
     return Done(name, exported.model, number, bundle, exported.image, str(to), files, notes)

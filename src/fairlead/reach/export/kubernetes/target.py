@@ -248,14 +248,17 @@ def readme(plan: Plan, namespace: str) -> str:
     if (store := store_of_records(plan.exported.settings)) and plan.collector:
         given = f"the entries of the Secret `{plan.credentials}`" if plan.credentials else "the pods' service account"
         keys += f"\n\nCollectors send records to `{store}` and sign in there by {given}."
+    image = plan.exported.image
+    built = (
+        "" if "@" in image else f"    docker build -t {image} ../docker        # of `fairlead export docker`; push it\n"
+    )
     beside = f"    docker build -t {plan.collector} collector     # push it, too\n" if plan.collector else ""
     return f"""\
 # {plan.exported.model} on Kubernetes
 
 In this folder:
 
-    docker build -t {plan.exported.image} ../docker        # of `fairlead export docker`; push it
-{beside}
+{built}{beside}
 In the project's folder, as it has the keys (staging has the namespace `{namespace}-staging` and a Secret of its own):
 
     kubectl create namespace {namespace}
