@@ -48,6 +48,7 @@ def ended() -> int:
         ({"lag": 0, "moved": NOW - 400}, "running", "every stream"),
         ({"up": False, "why": "nobody at h", "moved": NOW - 5}, "running", "every stream"),
         ({"up": False, "why": "nobody at h", "moved": NOW - 11}, "unreached", "nobody at h. start the broker"),
+        ({"up": False, "why": "refused by h.", "moved": NOW - 11}, "unreached", "refused by h. start the broker"),
         ({"seen": NOW - 16}, "silent", "nothing was heard of it for 16 s"),
         ({"pid": 0}, "gone", "its process was killed"),
     ],

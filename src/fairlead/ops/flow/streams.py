@@ -86,7 +86,7 @@ def streams(ws: Workspace) -> list[Check]:
     checks = [
         Check(
             f"stream {one.told.source}", one.told.lag, None, "fail",
-            f"{one.why}. {_CURES[one.state].format(pid=one.told.pid, instance=one.told.instance)}",
+            f"{one.why.rstrip('.')}. {_CURES[one.state].format(pid=one.told.pid, instance=one.told.instance)}",
         )
         for one in found
         if one.state != "running"
