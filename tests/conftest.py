@@ -93,7 +93,7 @@ class Program:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def run(self, *arguments: str, expect: int = 0, within_s: float = 240.0) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, expect: int = 0, within_s: float = 1000.0) -> subprocess.CompletedProcess[str]:
         """Run a verb to its end and check the exit code."""
         done = subprocess.run(
             [sys.executable, "-m", "fairlead", *arguments],

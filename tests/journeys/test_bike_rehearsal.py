@@ -14,6 +14,7 @@ from fairlead.ops.rehearse.copies import calm_copy
 from fairlead.ops.rehearse.stage import Stage, one_thread
 
 
+@pytest.mark.timeout(1200)
 def test_rehearsal_of_two_years_of_bike_sharing(program: Program, bike_csv: Path) -> None:
     program.run("init", "--data", str(bike_csv), "--target", "cnt", "--name", "bikes")
     told = program.json("rehearse", "--policy", "never", "--policy", "always", "--policy", "performance")
