@@ -80,10 +80,11 @@ def test_a_relative_table_is_found_from_the_project(tmp_path, small, monkeypatch
     ("chosen", "part"),
     [
         ({"positive": "maybe"}, "Its classes: no, yes"),
-        ({"task": "regression"}, "cannot predict"),
+        ({"task": "regression"}, "column 'y' holds no numbers"),
         ({"task": "sorting"}, "known: classification, regression, clustering, anomaly, forecasting"),
         ({"task": "forecasting"}, "a forecast goes by time"),
-        ({"id": "nope"}, "no column nope"),
+        ({"id": "nope"}, "no column 'nope'. It has"),
+        ({"id": "Y"}, "no column 'Y'. Did you mean 'y'? It has"),
         ({"name": "a b"}, "model.name"),
     ],
 )

@@ -63,7 +63,7 @@ def test_months_and_gaps_are_told(tmp_path: Path) -> None:
     [
         (lambda f: f.drop(columns="shop"), "several rows are of the same time"),
         (lambda f: f.drop(columns="day"), "a forecast goes by time"),
-        (lambda f: f.assign(sold="many"), "cannot be forecast"),
+        (lambda f: f.assign(sold="many"), "holds no numbers; anything else cannot be forecast"),
     ],
 )
 def test_what_cannot_be_forecast_is_refused(tmp_path: Path, change, part) -> None:

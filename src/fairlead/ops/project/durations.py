@@ -11,6 +11,9 @@ from fairlead.contract.errors import UsageError
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 _DURATION = re.compile(r"^\s*([0-9]+(?:\.[0-9]+)?)\s*([smhdw])\s*$")
 _ROWS = re.compile(r"^\s*([0-9]+)\s*rows?\s*$")
+LONGEST_S = 36_525 * 86_400.0
+"""A hundred years: times that lie further away are no dates any more."""
+MOST_ROWS = 10**12
 
 
 class WindowSize(msgspec.Struct, frozen=True):
@@ -29,7 +32,10 @@ def parse_duration(text: str) -> float:
     found = _DURATION.match(text)
     if not found:
         raise UsageError(f"{text!r} is no span of time; write a number and a unit, as 90s, 15m, 24h, 7d or 2w.")
-    return float(found[1]) * _UNITS[found[2]]
+    seconds = float(found[1]) * _UNITS[found[2]]
+    if seconds > LONGEST_S:
+        raise UsageError(f"{text!r} is more than a hundred years.")
+    return seconds
 
 
 def parse_window(text: str) -> WindowSize:
@@ -44,6 +50,8 @@ def parse_window(text: str) -> WindowSize:
         if not _DURATION.match(text):
             raise UsageError(f"{text!r} is no window; write a span of time or a number of rows, as 7d, 24h or 500rows.")
         size = WindowSize(seconds=parse_duration(text))
+    if size.rows > MOST_ROWS:
+        raise UsageError(f"{text!r} is more than {MOST_ROWS:,} rows, which no window ever holds.")
     if size.seconds <= 0 and size.rows <= 0:
         raise UsageError(f"{text!r} is an empty window.")
     return size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 from collections.abc import Sequence
@@ -81,9 +82,7 @@ def init_project(
         untaught = is_untaught(target, task)
         schema = look(table, target, str(task), id, time) if untaught else infer(table, target, id, time)
     except ColumnMissing as error:
-        raise UsageError(
-            f"the table has no column {', '.join(error.missing)}. It has: {', '.join(table.columns)}."
-        ) from None
+        raise UsageError(no_column(error.missing[0], table.columns)) from None
     if untaught:
         event = positive or schema.positive
         chosen = Chosen(name or name_from(name_of(source)), cast(Task, task), target or "", event)
@@ -142,11 +141,19 @@ def _played(name: str, chosen: Chosen) -> dict[str, str]:
     return {"role": "item", "why": "as given: what a row stands for"} if name == chosen.item else {}
 
 
+def no_column(name: str, known: Sequence[str]) -> str:
+    """That a table lacks a column, and which one may be meant, also where capitals are all that differs."""
+    plain = {one.casefold(): one for one in known}
+    near = difflib.get_close_matches(name.casefold(), plain, n=1)
+    meant = f"Did you mean {plain[near[0]]!r}? " if near else ""
+    return f"the table has no column {name!r}. {meant}It has: {', '.join(known)}."
+
+
 def _ranking(chosen: Chosen, schema: Schema, group: str | None, item: str | None) -> Chosen:
     """With the columns of a ranking. Raises UsageError for those that the table lacks."""
     for asked, name in (("--group", group), ("--item", item)):
         if name is not None and name not in schema.names:
-            raise UsageError(f"{asked}: the table has no column {name!r}. It has: {', '.join(schema.names)}.")
+            raise UsageError(f"{asked}: {no_column(name, schema.names)}")
     return msgspec.structs.replace(chosen, group=group, item=item)
 
 
@@ -159,7 +166,10 @@ def choose(
     if found not in {"classification", "regression"}:
         raise UsageError(f"unknown task {task!r}; known: classification, regression, clustering, anomaly, forecasting.")
     if found == "regression" and facts.kind not in {"number", "integer"} and facts.coded != "integer":
-        raise UsageError(f"column {target!r} holds {facts.why}, which a regression cannot predict.")
+        raise UsageError(
+            f"column {target!r} holds no numbers, and a regression cannot predict anything else. "
+            "Leave --task out, or name another --target."
+        )
     event: str | None = None
     if found == "classification":
         event = positive or schema.positive

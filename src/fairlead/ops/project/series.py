@@ -42,7 +42,9 @@ def look_ahead(
     if not schema.time:
         raise UsageError("a forecast goes by time, and no column says when a value was. Name it with --time.")
     if schema.column(target).kind not in {"number", "integer"} and schema.column(target).coded != "integer":
-        raise UsageError(f"column {target!r} holds {schema.column(target).why}, which cannot be forecast.")
+        raise UsageError(
+            f"column {target!r} holds no numbers; anything else cannot be forecast. Name another --target."
+        )
     if series is not None and series not in schema.names:
         raise UsageError(f"--series: the table has no column {series!r}. It has: {', '.join(schema.names)}.")
     frame = table.frame()

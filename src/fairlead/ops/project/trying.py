@@ -10,6 +10,7 @@ from fairlead.contract.settings import Settings
 from fairlead.contract.signature import UNSUPERVISED
 
 Fail = Callable[..., ConfigInvalid]
+LONGEST_DAYS = 3653
 
 
 def check_trying(settings: Settings, fail: Fail) -> None:
@@ -19,6 +20,8 @@ def check_trying(settings: Settings, fail: Fail) -> None:
         raise fail("rollout.steps", "must grow from step to step.", "Write it as [0.05, 0.2, 0.5].")
     if rollout.min_days > rollout.max_days:
         raise fail("rollout.min_days", f"is more than rollout.max_days, {rollout.max_days:g}.", "Raise max_days.")
+    if rollout.max_days > LONGEST_DAYS:
+        raise fail("rollout.max_days", f"is more than ten years, {LONGEST_DAYS:,} days.", "Write it as 28.")
     if rollout.value_range is not None:
         low, high = rollout.value_range
         if not (isfinite(low) and isfinite(high) and low < high):
