@@ -279,6 +279,18 @@ def test_a_database_and_who_leads(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert "cannot be reached" in gone["state"]["why"]
 
 
+def test_a_state_that_was_never_brought_to_the_database_is_told(tmp_path: Path) -> None:
+    ws = with_settings(tmp_path, "")
+    assert ws.state.generation() == 0
+    ws.state.close()
+    assert surroundings.unread(ws) == []
+    moved = with_settings(tmp_path, '[state]\nurl = "postgresql://fairlead@db.example/x"\n')
+    verdict, why = told(surroundings.unread(moved))["state of before"]
+    assert (verdict, "restore again" in why, "postgres.md" in why) == ("fail", True, True)
+    ws.home.state_db.unlink()
+    assert surroundings.unread(moved) == []
+
+
 def doctor(folder: Path) -> dict[str, dict[str, str]]:
     return {check["name"]: check for check in fairlead.open(folder).doctor()["checks"]}
 

@@ -130,6 +130,18 @@ def database(ws: Workspace) -> Check:
     return Check("state", took, SLOW_MS, "fail", why)
 
 
+def unread(ws: Workspace) -> list[Check]:
+    """A state in the home that nobody reads, since the project names a database: it was never brought there."""
+    if not ws.settings.state.url or not ws.home.state_db.exists():
+        return []
+    why = (
+        "the home holds a state.db that nobody reads, since [state] url names a database. After a `restore` that was "
+        "killed: empty the home and restore again. From a file to PostgreSQL: take the url out, back up, set it again "
+        "and restore into an empty home (docs/how-to/postgres.md). If it is of no use any more, remove it"
+    )
+    return [Check("state of before", 1, 0, "fail", why)]
+
+
 def agreed(ws: Workspace) -> Check:
     """What is published is what is intended, for every model of the home."""
     from fairlead.runtime.serve import read
@@ -228,7 +240,7 @@ def _knock(name: str, host: str, port: int) -> Check:
 def look(ws: Workspace, *, state: bool) -> list[Check]:
     """All of it. A check that cannot be made is a complaint, not the end. state: whether the state can be read."""
     found: list[Check] = []
-    for check in (versions, permissions, room, reachable, stored, *((database, clocks, agreed, led) if state else ())):
+    for check in (versions, permissions, room, reachable, stored, *((database, unread, clocks, agreed, led) if state else ())):
         try:
             said = check(ws)
         except (FairleadError, OSError) as failure:
