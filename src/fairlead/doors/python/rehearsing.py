@@ -27,6 +27,10 @@ class Asked(msgspec.Struct, frozen=True):
 
 def rehearse(ws: Workspace, data: Any, asked: Asked, progress: Callable[..., None] | None) -> Answer:
     """See `Project.rehearse`."""
+    from fairlead.ops.rehearse.replayable import require_replayable
+
+    require_replayable(ws.settings)
+    # After it, as they take seconds to import and the table longer to read.
     from fairlead.ops.flow import making
     from fairlead.ops.rehearse import rehearse as replay
     from fairlead.ops.rehearse import write_rehearsal

@@ -9,8 +9,8 @@ import numpy as np
 
 from fairlead.contract.errors import ConfigInvalid, UsageError
 from fairlead.contract.settings import Settings
-from fairlead.contract.signature import UNSUPERVISED
 from fairlead.ops.monitor.windows import DAY, WindowSpec, duration, window_spec
+from fairlead.ops.rehearse.replayable import require_replayable
 from fairlead.ops.rehearse.unlabelled import Unlabelled, unlabelled_of
 
 if TYPE_CHECKING:
@@ -147,15 +147,7 @@ def history_of(frame: Any, settings: Settings, learnt: int | None = None) -> His
     """A history from labelled rows. Raises ConfigInvalid without event time, UsageError when it is too short."""
     from fairlead.lab.train.material import material_of
 
-    if settings.model.task == "forecasting":
-        what = "rehearsal replays rows whose truth is one value, and that of a forecast comes step by step."
-        raise ConfigInvalid(what, key="model.task", cure="`fairlead evaluate` judges at rolling origins.")
-    if settings.model.task in UNSUPERVISED:
-        what = f"rehearsal replays losses, and a {settings.model.task} has none to replay."
-        raise ConfigInvalid(what, key="model.task", cure="It is for classification and regression.")
-    if not settings.model.time_columns:
-        cure = "Name the time column: rehearsal replays the past in its order."
-        raise ConfigInvalid("the project has no event time.", key="model.time", cure=cure)
+    require_replayable(settings)
     material = material_of(frame, settings)
     return History(material, settings, learnt, unlabelled_of(frame, settings, material))
 
