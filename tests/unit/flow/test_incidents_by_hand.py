@@ -84,6 +84,7 @@ def test_who_looks_after_it_hears_no_more_until_it_is_over(desk: Desk) -> None:
     desk.later(0)
     answer = desk.project.ack(1, "a campaign began")
     assert (answer["state"], answer["assignee"], answer["acknowledged_by"]) == ("acknowledged", "anna", "anna")
+    assert desk.project.ack(1)["state"] == "acknowledged"
     for _ in range(5):
         desk.later(DAY)
     assert len(desk.titles("told")) == 1

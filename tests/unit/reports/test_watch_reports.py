@@ -118,6 +118,12 @@ def test_a_page_is_whole_needs_nothing_else_and_lets_nothing_through(made: Windo
     assert page.count("<svg") >= 4
 
 
+def test_commands_in_sentences_are_set_as_code_and_nothing_else_gets_through() -> None:
+    page = render(incident(headline=f"Run `fairlead expected 1` {EVIL} `{EVIL}`."))
+    assert "Run <code>fairlead expected 1</code>" in page
+    assert EVIL not in page
+
+
 def test_what_a_window_shows_is_told_in_the_projects_own_time() -> None:
     page = render(report())
     assert "1970-01-01 08:00 to 1970-01-01 09:00 (Europe/Berlin)" in page
@@ -176,4 +182,6 @@ def test_a_curve_has_gaps_where_nothing_is_known_and_is_not_drawn_of_one_point()
     assert drawn.count("<circle") == 5
     assert drawn.count('class="marked"') == 1
     assert curve(Curve("x", ((0.0, 1.0),)), zone) == ""
+    tiny = curve(Curve("x", ((0.0, 5.2549e-07), (1.0, -5.2549e-07))), zone)
+    assert {">5.3e-07<", ">-5e-07<"} <= set(re.findall(r">[^<>]+<", tiny))
     assert curve(Curve("x", ((0.0, 0.0), (1.0, 0.0))), zone).count("<circle") == 2

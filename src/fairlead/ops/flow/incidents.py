@@ -135,7 +135,10 @@ def _act(
             raise UsageError(f"#{incident.number} became part of #{older.number if older else '?'}: name that one.")
         if incident.state == "resolved" and not closed:
             raise UsageError(f"#{incident.number} is over: there is nothing to do about it but to comment.")
-        after = touched(ws.state, incident, now, changed(incident, now))
+        changes = changed(incident, now)
+        if changes and not why and all(getattr(incident, name) == value for name, value in changes.items()):
+            return incident  # Said again, it is no news: one line in the timeline is enough.
+        after = touched(ws.state, incident, now, changes)
         note(ws, after, what, why, now)
         details = {"incident": after.id, "number": after.number, "title": after.title}
         ws.audit.record(ws.actor, f"incident: {what}", ws.model, why, details)

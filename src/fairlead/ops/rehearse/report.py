@@ -40,10 +40,12 @@ def _template() -> Any:
     import jinja2
 
     from fairlead.lab.evaluate.words import moment, number
+    from fairlead.ops.reports.pages import coded
 
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["number"] = number
     environment.filters["moment"] = moment
+    environment.filters["coded"] = coded
     return environment.from_string(files("fairlead.ops.rehearse").joinpath("report.html.j2").read_text("utf-8"))
 
 

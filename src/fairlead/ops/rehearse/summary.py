@@ -92,6 +92,8 @@ def _free(by_name: dict[str, PolicyResult], unit: str) -> list[str]:
     if free is None:
         return []
     lived = [p for p in by_name.values() if p.name not in ("persistence", "constant", "random", "online")]
-    beaten = [p.name for p in lived if p.quality.value > free.quality.value]
+    worse = [p.name for p in lived if p.quality.value > free.quality.value]
     told = f"Persistence ({free.details['best']}): {unit} {free.quality.value:.4g}"
-    return [told + (f"; it beats {', '.join(beaten)}." if beaten else "; every policy beats it.")]
+    # Means alone: whether such a difference is more than chance stands in the table, with its interval.
+    named = f"lower than that of {', '.join(worse)}" if worse else "higher than that of every policy"
+    return [f"{told}, {named}."]

@@ -18,6 +18,8 @@ from fairlead.ops.reports.window import ColumnView
 WIDE, TALL = 360.0, 96.0
 CURVE_WIDE, CURVE_TALL = 480.0, 150.0
 LEFT, RIGHT, TOP, BOTTOM = 52.0, 10.0, 14.0, 24.0
+MOST_BESIDE = 7
+"""Characters that fit left of a plot."""
 
 
 class Curve(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -76,7 +78,7 @@ def curve(found: Curve, zone: ZoneInfo) -> str:
     values = [value for _, value in told] + [v for v in (found.limit, found.usual) if v is not None]
     margin = 0.06 * (max(values) - min(values)) or max(abs(max(values)), 1.0) * 0.1
     plane = _Plane(found.points[0][0], found.points[-1][0], min(values) - margin, max(values) + margin)
-    parts = [_text(LEFT - 6, plane.y(v) + 4, _number(v), "end") for v in (min(values), max(values))]
+    parts = [_text(LEFT - 6, plane.y(v) + 4, _short(v), "end") for v in (min(values), max(values))]
     parts += [plane.upright("marked", at) for at in found.marked if plane.first <= at <= plane.last]
     for kind, value in (("usual", found.usual), ("limit", found.limit)):
         if value is not None:
@@ -136,6 +138,12 @@ def _text(at: float, height: float, text: str, anchor: str) -> str:
 
 def _number(value: float) -> str:
     return f"{value:.4g}"
+
+
+def _short(value: float) -> str:
+    """As many digits as there is room for left of a plot."""
+    told = [f"{value:.{digits}g}" for digits in (4, 3, 2, 1)]
+    return next((one for one in told if len(one) <= MOST_BESIDE), told[-1])
 
 
 def _day(at: float, zone: ZoneInfo) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from datetime import datetime
 from functools import cache
@@ -100,6 +101,7 @@ def environment_of(zone: str) -> Any:
     there = ZoneInfo(zone)
     environment.filters["moment"] = lambda at: f"{datetime.fromtimestamp(at, there):%Y-%m-%d %H:%M}"
     environment.filters["figure"] = figure
+    environment.filters["coded"] = coded
     environment.filters["signed"] = lambda value: "-" if value is None else f"{value:+.4g}"
     environment.filters["share"] = lambda value: f"{value:.1%}"
     environment.filters["count"] = lambda value: f"{value:,}"
@@ -115,6 +117,14 @@ def figure(value: float | None) -> str:
     if value is None:
         return "-"
     return "0" if abs(value) < 1e-12 else f"{value:.4g}"
+
+
+def coded(text: str) -> Any:
+    """A sentence for a page: what it sets in backticks, as commands, set as code; all else escaped."""
+    from markupsafe import Markup, escape
+
+    # What is left of the words once they are escaped holds no mark of its own.
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704
 
 
 def facts(column: ColumnView) -> str:
