@@ -137,3 +137,23 @@ def test_a_page_that_names_what_is_not_there_is_told(program: Any, tmp_path: Pat
     }.items():  # fmt: skip
         (found,) = calls(line)
         assert words in wrong(program, found), line
+
+
+def test_rooms_offer_what_is_in_them() -> None:
+    """`room.module.name` and, behind it, `.name`: the module holds the name."""
+    source = ROOT / "src" / "fairlead"
+    files = {".".join(path.relative_to(source).with_suffix("").parts).removesuffix(".__init__"): path
+             for path in source.rglob("*.py")}  # fmt: skip
+    wrong = []
+    for line in (ROOT / "docs" / "explanation" / "rooms.md").read_text().splitlines():
+        module = ""
+        for span in re.findall(r"`([^`]+)`", line.split("|")[1]) if line.startswith("| `") else ():
+            found = re.match(r"((?:[a-z]\w*\.)+)?(\.?)([A-Za-z]\w*)", span)
+            if found is None:  # what something answers, an address
+                continue
+            module = (found[1] or "")[:-1] or (module if found[2] else "")
+            held = [files[name] for name in files if module and f".{name}".endswith(f".{module}")]
+            beside = [files[name] for name in files if f".{name}".endswith(f".{module}.{found[3]}")]
+            if held and not beside and not any(re.search(rf"\b{found[3]}\b", path.read_text()) for path in held):
+                wrong.append(f"{module}: {found[3]}")
+    assert not wrong
