@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -159,6 +160,52 @@ def test_a_folder_of_files_is_one_table(engine: Engine, table: Path, tmp_path: P
                 csv.write_csv(rows, folder / f"{part}.csv")
         assert engine.rows(folder) == ROWS
         assert [int(n) for n in engine.every(folder, 3_000).column("number").to_pylist()] == [0, 3_000, 6_000]
+
+
+@pytest.mark.parametrize("name", ["a b", "\u00e4%20", "n[1]", "q{a,b}", "st*r?", "back\\slash", "h#sh"])
+def test_a_place_may_have_any_name(engine: Engine, tmp_path: Path, name: str) -> None:
+    folder, file = tmp_path / name, tmp_path / f"{name}.parquet"
+    folder.mkdir()
+    for part in range(2):
+        parquet.write_table(pa.table({"number": [part, part + 10]}), folder / f"{part} {name}.parquet")
+    parquet.write_table(pa.table({"number": [7, 8]}), file)
+    assert engine.every(folder, 1).column("number").to_pylist() == [0, 10, 1, 11]
+    assert engine.every(file, 1).column("number").to_pylist() == [7, 8]
+    # A folder may be called as a file is, and its rows have numbers of their own all the same.
+    folder = folder.rename(tmp_path / f"{name} of files.parquet")
+    assert engine.every(folder, 3).column("number").to_pylist() == [0, 11]
+
+
+def test_files_follow_each_other_by_their_names_as_they_are(engine: Engine, tmp_path: Path) -> None:
+    for number, name in enumerate(["a b", "a!b", "a%2", "a-b", "\u00e4"]):
+        parquet.write_table(pa.table({"number": [number]}), tmp_path / f"{name}.parquet")
+    assert engine.every(tmp_path, 1).column("number").to_pylist() == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("odd", [{"a": [3]}, {"a": [3], "b": [4], "c": [5]}], ids=["less", "more"])
+def test_files_with_other_columns_than_the_first_are_refused_by_name(
+    engine: Engine, tmp_path: Path, odd: dict[str, list[int]]
+) -> None:
+    for number, rows in enumerate(({"a": [1], "b": [2]}, odd)):
+        parquet.write_table(pa.table(rows), tmp_path / f"{number}.parquet")
+    with pytest.raises(SourceUnreadable, match=r"1\.parquet has other columns than 0\.parquet: [bc]"):
+        engine.every(tmp_path, 1)
+
+
+def test_what_began_before_outlives_an_engine_of_another_thread(engine: Engine, table: Path) -> None:
+    assert engine.rows(table) == ROWS
+    found: list[int] = []
+
+    def beside() -> None:
+        other = engine_of(EngineSettings(name=engine.name, master="local[2]"))
+        found.append(other.rows(table))
+        other.close()
+
+    thread = Thread(target=beside)
+    thread.start()
+    thread.join()
+    assert found == [ROWS]
+    assert engine.rows(table) == ROWS
 
 
 def test_what_is_no_table_is_said(engine: Engine, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -34,6 +35,7 @@ FAN_IN = 16
 
 UNREADABLE = ("FAILED_READ_FILE", "is not a Parquet file", "CANNOT_READ_FILE_FOOTER")
 """What Spark says of files that are no tables, or torn ones."""
+APART = "PARQUET_COLUMN_DATA_TYPE_MISMATCH"
 
 _SHIPPED = "_fairlead_shipped"
 
@@ -101,12 +103,14 @@ class SparkEngine:
             bare = _bare(folding)
             kinds = from_arrow_schema(ex.STATES)
             states = rows.mapInArrow(ex.folder(bare, names, self._sent(folding.ships)), kinds).persist()
-            held, count = states, states.count()
-            while count > FAN_IN:
-                count = -(-count // FAN_IN)
-                held = held.repartition(count).mapInArrow(ex.merger(bare), kinds)
-            found = held.toArrow()
-            states.unpersist()
+            try:
+                held, count = states, states.count()
+                while count > FAN_IN:
+                    count = -(-count // FAN_IN)
+                    held = held.repartition(count).mapInArrow(ex.merger(bare), kinds)
+                found = held.toArrow()
+            finally:
+                states.unpersist()
         wrong = ex.first_error(found)
         if wrong is not None:
             raise error_of(wrong[1])
@@ -150,9 +154,14 @@ class Sent:
 
 
 def _running() -> bool:
+    """Whether this process has a session, in whichever of its threads it began."""
+    from pyspark import SparkContext
     from pyspark.sql import SparkSession
 
-    return SparkSession.getActiveSession() is not None
+    if SparkContext._active_spark_context is not None or SparkSession.getActiveSession() is not None:
+        return True
+    connect = sys.modules.get("pyspark.sql.connect.session")
+    return connect is not None and connect.SparkSession._get_default_session() is not None
 
 
 def _bare(work: Any) -> Any:
@@ -204,6 +213,10 @@ def _answers_of_spark() -> Iterator[None]:
     except AnalysisException as error:
         raise SourceUnreadable(f"Spark cannot read the table: {_shortly(error)}") from error
     except (PySparkException, Py4JError) as error:
+        if APART in str(error):
+            raise SourceUnreadable(
+                "Spark cannot read the table: a column is of another kind in one of its files than in the first"
+            ) from error
         if any(mark in str(error) for mark in UNREADABLE):
             raise SourceUnreadable("Spark cannot read the table: no Parquet, or damaged") from error
         raise RemoteError(f"Spark did not finish: {_shortly(error)}") from error

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as parquet
 
 from fairlead.contract.errors import SourceUnreadable, UsageError
 from fairlead.lab.tables.engines.executing import ROW
@@ -18,6 +21,8 @@ MOST_BYTES = 1 << 30
 """Of a table that has to go through this process."""
 
 _FILE = "__fairlead_file"
+_PATTERN = re.compile(r"[{}\[\]*?\\]")
+_ESCAPED = re.compile(r"\\(.)")
 
 
 def columns_of(spark: Any, source: Any) -> tuple[str, ...]:
@@ -73,11 +78,45 @@ def _address(source: Any) -> str | None:
         return text if text.lower().endswith(PARQUET) or text.endswith("/") else None
     path = Path(text)
     if (path.is_dir() and holds_parquet(path)) or (path.is_file() and path.name.lower().endswith(PARQUET)):
-        return path.absolute().as_uri()
+        return file_address(path)
     return None
 
 
+def file_address(path: Path) -> str:
+    """A file or folder of this machine as Hadoop names it to read it: as it is, but for what would be a pattern."""
+    return "file://" + _PATTERN.sub(r"\\\g<0>", str(path.absolute()))
+
+
+def _require_alike(where: str) -> None:
+    """Of files with other columns than the first Spark takes those alone that it happens to look at, without a word.
+
+    At an address of a cluster they are not looked at. Raises SourceUnreadable, as a folder that is read here does.
+    """
+    folder = _folder_here(where)
+    if folder is None:
+        return
+    first, known = "", set[str]()
+    for path in sorted(p for p in folder.rglob("*") if p.name.lower().endswith(PARQUET) and p.is_file()):
+        if any(part.startswith((".", "_")) for part in path.relative_to(folder).parts):
+            continue
+        try:
+            names = {name for name in parquet.read_schema(path).names if not name.startswith("__index_level_")}
+        except (ValueError, OSError):
+            continue  # Spark says what is wrong with it.
+        if not first:
+            first, known = path.name, names
+        elif names != known:
+            apart = ", ".join(sorted(names ^ known)[:10])
+            raise SourceUnreadable(f"{folder.name}: {path.name} has other columns than {first}: {apart}")
+
+
+def _folder_here(where: str) -> Path | None:
+    path = Path(_ESCAPED.sub(r"\1", where.removeprefix("file://"))) if where.startswith("file://") else None
+    return path if path is not None and path.is_dir() else None
+
+
 def _read(spark: Any, where: str) -> Any:
+    _require_alike(where)
     found = spark.read.parquet(where)
     kept = [name for name in found.columns if not name.startswith("__index_level_")]
     return found if len(kept) == len(found.columns) else found.select(*[quoted(name) for name in kept])
@@ -86,6 +125,7 @@ def _read(spark: Any, where: str) -> Any:
 def _parquet(spark: Any, where: str) -> Any:
     from pyspark.sql import functions as of
 
+    _require_alike(where)
     found = spark.read.parquet(where)
     kept = [quoted(name) for name in found.columns if not name.startswith("__index_level_")]
     rows = found.select(*kept, of.col("_metadata.row_index").alias(ROW), of.col("_metadata.file_path").alias(_FILE))
@@ -97,14 +137,15 @@ def _parquet(spark: Any, where: str) -> Any:
 
 
 def _is_folder(where: str) -> bool:
-    return not where.startswith("file:") or Path(where.removeprefix("file://")).is_dir()
+    return not where.startswith("file:") or _folder_here(where) is not None
 
 
 def _behind(spark: Any, rows: Any, counts: dict[str, int]) -> Any:
     """Rows of several files, one after the other in the order of their names."""
     from pyspark.sql import functions as of
 
-    names = sorted(counts)
+    # Spark tells them quoted, which would change their order.
+    names = sorted(counts, key=unquote)
     before = np.concatenate([[0], np.cumsum([counts[name] for name in names])[:-1]]).tolist()
     starts = spark.createDataFrame(list(zip(names, before, strict=True)), f"{_FILE} string, __before long")
     placed = rows.join(of.broadcast(starts), _FILE)
@@ -119,7 +160,7 @@ def _of_frame(spark: Any, frame: Any) -> Any:
     counted = frame.withColumn(inner, of.monotonically_increasing_id())
     split = counted.withColumn(part, of.shiftright(of.col(inner), 33).cast("int"))
     counts = {row[0]: row[1] for row in split.groupBy(part).count().collect()}
-    parts = sorted(counts)
+    parts = sorted(counts, key=unquote)
     before = np.concatenate([[0], np.cumsum([counts[p] for p in parts])[:-1]]).tolist() if parts else []
     starts = spark.createDataFrame(list(zip(parts, before, strict=True)), f"{part} int, __before long")
     placed = split.join(of.broadcast(starts), part)
