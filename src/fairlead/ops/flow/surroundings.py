@@ -240,7 +240,8 @@ def _knock(name: str, host: str, port: int) -> Check:
 def look(ws: Workspace, *, state: bool) -> list[Check]:
     """All of it. A check that cannot be made is a complaint, not the end. state: whether the state can be read."""
     found: list[Check] = []
-    for check in (versions, permissions, room, reachable, stored, *((database, unread, clocks, agreed, led) if state else ())):
+    of_state = (database, unread, clocks, agreed, led) if state else ()
+    for check in (versions, permissions, room, reachable, stored, *of_state):
         try:
             said = check(ws)
         except (FairleadError, OSError) as failure:
