@@ -83,7 +83,8 @@ def _with(
         expected = low = min(point.low for point in own)
         high = max(point.high for point in own)
         if not math.isfinite(high):
-            notes.append(f"{n} workers carried every rate that was asked: they may carry more than {low:,.0f}/s.")
+            many = "1 worker" if n == 1 else f"{n} workers"
+            notes.append(f"{many} carried every rate that was asked: more than {low:,.0f}/s may be carried.")
     extrapolated = not law.within(n)
     if extrapolated:
         far = f"{min(law.measured)} to {max(law.measured)}"

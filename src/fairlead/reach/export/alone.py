@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from fairlead.contract.errors import ConfigInvalid
+from fairlead.contract.errors import ConfigInvalid, UsageError
 from fairlead.contract.routes import Route
 from fairlead.contract.settings import ServeSettings
 from fairlead.ops.flow.release import limits_of
@@ -67,3 +67,20 @@ def needed(exported: Exported) -> tuple[Needed, ...]:
 def secrets_of(exported: Exported) -> tuple[Needed, ...]:
     """All that a container takes from a cloud's store of secrets: the key that callers say, and those of records."""
     return (Needed(VARIABLE, "key", ""), *needed(exported))
+
+
+def without_secrets(exported: Exported, where: str) -> tuple[str, ...]:
+    """What to know where an export hands no secret over. Raises UsageError where nothing would start or answer so."""
+    access = exported.settings.access
+    if exported.encrypted:
+        asked = "[capture] encrypt"
+    elif access.required and not (access.jwks or access.issuer):
+        asked = "[access] required"
+    else:
+        redacts = exported.route is not None and exported.route.redact
+        said = "what the project redacts has another hash on each server, as each makes a key of its own."
+        return (f"No secret reaches {where}: {said}",) if redacts else ()
+    raise UsageError(
+        f"{asked} takes a key, and this export hands none to {where}: use Fargate (serve=ecs) or Kubernetes, or do "
+        "without it there."
+    )

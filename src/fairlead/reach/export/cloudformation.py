@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from fairlead.reach.export.alone import Needed, secrets_of
+from fairlead.reach.export.alone import Needed, secrets_of, without_secrets
 from fairlead.reach.export.cloudformation_parts import (
     HOME,
     PORT,
@@ -50,8 +50,13 @@ class CloudFormation:
     }
 
     def write(self, exported: Exported, to: Path) -> tuple[Path, ...]:
-        """template.yaml, whose parameters are what differs between accounts; what the collector's image is built of."""
+        """template.yaml, whose parameters are what differs between accounts; what the collector's image is built of.
+
+        Raises UsageError where SageMaker would lack a secret that servers cannot do without.
+        """
         sagemaker = exported.options["serve"] == "sagemaker"
+        if sagemaker:
+            without_secrets(exported, "SageMaker")
         resources = kept(exported) | told() | (_sagemaker(exported) if sagemaker else _ecs(exported))
         for name in resources.keys() - kept(exported).keys() - STAYING:
             resources[name]["Condition"] = SERVING
@@ -79,7 +84,7 @@ class CloudFormation:
                     "system, where nobody collects them.",
                 )
                 if exported.options["serve"] == "ecs"
-                else ()
+                else without_secrets(exported, "SageMaker")
             ),
         )
 

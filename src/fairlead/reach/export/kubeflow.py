@@ -16,6 +16,7 @@ from fairlead.reach.export.kubernetes.documents import written
 
 MOUNT = "/mnt/fairlead"
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
+_OF_NAMES = "Kubernetes takes lower case, digits, dots and dashes, 63 characters at most"
 _SIZE = re.compile(r"[1-9][0-9]{0,5}(Mi|Gi|Ti)")
 
 
@@ -34,9 +35,9 @@ class Kubeflow:
 
         Raises UsageError for a claim or size that is none, MissingExtra.
         """
-        for name, fits in (("claim", _NAME), ("size", _SIZE)):
+        for name, fits, says in (("claim", _NAME, _OF_NAMES), ("size", _SIZE, "write a size as 500Mi or 20Gi")):
             if not fits.fullmatch(exported.options[name]):
-                raise UsageError(f"--set {name}={exported.options[name]!r}: Kubernetes takes none such; see --help.")
+                raise UsageError(f"--set {name}={exported.options[name]!r}: {says}.")
         texts = {
             "pipeline.yaml": self._compiled(exported, to / "pipeline.yaml"),
             "claim.yaml": CLAIM.format(claim=exported.options["claim"], size=exported.options["size"]),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from fairlead.reach.export.alone import secrets_of
+from fairlead.reach.export.alone import secrets_of, without_secrets
 from fairlead.reach.export.exported import Exported, Option, fitted
 from fairlead.reach.export.fargate import RIGHTS, collector_files, environment
 from fairlead.reach.export.kubernetes.documents import write_files
@@ -28,8 +28,10 @@ class Terraform:
 
     def write(self, exported: Exported, to: Path) -> tuple[Path, ...]:
         """The files of one root module. What differs between accounts are its variables: of all clouds in variables.tf,
-        others where they are used."""
+        others where they are used. Raises UsageError where servers would lack a secret that they cannot do without."""
         secrets = secrets_of(exported)
+        if where := _without(exported):
+            without_secrets(exported, where)
         words = {
             "ENTRIES": ", ".join(one.entry for one in secrets),
             "SECRETS": ", ".join(f'{one.variable} = "{one.entry}"' for one in secrets),
@@ -73,5 +75,14 @@ class Terraform:
                 if (exported.options["cloud"], exported.options["serve"]) == ("aws", "ecs")
                 else ()
             ),
+            *(without_secrets(exported, where) if (where := _without(exported)) else ()),
             "What holds data is kept from being destroyed; take prevent_destroy out where it is to go.",
         )
+
+
+def _without(exported: Exported) -> str:
+    """What serves, where no secret is handed to it; "" for Fargate."""
+    told = exported.options
+    if told["cloud"] == "aws":
+        return "SageMaker" if told["serve"] == "sagemaker" else ""
+    return {"gcp": "Cloud Run", "azure": "Container Apps"}[told["cloud"]]
