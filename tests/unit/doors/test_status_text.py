@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fairlead.doors.cli.serving import tell_status
+from fairlead.doors.cli.serving import tell_predict, tell_status
 
 MODEL = {
     "model": "churn", "since": 1_700_000_000.0, "why": "deployed by hand", "hold": "", "rollout": None,
@@ -97,3 +97,8 @@ def test_a_long_example_of_a_refusal_takes_a_few_lines(
 
 def test_settings_that_what_runs_has_not_read_are_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert "start it again" in said(capsys, outdated="fairlead.toml was changed: start it again")
+
+
+def test_a_table_without_rows_is_answered_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    tell_predict({"rows": 0, "predictions": []})
+    assert capsys.readouterr().out == "no rows: there was nothing to ask\n"

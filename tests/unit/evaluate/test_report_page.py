@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+import warnings
 import zlib
 from pathlib import Path
 from typing import Any
@@ -144,3 +145,11 @@ def _pages_in_streams(data: bytes) -> int:
         except zlib.error:
             continue
     return found
+
+
+def test_names_that_matplotlib_has_no_glyphs_for_are_drawn_without_a_warning() -> None:
+    from fairlead.lab.evaluate.plots import svg
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert "市" in svg(lambda axes: axes.set_title("市"), "a town")

@@ -585,6 +585,9 @@ def test_what_decides_is_said_where_it_is_not_what_is_set(made: Workspace, tmp_p
     with pytest.raises(UsageError, match="use --ab SHARE"):
         project.deploy(2, canary=0.05, plan=True)
     assert project.deploy(2, ab=0.5, plan=True)["note"] == ""
+    until = {"pilot": "p", "until": "2099-01-01", "plan": True}
+    assert "training saw no" not in project.deploy(2, cohort="region = 'north'", **until)["note"]
+    assert "training saw no region 'norht'" in project.deploy(2, cohort="region in ('north', 'norht')", **until)["note"]
 
 
 @pytest.mark.parametrize(

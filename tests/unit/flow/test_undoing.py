@@ -47,12 +47,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pd.DataFrame({"calls": calls, "age": rng.integers(18, 80, 400), "churned": churned}).to_csv(
         folder / "rows.csv", index=False
     )
+    said: list[str] = []
     for seed in (0, 1):
         (folder / "fairlead.toml").write_text(CONFIG.format(seed=seed, freeze=""))
         project = fairlead.open(folder)
         project.train()
-        project.evaluate()
+        project.evaluate(progress=lambda text, **more: said.append(text))
         project.register()
+    assert said[::3] == ["asking the sealed bundle about 80 rows"] * 2
     release.deploy(fairlead.open(folder).workspace, 1)
     return folder
 
@@ -80,7 +82,7 @@ def decided(ws: Workspace, action: str, **details: object) -> str:
 
 def test_a_trial_that_was_begun_ended_or_promoted_is_taken_back(folder: Path) -> None:
     project, ws = fairlead.open(folder), opened(folder)
-    with pytest.raises(UsageError, match="nothing was decided yet"):
+    with pytest.raises(UsageError, match=r"nothing was decided yet by a rule.*fairlead rollback"):
         project.undo()
     decided(ws, "canary", version=2, share=0.1)
     assert versions(folder) == {"champion": 1, "challenger": 2}

@@ -188,6 +188,8 @@ def tell_predict(answer: Answer) -> None:
             console().print(f"row {index}: [bold]{escape(one['label'])}[/] ({escape(chances)})")
         else:
             console().print(f"row {index}: [bold]{number(one)}[/]")
+    if not answer["rows"]:
+        console().print("no rows: there was nothing to ask")
     if answer["rows"] > len(shown):
         console().print(f"... and {answer['rows'] - len(shown):,} more (--json shows all)")
 

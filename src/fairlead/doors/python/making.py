@@ -83,7 +83,7 @@ def evaluate(
     if chosen_engine.name != "local":
         return _evaluate_elsewhere(ws, chosen, data, chosen_engine, progress)
     rows = None if data is None else gather(ws, data)
-    judged = making.judge(ws, chosen, frame=None if rows is None else rows.frame)
+    judged = making.judge(ws, chosen, frame=None if rows is None else rows.frame, progress=progress)
     return {
         "bundle": chosen,
         "verdict": judged.verdict.outcome,

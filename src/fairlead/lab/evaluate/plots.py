@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Callable
 from datetime import UTC, datetime
 from html import escape
@@ -50,7 +51,9 @@ def svg(draw: Draw, title: str, width: float = 4.6, height: float = 3.5) -> str:
         "axes.spines.top": False, "axes.spines.right": False,
         "axes.grid": True, "grid.color": FAINT, "grid.alpha": 0.35, "grid.linewidth": 0.5,
     }  # fmt: skip
-    with mpl.rc_context(rules):
+    with mpl.rc_context(rules), warnings.catch_warnings():
+        # Text stays text in the SVG, so the reader's fonts draw it, whatever matplotlib's own can.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure = Figure(figsize=(width, height), layout="constrained", facecolor="none")
         FigureCanvasSVG(figure)
         draw(figure.add_subplot())

@@ -286,8 +286,9 @@ def champion_bundle(ws: Workspace) -> str | None:
 
 
 def judge(
-    ws: Workspace, bundle: str, *, frame: pd.DataFrame | None = None, of_all: Callable[[Report], Report] | None = None
-) -> Judged:
+    ws: Workspace, bundle: str, *, frame: pd.DataFrame | None = None,
+    of_all: Callable[[Report], Report] | None = None, progress: Progress | None = None,
+) -> Judged:  # fmt: skip
     """Judge the sealed bundle on rows it never saw; write report and attestation. The gate is the project's.
 
     of_all: puts figures of all rows into the report of a sample, see `judging_elsewhere`.
@@ -305,6 +306,8 @@ def judge(
         have = ", ".join(str(c) for c in frame.columns)
         raise UsageError(f"rows to judge on need the target column {ws.settings.model.target!r}. These have: {have}.")
     champion = champion_bundle(ws)
+    say = progress or (lambda *words, **more: None)
+    say(f"asking the sealed bundle about {len(frame):,} rows")
     report = evaluate(
         ws.load(bundle),
         frame,
@@ -320,9 +323,11 @@ def judge(
         report = of_all(report)
     if ws.settings.gate.behaviour:
         report = msgspec.structs.replace(report, behaviour=results_of(ws, bundle, frame))
+    say("explaining its answers")
     report = msgspec.structs.replace(report, explanation=explanations_of(ws, bundle, frame))
     verdict = gate(report, ws.settings)
     report = _completed(ws, bundle, report, verdict, remembered)
+    say("drawing the report")
     page = write_report(report, verdict, ws.home.reports / bundle[:16])
     ends = {name: (told.low, told.high) for name, told in report.metrics.items() if math.isfinite(told.low + told.high)}
     judged = Judged(bundle, verdict, str(page), report.values(), ends)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,20 @@ def known_column(ws: Workspace, column: str) -> None:
         raise UsageError(f"--cohort: {column} is a tensor; a cohort is named by a text, a number or a key.")
     if column not in known:
         raise UsageError(f"--cohort: requests carry no column {column!r}. They carry: {', '.join(known)}.")
+
+
+def unseen(ws: Workspace, column: str, values: Sequence[str]) -> str:
+    """What of a cohort no row of training held, which may be a slip of the pen; "" where all of it was seen."""
+    from fairlead.ops.flow import making
+
+    bundle = making.champion_bundle(ws)
+    columns = ws.load(bundle).signature.columns if bundle is not None else ()
+    seen = next((c.categories for c in columns if c.name == column), ())
+    new = [value for value in values if value not in seen]
+    if not seen or not new:
+        return ""
+    known = f"{', '.join(seen[:10])}{', ...' if len(seen) > 10 else ''}"
+    return f"training saw no {column} {', '.join(map(repr, new[:5]))} (it saw {known}): nobody may be of this cohort"
 
 
 def report_of(ws: Workspace, trial: Trial, *, closed: bool) -> PilotReport:

@@ -144,6 +144,10 @@ def note_on(ws: Workspace, way: Way) -> str:
     said = [note(way.mode, rollout.objective, rollout.design)]
     if judged_by(way.mode, rollout.objective) == "loss" and ws.settings.model.task == "clustering":
         said.append("of clusters no row is right or wrong, so no verdict comes of labels: a person ends it")
+    if way.mode == "pilot":
+        from fairlead.ops.flow.piloting import unseen
+
+        said.append(unseen(ws, way.column, way.cohort))
     return "; ".join(one for one in said if one)
 
 

@@ -55,7 +55,10 @@ def found(ws: Workspace, id: str) -> DecisionRow:
     else:
         meant = [row for row in rows if row.decision.action in REVERSIBLE and row.outcome == "done"][-1:]
         if not meant:
-            raise UsageError("nothing was decided yet that moved anything.")
+            raise UsageError(
+                "nothing was decided yet by a rule that moved anything; `fairlead rollback` goes back from what a "
+                "person deployed or promoted."
+            )
     row = meant[0]
     if row.decision.action not in REVERSIBLE:
         raise UsageError(f"decision {row.decision.id[:8]} ({row.decision.action}) moved nothing.")
