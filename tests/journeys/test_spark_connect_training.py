@@ -46,8 +46,8 @@ def learners(project: Program, *names: str) -> None:
     file.write_text(file.read_text().replace("LEARNERS", ", ".join(f'"{name}"' for name in names)))
 
 
-@pytest.mark.verified("engines", "Spark 4, Connect: training", how="run", by="its server: logistic and forest, sealed")
-@pytest.mark.parametrize("learner", ["spark_logistic", "spark_forest"])
+@pytest.mark.verified("engines", "Spark 4, Connect: training", how="run", by="its server: three learners, sealed")
+@pytest.mark.parametrize("learner", ["spark_logistic", "spark_forest", "spark_boosting"])
 def test_what_spark_ml_fits_by_connect_is_sealed(project: Program, verbs: tuple[Shell, str], learner: str) -> None:
     learners(project, learner)
     made = verbs[0].json(project.folder, "train")

@@ -136,12 +136,29 @@ def test_from_the_disk_and_from_memory_the_same(name: str, weighted: bool, tmp_p
     assert not list((tmp_path / "rows").glob("spark-*"))
 
 
-def test_what_spark_does_not_take_is_refused_in_words() -> None:
+def test_trees_leave_nothing_where_all_executors_reach(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shared = tmp_path / "of all hosts"
+    shared.mkdir()
+    monkeypatch.setenv("FAIRLEAD_SPARK_SCRATCH", f"file://{shared}")
+    x = np.random.default_rng(0).normal(size=(60, 2))
+    model = variant("learner", "spark_forest")().build("regression", default("spark_forest"), 0)
+    assert model.fit(x, x[:, 0]).apart_ <= 1e-12
+    assert not list(shared.iterdir())
+
+
+def test_what_spark_does_not_take_is_refused_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     x = np.zeros((20, 2))
     x[7, 1] = np.nan
     model = variant("learner", "spark_forest")().build("regression", default("spark_forest"), 0)
     with pytest.raises(InputInvalid, match="row 7, prepared feature 1 is missing"):
         model.fit(x, np.zeros(20))
+    with Stored(tmp_path / "rows", 2, False) as stream:
+        # In parts of few rows, of which the second one has it.
+        monkeypatch.setattr(Stored, "part_rows", 5)
+        stream.add(x, np.zeros(20))
+    with pytest.raises(InputInvalid, match="row 7, prepared feature 1 is missing"):
+        model.fit_stored(stream, ())
+    assert not list((tmp_path / "rows").glob("spark-*"))
     three = variant("learner", "spark_boosting")().build("classification", default("spark_boosting"), 0)
     with pytest.raises(ConfigInvalid, match="two classes or a number, and there are 3 classes"):
         three.fit(np.random.default_rng(0).normal(size=(30, 2)), np.arange(30) % 3)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from fairlead.contract.engines import EngineSettings
@@ -20,6 +22,7 @@ from fairlead.lab.evaluate.folded import refuse
 from fairlead.lab.tables.engines import engine_of
 from fairlead.ops.flow import making
 from fairlead.ops.flow.judging_elsewhere import judge_on_engine
+from fairlead.reach.score.engines import score_on
 
 Judged = tuple[dict[str, Any], dict[str, Any], Elsewhere]
 ROWS = 700
@@ -126,6 +129,13 @@ def test_what_does_not_add_up_is_refused_by_name() -> None:
     ):
         with pytest.raises(UsageError, match=f"{why}.*--engine local"):
             refuse(told)
+
+
+def test_series_that_are_forecast_whole_are_refused_with_what_to_do() -> None:
+    model: Any = SimpleNamespace(signature=Signature("forecasting", (Column("x", "number"),)))
+    project: Any = None
+    with pytest.raises(UsageError, match="from the whole of each: score it here, with --engine local"):
+        score_on(engine_of(EngineSettings()), model, Path(), (), pa.table({"x": [1.0]}), None, project)
 
 
 def test_stretches_of_time_are_windows_and_never_fewer_than_eight() -> None:

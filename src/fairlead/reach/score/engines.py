@@ -38,9 +38,11 @@ def score_on(
 
     columns = engine.columns(source)
     if is_long(model.signature, columns):
-        raise UsageError("a long table of series is forecast from the whole of each: leave out --engine.")
+        raise UsageError(
+            "a long table of series is forecast from the whole of each: score it here, with --engine local."
+        )
     if isinstance(model, NativeModel):
-        raise UsageError("this model runs its own code in a process of its own: leave out --engine.")
+        raise UsageError("this model runs its own code in a process of its own: score with --engine local.")
     if rank:
         group_named(model.signature, columns)
     first = engine.every(source, FIRST_ALONE)

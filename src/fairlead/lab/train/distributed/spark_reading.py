@@ -9,6 +9,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,12 @@ import numpy as np
 
 from fairlead.contract.errors import RemoteError
 from fairlead.lab.compile.tree_tables import TreeTable
+from fairlead.lab.tables.engines.spark_sources import file_address
 
 SCRATCH = "FAIRLEAD_SPARK_SCRATCH"
 """Address of a folder that the executors of a cluster of several hosts and this process reach."""
+_OWN = os.urandom(8).hex()
+"""What this process calls its folder there: fits follow each other, and each writes over the one before."""
 
 
 def trees_of(session: Any, model: Any, value: Callable[[dict[str, Any]], Sequence[float]]) -> list[TreeTable]:
@@ -27,19 +31,29 @@ def trees_of(session: Any, model: Any, value: Callable[[dict[str, Any]], Sequenc
     Raises RemoteError where what was saved cannot be read back here.
     """
     own = os.environ.get(SCRATCH, "")
-    folder = f"{own.rstrip('/')}/{os.urandom(8).hex()}" if own else tempfile.mkdtemp(prefix="fairlead-spark-")
+    folder = f"{own.rstrip('/')}/fairlead-{_OWN}" if own else tempfile.mkdtemp(prefix="fairlead-spark-")
     try:
-        model.write().overwrite().save(folder if own else Path(folder).as_uri())
-        rows = session.read.parquet((folder if own else Path(folder).as_uri()) + "/data").toArrow()
+        model.write().overwrite().save(folder if own else f"file://{folder}")
+        rows = session.read.parquet((folder if own else file_address(Path(folder))) + "/data").toArrow()
     except Exception as why:
+        told = (str(why).splitlines() or [type(why).__name__])[0][:200]
         raise RemoteError(
-            f"the trees that Spark saved in {folder} cannot be read here: {str(why).splitlines()[0][:200]}. Where "
-            f"executors run on other hosts, let {SCRATCH} name a place that all of them reach."
+            f"the trees that Spark saved in {folder} cannot be read here: {told}. Where executors run on other hosts, "
+            f"let {SCRATCH} name a place that all of them reach."
         ) from why
     finally:
-        if not own:
+        if own:
+            _remove(session, folder)
+        else:
             shutil.rmtree(folder, ignore_errors=True)
     return _tables(rows.to_pylist(), value)
+
+
+def _remove(session: Any, folder: str) -> None:
+    """By Spark's own hand, which reaches it. Over Spark Connect, which has none, the last one stays."""
+    with suppress(Exception):
+        path = session._jvm.org.apache.hadoop.fs.Path(folder)
+        path.getFileSystem(session._jsc.hadoopConfiguration()).delete(path, True)
 
 
 def _tables(rows: list[dict[str, Any]], value: Callable[[dict[str, Any]], Sequence[float]]) -> list[TreeTable]:

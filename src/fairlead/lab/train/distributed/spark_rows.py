@@ -12,6 +12,7 @@ import numpy as np
 
 from fairlead.contract.errors import InputInvalid
 from fairlead.lab.stats.measures import Floats
+from fairlead.lab.tables.engines.spark_sources import file_address
 
 ROWS, AIM, WEIGHT, FEATURES = "x", "aim", "weight", "features"
 
@@ -36,20 +37,23 @@ def spark_stored(session: Any, stream: Any) -> Iterator[Any]:
     folder = Path(stream.folder) / f"spark-{os.getpid()}"
     folder.mkdir()
     try:
+        first = 0
         for number, part in enumerate(stream.parts()):
-            pq.write_table(_arrow(part.features, part.truth, part.weights), folder / f"part-{number:06}.parquet")
-        yield _vectors(session.read.parquet(folder.as_uri()))
+            rows = _arrow(part.features, part.truth, part.weights, first)
+            pq.write_table(rows, folder / f"part-{number:06}.parquet")
+            first += len(part.truth)
+        yield _vectors(session.read.parquet(file_address(folder)))
     finally:
         for path in folder.iterdir():
             path.unlink()
         folder.rmdir()
 
 
-def _arrow(features: Floats, aims: Floats, weights: Floats | None) -> Any:
+def _arrow(features: Floats, aims: Floats, weights: Floats | None, first: int = 0) -> Any:
     import pyarrow as pa
 
     x = np.ascontiguousarray(features, dtype=np.float64)
-    _require_finite(x)
+    _require_finite(x, first)
     ends = pa.array(np.arange(len(x) + 1, dtype=np.int64) * x.shape[1], type=pa.int32())
     own = np.ones(len(x)) if weights is None else np.asarray(weights, dtype=np.float64)
     return pa.table(
@@ -61,13 +65,13 @@ def _arrow(features: Floats, aims: Floats, weights: Floats | None) -> Any:
     )
 
 
-def _require_finite(x: Floats) -> None:
+def _require_finite(x: Floats, first: int) -> None:
     wrong = np.argwhere(~np.isfinite(x))
     if len(wrong):
         row, feature = wrong[0].tolist()
         what = "missing" if np.isnan(x[row, feature]) else "infinite"
         raise InputInvalid(
-            f"row {row}, prepared feature {feature} is {what}: models of Spark take finite numbers alone. Let "
+            f"row {first + row}, prepared feature {feature} is {what}: models of Spark take finite numbers alone. Let "
             "[preparation] fill missing cells."
         )
 
