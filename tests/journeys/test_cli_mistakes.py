@@ -103,7 +103,7 @@ def rows_of(path: Path, change: Callable[[str], str], keep: int = 400) -> None:
         ("init", lambda p: p.write_text("loan,repaid\nL1,yes\nL2,no,maybe\n"), ("loans.csv", "line 3", "3 cells")),
         ("init", lambda p: p.write_text("loan,loan\nL1,yes\n"), ("loans.csv", "given twice: loan")),
         ("init", lambda p: p.write_bytes(bytes(range(128, 256))), ("loans.csv", "not utf-8", "encoding")),
-        ("init", lambda p: p.write_text("a,b\n1,2\n"), ("no column repaid", "a, b")),
+        ("init", lambda p: p.write_text("a,b\n1,2\n"), ("no column 'repaid'", "a, b")),
         ("train", lambda p: p.write_text("loan,repaid\n"), ("loans.csv", "no rows")),
         ("train", lambda p: rows_of(p, lambda r: r.replace(",no", ",yes")), ("'repaid'", "only one class")),
         ("train", lambda p: rows_of(p, lambda r: r.rsplit(",", 1)[0] + ","), ("repaid",)),
