@@ -22,7 +22,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tree, out = tmp_path_factory.mktemp("tree"), tmp_path_factory.mktemp("wheel")
     listed = subprocess.run(
         ["git", "ls-files", "-z", "src", "pyproject.toml", "hatch_build.py", "README.md", "LICENSE"], cwd=ROOT,
-        capture_output=True, text=True, check=True, timeout=60,
+        capture_output=True, text=True, check=True, timeout=300,
     ).stdout.split("\0")  # fmt: skip
     for name in filter(None, listed):
         if (ROOT / name).exists():

@@ -49,7 +49,7 @@ def test_killed_at_any_file_operation_it_neither_loses_nor_doubles(tmp_path: Pat
         for _ in range(chance.randint(5, 60)):
             write(spool, written, 2)
             written += 1
-        done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), str(chance.randint(1, 60))], timeout=60)
+        done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), str(chance.randint(1, 60))], timeout=300)
         assert done.returncode in (0, -signal.SIGKILL)
         seen = all_records(tmp_path)
         assert len(seen) == len(set(seen))

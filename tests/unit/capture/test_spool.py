@@ -213,7 +213,7 @@ assert write(spool, 0)
 
 def in_a_process(program: str, home: Path, *before: str) -> subprocess.CompletedProcess[str]:
     command = [*before, sys.executable, "-c", WRITES + program, str(home), str(Path(__file__).parent)]
-    return subprocess.run(command, timeout=60, text=True, capture_output=True)
+    return subprocess.run(command, timeout=300, text=True, capture_output=True)
 
 
 def test_a_write_that_the_system_cuts_short_is_taken_back_and_the_segment_stays_readable(tmp_path: Path) -> None:

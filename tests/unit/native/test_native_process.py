@@ -264,7 +264,7 @@ maps = open("/proc/self/maps").read()
 theirs = open(f"/proc/{{model.process.pid}}/maps").read()
 print(json.dumps([sorted({{n.partition(".")[0] for n in sys.modules}}), "pandas" in maps, "pandas" in theirs]))
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300, check=True)
     modules, ours, theirs = json.loads(done.stdout)
     assert not {"pandas", "sklearn", "scipy", "mlflow", "joblib", "skops"} & set(modules)
     assert theirs

@@ -129,7 +129,7 @@ def test_a_disk_that_takes_long_is_a_slow_disk(
     (folder / "slow.c").write_text(SLOW)
     try:
         built = ["cc", "-shared", "-fPIC", "-o", str(folder / "slow.so"), str(folder / "slow.c"), "-ldl"]
-        subprocess.run(built, check=True, capture_output=True, timeout=60)
+        subprocess.run(built, check=True, capture_output=True, timeout=300)
     except (OSError, subprocess.SubprocessError):
         pytest.skip("a C compiler is not here: this test makes a disk slow with it")
     monkeypatch.setenv("LD_PRELOAD", str(folder / "slow.so"))

@@ -317,7 +317,7 @@ def test_a_process_ends_though_something_large_is_stored() -> None:
         "print(len(kept.read()))"
     )
     assert (
-        subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, timeout=30).stdout
+        subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, timeout=300).stdout
         == b"4000000\n"
     )
 

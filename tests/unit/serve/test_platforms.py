@@ -192,7 +192,7 @@ def test_the_entry_of_an_image_serves_vertex_and_azure(tmp_path: Path, key: Sign
 def test_the_entry_says_what_is_missing(tmp_path: Path) -> None:
     program = [sys.executable, "-m", "fairlead.runtime.serve", "serve"]
     done = subprocess.run(
-        program, capture_output=True, text=True, env={**BARE, "SM_MODEL_DIR": str(tmp_path)}, timeout=60, check=False
+        program, capture_output=True, text=True, env={**BARE, "SM_MODEL_DIR": str(tmp_path)}, timeout=300, check=False
     )
     assert done.returncode == 2
     assert done.stderr.startswith(

@@ -72,7 +72,7 @@ def test_the_dashboard_is_whole() -> None:
 def test_the_files_are_had_from_an_installed_package(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "fairlead.runtime.serve.observing", str(tmp_path / "there")],
-        capture_output=True, text=True, timeout=60, check=True,
+        capture_output=True, text=True, timeout=300, check=True,
     )  # fmt: skip
     written = sorted(path.name for path in (tmp_path / "there").iterdir())
     assert written == ["fairlead-alerts.yml", "fairlead-dashboard.json"]

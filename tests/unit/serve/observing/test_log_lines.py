@@ -76,7 +76,7 @@ def test_what_libraries_say_is_json_too() -> None:
         "import logging; from fairlead.runtime.serve.observing import logs; logs.configure('json')\n"
         "logging.getLogger('asyncio').error('a task was lost'); logging.getLogger('fairlead.serve').error('once')"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300, check=True)
     said = [json.loads(line) for line in done.stderr.splitlines()]
     assert [(line["logger"], line["message"]) for line in said] == [
         ("asyncio", "a task was lost"), ("fairlead.serve", "once"),

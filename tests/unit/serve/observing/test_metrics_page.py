@@ -27,7 +27,7 @@ def promtool(*arguments: str, given: str = "") -> subprocess.CompletedProcess[st
     found = shutil.which("promtool")
     if found is None:
         pytest.skip("promtool (Debian package prometheus) is missing")
-    return subprocess.run([found, *arguments], input=given, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run([found, *arguments], input=given, capture_output=True, text=True, timeout=300, check=False)
 
 
 def traffic(app: Any) -> None:

@@ -171,7 +171,7 @@ def test_without_the_extra_the_server_says_what_to_install() -> None:
         "try: serve(ServeOptions(home=Path('.'), port=0, telemetry=TelemetrySettings(otlp='http://127.0.0.1:1')))\n"
         "except MissingExtra as error: print(error)\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300, check=True)
     assert "pip install 'fairlead[telemetry]'" in done.stdout
 
 

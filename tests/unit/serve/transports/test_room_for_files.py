@@ -32,4 +32,4 @@ def test_a_limit_that_is_low_is_kept() -> None:
         "import resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100)); "
         "from fairlead.runtime.serve.transports.bare import make_room_for_files; make_room_for_files(0)"
     )
-    assert subprocess.run([sys.executable, "-c", program], timeout=60).returncode == 0
+    assert subprocess.run([sys.executable, "-c", program], timeout=300).returncode == 0
