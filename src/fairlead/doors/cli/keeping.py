@@ -67,7 +67,7 @@ def backed_up(answer: Answer) -> str:
 def tell_backup(answer: Answer) -> None:
     out = console()
     out.print(f"{escape(backed_up(answer))} to {escape(answer['to'])}")
-    out.print(f"signed by {answer['signer']}: keep that elsewhere, `restore --signer` takes nobody else's")
+    out.print(f"signed by {answer['signer']}: keep it for `restore --signer`")
     if answer["pruned"]:
         out.print(f"{answer['pruned']:,} objects of older snapshots are gone")
     if "verified" in answer:
@@ -153,7 +153,7 @@ def tell_back(answer: Answer, expected: bool) -> None:
     else:
         out.print(f"{held}; [yellow]without keys[/]: nothing was held to its seals")
     if not expected:
-        out.print(f"signed by {answer['signer']}: is it what `backup` named? --signer asks so before anything is taken")
+        out.print(f"signed by {answer['signer']}: as `backup` named it? See --signer")
     out.print(f"next: {program('doctor')}, then {program('up')}")
 
 

@@ -9,6 +9,7 @@ from fairlead.contract.errors import FairleadError, StoreFailed
 from fairlead.contract.evidence import Check
 from fairlead.ops.flow import Workspace
 from fairlead.ops.keep.epochs import newest_claim, newest_head, own
+from fairlead.ops.keep.noting import FILE as NOTED
 from fairlead.ops.keep.noting import Noted, backups_of, place_of
 from fairlead.ops.project import parse_duration
 from fairlead.ops.stores import store_of
@@ -83,7 +84,10 @@ def _there(ws: Workspace, one: Noted) -> Iterator[Check]:
         finally:
             store.close()
     except FairleadError as failure:
-        lost = "" if isinstance(failure, StoreFailed) else " What was backed up there is gone: back up anew."
+        lost = "" if isinstance(failure, StoreFailed) else (
+            " What was backed up there is gone: back up anew, or, if it is meant to be gone, take the place out of "
+            f"run/{NOTED}."
+        )  # fmt: skip
         yield Check(name, None, None, "fail", f"{failure}{lost}")
         return
     if claim is not None and claim.owner != mine.owner:
