@@ -243,9 +243,10 @@ def register(
     if sync:
         show(project().sync(), as_json, lambda a: console().print("; ".join(a["warnings"]) or "up to date"))
         return
+    here = project()
     with Steps() as steps:
         steps("writing it down here and in MLflow")
-        answer = project().register(bundle)
+        answer = here.register(bundle)
     show(answer, as_json, tell_register)
 
 
