@@ -35,7 +35,7 @@ help:  ## this list
 	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python $(FIND) --require-hashes -r requirements/dev.txt
 	@touch $@
 
-demo: .venv/.studio  ## the whole story on one machine, about a minute (installs first: up to 5 minutes)
+demo: .venv/.studio  ## the whole story on one machine, about a minute (installs first: a minute or two, once)
 	@$(BIN)/fairlead demo
 
 test: .venv/.dev lint types imports  ## lint, types, import contracts, tests: under 20 minutes on 2 cores
@@ -74,7 +74,7 @@ proto: .venv/.dev  ## compile the gRPC interfaces
 docs: .venv/.dev  ## regenerate docs/reference from the program
 	@$(BIN)/python -m tests.docs.generate
 
-bench: .venv/.dev  ## every benchmark, results to benchmarks/results (about 20 minutes)
+bench: .venv/.dev  ## every benchmark, results to benchmarks/results; one alone: python -m benchmarks NAME
 	@$(BIN)/python -m benchmarks
 
 lock: .venv/.uv  ## resolve pyproject.toml anew into requirements/
