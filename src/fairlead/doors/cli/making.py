@@ -243,10 +243,8 @@ def register(
     if sync:
         show(project().sync(), as_json, lambda a: console().print("; ".join(a["warnings"]) or "up to date"))
         return
-    here = project()
     with Steps() as steps:
-        steps("writing it down here and in MLflow")
-        answer = here.register(bundle)
+        answer = project().register(bundle, progress=steps)
     show(answer, as_json, tell_register)
 
 

@@ -129,7 +129,7 @@ def _evaluate_elsewhere(
     }
 
 
-def register(ws: Workspace, reference: str | None) -> Answer:
+def register(ws: Workspace, reference: str | None, progress: Callable[..., None] | None = None) -> Answer:
     """See `Project.register`."""
     from fairlead.ops.flow import making
     from fairlead.ops.flow.projecting import projected
@@ -137,6 +137,8 @@ def register(ws: Workspace, reference: str | None) -> Answer:
     chosen = making.resolve_bundle(ws, reference)
     ws.load(chosen)  # a version that nobody could serve helps nobody
     number = making.register(ws, chosen)
+    if progress is not None:
+        progress(f"version {number}: writing it to MLflow")
     waiting = projected(ws)
     answer = {"model": ws.model, "version": number, "bundle": chosen, "verdict": making.verdict_of(ws, chosen)}
     return {**answer, "warnings": [waiting] if waiting else []}

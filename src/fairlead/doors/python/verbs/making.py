@@ -110,11 +110,11 @@ class Making(Opened):
 
         return diffing.diff(self.workspace, old, new)
 
-    def register(self, bundle: str | None = None) -> Answer:
+    def register(self, bundle: str | None = None, *, progress: Progress | None = None) -> Answer:
         """A version in the registry, with lineage."""
         from fairlead.doors.python import making
 
-        return making.register(self.workspace, bundle)
+        return making.register(self.workspace, bundle, progress)
 
     def waive(self, bundle: str | None, check: str, *, by: str, reason: str, until: str) -> Answer:
         """Let one check of a judged bundle pass until a day (2027-01-31), by the name of who answers for it."""
