@@ -44,6 +44,16 @@ def test_answers_without_their_checkpoint_are_not_gone_on_with(tmp_path: Path) -
         running.run()
 
 
+@pytest.mark.parametrize("name", ["in[1]", "in*", "a{b,c}", "wh?t", "back\\slash"])
+def test_a_folder_that_spark_takes_for_a_pattern_is_refused(tmp_path: Path, name: str) -> None:
+    """In its batches each file would come once for each file of the folder."""
+    (tmp_path / name).mkdir()
+    with pytest.raises(UsageError, match="for a pattern"):
+        Folders(tmp_path / name, tmp_path / "answers", tmp_path / "dead")
+    (tmp_path / "a b").mkdir()
+    Folders(tmp_path / "a b", tmp_path / "answers", tmp_path / "dead")
+
+
 @given(st.lists(st.binary(max_size=20), max_size=5), st.integers(1, 4))
 def test_every_line_that_is_not_blank_is_one_message_of_its_own(bodies: list[bytes], most: int) -> None:
     files = [{"path": f"file:/in/{at}.jsonl", "content": body} for at, body in enumerate(bodies)]

@@ -32,12 +32,14 @@ SCHEMA = "path string, modificationTime timestamp, length bigint, content binary
 """Of Spark's `binaryFile`, which a stream has to be told."""
 FILES = 64
 """Files of one batch at most, all of which one file of answers follows."""
+PATTERN = frozenset("*?[]{}\\")
 Say = Callable[[str], None]
 _encode = msgspec.json.Encoder().encode
 
 
 class Folders(msgspec.Struct, frozen=True):
-    """Where files come from and where answers and dead letters go. Raises UsageError where they are not three."""
+    """Where files come from and where answers and dead letters go. Raises UsageError where they are not three, or
+    Spark would take the first for a pattern."""
 
     source: Path
     answers: Path
@@ -47,6 +49,11 @@ class Folders(msgspec.Struct, frozen=True):
         if len({self.source, self.answers, self.dead}) < 3 or not self.source.is_dir():
             raise UsageError(
                 f"{self.source}: must be a folder that is there, apart from those of answers and dead letters."
+            )
+        if PATTERN & set(str(self.source.absolute())):
+            raise UsageError(
+                f"{self.source}: Spark takes {' '.join(sorted(PATTERN))} in the place of a stream for a pattern and "
+                "would read another folder, or files of this one several times: give it a plain name."
             )
 
 
