@@ -15,7 +15,7 @@ def test_a_disk_that_is_full(tmp_path: Path) -> None:
         state.put("x", b"before")
         with state.backend.engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA max_page_count = 1")  # as many as there are
-        with pytest.raises(StateError, match="disk of the home is full. Make room"):
+        with pytest.raises(StateError, match=r"disk of the home is full\. Make room"):
             state.put("x", bytes(1 << 20))
         assert state.get("x") == b"before"
 
