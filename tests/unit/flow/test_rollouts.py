@@ -16,9 +16,10 @@ import pytest
 
 import fairlead
 from fairlead.contract.analysis import FILE
-from fairlead.contract.errors import UsageError
+from fairlead.contract.errors import HeldByHuman, UsageError
 from fairlead.contract.ports import Request
 from fairlead.contract.settings import RolloutSettings
+from fairlead.doors.python import rolling as python_rolling
 from fairlead.ops.flow import Workspace, guarding, release, rolling
 from fairlead.ops.flow.analysing import last_told
 from fairlead.ops.flow.loop import Loop
@@ -433,6 +434,27 @@ def test_a_frozen_model_is_left_alone_and_a_pinned_one_loses_its_challenger(door
     assert intent is not None
     assert roles(ws) == {1: "champion"}
     assert intent.hold == "pinned"
+
+
+def test_what_a_person_holds_stays_held_until_release(door: Door) -> None:
+    ws = door.ws
+    release.hold(ws, "frozen", why="nobody is here")
+    release.deploy(ws, 2)
+    assert (roles(ws), held(ws)) == ({2: "champion"}, "frozen")
+    with pytest.raises(HeldByHuman, match="fairlead release"):
+        rolling.start(ws, (3,), Way("canary", 0.05), why="tried")
+    release.hold(ws, "", why="back again")
+    rolling.start(ws, (3,), Way("canary", 0.05), why="tried")
+    release.hold(ws, "pinned", why="this one stays")
+    said = python_rolling.deploy(ws, (1,), None)
+    assert said["note"] == "the trial of version 3 is over; still pinned: no rule moves it until `fairlead release`"
+    assert (roles(ws), held(ws)) == ({1: "champion"}, "pinned")
+
+
+def held(ws: Workspace) -> str:
+    intent = ws.state.intent(ws.model)
+    assert intent is not None
+    return intent.hold
 
 
 def test_a_challenger_that_can_no_longer_be_loaded_goes_and_the_champion_is_watched(door: Door) -> None:

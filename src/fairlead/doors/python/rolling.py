@@ -70,8 +70,9 @@ def deploy(ws: Workspace, versions: Sequence[int], way: Any, *, plan_only: bool 
             raise UsageError(f"several versions are tried beside the champion, not deployed: {cure}.")
         if plan_only:
             raise UsageError("--plan tells how long a trial takes: add --canary, --ab or --bandit.")
+        before = ws.state.intent(ws.model)
         done = release.deploy(ws, chosen[0], why="deployed by hand")
-        return answer_of(done)
+        return {**answer_of(done), "note": _note_on(before, done)}
     rolling.require_way(ws, way, len(chosen))
     told = planned(ws, chosen, way)
     about = {"mode": way.mode, "plan": told, "note": rolling.note_on(ws, way)}
@@ -79,6 +80,18 @@ def deploy(ws: Workspace, versions: Sequence[int], way: Any, *, plan_only: bool 
         return {"model": ws.model, **about}
     done = rolling.start(ws, chosen, way, why="deployed by hand", plan=told)
     return {**answer_of(done), **about}
+
+
+def _note_on(before: Any, done: Any) -> str:
+    """What a person may not have thought of: a trial that this ends, and a hold that stays."""
+    if before is None:
+        return ""
+    answering = {one.bundle for one in done.variants}
+    ended = [one for one in before.variants if one.name != "champion" and one.bundle not in answering]
+    said = [f"the trial of version {one.version} is over" for one in ended]
+    if before.hold in {"pinned", "frozen"}:
+        said.append(f"still {before.hold}: no rule moves it until `fairlead release`")
+    return "; ".join(said)
 
 
 def answer_of(done: Any) -> Answer:

@@ -277,6 +277,8 @@ def deploy(
         since=ws.clock(),
         why=why,
         decided_by="rule" if ws.actor == RULE else "person",
+        # A person may, and what was to stay out of the rules' hands until `release` stays out of them.
+        hold=intent.hold if intent is not None and intent.hold in {"pinned", "frozen"} else "",
         previous=_before(intent, champion, chosen.number),
     )
     told = {"version": chosen.number, "bundle": chosen.bundle, "mode": mode}

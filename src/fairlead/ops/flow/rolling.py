@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from fairlead.contract.errors import FairleadError, UsageError
+from fairlead.contract.errors import FairleadError, HeldByHuman, UsageError
 from fairlead.contract.routes import Variant
 from fairlead.ops.flow.workspace import RULE, Workspace
 from fairlead.ops.rollout.ways import Mode, judged_by, note, refusal
@@ -86,6 +86,9 @@ def start(
         ws.load(one.bundle)
     intent = ws.state.intent(ws.model)
     release.require_free(ws, intent)
+    if intent is not None and intent.hold == "frozen":
+        # Nobody would move it, and nobody take out one that fails.
+        raise HeldByHuman(f"{ws.model} is frozen: no trial moves until `fairlead release` lifts that.")
     champion = next((v for v in intent.variants if v.name == "champion"), None) if intent else None
     if intent is None or champion is None:
         raise UsageError("there is no champion to compare with: deploy without --canary, --shadow or --ab first.")
