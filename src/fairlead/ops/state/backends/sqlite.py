@@ -75,13 +75,13 @@ class SqliteBackend:
             return StateError(f"the state database was busy for over {BUSY_S:.0f} s; is another process stuck?")
         if "readonly" in cause or not os.access(self.path.parent, os.W_OK | os.X_OK):
             return StateError(
-                "the state database cannot be written: the home is read-only for this user, or its disk was mounted so. "
-                "FAIRLEAD_HOME names another folder for the home."
+                "the state database cannot be written: the home is read-only for this user, or its disk was mounted "
+                "so. FAIRLEAD_HOME names another folder for the home."
             )
         if "malformed" in cause or "not a database" in cause:
             return StateError(
-                f"the state database is damaged ({cause}): keep the home as it is, and bring back its newest backup into "
-                "an empty one (`fairlead restore`)."
+                f"the state database is damaged ({cause}): keep the home as it is, and bring back its newest backup "
+                "into an empty one (`fairlead restore`)."
             )
         if "full" in cause or shutil.disk_usage(self.path.parent).free < _LEAST_FREE:
             return StateError(
