@@ -192,6 +192,14 @@ def test_files_with_other_columns_than_the_first_are_refused_by_name(
         engine.every(tmp_path, 1)
 
 
+def test_a_frame_of_spark_is_a_table_too(engine: Engine, table: Path) -> None:
+    if engine.name != "spark":
+        pytest.skip("frames are of Spark")
+    frame = engine.spark.read.parquet(str(table)).repartitionByRange(3, "number")  # type: ignore[attr-defined]
+    assert engine.rows(frame) == ROWS
+    assert engine.every(frame, 3_000).column("number").to_pylist() == [0, 3_000, 6_000]
+
+
 def test_what_began_before_outlives_an_engine_of_another_thread(engine: Engine, table: Path) -> None:
     assert engine.rows(table) == ROWS
     found: list[int] = []

@@ -160,7 +160,7 @@ def _of_frame(spark: Any, frame: Any) -> Any:
     counted = frame.withColumn(inner, of.monotonically_increasing_id())
     split = counted.withColumn(part, of.shiftright(of.col(inner), 33).cast("int"))
     counts = {row[0]: row[1] for row in split.groupBy(part).count().collect()}
-    parts = sorted(counts, key=unquote)
+    parts = sorted(counts)
     before = np.concatenate([[0], np.cumsum([counts[p] for p in parts])[:-1]]).tolist() if parts else []
     starts = spark.createDataFrame(list(zip(parts, before, strict=True)), f"{part} int, __before long")
     placed = split.join(of.broadcast(starts), part)
