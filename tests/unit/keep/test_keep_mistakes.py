@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from tests.unit.flow.test_doctor_stores import told, with_settings
 from tests.unit.keep.test_keep import LOCK, Place, n_of, place
@@ -23,8 +24,9 @@ from fairlead.contract.errors import (
 from fairlead.contract.stores import walk
 from fairlead.doors.python.keeping import public_key
 from fairlead.ops.keep import backup, follow, promote, restore
-from fairlead.ops.keep.epochs import newest_head
+from fairlead.ops.keep.epochs import FILE, FOLLOWING, newest_head
 from fairlead.ops.keep.examining import backed_up as examined
+from fairlead.ops.keep.following import following
 from fairlead.ops.keep.snapshot import head_of
 from fairlead.ops.keep.staging import HELD, held_still
 from fairlead.ops.keep.taking import let_go
@@ -63,6 +65,43 @@ def test_copies_of_a_home_that_was_brought_back_are_told_apart(place: Place, tmp
     backed_up(tmp_path / "back", place.address)
     with pytest.raises(Refused, match="copy of this home"):
         backed_up(tmp_path / "twin", place.address)
+
+
+def test_a_home_that_was_brought_back_takes_nothing_from_one_that_still_goes_on(place: Place, tmp_path: Path) -> None:
+    place.backup()
+    restore(place.store, tmp_path / "back", LOCK)
+    newest = place.backup()
+    with pytest.raises(Refused, match=f"{newest.snapshot}.*still backs up there.*fairlead restore"):
+        backed_up(tmp_path / "back", place.address)
+    after = place.backup()
+    assert (after.epoch, newest_head(place.store).snapshot) == (1, after.snapshot)
+    restore(place.store, tmp_path / "again", LOCK)
+    assert backed_up(tmp_path / "again", place.address).epoch == 2
+    with pytest.raises(Refused, match="took over"):
+        place.backup()
+
+
+def test_what_is_written_in_a_home_by_an_earlier_fairlead_holds(place: Place, tmp_path: Path) -> None:
+    """Places by their address as it was spelled, and no snapshot known: as `keep.json` was before."""
+    place.backup()
+    restore(place.store, tmp_path / "back", LOCK)
+    live, back = (msgspec.json.decode((root / FILE).read_bytes()) for root in (place.root, tmp_path / "back"))
+    (place.root / FILE).write_bytes(msgspec.json.encode({"owner": live["owner"], "epochs": {place.address: 1}}))
+    old = {"owner": back["owner"], "epochs": {place.address: -1}}
+    (tmp_path / "back" / FILE).write_bytes(msgspec.json.encode(old))
+    newest = place.backup()
+    assert place.backup().epoch == 1
+    follow(place.store, tmp_path / "second", LOCK)
+    assert newest.snapshot < newest_head(place.store).snapshot
+    assert backed_up(tmp_path / "back", place.address).epoch == 2
+    with pytest.raises(Refused, match="took over"):
+        place.backup()
+    told = following(tmp_path / "second")
+    assert told is not None
+    head = tmp_path / "second" / FOLLOWING
+    head.write_bytes(msgspec.json.encode(msgspec.structs.replace(told, address=place.address)))
+    assert promote(place.store, tmp_path / "second", LOCK).epoch == 3
+    assert backed_up(tmp_path / "second", place.address).epoch == 3
 
 
 def test_a_place_may_be_spelled_in_several_ways(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -135,7 +135,8 @@ def epoch_to_write(root: Path, store: Store, at: float) -> int:
     elif known is None:
         raise UsageError(f"{store.address} holds backups of another home: give this one a place of its own.")
     elif known < 0 and claim.epoch == -known:
-        epoch = claim_next(store, mine.owner, at, newest_head(store), claim.epoch)
+        # Asked before it is claimed: who is refused here must not end the backups of the home that goes on.
+        epoch = claim_next(store, mine.owner, at, _brought_back(mine, store, newest_head(store)), claim.epoch)
     else:
         raise Refused(
             f"another home took over {store.address} (epoch {claim.epoch}, this one wrote in {abs(known)}): "
@@ -144,6 +145,17 @@ def epoch_to_write(root: Path, store: Store, at: float) -> int:
     if known != epoch:
         write_durable(root / FILE, msgspec.json.encode(replace(mine, epochs={**mine.epochs, place(store): epoch})))
     return epoch
+
+
+def _brought_back(mine: Own, store: Store, head: Head) -> Head:
+    """The newest snapshot, if it is still the one that this home knows of. Raises Refused."""
+    if not mine.wrote(store, head):
+        raise Refused(
+            f"{store.address} holds snapshot {head.snapshot}, made since this home was brought back: the home of before "
+            "still backs up there, and nothing was changed. Take that one off the network and bring its newest back by "
+            "`fairlead restore`, or give this one a place of its own"
+        )
+    return head
 
 
 def keep_last(root: Path, store: Store, head: Head | None, coming: str) -> None:
