@@ -27,7 +27,7 @@ from fairlead.ops.keep import backup, follow, promote, restore
 from fairlead.ops.keep.epochs import FILE, FOLLOWING, newest_head
 from fairlead.ops.keep.examining import backed_up as examined
 from fairlead.ops.keep.following import following
-from fairlead.ops.keep.snapshot import head_of
+from fairlead.ops.keep.snapshot import head_name, head_of
 from fairlead.ops.keep.staging import HELD, held_still
 from fairlead.ops.keep.taking import let_go
 from fairlead.ops.state import FileLock, State
@@ -164,6 +164,18 @@ def test_an_older_snapshot_comes_back_where_the_newest_is_damaged(place: Place, 
     assert not (tmp_path / ".back.restoring" / "keys").exists(), "keys that were opened do not stay in the clear"
     with pytest.raises(ObjectNotFound, match=f"the newest are: {newest.snapshot}, {older.snapshot}"):
         head_of(place.store, "no such")
+    done = restore(place.store, tmp_path / "back", LOCK, head=head_of(place.store, older.snapshot))
+    assert (done.snapshot, n_of(tmp_path / "back")) == (older.snapshot, b"0")
+    assert backed_up(tmp_path / "back", str(tmp_path / "new place")).epoch == 1
+
+
+def test_an_older_snapshot_comes_back_where_what_leads_to_the_newest_is_damaged(place: Place, tmp_path: Path) -> None:
+    older = place.backup()
+    place.write(6)
+    place.backup()
+    (Path(place.address) / head_name(1)).write_bytes(b"not what was put here")
+    with pytest.raises(ObjectDamaged, match="Take an older snapshot"):
+        restore(place.store, tmp_path / "back", LOCK)
     done = restore(place.store, tmp_path / "back", LOCK, head=head_of(place.store, older.snapshot))
     assert (done.snapshot, n_of(tmp_path / "back")) == (older.snapshot, b"0")
     assert backed_up(tmp_path / "back", str(tmp_path / "new place")).epoch == 1

@@ -74,13 +74,14 @@ def restore(store: Store, into: Path, lock: KeyLock, *, head: Head | None = None
     if into.exists() and (not into.is_dir() or any(into.iterdir())):
         raise UsageError(f"{into.name} is not empty: restore into an empty folder, or move it away first.")
     began, called = time.monotonic(), time.time()
-    asked = newest_head(store) if head is None else head
     aside = into.with_name(f".{into.name}.restoring")
     with _making(aside):
+        asked = newest_head(store) if head is None else head
+        newest = asked if head is None else _newest(store, asked)
         snapshot, reused, keys = build(store, asked, aside, lock, like=None, signer=signer)
         events, answers = check(aside, keys)
     if keys:
-        whence, newest = place_of(store), asked if head is None else newest_head(store)
+        whence = place_of(store)
         own = Own(new_owner(), {whence: -newest.epoch}, {whence: (newest.snapshot,)})
         write_durable(aside / FILE, msgspec.json.encode(own))
     # What servers on other machines obeyed since this snapshot may bear a larger number than what is decided next.
@@ -90,6 +91,14 @@ def restore(store: Store, into: Path, lock: KeyLock, *, head: Head | None = None
         snapshot.id, snapshot.epoch, snapshot.at, round(called - snapshot.at, 3), len(snapshot.files), snapshot.bytes,
         reused, events, answers, keys, round(time.monotonic() - began, 3), snapshot.signer,
     )  # fmt: skip
+
+
+def _newest(store: Store, asked: Head) -> Head:
+    """The newest snapshot; where what leads to it is damaged or gone, the older one that is asked for instead."""
+    try:
+        return newest_head(store)
+    except (ObjectDamaged, ObjectNotFound, StateError, UsageError):
+        return asked
 
 
 @contextmanager
