@@ -449,6 +449,12 @@ def test_what_a_person_holds_stays_held_until_release(door: Door) -> None:
     said = python_rolling.deploy(ws, (1,), None)
     assert said["note"] == "the trial of version 3 is over; still pinned: no rule moves it until `fairlead release`"
     assert (roles(ws), held(ws)) == ({1: "champion"}, "pinned")
+    release.hold(ws, "frozen", why="nobody is here")
+    release.deploy(ws, 2)
+    release.roll_back(ws)
+    assert (roles(ws), held(ws)) == ({1: "champion"}, "frozen")
+    release.deploy(ws, 2)
+    assert held(ws) == "frozen"
 
 
 def held(ws: Workspace) -> str:

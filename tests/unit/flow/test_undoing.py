@@ -120,6 +120,17 @@ def test_a_rollback_is_taken_back_and_then_stays(folder: Path) -> None:
     release.deploy(ws, 1)
 
 
+def test_a_rollback_that_is_taken_back_in_a_frozen_model_leaves_it_frozen(folder: Path) -> None:
+    project, ws = fairlead.open(folder), opened(folder)
+    release.deploy(ws, 2)
+    id = decided(ws, "roll_back", version=1, **{"from": ws.state.version(ws.model, 2).bundle})
+    project.freeze("nobody is here")
+    assert "version 2 answers again, frozen" in project.undo(id)["how"]
+    assert (versions(folder), project.status()["models"][0]["hold"]) == ({"champion": 2}, "frozen")
+    project.release()
+    release.deploy(ws, 1)
+
+
 def test_a_challenger_that_waits_is_not_tried_after_all(folder: Path) -> None:
     project, ws = fairlead.open(folder), opened(folder)
     tracker = read_tracker(ws)

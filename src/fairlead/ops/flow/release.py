@@ -24,6 +24,8 @@ from fairlead.ops.flow.workspace import RULE, Workspace
 from fairlead.ops.state import FileLock, Intent
 
 CONFIRM_S = 30.0
+STAYING = ("pinned", "frozen")
+"""Holds that last, whatever a person moves by hand, until `release`."""
 APPROVAL = "approval"
 """Check of the finding that a challenger waits for a person (`retrain.approve = "manual"`)."""
 
@@ -278,7 +280,7 @@ def deploy(
         why=why,
         decided_by="rule" if ws.actor == RULE else "person",
         # A person may, and what was to stay out of the rules' hands until `release` stays out of them.
-        hold=intent.hold if intent is not None and intent.hold in {"pinned", "frozen"} else "",
+        hold=intent.hold if intent is not None and intent.hold in STAYING else "",
         previous=_before(intent, champion, chosen.number),
     )
     told = {"version": chosen.number, "bundle": chosen.bundle, "mode": mode}
@@ -369,7 +371,7 @@ def end_rollout(ws: Workspace, *, why: str) -> Deployed:
 def roll_back(ws: Workspace, *, why: str = "rolled back by hand") -> Deployed:
     """End a rollout if there is one, else go back to the champion before this one.
 
-    Done by a person it also holds the model, so that no rule moves it again until `release`.
+    Done by a person it also holds the model, so that no rule moves it again until `release`; a hold of before stays.
     """
     intent, champion, challenger = split(ws)
     require_free(ws, intent)
@@ -389,7 +391,7 @@ def roll_back(ws: Workspace, *, why: str = "rolled back by hand") -> Deployed:
         since=ws.clock(),
         why=why,
         decided_by="rule" if by_rule else "person",
-        hold="" if by_rule else "rolled_back",
+        hold="" if by_rule else intent.hold if intent.hold in STAYING else "rolled_back",
         rollout=None,
         previous=None if challenger is None else intent.previous,
     )

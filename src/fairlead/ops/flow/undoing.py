@@ -97,8 +97,10 @@ def _rolled_back(ws: Workspace, decision: Decision, why: str) -> str:
     if gone is None:
         raise UsageError(f"decision {decision.id[:8]}: the version it took away is not registered any more.")
     release.deploy(ws, gone.number, mode="replace", why=why)
-    release.hold(ws, "pinned", why=why)
-    return f"version {gone.number} answers again, pinned so that no rule takes it away; `fairlead release` lifts that"
+    held = _intent(ws).hold
+    if held != "frozen":
+        held = release.hold(ws, "pinned", why=why).hold
+    return f"version {gone.number} answers again, {held} so that no rule takes it away; `fairlead release` lifts that"
 
 
 def _retrained(ws: Workspace, decision: Decision, why: str) -> str:
