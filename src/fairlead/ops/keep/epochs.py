@@ -151,9 +151,9 @@ def _brought_back(mine: Own, store: Store, head: Head) -> Head:
     """The newest snapshot, if it is still the one that this home knows of. Raises Refused."""
     if not mine.wrote(store, head):
         raise Refused(
-            f"{store.address} holds snapshot {head.snapshot}, made since this home was brought back: the home of before "
-            "still backs up there, and nothing was changed. Take that one off the network and bring its newest back by "
-            "`fairlead restore`, or give this one a place of its own"
+            f"{store.address} holds snapshot {head.snapshot}, made since this home was brought back: the home of "
+            "before still backs up there, and nothing was changed. Take that one off the network and bring its newest "
+            "back by `fairlead restore`, or give this one a place of its own"
         )
     return head
 
