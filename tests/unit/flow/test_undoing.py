@@ -207,3 +207,23 @@ def test_a_window_that_fills_more_slowly_than_of_late_is_given_no_time_that_is_o
             assert ("at" in window) == ("pace" in said)
     finally:
         write_tracker(ws, tracker)
+
+
+def test_status_tells_of_a_trial_also_where_the_champion_cannot_be_loaded(folder: Path) -> None:
+    ws, day = fairlead.open(folder).workspace, 86_400.0
+    release.deploy(ws, 2, mode="canary", share=0.1)
+    ws.state.put_window(Window(ws.model, 2, ws.clock() - day, ws.clock(), 500, state="closed"))
+    tracker, bundle = read_tracker(ws), ws.state.version(ws.model, 1).bundle
+    write_tracker(ws, msgspec.structs.replace(tracker, start=ws.clock(), index=3, champion=bundle))
+    manifest = ws.store.path(bundle) / "manifest.json"
+    manifest.rename(manifest.with_suffix(".away"))
+    try:
+        (model,) = fairlead.open(folder).status()["models"]
+        told = {one["what"]: one["why"] for one in model["awaited"]}
+        assert "a verdict takes about" in told["verdict"]
+        assert "labels of window 2" in told["labels"]
+    finally:
+        manifest.with_suffix(".away").rename(manifest)
+        write_tracker(ws, tracker)
+        ws.state.put_window(Window(ws.model, 2, ws.clock() - day, ws.clock(), 500, state="scored"))
+        release.end_rollout(ws, why="over")

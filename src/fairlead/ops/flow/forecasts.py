@@ -6,11 +6,13 @@ is judged row by row elsewhere is judged here in blocks: origins less than a hor
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fairlead.contract import records as names
+from fairlead.contract.errors import BundleNotFound, BundleRefused
 from fairlead.contract.settings import Settings
 from fairlead.contract.signature import Signature
 from fairlead.runtime.bundle.forecasts import HISTORY, ORIGIN, history_of
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from fairlead.ops.flow.view import View
+    from fairlead.ops.flow.workspace import Workspace
 
 _SECONDS, _SERIES = "\0seconds", "\0series"
 """Names that no column of a table has."""
@@ -36,6 +39,17 @@ def label_delay(settings: Settings, signature: Signature) -> float:
     from fairlead.ops.monitor import duration
 
     return duration(settings.monitor.label_delay) + signature.horizon * signature.step
+
+
+def delay_of(ws: Workspace, bundle: str) -> float:
+    """`label_delay` of what a bundle answers. It is read only if it forecasts, and without it none of its steps count:
+    who asks for the status is to hear of a bundle that is damaged, not to be refused for it."""
+    from fairlead.ops.monitor import duration
+
+    if ws.settings.model.task == "forecasting":
+        with suppress(BundleNotFound, BundleRefused):
+            return label_delay(ws.settings, ws.load(bundle).signature)
+    return duration(ws.settings.monitor.label_delay)
 
 
 def blocks_of(times: np.ndarray, signature: Signature) -> np.ndarray:

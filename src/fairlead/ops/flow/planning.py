@@ -12,7 +12,7 @@ from fairlead.contract import records as names
 from fairlead.contract.errors import UsageError
 from fairlead.contract.events import Window
 from fairlead.ops.flow import making
-from fairlead.ops.flow.forecasts import label_delay
+from fairlead.ops.flow.forecasts import delay_of
 from fairlead.ops.flow.situating import NEWEST, rows_per_day
 from fairlead.ops.flow.workspace import Workspace
 from fairlead.ops.monitor.windows import DAY
@@ -63,7 +63,7 @@ def days_left(ws: Workspace, rollout: Rollout, needed: int) -> tuple[float, floa
 
 def _delay(ws: Workspace) -> float:
     champion = making.champion_bundle(ws)
-    return label_delay(ws.settings, ws.load(champion).signature) / DAY if champion is not None else 0.0
+    return delay_of(ws, champion) / DAY if champion is not None else 0.0
 
 
 def deviation_of(ws: Workspace, champion: str, challenger: str) -> float:

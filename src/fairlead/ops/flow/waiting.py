@@ -11,7 +11,7 @@ import msgspec
 from fairlead.ops.flow.analysing import last_told
 from fairlead.ops.flow.approving import missing
 from fairlead.ops.flow.decide import frozen_words
-from fairlead.ops.flow.forecasts import label_delay
+from fairlead.ops.flow.forecasts import delay_of
 from fairlead.ops.flow.freezing import frozen
 from fairlead.ops.flow.freshness import knows_until
 from fairlead.ops.flow.planning import days_left, plan_kept
@@ -79,11 +79,11 @@ def _rollout(ws: Workspace, intent: Intent, tracker: Tracker) -> list[Awaited]:
     what = "values" if ws.settings.rollout.objective == "value" else "labels"
     tried = ", ".join(str(v.version) for v in challengers(intent))
     said = f"a verdict on version {tried}, from {what} of rows answered since its trial began"
-    told, plan, days = last_told(ws), plan_kept(ws, intent.rollout), 0.0
+    told, days = last_told(ws), 0.0
     if told is not None and told.state == "running" and told.n:
         said += f": {told.why}"
         days = days_left(ws, intent.rollout, told.needed)[0] if told.needed > 0 else 0.0
-    elif plan is not None:
+    elif (plan := plan_kept(ws, intent.rollout)) is not None:
         said += f": {plan.why}"
     late = ", before that" if math.isfinite(days) and moment_of(ws, tracker) + days * DAY > ends else ""
     return [Awaited("verdict", f"{said}; undecided it ends {_day(ws, ends)}{late}", ends)]
@@ -110,7 +110,7 @@ def _windows(ws: Workspace, tracker: Tracker) -> list[Awaited]:
         found.append(Awaited("window", f"window {tracker.index}: {spec.rows:,} rows{about}", at))
     oldest = next((w for w in windows if w.state == "closed"), None)
     if oldest is not None:
-        due = oldest.end + label_delay(ws.settings, ws.load(champion).signature)
+        due = oldest.end + delay_of(ws, champion)
         found.append(Awaited("labels", f"labels of window {oldest.index}, judged {_day(ws, due)}", due))
     if tracker.promise is not None and tracker.promise.calibrating:
         lacks = 8 - len(tracker.promise.held_out)
