@@ -238,6 +238,23 @@ def test_a_place_that_is_spelled_in_two_ways_is_one(tmp_path: Path, monkeypatch:
     assert "seconds since one was brought back" in found[1].why
 
 
+def test_a_place_that_was_noted_by_a_link_is_the_one_it_leads_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As places were noted before: by their whole path, links and all."""
+    monkeypatch.setenv("LOCK", "correct horse battery")
+    (tmp_path / "mounted").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "mounted")
+    ws = with_settings(tmp_path, '[backup]\nto = "link"\n')
+    fairlead.open(tmp_path).backup(str(tmp_path / "link"), passphrase="env:LOCK")
+    noted = ws.home.run / "backups.json"
+    (one,) = json.loads(noted.read_text())
+    noted.write_text(json.dumps([{**one, "address": "link", "to": str(tmp_path / "link")}]))
+    assert all(verdict == "pass" for verdict, _ in told(backed_up(ws)).values())
+    fairlead.open(tmp_path).backup(str(tmp_path / "link"), passphrase="env:LOCK")
+    assert len(json.loads(noted.read_text())) == 1
+
+
 def test_doctor_tells_of_state_stores_and_backups_in_one_answer(tmp_path: Path) -> None:
     (tmp_path / "store").mkdir()
     with_settings(tmp_path, '[stores]\nrecords = "store"\n[backup]\nto = "kept"\n')

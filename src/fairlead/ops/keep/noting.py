@@ -37,7 +37,9 @@ def backups_of(run: Path) -> list[Noted]:
         found = msgspec.json.decode((run / FILE).read_bytes(), type=list[Noted])
     except (OSError, msgspec.MsgspecError):
         return []
-    return sorted(found, key=lambda one: -one.at)
+    # A path may have been noted with links in it.
+    known = [msgspec.structs.replace(one, to=place_of(one.to, Path())) if one.to else one for one in found]
+    return sorted(known, key=lambda one: -one.at)
 
 
 def place_of(to: str, root: Path) -> str:
