@@ -147,6 +147,19 @@ def test_a_damaged_file_of_records_takes_the_place_of_none_and_holds_nothing_up(
     assert Records(home, "m").between(None, None).num_rows == 5
 
 
+def test_what_is_put_over_a_file_of_records_takes_the_place_of_none(tmp_path: Path) -> None:
+    home, store = tmp_path / "home", store_of(str(tmp_path / "store"))
+    captured(home, 0, 3)
+    mirror = Mirror(home, store)
+    mirror.push()
+    ours = next((home / "records").rglob("*.parquet"))
+    store.put(ours.relative_to(home).as_posix(), b"theirs")
+    with pytest.raises(ObjectDamaged, match="is no file of records"):
+        mirror.pull()
+    assert Records(home, "m").between(None, None).num_rows == 3
+    assert [path.name for path in ours.parent.iterdir()] == [ours.name]
+
+
 def test_a_name_that_no_disk_takes_is_said_by_every_question(tmp_path: Path) -> None:
     store = store_of(str(tmp_path))
     store.put("a", b"x")

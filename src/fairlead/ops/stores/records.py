@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -34,6 +35,8 @@ OURS = re.compile(
 """Names that the collector gives; what others put beside them is not ours to fetch."""
 NOTED_EVERY = 50
 LOCK = "stored.lock"
+BEFORE = "stored.before"
+"""A file of records as it was here, while another one from the store takes its place."""
 PATIENCE_S = 60.0
 
 
@@ -127,6 +130,7 @@ class Mirror:
     def _pull(self) -> Mirrored:
         done, noted = Mirrored(), self._noted()
         damaged: ObjectDamaged | None = None
+        self._path.with_name(BEFORE).unlink(missing_ok=True)
         for kind in KINDS:
             for stored in walk(self.store, f"{kind}/"):
                 if not OURS.fullmatch(stored.name) or self._over(stored.name):
@@ -184,14 +188,20 @@ class Mirror:
         if path.exists() and (known is None or known.etag == stored.etag or not _as_sent(path, known)):
             # The same, or made here and not sent yet: then ours is the newer one.
             return False
+        before = self._path.with_name(BEFORE)
         try:
+            if path.exists():
+                before.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(path, before)
             got = self.store.get(stored.name, path)
+            if (rows := _rows(path)) is None:
+                # Who reads records here would stumble over it.
+                _put_back(before, path)
+                raise ObjectDamaged(f"{self.store.address}/{stored.name} is no file of records: put it away")
         except ObjectNotFound:
             return False
-        if (rows := _rows(path)) is None:
-            # Who reads records here would stumble over it.
-            path.unlink(missing_ok=True)
-            raise ObjectDamaged(f"{self.store.address}/{stored.name} is no file of records: put it away")
+        finally:
+            before.unlink(missing_ok=True)
         noted[stored.name] = _sent(path.stat(), got, rows)
         return True
 
@@ -240,6 +250,18 @@ def _rows(path: Path) -> int | None:
         return 0
     except (StateError, ValueError, OSError):  # pyarrow's errors are one of the last two
         return None
+
+
+def _put_back(before: Path, path: Path) -> None:
+    """The file as it was, with its time; where there was none, none."""
+    if not before.exists():
+        path.unlink(missing_ok=True)
+        return
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    shutil.copy2(before, aside)
+    with aside.open("rb") as file:
+        os.fsync(file.fileno())
+    os.replace(aside, path)
 
 
 def _sent(about: os.stat_result, stored: Stored, rows: int) -> Sent:
