@@ -191,6 +191,19 @@ def test_what_is_critical_waits_for_no_lesser_messages_and_is_bounded_too(
     assert titles[1] == "Fairlead: 6 more messages", "of as many as an hour takes, the last is a digest"
 
 
+def test_what_is_critical_waits_for_no_reminders_of_what_was(state: State, clock: Clock, tmp_path: Path) -> None:
+    path = tmp_path / "team.jsonl"
+    outbox = Outbox(state, [FileChannel(path)], clock, per_hour=3, settings=AlertSettings(remind="1d"))
+    for n in range(3):
+        outbox.notice(finding(f"grave{n}", "critical"))
+    outbox.deliver(wait_s=20)
+    clock.now += 90_000
+    assert outbox.deliver(wait_s=20).sent == 3, "each is reminded of"
+    outbox.notice(finding("new", "critical"))
+    assert outbox.deliver(wait_s=20).waiting == 0
+    assert len(path.read_text().splitlines()) == 7
+
+
 def test_what_nobody_answered_reaches_those_it_is_passed_on_to_also_in_a_storm(
     state: State, clock: Clock, tmp_path: Path
 ) -> None:

@@ -36,6 +36,8 @@ _TOLD = {
     "all_clear": "all-clear", "passed": "told after its end", "digest": "summed up",
 }  # fmt: skip
 _ORDER = {"critical": 0, "warning": 1, "info": 2}
+_PATIENT = ("reminder", "passed")
+"""Kinds of messages that wait until the morning and behind others, critical or not."""
 
 
 def backoff_s(tries: int) -> float:
@@ -176,7 +178,7 @@ class Outbox:
                 return
             since = now - 3600.0
             urgent = [message for message in waiting if _urgent(message)]
-            self._release_within(urgent, self._state.released_since(since, severity="critical"), now)
+            self._release_within(urgent, self._state.released_since(since, severity="critical", but=_PATIENT), now)
             if self._quiet is not None and self._quiet.until(now) is not None:
                 return
             rest = sorted((m for m in waiting if not _urgent(m)), key=lambda message: _ORDER.get(message.severity, 1))
@@ -300,7 +302,7 @@ class Outbox:
 
 def _urgent(message: MessageRow) -> bool:
     """Whether it waits for no morning and behind nothing less: critical, and news or what became of what was told."""
-    return message.severity == "critical" and message.kind not in ("reminder", "passed")
+    return message.severity == "critical" and message.kind not in _PATIENT
 
 
 def seconds_of(duration: str, key: str = "alerts.remind") -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 from sqlalchemy import func, insert, select, update
@@ -53,9 +53,12 @@ class OutboxTables(Store):
             row = connection.execute(select(*_MESSAGE).where(messages.c.id == id)).first()
             return MessageRow(*row) if row else None
 
-    def released_since(self, at: float, *, severity: str | None = None) -> int:
-        """How many messages went out to channels after `at`, or of these only those of a severity."""
+    def released_since(self, at: float, *, severity: str | None = None, but: Sequence[str] = ()) -> int:
+        """How many messages went out to channels after `at`, or of these only those of a severity. but: kinds that are
+        not counted."""
         query = select(func.count()).select_from(messages).where(messages.c.released_at > at)
+        if but:
+            query = query.where(messages.c.kind.not_in(but))
         if severity is not None:
             query = query.where(messages.c.severity == severity)
         with self._reading() as connection:
