@@ -73,7 +73,9 @@ def test_what_the_system_refuses_names_the_place() -> None:
     said = in_words(PermissionError(errno.EACCES, "Permission denied", "p/.fairlead/state.db"))
     assert said.startswith("p/.fairlead/state.db: Permission denied.")
     assert "FAIRLEAD_HOME" in said
-    assert in_words(OSError(errno.ENOSPC, "No space left on device")) == "No space left on device"
+    full = in_words(OSError(errno.ENOSPC, "No space left on device", "p/table.csv"))
+    assert full.startswith("p/table.csv: No space left on device. Make room on that disk")
+    assert in_words(OSError(errno.EIO, "Input/output error")) == "Input/output error"
     both = in_words(OSError(errno.EXDEV, "Invalid cross-device link", "a", None, "b"))
     assert both == "a -> b: Invalid cross-device link"
 
