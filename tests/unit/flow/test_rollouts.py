@@ -20,10 +20,11 @@ from fairlead.contract.errors import HeldByHuman, UsageError
 from fairlead.contract.ports import Request
 from fairlead.contract.settings import RolloutSettings
 from fairlead.doors.python import rolling as python_rolling
-from fairlead.ops.flow import Workspace, guarding, release, rolling
+from fairlead.ops.flow import Workspace, analysing, guarding, release, rolling
 from fairlead.ops.flow.analysing import last_told
 from fairlead.ops.flow.loop import Loop
 from fairlead.ops.flow.rolling import Way, stages_of
+from fairlead.ops.flow.situation import Trial
 from fairlead.ops.flow.status import status_of
 from fairlead.ops.flow.tracker import read_tracker
 from fairlead.ops.flow.trial import trials_of
@@ -262,6 +263,22 @@ def test_a_value_that_falls_ends_the_trial(door: Door) -> None:
     assert len(ended) == 1
     assert "worse than the champion" in ended[0].why
     assert roles(ws) == {1: "champion"}
+
+
+def test_a_trial_that_a_person_ends_ends_by_its_own_verdict_not_by_the_last_one_of_that_version(door: Door) -> None:
+    ws, bundle = door.ws, door.ws.state.version(door.ws.model, 2).bundle
+    for who, verdict in (("rule", "fail"), ("person", "inconclusive")):
+        rolling.start(ws, (2,), Way("ab", 0.5), why="tried")
+        if who == "rule":
+            analysing.tell(ws, analysing.analysis_of(ws, ws.state.intent(ws.model), [Trial(bundle, 0.0, version=2)]))
+            fail_requests(ws, {1: (300, 0), 2: (200, 100)})
+        guarding.look(ws.as_rule())
+        if who == "person":
+            release.end_rollout(ws, why="not now")
+            guarding.look(ws.as_rule())
+        told = last_told(ws)
+        assert told is not None
+        assert (told.verdict, told.state) == (verdict, "ended")
 
 
 def test_a_bandit_gives_more_to_what_brings_more_and_keeps_its_floor(door: Door) -> None:

@@ -112,6 +112,8 @@ def ended(ws: Workspace, running: Analysis) -> Analysis:
         details: dict[str, Any] = row.decision.details
         if row.decision.action not in {"promote", "end_rollout"} or details.get("bundle") != running.bundle:
             continue
+        if (row.started_at or 0.0) < running.details.get(BEGAN, 0.0):
+            break  # Of an earlier trial of it: a person ended this one.
         why = row.decision.why
         if details.get("guardrail") or details.get("guardrails"):
             verdict = "fail"
