@@ -61,3 +61,12 @@ def test_a_project_that_is_reached_by_another_path_is_the_same_one(tmp_path: Pat
     status = UpStatus(1, "t", 0.0, (), folder=str(tmp_path / "link"), settings="of before")
     assert "start it again" in behind(status, ws.project.root)
     assert behind(status, tmp_path) == ""
+
+
+def test_who_may_not_take_the_lock_of_up_is_answered_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "fairlead.toml").write_text(CONFIG)
+    ws = fairlead.open(tmp_path).workspace
+    assert status_of(ws)["outdated"] == ""
+    (ws.home.run / "up.lock").mkdir()  # as little to be opened for writing as one of another user, by root, too
+    assert read_up(ws.home.run) is None
+    assert (status_of(ws)["outdated"], settings_read(ws).verdict) == ("", "pass")

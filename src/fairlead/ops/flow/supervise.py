@@ -82,11 +82,16 @@ class UpStatus(msgspec.Struct, frozen=True):
 
 
 def read_up(run: Path) -> UpStatus | None:
-    """What the `up` of this home says of itself, or None if none runs (however the last one ended)."""
+    """What the `up` of this home says of itself, or None if none runs (however the last one ended), or if that cannot
+    be asked, as by who may only read the home."""
     probe = FileLock(run / "up.lock")
-    if not probe.path.exists() or probe.take():
-        probe.release()
+    try:
+        if not probe.path.exists() or probe.take():
+            return None
+    except OSError:
         return None
+    finally:
+        probe.release()
     return _read(run / "up.json")
 
 
