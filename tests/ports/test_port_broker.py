@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.ports.brokers import SERVERS, Server, within
 
-from fairlead.contract.errors import RemoteError
+from fairlead.contract.errors import RemoteError, UsageError
 from fairlead.contract.plugins import variant
 from fairlead.contract.streams import Message, Outgoing, Reading, Sink, Source, address_of
 
@@ -218,3 +218,60 @@ def test_an_answer_that_could_not_be_appended_is_not_taken_for_one_that_was(serv
         client.delete(name)
     within(lambda: opened(sink_of(server, name), lambda sink: sink.put(outgoing(["a", "b"]))))
     assert [one.id for one in server.all_of(name)] == ["a", "b"]
+
+
+def test_an_id_of_any_length_is_published_and_stays_one(server: Server, name: str) -> None:
+    """One broker's key may be longer than what another takes for an id: such a message would stop the stream."""
+    ids = ["\xe9" * 200, "\xe9" * 200 + "b", "x" * 255, "x" * 256]
+    within(lambda: opened(sink_of(server, name), lambda sink: sink.put(outgoing(ids))))
+    found = {one.body: one.id for one in server.all_of(name)}
+    assert len(found) == len(set(found.values())) == len(ids)
+    assert found[outgoing(["x" * 255])[0].body] == "x" * 255
+
+
+def test_a_group_that_reads_another_subject_is_refused(server: Server, name: str) -> None:
+    if type(server).__name__ != "Nats":
+        pytest.skip("a stream of several subjects is of NATS")
+    _two_subjects(server, name)
+
+    def source(subject: str) -> Source:
+        address = address_of(server.address(subject))
+        found: Source = variant("broker", "nats")().source(address, Reading("everyone", "one", 5))
+        return found
+
+    found = within(lambda: opened(source(f"{name}.b"), lambda reader: taken(reader, 1)))
+    assert [one.body for one in found] == [b"of b"]
+    with pytest.raises(UsageError, match=rf"{name}\.b.*--group"):
+        within(lambda: opened(source(f"{name}.a"), lambda reader: taken(reader, 1)))
+
+
+def test_what_is_asked_of_a_reader_later_holds_too(server: Server, name: str) -> None:
+    if type(server).__name__ != "Nats":
+        pytest.skip("what readers may do is kept by NATS alone")
+    server.fill(name, [(f"m{n}", b"{}") for n in range(40)])
+
+    async def told(source: Source) -> Any:
+        return (await source._pull.consumer_info()).config  # type: ignore[attr-defined]
+
+    within(lambda: opened(source_of(server, name, most=2), told))
+    later = within(lambda: opened(source_of(server, name, most=10, options="?ack_wait_s=77"), told))
+    assert (later.ack_wait, later.max_ack_pending) == (77.0, 20)
+    # Others of the group may have asked for more, and what was not asked for stays.
+    least = within(lambda: opened(source_of(server, name, most=1), told))
+    assert (least.ack_wait, least.max_ack_pending) == (77.0, 20)
+
+
+def _two_subjects(server: Server, stream: str) -> None:
+    """A stream of subjects a and b, each with a message."""
+
+    async def made() -> None:
+        nc = await server.client()  # type: ignore[attr-defined]
+        try:
+            js = nc.jetstream(timeout=30)
+            await js.add_stream(name=stream, subjects=[f"{stream}.a", f"{stream}.b"])
+            for one in "ab":
+                await js.publish(f"{stream}.{one}", f"of {one}".encode())
+        finally:
+            await nc.close()
+
+    within(made)

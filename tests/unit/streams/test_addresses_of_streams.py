@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairlead.contract.errors import UnknownPlugin, UsageError
-from fairlead.contract.streams import address_of
+from fairlead.contract.plugins import variant
+from fairlead.contract.streams import Reading, address_of
 from fairlead.reach.score.streams import StreamOptions, stream
+from fairlead.reach.score.streams.opening import _ends_of
 from fairlead.reach.score.streams.tls import context_of
 
 NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,30}", fullmatch=True)
@@ -112,6 +115,12 @@ def test_what_tls_cannot_be_is_said(options: str, said: str) -> None:
         ({"source": "redis://h/rows?claim=1"}, "unknown option 'claim'"),
         ({"source": "redis://h/rows?claim_s=soon"}, "is no number"),
         ({"answers": "redis://h/rows"}, "three streams"),
+        ({"answers": "redis://H:6379/rows?db=0"}, "three streams"),
+        ({"answers": "rediss://h/rows"}, "three streams"),
+        (
+            {"source": "amqp://h/rows", "answers": "amqps://h/answers?vhost=%2F", "dead": "amqp://h/rows?vhost=/"},
+            "three",
+        ),
         ({"dead": "redis://h/answers"}, "three streams"),
         ({"batch": 0}, "between 1 and"),
         ({"source": "/nowhere/at/all", "answers": "here"}, "must be a folder"),
@@ -124,3 +133,29 @@ def test_what_cannot_be_is_said_before_anything_begins(changed: dict[str, object
     usual: dict[str, object] = {"source": "redis://h/rows", "answers": "redis://h/answers", "home": tmp_path}
     with pytest.raises((UsageError, UnknownPlugin), match=said):
         stream(StreamOptions(**(usual | changed)))  # type: ignore[arg-type]
+
+
+def test_streams_of_one_name_in_two_brokers_are_two() -> None:
+    for library in ("redis", "nats"):
+        pytest.importorskip(library, reason=f"{library} (extra streams) is not installed: make test-deps")
+    found = _ends_of(StreamOptions(source="redis://h/rows", answers="nats://h/rows"))
+    assert [str(one) for one in (found.source, found.answers, found.dead)] == [
+        "redis://h/rows", "nats://h/rows", "nats://h/rows.dead"
+    ]  # fmt: skip
+    assert _ends_of(StreamOptions(source="redis://h/rows", answers="redis://h/rows?db=1")).dead.name == "rows.dead"
+
+
+@pytest.mark.parametrize("option", ["sesion.timeout.ms=1", "session.timeout.ms=soon"])
+def test_an_option_that_kafka_does_not_know_is_no_broker_that_is_gone(option: str) -> None:
+    pytest.importorskip("confluent_kafka", reason="confluent-kafka (extra streams) is not installed: make test-deps")
+    address = address_of(f"kafka://127.0.0.1:1/rows?{option}", {})
+    source = variant("broker", "kafka")().source(address, Reading("group", "one", 1))
+
+    async def opened() -> None:
+        try:
+            await source.open()
+        finally:
+            await source.close()
+
+    with pytest.raises(UsageError, match=r"kafka://127\.0\.0\.1:1/rows: .*ses+ion\.timeout\.ms"):
+        asyncio.run(opened())

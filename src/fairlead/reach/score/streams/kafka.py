@@ -17,7 +17,7 @@ from typing import Any
 
 import confluent_kafka as ck
 
-from fairlead.contract.errors import RemoteError
+from fairlead.contract.errors import RemoteError, UsageError
 from fairlead.contract.streams import Address, Message, Outgoing, Reading
 
 _TIMEOUT_S = 10.0
@@ -87,6 +87,15 @@ class _Side:
         except ck.KafkaException as failed:
             raise RemoteError(f"{self._address}: {str(failed)[:300]}") from failed
 
+    def _made(self, kind: Callable[[dict[str, Any]], Any]) -> Any:
+        """A client. Raises UsageError for options that librdkafka does not take: no waiting makes them right."""
+        try:
+            return kind(self._options)
+        except ck.KafkaException as failed:
+            if failed.args[0].code() != ck.KafkaError._INVALID_ARG:
+                raise
+            raise UsageError(f"{self._address}: {str(failed.args[0].str())[:300]}.") from None
+
     def _check(self) -> None:
         """Raises RemoteError where no broker is reached."""
         if self._down:
@@ -114,11 +123,11 @@ class KafkaSource(_Side):
 
     async def open(self) -> None:
         def opened() -> None:
-            self._client = ck.Consumer(self._options)
+            self._client = self._made(ck.Consumer)
             self._reach()
             self._client.subscribe([self._address.name])
             # Questions would wait behind the fetches of the one that reads, half a second each.
-            self._asker = ck.Consumer(self._options)
+            self._asker = self._made(ck.Consumer)
 
         self._begin()
         await self._call(opened)
@@ -191,7 +200,7 @@ class KafkaSink(_Side):
 
     async def open(self) -> None:
         def opened() -> None:
-            self._client = ck.Producer(self._options)
+            self._client = self._made(ck.Producer)
             self._reach()
 
         self._begin()

@@ -20,7 +20,7 @@ from nats import errors as faults
 from nats.js import api
 from nats.js.errors import NotFoundError
 
-from fairlead.contract.errors import RemoteError
+from fairlead.contract.errors import RemoteError, UsageError
 from fairlead.contract.streams import Address, Message, Outgoing, Reading
 from fairlead.reach.score.streams import tls
 
@@ -122,6 +122,27 @@ class NatsSource:
                 deliver_policy=api.DeliverPolicy.ALL, filter_subject=self._address.name,
             )  # fmt: skip
             self._pull = await js.pull_subscribe(self._address.name, durable, stream=self._stream, config=config)
+            await self._agree(js, config)
+
+    async def _agree(self, js: Any, wanted: Any) -> None:
+        """A reader that was made before stays as it was made, unless told: what is asked for now is to hold.
+
+        Raises UsageError for one of another subject, whose messages would be answered here.
+        """
+        kept = (await self._pull.consumer_info()).config
+        subject = kept.filter_subject
+        if subject and subject != self._address.name and not set("*>") & set(subject):
+            raise UsageError(
+                f"{self._address}: the group {self._reading.group!r} reads {subject} of stream {self._stream}, not "
+                f"{self._address.name}: give this one a --group of its own."
+            )
+        changed: dict[str, Any] = {}
+        if "ack_wait_s" in self._address.options and kept.ack_wait != wanted.ack_wait:
+            changed["ack_wait"] = wanted.ack_wait
+        if 0 < (kept.max_ack_pending or 0) < wanted.max_ack_pending:
+            changed["max_ack_pending"] = wanted.max_ack_pending
+        if changed:
+            await js.add_consumer(self._stream, config=kept.evolve(**changed))
 
     async def take(self, wait_s: float) -> list[Message]:
         with _said(self._address):

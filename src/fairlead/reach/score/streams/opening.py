@@ -37,6 +37,11 @@ from fairlead.runtime.serve.worker import Worker
 DEAD = ".dead"
 MOST_DEAD = 100_000
 """Dead letters that a stream keeps which is made here; the oldest go then."""
+PORTS = {
+    "redis": ("redis", 6379), "rediss": ("redis", 6379), "nats": ("nats", 4222), "tls": ("nats", 4222),
+    "amqp": ("amqp", 5672), "amqps": ("amqp", 5671), "kafka": ("kafka", 9092),
+}  # fmt: skip
+"""By scheme: the kind of broker, and the port of addresses without one."""
 Say = Callable[[str], None]
 
 
@@ -164,11 +169,17 @@ def _ends_of(options: StreamOptions) -> _Ends:
         # Of the same broker; what was said about the answers' own stream is not meant for it.
         kept = {name: value for name, value in answers.options.items() if name not in ("stream", "maxlen")}
         dead = msgspec.structs.replace(answers, name=answers.name + DEAD, options=kept)
-    places = [(one.hosts, one.name, one.options.get("db"), one.options.get("vhost")) for one in (source, answers, dead)]
-    if len({repr(place) for place in places}) < 3:
+    if len({_place(one) for one in (source, answers, dead)}) < 3:
         raise UsageError("what is read, the answers and the dead letters must be three streams.")
     brokers = [variant("broker", one.scheme, extra="streams")() for one in (source, answers, dead)]
     return _Ends(source, answers, dead, (brokers[0], brokers[1], brokers[2]))
+
+
+def _place(address: Address) -> tuple[object, ...]:
+    """The same for addresses of one stream, however they are written."""
+    kind, usual = PORTS.get(address.scheme, (address.scheme, 0))
+    hosts = tuple(sorted((host.lower(), port or usual) for host, port in address.hosts))
+    return kind, hosts, address.name, address.options.get("db", "0"), address.options.get("vhost", "/")
 
 
 async def _run(ends: _Ends, reading: Reading, desk: Desk, tally: Tally, say: Say, options: StreamOptions) -> None:

@@ -25,6 +25,7 @@ from fairlead.reach.score.streams import tls
 
 _TIMEOUT_S = 10.0
 _MORE_S = 0.002
+_LONGEST_ID = 255
 _LEAST_LINGER = 8
 """Messages of a batch from which no more are waited for."""
 
@@ -151,6 +152,18 @@ def _message(one: Any) -> Message:
     return Message(str(id), one.body, one, again=bool(one.redelivered))
 
 
+def short(id: str) -> str:
+    """The id as a message_id can be, of 255 bytes: a longer one as its beginning and a hash, so that none are alike.
+
+    >>> short("order-7"), len(short("order-7" * 100))
+    ('order-7', 228)
+    """
+    held = id.encode()
+    if len(held) <= _LONGEST_ID:
+        return id
+    return f"{held[:180].decode('utf-8', 'ignore')} sha256-{hashlib.sha256(held).hexdigest()[:40]}"
+
+
 class RabbitSink:
     """See `Sink`. bound is of a queue that is made here; the oldest go then."""
 
@@ -176,7 +189,7 @@ class RabbitSink:
 
     async def _publish(self, exchange: Any, one: Outgoing) -> None:
         said = aio_pika.Message(
-            one.body, headers=dict(one.headers), message_id=one.id, content_type="application/json",
+            one.body, headers=dict(one.headers), message_id=short(one.id), content_type="application/json",
             delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
         )  # fmt: skip
         await exchange.publish(said, routing_key=self._address.name, mandatory=True, timeout=_TIMEOUT_S)

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from time import monotonic
 
-from fairlead.contract.errors import RemoteError
+from fairlead.contract.errors import FairleadError, RemoteError
 from fairlead.contract.streams import Message, Outgoing, Sink, Source
 from fairlead.reach.score.streams.desk import Desk, NotNow, Outcome
 from fairlead.reach.score.streams.telling import Tally
@@ -24,6 +24,7 @@ FIRST_S, LONGEST_S = 0.1, 10.0
 WAIT_S = 0.5
 LAG_S = 1.0
 UNKNOWN_S = 10.0
+PATIENCE_S = 60.0
 LARGEST_DEAD = 256 * 1024
 """Bytes of a refused message that are kept; of a larger one the first, its length and its hash."""
 Say = Callable[[str], None]
@@ -32,23 +33,27 @@ Say = Callable[[str], None]
 class Running:
     """One stream from its source to its sink. dead: where messages go that cannot be answered.
 
-    once: end when nothing is left to read. every_s: between two lines about how it goes. stop: ends it after the batch
-    in hand.
+    once: end when nothing is left to read, or nothing went for patience_s. every_s: between two lines about how it
+    goes. stop: ends it after the batch in hand.
     """
 
     def __init__(
         self, source: Source, sink: Sink, dead: Sink, desk: Desk, tally: Tally, say: Say,
-        *, once: bool = False, every_s: float = 10.0,
+        *, once: bool = False, every_s: float = 10.0, patience_s: float = PATIENCE_S,
     ) -> None:  # fmt: skip
         self._source, self._sink, self._dead, self._desk = source, sink, dead, desk
         self._tally, self._say, self._once, self._every_s = tally, say, once, every_s
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="fairlead-desk")
+        self._patience_s, self._failing = patience_s, 0.0
         self._looked = self._told = 0.0
         self._over = False
         self.stop = asyncio.Event()
 
     async def run(self) -> None:
-        """Until `stop`, or with `once` until nothing is left."""
+        """Until `stop`, or with `once` until nothing is left.
+
+        Raises RemoteError or NotNow with `once`, where a broker or a model did not come for patience_s.
+        """
         tries = 0
         try:
             while not self.stop.is_set() and not self._over:
@@ -57,17 +62,20 @@ class Running:
                     await self._open(tries)
                     await self._pump()
                 except NotNow as waiting:
+                    failed: FairleadError = waiting
                     self._tally.model += 1
                     self._tally.why = said = f"nothing answers for now: {waiting}"
-                except RemoteError as failed:
+                except RemoteError as lost:
+                    failed = lost
                     self._tally.broker += 1
-                    said = f"lost: {failed}"
-                    self._tally.why = str(failed)
+                    said = f"lost: {lost}"
+                    self._tally.why = str(lost)
                 else:
                     continue
                 finally:
                     await self._close()
                 tries = 1 if self._tally.batches > batches else tries + 1
+                self._bear(failed, tries)
                 await self._rest(said, tries)
         finally:
             self._pool.shutdown(wait=True)
@@ -84,6 +92,19 @@ class Running:
         for one in (self._source, self._sink, self._dead):
             await one.close()
 
+    def _bear(self, failed: FairleadError, tries: int) -> None:
+        """Nothing, or with `once` the end of patience."""
+        self._failing = self._failing or monotonic()
+        lasted = monotonic() - self._failing
+        if self._once and lasted >= self._patience_s:
+            kind, cure = (
+                (NotNow, "Is a model deployed") if isinstance(failed, NotNow) else (RemoteError, "Is it up there")
+            )
+            why = str(failed).rstrip(".")
+            raise kind(
+                f"given up after {tries} tries in {lasted:.0f} s: {why}. {cure}? Without --once a stream waits for it."
+            ) from failed
+
     async def _rest(self, said: str, tries: int) -> None:
         """Wait for the next try, or for the end."""
         pause = min(LONGEST_S, FIRST_S * 2 ** min(tries - 1, 16)) * random.uniform(0.75, 1.0)
@@ -94,13 +115,15 @@ class Running:
             return
 
     async def _pump(self) -> None:
-        read = monotonic()
+        read = opened = monotonic()
         while not self.stop.is_set():
             messages = await self._source.take(WAIT_S)
             if messages:
                 await self._batch(messages)
             await self._look(idle=not messages)
             read = monotonic() if messages else read
+            if messages or monotonic() - opened >= self._patience_s:
+                self._failing = 0.0
             if self._once and not messages and self._nothing_left(monotonic() - read):
                 self._over = True
                 return
