@@ -9,8 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from fairlead.contract.errors import FairleadError, RemoteError
 from fairlead.lab.train.parallel import Answered, answered
+from fairlead.runtime.native.scratch import Scratch
 
 if TYPE_CHECKING:
     from fairlead.lab.train.bench import Bench
@@ -38,11 +37,16 @@ class SparkHands:
         self._pool = ThreadPoolExecutor(self.slots, thread_name_prefix="spark")
         held = pickle.dumps(bench, protocol=5)
         self._digest = hashlib.sha256(held).hexdigest()
-        self._folder = tempfile.mkdtemp(prefix="fairlead-trials-")
+        # Rows of the table lie there: after a kill it goes with the next one that is made.
+        self._scratch = Scratch()
         self._file = f"fairlead-bench-{self._digest[:16]}-{os.urandom(4).hex()}"
-        path = Path(self._folder) / self._file
-        path.write_bytes(held)
-        session.addArtifacts(str(path), file=True)
+        path = Path(self._scratch.path) / self._file
+        try:
+            path.write_bytes(held)
+            session.addArtifacts(str(path), file=True)
+        except BaseException:
+            self._scratch.close()
+            raise
         self._closed = False
 
     def submit(self, index: int, learner: Any, parameters: Mapping[str, Any]) -> Future[Answered]:
@@ -56,7 +60,7 @@ class SparkHands:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._closed = True
         self._pool.shutdown(wait=kind is None, cancel_futures=True)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._scratch.close()
 
     def _ask(self, task: bytes) -> Answered:
         for attempt in range(1, ATTEMPTS + 1):
