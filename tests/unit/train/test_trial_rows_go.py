@@ -21,13 +21,13 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 class Taking:
     """What of a session is used before the first fold."""
 
-    def addArtifacts(self, *paths: str, file: bool) -> None:  # noqa: N802 - Spark's name
+    def addArtifacts(self, *paths: str, file: bool) -> None:
         assert file
         assert all(Path(path).is_file() for path in paths)
 
 
 class Refusing:
-    def addArtifacts(self, *paths: str, file: bool) -> None:  # noqa: N802 - Spark's name
+    def addArtifacts(self, *paths: str, file: bool) -> None:
         raise ConnectionError(*paths)
 
 
