@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import shutil
+import threading
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +20,7 @@ from tests.unit.flow.test_records_in_stores import answered
 import fairlead
 from fairlead.contract.evidence import Check
 from fairlead.contract.stores import StoreTerms, walk
-from fairlead.ops.flow import Workspace, surroundings
+from fairlead.ops.flow import Workspace, keeping, surroundings
 from fairlead.ops.flow.surroundings_stores import probed, stored
 from fairlead.ops.keep import KeyLock, follow, promote
 from fairlead.ops.keep.examining import backed_up
@@ -306,6 +308,24 @@ def test_a_state_that_was_never_brought_to_the_database_is_told(tmp_path: Path) 
     assert (verdict, "restore again" in why, "postgres.md" in why) == ("fail", True, True)
     ws.home.state_db.unlink()
     assert surroundings.unread(moved) == []
+
+
+def test_a_disk_that_fails_is_said_and_the_stores_are_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ws, said, stop = with_settings(tmp_path, '[stores]\nrecords = "store"\n'), queue.Queue[str](), threading.Event()
+    monkeypatch.setattr(keeping, "EVERY_S", 0.01)
+    noted = ws.home.run / "stored.json"
+    noted.mkdir(parents=True)
+    thread = keeping.keep_on(ws, said.put, stop)
+    assert thread is not None
+    try:
+        assert "failed: " in said.get(timeout=30)
+        noted.rmdir()
+        assert "files sent" in said.get(timeout=30)
+    finally:
+        stop.set()
+        thread.join(30)
 
 
 def doctor(folder: Path) -> dict[str, dict[str, str]]:

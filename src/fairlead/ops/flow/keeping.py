@@ -69,7 +69,7 @@ def keep_on(ws: Workspace, say: Callable[[str], None], stop: threading.Event | N
                 if kept.bundles or kept.removed or kept.fetched or failed:
                     say(f"stores: {kept.bundles} bundles and {kept.sent} files sent, {kept.fetched} fetched")
                 failed = ""
-            except FairleadError as failure:
+            except (FairleadError, OSError) as failure:  # the second: of a disk here that is full, or fails
                 if str(failure) != failed:
                     say(f"stores: failed: {failure}")
                 failed = str(failure)
