@@ -200,6 +200,14 @@ def test_a_frame_of_spark_is_a_table_too(engine: Engine) -> None:
     assert engine.every(frame, 3_000).column("number").to_pylist() == [0, 3_000, 6_000]
 
 
+def test_rows_of_a_frame_that_spark_divides_anew_keep_their_numbers(engine: Engine) -> None:
+    if engine.name != "spark":
+        pytest.skip("frames are of Spark")
+    frame = engine.spark.range(0, ROWS, 1, 3).withColumnRenamed("id", "number").repartitionByRange(3, "number")  # type: ignore[attr-defined]
+    assert engine.every(frame, 1).column("number").to_pylist() == list(range(ROWS))
+    assert engine.every(frame, 3_000).column("number").to_pylist() == [0, 3_000, 6_000]
+
+
 def test_what_began_before_outlives_an_engine_of_another_thread(engine: Engine, table: Path) -> None:
     assert engine.rows(table) == ROWS
     found: list[int] = []

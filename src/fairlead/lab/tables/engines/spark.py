@@ -11,7 +11,7 @@ import itertools
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -70,36 +70,33 @@ class SparkEngine:
 
     def every(self, source: Any, step: int) -> pa.Table:
         """See `Engine`."""
-        with _answers_of_spark():
-            found = numbered(self.spark, source)
-            found = found.where(found[ex.ROW] % step == 0) if step > 1 else found
+        with _answers_of_spark(), numbered(self.spark, source) as every:
+            found = every.where(every[ex.ROW] % step == 0) if step > 1 else every
             return found.toArrow().sort_by(ex.ROW).drop_columns([ex.ROW]).combine_chunks()
 
     def head(self, source: Any, rows: int) -> pa.Table:
         """See `Engine`."""
-        with _answers_of_spark():
-            found = numbered(self.spark, source)
+        with _answers_of_spark(), numbered(self.spark, source) as found:
             return found.where(found[ex.ROW] < rows).toArrow().sort_by(ex.ROW).drop_columns([ex.ROW]).combine_chunks()
 
     def map_batches(self, source: Any, work: Work) -> Iterator[pa.Table]:
         """See `Engine`."""
         from pyspark.sql.pandas.types import from_arrow_schema
 
-        with _answers_of_spark():
-            rows, names = _narrowed(numbered(self.spark, source), work.columns)
-            kinds = from_arrow_schema(ex.answers(work.schema))
-            answered = rows.mapInArrow(ex.mapper(_bare(work), names, self._sent(work.ships)), kinds).persist()
-        try:
+        with ExitStack() as kept:
+            with _answers_of_spark():
+                rows, names = _narrowed(kept.enter_context(numbered(self.spark, source)), work.columns)
+                kinds = from_arrow_schema(ex.answers(work.schema))
+                answered = rows.mapInArrow(ex.mapper(_bare(work), names, self._sent(work.ships)), kinds).persist()
+            kept.callback(answered.unpersist)
             yield from _fetched(answered, work.schema)
-        finally:
-            answered.unpersist()
 
     def fold(self, source: Any, folding: Fold[State, Found]) -> Found:
         """See `Engine`."""
         from pyspark.sql.pandas.types import from_arrow_schema
 
-        with _answers_of_spark():
-            rows, names = _narrowed(numbered(self.spark, source), folding.columns)
+        with _answers_of_spark(), numbered(self.spark, source) as every:
+            rows, names = _narrowed(every, folding.columns)
             bare = _bare(folding)
             kinds = from_arrow_schema(ex.STATES)
             states = rows.mapInArrow(ex.folder(bare, names, self._sent(folding.ships)), kinds).persist()

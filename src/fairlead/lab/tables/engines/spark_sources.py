@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -41,18 +43,21 @@ def rows_of(spark: Any, source: Any) -> int:
     return int(_given(source).count()) if _is_frame(source) else open_table(source).rows
 
 
-def numbered(spark: Any, source: Any) -> Any:
-    """A frame of Spark's with the number of each row as `ROW`.
+@contextmanager
+def numbered(spark: Any, source: Any) -> Iterator[Any]:
+    """A frame of Spark's with the number of each row as `ROW`, which is to be used within the block.
 
     Of Parquet the place in its file says it, files of a folder by their names; of a frame of Spark's the order of its
     partitions. Raises SourceUnreadable, UsageError for a table too large to go through this process.
     """
     where = _address(source)
     if where is not None:
-        return _parquet(spark, where)
-    if _is_frame(source):
-        return _of_frame(spark, _given(source))
-    return _sent(spark, open_table(source))
+        yield _parquet(spark, where)
+    elif _is_frame(source):
+        with _of_frame(spark, _given(source)) as found:
+            yield found
+    else:
+        yield _sent(spark, open_table(source))
 
 
 def _given(source: Any) -> Any:
@@ -152,20 +157,25 @@ def _behind(spark: Any, rows: Any, counts: dict[str, int]) -> Any:
     return placed.withColumn(ROW, of.col(ROW) + of.col("__before")).drop(_FILE, "__before")
 
 
-def _of_frame(spark: Any, frame: Any) -> Any:
+@contextmanager
+def _of_frame(spark: Any, frame: Any) -> Iterator[Any]:
+    """Spark keeps the rows meanwhile: asked twice, it may divide them in two ways, and each row has one number."""
     from pyspark.sql import functions as of
 
     part, inner = "__fairlead_part", "__fairlead_inner"
     # The number within a partition is the lower 33 bits of what Spark counts by.
     counted = frame.withColumn(inner, of.monotonically_increasing_id())
-    split = counted.withColumn(part, of.shiftright(of.col(inner), 33).cast("int"))
-    counts = {row[0]: row[1] for row in split.groupBy(part).count().collect()}
-    parts = sorted(counts)
-    before = np.concatenate([[0], np.cumsum([counts[p] for p in parts])[:-1]]).tolist() if parts else []
-    starts = spark.createDataFrame(list(zip(parts, before, strict=True)), f"{part} int, __before long")
-    placed = split.join(of.broadcast(starts), part)
-    number = of.col(inner).bitwiseAND(of.lit((1 << 33) - 1)) + of.col("__before")
-    return placed.withColumn(ROW, number).drop(part, inner, "__before")
+    split = counted.withColumn(part, of.shiftright(of.col(inner), 33).cast("int")).persist()
+    try:
+        counts = {row[0]: row[1] for row in split.groupBy(part).count().collect()}
+        parts = sorted(counts)
+        before = np.concatenate([[0], np.cumsum([counts[p] for p in parts])[:-1]]).tolist() if parts else []
+        starts = spark.createDataFrame(list(zip(parts, before, strict=True)), f"{part} int, __before long")
+        placed = split.join(of.broadcast(starts), part)
+        number = of.col(inner).bitwiseAND(of.lit((1 << 33) - 1)) + of.col("__before")
+        yield placed.withColumn(ROW, number).drop(part, inner, "__before")
+    finally:
+        split.unpersist()
 
 
 def _sent(spark: Any, table: Table) -> Any:
