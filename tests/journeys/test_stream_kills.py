@@ -43,12 +43,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(params=[proven(name) for name in SERVERS])
 def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
-    one = SERVERS[request.param](tmp_path / "broker")
-    one.start()
-    try:
+    with SERVERS[request.param](tmp_path / "broker") as one:
         yield one
-    finally:
-        one.kill()
 
 
 def assert_same(predictions: list[dict[str, Any]], expected: dict[str, Any]) -> None:

@@ -29,12 +29,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
 )
 def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
-    one = SECURED[request.param](tmp_path / "broker")
-    one.start()
-    try:
+    with SECURED[request.param](tmp_path / "broker") as one:
         yield one
-    finally:
-        one.kill()
 
 
 def refused(project: Path, source: str, to: str, word: str) -> str:

@@ -34,22 +34,14 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
 )
 def source(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
-    one = SERVERS[request.param](tmp_path / "source")
-    one.start()
-    try:
+    with SERVERS[request.param](tmp_path / "source") as one:
         yield one
-    finally:
-        one.kill()
 
 
 @pytest.fixture
 def sink(tmp_path: Path) -> Iterator[Server]:
-    one = Redis(tmp_path / "sink")
-    one.start()
-    try:
+    with Redis(tmp_path / "sink") as one:
         yield one
-    finally:
-        one.kill()
 
 
 def memory_mb(pid: int, what: str) -> float:

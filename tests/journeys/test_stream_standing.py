@@ -23,12 +23,8 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def redis(tmp_path: Path) -> Iterator[Server]:
-    one = Redis(tmp_path / "redis")
-    one.start()
-    try:
+    with Redis(tmp_path / "redis") as one:
         yield one
-    finally:
-        one.kill()
 
 
 def complaint(program: Program, expect: int) -> dict[str, Any]:

@@ -34,22 +34,14 @@ def project(trained: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def redis(tmp_path: Path) -> Iterator[Server]:
-    one = Redis(tmp_path / "redis")
-    one.start()
-    try:
+    with Redis(tmp_path / "redis") as one:
         yield one
-    finally:
-        one.kill()
 
 
 @pytest.fixture
 def nats(tmp_path: Path) -> Iterator[Server]:
-    one = Nats(tmp_path / "nats")
-    one.start()
-    try:
+    with Nats(tmp_path / "nats") as one:
         yield one
-    finally:
-        one.kill()
 
 
 def metric(url: str, name: str) -> float:

@@ -31,12 +31,8 @@ def proven(name: str) -> Any:
 @pytest.fixture(scope="module", params=[proven(name) for name in SERVERS])
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A running broker."""
-    one = SERVERS[request.param](tmp_path_factory.mktemp(request.param) / "broker")
-    one.start()
-    try:
+    with SERVERS[request.param](tmp_path_factory.mktemp(request.param) / "broker") as one:
         yield one
-    finally:
-        one.kill()
 
 
 @pytest.fixture

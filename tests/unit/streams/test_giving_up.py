@@ -70,12 +70,8 @@ def test_a_standing_stream_goes_on_waiting() -> None:
 
 @pytest.fixture
 def redis(tmp_path: Path) -> Iterator[Redis]:
-    one = Redis(tmp_path / "redis")
-    one.start()
-    try:
+    with Redis(tmp_path / "redis") as one:
         yield one
-    finally:
-        one.kill()
 
 
 @pytest.fixture
