@@ -281,6 +281,31 @@ def test_a_trial_that_a_person_ends_ends_by_its_own_verdict_not_by_the_last_one_
         assert (told.verdict, told.state) == (verdict, "ended")
 
 
+def test_what_is_told_is_of_this_rollout_from_its_first_moment_to_its_end(door: Door, monkeypatch: Any) -> None:
+    ws = door.ws
+    rolling.start(ws, (2,), Way("ab", 0.5), why="tried")
+    analysing.refresh(ws, ws.state.intent(ws.model), {})
+    analysing.tell(ws, analysing.analysis_of(ws, ws.state.intent(ws.model), [Trial("", 0.0, version=2)]))
+    release.end_rollout(ws, why="not now")
+    guarding.look(ws.as_rule())
+    rolling.start(ws, (2,), Way("ab", 0.5), why="tried again")
+    told = last_told(ws)
+    assert told is not None
+    assert told.state == "running"
+    # Whoever asks while the routes change already hears why.
+    seen = []
+    apply = release.apply
+
+    def watched(*asked: Any, **how: Any) -> Any:
+        seen.append(last_told(ws))
+        return apply(*asked, **how)
+
+    monkeypatch.setattr(release, "apply", watched)
+    fail_requests(ws, {1: (300, 0), 2: (200, 100)})
+    assert [d.action for d in guarding.look(ws.as_rule())] == ["end_rollout"]
+    assert [(one.verdict, one.state) for one in seen] == [("fail", "running")]
+
+
 def test_a_bandit_gives_more_to_what_brings_more_and_keeps_its_floor(door: Door) -> None:
     ws = with_rollout(door.ws, objective="value", explore=0.2, max_loss=0.01)
     rolling.start(ws, (2, 3), Way("bandit"), why="tried")

@@ -67,19 +67,20 @@ def look(ws: Workspace) -> list[Decision]:
     if intent is None or not intent.variants or intent.hold == "frozen":
         return []
     counting = counted(ws)
-    done = []
-    failed = {}
+    failed, ends = {}, []
     champion = next(v for v in intent.variants if v.name == "champion")
     for version, stands in guards_of(ws, intent, counting).items():
         guard = next((one for one in stands if one.outcome == "fails"), None)
         if guard is not None:
             tried = next(v for v in intent.variants if v.version == version)
             failed[version] = f"fails its guardrail on {guard.name}: {guard.why}"
-            done += _act(ws, ended(ws, intent, tried, guard))
+            ends.append(ended(ws, intent, tried, guard))
+    # Told before it is done: who asks while the routes change hears why.
+    refresh(ws, intent, failed)
+    done = [one for end in ends for one in _act(ws, end)]
     guard_of_champion = champion_guard(ws, intent, counting) if not intent.hold else None
     if guard_of_champion is not None and guard_of_champion.outcome == "fails":
         done += _act(ws, rolled_back(ws, intent, champion, guard_of_champion))
-    refresh(ws, intent, failed)
     if done:
         refresh(ws, ws.state.intent(ws.model), {})
     return done

@@ -76,7 +76,7 @@ def start(
     plan: Mapping[str, Any] | None = None,
 ) -> Any:
     """Let challengers be tried beside the champion. Raises UsageError, NotAttested, HeldByHuman, BundleRefused."""
-    from fairlead.ops.flow import making, release
+    from fairlead.ops.flow import analysing, making, release
 
     require_way(ws, way, len(versions))
     chosen = [ws.state.version(ws.model, number) for number in versions]
@@ -116,7 +116,10 @@ def start(
     told = {"version": chosen[0].number, "bundle": chosen[0].bundle, "mode": way.mode, "share": way.share}
     if len(chosen) > 1:
         told["versions"] = [one.number for one in chosen]
-    return release.apply(ws, new, way.mode, why, told, upon=intent)
+    done = release.apply(ws, new, way.mode, why, told, upon=intent)
+    # What is told until the watcher has looked must not be the verdict of a trial before.
+    analysing.refresh(ws, new, {})
+    return done
 
 
 def _planned(ws: Workspace, version: int, way: Way, challengers: int) -> Mapping[str, Any] | None:
