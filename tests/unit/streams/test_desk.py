@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 
+import asking
 import pytest
 
 from fairlead.contract.errors import UsageError
@@ -14,20 +12,6 @@ from fairlead.contract.streams import Message
 from fairlead.reach.score.streams.desk import Desk, NotNow, Outcome, request_id
 from fairlead.reach.score.streams.running import LARGEST_DEAD, dead_letter, fitting
 from fairlead.runtime.serve.worker import Worker
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "serve"))
-
-import asking
-
-
-@pytest.fixture
-def worker(tmp_path: Path) -> Iterator[Worker]:
-    """A worker of a home with a deployed stand-in."""
-    asking.bundles(tmp_path)
-    asking.deploy(tmp_path)
-    one = Worker(0, asking.settings(tmp_path))
-    yield one
-    one.plane.close()
 
 
 def messages(*bodies: bytes) -> list[Message]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -18,10 +17,6 @@ from fairlead.reach.score.streams.desk import Desk, NotNow, Plane
 from fairlead.reach.score.streams.running import Running
 from fairlead.reach.score.streams.telling import Tally
 from fairlead.runtime.serve.worker import Worker
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "serve"))
-
-import asking
 
 pytest.importorskip("redis", reason="redis (extra streams) is not installed: make test-deps")
 
@@ -72,15 +67,6 @@ def test_a_standing_stream_goes_on_waiting() -> None:
 def redis(tmp_path: Path) -> Iterator[Redis]:
     with Redis(tmp_path / "redis") as one:
         yield one
-
-
-@pytest.fixture
-def worker(tmp_path: Path) -> Iterator[Worker]:
-    asking.bundles(tmp_path)
-    asking.deploy(tmp_path)
-    one = Worker(0, asking.settings(tmp_path))
-    yield one
-    one.plane.close()
 
 
 @pytest.mark.long
